@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import chinese
-from lark_provider.protocol.pacing import MESSAGES_TO_ONE, limits
+from lark_provider.protocol.pacing import MESSAGES_TO_ONE, list_limits
 
 DOCS = Path(__file__).parents[1] / "docs"
 BENCHMARKS = DOCS / "en" / "reference" / "benchmarks.md"
@@ -81,7 +81,7 @@ def read_figures(page: str | None = None) -> Measured:
 
 def a_second(method: str, path: str) -> float:
     """Return how many requests a second an app sends to an endpoint in the long run, below Lark's limits."""
-    return min(1 / limit.interval for limit in limits(method, path))
+    return min(1 / limit.interval for limit in list_limits(method, path))
 
 
 def needs(load: Load, measured: Measured) -> Iterator[tuple[str, str]]:

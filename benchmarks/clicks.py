@@ -18,7 +18,7 @@ from benchmarks.processes import Lab, Process, Series
 from benchmarks.table import Goal, Row
 from lark_provider.callbacks.broker.topology import CARDS
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.tables import card_callbacks
 from tests.protocol.callbacks import sender
 from tests.services import postgres, rabbitmq
@@ -182,5 +182,5 @@ def _drain_queue(broker: str) -> int:
 
 def _empty_table(database: str) -> int:
     """Empty the table; how many clicks were in it."""
-    with engine(urls.parse(database, "the benchmark's database")).begin() as connection:
+    with get_engine(urls.parse(database, "the benchmark's database")).begin() as connection:
         return connection.execute(sa.delete(card_callbacks)).rowcount

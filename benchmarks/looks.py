@@ -18,7 +18,7 @@ from benchmarks.table import Goal, Row
 from lark_provider.protocol.questions import Draft, Origin, Question
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.deadlines import MAINTENANCE
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.looks import Looks
 from lark_provider.storage.waits import Waits
 from tests.services import postgres
@@ -53,7 +53,7 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
         question = Question(operators=("ou_someone",), options={"approve": "Yes"})
         origin = Origin("d", "r", "t", -1, "approval", 1, 1)
         Waits(url).claim(Draft(origin, question, "cli_1"))
-        with transaction(engine(url), limits=MAINTENANCE) as connection:
+        with hold_transaction(get_engine(url), limits=MAINTENANCE) as connection:
             connection.execute(sa.text(_COPY), {"people": _PEOPLE, "most": _QUESTIONS - 1})
             connection.exec_driver_sql("ANALYZE")
         open_waits = list(Waits(url).read(f"w{n}" for n in range(_QUESTIONS)).values())
@@ -65,7 +65,7 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
             assert at.settle(open_waits) == {}  # noqa: S101 - else it is another measurement
             took.append(1000 * (time.perf_counter() - began))
             time.sleep(max(0.0, 1 - (time.perf_counter() - began)))
-        engine(url).dispose()
+        get_engine(url).dispose()
     what = f"{_QUESTIONS:,} questions, {_ROWS:,} clicks: a look, ms"
     yield Row(what, Series({"ours": took[1:]}), [Goal(50)])
     yield Row("… the first, which reads all their clicks, ms", Series({"ours": took[:1]}))
@@ -74,7 +74,7 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
 def _fill(first: int, last: int, url: URL) -> None:
     stride = _ROWS // (_QUESTIONS * _CLICKS_EACH)
     parameters = {"first": first, "last": last, "stride": stride, "questions": _QUESTIONS}
-    with transaction(engine(url), limits=MAINTENANCE) as connection:
+    with hold_transaction(get_engine(url), limits=MAINTENANCE) as connection:
         connection.execute(sa.text(_FILL), parameters)
 
 

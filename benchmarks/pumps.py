@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from benchmarks.processes import Lab, Series
 from benchmarks.table import Row
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.tables import card_callbacks
 from tests.callbacks import mq
 from tests.protocol.callbacks import sender
@@ -58,7 +58,7 @@ def _time_pump(lab: Lab, broker: str, database: str) -> float:
 def _wait_until_stored(database: str) -> None:
     end = time.monotonic() + _LIMIT_SECONDS
     count = sa.select(sa.func.count()).select_from(card_callbacks)
-    connecting = engine(urls.parse(database, "the benchmark's database"))
+    connecting = get_engine(urls.parse(database, "the benchmark's database"))
     while time.monotonic() < end:
         with connecting.connect() as connection:
             if connection.execute(count).scalar_one() == _CLICKS:

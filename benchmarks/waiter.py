@@ -24,7 +24,7 @@ from benchmarks.processes import LIFE_SECONDS
 from lark_provider.callbacks import waiting
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
 
@@ -43,12 +43,12 @@ class Waiter:
     def __init__(self, database: str, broker: str) -> None:
         url = urls.parse(database, "the benchmark's database")
         self._ports = [urlsplit(address).port for address in (broker, database)]
-        self._here = Inbox(url).database_id()
-        self._hub = waiting.hub(database, broker)
+        self._here = Inbox(url).read_database_id()
+        self._hub = waiting.get_hub(database, broker)
         self._fired: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._statements = 0
-        sa.event.listen(engine(url), "before_cursor_execute", self._count)
+        sa.event.listen(get_engine(url), "before_cursor_execute", self._count)
 
     def _count(self, *_: object) -> None:
         self._statements += 1

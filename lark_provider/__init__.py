@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os as _os
 
-from lark_provider.support.exports import lazy as _lazy
+from lark_provider.support.exports import make_getattr as _lazy
 
 __version__ = "1.0.0rc1"
 

@@ -65,6 +65,6 @@ def check(name: str, look: Callable[[], CheckOutcome], seconds: float | None = N
     return Check(name, outcome.status, redact(outcome.text), ms, outcome.details)
 
 
-def overall(checks: list[Check]) -> Literal["healthy", "unhealthy"]:
+def compute_overall_status(checks: list[Check]) -> Literal["healthy", "unhealthy"]:
     """Return `unhealthy` if one check is."""
     return "unhealthy" if any(result.status == "unhealthy" for result in checks) else "healthy"

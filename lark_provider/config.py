@@ -34,7 +34,7 @@ BROKER_VARIABLES = tuple(
 BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 
-def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str:
+def resolve_base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str:
     """Return the URL before `/open-apis` for `feishu`, `lark` or a URL.
 
     Args:
@@ -45,18 +45,18 @@ def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> s
         ConfigurationError: It is neither of the names nor an http(s) URL; or it is an http URL of another
             host, and `LARK_ALLOW_HTTP` does not allow that.
     """
-    name = mask(_first(*values, environ.get("LARK_BASE_URL")) or "feishu")
+    name = mask(_choose_first(*values, environ.get("LARK_BASE_URL")) or "feishu")
     values = ()  # Error reporters print the arguments of this function.
     if name.lower() in BASE_URLS:
         return BASE_URLS[name.lower()]
-    parts = _endpoint(name)
+    parts = _parse_endpoint(name)
     if parts is None:
         names = ", ".join(repr(known) for known in BASE_URLS)
         raise ConfigurationError(
             f"base_url must be {names} or a URL without user, query and fragment, got {_redact_url(name)}. "
             "Next: write one of them, or a URL such as https://open.feishu.cn."
         )
-    if parts.scheme == "http" and not _is_loopback(str(parts.hostname)) and not _http_is_allowed(environ):
+    if parts.scheme == "http" and not _is_loopback(str(parts.hostname)) and not _is_http_allowed(environ):
         raise ConfigurationError(
             f"base_url must begin with https://, got {_redact_url(name)}: http:// sends the app's secret in "
             f"clear text. Next: write https://; or set {HTTP_VARIABLE}=1 in a network that you trust."
@@ -64,7 +64,7 @@ def base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> s
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/open-apis")
 
 
-def _endpoint(name: str) -> SplitResult | None:
+def _parse_endpoint(name: str) -> SplitResult | None:
     """Return the parts of a base URL; None if it is none, or holds a user, a query or a fragment."""
     parts = _split(name if "://" in name else f"{'http' if _LOOPBACK.match(name) else 'https'}://{name}")
     is_host = parts.hostname is not None and ("." in parts.hostname or "://" in name or _LOOPBACK.match(name))
@@ -98,7 +98,7 @@ def _is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _http_is_allowed(environ: Mapping[str, str]) -> bool:
+def _is_http_allowed(environ: Mapping[str, str]) -> bool:
     value = environ.get(HTTP_VARIABLE, "").strip().lower()
     if value not in _YES | _NO:
         raise ConfigurationError(
@@ -107,7 +107,7 @@ def _http_is_allowed(environ: Mapping[str, str]) -> bool:
     return value in _YES
 
 
-def proxy(value: str) -> None:
+def check_proxy(value: str) -> None:
     """Check the URL of a proxy.
 
     Args:
@@ -140,22 +140,22 @@ def _redact_url(url: str) -> str:
 
 def has_database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether a shared database is configured: by argument, `LARK_DATABASE_URL` or `POSTGRES_*`."""
-    return bool(url) or _any_is_set(_DATABASE_VARIABLES, environ)
+    return bool(url) or _is_any_set(_DATABASE_VARIABLES, environ)
 
 
 def has_broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether RabbitMQ is configured: by argument, `RABBITMQ_URL` or any `RABBITMQ_*`."""
-    return bool(url) or _any_is_set(BROKER_VARIABLES, environ)
+    return bool(url) or _is_any_set(BROKER_VARIABLES, environ)
 
 
-def _any_is_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:
+def _is_any_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:
     for name in names:  # noqa: SIM110 - `any` would take a generator, twice the time
         if environ.get(name, "").strip():
             return True
     return False
 
 
-def pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
+def get_pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     """Return which share of Lark's documented rates is used, by `LARK_PACING`; 0 if requests are not paced.
 
     Raises:
@@ -176,23 +176,23 @@ def pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     return share
 
 
-def registry(environ: Mapping[str, str] = ENVIRONMENT) -> str:
+def get_registry(environ: Mapping[str, str] = ENVIRONMENT) -> str:
     """Return the configured registry of apps: a path, or a database URL."""
     return environ.get(REGISTRY_VARIABLE, "").strip() or "config/applications.db"
 
 
 def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether there is a registry: a URL is configured, or the file exists."""
-    where = registry(environ)
-    return "://" in where or is_there(path(where))
+    where = get_registry(environ)
+    return "://" in where or is_there(expand_path(where))
 
 
-def routes(environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
+def get_routes_path(environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
     """Return the configured path of the routes file `lark.yaml`; None if there is none."""
-    return _text(environ.get(ROUTES_VARIABLE))
+    return _strip_text(environ.get(ROUTES_VARIABLE))
 
 
-def path(text: str) -> Path:
+def expand_path(text: str) -> Path:
     """Return the path that a user wrote; `~` is the home folder, if there is one."""
     with suppress(RuntimeError):
         return Path(text).expanduser()
@@ -210,7 +210,7 @@ def is_there(file: Path) -> bool:
     return True
 
 
-def app(
+def find_app(
     app_id: str | None, app_secret: str | None, url: str | None, environ: Mapping[str, str] = ENVIRONMENT
 ) -> App | None:
     """Return the credentials that need no look-up: of the arguments, else of the environment.
@@ -229,13 +229,13 @@ def app(
     Raises:
         ConfigurationError: A secret was passed without an app id, or a value is not valid UTF-8.
     """
-    app_secret = Secret.of(_text(app_secret))  # Error reporters print the arguments of this function.
-    found_id, secret, url = _text(app_id), app_secret, mask(url)
+    app_secret = Secret.of(_strip_text(app_secret))  # Error reporters print the arguments of this function.
+    found_id, secret, url = _strip_text(app_id), app_secret, mask(url)
     if secret is not None and found_id is None:
         raise ConfigurationError("An app_secret was passed without an app_id. Next: pass app_id= as well.")
-    env_id = _text(environ.get("LARK_APP_ID"))
+    env_id = _strip_text(environ.get("LARK_APP_ID"))
     if secret is None and env_id is not None and found_id in {None, env_id}:
-        found_id, secret = env_id, Secret.of(_text(environ.get("LARK_APP_SECRET")))
+        found_id, secret = env_id, Secret.of(_strip_text(environ.get("LARK_APP_SECRET")))
     if found_id is None or secret is None:
         return None
     try:
@@ -244,12 +244,12 @@ def app(
         raise ConfigurationError(
             "app_id and app_secret must be valid UTF-8. Next: copy them from the app's page in the console."
         ) from None
-    return App(base_url(url, environ=environ), found_id, secret)
+    return App(resolve_base_url(url, environ=environ), found_id, secret)
 
 
 def find_app_id(app_id: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
     """Return the id of the app to look up: the argument, `LARK_APP_ID`, then `LARK_DEFAULT_APP_ID`."""
-    return _first(app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
+    return _choose_first(app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
 
 
 def no_credentials(app_id: str | None) -> ConfigurationError:
@@ -259,7 +259,11 @@ def no_credentials(app_id: str | None) -> ConfigurationError:
         app_id: The app, if one is named.
     """
     who = f"app {app_id!r} has no secret" if app_id else "no app is named"
-    where = f"; there is no registry at {str(path(registry()).absolute())!r}" if not has_registry() else ""
+    where = (
+        f"; there is no registry at {str(expand_path(get_registry()).absolute())!r}"
+        if not has_registry()
+        else ""
+    )
     return ConfigurationError(
         f"No Lark credentials: {who}{where}. Next: pass app_id= and app_secret=, or set LARK_APP_ID and "
         "LARK_APP_SECRET in the environment, or add the app to the registry with `lark-provider app add`, or "
@@ -268,7 +272,7 @@ def no_credentials(app_id: str | None) -> ConfigurationError:
     )
 
 
-def _first(*values: str | None) -> str | None:
+def _choose_first(*values: str | None) -> str | None:
     """Return the first text that is not blank; None if there is none."""
     for value in values:
         if value is not None and (text := value.strip()):
@@ -276,5 +280,5 @@ def _first(*values: str | None) -> str | None:
     return None
 
 
-def _text(value: str | None) -> str | None:
+def _strip_text(value: str | None) -> str | None:
     return (value or "").strip() or None

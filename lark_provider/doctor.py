@@ -10,8 +10,8 @@ from lark_provider.client import LarkServiceClient
 from lark_provider.engine import http
 from lark_provider.errors import LarkAPIError
 from lark_provider.health import look_at_token_endpoint
-from lark_provider.protocol.paging import items_at
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paging import list_items
+from lark_provider.protocol.paths import fill_path
 
 _RECORD_EVENTS = "record_events"
 _SECONDS = 10.0
@@ -42,15 +42,15 @@ def examine(
     """
     client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_SECONDS, max_retries=1)
     looks: dict[str, Callable[[], CheckOutcome]] = {
-        "http": lambda: CheckOutcome(f"{http.library().__name__} {http.library().__version__}"),
+        "http": lambda: CheckOutcome(f"{http.choose_library().__name__} {http.choose_library().__version__}"),
         "app": lambda: CheckOutcome(f"{client.app_id} at {client.base_url}"),
         "token": lambda: look_at_token_endpoint(client.app_id, tenant_key),
-        "bot": lambda: _bot(client),
-        **({"chats": lambda: _chats(client)} if "chats" in areas else {}),
-        "scopes": lambda: _scopes(client, areas),
+        "bot": lambda: _check_bot(client),
+        **({"chats": lambda: _check_chats(client)} if "chats" in areas else {}),
+        "scopes": lambda: _check_scopes(client, areas),
     }
     if bitable is not None:
-        looks["bitable"] = lambda: _bitable(client, bitable)
+        looks["bitable"] = lambda: _check_bitable(client, bitable)
         if _RECORD_EVENTS in areas and set(areas) < set(scopes.AREAS):  # asked for, and not just everything
             looks[_RECORD_EVENTS] = lambda: _record_events(client, bitable)
     checks: list[Check] = []
@@ -61,7 +61,7 @@ def examine(
     return checks
 
 
-def _bot(client: LarkServiceClient) -> CheckOutcome:
+def _check_bot(client: LarkServiceClient) -> CheckOutcome:
     try:
         bot = client.bot.info().data["bot"]
     except LarkAPIError as error:
@@ -71,7 +71,7 @@ def _bot(client: LarkServiceClient) -> CheckOutcome:
             "The app has no bot, so it can send nothing. Next: open the first link, add Bot, and publish a "
             "version at the second.",
             "unhealthy",
-            (_console(client, "bot"), _console(client, "version")),
+            (_get_console_url(client, "bot"), _get_console_url(client, "version")),
         )
     status = bot.get("activate_status", _ACTIVE)
     if status != _ACTIVE:
@@ -79,14 +79,14 @@ def _bot(client: LarkServiceClient) -> CheckOutcome:
             f"The bot is not active in this tenant (activate_status {status}). Next: publish a version of "
             "the app; if that is done, enable the app in the tenant's admin console.",
             "unhealthy",
-            (_console(client, "version"),),
+            (_get_console_url(client, "version"),),
         )
     return CheckOutcome(f"{bot.get('app_name', '')} ({bot.get('open_id', '')})")
 
 
-def _chats(client: LarkServiceClient) -> CheckOutcome:
+def _check_chats(client: LarkServiceClient) -> CheckOutcome:
     try:
-        chats = client.iterate(items_at(path("/im/v1/chats")))
+        chats = client.iterate(list_items(fill_path("/im/v1/chats")))
         details = tuple(f"{chat['chat_id']}  {chat.get('name', '')}" for chat in chats)
     except LarkAPIError as error:
         if error.code != _NO_SCOPE:
@@ -102,15 +102,15 @@ def _chats(client: LarkServiceClient) -> CheckOutcome:
     return CheckOutcome(f"the bot is in {len(details)} chat(s)", details=details)
 
 
-def _scopes(client: LarkServiceClient, areas: Collection[str]) -> CheckOutcome:
+def _check_scopes(client: LarkServiceClient, areas: Collection[str]) -> CheckOutcome:
     answer = client.call("GET", "/application/v6/scopes").data
-    lacking = {area: scopes.missing(area, scopes.granted_scopes(answer)) for area in areas}
+    lacking = {area: scopes.list_missing(area, scopes.read_granted_scopes(answer)) for area in areas}
     short = [area for area, missing in lacking.items() if missing]
     if not short:
         return CheckOutcome(f"enough for {', '.join(areas)}")
     wanted = list(dict.fromkeys(scope for missing in lacking.values() for scope in missing))
-    publish = _console(client, "version")
-    if not set(wanted) - scopes.pending(answer):
+    publish = _get_console_url(client, "version")
+    if not set(wanted) - scopes.read_pending_scopes(answer):
         return CheckOutcome(
             f"not enough for {', '.join(short)}: {', '.join(wanted)} applied for and not granted. Next: "
             "publish a version, and let an administrator of the tenant approve it.",
@@ -118,18 +118,21 @@ def _scopes(client: LarkServiceClient, areas: Collection[str]) -> CheckOutcome:
             (publish,),
         )
     return CheckOutcome(
-        f"not enough for {', '.join(short)}. Next: {_console(client, 'auth')} → Batch import, paste the "
-        "first line below, or open the second, which asks for the same; then publish a version at the third.",
+        f"not enough for {', '.join(short)}. Next: {_get_console_url(client, 'auth')} → Batch import, paste "
+        "the first line below, or open the second, which asks for the same; then publish a version at "
+        "the third.",
         "unhealthy",
-        (scopes.to_import(wanted), scopes.to_confirm(_console(client, "auth"), wanted), publish),
+        (scopes.to_import(wanted), scopes.to_confirm(_get_console_url(client, "auth"), wanted), publish),
     )
 
 
-def _bitable(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
-    link = client.perform(links.document(token_or_url, "bitable"))
-    where = path("/bitable/v1/apps/{app_token}", app_token=link.token)
+def _check_bitable(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
+    link = client.perform(links.find_document(token_or_url, "bitable"))
+    where = fill_path("/bitable/v1/apps/{app_token}", app_token=link.token)
     base = client.call("GET", where).data["app"]
-    listed = client.iterate(items_at(path("/bitable/v1/apps/{app_token}/tables", app_token=link.token)))
+    listed = client.iterate(
+        list_items(fill_path("/bitable/v1/apps/{app_token}/tables", app_token=link.token))
+    )
     tables = {table["table_id"]: table.get("name", "") for table in listed}
     details = tuple(f"{table_id}  {name}" for table_id, name in tables.items())
     if link.table_id is not None and link.table_id not in tables:
@@ -151,18 +154,18 @@ def _record_events(client: LarkServiceClient, token_or_url: str) -> CheckOutcome
             "or call client.clouddoc.drive.subscribe.",
             "warning",
         )
-    having = scopes.user_scopes(client.call("GET", "/application/v6/scopes").data)
-    if wanted := scopes.missing_for_users(_RECORD_EVENTS, having):
+    having = scopes.read_user_scopes(client.call("GET", "/application/v6/scopes").data)
+    if wanted := scopes.list_missing_for_users(_RECORD_EVENTS, having):
         return CheckOutcome(
             "The app is subscribed to the base's events, and lacks their scope for acting as a user, "
-            f"without which Lark may send none. Next: {_console(client, 'auth')} → Batch import, "
+            f"without which Lark may send none. Next: {_get_console_url(client, 'auth')} → Batch import, "
             "paste the first line below, and publish a version at the second.",
             "warning",
-            (scopes.to_import((), wanted), _console(client, "version")),
+            (scopes.to_import((), wanted), _get_console_url(client, "version")),
         )
     return CheckOutcome("The app is subscribed to the base's events")
 
 
-def _console(client: LarkServiceClient, page: str) -> str:
+def _get_console_url(client: LarkServiceClient, page: str) -> str:
     """Return the address of a page of the app in the developer console."""
     return f"{client.base_url}/app/{client.app_id}/{page}"

@@ -24,7 +24,7 @@ from lark_provider.protocol.errors import (
     TokenAcquisitionError,
     TransportError,
 )
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,4 +53,4 @@ __all__ = [
 ]
 
 _HOME = "lark_provider.storage.errors"  # only a program with a database needs it
-__getattr__ = lazy(__name__, {"DecryptionError": _HOME, "StorageError": _HOME})
+__getattr__ = make_getattr(__name__, {"DecryptionError": _HOME, "StorageError": _HOME})

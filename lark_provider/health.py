@@ -32,13 +32,13 @@ def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> li
     Returns:
         One check each for `database`, `migrations`, `broker`, `registry`, `key` and `token endpoint`.
     """
-    database = _check("database", _database)
+    database = _check("database", _check_database)
     return [
         database,
-        _check("migrations", _migrations if database.status != "unhealthy" else _unknown),
-        _check("broker", _broker),
-        _check("registry", _registry),
-        _check("key", _key),
+        _check("migrations", _check_migrations if database.status != "unhealthy" else _report_unknown),
+        _check("broker", _check_broker),
+        _check("registry", _check_registry),
+        _check("key", _check_key),
         _check("token endpoint", lambda: look_at_token_endpoint(app_id, tenant_key)),
     ]
 
@@ -50,7 +50,7 @@ def check_postgres() -> dict[str, str]:
         `{"status": "healthy", "database": "connected"}`, or a status of `unhealthy` or `not configured` with
         an `error` that holds no password.
     """
-    return _as_dict(_check("database", _database), "database")
+    return _as_dict(_check("database", _check_database), "database")
 
 
 def check_rabbitmq() -> dict[str, str]:
@@ -60,7 +60,7 @@ def check_rabbitmq() -> dict[str, str]:
         `{"status": "healthy", "rabbitmq": "connected"}`, or a status of `unhealthy` or `not configured` with
         an `error` that holds no password.
     """
-    return _as_dict(_check("broker", _broker), "rabbitmq")
+    return _as_dict(_check("broker", _check_broker), "rabbitmq")
 
 
 def _check(name: str, look: Callable[[], CheckOutcome]) -> Check:
@@ -73,7 +73,7 @@ def _as_dict(result: Check, name: str) -> dict[str, str]:
     return {"status": result.status, "error": result.text}
 
 
-def _database() -> CheckOutcome:
+def _check_database() -> CheckOutcome:
     if not config.has_database():
         return CheckOutcome(
             "each process keeps its own tokens; LARK_DATABASE_URL or POSTGRES_* would have them shared",
@@ -81,49 +81,49 @@ def _database() -> CheckOutcome:
         )
     url = urls.database()
     if url.drivername == urls.SQLITE_DRIVER:
-        migrate.ready_engine(url)  # Creates the file, as its first use does.
+        migrate.prepare_engine(url)  # Creates the file, as its first use does.
     return CheckOutcome(f"{maintenance.connect(url)}, {urls.display(url)}")
 
 
-def _migrations() -> CheckOutcome:
+def _check_migrations() -> CheckOutcome:
     if not config.has_database():
         return CheckOutcome("no database", "not configured")
     return CheckOutcome(migrate.describe(maintenance.check_revision(urls.database())))
 
 
-def _unknown() -> CheckOutcome:
+def _report_unknown() -> CheckOutcome:
     return CheckOutcome("unknown while the database is unavailable. Next: see above.", "unhealthy")
 
 
-def _broker() -> CheckOutcome:
+def _check_broker() -> CheckOutcome:
     if not config.has_broker():
         return CheckOutcome(
             "card callbacks on several hosts want one; RABBITMQ_URL or RABBITMQ_HOST names it",
             "not configured",
         )
-    broker = amqp.broker()
+    broker = amqp.read_broker()
     amqp.ping(broker)
     return CheckOutcome(str(broker))
 
 
-def _registry() -> CheckOutcome:
+def _check_registry() -> CheckOutcome:
     url = urls.registry()
     if not config.has_registry():
         return CheckOutcome(
             f"{urls.display(url)} is not there; `lark-provider app add` makes it", "not configured"
         )
-    migrate.ready_engine(url)
+    migrate.prepare_engine(url)
     maintenance.check_revision(url)
     return CheckOutcome(urls.display(url))
 
 
-def _key() -> CheckOutcome:
+def _check_key() -> CheckOutcome:
     if not (config.has_registry() or os.environ.get(KEY_VARIABLE, "").strip()):
         return CheckOutcome(f"{KEY_VARIABLE} is not set; a registry needs it", "not configured")
     manager = ApplicationManager()
     apps = manager.list_applications()
     for app in apps:
-        manager.secrets(app.app_id)
+        manager.decrypt_secrets(app.app_id)
     if not apps:
         return CheckOutcome("can be used; the registry has no apps yet")
     return CheckOutcome(f"fits the {len(apps)} app(s) of the registry")
@@ -139,7 +139,7 @@ def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) ->
     Raises:
         LarkError: No token was returned.
     """
-    is_named = config.app(app_id, None, None) is not None or config.find_app_id(app_id) is not None
+    is_named = config.find_app(app_id, None, None) is not None or config.find_app_id(app_id) is not None
     if not is_named and not config.has_registry():
         return CheckOutcome(
             "no app; LARK_APP_ID and LARK_APP_SECRET or a registry would name one", "not configured"

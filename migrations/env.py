@@ -9,7 +9,7 @@ from alembic import context
 
 from lark_provider.storage import urls
 from lark_provider.storage.deadlines import MAINTENANCE
-from lark_provider.storage.engine import create, make_file, transaction
+from lark_provider.storage.engine import create, hold_transaction, make_file
 from lark_provider.storage.tables import GUIDE_INDEXES, VERSION_TABLE, UtcTimestamp, metadata
 
 _LOCK = 0x6C61726B  # "lark": what two upgrades at once wait for on PostgreSQL
@@ -61,7 +61,7 @@ def _main() -> None:
         return
     if url.drivername == urls.SQLITE_DRIVER:
         make_file(url)
-    with transaction(create(url), limits=MAINTENANCE) as connection:
+    with hold_transaction(create(url), limits=MAINTENANCE) as connection:
         _migrate(connection)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,3 +21,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # A busy machine suspends a process for seconds; tests of the limits set their own.
     monkeypatch.setattr(deadlines, "STATEMENT", replace(deadlines.STATEMENT, idle=30.0))
     PROCESS.reset()
+    # Who starts a consumer in this process, or configures logging, sets levels for all tests after it.
+    logging.getLogger("lark_provider").setLevel(logging.NOTSET)
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("lark_provider")]:
+        logging.getLogger(name).disabled = False

@@ -46,10 +46,10 @@ def examine_airflow(
     run("secret", _check_secret)
     settings = _load(run, "settings", lambda: load(conn_id), _describe_settings)
     if settings is not None:
-        check_airflow(run, settings, None if file is None else file.current())
-    run("API servers", lambda: check_api_servers(None if file is None else file.current().hold))
+        check_airflow(run, settings, None if file is None else file.read_current())
+    run("API servers", lambda: check_api_servers(None if file is None else file.read_current().hold))
     if file is not None:
-        check_lark(checks, run, file.current(), app_id)
+        check_lark(checks, run, file.read_current(), app_id)
     return checks
 
 
@@ -72,7 +72,7 @@ def _describe_routes(file: RoutesFile) -> CheckOutcome:
             f"{config.ROUTES_VARIABLE} names none: questions go to their assignees, failures to nobody",
             "not configured",
         )
-    routes = file.current()
+    routes = file.read_current()
     people = len(routes.people.users)
     commands = f", {len(routes.commands)} rule(s) of chat commands" if routes.commands else ""
     return CheckOutcome(f"{len(routes.routes)} route(s) and {people} person(s){commands} in {file.path}")

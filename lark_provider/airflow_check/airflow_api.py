@@ -43,21 +43,21 @@ def check_airflow(run: RunCheck, settings: BridgeSettings, routes: Routes | None
 
         try:
             dags: list[Mapping[str, Any]] = []
-            if run("airflow", look(lambda: _version(api))):
-                if run("account", look(lambda: _account(api, dags))) and routes is not None:
+            if run("airflow", look(lambda: _check_version(api))):
+                if run("account", look(lambda: _check_account(api, dags))) and routes is not None:
                     run("routes in Airflow", look(lambda: _matches(api, routes, dags)))
-                run("plugin", look(lambda: _plugin(api, settings.secrets)))
+                run("plugin", look(lambda: _check_plugin(api, settings.secrets)))
         finally:
             runner.run(api.close())
 
 
-async def _version(api: AirflowApi) -> CheckOutcome:
+async def _check_version(api: AirflowApi) -> CheckOutcome:
     reply = await api.get("/version") or {}
     return CheckOutcome(f"Airflow {reply.get('version')}")
 
 
-async def _account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> CheckOutcome:
-    dags += await api.pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "true"})
+async def _check_account(api: AirflowApi, dags: list[Mapping[str, Any]]) -> CheckOutcome:
+    dags += await api.read_pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "true"})
     for resource in _READ:
         await api.get(resource, {"limit": 1})
     try:
@@ -85,7 +85,7 @@ async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, 
         fitting = [dag for dag in dags if _fits(route, dag)]
         reason = "" if fitting else "no DAG has such an id, tag and owner"
         if fitting and route.tasks and len(fitting) <= _MAX_DAGS:
-            tasks = [task for dag in fitting for task in await _tasks(api, str(dag["dag_id"]))]
+            tasks = [task for dag in fitting for task in await _list_tasks(api, str(dag["dag_id"]))]
             if not any(fnmatchcase(task, pattern) for task in tasks for pattern in route.tasks):
                 reason = f"no task of {len(fitting)} DAG(s) has such an id"
         if not reason and fitting and all(_is_taken(routes, route, dag) for dag in fitting):
@@ -104,7 +104,7 @@ async def _matches(api: AirflowApi, routes: Routes, dags: Sequence[Mapping[str, 
 
 def _fits(route: Route, dag: Mapping[str, Any]) -> bool:
     """Return whether a route is for a DAG, as far as its tasks and team allow."""
-    known = reading.dag(dag)
+    known = reading.read_dag(dag)
     return replace(route, tasks=(), teams=()).matches(str(dag["dag_id"]), "", known.tags, known.owners, None)
 
 
@@ -120,15 +120,15 @@ def _is_taken(routes: Routes, route: Route, dag: Mapping[str, Any]) -> bool:
     return route.what <= taken
 
 
-async def _tasks(api: AirflowApi, dag_id: str) -> list[str]:
+async def _list_tasks(api: AirflowApi, dag_id: str) -> list[str]:
     reply = await api.get(f"/dags/{quote(dag_id, safe='')}/tasks")
     return [str(task["task_id"]) for task in (reply or {}).get("tasks", ())]
 
 
-async def _plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome:
+async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome:
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
-    headers = secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
+    headers = secrets.make_headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
     status, _ = await api.deliver(body, headers)
     if status == _UNPROVEN:
         return CheckOutcome(

@@ -11,15 +11,15 @@ from lark_provider.api import scopes
 from lark_provider.api.contact import UserIdType
 from lark_provider.api.routes.commands import DIRECT, CommandRule
 from lark_provider.api.routes.model import Route, RouteReceiver, Routes
-from lark_provider.bridge.command_check import SUBSCRIPTION, missing_scopes
+from lark_provider.bridge.command_check import SUBSCRIPTION, list_missing_scopes
 from lark_provider.bridge.escalating import QUOTA
-from lark_provider.bridge.escalation_check import faults
+from lark_provider.bridge.escalation_check import list_faults
 from lark_provider.checks import Check, CheckOutcome, RunCheck
 from lark_provider.client import LarkServiceClient
 from lark_provider.doctor import examine
 from lark_provider.errors import LarkAPIError, LarkError
 from lark_provider.protocol.hitl.people import PeopleSettings
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.storage import urls
 from lark_provider.storage.waiting_escalations import WaitingEscalations
 
@@ -45,7 +45,7 @@ def check_lark(checks: list[Check], run: RunCheck, routes: Routes, app_id: str |
     for rule in routes.commands:
         app = rule.app_id or app_id or routes.app_id
         commands.setdefault(app, []).append(rule)
-        by_app.setdefault(app, []).extend(_command_receivers(rule))
+        by_app.setdefault(app, []).extend(_list_command_receivers(rule))
     for app, receivers in by_app.items():
         prefix = "" if len(by_app) == 1 else f"{app or 'default app'} "
         results = examine(app, areas=("messages", "people"))
@@ -72,8 +72,8 @@ def _check_escalation(
 ) -> CheckOutcome:
     used_up: Mapping[str, datetime] = {}
     if config.has_database():
-        used_up = WaitingEscalations(urls.database()).quota_used_up(_QUOTA_DAYS, QUOTA)
-    problems = faults(client, routes, used_up)
+        used_up = WaitingEscalations(urls.database()).read_last_failures(_QUOTA_DAYS, QUOTA)
+    problems = list_faults(client, routes, used_up)
     if problems:
         return CheckOutcome(
             f"{len(problems)} fault(s) in the escalation of {len(routes)} route(s). Next: grant the scopes "
@@ -86,7 +86,7 @@ def _check_escalation(
     )
 
 
-def _command_receivers(rule: CommandRule) -> list[RouteReceiver]:
+def _list_command_receivers(rule: CommandRule) -> list[RouteReceiver]:
     """Return the chats and people of a command, whom the bot must reach to answer."""
     chats = [RouteReceiver(rule.app_id, chat, "chat_id") for chat in rule.chats if chat != DIRECT]
     return chats + [RouteReceiver(rule.app_id, open_id, "open_id") for open_id in rule.people]
@@ -99,8 +99,8 @@ def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> C
         client: Of the app whose bot it is.
         rules: The commands.
     """
-    having = scopes.granted_scopes(client.call("GET", "/application/v6/scopes").data)
-    lacking = missing_scopes(rules, having)
+    having = scopes.read_granted_scopes(client.call("GET", "/application/v6/scopes").data)
+    lacking = list_missing_scopes(rules, having)
     if lacking:
         return CheckOutcome(
             f"The bot must hear commands, and lacks {', '.join(lacking)}. Next: in the developer console → "
@@ -132,7 +132,7 @@ def _find_fault(client: LarkServiceClient, kind: str, name: str) -> str:
     """Return what is wrong with a receiver; empty if nothing is."""
     try:
         if kind == "chat_id":
-            where = path("/im/v1/chats/{chat_id}/members/is_in_chat", chat_id=name)
+            where = fill_path("/im/v1/chats/{chat_id}/members/is_in_chat", chat_id=name)
             is_in = client.call("GET", where).data.get("is_in_chat")
             return "" if is_in else f"{name}: the bot is not in this chat"
         if kind == "email":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.calls import Call, make_request
+from lark_provider.protocol.paths import fill_path
 
-_INFO = path("/bot/v3/info")
+_INFO = fill_path("/bot/v3/info")
 
 
 class BotProfile(TypedDict, total=False):
@@ -39,4 +39,4 @@ def info() -> Call[BotInfo]:
         LarkAPIError: The app has no bot, or is not installed.
         TransportError: Lark was not reached.
     """
-    return request("GET", _INFO)
+    return make_request("GET", _INFO)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paging import Pager
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _EVENTS = "/calendar/v4/calendars/{calendar_id}/events"
 _PARAMETER = 190002
@@ -99,22 +99,22 @@ def happening(
             f"timezone must be an IANA time zone, got {timezone!r}. Next: pass one such as Asia/Shanghai.",
             code=_PARAMETER,
         ) from error
-    where = path(f"{_EVENTS}/instance_view", calendar_id=calendar_id)
+    where = fill_path(f"{_EVENTS}/instance_view", calendar_id=calendar_id)
     span = {
         "start_time": str(int((at - _BEFORE).timestamp())),
         "end_time": str(int((at + _AFTER).timestamp())),
     }
-    call: Call[Any] = request("GET", where, params=span)
-    return _happening(call, calendar_id, at, zone, attendees=attendees)
+    call: Call[Any] = make_request("GET", where, params=span)
+    return _list_events_at(call, calendar_id, at, zone, attendees=attendees)
 
 
-def _happening(
+def _list_events_at(
     call: Call[Any], calendar_id: str, at: dt.datetime, zone: ZoneInfo, *, attendees: bool
 ) -> Procedure[list[CalendarEvent]]:
     listed: list[Mapping[str, Any]] = list((yield from perform(call)).data.get("items") or ())
     events: list[CalendarEvent] = []
     for event, recurring_id in sorted(_select_events_at(listed, at, zone), key=lambda pair: pair[0].begins):
-        people = (yield from _attendees(calendar_id, event.id, recurring_id)) if attendees else ()
+        people = (yield from _find_attendees(calendar_id, event.id, recurring_id)) if attendees else ()
         events.append(CalendarEvent(event.id, event.title, event.begins, event.ends, people))
     return events
 
@@ -125,8 +125,8 @@ def _select_events_at(
     """Yield the events that are going on, each with the id of the recurring event that it belongs to."""
     for raw_event in listed:
         begins, ends = (
-            _time(raw_event.get("start_time"), zone),
-            _time(raw_event.get("end_time"), zone, is_end=True),
+            _parse_time(raw_event.get("start_time"), zone),
+            _parse_time(raw_event.get("end_time"), zone, is_end=True),
         )
         if raw_event.get("status") == _CANCELLED or begins is None or ends is None or not begins <= at < ends:
             continue
@@ -136,7 +136,7 @@ def _select_events_at(
         yield event, str(raw_event.get("recurring_event_id") or "")
 
 
-def _time(value: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | None:
+def _parse_time(value: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | None:
     """Read a `time_info`: seconds since 1970, or a day, of which an event of whole days has all."""
     time_info: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     try:
@@ -149,7 +149,7 @@ def _time(value: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | 
     return dt.datetime.combine(day, dt.time(), zone)
 
 
-def _attendees(calendar_id: str, event_id: str, recurring_id: str) -> Procedure[tuple[Attendee, ...]]:
+def _find_attendees(calendar_id: str, event_id: str, recurring_id: str) -> Procedure[tuple[Attendee, ...]]:
     try:
         return (yield from _list_attendees(calendar_id, event_id))
     except NotFoundError:
@@ -160,21 +160,21 @@ def _attendees(calendar_id: str, event_id: str, recurring_id: str) -> Procedure[
 
 
 def _list_attendees(calendar_id: str, event_id: str) -> Procedure[tuple[Attendee, ...]]:
-    where = path(f"{_EVENTS}/{{event_id}}/attendees", calendar_id=calendar_id, event_id=event_id)
+    where = fill_path(f"{_EVENTS}/{{event_id}}/attendees", calendar_id=calendar_id, event_id=event_id)
 
-    def page(token: str | None) -> Procedure[Page[Attendee]]:
+    def read_page(token: str | None) -> Procedure[Page[Attendee]]:
         params = {"user_id_type": "open_id", "page_size": str(_PAGE), "page_token": token}
-        call: Call[Any] = request("GET", where, params=params)
+        call: Call[Any] = make_request("GET", where, params=params)
         attendee_page: Page[Mapping[str, Any]] = Page.of((yield from perform(call)).data)
-        return Page([_attendee(attendee) for attendee in attendee_page.items], attendee_page.next_token)
+        return Page([_read_attendee(attendee) for attendee in attendee_page.items], attendee_page.next_token)
 
-    pager, people = Pager(Listing(page)), list[Attendee]()
+    pager, people = Pager(Listing(read_page)), list[Attendee]()
     while not pager.ended:
-        people += yield from pager.next_page()
+        people += yield from pager.read_next_page()
     return tuple(people)
 
 
-def _attendee(attendee: Mapping[str, Any]) -> Attendee:
+def _read_attendee(attendee: Mapping[str, Any]) -> Attendee:
     ids = (attendee.get(name) for name in ("user_id", "chat_id", "room_id", "third_party_email"))
     return Attendee(
         str(attendee.get("type") or ""),

@@ -16,7 +16,7 @@ from lark_provider.api.messaging.change import update_card
 from lark_provider.api.messaging.send import send_card
 from lark_provider.protocol.calls import Call
 from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.operations import Procedure, local, perform
+from lark_provider.protocol.operations import Procedure, perform, run_local
 
 _RECORD_SECONDS = 60.0
 """No less than the deadline of a client, which comes first and says more."""
@@ -60,7 +60,7 @@ def show(card: LiveCard, content: Card) -> Procedure[LiveCard]:
         sending = send_card(card.receiver, content, **card.options)
         data = (yield from (perform(sending) if isinstance(sending, Call) else sending)).data
         sent = replace(card, message_id=data["message_id"], chat_id=data.get("chat_id", ""), shown=shown)
-        yield from local(lambda: card.record(sent), _RECORD_SECONDS)
+        yield from run_local(lambda: card.record(sent), _RECORD_SECONDS)
         return sent
     if shown != card.shown:
         yield from perform(update_card(card.message_id, content))

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.lookups import DAY, By, look_up
-from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError, unknown_choice
+from lark_provider.protocol.calls import Call, make_request
+from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 UserIdType: TypeAlias = Literal["open_id", "union_id", "user_id"]
 _SEPARATORS = re.compile(r"[\s()./-]")
@@ -53,7 +53,7 @@ def _with_country(mobile: str) -> str:
     return "+86" + mobile if _MAINLAND.fullmatch(mobile) else mobile
 
 
-def mobile_number(text: str) -> str:
+def parse_mobile_number(text: str) -> str:
     """Return a mobile number in its canonical form: + and digits.
 
     Args:
@@ -109,7 +109,7 @@ def find_by_email(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    return _ids(emails, _EMAIL, user_id_type, max_age)
+    return _find_ids(emails, _EMAIL, user_id_type, max_age)
 
 
 def find_by_mobile(
@@ -128,7 +128,7 @@ def find_by_mobile(
     Returns:
         The id for each number as it was passed, in order; None without a user visible to this app.
     """
-    return _ids(mobiles, _MOBILE, user_id_type, max_age)
+    return _find_ids(mobiles, _MOBILE, user_id_type, max_age)
 
 
 def get_id(
@@ -148,7 +148,7 @@ def get_id(
         The id; None without a user visible to this app.
     """
     by = _EMAIL if isinstance(email_or_mobile, str) and "@" in email_or_mobile else _MOBILE
-    return (yield from _ids([email_or_mobile], by, user_id_type, max_age))[email_or_mobile]
+    return (yield from _find_ids([email_or_mobile], by, user_id_type, max_age))[email_or_mobile]
 
 
 def get_users(
@@ -177,7 +177,7 @@ def get_users(
     """
     by = _BY_ID.get(user_id_type) if isinstance(user_id_type, str) else None
     if by is None:
-        raise unknown_choice("user_id_type", user_id_type, get_args(UserIdType), 40001)
+        raise make_unknown_choice_error("user_id_type", user_id_type, get_args(UserIdType), 40001)
     return (
         yield from look_up(ids, by, f"user.{user_id_type}", lambda batch: _read(batch, user_id_type), max_age)
     )
@@ -201,16 +201,16 @@ def get_user(
     return (yield from get_users([user_id], user_id_type=user_id_type, max_age=max_age))[user_id]
 
 
-def _ids(
+def _find_ids(
     values: str | Iterable[str], by: By, user_id_type: UserIdType, max_age: float
 ) -> Procedure[dict[str, str | None]]:
     if user_id_type not in get_args(UserIdType):
-        raise unknown_choice("user_id_type", user_id_type, get_args(UserIdType), 40001)
+        raise make_unknown_choice_error("user_id_type", user_id_type, get_args(UserIdType), 40001)
 
     def fetch(batch: list[str]) -> Procedure[dict[str, str | None]]:
-        call: Call[Any] = request(
+        call: Call[Any] = make_request(
             "POST",
-            path("/contact/v3/users/batch_get_id"),
+            fill_path("/contact/v3/users/batch_get_id"),
             params={"user_id_type": user_id_type},
             json={f"{by.name}s": batch},
             safe=True,
@@ -225,7 +225,7 @@ def _ids(
 def _read(ids: list[str], id_type: UserIdType) -> Procedure[dict[str, User | None]]:
     """Read some users. If Lark refuses a batch for unknown ids, the other ids are read again without them."""
     params = {"user_ids": ids, "user_id_type": id_type}
-    call: Call[Any] = request("GET", path("/contact/v3/users/batch"), params=params)
+    call: Call[Any] = make_request("GET", fill_path("/contact/v3/users/batch"), params=params)
     try:
         users: list[User] = (yield from perform(call)).data.get("items") or []
     except LarkAPIError as error:

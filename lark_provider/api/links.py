@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from lark_provider.protocol.arguments import check_str
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, memoize, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 LinkKind: TypeAlias = Literal[
     "bitable", "wiki", "sheet", "docx", "doc", "file", "folder", "mindnote", "slides"
@@ -74,7 +74,7 @@ def parse(url: str) -> DocumentLink:
     )
 
 
-def document(token_or_url: str, kind: LinkKind) -> Procedure[DocumentLink]:
+def find_document(token_or_url: str, kind: LinkKind) -> Procedure[DocumentLink]:
     """Find the document that a token or a link names; a wiki link is resolved to what it holds.
 
     See GET /open-apis/wiki/v2/spaces/get_node.
@@ -109,7 +109,7 @@ def follow(link: DocumentLink) -> Procedure[DocumentLink]:
     """
     if link.kind != "wiki":
         return link
-    cached = Memoize(("wiki.node", link.token), lambda: _node(link.token), _NODE_MAX_AGE)
+    cached = Memoize(("wiki.node", link.token), lambda: _read_node(link.token), _NODE_MAX_AGE)
     node = yield from memoize(cached)
     return link._replace(kind=node["obj_type"], token=node["obj_token"])
 
@@ -122,7 +122,7 @@ def _require(link: DocumentLink, kind: LinkKind, url: str) -> None:
         )
 
 
-def folder(token_or_url: str) -> str:
+def parse_folder(token_or_url: str) -> str:
     """Return the token of the folder that a token or a link names.
 
     Args:
@@ -142,7 +142,7 @@ def folder(token_or_url: str) -> str:
     return link.token
 
 
-def named_table(app_token: str, table_id: str | None) -> tuple[str, str | None]:
+def parse_table(app_token: str, table_id: str | None) -> tuple[str, str | None]:
     """Return the base and table named, as far as that is known without a request.
 
     Args:
@@ -158,7 +158,7 @@ def named_table(app_token: str, table_id: str | None) -> tuple[str, str | None]:
     return link.token, table_id or link.table_id
 
 
-def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
+def find_table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
     """Find the base and table that an operation is about.
 
     Args:
@@ -171,7 +171,7 @@ def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
     Raises:
         InvalidRequestError: No table is named, or the link leads to something else.
     """
-    link = yield from document(app_token, "bitable")
+    link = yield from find_document(app_token, "bitable")
     chosen_id = table_id or link.table_id
     if not chosen_id:
         raise InvalidRequestError(
@@ -182,7 +182,7 @@ def table(app_token: str, table_id: str | None) -> Procedure[tuple[str, str]]:
     return link.token, chosen_id
 
 
-def _node(token: str) -> Procedure[dict[str, Any]]:
-    call = request("GET", path("/wiki/v2/spaces/get_node"), params={"token": token})
+def _read_node(token: str) -> Procedure[dict[str, Any]]:
+    call = make_request("GET", fill_path("/wiki/v2/spaces/get_node"), params={"token": token})
     node: dict[str, Any] = (yield from perform(call)).data["node"]
     return node

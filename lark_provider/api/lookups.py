@@ -102,11 +102,11 @@ def _look_up(
     known: dict[str, Any] = {}
     failure: LarkError | None = None
     expired = 0
-    for part in _parts(list(wanted), _SLICE):
+    for part in _split_list(list(wanted), _SLICE):
         seen: dict[str, CachedAnswer] = yield CacheGet(kind, part)
         known |= {lookup: cached.value for lookup, cached in seen.items() if _is_fresh(cached, max_age)}
         learned: dict[str, Any] = {}
-        for batch in _parts([lookup for lookup in part if lookup not in known], BATCH):
+        for batch in _split_list([lookup for lookup in part if lookup not in known], BATCH):
             if failure is not None:
                 break
             try:
@@ -146,5 +146,5 @@ def _is_fresh(seen: CachedAnswer, max_age: float) -> bool:
     return seen.age < (max_age if seen.value is not None else min(max_age, UNKNOWN_SECONDS))
 
 
-def _parts(whole: list[str], size: int) -> list[list[str]]:
+def _split_list(whole: list[str], size: int) -> list[list[str]]:
     return [whole[start : start + size] for start in range(0, len(whole), size)]

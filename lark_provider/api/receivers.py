@@ -6,7 +6,7 @@ import re
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import contact
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure
 
 ReceiverIdType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id", "mobile"]
@@ -24,7 +24,7 @@ class Receiver(NamedTuple):
     id_type: ReceiverIdType
 
 
-def receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Receiver:
+def make_receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Receiver:
     """Return a receiver with the kind of its id.
 
     Args:
@@ -43,25 +43,25 @@ def receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Receive
         )
     bare_id = receiver_id.strip()
     if id_type is None:
-        id_type = _PREFIXES.get(bare_id[:3]) or _kind(bare_id)
+        id_type = _PREFIXES.get(bare_id[:3]) or _guess_kind(bare_id)
     elif id_type not in get_args(ReceiverIdType):
-        raise unknown_choice("receiver_id_type", id_type, get_args(ReceiverIdType), 230001)
-    return Receiver(contact.mobile_number(bare_id) if id_type == "mobile" else bare_id, id_type)
+        raise make_unknown_choice_error("receiver_id_type", id_type, get_args(ReceiverIdType), 230001)
+    return Receiver(contact.parse_mobile_number(bare_id) if id_type == "mobile" else bare_id, id_type)
 
 
-def _kind(receiver_id: str) -> ReceiverIdType:
+def _guess_kind(receiver_id: str) -> ReceiverIdType:
     if "@" in receiver_id:
         return "email"
     return "mobile" if receiver_id.startswith("+") else "user_id"
 
 
-def hint(to: Receiver) -> str:
+def describe_hint(to: Receiver) -> str:
     """Return what may be wrong with a receiver; empty if nothing is known.
 
     Eleven digits may be a user_id, and so are not looked up as the mobile number that they look like.
 
     Args:
-        to: What `receiver` returned.
+        to: What `make_receiver` returned.
     """
     number = _BARE_MOBILE.fullmatch(_SEPARATORS.sub("", to.id)) if to.id_type == "user_id" else None
     return f"if {to.id} is a mobile number, write it as +86{number[1]}" if number else ""
@@ -71,7 +71,7 @@ def resolve(to: Receiver) -> Procedure[Receiver]:
     """Resolve a mobile number to its owner's open_id; return any other receiver unchanged.
 
     Args:
-        to: What `receiver` returned.
+        to: What `make_receiver` returned.
 
     Raises:
         NotFoundError: No user visible to the app has the number.
@@ -106,7 +106,7 @@ def find_person(who: str, what: str) -> Procedure[Receiver]:
             f"{what} must be a non-empty string, got {who!r}. Next: pass an open_id (ou_…), a user_id, an "
             "e-mail address or a mobile number (+…).",
         )
-    target = receiver(who)
+    target = make_receiver(who)
     if target.id_type == "chat_id":
         raise InvalidRequestError(
             f"{what} must be a person, got the chat {target.id}. Next: pass an open_id (ou_…)."

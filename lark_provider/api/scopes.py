@@ -151,7 +151,7 @@ record events want a right on each base, and calendars are read for a rota alone
 _GRANTED = 1
 
 
-def granted_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
+def read_granted_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered.
 
     Args:
@@ -167,7 +167,7 @@ def granted_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def pending(answer: Mapping[str, Any]) -> frozenset[str]:
+def read_pending_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered about scopes that are not granted.
 
     Args:
@@ -183,7 +183,7 @@ def pending(answer: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def user_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
+def read_user_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     """Read what `GET /open-apis/application/v6/scopes` answered about acting as a user.
 
     Args:
@@ -199,7 +199,7 @@ def user_scopes(answer: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def missing_for_users(area: str, having: Collection[str]) -> list[str]:
+def list_missing_for_users(area: str, having: Collection[str]) -> list[str]:
     """Return the user scopes to apply for, in addition to the app's own, so that the area's events arrive.
 
     Args:
@@ -210,7 +210,7 @@ def missing_for_users(area: str, having: Collection[str]) -> list[str]:
     return list(dict.fromkeys(one_of[0] for one_of in lacking))
 
 
-def missing(area: str, having: Collection[str]) -> list[str]:
+def list_missing(area: str, having: Collection[str]) -> list[str]:
     """Return the scopes to apply for, so that everything in an area works.
 
     Args:

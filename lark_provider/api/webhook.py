@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import orjson
 
 from lark_provider.api.cards import Card, card_content
-from lark_provider.api.messaging.content import post_content, text_content
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.api.messaging.content import make_text_content, post_content
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
-from lark_provider.protocol.errors import InvalidRequestError, RateLimitError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, RateLimitError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.redact import MASK
 from lark_provider.protocol.webhook import HOOK_PATH, Webhook, sign
@@ -24,7 +24,7 @@ Accepted: TypeAlias = LarkResponse[dict[str, Any]]
 """Lark's acceptance of the message; a custom bot gets no message id."""
 
 
-def message(
+def make_message(
     webhook: Webhook, msg_type: WebhookMessageType, content: Mapping[str, Any], timestamp: float
 ) -> Call[dict[str, Any]]:
     """Build the request for one message.
@@ -46,7 +46,7 @@ def message(
     if webhook.secret is not None:
         seconds = str(int(timestamp))
         body |= {"timestamp": seconds, "sign": sign(webhook.secret, seconds)}
-    call = request("POST", HOOK_PATH + MASK, json=body, auth=False, secret=webhook.token)
+    call = make_request("POST", HOOK_PATH + MASK, json=body, auth=False, secret=webhook.token)
     size = len(call.body or b"")
     if size > MAX_BODY_BYTES:
         raise InvalidRequestError(
@@ -92,7 +92,10 @@ def send(
     match msg_type:
         case "text":
             words = content.get("text") if isinstance(content, Mapping) else content
-            payload = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
+            payload = {
+                **(content if isinstance(content, Mapping) else {}),
+                **make_text_content(words, mentions),
+            }
         case "post":
             payload = {"post": _post(content, title, mentions)}
         case "interactive":
@@ -102,12 +105,14 @@ def send(
         case "share_chat":
             payload = _wrap(content, "share_chat_id")
         case _:
-            raise unknown_choice("msg_type of a custom bot", msg_type, get_args(WebhookMessageType))
+            raise make_unknown_choice_error(
+                "msg_type of a custom bot", msg_type, get_args(WebhookMessageType)
+            )
     if mentions and msg_type in {"image", "share_chat"}:
         raise InvalidRequestError(f"mentions must not be given with {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
-    return (yield from _send(message(webhook, msg_type, payload, timestamp)))
+    return (yield from _send(make_message(webhook, msg_type, payload, timestamp)))
 
 
 def send_text(content: str, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:
@@ -218,20 +223,20 @@ def _require_keyword(webhook: Webhook, msg_type: str, content: Mapping[str, Any]
     # Only Lark can see what an image, a group's card or a template contains.
     if not webhook.keywords or msg_type in {"image", "share_chat"} or content.get("type") == "template":
         return
-    if not any(word in text for text in _texts(content) for word in webhook.keywords):
+    if not any(word in text for text in _iterate_texts(content) for word in webhook.keywords):
         wanted = " or ".join(map(repr, webhook.keywords))
         raise InvalidRequestError(
             f"The message must contain the bot's keyword {wanted}. Next: put it into the text.", code=19024
         )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _iterate_texts(value: Any) -> Iterator[str]:
     """Yield all texts in a message; keys of objects are markup."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for member in value.values():
-            yield from _texts(member)
+            yield from _iterate_texts(member)
     elif isinstance(value, Sequence):
         for member in value:
-            yield from _texts(member)
+            yield from _iterate_texts(member)

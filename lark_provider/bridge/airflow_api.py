@@ -47,7 +47,7 @@ class AirflowApi:
     def __init__(self, credentials: Credentials, *, verify: bool | str = True, timeout: float = 30.0) -> None:
         self._url = credentials.url
         self._timeout = timeout
-        self._library = http.library()
+        self._library = http.choose_library()
         # The proxies of the environment are those on the way to Lark; Airflow is near.
         self._client = self._library.AsyncClient(
             trust_env=False,
@@ -90,10 +90,10 @@ class AirflowApi:
             return None
         url = path if path.startswith("/ui/") else f"/api/v2{path}"
         async with self._turns:
-            token = await self._login.token()
+            token = await self._login.get_token()
             status, answer = await self._send("GET", url, token, params)
             if status == _UNAUTHORIZED and self._login.drop(token):
-                token = await self._login.token()
+                token = await self._login.get_token()
                 status, answer = await self._send("GET", url, token, params)
         if status == _NOT_FOUND and _names_resource(answer):
             return None
@@ -107,13 +107,13 @@ class AirflowApi:
             )
         if status >= 400:  # noqa: PLR2004 - refused
             raise AirflowRefusedError(
-                f"Airflow refused GET {url} with status {status}: {_detail(answer)}. Next: "
+                f"Airflow refused GET {url} with status {status}: {_read_detail(answer)}. Next: "
                 f"{_TOKEN_STEP if status == _UNAUTHORIZED else _ROLE_STEP}.",
                 status=status,
             )
         return answer
 
-    async def pages(self, path: str, key: str, params: Params) -> list[dict[str, Any]]:
+    async def read_pages(self, path: str, key: str, params: Params) -> list[dict[str, Any]]:
         """Read all pages of a collection; what changes meanwhile may be missing, or be there twice.
 
         Args:
@@ -125,12 +125,12 @@ class AirflowApi:
             AirflowRefusedError: As for `get`.
             AirflowUnavailableError: As for `get`.
         """
-        return [entry async for page in self.each_page(path, key, params) for entry in page]
+        return [entry async for page in self.iterate_pages(path, key, params) for entry in page]
 
-    async def each_page(
+    async def iterate_pages(
         self, path: str, key: str, params: Params
     ) -> AsyncGenerator[Sequence[dict[str, Any]], None]:
-        """Read a collection as `pages` does, and yield each page as soon as those before it were yielded.
+        """Read a collection as `read_pages` does, and yield each page once those before it were yielded.
 
         Args:
             path: The path below `/api/v2`; one that begins with `/ui/` belongs to the web page's own API.
@@ -185,19 +185,19 @@ class AirflowApi:
         await self._client.aclose()
 
     async def _post(self, path: str, json: Mapping[str, str]) -> tuple[int, Any]:
-        return await self._available("POST", path, json=dict(json))
+        return await self._request_available("POST", path, json=dict(json))
 
     async def _send(self, method: str, path: str, token: str, params: Params | None) -> tuple[int, Any]:
-        return await self._available(
+        return await self._request_available(
             method, path, params=params, headers={"Authorization": f"Bearer {token}"}
         )
 
-    async def _available(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    async def _request_available(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         status, answer = await self._request(method, path, **options)
         if status == _TOO_MANY or status >= _SERVER_ERROR:
             raise AirflowUnavailableError(
-                f"Airflow answered {method} {path} with status {status}: {_detail(answer)}. Next: look in "
-                "the API server's log."
+                f"Airflow answered {method} {path} with status {status}: {_read_detail(answer)}. Next: look "
+                "in the API server's log."
             )
         return status, answer
 
@@ -227,6 +227,6 @@ def _names_resource(answer: Any) -> bool:
     return isinstance(answer, dict) and answer.get("detail", _NO_ROUTE) != _NO_ROUTE
 
 
-def _detail(answer: Any) -> str:
+def _read_detail(answer: Any) -> str:
     detail = answer.get("detail") if isinstance(answer, dict) else None
     return " ".join(str(detail or "no reason").split())[:200].rstrip(".")

@@ -49,11 +49,11 @@ class AuditLog:
         """
         after = self._api.now() - timedelta(seconds=2 * seconds)
         params = {"event": _MISMATCH, "after": after.isoformat(), "order_by": "-event_log_id"}
-        rows = [row for row in await self._rows(params) if row["event_log_id"] not in self._reported]
+        rows = [row for row in await self._read_rows(params) if row["event_log_id"] not in self._reported]
         if not rows:
             return 0
-        answered = await threads.run(lambda: self._store.answered_since(2 * seconds))
-        places = {_place(record.question): ti_id for ti_id, record in answered.items()}
+        answered = await threads.run(lambda: self._store.list_answered(2 * seconds))
+        places = {_get_place(record.question): ti_id for ti_id, record in answered.items()}
         count = 0
         for row in rows:
             place = (row["dag_id"], row["run_id"], row["task_id"], row["map_index"], row["try_number"])
@@ -79,10 +79,10 @@ class AuditLog:
             LarkError: Airflow cannot be used.
         """
         params = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
-        rows = await self._rows(params)
+        rows = await self._read_rows(params)
         return any(row["task_id"] in {None, task.task_id} for row in rows)
 
-    async def _rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    async def _read_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not self._can_read:
             return []
         try:
@@ -96,6 +96,6 @@ class AuditLog:
         return list(page.get("event_logs", ()))
 
 
-def _place(question: HitlQuestion) -> tuple[Any, ...]:
+def _get_place(question: HitlQuestion) -> tuple[Any, ...]:
     task = question.task
     return task.dag_id, task.run_id, task.task_id, task.map_index, task.try_number

@@ -11,15 +11,15 @@ from lark_provider.api import card_life
 from lark_provider.api.card_life import LiveCard
 from lark_provider.api.cards import Card2
 from lark_provider.api.cards.airflow import notices
-from lark_provider.api.cards.airflow.ended import ended_card
-from lark_provider.api.cards.airflow.question import question_card
+from lark_provider.api.cards.airflow.ended import make_ended_card
+from lark_provider.api.cards.airflow.question import make_question_card
 from lark_provider.bridge.holds import Holds
 from lark_provider.bridge.lark import BridgeClients, is_gone, is_lost
 from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.errors import LarkError
-from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.protocol.hitl.keys import make_idempotency_key
 from lark_provider.protocol.hitl.model import End
 from lark_provider.storage.question_cards import ASKED_AGAIN, IN_PLACE, RESENT, ClaimedCard, QuestionCards
 from lark_provider.storage.question_rows import RecordedQuestion
@@ -80,7 +80,7 @@ class QuestionCardSender:
         """
 
         def release() -> int:
-            before = now - timedelta(seconds=self._holds.seconds())
+            before = now - timedelta(seconds=self._holds.read_seconds())
             return self._open(self._questions.list_held(before))
 
         return await threads.run(release)
@@ -123,7 +123,7 @@ class QuestionCardSender:
         return len(claimed) == _MAX_BATCH
 
     def _open(self, recorded: Mapping[str, RecordedQuestion], *, only_with_cards: bool = False) -> int:
-        cards = self._recipients.cards(record.question for record in recorded.values())
+        cards = self._recipients.make_cards(record.question for record in recorded.values())
         if only_with_cards:
             cards = {ti_id: new_cards for ti_id, new_cards in cards.items() if new_cards}
         return self._questions.open(cards) if cards else 0
@@ -136,31 +136,33 @@ class QuestionCardSender:
                 await self._record_failure(card, error)
 
     async def _perform(self, card: ClaimedCard) -> None:
-        client = self._apps.client(card.card.app_id)
+        client = self._apps.get_client(card.card.app_id)
         if card.state == "due" and card.end is None:
             is_again = card.reason == ASKED_AGAIN
             notice = notices.describe_repeat(card.card.language) if is_again else ""
-            await client.perform(card_life.show(self._live(card), self._asking(card, notice)))
+            await client.perform(
+                card_life.show(self._make_live_card(card), self._make_question_card(card, notice))
+            )
             return
         if card.state == "due" and not card.is_tried and card.reason != IN_PLACE:
             await threads.run(lambda: self._cards.record_closed(card.key, None, card.end))
             return
-        ended = await client.perform(card_life.end(self._live(card), self._ended_card(card)))
+        ended = await client.perform(card_life.end(self._make_live_card(card), self._make_ended_card(card)))
         await threads.run(lambda: self._cards.record_closed(card.key, ended.shown, card.end))
         measured.BRIDGE_CARDS.add("closed")
 
-    def _live(self, card: ClaimedCard) -> LiveCard:
+    def _make_live_card(self, card: ClaimedCard) -> LiveCard:
         def record(sent: LiveCard) -> None:
             self._cards.record_sent(card.key, str(sent.message_id), sent.chat_id, str(sent.shown))
             measured.BRIDGE_CARDS.add("sent")
 
-        how = {"receiver_id_type": card.card.receiver_type, "uuid": idempotency_key(card.key)}
+        how = {"receiver_id_type": card.card.receiver_type, "uuid": make_idempotency_key(card.key)}
         return LiveCard(card.card.receiver, record, how, card.message_id, shown=card.shown)
 
-    def _asking(
+    def _make_question_card(
         self, card: ClaimedCard, notice: str = "", values: Mapping[str, object] | None = None
     ) -> Card2:
-        return question_card(
+        return make_question_card(
             card.question,
             key=card.key,
             language=card.card.language,
@@ -170,9 +172,9 @@ class QuestionCardSender:
             values=values,
         )
 
-    def _ended_card(self, card: ClaimedCard) -> Card2:
+    def _make_ended_card(self, card: ClaimedCard) -> Card2:
         end = card.end or End("withdrawn", detail=RESENT)
-        return ended_card(
+        return make_ended_card(
             card.question,
             end,
             language=card.card.language,
@@ -198,8 +200,10 @@ class QuestionCardSender:
         if not await threads.run(lambda: self._cards.claim_open(card.key)):
             return False
         try:
-            client = self._apps.client(card.card.app_id)
-            live = await client.perform(card_life.show(self._live(card), self._asking(card, text, values)))
+            client = self._apps.get_client(card.card.app_id)
+            live = await client.perform(
+                card_life.show(self._make_live_card(card), self._make_question_card(card, text, values))
+            )
             await threads.run(lambda: self._cards.record_shown(card.key, live.shown))
         except LarkError:
             await threads.run(lambda: self._cards.record_shown(card.key, None))

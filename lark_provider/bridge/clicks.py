@@ -115,10 +115,10 @@ class ClickDelivery:
             AirflowUnavailableError: Airflow was not reached.
         """
         # The row's id and not the click's own: with it the plugin records the result.
-        body = replace(DeliveredClick.of(queued.click), event_id=queued.event_id).body()
+        body = replace(DeliveredClick.of(queued.click), event_id=queued.event_id).encode_body()
         if len(body) > MAX_BODY_BYTES:
             return _INVALID, replace(_TOO_LARGE, open_id=queued.click.operator.open_id)
-        headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body)
+        headers = self._secrets.make_headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body)
         status, answer = await self._api.deliver(body, headers)
         try:
             return status, read_result(orjson.dumps(answer).decode())

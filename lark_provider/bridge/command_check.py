@@ -22,7 +22,7 @@ SUBSCRIPTION = (
 )
 
 
-def missing_scopes(rules: Iterable[CommandRule], having: Collection[str]) -> list[str]:
+def list_missing_scopes(rules: Iterable[CommandRule], having: Collection[str]) -> list[str]:
     """Return the scopes to apply for, so that the bot hears the commands that rules allow.
 
     Args:

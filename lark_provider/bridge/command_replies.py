@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from lark_provider.bridge.command_texts import format_text, harmless
+from lark_provider.bridge.command_texts import defuse_mentions, format_text
 from lark_provider.bridge.lark import BridgeClients, is_lost, is_unusable
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.errors import LarkAPIError, LarkError, PermissionDeniedError
-from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.protocol.hitl.keys import make_idempotency_key
 from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
 from lark_provider.support import threads
 from lark_provider.support.backoff import pause_after
@@ -38,7 +38,7 @@ class CommandReplies:
         self._store, self._apps, self._routes, self._warnings = store, apps, routes, warnings
         self._bots: dict[str, str] = {}
 
-    async def bot(self, app_id: str) -> str:
+    async def read_bot_id(self, app_id: str) -> str:
         """Return the open_id of an app's bot.
 
         Args:
@@ -48,7 +48,7 @@ class CommandReplies:
             LarkError: Lark cannot be asked.
         """
         if app_id not in self._bots:
-            response = await self._apps.client(app_id).bot.info()
+            response = await self._apps.get_client(app_id).bot.info()
             self._bots[app_id] = str(response.data["bot"]["open_id"])
         return self._bots[app_id]
 
@@ -72,11 +72,11 @@ class CommandReplies:
         """
         message = claimed.message
         try:
-            await self._apps.client(message.app_id).messaging.send_text(
+            await self._apps.get_client(message.app_id).messaging.send_text(
                 message.open_id,
-                format_text("link", self._routes.current().language, url=url),
+                format_text("link", self._routes.read_current().language, url=url),
                 receiver_id_type="open_id",
-                uuid=idempotency_key(message.message_id, "link", message.app_id),
+                uuid=make_idempotency_key(message.message_id, "link", message.app_id),
             )
         except LarkError as error:
             if isinstance(error, LarkAPIError) and (
@@ -110,9 +110,9 @@ class CommandReplies:
 
     async def _reply(self, claimed: ClaimedCommand) -> None:
         message = claimed.message
-        messaging = self._apps.client(message.app_id).messaging
-        key = idempotency_key(message.message_id, claimed.state, message.app_id)
-        text = harmless(claimed.text)
+        messaging = self._apps.get_client(message.app_id).messaging
+        key = make_idempotency_key(message.message_id, claimed.state, message.app_id)
+        text = defuse_mentions(claimed.text)
         if message.is_direct:
             await messaging.reply(message.message_id, text, uuid=key)
             return

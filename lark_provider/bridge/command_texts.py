@@ -88,7 +88,7 @@ def format_end(state: str, dag_id: str, run: Mapping[str, Any], language: str) -
     return format_text(state, language, dag=dag_id, took=took)
 
 
-def harmless(text: str) -> str:
+def defuse_mentions(text: str) -> str:
     """Return a text that mentions nobody: what people typed is part of it, and `<at …>` is a mention.
 
     Args:

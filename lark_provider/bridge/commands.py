@@ -74,7 +74,7 @@ class ChatCommandWork:
         self._store = ChatCommands(bridge.database)
         self._replies = CommandReplies(self._store, bridge.apps, routes, bridge.warnings)
 
-    def steps(self) -> Sequence[BridgeStep]:
+    def list_steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated: new commands, their answers, and the ends of their runs."""
         return (
             BridgeStep("commands", _SECONDS, self.work),
@@ -119,24 +119,24 @@ class ChatCommandWork:
         Raises:
             LarkError: Airflow or Lark cannot be used now.
         """
-        message, routes = claimed.message, self._routes.current()
-        bot_id = await self._replies.bot(message.app_id)
+        message, routes = claimed.message, self._routes.read_current()
+        bot_id = await self._replies.read_bot_id(message.app_id)
         if not (message.is_direct or message.mentions_person(bot_id)):
             return _Decision("ignored", "")
         if claimed.sent_ago > TOO_OLD_SECONDS:
-            return self._decision("too_old", "too_old")
+            return self._make_decision("too_old", "too_old")
         rules = [
             rule
             for rule in routes.commands
             if rule.is_open_to(message.app_id, message.chat_id, message.open_id, is_direct=message.is_direct)
         ]
         try:
-            typed = read_command(message.typed_text(bot_id))
+            typed = read_command(message.get_typed_text(bot_id))
             if typed.verb == "help":
                 return _Decision("helped", format_help(rules, routes.language))
             return await self._decide_on_dag(claimed, typed, rules)
         except InvalidRequestError as error:
-            return self._decision("invalid", "invalid", reason=str(error))
+            return self._make_decision("invalid", "invalid", reason=str(error))
 
     async def _decide_on_dag(
         self, claimed: ClaimedCommand, typed: Typed, rules: Sequence[CommandRule]
@@ -153,9 +153,9 @@ class ChatCommandWork:
                 f"got {len(typed.words)} words. Next: send /help."
             )
         dag_id = typed.words[0]
-        rule = await self._rule(typed.verb, dag_id, rules) if is_dag_id(dag_id) else None
+        rule = await self._find_rule(typed.verb, dag_id, rules) if is_dag_id(dag_id) else None
         if rule is None:
-            return self._decision("not_open", "not_open", dag=dag_id[:100])
+            return self._make_decision("not_open", "not_open", dag=dag_id[:100])
         arguments = match_names(typed.words[1:], rule.arguments)
         message = claimed.message
         command = DeliveredCommand(
@@ -178,11 +178,11 @@ class ChatCommandWork:
             text += f"\n{self._link(dag_id, result.run_id)}"
         return _Decision(result.outcome, text, None if result.run_id is None else dag_id, result.run_id)
 
-    async def _rule(self, act: str, dag_id: str, rules: Sequence[CommandRule]) -> CommandRule | None:
+    async def _find_rule(self, act: str, dag_id: str, rules: Sequence[CommandRule]) -> CommandRule | None:
         """Return the first rule that is for a command on a DAG; tags are read as they are now."""
         tags: tuple[str, ...] = ()
         if any(rule.tags for rule in rules):
-            tags = reading.dag(await self._api.get(f"/dags/{quote(dag_id, safe='')}")).tags
+            tags = reading.read_dag(await self._api.get(f"/dags/{quote(dag_id, safe='')}")).tags
         return next((rule for rule in rules if rule.fits(act, dag_id, tags)), None)
 
     async def _deliver(self, claimed: ClaimedCommand, command: DeliveredCommand) -> CommandResult | None:
@@ -192,12 +192,12 @@ class ChatCommandWork:
             AirflowUnavailableError: Airflow was not reached.
             InvalidRequestError: The command is too long for the plugin.
         """
-        body = command.body()
+        body = command.encode_body()
         if len(body) > MAX_BODY_BYTES:
             raise InvalidRequestError(
                 f"A command must have at most {MAX_BODY_BYTES} bytes, got {len(body)}. Next: shorten it."
             )
-        headers = self._settings.secrets.headers(
+        headers = self._settings.secrets.make_headers(
             "POST", COMMAND_PATH, int(time.time()), command.message_id, body
         )
         status, answer = await self._api.deliver(body, headers, COMMAND_PATH)
@@ -275,9 +275,9 @@ class ChatCommandWork:
 
     @property
     def _language(self) -> str:
-        return self._routes.current().language
+        return self._routes.read_current().language
 
-    def _decision(self, outcome: str, name: str, **values: str) -> _Decision:
+    def _make_decision(self, outcome: str, name: str, **values: str) -> _Decision:
         return _Decision(outcome, format_text(name, self._language, **values))
 
     def _link(self, dag_id: str, run_id: str) -> str:

@@ -38,14 +38,16 @@ class Dags:
         now = time.monotonic()
         unknown = [dag_id for dag_id in dag_ids if dag_id not in self._known or self._known[dag_id][0] < now]
         if len(unknown) > _FEW:
-            listed = await self._api.pages("/dags", "dags", {"order_by": "dag_id", "exclude_stale": "false"})
-            self._known |= {entry["dag_id"]: (now + _SECONDS, reading.dag(entry)) for entry in listed}
+            listed = await self._api.read_pages(
+                "/dags", "dags", {"order_by": "dag_id", "exclude_stale": "false"}
+            )
+            self._known |= {entry["dag_id"]: (now + _SECONDS, reading.read_dag(entry)) for entry in listed}
         else:
             entries = await asyncio.gather(
                 *(self._api.get(f"/dags/{quote(dag_id, safe='')}") for dag_id in unknown)
             )
             self._known |= {
-                dag_id: (now + _SECONDS, reading.dag(entry))
+                dag_id: (now + _SECONDS, reading.read_dag(entry))
                 for dag_id, entry in zip(unknown, entries, strict=True)
             }
         return {dag_id: self._known[dag_id][1] if dag_id in self._known else Dag() for dag_id in dag_ids}

@@ -13,7 +13,7 @@ from lark_provider.api.cards.airflow.digest import Digest, SlowRun
 from lark_provider.api.routes.model import Route, Routes
 from lark_provider.bridge.failure_reading import run_url
 from lark_provider.bridge.reading import Dag
-from lark_provider.protocol.quiet_hours import moment_of
+from lark_provider.protocol.quiet_hours import compute_moment
 
 MAX_DELAY = timedelta(hours=2)
 """How long after its time a digest is still sent; later it would be yesterday's news."""
@@ -52,7 +52,7 @@ class FinishedRun(NamedTuple):
     seconds: float | None
 
 
-def latest_period(at: time, timezone: str, now: datetime) -> Period:
+def compute_latest_period(at: time, timezone: str, now: datetime) -> Period:
     """Return the period of the latest digest whose time has come.
 
     Args:
@@ -61,14 +61,16 @@ def latest_period(at: time, timezone: str, now: datetime) -> Period:
         now: With its time zone.
     """
     day = now.astimezone(ZoneInfo(timezone)).date() + timedelta(days=1)
-    while moment_of(day, at, timezone) > now:
+    while compute_moment(day, at, timezone) > now:
         day -= timedelta(days=1)
-    return Period(day, moment_of(day - timedelta(days=1), at, timezone), moment_of(day, at, timezone))
+    return Period(
+        day, compute_moment(day - timedelta(days=1), at, timezone), compute_moment(day, at, timezone)
+    )
 
 
 def parse_run(entry: Mapping[str, Any]) -> FinishedRun:
     """Read an entry of `/dagRuns` that has ended."""
-    begin, end = _moment(entry.get("start_date")), _moment(entry.get("end_date"))
+    begin, end = _parse_moment(entry.get("start_date")), _parse_moment(entry.get("end_date"))
     seconds = None if begin is None or end is None else (end - begin).total_seconds()
     is_failed = str(entry["state"]) == "failed"
     return FinishedRun(
@@ -76,7 +78,7 @@ def parse_run(entry: Mapping[str, Any]) -> FinishedRun:
     )
 
 
-def _moment(text: Any) -> datetime | None:
+def _parse_moment(text: Any) -> datetime | None:
     if not text:
         return None
     moment = datetime.fromisoformat(str(text))
@@ -103,7 +105,7 @@ def is_dag_in_digest(routes: Routes, route: Route, dag_id: str, of_dag: Dag, tea
     return False
 
 
-def digest(
+def make_digest(
     name: str, period: Period, runs: Iterable[FinishedRun], open_dags: Iterable[str], url: str, timezone: str
 ) -> Digest:
     """Return what a digest says.
@@ -129,12 +131,12 @@ def digest(
         timezone,
         len(ordered),
         tuple(failed.most_common()),  # Equal counts stay in alphabetical order.
-        _slowest(ordered, url),
+        _list_slowest(ordered, url),
         tuple(sorted(broken)),
     )
 
 
-def _slowest(runs: Sequence[FinishedRun], url: str) -> tuple[SlowRun, ...]:
+def _list_slowest(runs: Sequence[FinishedRun], url: str) -> tuple[SlowRun, ...]:
     timed = [run for run in runs if run.seconds is not None]
     ranked = sorted(timed, key=lambda run: (-(run.seconds or 0.0), run.dag_id, run.run_id))[:_SLOWEST]
     return tuple(

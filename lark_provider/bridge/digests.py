@@ -56,9 +56,9 @@ class DigestSender:
         Raises:
             LarkError: Airflow or the database cannot be used. The next call tries again.
         """
-        routes, now = self._routes.current(), self._api.now()
+        routes, now = self._routes.read_current(), self._api.now()
         due = [
-            (route, reading.latest_period(route.digest, route.timezone, now))
+            (route, reading.compute_latest_period(route.digest, route.timezone, now))
             for route in routes.routes
             if route.digest is not None and self._is_of_team(route)
         ]
@@ -76,7 +76,7 @@ class DigestSender:
             elif any([await self._apps.find(receiver.app_id) for receiver in route.receivers]):
                 by_period[period.begin, period.end].append((route, period))
         for (begin, end), due_routes in by_period.items():
-            runs = await self._runs(begin, end)
+            runs = await self._read_runs(begin, end)
             for route, period in due_routes:
                 await self._record(routes, route, period, runs)
         self._seen &= names  # Those of earlier days are asked about no more.
@@ -91,12 +91,12 @@ class DigestSender:
             logger.info("Digest skipped; its time was over two hours ago", extra=extra)
         self._seen.add((route.name, period.day))
 
-    async def _runs(self, begin: datetime, end: datetime) -> list[FinishedRun]:
+    async def _read_runs(self, begin: datetime, end: datetime) -> list[FinishedRun]:
         params = {
             "state": ("success", "failed"), "order_by": "id",
             "end_date_gte": begin.isoformat(), "end_date_lte": end.isoformat(),
         }  # fmt: skip
-        return [reading.parse_run(entry) for entry in await self._api.pages(_RUNS, "dag_runs", params)]
+        return [reading.parse_run(entry) for entry in await self._api.read_pages(_RUNS, "dag_runs", params)]
 
     async def _record(
         self, routes: Routes, route: Route, period: Period, runs: Sequence[FinishedRun]
@@ -110,8 +110,10 @@ class DigestSender:
             if reading.is_dag_in_digest(routes, route, dag_id, of_dag, self._routes.team)
         }
         own_runs = [run for run in runs if run.dag_id in own_dags]
-        digest = reading.digest(route.name, period, own_runs, open_ & own_dags, self._url, route.timezone)
-        entries = await self._entries(route, period, digest)
+        digest = reading.make_digest(
+            route.name, period, own_runs, open_ & own_dags, self._url, route.timezone
+        )
+        entries = await self._make_entries(route, period, digest)
         if not entries:
             return
         record = partial(self._digests.record, route.name, period.day, "recorded", entries)
@@ -119,20 +121,21 @@ class DigestSender:
             measured.BRIDGE_DIGESTS.add("recorded")
         self._seen.add((route.name, period.day))
 
-    async def _entries(self, route: Route, period: Period, digest: Digest) -> list[tuple[App, OutboxEntry]]:
+    async def _make_entries(
+        self, route: Route, period: Period, digest: Digest
+    ) -> list[tuple[App, OutboxEntry]]:
         """Return the cards; none if no app that sends them is known here."""
         entries: list[tuple[App, OutboxEntry]] = []
         for receiver in route.receivers:
             app = await self._apps.find(receiver.app_id)
             if app is None:
                 continue
-            content = cards.card(digest, receiver.language)
+            content = cards.make_card(digest, receiver.language)
             message = outgoing.build_message(
                 receiver.receiver, receiver.receiver_type, "interactive", content, Mentions()
             )
-            names = (
-                f"digest\n{self._digests.key(route.name)}\n{period.day}\n{app.app_id}\n{receiver.receiver}"
-            )
+            route_key = self._digests.make_route_key(route.name)
+            names = f"digest\n{route_key}\n{period.day}\n{app.app_id}\n{receiver.receiver}"
             row = hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
             expires = period.end + reading.MAX_DELAY
             entries.append((app, OutboxEntry(row, receiver.receiver, message.to_json(), expires_at=expires)))

@@ -11,7 +11,7 @@ from typing import Any
 
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.lark import BridgeClients
-from lark_provider.bridge.rotas import OnDuty, whose_turn
+from lark_provider.bridge.rotas import OnDuty, choose_on_duty
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError
 from lark_provider.protocol.incidents.escalation import StepState
@@ -92,14 +92,14 @@ class Escalator:
             await self._perform(steps, taken, waiting.app_id)
 
     async def _perform(self, steps: Escalations, taken: ClaimedStep, app_id: str) -> None:
-        client = self._clients.client(app_id)
+        client = self._clients.get_client(app_id)
         if taken.shown.message_id is None:
             if taken.shown.incident.not_before:
                 await threads.run(partial(steps.send_card, taken.key))
             await self._postpone(steps, taken, NO_CARD, _CARD_SECONDS)
             return
         try:
-            person = await whose_turn(client, taken.rota, taken.number, taken.now)
+            person = await choose_on_duty(client, taken.rota, taken.number, taken.now)
         except LarkError as error:
             await self._handle_error(steps, taken, error)
             return
@@ -140,7 +140,7 @@ class Escalator:
         await threads.run(partial(steps.postpone, taken.key, taken.number, seconds, reason))
 
         def log(suppressed: int) -> None:
-            extra = {**_fields(taken), "error": reason, "retry_in_s": seconds, "suppressed": suppressed}
+            extra = {**_make_fields(taken), "error": reason, "retry_in_s": seconds, "suppressed": suppressed}
             logger.warning("Escalation step not taken yet; will retry", extra=extra)
 
         if reason != NO_CARD:
@@ -153,13 +153,13 @@ class Escalator:
             return
         measured.BRIDGE_ESCALATION_STEPS.add(taken.step.urgent, state)
         if state == "done":
-            logger.info("Escalation step taken", extra=_fields(taken))
+            logger.info("Escalation step taken", extra=_make_fields(taken))
         else:
-            extra = {**_fields(taken), "outcome": state, "error": reason}
+            extra = {**_make_fields(taken), "outcome": state, "error": reason}
             logger.error("Escalation step failed; the next one is taken in time", extra=extra)
 
 
-def _fields(taken: ClaimedStep) -> dict[str, Any]:
+def _make_fields(taken: ClaimedStep) -> dict[str, Any]:
     place = taken.shown.place
     return {
         "dag_id": place.dag_id, "run_id": place.run_id, "step": taken.number, "urgent": taken.step.urgent,

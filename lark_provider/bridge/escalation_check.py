@@ -6,20 +6,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from lark_provider.api import scopes
-from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.receivers import make_receiver as receiver_of
 from lark_provider.api.routes.model import Route, RouteReceiver
 from lark_provider.bridge.rotas import of_events, of_records
 from lark_provider.client import LarkServiceClient
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.incidents.escalation import Escalation, Rota
-from lark_provider.protocol.paging import items_at
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paging import list_items
+from lark_provider.protocol.paths import fill_path
 
 _NAMES = {"app": "urgent messages in the app", "sms": "urgent SMS", "phone": "urgent calls"}
 _OWNER_ONLY = "only_owner"
 
 
-def faults(
+def list_faults(
     client: LarkServiceClient,
     routes: Iterable[tuple[Route, Sequence[RouteReceiver]]],
     used_up: Mapping[str, datetime],
@@ -34,7 +34,7 @@ def faults(
     Raises:
         LarkError: Lark cannot be asked.
     """
-    having = scopes.granted_scopes(client.call("GET", "/application/v6/scopes").data)
+    having = scopes.read_granted_scopes(client.call("GET", "/application/v6/scopes").data)
     problems: list[str] = []
     for route, receivers in routes:
         if route.escalation is None:
@@ -43,7 +43,7 @@ def faults(
         problems += [where + text for text in _of_scopes(route.escalation, having)]
         problems += [where + text for text in _of_calendar(route.escalation.rota, having)]
         problems += [where + text for text in _of_quota(route.escalation, used_up)]
-        people, texts = _people(client, route.escalation.rota)
+        people, texts = _find_people(client, route.escalation.rota)
         problems += [where + text for text in texts]
         for receiver in receivers:
             problems += [where + text for text in _of_receiver(client, receiver, people)]
@@ -59,7 +59,7 @@ def _of_scopes(escalation: Escalation, having: Collection[str]) -> Iterator[str]
 
 def _of_calendar(rota: Rota, having: Collection[str]) -> Iterator[str]:
     if rota.calendar is not None:
-        for scope in scopes.missing("calendar", having):
+        for scope in scopes.list_missing("calendar", having):
             yield f"the app lacks the scope {scope} for the calendar of its rota"
 
 
@@ -70,7 +70,7 @@ def _of_quota(escalation: Escalation, used_up: Mapping[str, datetime]) -> Iterat
             yield f"the tenant's quota for {_NAMES[kind]} was used up on {day}; an admin can buy more"
 
 
-def _people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list[str]]:
+def _find_people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str], list[str]]:
     """Return the open_ids of a rota by how it names them, and what is wrong with it."""
     open_ids: dict[str, str] = {}
     texts = []
@@ -121,9 +121,9 @@ def _of_receiver(client: LarkServiceClient, to: RouteReceiver, people: Mapping[s
                 yield f"{name} does not see the card, which goes to {to.receiver} alone"
         return
     try:
-        where = path("/im/v1/chats/{chat_id}/members", chat_id=to.receiver)
-        members = {str(member["member_id"]) for member in client.iterate(items_at(where))}
-        chat = client.call("GET", path("/im/v1/chats/{chat_id}", chat_id=to.receiver)).data
+        where = fill_path("/im/v1/chats/{chat_id}/members", chat_id=to.receiver)
+        members = {str(member["member_id"]) for member in client.iterate(list_items(where))}
+        chat = client.call("GET", fill_path("/im/v1/chats/{chat_id}", chat_id=to.receiver)).data
     except LarkError as error:
         yield f"the members of {to.receiver} cannot be read: {error}"
         return

@@ -23,7 +23,7 @@ from lark_provider.outbox.delivering import Deliverer
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.delivery import ClickResult
-from lark_provider.protocol.hitl.keys import action_of
+from lark_provider.protocol.hitl.keys import get_action
 from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.tokens import App
@@ -83,7 +83,7 @@ class FailureReports:
         senders = OutboxApps(database.render_as_string(hide_password=False))
         self._deliverer = Deliverer(Outbox(database), senders, replaces=routes.replaces_lost)
 
-    def steps(self) -> Sequence[BridgeStep]:
+    def list_steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated: the poll of failures, escalations, digests, and the outbox's delivery."""
         return (
             BridgeStep("failures", self._seconds, self._poller.poll, is_alone=True),
@@ -146,7 +146,7 @@ def after_click(before: Incident, click: CardClick, result: ClickResult, languag
         result: The plugin's answer to the click.
         language: The card's language, `zh` or `en`.
     """
-    action = action_of(click.action.value)
+    action = get_action(click.action.value)
     who, at = result.person or click.operator.open_id, click.created_at.astimezone(UTC).isoformat()
     if action == "retry":
         text = result.message.get(language) or result.message.get("en") or result.outcome
@@ -163,7 +163,7 @@ def after_click(before: Incident, click: CardClick, result: ClickResult, languag
 
 def _read_mute_of_click(click: CardClick, incident: Incident) -> tuple[str, datetime] | None:
     """Return which task a click mutes, and until when: from the click on, however late it is processed."""
-    if action_of(click.action.value) != "mute":
+    if get_action(click.action.value) != "mute":
         return None
     mute = read_mute(click.action.option, incident)
     if mute is None:

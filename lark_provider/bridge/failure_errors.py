@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lark_provider.api.cards.airflow.limits import MAX_LISTED
-from lark_provider.protocol.incidents.changes import error_line
+from lark_provider.protocol.incidents.changes import format_error_line
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure
 from lark_provider.protocol.incidents.shown import ShownIncident
@@ -68,7 +68,7 @@ def _with_detail(event: RunEvent, detail: Mapping[str, Any]) -> RunEvent:
     return replace(event, error_type=kind, error=text, traceback=trace[:_MAX_TRACEBACK])
 
 
-def unread(shown: ShownIncident, url: str) -> tuple[RunEvent, ...]:
+def list_unread(shown: ShownIncident, url: str) -> tuple[RunEvent, ...]:
     """Return the failures that a card shows without their error, that of its traceback first.
 
     Args:
@@ -78,14 +78,14 @@ def unread(shown: ShownIncident, url: str) -> tuple[RunEvent, ...]:
     failed = [failure for failure in shown.incident.failures if not failure.recovered]
     listed = {failure.ti_id for failure in failed[:MAX_LISTED]} | {shown.event.ti_id}
     events = [
-        _event(failure, shown)
+        _make_event(failure, shown)
         for failure in failed
         if failure.ti_id in listed - {""} and not failure.error and failure.log_url.startswith(f"{url}/dags/")
     ]
     return tuple(sorted(events, key=lambda event: event.ti_id != shown.event.ti_id))
 
 
-def _event(failed: Failure, shown: ShownIncident) -> RunEvent:
+def _make_event(failed: Failure, shown: ShownIncident) -> RunEvent:
     return RunEvent(
         "failure",
         shown.place.dag_id,
@@ -98,7 +98,7 @@ def _event(failed: Failure, shown: ShownIncident) -> RunEvent:
     )
 
 
-def quoting(before: ShownIncident, read: Mapping[str, RunEvent]) -> ShownIncident | None:
+def quote_errors(before: ShownIncident, read: Mapping[str, RunEvent]) -> ShownIncident | None:
     """Return an incident that has the errors of failures which were recorded without.
 
     Args:
@@ -111,7 +111,7 @@ def quoting(before: ShownIncident, read: Mapping[str, RunEvent]) -> ShownInciden
     if before.incident.over:
         return None
     failures = tuple(
-        replace(failure, error=error_line(read[failure.ti_id]))
+        replace(failure, error=format_error_line(read[failure.ti_id]))
         if failure.ti_id in read and not failure.error
         else failure
         for failure in before.incident.failures

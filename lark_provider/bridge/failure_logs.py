@@ -14,7 +14,7 @@ from lark_provider.bridge.airflow_api import AT_ONCE, AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.outbox import outgoing
-from lark_provider.protocol.incidents.changes import error_line
+from lark_provider.protocol.incidents.changes import format_error_line
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.storage.failures import OpenIncident
@@ -85,7 +85,7 @@ class FailureLogs:
         for incident in incidents:
             recorded = self._recorded.get(incident.key)
             if incident.changed_ago > LATEST_SECONDS:
-                for event in () if recorded is None else self._remaining(recorded):
+                for event in () if recorded is None else self._list_remaining(recorded):
                     self._give_up(event, f"the card has not changed for {LATEST_SECONDS / 3600:g} h")
             elif recorded is None or recorded.version != incident.version:
                 self._recorded[incident.key] = await self._read_incident(incident)
@@ -120,7 +120,7 @@ class FailureLogs:
             ((rank > 0 or recorded.quotes, age, rank), event)
             for age, current in enumerate(self._incidents)
             if (recorded := self._recorded.get(current.key)) is not None
-            for rank, event in enumerate(self._remaining(recorded))
+            for rank, event in enumerate(self._list_remaining(recorded))
         ]
         # A run has an incident for each receiver; its logs are read once.
         wanted = {event.ti_id: event for _order, event in sorted(waiting, key=itemgetter(0))}
@@ -145,10 +145,10 @@ class FailureLogs:
             shown.incident.version,
             frozenset(failure.ti_id for failure in reported),
             any(failure.error for failure in failures),
-            errors.unread(shown, self._url),
+            errors.list_unread(shown, self._url),
         )
 
-    def _remaining(self, recorded: _Recorded) -> list[RunEvent]:
+    def _list_remaining(self, recorded: _Recorded) -> list[RunEvent]:
         return [event for event in recorded.unread if not self._over.get(event.ti_id)]
 
     async def _read(self, events: Iterable[RunEvent]) -> dict[str, RunEvent]:
@@ -180,7 +180,7 @@ class FailureLogs:
             self._give_up(event, self._refusal)
             return None
         explained = errors.with_error(event, log if isinstance(log, Mapping) else None)
-        if error_line(explained):
+        if format_error_line(explained):
             return explained
         self._put_off(event, "there is no log" if log is None else "its log has no error", _LOOKS)
         return None
@@ -203,7 +203,7 @@ class FailureLogs:
             work = partial(
                 change,
                 incident.key,
-                lambda before: errors.quoting(before, explained),
+                lambda before: errors.quote_errors(before, explained),
                 outgoing.render_card_payload,
             )
             await self._apps.change(incident.run.dag_id, incident.run.run_id, work)

@@ -41,7 +41,7 @@ def parse_run(entry: Mapping[str, Any]) -> EndedRun:
     )
 
 
-def failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
+def read_failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
     """Return the event of a failed task instance, without its error.
 
     Args:
@@ -118,7 +118,7 @@ def with_actions(before: Incident, timezone: str) -> Incident:
     return before if before.has_actions else replace(before, has_actions=True, timezone=timezone)
 
 
-def waiting(before: Incident, quiet: QuietHours | None, now: datetime) -> Incident:
+def apply_quiet_hours(before: Incident, quiet: QuietHours | None, now: datetime) -> Incident:
     """Return an incident whose card waits for the end of quiet hours, if it begins in them.
 
     Args:
@@ -152,7 +152,7 @@ def apply_run_end(
     Returns:
         None if nothing has recovered.
     """
-    states = {_label(ti): str(ti["state"]) for ti in instances}
+    states = {_format_label(ti): str(ti["state"]) for ti in instances}
     incident = changes.apply_run_end(before, states, succeeded=run_state == "success")
     if incident == before:
         return None
@@ -175,7 +175,7 @@ def apply_run_end(
 
 def _parse_failure(ti: Mapping[str, Any], url: str) -> Failure:
     """Return a failed task instance as incidents have it, without its error."""
-    event = failure(ti, Dag(), url)
+    event = read_failure(ti, Dag(), url)
     return Failure(
         event.label,
         event.try_number,
@@ -186,6 +186,6 @@ def _parse_failure(ti: Mapping[str, Any], url: str) -> Failure:
     )
 
 
-def _label(ti: Mapping[str, Any]) -> str:
+def _format_label(ti: Mapping[str, Any]) -> str:
     index = int(ti.get("map_index", -1))
     return str(ti["task_id"]) if index < 0 else f"{ti['task_id']}_{index}"

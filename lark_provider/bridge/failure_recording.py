@@ -54,7 +54,7 @@ class FailureRecorder:
         for (dag_id, run_id, receiver), events in by_place.items():
             app = await self._apps.find(receiver.app_id)
             if app is not None:
-                place = _place(events[0], receiver)
+                place = _make_place(events[0], receiver)
                 new = await self._apps.change(
                     dag_id, run_id, partial(self._record_failures, app, place, receiver, events)
                 )
@@ -79,7 +79,9 @@ class FailureRecorder:
         for receiver in receivers:
             app = await self._apps.find(receiver.app_id)
             if app is not None:
-                work = partial(self._record_run_failure, app, _place(event, receiver), receiver, event, run)
+                work = partial(
+                    self._record_run_failure, app, _make_place(event, receiver), receiver, event, run
+                )
                 if await self._apps.change(run.dag_id, run.run_id, work):
                     measured.BRIDGE_FAILURES.add("told")
 
@@ -119,8 +121,8 @@ class FailureRecorder:
 
         def change(before: ShownIncident) -> ShownIncident:
             incident = reading.with_failures(before.incident, new, receiver.timezone)
-            kept = before.mentions if any(before.mentions) else _names(people)
-            incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
+            kept = before.mentions if any(before.mentions) else _get_names(people)
+            incident = reading.apply_quiet_hours(incident, receiver.quiet_hours, datetime.now(UTC))
             return replace(before, incident=incident, event=new[-1], mentions=kept)
 
         recorded = incidents.record(place, new[-1], change, outgoing.render_card_payload)
@@ -136,7 +138,7 @@ class FailureRecorder:
     def _offer_actions(self, app: App, dag_id: str, run_id: str) -> None:
         """Add buttons to cards that a task itself has sent. Blocks."""
         incidents = Incidents(self._apps.database, app)
-        timezone = self._routes.current().timezone
+        timezone = self._routes.read_current().timezone
         for shown in incidents.of_run(dag_id, run_id):
             if not shown.incident.has_actions and not shown.incident.over:
                 incidents.change(
@@ -161,8 +163,8 @@ class FailureRecorder:
             if incident is None:
                 return None
             incident = reading.with_actions(replace(incident, run_ended=run.at), receiver.timezone)
-            incident = reading.waiting(incident, receiver.quiet_hours, datetime.now(UTC))
-            kept = before.mentions if any(before.mentions) else _names(people)
+            incident = reading.apply_quiet_hours(incident, receiver.quiet_hours, datetime.now(UTC))
+            kept = before.mentions if any(before.mentions) else _get_names(people)
             return replace(before, incident=incident, event=event, mentions=kept)
 
         recorded = incidents.record(place, event, change, outgoing.render_card_payload)
@@ -187,9 +189,9 @@ class FailureRecorder:
                 incidents.change(shown.key, change, outgoing.render_card_payload)
 
 
-def _place(event: RunEvent, to: RouteReceiver) -> IncidentPlace:
+def _make_place(event: RunEvent, to: RouteReceiver) -> IncidentPlace:
     return IncidentPlace(event.dag_id, event.run_id, to.receiver, to.receiver_type, to.language)
 
 
-def _names(people: Mentions) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _get_names(people: Mentions) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     return tuple(people.ids), tuple(people.emails), tuple(people.names)

@@ -76,7 +76,7 @@ class FailurePoller:
         since = max(cursor - OVERLAP, now - _MAX_LOOKBACK)
         await self._logs.begin_poll(incidents)
         reported = await self._report_tasks(since)
-        ended = await self._ended_runs(since, ("success", "failed") if incidents else ("failed",))
+        ended = await self._read_ended_runs(since, ("success", "failed") if incidents else ("failed",))
         await self._recover({incident.run for incident in incidents}, ended)
         failed = [run for run in ended.values() if run.state == "failed"]
         await self._report_runs(failed, reported)
@@ -88,13 +88,13 @@ class FailurePoller:
     async def _report_tasks(self, since: datetime) -> set[tuple[str, str]]:
         """Report failed tasks, and return the DAG and run of each that has failed since then, new or not."""
         params = {"state": "failed", "updated_at_gte": since.isoformat(), "order_by": "id"}
-        listed = await self._api.pages(INSTANCES, "task_instances", params)
+        listed = await self._api.read_pages(INSTANCES, "task_instances", params)
         runs = {(str(ti["dag_id"]), str(ti["dag_run_id"])) for ti in listed}
         unseen = {str(ti["id"]): ti for ti in listed if str(ti["id"]) not in self._seen}
         if not unseen:
             return runs
         dags = await self._dags.get({ti["dag_id"] for ti in unseen.values()})
-        muted = await threads.run(self._mutes.active)
+        muted = await threads.run(self._mutes.read_active)
         failures: list[tuple[RunEvent, Sequence[RouteReceiver]]] = []
         for ti in sorted(unseen.values(), key=lambda ti: (str(ti.get("end_date") or ""), str(ti["id"]))):
             dag = dags[ti["dag_id"]]
@@ -104,7 +104,7 @@ class FailurePoller:
             receivers = self._routes.for_failure(ti["dag_id"], dag.tags, dag.owners, ti["task_id"])
             if not receivers:
                 measured.BRIDGE_FAILURES.add("unrouted")
-            failures.append((reading.failure(ti, dag, self._url), receivers))
+            failures.append((reading.read_failure(ti, dag, self._url), receivers))
         events = await self._logs.add_errors([event for event, receivers in failures if receivers])
         await self._recorder.record(
             [(events.get(event.ti_id, event), receivers) for event, receivers in failures]
@@ -115,9 +115,11 @@ class FailurePoller:
             del self._seen[next(iter(self._seen))]
         return runs
 
-    async def _ended_runs(self, since: datetime, states: Sequence[str]) -> dict[tuple[str, str], EndedRun]:
+    async def _read_ended_runs(
+        self, since: datetime, states: Sequence[str]
+    ) -> dict[tuple[str, str], EndedRun]:
         params = {"state": states, "updated_at_gte": since.isoformat(), "order_by": "id"}
-        runs = [reading.parse_run(entry) for entry in await self._api.pages(RUNS, "dag_runs", params)]
+        runs = [reading.parse_run(entry) for entry in await self._api.read_pages(RUNS, "dag_runs", params)]
         return {(run.dag_id, run.run_id): run for run in runs}
 
     async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:
@@ -126,7 +128,7 @@ class FailurePoller:
             app = await self._apps.find(run.app_id)
             if app is not None:
                 params = {"state": ("success", "failed"), "order_by": "id"}
-                instances = await self._api.pages(_instances(end), "task_instances", params)
+                instances = await self._api.read_pages(_make_instances_path(end), "task_instances", params)
                 await self._recorder.recover(app, end, instances)
 
         places = ((run, ended.get((run.dag_id, run.run_id))) for run in open_runs)
@@ -147,7 +149,7 @@ class FailurePoller:
             del self._seen_runs[next(iter(self._seen_runs))]
 
     async def _report_run(self, run: EndedRun, dag: Dag) -> None:
-        page = await self._api.get(_instances(run), {"state": "failed", "limit": 1}) or {}
+        page = await self._api.get(_make_instances_path(run), {"state": "failed", "limit": 1}) or {}
         if page.get("task_instances"):
             return
         event = reading.run_failure(run.dag_id, run.run_id, dag, self._url)
@@ -157,5 +159,5 @@ class FailurePoller:
             measured.BRIDGE_FAILURES.add("unrouted")
 
 
-def _instances(run: EndedRun) -> str:
+def _make_instances_path(run: EndedRun) -> str:
     return f"/dags/{quote(run.dag_id, safe='')}/dagRuns/{quote(run.run_id, safe='')}/taskInstances"

@@ -27,14 +27,14 @@ class Holds:
         self._until = float("-inf")
         self._seconds = own_seconds
 
-    def seconds(self) -> float:
+    def read_seconds(self) -> float:
         """Return the hold, as it was 15 s ago at most. Blocks.
 
         Raises:
             StorageError: The database cannot be used.
         """
         if time.monotonic() >= self._until:
-            recorded = self._servers.longest_hold()
+            recorded = self._servers.read_longest_hold()
             # While none is seen, such as during their restart, the last one counts.
             hold = self._seconds if recorded is None else max(self._own_seconds, recorded)
             if recorded is not None and hold != self._seconds:

@@ -33,7 +33,7 @@ class BridgeClients:
         self._database_url = database_url
         self._clients: dict[str, AsyncLarkServiceClient] = {}
 
-    def client(self, app_id: str) -> AsyncLarkServiceClient:
+    def get_client(self, app_id: str) -> AsyncLarkServiceClient:
         """Return the client of an app, whose secret is that of the environment or of the registry.
 
         Args:

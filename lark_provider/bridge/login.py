@@ -36,7 +36,7 @@ class Login:
         self._token: Secret | None = credentials.token
         self._renew_at = float("inf")
 
-    async def token(self) -> Secret:
+    async def get_token(self) -> Secret:
         """Return a token, fetching it if there is none or four fifths of its life are over.
 
         See POST /auth/token of the Simple and of the FAB auth manager.
@@ -51,7 +51,7 @@ class Login:
             if self._token is None or time.monotonic() >= self._renew_at:
                 began = time.monotonic()
                 self._token = await self._fetch()
-                self._renew_at = began + _SHARE * lifetime(self._token)
+                self._renew_at = began + _SHARE * compute_lifetime(self._token)
             return self._token
 
     def drop(self, token: Secret) -> bool:
@@ -82,7 +82,7 @@ class Login:
         return Secret(token)
 
 
-def lifetime(token: str) -> float:
+def compute_lifetime(token: str) -> float:
     """Return how long a token is valid, in seconds, by its own times: no clock is compared.
 
     Args:

@@ -42,4 +42,4 @@ class DatabaseCheck:
         Raises:
             StorageError: It cannot be used.
         """
-        await threads.run(lambda: self._store.known_states([""]))
+        await threads.run(lambda: self._store.read_states([""]))

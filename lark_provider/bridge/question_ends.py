@@ -52,7 +52,7 @@ class QuestionEnds:
         """
         if not ti_ids:
             return {}
-        ends = await self.answered_ends(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
+        ends = await self.read_answered_ends(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
         tasks = list((await threads.run(lambda: self._store.read_tasks(others))).values())
         for task, end in zip(tasks, await map_few(self._read_end, tasks, AT_ONCE), strict=True):
@@ -60,7 +60,7 @@ class QuestionEnds:
                 ends[task.ti_id] = end
         return await self.record(ends)
 
-    async def answered_ends(
+    async def read_answered_ends(
         self,
         ti_ids: Collection[str],
         most_pages: int,

@@ -92,7 +92,7 @@ class QuestionWork:
         self._cards_wanted = asyncio.Event()
         self._is_checked = False
 
-    def steps(self) -> Sequence[BridgeStep]:
+    def list_steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated."""
         return (
             BridgeStep("poll", self._settings.poll_seconds, self._poll, is_alone=True),

@@ -82,7 +82,7 @@ class QuestionPoller:
         if self._passes % _ANSWERED_EVERY == 0:
             live = await threads.run(self._store.list_live)
             if live:
-                ends = await self._ends.answered_ends(live.keys(), _MAX_PAGES, since=self._oldest)
+                ends = await self._ends.read_answered_ends(live.keys(), _MAX_PAGES, since=self._oldest)
                 await self._ends.record(ends)
                 if len(ends) > PAGE * (_MAX_PAGES - 1):
                     # More were answered than were read. The next look at the latest answers would not get
@@ -104,7 +104,7 @@ class QuestionPoller:
         live = await threads.run(self._store.list_live)
         params = {"response_received": "false", "state": await self._states.get(), "order_by": "ti_id"}
         details: dict[str, Mapping[str, Any]] = {}
-        async with aclosing(self._api.each_page(QUESTIONS, "hitl_details", params)) as pages:
+        async with aclosing(self._api.iterate_pages(QUESTIONS, "hitl_details", params)) as pages:
             async for page in pages:
                 asking = {
                     str(detail["task_instance"]["id"]): detail
@@ -116,16 +116,16 @@ class QuestionPoller:
                 new = {
                     ti_id: detail for ti_id, detail in asking.items() if ti_id not in live | details.keys()
                 }
-                known = await threads.run(lambda: self._store.known_states(new)) if new else {}  # noqa: B023 - awaited here
+                known = await threads.run(lambda: self._store.read_states(new)) if new else {}  # noqa: B023 - awaited here
                 await self._record([detail for ti_id, detail in new.items() if ti_id not in known])
                 await self._ask_again(
                     [new[ti_id]["task_instance"] for ti_id in known if known[ti_id] == "over"]
                 )
                 details |= asking
-        self._oldest = reading.oldest(details.values(), None)
+        self._oldest = reading.find_oldest(details.values(), None)
         self._unsettled = sorted(live.keys() - details.keys())
         if len(self._unsettled) > _MAX_SETTLED:
-            ends = await self._ends.answered_ends(
+            ends = await self._ends.read_answered_ends(
                 self._unsettled, 2 * len(self._unsettled) // PAGE + _MAX_PAGES, passes=True
             )
             await self._ends.record(ends)
@@ -142,13 +142,13 @@ class QuestionPoller:
 
     async def _read_changes(self, since: datetime) -> None:
         params = {"state": await self._states.get(), "updated_at_gte": since.isoformat(), "order_by": "id"}
-        instances = await self._api.pages(INSTANCES, "task_instances", params)
+        instances = await self._api.read_pages(INSTANCES, "task_instances", params)
         asking = {str(ti["id"]): ti for ti in instances if reading.is_asking(ti)}
-        known = await threads.run(lambda: self._store.known_states(asking)) if asking else {}
+        known = await threads.run(lambda: self._store.read_states(asking)) if asking else {}
         new = {ti_id: ti for ti_id, ti in asking.items() if ti_id not in known | self._seen}
-        details = await self._newest(new.keys()) if len(new) > FEW else {}
+        details = await self._read_newest(new.keys()) if len(new) > FEW else {}
         others = [ti_id for ti_id in new if ti_id not in details][:_MAX_SETTLED]
-        details |= await self._details([new[ti_id] for ti_id in others])
+        details |= await self._read_details([new[ti_id] for ti_id in others])
         await self._record([detail for ti_id, detail in details.items() if reading.is_open(detail, ti_id)])
         self._seen |= dict.fromkeys([*details, *others])
         await self._ask_again([asking[ti_id] for ti_id, state in known.items() if state == "over"])
@@ -159,25 +159,25 @@ class QuestionPoller:
         A task starts again under its id if its DAG file was missing for a moment when it was resumed.
         """
         # Read now: what was listed before the end was recorded says nothing.
-        current = await self._details(instances[:_MAX_SETTLED])
+        current = await self._read_details(instances[:_MAX_SETTLED])
         details = [detail for ti_id, detail in current.items() if reading.is_open(detail, ti_id)]
         if not details:
             return
-        questions = await self._questions(details)
+        questions = await self._make_questions(details)
         tasks = {question.task.ti_id: question.task for question in questions}
         parked = reading.estimate_parked_at(self._api.now(), details)
         for ti_id in await threads.run(lambda: self._store.ask_again(parked, questions)):
             logger.warning("Question asked again after its end", extra=tasks[ti_id].log_fields)
 
-    async def _details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    async def _read_details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the details of task instances as they are now, a few at a time; of some there are none."""
-        paths = (f"{reading.task_instance(ti).path}/hitlDetails" for ti in instances)
+        paths = (f"{reading.read_task_instance(ti).path}/hitlDetails" for ti in instances)
         details = await map_few(self._api.get, paths, AT_ONCE)
         return {
             str(ti["id"]): detail for ti, detail in zip(instances, details, strict=True) if detail is not None
         }
 
-    async def _newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    async def _read_newest(self, ti_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         """Return the details of those questions that are among the newest: all, but for later tries."""
         states = await self._states.get()
         params: dict[str, Any] = {"response_received": "false", "state": states, "order_by": "-created_at"}
@@ -193,15 +193,17 @@ class QuestionPoller:
     async def _record(self, details: Collection[Mapping[str, Any]]) -> None:
         if not details:
             return
-        questions = await self._questions(details)
+        questions = await self._make_questions(details)
         parked_at = reading.estimate_parked_at(self._api.now(), details)
         parked = dict.fromkeys((question.task.ti_id for question in questions), parked_at)
         count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
         if count:
             logger.info("Questions recorded", extra={"questions": count})
 
-    async def _questions(self, details: Collection[Mapping[str, Any]]) -> list[HitlQuestion]:
-        self._oldest = reading.oldest(details, self._oldest)
+    async def _make_questions(self, details: Collection[Mapping[str, Any]]) -> list[HitlQuestion]:
+        self._oldest = reading.find_oldest(details, self._oldest)
         dags = await self._dags.get({detail["task_instance"]["dag_id"] for detail in details})
         url = self._settings.public_url
-        return [reading.question(detail, dags[detail["task_instance"]["dag_id"]], url) for detail in details]
+        return [
+            reading.read_question(detail, dags[detail["task_instance"]["dag_id"]], url) for detail in details
+        ]

@@ -28,7 +28,7 @@ class Dag(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def dag(entry: Mapping[str, Any] | None) -> Dag:
+def read_dag(entry: Mapping[str, Any] | None) -> Dag:
     """Read an entry of `/dags`; None for a DAG that is gone."""
     if entry is None:
         return Dag()
@@ -36,7 +36,7 @@ def dag(entry: Mapping[str, Any] | None) -> Dag:
     return Dag(tuple(entry.get("owners") or ()), tags)
 
 
-def waiting_states(version: str) -> tuple[str, ...]:
+def list_waiting_states(version: str) -> tuple[str, ...]:
     """Return the states of waiting tasks that an Airflow knows.
 
     Args:
@@ -70,7 +70,7 @@ def is_open(detail: Mapping[str, Any], ti_id: str) -> bool:
     return bool(str(ti["id"]) == ti_id and not detail["response_received"] and is_asking(ti))
 
 
-def task_instance(ti: Mapping[str, Any]) -> TaskInstance:
+def read_task_instance(ti: Mapping[str, Any]) -> TaskInstance:
     """Read the task instance of a question."""
     return TaskInstance(
         str(ti["id"]),
@@ -82,7 +82,7 @@ def task_instance(ti: Mapping[str, Any]) -> TaskInstance:
     )
 
 
-def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
+def read_question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
     """Read a question.
 
     Args:
@@ -91,12 +91,12 @@ def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
         url: Airflow's base URL, for the link.
     """
     ti = detail["task_instance"]
-    task = task_instance(ti)
+    task = read_task_instance(ti)
     defaults = detail.get("defaults")
     return HitlQuestion(
         task,
-        subject=_text(detail, "subject"),
-        body=_text(detail, "body"),
+        subject=_get_text(detail, "subject"),
+        body=_get_text(detail, "body"),
         options=tuple(detail["options"]),
         defaults=tuple(defaults) if defaults else None,
         multiple=bool(detail.get("multiple")),
@@ -104,22 +104,22 @@ def question(detail: Mapping[str, Any], of_dag: Dag, url: str) -> HitlQuestion:
         assignees=tuple(
             Assignee(str(user["id"]), str(user["name"])) for user in detail.get("assigned_users") or ()
         ),
-        deadline=_deadline(ti),
+        deadline=_read_deadline(ti),
         operator=ti.get("operator") or "",
         owners=of_dag.owners,
         tags=of_dag.tags,
-        url=page(task, url),
+        url=make_page_url(task, url),
     )
 
 
-def page(task: TaskInstance, url: str) -> str:
+def make_page_url(task: TaskInstance, url: str) -> str:
     """Return the address of the page where a question can be answered in Airflow."""
     dag_id, run_id, task_id = (quote(part, safe="") for part in (task.dag_id, task.run_id, task.task_id))
     mapped = "" if task.map_index < 0 else f"/mapped/{task.map_index}"
     return f"{url}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}/required_actions"
 
 
-def _text(detail: Mapping[str, Any], name: str) -> str:
+def _get_text(detail: Mapping[str, Any], name: str) -> str:
     # The detail keeps the text of the first try; the rendered fields are those of this one, cut if long.
     rendered = (detail["task_instance"].get("rendered_fields") or {}).get(name)
     recorded = detail.get(name) or ""
@@ -128,7 +128,7 @@ def _text(detail: Mapping[str, Any], name: str) -> str:
     return str(recorded)
 
 
-def _deadline(ti: Mapping[str, Any]) -> datetime | None:
+def _read_deadline(ti: Mapping[str, Any]) -> datetime | None:
     # Airflow 3.3 keeps it where the REST API does not show it.
     kwargs = (ti.get("trigger") or {}).get("kwargs")
     text = kwargs.get("timeout_datetime") if isinstance(kwargs, Mapping) else None
@@ -161,25 +161,25 @@ def end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
             tuple(detail.get("chosen_options") or ()),
             detail.get("params_input") or {},
             None if user is None else str(user["name"]),
-            at=moment(detail.get("responded_at")),
+            at=parse_moment(detail.get("responded_at")),
         )
     state = ti.get("state")
     if state in WAITING or state in _RUNNING:
         return None
-    at = moment(ti.get("end_date"))
+    at = parse_moment(ti.get("end_date"))
     if state in _FAILED and not detail.get("defaults"):
         return End("timed_out", at=at, detail=state)
     return End("withdrawn", at=at, detail=str(state))
 
 
-def oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> datetime | None:
+def find_oldest(details: Iterable[Mapping[str, Any]], known: datetime | None) -> datetime | None:
     """Return when the first of some questions was created.
 
     Args:
         details: Entries of `/hitlDetails`.
         known: When the first one of others was; None if there are no others.
     """
-    return min(_creation_times(details) + ([] if known is None else [known]), default=None)
+    return min(_list_creation_times(details) + ([] if known is None else [known]), default=None)
 
 
 def estimate_parked_at(now: datetime, details: Iterable[Mapping[str, Any]]) -> datetime:
@@ -192,15 +192,15 @@ def estimate_parked_at(now: datetime, details: Iterable[Mapping[str, Any]]) -> d
         now: The server's time, as its answers tell it.
         details: Entries of `/hitlDetails`. What was created long after `now` is by a clock that is wrong.
     """
-    plausible = [created_at for created_at in _creation_times(details) if created_at <= now + _MAX_LAG]
+    plausible = [created_at for created_at in _list_creation_times(details) if created_at <= now + _MAX_LAG]
     return max([now, *plausible]) + timedelta(seconds=1)
 
 
-def _creation_times(details: Iterable[Mapping[str, Any]]) -> list[datetime]:
-    times = (moment(detail.get("created_at")) for detail in details)
+def _list_creation_times(details: Iterable[Mapping[str, Any]]) -> list[datetime]:
+    times = (parse_moment(detail.get("created_at")) for detail in details)
     return [created_at for created_at in times if created_at is not None]
 
 
-def moment(text: Any) -> datetime | None:
+def parse_moment(text: Any) -> datetime | None:
     """Read a time of Airflow's."""
     return None if text is None else datetime.fromisoformat(str(text)).astimezone(UTC)

@@ -44,7 +44,7 @@ class Recipients:
         self._routes, self._people = routes, people
         self._app_id, self._language = app_id, language
 
-    def cards(self, questions: Iterable[HitlQuestion]) -> dict[str, list[NewCard]]:
+    def make_cards(self, questions: Iterable[HitlQuestion]) -> dict[str, list[NewCard]]:
         """Return the cards of questions by task-instance id, with one query for all people. Blocks.
 
         Args:
@@ -57,12 +57,12 @@ class Recipients:
         users = {assignee.id for question in wanted for assignee in question.assignees}
         links_by_user = self._people.by_user(self._app_id, users) if users else {}
         linked = {user: [link.person.open_id for link in links] for user, links in links_by_user.items()}
-        for user, names in _names(wanted).items():
+        for user, names in _collect_names(wanted).items():
             for open_ids in self._routes.open_ids(names).values():
                 linked.setdefault(user, []).extend(open_ids)
-        return {question.task.ti_id: self._cards(question, linked) for question in wanted}
+        return {question.task.ti_id: self._make_cards(question, linked) for question in wanted}
 
-    def _cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
+    def _make_cards(self, question: HitlQuestion, linked: Mapping[str, Sequence[str]]) -> list[NewCard]:
         now = datetime.now(UTC)
         people = list(
             dict.fromkeys(
@@ -79,13 +79,13 @@ class Recipients:
             mentions = tuple(dict.fromkeys((*receiver.mentions, *assignees)))
             card = NewCard(
                 question.task.ti_id, app_id, receiver.receiver, receiver.receiver_type, receiver.language,
-                mentions, not_before=waits_until(receiver.quiet_hours, question.deadline, now),
+                mentions, not_before=compute_wait_end(receiver.quiet_hours, question.deadline, now),
             )  # fmt: skip
             cards.setdefault(card.key, card)
         return list(cards.values())
 
 
-def waits_until(quiet: QuietHours | None, deadline: datetime | None, now: datetime) -> datetime | None:
+def compute_wait_end(quiet: QuietHours | None, deadline: datetime | None, now: datetime) -> datetime | None:
     """Return the end of quiet hours for which a question's card waits; None if it does not wait; pure.
 
     A question that has to be answered before they end is asked at once.
@@ -101,7 +101,7 @@ def waits_until(quiet: QuietHours | None, deadline: datetime | None, now: dateti
     return None if deadline is not None and deadline <= end else end
 
 
-def _names(questions: Iterable[HitlQuestion]) -> dict[str, set[str]]:
+def _collect_names(questions: Iterable[HitlQuestion]) -> dict[str, set[str]]:
     """Return the names that each assignee may have as a user of Airflow, by the assignee's id.
 
     With the Simple auth manager the id is the name; with FAB it is a number, which is not a name.

@@ -17,7 +17,7 @@ from lark_provider.bridge.lark import BridgeClients, is_lost, is_unusable
 from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.protocol.hitl.delivery import ClickResult, read_result
-from lark_provider.protocol.hitl.keys import idempotency_key
+from lark_provider.protocol.hitl.keys import make_idempotency_key
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks, ClickOutcome
@@ -91,7 +91,7 @@ class ClickResultDisplay:
         fields = {"app_id": applied.app_id, "event_id": applied.event_id, "card": applied.card}
         has_ended = False
         try:
-            result = self._result(applied)
+            result = self._get_result(applied)
             if card is not None:
                 has_ended = await self._show_on_card(applied, result, card)
             elif self._others is None or not await self._others(applied, result):
@@ -109,7 +109,7 @@ class ClickResultDisplay:
         await threads.run(lambda: self._store.record_shown(applied.app_id, applied.event_id))
         return has_ended
 
-    def _result(self, applied: ClickOutcome) -> ClickResult:
+    def _get_result(self, applied: ClickOutcome) -> ClickResult:
         in_memory = self._delivery.results.get((applied.app_id, applied.event_id))
         return in_memory or read_result(orjson.dumps(applied.result).decode())
 
@@ -126,7 +126,7 @@ class ClickResultDisplay:
             text = _notice(applied, result, card)
             # What was entered may be more than a card can show again.
             with suppress(InvalidRequestError):
-                if await self._sender.notice(card, text, await self._values(applied)):
+                if await self._sender.notice(card, text, await self._read_form_values(applied)):
                     return False
         if result.outcome not in {"retried", "noted"}:
             await self._tell(applied, result, card.card.language)
@@ -135,7 +135,7 @@ class ClickResultDisplay:
     async def _record_end(self, result: ClickResult, ti_id: str) -> bool:
         """Record how a question ended, and return whether it is over."""
         end = result.end
-        is_certain = end is not None and await threads.run(self._servers.all_guarded)
+        is_certain = end is not None and await threads.run(self._servers.are_all_guarded)
         if end is not None and (is_certain or end.kind != "answered"):
             await threads.run(lambda: self._questions.end({ti_id: end}))
             return True
@@ -143,7 +143,7 @@ class ClickResultDisplay:
         await asyncio.sleep(READ_BACK_SECONDS)
         return bool(await self._ends.settle([ti_id]))
 
-    async def _values(self, applied: ClickOutcome) -> dict[str, Any] | None:
+    async def _read_form_values(self, applied: ClickOutcome) -> dict[str, Any] | None:
         click = await threads.run(lambda: self._store.find_click(applied.app_id, applied.event_id))
         return None if click is None else click.action.form_value
 
@@ -151,16 +151,16 @@ class ClickResultDisplay:
         """Tell only the person who clicked: the link is theirs alone."""
         link = result.link_url
         if result.outcome == "unlinked" and link is None:
-            link = await self._new_link(applied)
-        text = _text(result, language) + (f"\n{link}" if link else "")
-        await self._apps.client(applied.app_id).messaging.send_text(
+            link = await self._renew_link(applied)
+        text = _format_message(result, language) + (f"\n{link}" if link else "")
+        await self._apps.get_client(applied.app_id).messaging.send_text(
             applied.open_id,
             text,
             receiver_id_type="open_id",
-            uuid=idempotency_key(applied.card, "result", applied.event_id),
+            uuid=make_idempotency_key(applied.card, "result", applied.event_id),
         )
 
-    async def _new_link(self, applied: ClickOutcome) -> str | None:
+    async def _renew_link(self, applied: ClickOutcome) -> str | None:
         """Return a new link: the one of the result was lost with the process that had it."""
         recorded = await threads.run(lambda: self._store.find_recorded(applied.app_id, applied.event_id))
         if recorded is None:
@@ -178,10 +178,10 @@ def _is_unreachable(applied: ClickOutcome, error: LarkError) -> bool:
 def _notice(applied: ClickOutcome, result: ClickResult, card: ClaimedCard) -> str:
     language = card.card.language
     if result.errors:
-        return notices.invalid(card.question, applied.open_id, result.errors, language)
+        return notices.describe_invalid(card.question, applied.open_id, result.errors, language)
     return notices.describe_refusal(applied.open_id, result.message, language)
 
 
-def _text(result: ClickResult, language: str) -> str:
+def _format_message(result: ClickResult, language: str) -> str:
     message = result.message.get(language) or result.message.get("en") or result.outcome
     return "\n".join([message, *(f"{name}: {error}" for name, error in result.errors.items())])

@@ -36,7 +36,9 @@ class OnDuty(NamedTuple):
     name: str
 
 
-async def whose_turn(client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime) -> OnDuty | None:
+async def choose_on_duty(
+    client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime
+) -> OnDuty | None:
     """Return whose turn a step is; None if nobody is on duty.
 
     Args:
@@ -129,32 +131,32 @@ def of_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datet
     now = at.timestamp() * 1000
     shifts: list[tuple[float, OnDuty]] = []
     for fields in records:
-        since = _number(fields.get(table.begin)) if table.begin else 0.0
-        until = _number(fields.get(table.end)) if table.end else None
+        since = _get_number(fields.get(table.begin)) if table.begin else 0.0
+        until = _get_number(fields.get(table.end)) if table.end else None
         if since is not None and since <= now and (until is None or until > now):
-            shifts += [(since, person) for person in _people(fields.get(table.person))]
+            shifts += [(since, person) for person in _parse_people(fields.get(table.person))]
     people: dict[str, OnDuty] = {}
     for _, person in sorted(shifts, key=itemgetter(0)):
         people.setdefault(person.id, person)
     return list(people.values())
 
 
-def _number(value: Any) -> float | None:
+def _get_number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _people(value: Any) -> list[OnDuty]:
+def _parse_people(value: Any) -> list[OnDuty]:
     """Return the people of a cell: persons, or texts with ids, addresses or numbers."""
     if isinstance(value, str):
         return [OnDuty(who, "") for who in _SPLIT.split(value.strip()) if who]
     people: list[OnDuty] = []
     for part in value if isinstance(value, list) else ():
         if isinstance(part, str):
-            people += _people(part)
+            people += _parse_people(part)
         elif isinstance(part, Mapping) and isinstance(part.get("id"), str):
             people.append(OnDuty(part["id"], str(part.get("name") or "")))
         elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
-            people += _people(part["text"])
+            people += _parse_people(part["text"])
     return people
 
 

@@ -29,34 +29,34 @@ class RoutesFile:
 
     def __init__(self, path: str | None, team: str | None = None) -> None:
         self.path, self.team = path, team
-        self._file = None if path is None else WatchedFile(config.path(path), read_routes)
+        self._file = None if path is None else WatchedFile(config.expand_path(path), read_routes)
 
     @classmethod
     def from_environment(
         cls, team: str | None = None, environ: Mapping[str, str] = ENVIRONMENT
     ) -> RoutesFile:
         """Return the file that `LARK_ROUTES_PATH` names; of no routes if it is not set."""
-        return cls(config.routes(environ), team)
+        return cls(config.get_routes_path(environ), team)
 
-    def current(self) -> Routes:
+    def read_current(self) -> Routes:
         """Return the routes as they are now; a broken file keeps the last good ones, and is logged once."""
-        return Routes() if self._file is None else self._file.current()
+        return Routes() if self._file is None else self._file.read_current()
 
     def replaces_lost(self) -> bool:
         """Return whether one new card is sent for one that cannot be updated, now."""
-        return self.current().new_card_when_lost or replaces_cards()
+        return self.read_current().new_card_when_lost or replaces_cards()
 
     def for_question(self, question: HitlQuestion) -> list[RouteReceiver]:
         """Return who is asked, now; empty for the assignees alone. See `Routes.for_question`."""
-        return self.current().for_question(question, team=self.team, at=datetime.now(UTC))
+        return self.read_current().for_question(question, team=self.team, at=datetime.now(UTC))
 
     def open_ids(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the open_ids of users of Airflow that `people` names, by name."""
-        return self.current().people.open_ids(names)
+        return self.read_current().people.open_ids(names)
 
     def for_failure(
         self, dag_id: str, tags: Iterable[str], owners: Iterable[str], task_id: str
     ) -> list[RouteReceiver]:
         """Return who is notified of a failure, now. See `Routes.for_failure`."""
         now = datetime.now(UTC)
-        return self.current().for_failure(dag_id, tags, owners, task_id, team=self.team, at=now)
+        return self.read_current().for_failure(dag_id, tags, owners, task_id, team=self.team, at=now)

@@ -34,7 +34,7 @@ class ApiServerWatch:
             StorageError: The database cannot be used.
         """
         servers = await threads.run(self._store.list)
-        misfits = {_summary(server): server for server in servers if not _fits(server)}
+        misfits = {_summarize(server): server for server in servers if not _fits(server)}
         for key in sorted(misfits.keys() - self._known, key=str):
             misfit = misfits[key]
             fields = {
@@ -63,5 +63,5 @@ def _fits(server: ApiServer) -> bool:
     return server.guarded and server.version == __version__
 
 
-def _summary(server: ApiServer) -> tuple[str, str, str | None]:
+def _summarize(server: ApiServer) -> tuple[str, str, str | None]:
     return server.host, server.version, None if server.guarded else server.problem or "no reason given"

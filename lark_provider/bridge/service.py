@@ -42,7 +42,7 @@ _RENEW_SECONDS, _DRAIN_SECONDS = 5.0, 20.0
 class Extension(Protocol):
     """Further work of a running bridge, such as that on failures."""
 
-    def steps(self) -> Sequence[BridgeStep]:
+    def list_steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated."""
 
     async def show(self, applied: Any, result: Any) -> bool:
@@ -119,10 +119,10 @@ class Bridge:
             self.apps = BridgeClients()
             if self._probes is not None:
                 checks = (DatabaseCheck(self.database), AirflowCheck(self.api))
-                await stack.enter_async_context(self._probes.serving(checks))
+                await stack.enter_async_context(self._probes.serve_probes(checks))
             if await self._has_database():
                 logger.info("Bridge started", extra={"airflow": settings.airflow.url, "polls": self._leads})
-                await self._until_stopped(self._steps())
+                await self._until_stopped(self._list_steps())
                 with suppress(StorageError):  # It ends by itself.
                     await threads.run(self._lease.release)
         logger.info("Bridge drained")
@@ -135,7 +135,7 @@ class Bridge:
                 self.app_id = await threads.run(self._find_app)
                 self._leads = await threads.run(self._lease.take)
             except StorageError as error:
-                pause = backoff.next()
+                pause = backoff.compute_pause()
                 logger.warning(
                     "Bridge waits for its database",
                     extra={"error": str(error), "retry_in_s": round(pause, 1)},
@@ -159,7 +159,7 @@ class Bridge:
         ends_pump = threading.Event()
         if config.has_broker():
             # Clicks come from RabbitMQ into the database, as with everything that waits for them.
-            clicks = pump.Pump(amqp.broker(), Inbox(self.database))
+            clicks = pump.Pump(amqp.read_broker(), Inbox(self.database))
             running.append(asyncio.wrap_future(threads.start(lambda: clicks.run(ends_pump))))
         try:
             ends: set[asyncio.Future[Any]] = {stopped, *running}
@@ -180,7 +180,7 @@ class Bridge:
             stopped.cancel()
             await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
 
-    def _steps(self) -> list[BridgeStep]:
+    def _list_steps(self) -> list[BridgeStep]:
         extensions = [make(self) for make in self._make_extensions]
         questions = QuestionWork(
             api=self.api,
@@ -192,8 +192,8 @@ class Bridge:
             warnings=self.warnings,
             others=_show_by(extensions),
         )
-        of_extensions = (step for extension in extensions for step in extension.steps())
-        return [BridgeStep("lease", _RENEW_SECONDS, self._renew), *questions.steps(), *of_extensions]
+        of_extensions = (step for extension in extensions for step in extension.list_steps())
+        return [BridgeStep("lease", _RENEW_SECONDS, self._renew), *questions.list_steps(), *of_extensions]
 
     async def _repeat(self, step: BridgeStep) -> None:
         backoff = Backoff(1.0, 30.0)
@@ -206,7 +206,7 @@ class Bridge:
             except ConfigurationError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the other work goes on
-                pause = max(pause, backoff.next())
+                pause = max(pause, backoff.compute_pause())
                 self._warn(step, error, pause)
             await self._pause(step, pause)
 

@@ -109,7 +109,7 @@ def load(
     Raises:
         ConfigurationError: A setting is missing or invalid; no text names a secret.
     """
-    credentials = _credentials(environ) if conn_id is None else connection(conn_id, environ)
+    credentials = _read_credentials(environ) if conn_id is None else read_connection(conn_id, environ)
     verify = environ.get(VERIFY, "").strip()
     return BridgeSettings(
         credentials,
@@ -120,19 +120,21 @@ def load(
     )
 
 
-def _credentials(environ: Mapping[str, str]) -> Credentials:
-    def text(name: str) -> str | None:
+def _read_credentials(environ: Mapping[str, str]) -> Credentials:
+    def read_text(name: str) -> str | None:
         return environ.get(name, "").strip() or None
 
-    url = text(URL)
+    url = read_text(URL)
     if url is None:
         raise ConfigurationError(
             f"{URL} is not set. Next: set it to what a browser opens, or name a connection with --conn-id."
         )
-    return Credentials(_url(url), text(USERNAME), Secret.of(text(PASSWORD)), Secret.of(text(TOKEN)))
+    return Credentials(
+        _normalize_url(url), read_text(USERNAME), Secret.of(read_text(PASSWORD)), Secret.of(read_text(TOKEN))
+    )
 
 
-def connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Credentials:
+def read_connection(conn_id: str, environ: Mapping[str, str] = ENVIRONMENT) -> Credentials:
     """Read URL and account from a connection of Airflow's, in its URI or JSON form.
 
     Args:
@@ -175,7 +177,10 @@ def _of_json(text: str) -> Credentials:
         place, slash, path = tail.partition("/")
         host = f"{head}{mark}{place}:{int(port)}{slash}{path}"
     return Credentials(
-        _url(host), fields.get("login"), Secret.of(fields.get("password")), Secret.of(extra.get("token"))
+        _normalize_url(host),
+        fields.get("login"),
+        Secret.of(fields.get("password")),
+        Secret.of(extra.get("token")),
     )
 
 
@@ -189,9 +194,9 @@ def _of_uri(text: str) -> Credentials:
     url = f"{host}{port}{parts.path}" if "://" in host else f"{scheme}://{host}{port}{parts.path}"
     password = None if parts.password is None else unquote(parts.password)
     return Credentials(
-        _url(url), None if parts.username is None else unquote(parts.username), Secret.of(password)
+        _normalize_url(url), None if parts.username is None else unquote(parts.username), Secret.of(password)
     )
 
 
-def _url(text: str) -> str:
+def _normalize_url(text: str) -> str:
     return text.strip().rstrip("/").removesuffix("/api/v2").rstrip("/")

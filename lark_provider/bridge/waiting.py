@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lark_provider.bridge.airflow_api import AirflowApi
-from lark_provider.bridge.reading import waiting_states
+from lark_provider.bridge.reading import list_waiting_states
 
 
 class WaitingStates:
@@ -25,7 +25,7 @@ class WaitingStates:
         """
         if self._known is None:
             info = await self._api.get("/version") or {}
-            self._known = waiting_states(str(info.get("version", "")))
+            self._known = list_waiting_states(str(info.get("version", "")))
         return self._known
 
     def forget(self) -> None:

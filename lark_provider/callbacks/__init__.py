@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 _HOMES = {
     "CallbackKeys": "lark_provider.protocol.callbacks",
@@ -31,4 +31,4 @@ if TYPE_CHECKING:
     from lark_provider.protocol.callbacks import Delivery as Delivery
     from lark_provider.protocol.callbacks import Event as Event
 
-__getattr__ = lazy(__name__, _HOMES)
+__getattr__ = make_getattr(__name__, _HOMES)

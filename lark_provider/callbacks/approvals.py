@@ -14,7 +14,7 @@ _lock = threading.Lock()
 _broadcasts: dict[tuple[int, str], Broadcast] = {}
 
 
-def instance_of(event: Event) -> str | None:
+def get_instance_code(event: Event) -> str | None:
     """Return the code of the instance that an event is about; None for other events.
 
     Args:
@@ -43,5 +43,5 @@ def listen(instance_code: str, wake: Callable[[], None], broker_url: str | None 
         return lambda: None
     with _lock:
         key = (os.getpid(), str(broker))  # a fork shares no threads
-        broadcast = _broadcasts.setdefault(key, Broadcast(broker, instance_of))
+        broadcast = _broadcasts.setdefault(key, Broadcast(broker, get_instance_code))
     return broadcast.listen(instance_code.upper(), wake)

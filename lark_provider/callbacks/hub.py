@@ -87,7 +87,7 @@ class Hub:
 
         Args:
             wait_id: The question's id.
-            database_id: What `Inbox.database_id` returned where the wait began, if it was available.
+            database_id: What `Inbox.read_database_id` returned where the wait began, if it was available.
 
         Returns:
             A future with the question, or with ConfigurationError if it is not in this database; cancel it to
@@ -102,7 +102,7 @@ class Hub:
 
         Args:
             wait: The wait.
-            database_id: What `Inbox.database_id` returned where the wait began, if it was available.
+            database_id: What `Inbox.read_database_id` returned where the wait began, if it was available.
 
         Returns:
             A future with the clicks, or with ConfigurationError if this is another database; cancel it to
@@ -161,7 +161,7 @@ class Hub:
     def _check_waits(self, waits: Sequence[_PendingWait]) -> None:
         """Resolve the waits that are over."""
         if any(wait.database_id not in {None, self._database_id} for wait in waits):
-            self._database_id = self._inbox.database_id()
+            self._database_id = self._inbox.read_database_id()
         here = {None, self._database_id}
         self._resolve(
             [wait for wait in waits if wait.database_id not in here], ConfigurationError(_OTHER_DATABASE)
@@ -169,7 +169,7 @@ class Hub:
         waits = [wait for wait in waits if wait.database_id in here]
         legacy = {wait.key: wait.legacy for wait in waits if wait.legacy is not None}
         if legacy:
-            answers = self._inbox.answers(list(legacy.values()))
+            answers = self._inbox.find_answers(list(legacy.values()))
             self._resolve_each([wait for wait in waits if wait.legacy is not None], answers)
         recorded = [wait for wait in waits if wait.legacy is None]
         self._load_questions(recorded)
@@ -238,7 +238,7 @@ def _after_fork() -> None:
 os.register_at_fork(before=_hubs_lock.acquire, after_in_parent=_hubs_lock.release, after_in_child=_after_fork)
 
 
-def hub(database_url: str | None = None, broker_url: str | None = None) -> Hub:
+def get_hub(database_url: str | None = None, broker_url: str | None = None) -> Hub:
     """Return the process's hub for a database and a broker.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lark_provider.callbacks.broker import amqp
 from lark_provider.callbacks.broker.pump import Pump
-from lark_provider.callbacks.hub import MISSING_QUESTION, Hub, hub
+from lark_provider.callbacks.hub import MISSING_QUESTION, Hub, get_hub
 from lark_provider.protocol.callbacks import BrokerError, CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.questions import TaskQuestion
@@ -19,7 +19,7 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
-from lark_provider.storage.record_cursors import RecordCursors, cursor_key
+from lark_provider.storage.record_cursors import RecordCursors, make_cursor_key
 from lark_provider.storage.waits import Waits
 from lark_provider.support import threads
 
@@ -28,13 +28,13 @@ __all__ = [
     "Hub",
     "Waits",
     "ask",
-    "database_id",
-    "hub",
-    "inbox",
+    "get_hub",
+    "make_inbox",
+    "make_waits",
     "pump_once",
     "query_in_time",
+    "read_database_id",
     "settle",
-    "waits",
     "with_waits",
 ]
 T = TypeVar("T")
@@ -44,7 +44,7 @@ ASK_SECONDS = 10.0
 """How long a task waits for the database: one that is frozen would hold it indefinitely."""
 
 
-def inbox(database_url: str | None = None) -> Inbox:
+def make_inbox(database_url: str | None = None) -> Inbox:
     """Return the inbox of the configured database.
 
     Args:
@@ -56,7 +56,7 @@ def inbox(database_url: str | None = None) -> Inbox:
     return Inbox(urls.database(database_url))
 
 
-def waits(database_url: str | None = None) -> Waits:
+def make_waits(database_url: str | None = None) -> Waits:
     """Return the questions of the configured database.
 
     Args:
@@ -83,7 +83,7 @@ def record_cursors(
     Raises:
         ConfigurationError: No database is configured.
     """
-    return RecordCursors(urls.database(database_url), cursor_key(app, app_token, table_id, wanted))
+    return RecordCursors(urls.database(database_url), make_cursor_key(app, app_token, table_id, wanted))
 
 
 def with_waits(query: Callable[[Waits], T], database_url: str | None = None) -> T:
@@ -97,12 +97,12 @@ def with_waits(query: Callable[[Waits], T], database_url: str | None = None) -> 
         ConfigurationError: No database is configured.
         StorageError: It cannot be used, or does not answer in time.
     """
-    questions = waits(database_url)
+    questions = make_waits(database_url)
     return query_in_time(lambda: query(questions))
 
 
-def database_id(database_url: str | None = None) -> str:
-    """Return the id of the configured database; see `Inbox.database_id`.
+def read_database_id(database_url: str | None = None) -> str:
+    """Return the id of the configured database; see `Inbox.read_database_id`.
 
     Args:
         database_url: The database's URL; None for `LARK_DATABASE_URL` or `POSTGRES_*`.
@@ -111,7 +111,7 @@ def database_id(database_url: str | None = None) -> str:
         ConfigurationError: No database is configured.
         StorageError: It cannot be used, or does not answer in time.
     """
-    return query_in_time(inbox(database_url).database_id)
+    return query_in_time(make_inbox(database_url).read_database_id)
 
 
 def query_in_time(query: Callable[[], T]) -> T:
@@ -144,7 +144,7 @@ def pump_once(clicks: Inbox, broker_url: str | None = None) -> None:
     if broker is None:
         return
     try:
-        Pump(broker, clicks).once()
+        Pump(broker, clicks).run_once()
     except BrokerError as error:
         # Clicks that other pumps have stored count all the same.
         logger.warning("Broker unavailable; looking only at stored clicks", extra={"error": str(error)})
@@ -165,9 +165,9 @@ def ask(
         ConfigurationError: No database is configured, or the broker's settings are invalid.
         StorageError: The database cannot be used, or does not answer in time.
     """
-    clicks = inbox(database_url)
+    clicks = make_inbox(database_url)
     pump_once(clicks, broker_url)
-    return query_in_time(lambda: clicks.answers([wait])).get(wait.key)
+    return query_in_time(lambda: clicks.find_answers([wait])).get(wait.key)
 
 
 def settle(
@@ -189,7 +189,7 @@ def settle(
             deleted from the database.
         StorageError: The database cannot be used, or does not answer in time.
     """
-    pump_once(inbox(database_url), broker_url)
+    pump_once(make_inbox(database_url), broker_url)
 
     def look(questions: Waits) -> tuple[TaskQuestion, list[CardClick]] | None:
         over = questions.settle([question]).get(question.id)

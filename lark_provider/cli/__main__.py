@@ -14,7 +14,7 @@ from importlib import import_module
 
 from lark_provider import __version__
 from lark_provider.cli.arguments import WrongUseError
-from lark_provider.cli.logs import fault_line, show_fields
+from lark_provider.cli.logs import format_fault, show_fields
 from lark_provider.cli.terminal import discard_output, until_pipe_closes
 from lark_provider.cli.wording import in_options
 from lark_provider.errors import LarkError
@@ -27,7 +27,7 @@ COMMANDS = (
 """Modules beside this one; each adds the command of its name."""
 
 
-def parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser of the command line: of the one command that is named, or of all.
 
     Args:
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question.
         return 130
     if fault is not None:
-        print(fault_line(fault), file=sys.stderr)
+        print(format_fault(fault), file=sys.stderr)
     return code
 
 
@@ -84,7 +84,7 @@ def _run(argv: Sequence[str]) -> tuple[int, str | None]:
             setup_logger()
         else:
             show_fields()
-        arguments = parser(argv).parse_args(argv)
+        arguments = make_parser(argv).parse_args(argv)
         return arguments.run(arguments), None
     except LarkError as error:
         return 2 if isinstance(error, WrongUseError | FileError) else 1, in_options(

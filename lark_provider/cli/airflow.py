@@ -92,7 +92,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
 
     log_as_service()
     file = RoutesFile.from_environment(arguments.team)
-    routes = file.current()
+    routes = file.read_current()
     bridge_settings = settings.load(
         arguments.conn_id,
         team=arguments.team,
@@ -106,7 +106,7 @@ def run_bridge(arguments: argparse.Namespace) -> int:
     client = LarkServiceClient(arguments.app_id or routes.app_id)
     start_metrics(arguments)
     if arguments.metrics_port is not None:
-        metrics.collect(Outbox(database).readings)
+        metrics.collect(Outbox(database).iterate_readings)
     probes = None
     if arguments.probe_port is not None:
         probes = Probes(arguments.probe_host, arguments.probe_port)

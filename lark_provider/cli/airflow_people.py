@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.cli.arguments import WrongUseError, add_group, unicode_text
-from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.arguments import WrongUseError, add_group, parse_unicode_text
+from lark_provider.cli.output import format_line, print_json, render_table
 
 if TYPE_CHECKING:
     from lark_provider.storage.people import Linked, People
@@ -44,37 +44,39 @@ def _add_revoke(people: Any) -> None:
     which.add_argument(
         "open_ids",
         nargs="*",
-        type=unicode_text,
+        type=parse_unicode_text,
         default=[],
         metavar="OPEN_ID",
         help="whose, as `list` shows it",
     )
-    which.add_argument("--user", type=unicode_text, metavar="NAME", help="all of a user of Airflow, by name")
-    command.add_argument("--app-id", type=unicode_text, help="of this app only")
+    which.add_argument(
+        "--user", type=parse_unicode_text, metavar="NAME", help="all of a user of Airflow, by name"
+    )
+    command.add_argument("--app-id", type=parse_unicode_text, help="of this app only")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run_revoke)
 
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Print who is linked."""
-    links = _people().listing(revoked=arguments.revoked)
+    links = _make_people().list_links(revoked=arguments.revoked)
     if arguments.json:
-        print_json([_fields(linked) for linked in links])
+        print_json([_make_fields(linked) for linked in links])
         return 0
     if not links:
         print("No person is linked.")
         return 0
     head = ("Airflow user", "Id", "Open id", "App", "Tenant", "Linked", "State")
-    print(table(head, [_row(linked) for linked in links]))
+    print(render_table(head, [_make_row(linked) for linked in links]))
     return 0
 
 
 def run_revoke(arguments: argparse.Namespace) -> int:
     """Revoke links, and print which."""
-    people = _people()
+    people = _make_people()
     open_ids = dict.fromkeys(arguments.open_ids)
     if arguments.user is not None:
-        listed = [linked for linked in people.listing() if linked.account.user_name == arguments.user]
+        listed = [linked for linked in people.list_links() if linked.account.user_name == arguments.user]
         open_ids = dict.fromkeys(
             linked.person.open_id for linked in listed if arguments.app_id in {None, linked.person.app_id}
         )
@@ -85,21 +87,21 @@ def run_revoke(arguments: argparse.Namespace) -> int:
             f"There is no link of {named!r} to revoke. Next: look with `lark-provider airflow people list`."
         )
     if arguments.json:
-        print_json([_fields(linked) for linked in revoked])
+        print_json([_make_fields(linked) for linked in revoked])
         return 0
     for linked in revoked:
-        print(f"Revoked {one_line(linked.person.open_id)}: {one_line(linked.account.user_name)}")
+        print(f"Revoked {format_line(linked.person.open_id)}: {format_line(linked.account.user_name)}")
     return 0
 
 
-def _people() -> People:
+def _make_people() -> People:
     from lark_provider.storage import urls
     from lark_provider.storage.people import People
 
     return People(urls.database(None))
 
 
-def _fields(linked: Linked) -> dict[str, Any]:
+def _make_fields(linked: Linked) -> dict[str, Any]:
     person, account = linked.person, linked.account
     return {
         "user_name": account.user_name,
@@ -113,7 +115,7 @@ def _fields(linked: Linked) -> dict[str, Any]:
     }
 
 
-def _row(linked: Linked) -> tuple[str, ...]:
-    fields = _fields(linked)
+def _make_row(linked: Linked) -> tuple[str, ...]:
+    fields = _make_fields(linked)
     names = ("user_name", "user_id", "open_id", "app_id", "tenant_key", "linked_at", "state")
-    return tuple(one_line(str(fields[name])) for name in names)
+    return tuple(format_line(str(fields[name])) for name in names)

@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from lark_provider.cli import terminal
-from lark_provider.cli.arguments import WrongUseError, add_group, age
-from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.arguments import WrongUseError, add_group, parse_age
+from lark_provider.cli.output import format_line, print_json, render_table
 from lark_provider.cli.secret import WAYS, add_secret, read, read_or_ask
 from lark_provider.storage import urls
 from lark_provider.storage.applications import PREVIOUS_KEPT, ApplicationManager
@@ -64,7 +64,7 @@ def add_to(commands: Any) -> None:
     _add_settings(update, "unchanged", "unchanged; '' removes it")
     update.add_argument(
         "--keep-previous",
-        type=age,
+        type=parse_age,
         default=PREVIOUS_KEPT,
         metavar="AGE",
         help="how long the Encrypt Key and the Verification Token that are replaced are still accepted: 90m, "
@@ -113,9 +113,10 @@ def run_list(arguments: argparse.Namespace) -> int:
         print_json([dataclasses.asdict(app) for app in apps])
     elif apps:
         rows = [
-            (app.app_id, app.name, _status(app), app.created_at.astimezone().strftime(_TIME)) for app in apps
+            (app.app_id, app.name, _format_status(app), app.created_at.astimezone().strftime(_TIME))
+            for app in apps
         ]
-        print(table(_HEAD, rows))
+        print(render_table(_HEAD, rows))
     else:
         print(
             f"Registry {urls.display(urls.registry())} has no apps. Next: `lark-provider app add`.",
@@ -131,7 +132,7 @@ def run_show(arguments: argparse.Namespace) -> int:
     fault: DecryptionError | None = None
     are_set: dict[str, bool] | None = None
     try:
-        secrets = manager.secrets(app.app_id)
+        secrets = manager.decrypt_secrets(app.app_id)
         are_set = {name: getattr(secrets, name) is not None for name in _SECRETS}
     except DecryptionError as error:
         fault = error
@@ -142,14 +143,14 @@ def run_show(arguments: argparse.Namespace) -> int:
             "App ID": app.app_id,
             "Name": app.name,
             "Description": app.description,
-            "Status": _status(app),
+            "Status": _format_status(app),
             "Base URL": app.base_url or "as each client's settings say",
             "Created At": app.created_at.astimezone().strftime(_TIME),
             "Updated At": app.updated_at.astimezone().strftime(_TIME),
             **{_SECRETS[name][1]: "set" if is_set else "not set" for name, is_set in (are_set or {}).items()},
         }
         for name, value in lines.items():
-            print(f"{name + ':':<20} {one_line(value)}".rstrip())
+            print(f"{name + ':':<20} {format_line(value)}".rstrip())
     if fault is not None:
         raise fault
     return 0
@@ -227,5 +228,5 @@ def _read(name: str, arguments: argparse.Namespace) -> str | None:
     return None if value is None else read(value, _SECRETS[name][1])
 
 
-def _status(app: Application) -> str:
+def _format_status(app: Application) -> str:
     return "Active" if app.active else "Disabled"

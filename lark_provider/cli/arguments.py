@@ -94,7 +94,7 @@ def start_metrics(arguments: argparse.Namespace) -> None:
     logger.info("Metrics started", extra={"url": f"http://{shown}:{port}/metrics"})
 
 
-def unicode_text(text: str) -> str:
+def parse_unicode_text(text: str) -> str:
     """Read a text that a database is asked for, as the `type` of an argument.
 
     Raises:
@@ -107,7 +107,7 @@ def unicode_text(text: str) -> str:
     return text
 
 
-def age(text: str) -> timedelta:
+def parse_age(text: str) -> timedelta:
     """Parse a period, as the `type` of an option.
 
     Raises:
@@ -128,7 +128,12 @@ def add_ids(command: Any, everything: str) -> Any:
     """
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument(
-        "ids", nargs="*", type=unicode_text, default=[], metavar="ID", help="which ones, as `list` shows them"
+        "ids",
+        nargs="*",
+        type=parse_unicode_text,
+        default=[],
+        metavar="ID",
+        help="which ones, as `list` shows them",
     )
     which.add_argument("--all", action="store_true", help=everything)
     return which
@@ -140,7 +145,7 @@ def add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
     command.set_defaults(run=run)
 
 
-def row_count(text: str) -> int:
+def parse_row_count(text: str) -> int:
     """Read how many rows to list; all of them are in memory.
 
     Raises:

@@ -9,12 +9,12 @@ from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.files import cells, writing
-from lark_provider.files.formats import kind_of
+from lark_provider.files.formats import get_kind
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the records of a table into a file."""
-    kind_of(arguments.file)
+    get_kind(arguments.file)
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client, Bar() as bar:
         bitable = client.clouddoc.bitable
         field_types = {field["field_name"]: field["type"] for field in bitable.list_fields(arguments.url)}
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"The table has no field {unknown[0]!r}; it has {', '.join(map(repr, field_types))}. Next: "
                 "write --field as in this list."
             )
-        columns = cells.columns_of(field_types, arguments.field)
+        columns = cells.choose_columns(field_types, arguments.field)
         records = bitable.search_records(
             arguments.url,
             None,
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             view_id=arguments.view,
             zone=arguments.zone,
         )
-        count = writing.write(arguments.file, columns, bar.reading(cells.to_file(records, columns)))
+        count = writing.write(arguments.file, columns, bar.track_rows(cells.to_file(records, columns)))
     if arguments.json:
         output.print_json({"rows": count})
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lark_provider import config
-from lark_provider.api.clouddoc.rejects import Reject, row_count, rows_of, to_csv
+from lark_provider.api.clouddoc.rejects import Reject, count_rows, parse_row_numbers, to_csv
 from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
 from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
@@ -19,7 +19,7 @@ from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.errors import LarkError
 from lark_provider.files import cells, reading, writing
-from lark_provider.files.formats import CSV, kind_of
+from lark_provider.files.formats import CSV, get_kind
 from lark_provider.storage import ledger_admin, urls
 
 _SHOWN = 20
@@ -31,12 +31,14 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     retried = None
     if arguments.retry_rejects:
-        retried = rows_of(reading.ascii_text(reading.local(arguments.retry_rejects)))
+        retried = parse_row_numbers(
+            reading.read_ascii_text(reading.make_local_source(arguments.retry_rejects))
+        )
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
         table_id = None
         if arguments.create_table:
-            fields = infer.fields_of(
-                reading.read(reading.local(arguments.file), arguments.encoding, arguments.key),
+            fields = infer.infer_fields(
+                reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key),
                 arguments.key,
                 has_zone=arguments.zone is not None,
             )
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Check what the parser cannot see."""
-    kind_of(arguments.file)
+    get_kind(arguments.file)
     is_insert = arguments.mode == "insert"
     if not is_insert and not arguments.key:
         raise WrongUseError(
@@ -91,7 +93,7 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.rejects:
         _check_rejects(Path(arguments.rejects), arguments.file)
-    if arguments.create_table and reading.local(arguments.file).is_pipe:
+    if arguments.create_table and reading.make_local_source(arguments.file).is_pipe:
         raise WrongUseError(
             f"--create-table reads the file twice, and {arguments.file} is a pipe. Next: save it as a file."
         )
@@ -163,7 +165,7 @@ def _sync(
     return client.clouddoc.bitable.sync(
         arguments.url,
         table_id,
-        bar.reading(_rows(client, table_id, arguments)),
+        bar.track_rows(_read_rows(client, table_id, arguments)),
         key_fields=arguments.key,
         mode=arguments.mode,
         key_form=arguments.key_form,
@@ -173,7 +175,7 @@ def _sync(
         retry_rows=retried,
         strict_options=arguments.strict_options,
         zone=arguments.zone,
-        empty_as_none=kind_of(arguments.file) == CSV,
+        empty_as_none=get_kind(arguments.file) == CSV,
         on_progress=lambda done: bar.wrote(done.written, done.counts.writes),
     )
 
@@ -191,17 +193,17 @@ def _insert(
     result = client.clouddoc.bitable.bulk_insert(
         arguments.url,
         table_id,
-        bar.reading(_rows(client, table_id, arguments), "Wrote"),
+        bar.track_rows(_read_rows(client, table_id, arguments), "Wrote"),
         idempotency_key=_load_key(name),
         keep_ids=False,
         key_fields=arguments.key,
         zone=arguments.zone,
-        empty_as_none=kind_of(arguments.file) == CSV,
+        empty_as_none=get_kind(arguments.file) == CSV,
         on_bad_row="skip" if arguments.skip_bad_rows else "fail",
         retry_rows=retried,
         validate="all",
     )
-    rejected = row_count(result.rejects)
+    rejected = count_rows(result.rejects)
     summary = {"written": result.written, "replayed": result.replayed, "rejected": rejected}
     text = ", ".join(f"{count} {name}" for name, count in summary.items() if count) or "nothing to do"
     return list(result.rejects), summary, text
@@ -212,16 +214,16 @@ def _load_key(name: str) -> str:
     return f"bitable import {name}"
 
 
-def _rows(
+def _read_rows(
     client: LarkServiceClient, table_id: str | None, arguments: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
-    rows = reading.read(reading.local(arguments.file), arguments.encoding, arguments.key)
+    rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
 
-    def field_types() -> dict[str, int]:
+    def read_field_types() -> dict[str, int]:
         fields = client.clouddoc.bitable.list_fields(arguments.url, table_id)
         return {field["field_name"]: field["type"] for field in fields}
 
-    return cells.from_file(rows, arguments.file, field_types)
+    return cells.from_file(rows, arguments.file, read_field_types)
 
 
 def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -229,7 +231,7 @@ def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
         output.print_json({"fields": list(fields)})
         return
     print(
-        output.table(
+        output.render_table(
             ("field", "type"), [(field["field_name"], infer.NAMES[field["type"]]) for field in fields]
         )
     )
@@ -242,18 +244,20 @@ def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
             output.print_json(
                 {"creates": counts.creates, "updates": counts.updates, "deletes": counts.deletes,
                  "unchanged": counts.unchanged, "rejected": counts.rejected, "calls": plan.calls,
-                 "first": [_lines(change) for change in plan.first]}
+                 "first": [_list_lines(change) for change in plan.first]}
             )  # fmt: skip
             return
         if plan.first:
-            shown = [_lines(change) for change in plan.first[:_SHOWN]]
+            shown = [_list_lines(change) for change in plan.first[:_SHOWN]]
             print(
-                output.table(("", "key", "field", "is", "will be"), [row for lines in shown for row in lines])
+                output.render_table(
+                    ("", "key", "field", "is", "will be"), [row for lines in shown for row in lines]
+                )
             )
         print(str(plan))
 
 
-def _lines(change: Change) -> list[tuple[str, str, str, str, str]]:
+def _list_lines(change: Change) -> list[tuple[str, str, str, str, str]]:
     """Return the lines of a change: one for each cell."""
     changed = list(change.after.items()) or [("", "")]
     return [
@@ -261,13 +265,13 @@ def _lines(change: Change) -> list[tuple[str, str, str, str, str]]:
             change.kind if not place else "",
             change.key if not place else "",
             name,
-            _cell(change.before.get(name)),
-            _cell(value),
+            _format_cell(change.before.get(name)),
+            _format_cell(value),
         )
         for place, (name, value) in enumerate(changed)
     ]
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     shown = "" if value is None else str(value)
     return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"

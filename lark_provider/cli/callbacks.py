@@ -112,7 +112,7 @@ def _add_probes(command: Any) -> None:
     )
 
 
-def _probes(arguments: argparse.Namespace) -> Probes | None:
+def _start_probes(arguments: argparse.Namespace) -> Probes | None:
     """Take the address of the probes, if they are wanted."""
     if arguments.probe_port is None:
         return None
@@ -166,14 +166,14 @@ def run_pump(arguments: argparse.Namespace) -> int:
     log_as_service()
     stop = threading.Event()
     with on_termination(stop.set):
-        broker, inbox = amqp.broker(), waiting.inbox()
-        waiting.database_id()  # Fails at once if the database is not ready.
+        broker, inbox = amqp.read_broker(), waiting.make_inbox()
+        waiting.read_database_id()  # Fails at once if the database is not ready.
         start_metrics(arguments)
         if arguments.metrics_port is not None:
             from lark_provider.callbacks.broker.depths import Depths  # Of one process alone; see there.
 
-            metrics.collect(Depths(broker, waiting.waits(), outbox.Outbox.from_config()))
-        probes = _probes(arguments)
+            metrics.collect(Depths(broker, waiting.make_waits(), outbox.Outbox.from_config()))
+        probes = _start_probes(arguments)
         runner = OutboxRunner()
         delivering = threads.start(lambda: runner.run(stop))
         print(f"Pumping from {broker}", flush=True)

@@ -12,12 +12,12 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider import config
 from lark_provider.checks import Check, CheckOutcome, check
-from lark_provider.cli.arguments import add_group, age
-from lark_provider.cli.output import print_json, sealed_line
+from lark_provider.cli.arguments import add_group, parse_age
+from lark_provider.cli.output import describe_seal, print_json
 from lark_provider.cli.report import report
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import maintenance, migrate, purging, retention, sealing, urls
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.support import periods
 
@@ -50,7 +50,7 @@ _KEPT = {
 }
 
 
-def _default(name: str) -> str:
+def _format_default(name: str) -> str:
     period = getattr(retention.Retention(), name)
     return "with the click" if period is None else periods.format_period(period)
 
@@ -130,9 +130,9 @@ def _add_maintenance(group: Any) -> None:
     for name, what in _KEPT.items():
         purge.add_argument(
             f"--{name.replace('_', '-')}-older-than",
-            type=age,
+            type=parse_age,
             metavar="AGE",
-            help=f"{what}: 90m, 12h, 7d (default: {_default(name)})",
+            help=f"{what}: 90m, 12h, 7d (default: {_format_default(name)})",
         )
     for parser in (look, purge):
         parser.add_argument("--json", action="store_true", help="print JSON")
@@ -149,13 +149,13 @@ def _add_maintenance(group: Any) -> None:
 def run_upgrade(arguments: argparse.Namespace) -> int:
     """Upgrade, and seal the rows of the registry if the database has one: both or neither."""
     sealed: list[str] = []
-    url = _url(arguments)
+    url = _choose_url(arguments)
     unmarked = arguments.seal_unsealed or not _had_seals(url)
 
     def seal(connection: Connection) -> None:
         if migrate.has_seals(connection):
             rows = sealing.seal_all(connection, unmarked=unmarked)
-            sealed.extend(sealed_line(row.app_id, row.base_url) for row in rows)
+            sealed.extend(describe_seal(row.app_id, row.base_url) for row in rows)
 
     def upgrade(url: URL, revision: str) -> None:
         migrate.upgrade(url, revision, then=seal)
@@ -168,15 +168,15 @@ def run_upgrade(arguments: argparse.Namespace) -> int:
 
 def run_downgrade(arguments: argparse.Namespace) -> int:
     """Downgrade."""
-    url = _url(arguments)
-    maintenance.existing(url)
+    url = _choose_url(arguments)
+    maintenance.require_engine(url)
     return _migrate(url, migrate.downgrade, arguments.revision)
 
 
 def run_current(arguments: argparse.Namespace) -> int:
     """Print the revision of a database."""
-    url = _url(arguments)
-    revision = migrate.version(maintenance.existing(url))
+    url = _choose_url(arguments)
+    revision = migrate.read_version(maintenance.require_engine(url))
     if revision is None:
         print(f"Database {urls.display(url)} has none of our tables.", file=sys.stderr)
     else:
@@ -186,34 +186,34 @@ def run_current(arguments: argparse.Namespace) -> int:
 
 def run_history(_: argparse.Namespace) -> int:
     """Print all revisions."""
-    print(migrate.history(), end="")
+    print(migrate.format_history(), end="")
     return 0
 
 
 def run_check(arguments: argparse.Namespace) -> int:
     """Run the checks of a database until one fails."""
-    url = _url(arguments)
+    url = _choose_url(arguments)
 
-    def models() -> CheckOutcome:
-        if differences := migrate.differences(url):
+    def check_models() -> CheckOutcome:
+        if differences := migrate.find_differences(url):
             raise StorageError(
                 f"The tables are not as this version made them: {differences}. Next: undo what was changed "
                 "by hand, or restore a backup."
             )
         return CheckOutcome("the tables are what this version expects")
 
-    def neighbours() -> CheckOutcome:
+    def check_neighbours() -> CheckOutcome:
         return (
             CheckOutcome(_AIRFLOWS, "warning")
-            if migrate.is_airflows(maintenance.existing(url))
+            if migrate.is_airflows(maintenance.require_engine(url))
             else CheckOutcome("no tables of Airflow's")
         )
 
     looks: dict[str, Callable[[], CheckOutcome]] = {
         "connection": lambda: CheckOutcome(f"{maintenance.connect(url)}, {urls.display(url)}"),
         "revision": lambda: CheckOutcome(migrate.describe(maintenance.check_revision(url))),
-        "tables": models,
-        "neighbours": neighbours,
+        "tables": check_models,
+        "neighbours": check_neighbours,
     }
     checks: list[Check] = []
     for name, look in looks.items():
@@ -226,7 +226,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 def run_purge(arguments: argparse.Namespace) -> int:
     """Delete rows whose retention is over."""
     overrides = {name: getattr(arguments, f"{name}_older_than") for name in _KEPT}
-    counts = purging.purge(_url(arguments), retention.Retention.from_environment(**overrides))
+    counts = purging.purge(_choose_url(arguments), retention.Retention.from_environment(**overrides))
     if arguments.json:
         print_json(counts)
         return 0
@@ -238,13 +238,13 @@ def run_purge(arguments: argparse.Namespace) -> int:
 
 def run_backup(arguments: argparse.Namespace) -> int:
     """Back up."""
-    url = _url(arguments)
-    maintenance.backup(url, arguments.target)
+    url = _choose_url(arguments)
+    maintenance.back_up(url, arguments.target)
     print(f"{urls.display(url)} is copied to {arguments.target}.")
     return 0
 
 
-def _url(arguments: argparse.Namespace) -> URL:
+def _choose_url(arguments: argparse.Namespace) -> URL:
     if arguments.registry:
         return urls.registry()
     if arguments.url is not None:
@@ -265,18 +265,18 @@ def _had_seals(url: URL) -> bool:
     """Return whether a registry had the column for seals before this command."""
     if _is_new(url):
         return False
-    with transaction(maintenance.existing(url), reading=True) as connection:
+    with hold_transaction(maintenance.require_engine(url), reading=True) as connection:
         return migrate.has_seals(connection)
 
 
 def _migrate(url: URL, work: Callable[[URL, str], None], revision: str) -> int:
-    before = None if _is_new(url) else migrate.version(maintenance.existing(url))
+    before = None if _is_new(url) else migrate.read_version(maintenance.require_engine(url))
     work(url, revision)
-    after = migrate.version(maintenance.existing(url))
+    after = migrate.read_version(maintenance.require_engine(url))
     change = (
         f"stays at {after}" if before == after else f"went from {before or 'nothing'} to {after or 'nothing'}"
     )
     print(f"Database {urls.display(url)} {change}.")
-    if migrate.is_airflows(maintenance.existing(url)):
+    if migrate.is_airflows(maintenance.require_engine(url)):
         print(f"Warning: {_AIRFLOWS}", file=sys.stderr)
     return 0

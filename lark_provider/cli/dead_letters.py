@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lark_provider.cli.arguments import WrongUseError, add_group, add_ids, add_json, age, row_count
-from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.arguments import (
+    WrongUseError,
+    add_group,
+    add_ids,
+    add_json,
+    parse_age,
+    parse_row_count,
+)
+from lark_provider.cli.output import format_line, print_json, render_table
 from lark_provider.cli.terminal import confirm
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
@@ -39,7 +46,11 @@ def add_to(group: Any) -> None:
 def _add_list(dead: Any) -> None:
     command = dead.add_parser("list", help="list dead letters, the oldest first; none is consumed")
     command.add_argument(
-        "--limit", type=row_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
+        "--limit",
+        type=parse_row_count,
+        default=100,
+        metavar="N",
+        help="how many at most (default: %(default)s)",
     )
     add_json(command, run_list)
 
@@ -69,7 +80,7 @@ def _add_purge(dead: Any) -> None:
     command = dead.add_parser("purge", help="delete them, once confirmed")
     which = add_ids(command, "all that are there now")
     which.add_argument(
-        "--older-than", type=age, metavar="AGE", help="those dead-lettered longer ago: 90m, 12h, 30d"
+        "--older-than", type=parse_age, metavar="AGE", help="those dead-lettered longer ago: 90m, 12h, 30d"
     )
     command.add_argument("--yes", action="store_true", help="do not ask")
     add_json(command, run_purge)
@@ -79,15 +90,15 @@ def run_list(arguments: argparse.Namespace) -> int:
     """Print dead letters."""
     from lark_provider.callbacks.broker import amqp, dead_letters
 
-    letters, total = dead_letters.find(amqp.broker(), arguments.limit)
+    letters, total = dead_letters.find(amqp.read_broker(), arguments.limit)
     if arguments.json:
-        print_json({"total": total, "dead_letters": [_fields(letter) for letter in letters]})
+        print_json({"total": total, "dead_letters": [_make_fields(letter) for letter in letters]})
         return 0
     if not letters:
         print("There are no dead letters.")
         return 0
     head = ("ID", "App", "Kind", "Age", "Reason")
-    print(table(head, [_row(letter) for letter in letters]))
+    print(render_table(head, [_make_row(letter) for letter in letters]))
     if len(letters) < total:
         print(f"{len(letters)} of {total}; --limit shows more.")
     return 0
@@ -97,18 +108,18 @@ def run_show(arguments: argparse.Namespace) -> int:
     """Print one dead letter."""
     from lark_provider.callbacks.broker import amqp, dead_letters
 
-    letters, _ = dead_letters.find(amqp.broker(), 1, lambda letter: letter.id == arguments.id)
+    letters, _ = dead_letters.find(amqp.read_broker(), 1, lambda letter: letter.id == arguments.id)
     if not letters:
-        raise _unknown([arguments.id])
+        raise _make_unknown_error([arguments.id])
     letter = letters[0]
-    payload = letter.payload(is_revealed=arguments.reveal)
+    payload = letter.decode_payload(is_revealed=arguments.reveal)
     if arguments.json:
-        print_json({**_fields(letter), "payload": payload})
+        print_json({**_make_fields(letter), "payload": payload})
         return 0
-    fields = _fields(letter)
+    fields = _make_fields(letter)
     for name, value in fields.items():
         label = name.replace("_", " ").capitalize() + ":"
-        print(f"{label:<18} {one_line('unknown' if value is None else str(value))}")
+        print(f"{label:<18} {format_line('unknown' if value is None else str(value))}")
     if not arguments.reveal:
         print("Payload, masked; --reveal shows all of it:")
     print_json(payload)
@@ -119,13 +130,13 @@ def run_requeue(arguments: argparse.Namespace) -> int:
     """Requeue dead letters."""
     from lark_provider.callbacks.broker import amqp, dead_letters
 
-    broker, wanted, done = amqp.broker(), _Wanted(arguments), list[str]()
+    broker, wanted, done = amqp.read_broker(), _Wanted(arguments), list[str]()
     stay: list[DeadLetter] = []
     try:
         stay = dead_letters.requeue(broker, wanted, lambda letter: done.append(letter.id))
     finally:  # Also if RabbitMQ became unavailable in the middle.
         impossible = [letter.id for letter in stay]
-        missing = wanted.missing()
+        missing = wanted.list_missing()
         if arguments.json:
             print_json({"requeued": done, "missing": missing, "impossible": impossible})
         else:
@@ -136,7 +147,7 @@ def run_requeue(arguments: argparse.Namespace) -> int:
             f"{_join_first(impossible)}. Next: see `lark-provider callbacks dead show`, and purge them."
         )
     if missing:
-        raise _unknown(missing)
+        raise _make_unknown_error(missing)
     return 0
 
 
@@ -144,20 +155,20 @@ def run_purge(arguments: argparse.Namespace) -> int:
     """Delete dead letters, once confirmed."""
     from lark_provider.callbacks.broker import amqp, dead_letters
 
-    broker, wanted, done = amqp.broker(), _Wanted(arguments), list[str]()
+    broker, wanted, done = amqp.read_broker(), _Wanted(arguments), list[str]()
     if not arguments.yes and not _is_confirmed(arguments):
         print("Nothing is purged.")
         return 1
     try:
         dead_letters.purge(broker, wanted, lambda letter: done.append(letter.id))
     finally:
-        missing = wanted.missing()
+        missing = wanted.list_missing()
         if arguments.json:
             print_json({"purged": done, "missing": missing})
         else:
             print(f"Purged: {len(done)}.")
     if missing:
-        raise _unknown(missing)
+        raise _make_unknown_error(missing)
     return 0
 
 
@@ -189,7 +200,7 @@ class _Wanted:
         self._ids[letter.id] = True
         return True
 
-    def missing(self) -> list[str]:
+    def list_missing(self) -> list[str]:
         """Return the ids that were not found."""
         return [name for name, is_found in self._ids.items() if not is_found]
 
@@ -203,7 +214,7 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
     return confirm(f"Purge {which}? They cannot be restored.")
 
 
-def _unknown(ids: Sequence[str]) -> LarkError:
+def _make_unknown_error(ids: Sequence[str]) -> LarkError:
     return LarkError(
         f"{len(ids)} id(s) are not in the dead-letter queue: {_join_first(ids)}. Next: see "
         "`lark-provider callbacks dead list`; another command may be looking at them just now."
@@ -215,7 +226,7 @@ def _join_first(ids: Sequence[str]) -> str:
     return f"{shown}, …" if len(ids) > 3 else shown  # noqa: PLR2004 - enough to search for
 
 
-def _fields(letter: DeadLetter) -> dict[str, Any]:
+def _make_fields(letter: DeadLetter) -> dict[str, Any]:
     """Return what is shown of a dead letter in addition to its payload."""
     return {
         "id": letter.id,
@@ -225,21 +236,21 @@ def _fields(letter: DeadLetter) -> dict[str, Any]:
         "queue": letter.queue,
         "reason": letter.reason,
         "dead_lettered_at": None if letter.at is None else letter.at.isoformat(),
-        "age_s": None if letter.at is None else max(0, int(_age(letter.at).total_seconds())),
+        "age_s": None if letter.at is None else max(0, int(_compute_age(letter.at).total_seconds())),
         "bytes": len(letter.delivered.body),
         "requeued": letter.requeued,
     }
 
 
-def _row(letter: DeadLetter) -> list[str]:
-    reason = one_line(letter.reason)
+def _make_row(letter: DeadLetter) -> list[str]:
+    reason = format_line(letter.reason)
     if len(reason) > _MAX_REASON_LENGTH:
         reason = reason[: _MAX_REASON_LENGTH - 1] + "…"
-    shown = "?" if letter.at is None else _format_period(_age(letter.at))
+    shown = "?" if letter.at is None else _format_period(_compute_age(letter.at))
     return [letter.id, letter.app_id or "?", letter.type or letter.kind, shown, reason]
 
 
-def _age(at: datetime) -> timedelta:
+def _compute_age(at: datetime) -> timedelta:
     return datetime.now(UTC) - at
 
 

@@ -72,7 +72,7 @@ def _share(arguments: argparse.Namespace) -> int:
         output.print_json([asdict(grant) for grant in grants])
     else:
         rows = [(grant.name, grant.id, grant.type or grant.member_type, grant.role) for grant in grants]
-        print(output.table(("name", "id", "kind", "role"), rows))
+        print(output.render_table(("name", "id", "kind", "role"), rows))
     return 0
 
 
@@ -85,5 +85,5 @@ def _list(arguments: argparse.Namespace) -> int:
         rows = [
             tuple(str(file.get(name) or "") for name in ("name", "type", "token", "url")) for file in files
         ]
-        print(output.table(("name", "kind", "token", "link"), rows))
+        print(output.render_table(("name", "kind", "token", "link"), rows))
     return 0

@@ -19,7 +19,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 
 
-def fields_of(
+def infer_fields(
     rows: Iterable[Mapping[str, Any]], key_fields: Sequence[str], *, has_zone: bool = True
 ) -> list[Field]:
     """Return the fields that hold all values of some rows.
@@ -41,7 +41,7 @@ def fields_of(
         for name, value in row.items():
             column_kinds = kinds.setdefault(name, set())
             if value is not None and value != "":
-                column_kinds.add(_kind(value))
+                column_kinds.add(_infer_kind(value))
                 if not has_zone and _lacks_zone(value):
                     without_zone.setdefault(name, number)
     missing = [name for name in key_fields if name not in kinds]
@@ -51,7 +51,7 @@ def fields_of(
             f"For a new table the file must have {what}. Next: add it to the file, or change --key."
         )
     names = [*key_fields, *(name for name in kinds if name not in key_fields)]
-    fields = [_field(name, kinds[name], is_key=name in key_fields) for name in names]
+    fields = [_make_field(name, kinds[name], is_key=name in key_fields) for name in names]
     for field in fields:
         name = field["field_name"]
         if field["type"] == DATE and name in without_zone:
@@ -69,7 +69,7 @@ def _lacks_zone(value: Any) -> bool:
     return isinstance(value, dt.datetime) and value.tzinfo is None
 
 
-def _kind(value: Any) -> tuple[int, bool]:
+def _infer_kind(value: Any) -> tuple[int, bool]:
     """Return the type of field that a value needs, and whether it has a time of day."""
     if isinstance(value, bool):
         return CHECKBOX, False
@@ -100,7 +100,7 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _field(name: str, kinds: set[tuple[int, bool]], *, is_key: bool) -> Field:
+def _make_field(name: str, kinds: set[tuple[int, bool]], *, is_key: bool) -> Field:
     types = {kind for kind, _ in kinds}
     kind = types.pop() if len(types) == 1 else TEXT
     if is_key and kind not in {NUMBER, DATE}:

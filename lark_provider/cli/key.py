@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from lark_provider.cli.arguments import add_group
-from lark_provider.cli.output import sealed_line
+from lark_provider.cli.output import describe_seal
 from lark_provider.storage import urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
@@ -50,5 +50,5 @@ def run_rotate(_: argparse.Namespace) -> int:
         f"of {KEY_VARIABLE}. Next: leave only that key there, on every host."
     )
     for app in apps:
-        print(sealed_line(app.app_id, app.base_url))
+        print(describe_seal(app.app_id, app.base_url))
     return 0

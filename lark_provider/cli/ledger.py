@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider import config
 from lark_provider.cli.arguments import add_group
-from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.output import format_line, print_json, render_table
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import ledger_admin, urls
 from lark_provider.storage.ledger_admin import SHORT, ChunkSummary, Summary
@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
     listing = _add_action(group, "list", run_list, "list the newest loads and messages")
     listing.add_argument("--kind", choices=_KINDS, help="only these")
     listing.add_argument("--state", choices=_STATES, help="only those in this state")
-    listing.add_argument("--limit", type=_count, default=50, help="at most so many (default: 50)")
+    listing.add_argument("--limit", type=_parse_count, default=50, help="at most so many (default: 50)")
     show = _add_action(group, "show", run_show, "show one of them, with its chunks")
     show.add_argument("id", help="its id, or how that begins")
     for parser in (listing, show):
@@ -54,7 +54,7 @@ def _add_action(group: Any, name: str, run: Any, text: str, more: str = "") -> a
     return parser
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) > 0):
         raise argparse.ArgumentTypeError(
             f"must be a whole number above 0, of at most {_DIGITS} digits, got {text!r}"
@@ -64,8 +64,8 @@ def _count(text: str) -> int:
 
 def run_list(arguments: argparse.Namespace) -> int:
     """List the newest entries."""
-    summaries = ledger_admin.entries(
-        _url(), kind=arguments.kind, state=arguments.state, limit=arguments.limit
+    summaries = ledger_admin.list_entries(
+        _get_url(), kind=arguments.kind, state=arguments.state, limit=arguments.limit
     )
     if arguments.json:
         print_json([asdict(summary) for summary in summaries])
@@ -74,12 +74,12 @@ def run_list(arguments: argparse.Namespace) -> int:
         print("Nothing is recorded.")
         return 0
     head = ("id", "kind", "state", "rows", "uncertain", "refused", "updated (UTC)", "key")
-    print(table(head, [_row(summary) for summary in summaries]))
+    print(render_table(head, [_make_row(summary) for summary in summaries]))
     return 0
 
 
-def _row(summary: Summary) -> tuple[str, ...]:
-    name = one_line(summary.name)
+def _make_row(summary: Summary) -> tuple[str, ...]:
+    name = format_line(summary.name)
     return (
         summary.id[:SHORT],
         summary.kind,
@@ -94,29 +94,29 @@ def _row(summary: Summary) -> tuple[str, ...]:
 
 def run_show(arguments: argparse.Namespace) -> int:
     """Show one entry."""
-    summary, chunks = ledger_admin.entry(_url(), arguments.id)
+    summary, chunks = ledger_admin.find_entry(_get_url(), arguments.id)
     if arguments.json:
         print_json({**asdict(summary), "chunks": [asdict(chunk) for chunk in chunks]})
         return 0
     for name, value in asdict(summary).items():
         if value not in ("", {}):
-            print(f"{name}: {one_line(str(value))}")
+            print(f"{name}: {format_line(str(value))}")
     if chunks:
         head = ("chunk", "rows", "state", "tokens", "first sent (UTC)", "reason")
-        print(table(head, [_chunk_row(chunk) for chunk in chunks]))
+        print(render_table(head, [_make_chunk_row(chunk) for chunk in chunks]))
     return 0
 
 
-def _chunk_row(chunk: ChunkSummary) -> tuple[str, ...]:
+def _make_chunk_row(chunk: ChunkSummary) -> tuple[str, ...]:
     rows = f"{chunk.first_row} to {chunk.first_row + chunk.row_count - 1}"
     sent = f"{chunk.sent_at:%Y-%m-%d %H:%M:%S}"
     number = f"{chunk.number}/{chunk.part}" if chunk.part else str(chunk.number)
-    return number, rows, chunk.state, str(chunk.sends), sent, one_line(chunk.reason or "")
+    return number, rows, chunk.state, str(chunk.sends), sent, format_line(chunk.reason or "")
 
 
 def run_forget(arguments: argparse.Namespace) -> int:
     """Delete one entry."""
-    summary = ledger_admin.forget(_url(), arguments.id)
+    summary = ledger_admin.forget(_get_url(), arguments.id)
     what = (
         f"{summary.written} row(s) that it wrote stay"
         if summary.kind in ledger_admin.CHUNKED
@@ -126,7 +126,7 @@ def run_forget(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _url() -> URL:
+def _get_url() -> URL:
     if not config.has_database():
         raise ConfigurationError(
             "No database is configured, so that nothing is recorded. Next: set LARK_DATABASE_URL, or "

@@ -12,9 +12,9 @@ class _WithFields(logging.Formatter):
     """Print the message with the fields of `extra=`, and without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from lark_provider.utils.logger import lenient_formatter
+        from lark_provider.utils.logger import make_lenient_formatter
 
-        return lenient_formatter("%(message)s").format(record)
+        return make_lenient_formatter("%(message)s").format(record)
 
 
 def show_fields() -> None:
@@ -26,7 +26,7 @@ def show_fields() -> None:
         logging.lastResort.setFormatter(_WithFields())
 
 
-def fault_line(fault: str) -> str:
+def format_fault(fault: str) -> str:
     """Return the line that says why a command ends: JSON if its log is, since a collector reads both.
 
     Args:
@@ -34,9 +34,9 @@ def fault_line(fault: str) -> str:
     """
     if os.environ.get("LOG_FORMAT"):
         from lark_provider.utils.json_lines import JsonFormatter
-        from lark_provider.utils.logger import lenient_formatter
+        from lark_provider.utils.logger import make_lenient_formatter
 
-        formatter = lenient_formatter()
+        formatter = make_lenient_formatter()
         if isinstance(formatter, JsonFormatter):
             fields = {"name": _NAME, "levelno": logging.ERROR, "levelname": "ERROR", "msg": "Command failed"}
             return formatter.format(logging.makeLogRecord({**fields, "error": fault}))

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Scan the files, and print what is found."""
     sites: list[tuple[str, CallSite]] = []
     unread, files = 0, 0
-    for file in _files(arguments.scan):
+    for file in _iterate_files(arguments.scan):
         files += 1
         try:
             with tokenize.open(file) as opened:  # in the encoding that the file declares
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if unread else 0
 
 
-def _files(paths: list[str]) -> Iterator[Path]:
+def _iterate_files(paths: list[str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             yield from sorted(

@@ -107,7 +107,7 @@ def scan(source: str) -> list[CallSite]:
     names = _Names(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     sites = {site for call in calls for site in _find_sites(call, names)}
-    addresses = [address for call in calls for address in [_address(call, names)] if address]
+    addresses = [address for call in calls for address in [_find_address(call, names)] if address]
     # An address that is not seen to be asked, such as one that is passed to a function of the file's own.
     sites |= {
         CallSite(node.lineno, "the address of a custom bot", _BOT)
@@ -132,11 +132,11 @@ class _Names:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 for alias in node.names:
                     self._imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-            elif isinstance(node, ast.Assign) and (text := self.text(node.value)):
+            elif isinstance(node, ast.Assign) and (text := self.read_text(node.value)):
                 self._texts |= {target.id: text for target in node.targets if isinstance(target, ast.Name)}
         self.has_sdk = any(imported.partition(".")[0] == _SDK for imported in self._imported.values())
 
-    def full(self, node: ast.expr) -> str:
+    def find_full_name(self, node: ast.expr) -> str:
         """Return the full name of a name, an attribute or a call (with `()`); else one without a root."""
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -146,10 +146,10 @@ class _Names:
         if isinstance(node, ast.Name):
             root = self._imported.get(node.id, node.id)
         elif isinstance(node, ast.Call):
-            root = f"{self.full(node.func)}()"
+            root = f"{self.find_full_name(node.func)}()"
         return ".".join([root, *reversed(parts)])
 
-    def text(self, node: ast.expr) -> str:
+    def read_text(self, node: ast.expr) -> str:
         """Return the text of an expression, as far as it is in the file; what is inserted is `{}`."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else ""
@@ -157,18 +157,18 @@ class _Names:
             return self._texts.get(node.id, "")
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.FormattedValue) else part for part in node.values)
-            return "".join(self.text(part) or "{}" for part in parts)
+            return "".join(self.read_text(part) or "{}" for part in parts)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
-            return self.text(node.left) + self.text(node.right)
+            return self.read_text(node.left) + self.read_text(node.right)
         if isinstance(node, ast.Call):  # os.environ.get("BOT", "https://…"), "https://…/{}".format(token)
             inner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
             values = [inner, *node.args, *(keyword.value for keyword in node.keywords)]
-            return next((text for text in map(self.text, values) if _API in text), "")
+            return next((text for text in map(self.read_text, values) if _API in text), "")
         return ""
 
 
 def _find_sites(call: ast.Call, names: _Names) -> Iterator[CallSite]:
-    full = names.full(call.func)
+    full = names.find_full_name(call.func)
     module, _, last = full.rpartition(".")
     if module.startswith(_SLACK) and last in SLACK:
         yield CallSite(call.lineno, last, SLACK[last])
@@ -193,25 +193,25 @@ def _find_sdk_call(full: str) -> tuple[str, str] | None:
 
 def _find_requests(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     """Yield a request to Lark, or one with a body as Lark takes it."""
-    full = names.full(call.func)
-    if address := _address(call, names):
+    full = names.find_full_name(call.func)
+    if address := _find_address(call, names):
         path = address[address.index(_API) :].partition("?")[0]
         becomes = next((what for part, what in PATHS if part in path), _ANY)
         shown = _WEBHOOK + "…" if _WEBHOOK in path else path  # The rest of a bot's address is a secret.
         yield CallSite(call.lineno, f"{full} to {shown}", becomes)
-    elif full in _REQUESTS and any(map(_is_message, _values(call))):
+    elif full in _REQUESTS and any(map(_is_message, _list_values(call))):
         yield CallSite(call.lineno, f"{full} with a message of Lark's", _BOT)
 
 
-def _address(call: ast.Call, names: _Names) -> str:
+def _find_address(call: ast.Call, names: _Names) -> str:
     """Return the address at Lark that a call asks, as far as it is in the file; empty if it asks none."""
-    root, _, verb = names.full(call.func).rpartition(".")
+    root, _, verb = names.find_full_name(call.func).rpartition(".")
     if f"{root}.{verb}" in _REQUESTS or (root and verb in _WRITES):  # session.post(…), too
-        return next((text for text in map(names.text, _values(call)) if _API in text), "")
+        return next((text for text in map(names.read_text, _list_values(call)) if _API in text), "")
     return ""
 
 
-def _values(call: ast.Call) -> list[ast.expr]:
+def _list_values(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 

@@ -15,13 +15,13 @@ from lark_provider.cli.arguments import (
     add_ids,
     add_json,
     add_metrics_options,
-    age,
-    row_count,
+    parse_age,
+    parse_row_count,
+    parse_unicode_text,
     start_metrics,
-    unicode_text,
 )
 from lark_provider.cli.logs import log_as_service
-from lark_provider.cli.output import one_line, print_json, table
+from lark_provider.cli.output import format_line, print_json, render_table
 from lark_provider.cli.terminal import confirm
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
@@ -50,19 +50,23 @@ def add_to(commands: Any) -> None:
     run.set_defaults(run=run_run)
     listing = group.add_parser("list", help="list what is not delivered, the oldest first")
     listing.add_argument(
-        "--limit", type=row_count, default=100, metavar="N", help="how many at most (default: %(default)s)"
+        "--limit",
+        type=parse_row_count,
+        default=100,
+        metavar="N",
+        help="how many at most (default: %(default)s)",
     )
     listing.add_argument("--all", action="store_true", help="also what is delivered or superseded")
     add_json(listing, run_list)
     show = group.add_parser("show", help="show one")
-    show.add_argument("id", type=unicode_text, metavar="ID", help="as `list` shows it")
+    show.add_argument("id", type=parse_unicode_text, metavar="ID", help="as `list` shows it")
     add_json(show, run_show)
     retry = group.add_parser("retry", help="try at once what was given up, or waits after a failure")
     add_ids(retry, "all that are not delivered")
     add_json(retry, run_retry)
     purge = group.add_parser("purge", help="delete what is not delivered, once confirmed")
     add_ids(purge, "all that are not delivered").add_argument(
-        "--older-than", type=age, metavar="AGE", help="those recorded longer ago: 90m, 12h, 30d"
+        "--older-than", type=parse_age, metavar="AGE", help="those recorded longer ago: 90m, 12h, 30d"
     )
     purge.add_argument("--yes", action="store_true", help="do not ask")
     add_json(purge, run_purge)
@@ -81,7 +85,7 @@ def run_run(arguments: argparse.Namespace) -> int:
         due, _ = outbox.measure_backlog()  # Fails at once if the database is not ready.
         start_metrics(arguments)
         if arguments.metrics_port is not None:
-            metrics.collect(outbox.readings)
+            metrics.collect(outbox.iterate_readings)
         print(f"Delivering the outbox; {due} due", flush=True)
         runner.run(stop)
     logger.info("Outbox drained")
@@ -100,7 +104,9 @@ def run_list(arguments: argparse.Namespace) -> int:
     if not rows:
         print("The outbox is empty.")
         return 0
-    print(table(("ID", "App", "State", "Age", "Attempts", "Reason"), [_cells(row) for row in rows]))
+    print(
+        render_table(("ID", "App", "State", "Age", "Attempts", "Reason"), [_make_cells(row) for row in rows])
+    )
     if len(rows) < total:
         print(f"{len(rows)} of {total}; --limit shows more.")
     return 0
@@ -114,7 +120,7 @@ def run_show(arguments: argparse.Namespace) -> int:
         return 0
     for name, value in asdict(row).items():
         label = name.replace("_", " ").capitalize() + ":"
-        print(f"{label:<14} {one_line('none' if value is None else str(value))}")
+        print(f"{label:<14} {format_line('none' if value is None else str(value))}")
     return 0
 
 
@@ -122,7 +128,7 @@ def run_retry(arguments: argparse.Namespace) -> int:
     """Have rows tried at once."""
     from lark_provider.storage.outbox_admin import OutboxAdmin
 
-    count = OutboxAdmin.from_config().retry(_ids(arguments))
+    count = OutboxAdmin.from_config().retry(_list_ids(arguments))
     _print_count(arguments, "retried", count)
     return 0
 
@@ -131,7 +137,7 @@ def run_purge(arguments: argparse.Namespace) -> int:
     """Delete rows, once confirmed."""
     from lark_provider.storage.outbox_admin import OutboxAdmin
 
-    ids = None if arguments.older_than is not None else _ids(arguments)
+    ids = None if arguments.older_than is not None else _list_ids(arguments)
     if not arguments.yes and not _is_confirmed(arguments):
         print("Nothing is purged.")
         return 1
@@ -147,7 +153,7 @@ def _print_count(arguments: argparse.Namespace, what: str, count: int) -> None:
         print(f"{what.capitalize()}: {count}.")
 
 
-def _ids(arguments: argparse.Namespace) -> list[str] | None:
+def _list_ids(arguments: argparse.Namespace) -> list[str] | None:
     """Return the full ids that the arguments name; None for all."""
     if arguments.all:
         return None
@@ -174,8 +180,8 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
     return confirm(f"Purge {which}? They will never be sent.")
 
 
-def _cells(row: OutboxRow) -> list[str]:
-    reason = one_line(row.reason or "")
+def _make_cells(row: OutboxRow) -> list[str]:
+    reason = format_line(row.reason or "")
     if len(reason) > _MAX_REASON_LENGTH:
         reason = reason[: _MAX_REASON_LENGTH - 1] + "…"
     shown = periods.format_period(timedelta(seconds=int(row.age_seconds)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from lark_provider.support.text import sendable
+from lark_provider.support.text import escape_texts
 
 
 def print_json(value: Any) -> None:
@@ -16,32 +16,36 @@ def print_json(value: Any) -> None:
     try:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
     except TypeError:
-        text = orjson.dumps(sendable(value), option=orjson.OPT_INDENT_2)
+        text = orjson.dumps(escape_texts(value), option=orjson.OPT_INDENT_2)
     print(text.decode())
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Draw a table; nothing in it is cut.
 
     Args:
         head: The columns' names.
         rows: The cells.
     """
-    lines = [[one_line(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+    lines = [[format_line(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(compute_width, column)) for column in zip(*lines, strict=True)]
 
-    def rule(left: str, middle: str, right: str) -> str:
+    def draw_rule(left: str, middle: str, right: str) -> str:
         return left + middle.join("─" * (wide + 2) for wide in widths) + right
 
-    def line(cells: Sequence[str]) -> str:
-        padded = (f" {cell}{' ' * (wide - width(cell))} " for cell, wide in zip(cells, widths, strict=True))
+    def draw_line(cells: Sequence[str]) -> str:
+        padded = (
+            f" {cell}{' ' * (wide - compute_width(cell))} " for cell, wide in zip(cells, widths, strict=True)
+        )
         return f"│{'│'.join(padded)}│"
 
-    first, *rest = map(line, lines)
-    return "\n".join([rule("┌", "┬", "┐"), first, rule("├", "┼", "┤"), *rest, rule("└", "┴", "┘")])
+    first, *rest = map(draw_line, lines)
+    return "\n".join(
+        [draw_rule("┌", "┬", "┐"), first, draw_rule("├", "┼", "┤"), *rest, draw_rule("└", "┴", "┘")]
+    )
 
 
-def width(text: str) -> int:
+def compute_width(text: str) -> int:
     """Return how many columns a text takes on a terminal: two for a Chinese character, none for an accent."""
     return sum(
         2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -50,17 +54,17 @@ def width(text: str) -> int:
     )
 
 
-def one_line(text: str) -> str:
+def format_line(text: str) -> str:
     """Return a text on one line, without control characters."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def sealed_line(app_id: str, base_url: str) -> str:
+def describe_seal(app_id: str, base_url: str) -> str:
     """Return the line that tells the operator to which base URL an app is bound."""
-    where = one_line(base_url) if base_url else "no base URL of its own (each client's settings count)"
-    return f"App {one_line(app_id)} is sealed with {where}."
+    where = format_line(base_url) if base_url else "no base URL of its own (each client's settings count)"
+    return f"App {format_line(app_id)} is sealed with {where}."
 
 
-def json_text(value: Any) -> str:
+def format_json(value: Any) -> str:
     """Return a value as JSON on one line."""
     return orjson.dumps(value).decode()

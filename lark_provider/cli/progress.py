@@ -19,7 +19,7 @@ class Bar:
         self._is_shown = sys.stderr is not None and sys.stderr.isatty()
         self._begun = self._drawn = 0.0
 
-    def reading(self, rows: Iterable[T], verb: str = "Read") -> Iterator[T]:
+    def track_rows(self, rows: Iterable[T], verb: str = "Read") -> Iterator[T]:
         """Yield rows, and draw how many there were."""
         begun = time.monotonic()
         for count, row in enumerate(rows, 1):

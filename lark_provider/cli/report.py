@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from lark_provider.checks import Check, HealthStatus, overall
+from lark_provider.checks import Check, HealthStatus, compute_overall_status
 from lark_provider.cli.output import print_json
 from lark_provider.cli.terminal import can_print, until_pipe_closes
 
@@ -25,7 +25,7 @@ def report(checks: list[Check], *, as_json: bool) -> int:
         checks: The checks.
         as_json: Whether to print JSON: `{"status": …, "checks": [{"name", "status", "text", "ms", …}]}`.
     """
-    status = overall(checks)
+    status = compute_overall_status(checks)
     if as_json:
         with until_pipe_closes():
             print_json({"status": status, "checks": [dataclasses.asdict(check) for check in checks]})

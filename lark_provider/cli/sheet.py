@@ -100,7 +100,7 @@ def _add_show(actions: Any) -> None:
     show.add_argument("url", help="the link of the spreadsheet")
     _add_worksheet(show)
     show.add_argument("--range", help="such as B2:F20; default: the first --rows rows")
-    show.add_argument("--rows", type=_count, default=10, metavar="N", help="how many rows; default: 10")
+    show.add_argument("--rows", type=_parse_count, default=10, metavar="N", help="how many rows; default: 10")
     show.add_argument("--json", action="store_true", help="print it as JSON")
     show.set_defaults(run=sheet_show.run, words=wording.SHEET_EXPORT)
 
@@ -111,7 +111,7 @@ def _add_worksheet(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"must be a number of 0 or more, got {text!r}")
     return int(text)

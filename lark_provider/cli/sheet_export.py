@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.headers import titles_of
+from lark_provider.api.clouddoc.sheets.headers import parse_titles
 from lark_provider.api.clouddoc.sheets.kinds import Link, Mention
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.cli import output
@@ -15,12 +15,12 @@ from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.files import writing
-from lark_provider.files.formats import PARQUET, kind_of
+from lark_provider.files.formats import PARQUET, get_kind
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the rows of a worksheet into a file."""
-    if kind_of(arguments.file) == PARQUET:
+    if get_kind(arguments.file) == PARQUET:
         raise WrongUseError(
             "The output file must be .csv or .jsonl, since worksheet columns have no types, got "
             f"{arguments.file}. Next: name a .csv or .jsonl file."
@@ -29,9 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
         rows = iter(
             client.clouddoc.sheets.read_rows(SheetRef(arguments.url, arguments.worksheet), arguments.range)
         )
-        titles = titles_of(next(rows, []))
+        titles = parse_titles(next(rows, []))
         columns = {title: "text" for title in titles if title}
-        count = writing.write(arguments.file, columns, bar.reading(_rows(rows, titles)))
+        count = writing.write(arguments.file, columns, bar.track_rows(_iterate_rows(rows, titles)))
     if arguments.json:
         output.print_json({"rows": count})
     else:
@@ -39,13 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(rows: Iterable[Sequence[Any]], titles: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _iterate_rows(rows: Iterable[Sequence[Any]], titles: Sequence[str]) -> Iterator[dict[str, Any]]:
     for row in rows:
         if any(cell is not None for cell in row):
-            yield {title: plain(cell) for title, cell in zip(titles, row, strict=False) if title}
+            yield {title: convert_cell(cell) for title, cell in zip(titles, row, strict=False) if title}
 
 
-def plain(cell: Any) -> Any:
+def convert_cell(cell: Any) -> Any:
     """Return a cell as files hold it: of a link its URL, of a person the id, times as ISO 8601.
 
     Args:

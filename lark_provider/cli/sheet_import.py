@@ -12,27 +12,27 @@ from decimal import Decimal
 from typing import Any
 
 from lark_provider import config
-from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, NUMBER, zone_of
+from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, NUMBER, find_zone
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.cli import infer, output
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.files import reading
-from lark_provider.files.formats import CSV, kind_of
+from lark_provider.files.formats import CSV, get_kind
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the rows of a file into a worksheet."""
     _check(arguments)
     name = arguments.resume or f"import-{uuid.uuid4().hex[:12]}"
-    convert = _conversions(arguments)
+    convert = _choose_converters(arguments)
     if config.has_database():
         print(f"This is import {name}. If it is interrupted, add --resume {name}.", file=sys.stderr)
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client, Bar() as bar:
         result = client.clouddoc.sheets.write_table(
             SheetRef(arguments.url, arguments.worksheet) if arguments.url else None,
-            bar.reading(_rows(arguments, convert), "Wrote"),
+            bar.track_rows(_iterate_rows(arguments, convert), "Wrote"),
             columns=list(convert),
             mode=arguments.mode,
             key=f"sheet import {name}",
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             share_with=arguments.share,
             start=arguments.start,
             filter=arguments.filter,
-            zone=zone_of(arguments.zone),
+            zone=find_zone(arguments.zone),
         )
     if arguments.json:
         output.print_json(asdict(result))
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Check what the parser cannot see."""
-    kind_of(arguments.file)
+    get_kind(arguments.file)
     if bool(arguments.url) == bool(arguments.title):
         raise WrongUseError(
             f"Either a link or --title must be given, got {'both' if arguments.url else 'neither'}. Next: "
@@ -68,7 +68,7 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--key goes with --mode update_by_key and only with it, got --mode {arguments.mode}. Next: name "
             "the columns that tell rows apart, or leave --key out."
         )
-    if reading.local(arguments.file).is_pipe:
+    if reading.make_local_source(arguments.file).is_pipe:
         raise WrongUseError(
             f"The file is read twice, and {arguments.file} is a pipe. Next: save it as a file."
         )
@@ -79,12 +79,16 @@ def _check(arguments: argparse.Namespace) -> None:
         )
 
 
-def _conversions(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any]]:
+def _choose_converters(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any]]:
     """Return for each column of the file, which is read for it, what makes a cell of its values."""
-    rows = reading.read(reading.local(arguments.file), arguments.encoding, arguments.key)
-    if kind_of(arguments.file) == CSV and not arguments.text:
-        makers: dict[int, Callable[[Any], Any]] = {NUMBER: _number, DATE: _moment, CHECKBOX: _boolean}
-        fields = infer.fields_of(rows, ())
+    rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
+    if get_kind(arguments.file) == CSV and not arguments.text:
+        makers: dict[int, Callable[[Any], Any]] = {
+            NUMBER: _parse_number,
+            DATE: _parse_moment,
+            CHECKBOX: _parse_boolean,
+        }
+        fields = infer.infer_fields(rows, ())
         converters = {field["field_name"]: makers.get(field["type"], _as_it_is) for field in fields}
     else:
         converters = {name: _as_it_is for row in rows for name in row}
@@ -93,24 +97,26 @@ def _conversions(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any
     return converters
 
 
-def _rows(arguments: argparse.Namespace, convert: dict[str, Callable[[Any], Any]]) -> Iterator[list[Any]]:
+def _iterate_rows(
+    arguments: argparse.Namespace, convert: dict[str, Callable[[Any], Any]]
+) -> Iterator[list[Any]]:
     columns = list(convert.items())
-    for row in reading.read(reading.local(arguments.file), arguments.encoding):
+    for row in reading.read(reading.make_local_source(arguments.file), arguments.encoding):
         cells = [(row.get(name), make) for name, make in columns]
         yield [None if value is None or value == "" else make(value) for value, make in cells]
 
 
 def _as_it_is(value: Any) -> Any:
-    return output.json_text(value) if isinstance(value, dict | list) else value
+    return output.format_json(value) if isinstance(value, dict | list) else value
 
 
-def _number(text: str) -> Decimal:
+def _parse_number(text: str) -> Decimal:
     return Decimal(text)
 
 
-def _moment(text: str) -> dt.date:
+def _parse_moment(text: str) -> dt.date:
     return dt.date.fromisoformat(text) if len(text) == len("2026-01-31") else dt.datetime.fromisoformat(text)
 
 
-def _boolean(text: str) -> bool:
+def _parse_boolean(text: str) -> bool:
     return text.lower() == "true"

@@ -9,7 +9,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.cli import output
-from lark_provider.cli.sheet_export import plain
+from lark_provider.cli.sheet_export import convert_cell
 from lark_provider.client import LarkServiceClient
 
 _CELL = 40
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
         spreadsheet = sheets.get(arguments.url)
         worksheets = sheets.list_sheets(arguments.url)
         sheet_rows = sheets.read_rows(SheetRef(arguments.url, arguments.worksheet), arguments.range)
-        read = [[plain(cell) for cell in row] for row in islice(sheet_rows, arguments.rows)]
+        read = [[convert_cell(cell) for cell in row] for row in islice(sheet_rows, arguments.rows)]
     width = max((place for row in read for place, cell in enumerate(row, 1) if cell is not None), default=0)
     rows = [row[:width] for row in read] if width else []
     if arguments.json:
@@ -40,13 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
         (worksheet.title, worksheet.sheet_id, str(worksheet.rows), str(worksheet.columns))
         for worksheet in worksheets
     ]
-    print(output.table(("worksheet", "id", "rows", "columns"), listed))
+    print(output.render_table(("worksheet", "id", "rows", "columns"), listed))
     if rows:
-        head, *rest = [[_cell(cell) for cell in row] for row in rows]
-        print(output.table(head, rest))
+        head, *rest = [[_format_cell(cell) for cell in row] for row in rows]
+        print(output.render_table(head, rest))
     return 0
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     shown = "" if value is None else str(value)
     return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"

@@ -15,11 +15,11 @@ from typing import Any
 from lark_provider import __version__
 from lark_provider.cli import logs, terminal
 from lark_provider.cli.arguments import WrongUseError, add_app_options
-from lark_provider.cli.output import print_json, table
+from lark_provider.cli.output import print_json, render_table
 from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
 from lark_provider.verify.probe import Finding, Probe, ProbeTarget
-from lark_provider.verify.runner import Runner, settings_of
+from lark_provider.verify.runner import Runner, derive_settings
 from lark_provider.verify.tenant import Tenant
 
 _MAX_CALLS = 300
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Finding]) -> int:
-    settings = settings_of(findings, catalogue.PROBES)
+    settings = derive_settings(findings, catalogue.PROBES)
     if arguments.corpus is not None:
         head = {"version": __version__, "day": datetime.now(UTC).date().isoformat()}
         _write(arguments.corpus, {**head, "exchanges": runner.corpus.entries})
@@ -172,7 +172,7 @@ def _list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
         )
         return 0
     rows = [(probe.name, str(probe.calls), _format(probe.assumed), probe.fact) for probe in probes]
-    print(table(("probe", "requests", "assumed", "fact"), rows))
+    print(render_table(("probe", "requests", "assumed", "fact"), rows))
     print()
     for lot in catalogue.UNPROBED:
         print(f"Not probed, as {lot.reason}: {', '.join(lot.settings)}.")

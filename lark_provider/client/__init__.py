@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.support.exports import lazy as _lazy
+from lark_provider.support.exports import make_getattr as _lazy
 
 _HOME_OF = {
     "AsyncLarkServiceClient": ".clients",

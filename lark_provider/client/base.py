@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from lark_provider import config
 from lark_provider.client.bind import Async, Sync
 from lark_provider.client.namespaces import Bot, Contact, Messaging, StoreApp
-from lark_provider.client.sdk import official_client
+from lark_provider.client.sdk import make_official_client
 from lark_provider.engine import http
 from lark_provider.engine.credentials import find
 from lark_provider.engine.drivers.blocking import drive
@@ -61,7 +61,7 @@ class BaseClient(Generic[R_co, H]):
                 f"http_client must be an httpx.{kind} or httpx2.{kind}, got {type(http_client).__name__}. "
                 f"Next: pass httpx.{kind}(), or leave it out."
             )
-        self._session = session_for(
+        self._session = make_session(
             http_client,
             Wire(proxy, verify),
             max_retries,
@@ -81,7 +81,7 @@ class BaseClient(Generic[R_co, H]):
         Raises:
             ConfigurationError: No credentials were found.
         """
-        return self._app().app_id
+        return self._find_app().app_id
 
     @property
     def base_url(self) -> str:
@@ -90,9 +90,9 @@ class BaseClient(Generic[R_co, H]):
         Raises:
             ConfigurationError: No credentials were found.
         """
-        return self._app().base_url
+        return self._find_app().base_url
 
-    def _app(self) -> App:
+    def _find_app(self) -> App:
         return drive(find(self._session), self._session)
 
     @cached_property
@@ -143,7 +143,7 @@ class BaseClient(Generic[R_co, H]):
         Raises:
             ConfigurationError: The SDK is not installed.
         """
-        return official_client(self._app(), self._session)
+        return make_official_client(self._find_app(), self._session)
 
     def __repr__(self) -> str:
         """Return the app and where its Lark is."""
@@ -154,7 +154,7 @@ class BaseClient(Generic[R_co, H]):
         return f"{type(self).__name__}(app_id={session.app_id!r}, base_url={where!r})"
 
 
-def session_for(
+def make_session(
     http_client: SyncClient | AsyncClient | None, wire: Wire, max_retries: int, **settings: Any
 ) -> Session:
     """Make a client's session, with the bounds for its retries.
@@ -172,7 +172,7 @@ def session_for(
     )
 
 
-def app_of(client: BaseClient[Any, Any]) -> App:
+def get_app(client: BaseClient[Any, Any]) -> App:
     """Return the app of a client with its secret, under which the outbox is encrypted.
 
     Args:
@@ -181,14 +181,14 @@ def app_of(client: BaseClient[Any, Any]) -> App:
     Raises:
         ConfigurationError: No credentials were found.
     """
-    return client._app()  # noqa: SLF001 - the secret is not part of the public client
+    return client._find_app()  # noqa: SLF001 - the secret is not part of the public client
 
 
 def has_database(client: BaseClient[Any, Any]) -> bool:
     """Return whether processes share a database with a client, by its argument or by the environment."""
-    return config.has_database(database_of(client))
+    return config.has_database(get_database_url(client))
 
 
-def database_of(client: BaseClient[Any, Any]) -> str | None:
+def get_database_url(client: BaseClient[Any, Any]) -> str | None:
     """Return the `database_url` that a client was made with; None if the environment says."""
-    return client._session.database_url  # noqa: SLF001 - as in `app_of`
+    return client._session.database_url  # noqa: SLF001 - as in `get_app`

@@ -10,11 +10,11 @@ from lark_provider.client.base import BaseClient
 from lark_provider.client.bind import Async, Sync
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.engine.credentials import find
-from lark_provider.protocol.calls import Call, LarkResponse, request
-from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError, unknown_choice
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
+from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError, make_unknown_choice_error
 from lark_provider.protocol.operations import Listing
 from lark_provider.protocol.paging import Pager
-from lark_provider.protocol.paths import full_path
+from lark_provider.protocol.paths import complete_path
 from lark_provider.protocol.tokens import App
 
 if TYPE_CHECKING:
@@ -31,15 +31,15 @@ def _call(
     json: Any,
     idempotent: bool | None,
 ) -> Call[dict[str, Any]]:
-    full = full_path(path)
+    full = complete_path(path)
     if not (isinstance(method, str) and method.upper() in _METHODS):
-        raise unknown_choice("method", method, _METHODS)
+        raise make_unknown_choice_error("method", method, _METHODS)
     if not isinstance(params, Mapping | None):
         raise InvalidRequestError(
             f"params must be a dict of query parameters, got {type(params).__name__}. Next: pass it as "
             "{'page_size': 50}."
         )
-    return request(method.upper(), full, params=params, json=json, idempotent=idempotent)
+    return make_request(method.upper(), full, params=params, json=json, idempotent=idempotent)
 
 
 class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
@@ -77,7 +77,7 @@ class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
 
     def resolve(self) -> Self:
         """Look the app up, which the first call does otherwise. See `AsyncLarkServiceClient.resolve`."""
-        self._app()
+        self._find_app()
         return self
 
     def call(
@@ -121,7 +121,7 @@ class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
         """
         pager = Pager(listing)
         while not pager.ended:
-            yield from self.perform(pager.next_page())
+            yield from self.perform(pager.read_next_page())
 
 
 class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
@@ -135,14 +135,14 @@ class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
 
     _is_async = True
 
-    def _app(self) -> App:
+    def _find_app(self) -> App:
         found_app = self._session.found_app
         if found_app is None and config.has_registry():
             raise ConfigurationError(
                 "The app must be looked up in the registry first, which would block the event loop. Next: "
                 "`await client.resolve()` before app_id, base_url or sdk; any other call does it as well."
             )
-        return super()._app() if found_app is None else found_app.app
+        return super()._find_app() if found_app is None else found_app.app
 
     async def resolve(self) -> Self:
         """Look the app up, so that `app_id`, `base_url` and `sdk` are known.
@@ -172,5 +172,5 @@ class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
         """Iterate over a listing, reading each page when it is needed."""
         pager = Pager(listing)
         while not pager.ended:
-            for item in await self.perform(pager.next_page()):
+            for item in await self.perform(pager.read_next_page()):
                 yield item

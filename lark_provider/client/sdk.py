@@ -16,7 +16,7 @@ from lark_provider.engine import http
 from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.protocol.tokens import App, tenant_token
+from lark_provider.protocol.tokens import App, get_tenant_token
 
 if TYPE_CHECKING:
     from lark_oapi import Client, RequestOption
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _APIS = "lark_oapi.api."
 
 
-def official_client(app: App, session: Session) -> OfficialClient:
+def make_official_client(app: App, session: Session) -> OfficialClient:
     """Make an SDK client whose requests carry our tokens, through the SDK's own option for one request.
 
     A request whose option brings a token of its own keeps it. A token that Lark rejects is replaced when one
@@ -88,7 +88,7 @@ class _WithToken:
                 token = (
                     None
                     if _has_token(option)
-                    else await adrive(tenant_token(), _usable_session(session, is_async=True))
+                    else await adrive(get_tenant_token(), _choose_session(session, is_async=True))
                 )
                 return await method(request, _with_token(token, option))
 
@@ -99,14 +99,14 @@ class _WithToken:
             token = (
                 None
                 if _has_token(option)
-                else drive(tenant_token(), _usable_session(session, is_async=False))
+                else drive(get_tenant_token(), _choose_session(session, is_async=False))
             )
             return method(request, _with_token(token, option))
 
         return send
 
 
-def _usable_session(session: Session, *, is_async: bool) -> Session:
+def _choose_session(session: Session, *, is_async: bool) -> Session:
     """Return a session for one driver: the user's own HTTP client serves only the other one."""
     client = session.http_client
     is_usable = client is None or http.is_client(client, is_async=is_async)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from lark_provider import config
 from lark_provider.api import webhook
-from lark_provider.client.base import DEFAULT_RETRIES, session_for
+from lark_provider.client.base import DEFAULT_RETRIES, make_session
 from lark_provider.client.bind import Async, Namespace, ProcedureMethod, Sync
 from lark_provider.client.performers import AsyncPerformer, Performer
 from lark_provider.engine.pools import Wire
@@ -46,19 +46,19 @@ class WebhookMessages(Namespace[R_co]):
         base_url, proxy = config.mask(base_url), config.mask(proxy)  # reporters print arguments
         runner: Any = self  # no operation here is a listing, so `iterate` is not needed
         super().__init__(runner)
-        self._session = session_for(
+        self._session = make_session(
             None,
             Wire(proxy, verify),
             max_retries,
             timeout=timeout,
             deadline=deadline,
-            webhook=_webhook(url_or_token, secret, keyword, base_url),
+            webhook=_make_webhook(url_or_token, secret, keyword, base_url),
         )
 
     @property
     def base_url(self) -> str:
         """The URL of its Lark."""
-        return self._session.origin()
+        return self._session.get_origin()
 
     def __repr__(self) -> str:
         where = repr(self.base_url) if hasattr(self, "_session") else "…"
@@ -96,7 +96,7 @@ class AsyncLarkWebhookClient(WebhookMessages[Async], AsyncPerformer):
     """
 
 
-def _webhook(
+def _make_webhook(
     url_or_token: str, secret: str | None, keyword: str | Sequence[str] | None, base_url: str | None
 ) -> Webhook:
     base_url = config.mask(base_url)
@@ -106,11 +106,11 @@ def _webhook(
             "base_url must not hold a webhook's URL, which is a secret. Next: pass it as url_or_token, and "
             "leave base_url out."
         )
-    where = config.base_url(origin or base_url or os.environ.get("LARK_BASE_URL"))
-    if origin and base_url and config.base_url(base_url) != where:
+    where = config.resolve_base_url(origin or base_url or os.environ.get("LARK_BASE_URL"))
+    if origin and base_url and config.resolve_base_url(base_url) != where:
         raise ConfigurationError(
-            f"base_url must be that of the webhook, {where}, got {config.base_url(base_url)}. Next: leave "
-            "base_url out; the webhook's URL includes it."
+            f"base_url must be that of the webhook, {where}, got {config.resolve_base_url(base_url)}. Next: "
+            "leave base_url out; the webhook's URL includes it."
         )
     if not isinstance(secret, str | None):
         raise ConfigurationError(

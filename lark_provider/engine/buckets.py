@@ -57,7 +57,7 @@ class Buckets:
                     latest = max(latest, reserved)
         return latest, missing
 
-    def reservation_sizes(self, app: str, limits: Iterable[Limit]) -> dict[Limit, int]:
+    def choose_reservation_sizes(self, app: str, limits: Iterable[Limit]) -> dict[Limit, int]:
         """Return for how many requests to reserve: more and more while they come one after the other.
 
         Args:

@@ -36,27 +36,27 @@ def find(session: Session) -> Procedure[App]:
         StorageError: Only the registry has the app's secret, and it cannot be used.
         DecryptionError: The registry's secret is encrypted with another key.
     """
-    known = session.known_app()
+    known = session.find_known_app()
     if known is not None:
         return known
     now = session.clock()
-    app = config.app(session.app_id, session.app_secret, session.base_url)
+    app = config.find_app(session.app_id, session.app_secret, session.base_url)
     if config.has_registry():
-        entry = yield from _lookup(session, None if app is None else app.app_id)
+        entry = yield from _look_up(session, None if app is None else app.app_id)
         if entry.refusal is not None:
             raise copy.copy(entry.refusal)
         if app is None and entry.app is not None:
-            url = config.base_url(session.base_url, entry.app.base_url)
+            url = config.resolve_base_url(session.base_url, entry.app.base_url)
             app = entry.app if url == entry.app.base_url else replace(entry.app, base_url=url)
     if app is None:
         raise config.no_credentials(config.find_app_id(session.app_id))
     if session.tenant_key is not None:
         app = replace(app, tenant_key=session.tenant_key)
-    session.found_app = FoundApp(app, now + _CACHE_SECONDS, config.pacing(), session.has_database())
+    session.found_app = FoundApp(app, now + _CACHE_SECONDS, config.get_pacing(), session.has_database())
     return app
 
 
-def _lookup(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
+def _look_up(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
     """Return the registry's answer, from the cache or by a query that all threads share.
 
     Args:
@@ -65,7 +65,7 @@ def _lookup(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
     """
     lookup_id = app_id or config.find_app_id(session.app_id)
     cache = session.runtime.registry
-    key = (config.registry(), lookup_id, app_id is None)
+    key = (config.get_registry(), lookup_id, app_id is None)
     own_flight = Flight(f"registry {lookup_id}", None, session.clock())
     while True:
         until, known = cache.answers.get(key, (0.0, None))

@@ -17,7 +17,7 @@ from lark_provider.engine.runtime import DatabaseHealth, Health
 from lark_provider.engine.session import Session
 from lark_provider.protocol.effects import Local
 from lark_provider.protocol.errors import ConfigurationError, DeadlineExceededError, LarkError, TransportError
-from lark_provider.protocol.operations import Procedure, local
+from lark_provider.protocol.operations import Procedure, run_local
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -67,11 +67,11 @@ def query(
     health = databases.queries.setdefault(kind, Health())
     if health.error is not None:
         if now < health.retry_at:
-            return _unavailable(databases, health.error, locate, now, required=required)
+            return _log_unavailable(databases, health.error, locate, now, required=required)
         health.retry_at = now + _REFUSED_SECONDS  # This caller tries again; the others go on meanwhile.
     elif databases.frozen_until and now < (until := databases.frozen_until.get(_display_url(locate), now)):
         health.error, health.retry_at = _explain(TimeoutError(), locate), until
-        return _unavailable(databases, health.error, locate, now, required=required)
+        return _log_unavailable(databases, health.error, locate, now, required=required)
     try:
         yield from load_drivers()
         seconds = QUERY_SECONDS if health.answered else FIRST_QUERY_SECONDS
@@ -83,7 +83,7 @@ def query(
         health.retry_at = now + _REFUSED_SECONDS
         if isinstance(error, TimeoutError):
             health.retry_at = databases.frozen_until[_display_url(locate)] = now + _FROZEN_SECONDS
-        return _unavailable(databases, health.error, locate, now, required=required)
+        return _log_unavailable(databases, health.error, locate, now, required=required)
     health.error, health.answered = None, True
     return (answer,)
 
@@ -91,7 +91,7 @@ def query(
 def load_drivers() -> Procedure[None]:
     """Import what databases need, before a deadline starts: it is slow on a busy machine."""
     if not _loaded.is_set():
-        yield from local(_load, _LOAD_SECONDS)
+        yield from run_local(_load, _LOAD_SECONDS)
 
 
 def _load() -> None:
@@ -109,7 +109,7 @@ def _explain(error: Exception, locate: Callable[[], URL]) -> LarkError:
     )
 
 
-def _unavailable(
+def _log_unavailable(
     databases: DatabaseHealth, error: LarkError, locate: Callable[[], URL], now: float, *, required: bool
 ) -> LarkError:
     """Log that a database is unavailable, at most once a minute, and return the error."""
@@ -223,7 +223,7 @@ def _warn_if_airflows(url: URL) -> None:
     """Warn once if the database is Airflow's: upgrades and backups of one would affect the other."""
     from lark_provider.storage import migrate, urls
 
-    if migrate.is_airflows(migrate.ready_engine(url)):
+    if migrate.is_airflows(migrate.prepare_engine(url)):
         logger.warning(
             "Tokens are in Airflow's metadata database. Next: give them a database of their own",
             extra={"database": urls.display(url)},

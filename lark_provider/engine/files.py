@@ -66,14 +66,14 @@ def load(wanted: ReadFile) -> Loaded:
         whole = (
             source if isinstance(source, bytes) and len(source) <= most else bytes(memoryview(source)[:most])
         )
-        return Loaded(_file_name(wanted, None), whole)
+        return Loaded(_choose_file_name(wanted, None), whole)
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         file_path = Path(source)
         opened = partial(_open, file_path, wanted.what)
         with opened() as file:
-            return Loaded(wanted.name or file_path.name, _content(file, opened, most, wanted.what))
-    content = _content(source, lambda: nullcontext(source), most, wanted.what)
-    return Loaded(_file_name(wanted, getattr(source, "name", None)), content)
+            return Loaded(wanted.name or file_path.name, _read_content(file, opened, most, wanted.what))
+    content = _read_content(source, lambda: nullcontext(source), most, wanted.what)
+    return Loaded(_choose_file_name(wanted, getattr(source, "name", None)), content)
 
 
 @contextmanager
@@ -81,21 +81,21 @@ def _open(path: Path, what: str) -> Iterator[IO[bytes]]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise _unreadable(path, what, error) from error
+        raise _make_unreadable_error(path, what, error) from error
     with file:
         try:
             yield file
         except OSError as error:  # a folder opens on some systems
-            raise _unreadable(path, what, error) from error
+            raise _make_unreadable_error(path, what, error) from error
 
 
-def _unreadable(path: Path, what: str, error: OSError) -> InvalidRequestError:
+def _make_unreadable_error(path: Path, what: str, error: OSError) -> InvalidRequestError:
     return InvalidRequestError(
         f"The {what} {str(path)!r} cannot be read: {error.strerror}. Next: check the path."
     )
 
 
-def _content(
+def _read_content(
     file: IO[bytes], opened: Callable[[], AbstractContextManager[IO[bytes]]], limit: int, what: str
 ) -> bytes | _FileContent:
     """Return what reads the rest of a file; of one that can be read only once, the bytes."""
@@ -113,7 +113,7 @@ def _content(
     return _FileContent(opened, start, max(0, size), f"The {what} {getattr(file, 'name', '')!r}")
 
 
-def _file_name(wanted: ReadFile, own: object) -> str:
+def _choose_file_name(wanted: ReadFile, own: object) -> str:
     if wanted.name:
         return wanted.name
     if isinstance(own, str):
@@ -124,7 +124,7 @@ def _file_name(wanted: ReadFile, own: object) -> str:
 
 
 @contextmanager
-def arriving(target: str) -> Iterator[IO[bytes]]:
+def open_arriving(target: str) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name, with the usual permissions, once it is complete.
 
     Args:

@@ -22,14 +22,14 @@ _NAMES = ("httpx2", "httpx")
 
 
 @cache
-def library() -> Any:
+def choose_library() -> Any:
     """Return the library for clients of ours, chosen when it is first asked for."""
     return importlib.import_module(
         "httpx" if "httpx" in sys.modules and "httpx2" not in sys.modules else "httpx2"
     )
 
 
-def library_of(client: object) -> Any:
+def find_library(client: object) -> Any:
     """Return the library that a client comes from.
 
     Args:

@@ -46,7 +46,7 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
         case Call():
             # A call inside another one's, such as that for a token, has no more time than that one.
             ends = min(until, time.monotonic() + session.deadline)
-            return StackFrame(observing.tries(effect, session), ends)
+            return StackFrame(observing.try_call(effect, session), ends)
         case Send() if session.found_app is None and session.webhook is None:
             # A call without a token has not looked up the app, which has the base URL to send to.
             return StackFrame(_send_to_app(session, effect), until)
@@ -58,8 +58,12 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
         case Send():
             return None
         case NeedToken(rejected):
-            token = None if rejected is not None else token_provider.cached_tenant_token(session)
-            return (token,) if token else StackFrame(token_provider.tenant_token(session, rejected), until)
+            token = None if rejected is not None else token_provider.find_cached_tenant_token(session)
+            return (
+                (token,)
+                if token
+                else StackFrame(token_provider.obtain_tenant_token(session, rejected), until)
+            )
         case NewKey():
             return (uuid.uuid4().hex,)
         case Memoize():
@@ -69,11 +73,11 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
         case Now():
             return (session.clock(),)
         case NeedWebhook():
-            return (session.bot(),)
+            return (session.require_bot(),)
         case NeedAppToken(rejected):
-            return StackFrame(token_provider.app_token(session, rejected), until)
+            return StackFrame(token_provider.obtain_app_token(session, rejected), until)
         case NeedTicket(rejected):
-            return StackFrame(tickets.newest(session, rejected), until)
+            return StackFrame(tickets.obtain_ticket(session, rejected), until)
         case KeepTicket(ticket):
             return StackFrame(tickets.put(session, ticket), until)
         case CacheGet():
@@ -81,7 +85,7 @@ def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackF
         case Shared():
             return StackFrame(shared.perform(session, effect), until)
         case Leased():
-            return shared.frame_of_leased(session, effect, until)
+            return shared.make_leased_frame(session, effect, until)
         case OpenSyncIndex():
             from lark_provider.storage.sync_index import SqliteIndex
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lark_provider.engine import tracing
 from lark_provider.engine.session import Session
-from lark_provider.protocol.attempts import DEADLINE, Bound, attempts
+from lark_provider.protocol.attempts import DEADLINE, Bound, attempt_call
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import Lost, NeedToken, Response, Send, Sleep
 from lark_provider.protocol.errors import (
@@ -34,7 +34,7 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def tries(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
+def try_call(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
     """Return the attempts of a call, recorded if calls are measured or traced.
 
     Args:
@@ -42,7 +42,7 @@ def tries(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[La
         session: The session of the client that makes the call.
         bound: What ends the call, for errors.
     """
-    steps = attempts(call, session.policy, bound)
+    steps = attempt_call(call, session.policy, bound)
     return observe(call, steps, session) if meters.sinks or tracing.is_on() else steps
 
 
@@ -117,7 +117,7 @@ class _Watch:
                 self._count(str(code))
                 measured.RETRIES.add(self._app, "token")
             case Sleep(_, failure, _) if failure is not None:
-                self._count(_code_of(failure))
+                self._count(_get_code_label(failure))
 
     def after(self, effect: object, answer: object) -> None:
         """Note the answer to an effect."""
@@ -142,7 +142,7 @@ class _Watch:
         """Note what the call raises."""
         self._error = error
         cause = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
-        self._count(_code_of(cause))
+        self._count(_get_code_label(cause))
         self._attributes = {
             "lark.code": getattr(cause, "code", None),
             "lark.log_id": getattr(cause, "log_id", None),
@@ -169,7 +169,7 @@ class _Watch:
             measured.REQUESTS.add(self._app, self._operation, code)
 
 
-def _code_of(error: BaseException | None) -> str:
+def _get_code_label(error: BaseException | None) -> str:
     """Return the label of a failure's code; `http_5xx` and the like for an answer that was not Lark's."""
     if not isinstance(error, LarkAPIError):
         return NO_ANSWER

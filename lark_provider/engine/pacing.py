@@ -10,7 +10,7 @@ from lark_provider.engine.session import FoundApp, Session
 from lark_provider.protocol.effects import Lost, Response, Send, Sleep
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.pacing import Limit, limits
+from lark_provider.protocol.pacing import Limit, list_limits
 from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
@@ -30,16 +30,16 @@ def wait_and_send(
         The steps that wait for that time and send the request; None if it may be sent now.
     """
     app, call = found_app.app, send.call
-    counted = limits(call.method, call.path, call.receiver, found_app.pace)
+    counted = list_limits(call.method, call.path, call.receiver, found_app.pace)
     if not counted:
         return None
     if found_app.has_database:
-        return _beside_other_processes(session, send, app, counted, until)
+        return _reserve_and_send(session, send, app, counted, until)
     at = session.runtime.pace.reserve(app.name, counted, until)
     return _send_at(at, send, app) if at > time.monotonic() else None
 
 
-def _beside_other_processes(
+def _reserve_and_send(
     session: Session, send: Send, app: App, counted: list[Limit], until: float
 ) -> Procedure[Response | Lost]:
     try:
@@ -68,7 +68,7 @@ def _reserve_shared(session: Session, app: App, counted: list[Limit], until: flo
     at, missing = buckets.take(name, counted)
     if not missing:
         return at
-    wanted, within = buckets.reservation_sizes(name, missing), until - time.monotonic()
+    wanted, within = buckets.choose_reservation_sizes(name, missing), until - time.monotonic()
     reservation = yield from fallback_store.in_shared_store(
         session, app, lambda store: store.pace.reserve(wanted, within)
     )

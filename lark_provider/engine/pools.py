@@ -57,7 +57,7 @@ class Wire:
                 "a path such as '/etc/ssl/certs/company.pem'."
             )
         if self.proxy is not None:
-            config.proxy(self.proxy)
+            config.check_proxy(self.proxy)
 
 
 class _NoCookies(CookieJar):
@@ -110,8 +110,8 @@ class Pools:
             with self._lock:
                 pool = self._pools.get(key)
                 if pool is None:
-                    client = deadlines.bound_connections(_make(http.library().Client, wire))
-                    pool = self._pools[key] = Pool(client, _sender(client, "handle_request"))
+                    client = deadlines.bound_connections(_make(http.choose_library().Client, wire))
+                    pool = self._pools[key] = Pool(client, _make_sender(client, "handle_request"))
         return pool
 
     async def find_pool(self, wire: Wire) -> Pool:
@@ -128,8 +128,8 @@ class Pools:
             pools.guard = _close_with_loop(pools.clients)
             await anext(pools.guard)
         if wire not in pools.clients:
-            client = _make(http.library().AsyncClient, wire)
-            pools.clients[wire] = Pool(client, _sender(client, "handle_async_request"))
+            client = _make(http.choose_library().AsyncClient, wire)
+            pools.clients[wire] = Pool(client, _make_sender(client, "handle_async_request"))
         return pools.clients[wire]
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ def make_streamer(client: Any) -> Callable[[Any], Any]:
     return partial(client.send, stream=True, follow_redirects=False)
 
 
-def _sender(client: Any, method: str) -> Callable[[Any], Any]:
+def _make_sender(client: Any, method: str) -> Callable[[Any], Any]:
     """Return what performs a request on the connections of a client of ours.
 
     A third of the library's time for a request goes into what its clients put around the transport, and a
@@ -179,7 +179,7 @@ def _sender(client: Any, method: str) -> Callable[[Any], Any]:
 
 
 def _make(kind: Any, wire: Wire) -> Any:
-    verify, library = _verify(wire), http.library()
+    verify, library = _verify(wire), http.choose_library()
     limits = library.Limits(
         max_connections=_MAX_CONNECTIONS,
         max_keepalive_connections=_MAX_KEEPALIVE,
@@ -220,5 +220,5 @@ def make_tls_context(wire: Wire) -> ssl.SSLContext:
     verify = _verify(wire)
     if isinstance(verify, ssl.SSLContext):
         return verify
-    context: ssl.SSLContext = http.library().create_ssl_context(verify=verify)
+    context: ssl.SSLContext = http.choose_library().create_ssl_context(verify=verify)
     return context

@@ -96,14 +96,14 @@ class Session:
                 "them on the http_client itself."
             )
         if self.base_url is not None:
-            config.base_url(self.base_url)
+            config.resolve_base_url(self.base_url)
 
-    def known_app(self) -> App | None:
+    def find_known_app(self) -> App | None:
         """Return the app if it was looked up and that has not expired."""
         found_app = self.found_app
         return found_app.app if found_app is not None and self.clock() < found_app.expires_at else None
 
-    def bot(self) -> Webhook:
+    def require_bot(self) -> Webhook:
         """Return the custom bot that the calls are for.
 
         Raises:
@@ -115,7 +115,7 @@ class Session:
             )
         return self.webhook
 
-    def origin(self) -> str:
+    def get_origin(self) -> str:
         """Return the URL before `/open-apis`.
 
         Raises:

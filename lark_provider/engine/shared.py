@@ -14,7 +14,7 @@ from lark_provider.engine.session import Session
 from lark_provider.protocol.attempts import DEADLINE, LEASE
 from lark_provider.protocol.effects import Random, Sleep
 from lark_provider.protocol.errors import LarkError, TransportError
-from lark_provider.protocol.operations import Procedure, local
+from lark_provider.protocol.operations import Procedure, run_local
 from lark_provider.protocol.store import Leased, Shared
 from lark_provider.protocol.trampoline import StackFrame
 
@@ -59,7 +59,7 @@ def perform(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
     while True:
         try:
             yield from fallback_store.load_drivers()
-            return ((yield from local(run, WORK_SECONDS)),)
+            return ((yield from run_local(run, WORK_SECONDS)),)
         except TimeoutError:
             failure: LarkError = TransportError(
                 f"The database of the ledger has not answered within {WORK_SECONDS:g} s. Next: check that it "
@@ -78,7 +78,7 @@ def perform(session: Session, effect: Shared[T]) -> Procedure[tuple[T] | None]:
         wait = min(2 * wait, _MAX_WAIT)
 
 
-def frame_of_leased(session: Session, effect: Leased[T], until: float) -> StackFrame:
+def make_leased_frame(session: Session, effect: Leased[T], until: float) -> StackFrame:
     """Return the steps of a call that ends before a lease does.
 
     Args:
@@ -88,4 +88,4 @@ def frame_of_leased(session: Session, effect: Leased[T], until: float) -> StackF
     """
     deadline = min(until, time.monotonic() + session.deadline)
     bound = LEASE if effect.lease.ends < deadline else DEADLINE
-    return StackFrame(observing.tries(effect.call, session, bound), min(deadline, effect.lease.ends))
+    return StackFrame(observing.try_call(effect.call, session, bound), min(deadline, effect.lease.ends))

@@ -25,14 +25,16 @@ def put(session: Session, ticket: str) -> Procedure[None]:
     app = yield from credentials.find(session)
     now = session.clock()
     token = Token(ticket, now, now + TICKET_SECONDS)
-    session.runtime.tokens.put(app.key("ticket"), token)
-    session.runtime.tokens.clear_refusals(app.key(""))
+    session.runtime.tokens.put(app.make_cache_key("ticket"), token)
+    session.runtime.tokens.clear_refusals(app.make_cache_key(""))
     yield from fallback_store.in_token_store(
-        session, app, lambda store: store.put(app.key("ticket"), token, clock=session.clock, owner="")
+        session,
+        app,
+        lambda store: store.put(app.make_cache_key("ticket"), token, clock=session.clock, owner=""),
     )
 
 
-def newest(session: Session, rejected: str | None) -> Procedure[str]:
+def obtain_ticket(session: Session, rejected: str | None) -> Procedure[str]:
     """Return the newest ticket; if there is none, request one and wait for it up to the session's timeout.
 
     Args:
@@ -62,7 +64,7 @@ def newest(session: Session, rejected: str | None) -> Procedure[str]:
 
 def _find_ticket(session: Session, app: App, rejected: str | None) -> Procedure[str | None]:
     """Return the newest ticket that Lark has not just rejected, of the database or of this process."""
-    key = app.key("ticket")
+    key = app.make_cache_key("ticket")
     shared = yield from fallback_store.in_token_store(
         session, app, lambda store: store.get(key, now=session.clock())
     )

@@ -97,7 +97,7 @@ class TokenCache:
         """Return a token, or what to do to get one.
 
         Args:
-            key: Names the token, see `App.key`.
+            key: Names the token, see `App.make_cache_key`.
             rejected: A token that Lark has just rejected, which is dropped first.
             now: Seconds since the epoch.
 
@@ -109,7 +109,7 @@ class TokenCache:
             if token is not None and token.value == rejected:
                 del self._tokens[key]
                 token = None
-            state = token.freshness(now) if token is not None else Freshness.INVALID
+            state = token.compute_freshness(now) if token is not None else Freshness.INVALID
             flight = self._flights.get(key)
             if flight is not None and now - flight.began_at > _MAX_FLIGHT_SECONDS:
                 flight = None

@@ -57,22 +57,22 @@ class _Want:
         return Token(value, asked_at, asked_at + seconds)
 
 
-def cached_tenant_token(session: Session) -> str | None:
+def find_cached_tenant_token(session: Session) -> str | None:
     """Return the tenant token from memory; None if there is none, or if it is to be renewed.
 
     Args:
         session: The session of the client that needs the token.
     """
-    app = session.known_app()
+    app = session.find_known_app()
     if app is None:
         return None
     token = session.runtime.tokens.get(app.token_key)
-    if token is None or token.freshness(session.clock()) is not Freshness.FRESH:
+    if token is None or token.compute_freshness(session.clock()) is not Freshness.FRESH:
         return None
     return token.value
 
 
-def tenant_token(session: Session, rejected: str | None) -> Procedure[str]:
+def obtain_tenant_token(session: Session, rejected: str | None) -> Procedure[str]:
     """Return the tenant token of a session's app.
 
     Args:
@@ -83,18 +83,22 @@ def tenant_token(session: Session, rejected: str | None) -> Procedure[str]:
         LarkError: There is none to be had.
     """
     app = yield from credentials.find(session)
-    return (yield from _token(session, _Want(app, app.token_key, partial(tokens.fetch, app)), rejected))
-
-
-def app_token(session: Session, rejected: str | None) -> Procedure[str]:
-    """Return the app token of a session's store app; parameters and errors as for `tenant_token`."""
-    app = yield from credentials.find(session)
     return (
-        yield from _token(session, _Want(app, app.key("app"), partial(tokens.fetch_app_token, app)), rejected)
+        yield from _obtain_token(session, _Want(app, app.token_key, partial(tokens.fetch, app)), rejected)
     )
 
 
-def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str]:
+def obtain_app_token(session: Session, rejected: str | None) -> Procedure[str]:
+    """Return the app token of a session's store app; parameters and errors as for `obtain_tenant_token`."""
+    app = yield from credentials.find(session)
+    return (
+        yield from _obtain_token(
+            session, _Want(app, app.make_cache_key("app"), partial(tokens.fetch_app_token, app)), rejected
+        )
+    )
+
+
+def _obtain_token(session: Session, want: _Want, rejected: str | None) -> Procedure[str]:
     """Return the token of this process, or get one for all its threads and tasks."""
     cache = session.runtime.tokens
     while True:
@@ -106,7 +110,7 @@ def _token(session: Session, want: _Want, rejected: str | None) -> Procedure[str
             return step.token
         if isinstance(step, FetchToken):
             token = yield from _fetch_for_waiters(session, want, rejected, step.flight)
-            if token.freshness(session.clock()) is not Freshness.STALE:
+            if token.compute_freshness(session.clock()) is not Freshness.STALE:
                 return token.value
             continue  # it is used, and renewed in the background
         began = time.perf_counter()
@@ -134,7 +138,7 @@ def _fetch_for_waiters(
 ) -> Procedure[Token]:
     """Fetch a token by single flight, and resolve or fail the callers that wait for it."""
     try:
-        token = yield from _among_processes(session, want, rejected, flight)
+        token = yield from _fetch_among_processes(session, want, rejected, flight)
     except BaseException as error:
         session.runtime.tokens.fail(flight, error, session.clock())
         raise
@@ -142,7 +146,9 @@ def _fetch_for_waiters(
     return token
 
 
-def _among_processes(session: Session, want: _Want, rejected: str | None, flight: Flight) -> Procedure[Token]:
+def _fetch_among_processes(
+    session: Session, want: _Want, rejected: str | None, flight: Flight
+) -> Procedure[Token]:
     """Take the token that another process has fetched, or fetch one for all of them."""
     owner, wait_until = session.runtime.tokens.owner, float("inf")
     pauses, is_renewal = Backoff(_FIRST_PAUSE, _LAST_PAUSE), flight.usable is not None
@@ -153,7 +159,7 @@ def _among_processes(session: Session, want: _Want, rejected: str | None, flight
         )
         if claim is None:
             return (yield from want.fetch(session))
-        state = Freshness.INVALID if claim.token is None else claim.token.freshness(now)
+        state = Freshness.INVALID if claim.token is None else claim.token.compute_freshness(now)
         if claim.token is not None and (
             state is Freshness.FRESH or (state is Freshness.STALE and not is_renewal)
         ):
@@ -165,7 +171,7 @@ def _among_processes(session: Session, want: _Want, rejected: str | None, flight
             break
         # Counted from the first answer: opening a database takes time while many processes start.
         wait_until = min(wait_until, session.clock() + min(_WAIT_SECONDS, session.timeout / 2))
-        yield Sleep(pauses.next())
+        yield Sleep(pauses.compute_pause())
     try:
         token = yield from want.fetch(session)
     except Exception:

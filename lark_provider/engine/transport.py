@@ -65,9 +65,9 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
         OSError: The disk does not take the answer.
     """
     if time.monotonic() >= until:
-        return _late(sent=False)
+        return _make_late_loss(sent=False)
     client: Any = session.http_client
-    library = http.library() if client is None else http.library_of(client)
+    library = http.choose_library() if client is None else http.find_library(client)
     try:
         perform = session.runtime.pools.get(session.wire).send if client is None else make_streamer(client)
         request = _prepare(library, send, until, session, is_async=False)
@@ -82,9 +82,9 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
         finally:
             deadlines.thread.until = outer
     except _TooLateError:
-        return _late(sent=True)
+        return _make_late_loss(sent=True)
     except library.RequestError as error:
-        return _late_or_lost(error, until, session)
+        return _classify_failure(error, until, session)
     except (library.InvalidURL, UnicodeError) as error:
         refused = _no_url(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
@@ -94,9 +94,9 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
 
 def _receive(response: Any, send: Send, until: float) -> Response | Lost:
     if not _is_readable(response):
-        return _unreadable(response)
+        return _make_unreadable_loss(response)
     if send.call.save_to is not None and _is_file(response):
-        with files.arriving(send.call.save_to) as file:
+        with files.open_arriving(send.call.save_to) as file:
             for part in response.iter_bytes():
                 if time.monotonic() >= until:
                     raise _TooLateError
@@ -106,11 +106,11 @@ def _receive(response: Any, send: Send, until: float) -> Response | Lost:
     size = 0
     for part in response.iter_bytes():
         if parts and time.monotonic() >= until:
-            return _late(sent=True)
+            return _make_late_loss(sent=True)
         parts.append(part)
         size += len(part)
         if size > MAX_ANSWER_BYTES:
-            return _too_large()
+            return _make_oversize_loss()
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
@@ -118,9 +118,9 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     """Perform a request, awaited; the disk is written from threads. See `exchange`."""
     left = until - time.monotonic()
     if left <= 0:
-        return _late(sent=False)
+        return _make_late_loss(sent=False)
     client: Any = session.http_client
-    library = http.library() if client is None else http.library_of(client)
+    library = http.choose_library() if client is None else http.find_library(client)
     import asyncio  # loaded by now
 
     timer = asyncio.timeout(None if left == float("inf") else left)
@@ -139,9 +139,9 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     except TimeoutError as error:
         if not timer.expired():  # such as a file's, on a disk of the network
             raise without_frames(error) from error.__cause__
-        return _late(sent=True)
+        return _make_late_loss(sent=True)
     except library.RequestError as error:
-        return _late_or_lost(error, until, session)
+        return _classify_failure(error, until, session)
     except (library.InvalidURL, UnicodeError) as error:
         refused = _no_url(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
@@ -151,9 +151,9 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
 
 async def _areceive(response: Any, send: Send) -> Response | Lost:
     if not _is_readable(response):
-        return _unreadable(response)
+        return _make_unreadable_loss(response)
     if send.call.save_to is not None and _is_file(response):
-        with files.arriving(send.call.save_to) as file:
+        with files.open_arriving(send.call.save_to) as file:
             async for part in response.aiter_bytes():
                 await threads.run(partial(file.write, part))
             return Response(response.status_code, response.headers, b"", file.tell())
@@ -162,7 +162,7 @@ async def _areceive(response: Any, send: Send) -> Response | Lost:
         parts.append(part)
         size += len(part)
         if size > MAX_ANSWER_BYTES:
-            return _too_large()
+            return _make_oversize_loss()
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
@@ -183,8 +183,8 @@ def _prepare(library: Any, send: Send, until: float, session: Session, *, is_asy
         headers["Content-Type"] = call.content_type
     # Written out here: the library would parse the URL a second time to add the parameters.
     query = f"?{urlencode(call.params, doseq=True)}" if call.params else ""
-    text = session.origin() + call.target + query
-    url = _url(library.URL, text) if call.secret is None else library.URL(text)  # no secret is cached
+    text = session.get_origin() + call.target + query
+    url = _parse_url(library.URL, text) if call.secret is None else library.URL(text)  # no secret is cached
     if client is not None:
         return client.build_request(call.method, url, content=content, headers=headers)
     left = until - _MARGIN_SECONDS / 2 - time.monotonic()
@@ -197,7 +197,7 @@ def _prepare(library: Any, send: Send, until: float, session: Session, *, is_asy
 
 
 @lru_cache(256)  # parsing takes as long as the rest of a request's making, and most go to few URLs
-def _url(kind: type[Any], text: str) -> Any:
+def _parse_url(kind: type[Any], text: str) -> Any:
     return kind(text)
 
 
@@ -222,13 +222,13 @@ def _is_readable(response: Any) -> bool:
     return response.headers.get("content-encoding", "").strip().lower() in _KNOWN_ENCODINGS
 
 
-def _unreadable(response: Any) -> Lost:
+def _make_unreadable_loss(response: Any) -> Lost:
     encoding = response.headers.get("content-encoding", "")[:40]
     reason = f"the answer is encoded as {encoding!r}, which was not asked for"
     return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
 
 
-def _too_large() -> Lost:
+def _make_oversize_loss() -> Lost:
     reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MB"
     return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
 
@@ -236,15 +236,15 @@ def _too_large() -> Lost:
 _SOMETHING_ELSE = "check base_url and proxy: it seems that something other than Lark answers"
 
 
-def _late(*, sent: bool) -> Lost:
+def _make_late_loss(*, sent: bool) -> Lost:
     return Lost("before an answer", sent=sent, is_late=True)
 
 
-def _late_or_lost(error: Exception, until: float, session: Session) -> Lost:
+def _classify_failure(error: Exception, until: float, session: Session) -> Lost:
     """Tell a failure of the HTTP library from one that the deadline caused through the timeouts."""
     if time.monotonic() >= until - _MARGIN_SECONDS:
-        return _late(sent=_is_sent(error))
-    return as_lost(error, session.origin())
+        return _make_late_loss(sent=_is_sent(error))
+    return as_lost(error, session.get_origin())
 
 
 class _TooLateError(Exception):
@@ -255,13 +255,13 @@ def _no_url(error: Exception, library: Any, call: Call[Any], session: Session) -
     """Return the error for a URL that cannot be: because of the host, or of what the call adds to it."""
     if isinstance(error, library.InvalidURL):
         with suppress(library.InvalidURL, UnicodeError):
-            library.URL(session.origin())
+            library.URL(session.get_origin())
             return InvalidRequestError(
                 f"{call.name}: the path or a parameter cannot be sent: {redact(str(error)).rstrip('.')}. "
                 "Next: pass shorter values without control characters."
             )
     return ConfigurationError(
-        f"base_url and proxy must name a valid host, got base_url {session.origin()!r}: "
+        f"base_url and proxy must name a valid host, got base_url {session.get_origin()!r}: "
         f"{str(error).rstrip('.')}. Next: write a URL such as https://open.feishu.cn."
     )
 
@@ -272,7 +272,7 @@ def without_frames(error: BaseException) -> BaseException:
     Args:
         error: Such as `KeyboardInterrupt`, a task's timeout, or being cancelled.
     """
-    for cause in _causes(error):
+    for cause in _list_causes(error):
         cause.__traceback__ = None
     return error
 
@@ -288,7 +288,7 @@ def as_lost(error: Exception, origin: str) -> Lost:
         error: The exception; its causes are read as well.
         origin: What the request was for, named if no connection to it came about.
     """
-    causes = _causes(error)
+    causes = _list_causes(error)
     words = next((str(cause) for cause in causes if str(cause)), "")
     name = type(error).__name__ + ("" if _is_sent(error) else f" (for {origin})")
     reason = redact(f"{name}: {words}" if words else name)
@@ -302,7 +302,7 @@ def as_lost(error: Exception, origin: str) -> Lost:
     return lost_call
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def _list_causes(error: BaseException) -> list[BaseException]:
     """An error and what it stands on, the error first."""
     causes: list[BaseException] = []
     cause: BaseException | None = error

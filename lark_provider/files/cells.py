@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.files.formats import JSON_LINES, kind_of
+from lark_provider.files.formats import JSON_LINES, get_kind
 
 _STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
 """Types whose cells an export writes as JSON."""
@@ -31,19 +31,19 @@ def from_file(
         field_types: Returns the types of the table's fields by name. It is called after the first row was
             read, so that a broken file is named before Lark is called.
     """
-    if kind_of(name) == JSON_LINES:
+    if get_kind(name) == JSON_LINES:
         yield from rows
         return
     first = next(rows, None)
     if first is None:
         return
-    structured = structured_of(field_types())
+    structured = select_structured(field_types())
     yield parse(first, structured)
     for row in rows:
         yield parse(row, structured)
 
 
-def structured_of(field_types: Mapping[str, int]) -> set[str]:
+def select_structured(field_types: Mapping[str, int]) -> set[str]:
     """Return the fields that hold lists or objects.
 
     Args:
@@ -52,7 +52,7 @@ def structured_of(field_types: Mapping[str, int]) -> set[str]:
     return {name for name, kind in field_types.items() if kind in _STRUCTURED}
 
 
-def columns_of(field_types: Mapping[str, int], names: Iterable[str]) -> dict[str, str]:
+def choose_columns(field_types: Mapping[str, int], names: Iterable[str]) -> dict[str, str]:
     """Return the columns of a file for fields, each with the kind of its values.
 
     Args:
@@ -67,7 +67,7 @@ def to_file(records: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) ->
 
     Args:
         records: The records, as `search_records` returns them.
-        columns: The kind of values of each column, by its name, from `columns_of`.
+        columns: The kind of values of each column, by its name, from `choose_columns`.
     """
     # A checkbox that was never set is not in what Lark sends.
     unset = {name: False for name, kind in columns.items() if kind == "bool"}
@@ -80,7 +80,7 @@ def parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
 
     Args:
         row: The row, which is changed.
-        structured: The names of the fields that hold lists or objects, from `structured_of`.
+        structured: The names of the fields that hold lists or objects, from `select_structured`.
     """
     for name in structured & row.keys():
         cell = row[name]

@@ -20,7 +20,7 @@ class FileError(InvalidRequestError):
     """A file cannot be read or written, or is not as it has to be."""
 
 
-def kind_of(name: str) -> str:
+def get_kind(name: str) -> str:
     """Return what a file holds, by the ending of its name.
 
     Args:
@@ -38,7 +38,7 @@ def kind_of(name: str) -> str:
     return kind
 
 
-def pyarrow(module: str = "") -> Any:
+def import_pyarrow(module: str = "") -> Any:
     """Return pyarrow, or its module for files, which an extra installs.
 
     Args:
@@ -58,7 +58,7 @@ def pyarrow(module: str = "") -> Any:
     return pa.parquet if module else pa
 
 
-def openpyxl() -> Any:
+def import_openpyxl() -> Any:
     """Return openpyxl, which an extra installs.
 
     Raises:

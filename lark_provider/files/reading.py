@@ -15,7 +15,7 @@ from typing import IO, Any, TextIO
 import orjson
 
 from lark_provider.files.broken_lines import BrokenLines
-from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, kind_of, pyarrow
+from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, get_kind, import_pyarrow
 
 _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 """Errors of a storage that a retry does not fix."""
@@ -40,7 +40,7 @@ class SourceFile:
     is_pipe: bool = False
 
 
-def local(name: str) -> SourceFile:
+def make_local_source(name: str) -> SourceFile:
     """Return a file of this machine."""
     try:
         is_pipe = Path(name).is_fifo()
@@ -62,21 +62,21 @@ def read(
     Raises:
         FileError: It cannot be read, lines in it are broken (all of them are named), or a column is missing.
     """
-    name, kind = source.name, kind_of(source.name)
+    name, kind = source.name, get_kind(source.name)
     if kind == PARQUET:
-        yield from _parquet(source, required)
+        yield from _read_parquet(source, required)
         return
     try:
         with open_text(source, encoding) as file:
-            yield from _csv(file, name, required) if kind == CSV else _json_lines(file, name)
+            yield from _read_csv(file, name, required) if kind == CSV else _read_json_lines(file, name)
     except UnicodeError as error:
         raise FileError(
-            f"{name}{_undecodable(source, encoding)} is not in the encoding {encoding}: "
+            f"{name}{_describe_undecodable(source, encoding)} is not in the encoding {encoding}: "
             f"{getattr(error, 'reason', error)}. Next: name its encoding, such as gb18030."
         ) from None
 
 
-def ascii_text(source: SourceFile) -> str:
+def read_ascii_text(source: SourceFile) -> str:
     """Return a text of which only what is ASCII counts, such as numbers, in any encoding that extends ASCII.
 
     Args:
@@ -113,7 +113,7 @@ def open_text(source: SourceFile, encoding: str, errors: str = "strict") -> Text
         ) from None
 
 
-def _undecodable(source: SourceFile, encoding: str) -> str:
+def _describe_undecodable(source: SourceFile, encoding: str) -> str:
     """Return the first line that is not in an encoding, as an error names it."""
     if source.is_pipe:
         return ""
@@ -128,7 +128,7 @@ def _undecodable(source: SourceFile, encoding: str) -> str:
     return ""
 
 
-def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _read_csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str, Any]]:
     lines, broken = csv.reader(file, strict=True), BrokenLines(name)
     head: list[str] | None = None
     while True:
@@ -142,7 +142,7 @@ def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str,
                 break  # nothing can be said of rows without names
             continue
         if head is None:
-            head = _head(name, cells, required)
+            head = _check_head(name, cells, required)
         elif cells and len(cells) != len(head):
             broken.add(lines.line_num, f"a row must have {len(head)} cells, got {len(cells)}")
         elif cells and not broken.count:
@@ -155,9 +155,9 @@ def _csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict[str,
         )
 
 
-def _head(name: str, head: list[str], required: Sequence[str]) -> list[str]:
+def _check_head(name: str, head: list[str], required: Sequence[str]) -> list[str]:
     """Check the names of the columns, and return them."""
-    wrong = [f"{field!r} twice" for field in _duplicates(head) if field]
+    wrong = [f"{field!r} twice" for field in _list_duplicates(head) if field]
     wrong += ["a column without a name"] if "" in head else [] if head else ["no names"]
     if wrong:
         raise FileError(
@@ -168,7 +168,7 @@ def _head(name: str, head: list[str], required: Sequence[str]) -> list[str]:
     return head
 
 
-def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
+def _read_json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
     broken = BrokenLines(name)
     for number, line in enumerate(file, 1):
         if not line.strip():
@@ -187,8 +187,8 @@ def _json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
     broken.check()
 
 
-def _parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, Any]]:
-    parquet, name = pyarrow("parquet"), source.name
+def _read_parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, Any]]:
+    parquet, name = import_pyarrow("parquet"), source.name
     try:
         with source.open() as opened_file, parquet.ParquetFile(opened_file) as file:
             names = file.schema_arrow.names
@@ -206,7 +206,7 @@ def _parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, 
 
 
 def _check_columns(name: str, names: Sequence[str], required: Sequence[str]) -> None:
-    if twice := _duplicates(names):
+    if twice := _list_duplicates(names):
         columns = ", ".join(map(repr, twice))
         raise FileError(f"{name} must name each column once, got twice: {columns}. Next: rename them.")
     if "" in names:
@@ -217,7 +217,7 @@ def _check_columns(name: str, names: Sequence[str], required: Sequence[str]) -> 
     _require(name, names, required)
 
 
-def _duplicates(names: Sequence[str]) -> list[str]:
+def _list_duplicates(names: Sequence[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 

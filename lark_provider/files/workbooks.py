@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lark_provider.files.formats import FileError, openpyxl
+from lark_provider.files.formats import FileError, import_openpyxl
 
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
 """The limits of a worksheet, and of a cell."""
@@ -49,7 +49,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     Raises:
         FileError: openpyxl is not installed, or there are more rows or columns than a worksheet takes.
     """
-    library = openpyxl()
+    library = import_openpyxl()
     if len(columns) > MAX_COLUMNS:
         raise FileError(
             f"A worksheet of Excel must have at most {MAX_COLUMNS:,} columns, got {len(columns):,}. "
@@ -60,7 +60,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     sheet.freeze_panes = "A2"
     bold = library.styles.Font(bold=True)
 
-    def cell(value: Any, font: Any = None) -> Any:
+    def make_cell(value: Any, font: Any = None) -> Any:
         sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
             # Not by value: openpyxl takes a text that begins with = for a formula.
@@ -73,15 +73,15 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
     def fill() -> WorkbookResult:
         count, cut = 0, ""
-        sheet.append([cell(_plain(name), bold) for name in columns])
+        sheet.append([make_cell(_convert_value(name), bold) for name in columns])
         for row in rows:
             if count + 1 == MAX_ROWS:
                 raise FileError(
                     f"A worksheet of Excel must have at most {MAX_ROWS:,} rows, its header included. "
                     "Next: narrow the query, or use CSV."
                 )
-            values = [_plain(row.get(name)) for name in columns]
-            sheet.append([cell(value) for value in values])
+            values = [_convert_value(row.get(name)) for name in columns]
+            sheet.append([make_cell(value) for value in values])
             count += 1
             long = (name for name, value in zip(columns, values, strict=True) if _is_long(value))
             cut = cut or next((f"row {count:,}, column {name!r}" for name in long), "")
@@ -100,7 +100,7 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, str) and len(value) > MAX_CHARS
 
 
-def _plain(value: Any) -> Any:
+def _convert_value(value: Any) -> Any:
     """Return a value as a cell of Excel holds it, without loss; a text may be too long for one."""
     if value is None or isinstance(value, bool | dt.time):
         return value

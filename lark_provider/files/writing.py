@@ -12,7 +12,15 @@ from typing import Any
 
 import orjson
 
-from lark_provider.files.formats import CSV, JSON_LINES, PARQUET, PARQUET_ROWS, FileError, kind_of, pyarrow
+from lark_provider.files.formats import (
+    CSV,
+    JSON_LINES,
+    PARQUET,
+    PARQUET_ROWS,
+    FileError,
+    get_kind,
+    import_pyarrow,
+)
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -30,7 +38,7 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
         FileError: The file cannot be written.
     """
     # Behind a link: the file is replaced, and the link stays.
-    target, kind = Path(os.path.realpath(name)), kind_of(name)
+    target, kind = Path(os.path.realpath(name)), get_kind(name)
     try:
         if target.exists() and not target.is_file():
             raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
@@ -91,12 +99,12 @@ def _write_csv(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[st
         lines = csv.writer(file)
         lines.writerow(columns)
         for row in rows:
-            lines.writerow([_text(row.get(name)) for name in columns])
+            lines.writerow([_convert_for_csv(row.get(name)) for name in columns])
             count += 1
     return count
 
 
-def _text(value: Any) -> Any:
+def _convert_for_csv(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.isoformat()
     if isinstance(value, bool):
@@ -109,12 +117,12 @@ def _write_json_lines(path: Path, columns: Mapping[str, str], rows: Iterable[Map
     with path.open("wb") as file:
         for row in rows:
             values = {name: row.get(name) for name in columns}
-            file.write(orjson.dumps(values, _iso, orjson.OPT_PASSTHROUGH_DATETIME) + b"\n")
+            file.write(orjson.dumps(values, _encode_datetime, orjson.OPT_PASSTHROUGH_DATETIME) + b"\n")
             count += 1
     return count
 
 
-def _iso(value: Any) -> str:
+def _encode_datetime(value: Any) -> str:
     """Return a datetime as JSON has it; orjson leaves out the seconds of offsets, of Shanghai before 1901."""
     if isinstance(value, dt.datetime):
         return value.isoformat()
@@ -122,22 +130,25 @@ def _iso(value: Any) -> str:
 
 
 def _write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
-    pa, count = pyarrow(), 0
+    pa, count = import_pyarrow(), 0
     kinds = {
         "number": pa.float64(), "bool": pa.bool_(), "moment": pa.timestamp("ms", "UTC"),
         "texts": pa.list_(pa.string()),
     }  # fmt: skip
     schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in columns.items()])
-    with pyarrow("parquet").ParquetWriter(path, schema) as file:
+    with import_pyarrow("parquet").ParquetWriter(path, schema) as file:
         iterator = iter(rows)
         while batch := [row for _, row in zip(range(PARQUET_ROWS), iterator, strict=False)]:
-            values = [{name: _plain(row.get(name), kind) for name, kind in columns.items()} for row in batch]
+            values = [
+                {name: _convert_for_parquet(row.get(name), kind) for name, kind in columns.items()}
+                for row in batch
+            ]
             file.write_table(pa.Table.from_pylist(values, schema=schema))
             count += len(batch)
     return count
 
 
-def _plain(value: Any, kind: str) -> Any:
+def _convert_for_parquet(value: Any, kind: str) -> Any:
     if value is None or kind in {"number", "bool", "moment", "texts"}:
         return value
     return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -19,21 +19,21 @@ _TRUE, _FALSE = frozenset({"1", "true", "t", "yes", "on"}), frozenset({"", "0", 
 _SCHEMES = {"postgres": "postgresql", "postgresql": "postgresql", "sqlite": "sqlite"}
 
 
-def rabbitmq_url() -> str | None:
+def read_rabbitmq_url() -> str | None:
     """Return the URL of RabbitMQ, `[lark] rabbitmq_url`; None to leave it to the environment.
 
     It may query a secrets backend.
     """
-    return _option("rabbitmq_url")
+    return _read_option("rabbitmq_url")
 
 
-def bridge_runs() -> bool:
+def should_run_bridge() -> bool:
     """Return whether the bridge asks Airflow's questions in Lark: `[lark] bridge`, else `LARK_BRIDGE`.
 
     Raises:
         ConfigurationError: It is neither true nor false.
     """
-    setting = _option("bridge") or os.environ.get("LARK_BRIDGE", "").strip()
+    setting = _read_option("bridge") or os.environ.get("LARK_BRIDGE", "").strip()
     word = setting.lower()
     if word in _TRUE | _FALSE:
         return word in _TRUE
@@ -43,7 +43,7 @@ def bridge_runs() -> bool:
     )
 
 
-def database_url() -> str | None:
+def read_database_url() -> str | None:
     """Return the URL of the database; None to leave it to the environment.
 
     It is `[lark] database_url`, else that of the connection `[lark] database_conn_id`. It may query a secrets
@@ -52,30 +52,34 @@ def database_url() -> str | None:
     Raises:
         ConfigurationError: The connection is not of type postgres or sqlite.
     """
-    url, conn_id = _database()
-    return url_of(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
+    url, conn_id = _read_database()
+    return make_database_url(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
 
 
-async def adatabase_url() -> str | None:
-    """Return `database_url()`, with the connection fetched without blocking; for triggers."""
-    url, conn_id = await asyncio.to_thread(_database)
-    return url_of(await BaseHook.aget_connection(conn_id)) if url is None and conn_id is not None else url
+async def aread_database_url() -> str | None:
+    """Return `read_database_url()`, with the connection fetched without blocking; for triggers."""
+    url, conn_id = await asyncio.to_thread(_read_database)
+    return (
+        make_database_url(await BaseHook.aget_connection(conn_id))
+        if url is None and conn_id is not None
+        else url
+    )
 
 
 def names_database() -> bool:
     """Return whether the section names a database, by URL or by connection; nothing is looked up."""
-    return any(_database())
+    return any(_read_database())
 
 
-def _database() -> tuple[str | None, str | None]:
-    return _option("database_url"), _option("database_conn_id")
+def _read_database() -> tuple[str | None, str | None]:
+    return _read_option("database_url"), _read_option("database_conn_id")
 
 
-def _option(name: str) -> str | None:
+def _read_option(name: str) -> str | None:
     return (conf.get(SECTION, name, fallback=None) or "").strip() or None
 
 
-def url_of(connection: Connection) -> str:
+def make_database_url(connection: Connection) -> str:
     """Return the URL of the database that a connection names.
 
     Args:

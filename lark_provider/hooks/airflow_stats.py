@@ -28,11 +28,11 @@ class AirflowSink:
 
     def add(self, metric: meters.Counter, amount: int, labels: tuple[str, ...]) -> None:
         """Increase a counter."""
-        _stats().incr(stat_name(metric), amount, tags=_tags(metric, labels))
+        _import_stats().incr(stat_name(metric), amount, tags=_make_tags(metric, labels))
 
     def set(self, metric: meters.Gauge, value: float, labels: tuple[str, ...]) -> None:
         """Set a gauge."""
-        _stats().gauge(stat_name(metric), value, tags=_tags(metric, labels))
+        _import_stats().gauge(stat_name(metric), value, tags=_make_tags(metric, labels))
 
     def remove(self, metric: meters.Gauge, labels: tuple[str, ...]) -> None:
         """Set a gauge to 0: Airflow's statistics forget none."""
@@ -40,7 +40,7 @@ class AirflowSink:
 
     def observe(self, metric: meters.Histogram, value: float, labels: tuple[str, ...]) -> None:
         """Report a time."""
-        _stats().timing(stat_name(metric), value * _MS, tags=_tags(metric, labels))
+        _import_stats().timing(stat_name(metric), value * _MS, tags=_make_tags(metric, labels))
 
 
 SINK = AirflowSink()
@@ -51,11 +51,11 @@ def stat_name(metric: meters.Metric) -> str:
     return "lark." + metric.name.removeprefix("lark_").removesuffix("_total").removesuffix("_seconds")
 
 
-def _stats() -> Any:
+def _import_stats() -> Any:
     from airflow.sdk.observability.stats import Stats  # Loaded by Airflow in every task; typed by neither.
 
     return Stats
 
 
-def _tags(metric: meters.Metric, labels: tuple[str, ...]) -> dict[str, str]:
+def _make_tags(metric: meters.Metric, labels: tuple[str, ...]) -> dict[str, str]:
     return dict(zip(metric.labels, labels, strict=True))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _IN_EVERY_CLICK = {"open_id", "union_id"}
 
 
-def comparable_ids(
+def resolve_comparable_ids(
     hook: Callable[[], LarkHook], names: str | Sequence[str] | None, argument: str
 ) -> tuple[str, ...]:
     """Resolve people to ids that every click carries: open_ids, or union_ids as they are.
@@ -50,12 +50,12 @@ def comparable_ids(
 
 
 def _look_up(hook: LarkHook, names: Sequence[str], argument: str) -> Mapping[str, str]:
-    from lark_provider.api.receivers import receiver
+    from lark_provider.api.receivers import make_receiver
 
     resolved: dict[str, str] = {}
     by_kind: dict[str, dict[str, str]] = {}
     for name in names:
-        person = receiver(hook.alias(name))
+        person = make_receiver(hook.alias(name))
         if person.id_type in _IN_EVERY_CLICK:
             resolved[name] = person.id
         elif person.id_type == "chat_id":

@@ -54,9 +54,9 @@ class LarkBaseHook(BaseHook):
         Raises:
             ConfigurationError: The extra `owners` is not a JSON object.
         """
-        return self._json_object("owners")
+        return self._read_json_object("owners")
 
-    def _json_object(self, extra: str) -> dict[str, Any]:
+    def _read_json_object(self, extra: str) -> dict[str, Any]:
         """Return an extra of the connection that holds a JSON object; {} if it is not set.
 
         Args:
@@ -74,7 +74,7 @@ class LarkBaseHook(BaseHook):
         if "connection" not in self.__dict__:
             self.__dict__["connection"] = await self.aget_connection(self._conn_id)
 
-    def _http_settings(self) -> dict[str, Any]:
+    def _make_http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
         from lark_provider.hooks import airflow_stats, extras, task_logs  # DAG files are parsed without them.
 
@@ -84,13 +84,13 @@ class LarkBaseHook(BaseHook):
         extras.warn(self._conn_id, self.conn_type, self.connection.extra_dejson)
         return {
             "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
-            "verify": verify_of(self.connection.extra_dejson.get("verify", True)),
+            "verify": parse_verify(self.connection.extra_dejson.get("verify", True)),
             "timeout": self.timeout,
             "deadline": self.deadline,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
 
 
-def base_url_of(host: str, port: int | None) -> str | None:
+def make_base_url(host: str, port: int | None) -> str | None:
     """Return the base URL of a connection's host and port; None without a host.
 
     Args:
@@ -109,7 +109,7 @@ def is_true(value: Any) -> bool:
     return value is True or _BOOLEANS.get(str(value).strip().lower(), False)
 
 
-def verify_of(value: Any) -> bool | str:
+def parse_verify(value: Any) -> bool | str:
     """Return the client's `verify` for a form's text: a boolean, or the path of a certificate file."""
     if value is None or value == "":
         return True

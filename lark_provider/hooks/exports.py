@@ -1,6 +1,6 @@
 """The exports of the packages that need Airflow: loaded on use, and only on a supported Airflow.
 
-Each of these packages calls `lazy_exports` in its `__init__`, which Python runs before any module of the
+Each of these packages calls `make_lazy_getattr` in its `__init__`, which Python runs before any module of the
 package. An Airflow that is too old is therefore named in one sentence, not by an ImportError from within.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lark_provider.errors import ConfigurationError
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 OLDEST_AIRFLOW = (3, 2)
 
@@ -37,7 +37,7 @@ def require_airflow(version: str | None) -> None:
         )
 
 
-def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
+def make_lazy_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
     """Return a package's `__getattr__`, which imports an exported name's module when the name is used.
 
     Args:
@@ -53,4 +53,4 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], ob
         require_airflow(None)
     else:
         require_airflow(version)
-    return lazy(package, {name: f".{module}" for name, module in modules.items()})
+    return make_getattr(package, {name: f".{module}" for name, module in modules.items()})

@@ -22,29 +22,29 @@ def warn(conn_id: str, conn_type: str, names: Collection[str]) -> None:
         conn_type: Its type; of one that this package does not know, nothing is unknown.
         names: The names of its extras.
     """
-    unknown = _unknown(conn_type, names)
+    unknown = _format_unknown(conn_type, names)
     if unknown and _logged.is_first((conn_id, unknown)):
         logger.warning("Connection has unknown extras", extra={"connection": conn_id, "extras": unknown})
 
 
-def sentence(conn_type: str, names: Collection[str]) -> str:
+def describe_unknown(conn_type: str, names: Collection[str]) -> str:
     """Return what the connection's form says about unknown extras, after another sentence; "" without any.
 
     Args:
         conn_type: The type of the connection; of one that this package does not know, no extra is unknown.
         names: The names of the connection's extras.
     """
-    unknown = _unknown(conn_type, names)
+    unknown = _format_unknown(conn_type, names)
     return f" Unknown extras are ignored: {unknown}. Next: check their spelling." if unknown else ""
 
 
-def _unknown(conn_type: str, names: Collection[str]) -> str:
-    known = _known_extras(conn_type)
+def _format_unknown(conn_type: str, names: Collection[str]) -> str:
+    known = _find_known_extras(conn_type)
     return "" if known is None else ", ".join(sorted(set(names) - known))
 
 
 @functools.cache
-def _known_extras(conn_type: str) -> frozenset[str] | None:
+def _find_known_extras(conn_type: str) -> frozenset[str] | None:
     """Return the extras that settings read; None for a type of another package."""
     types: Any = get_provider_info()["connection-types"]
     conn_fields = (entry["conn-fields"] for entry in types if entry["connection-type"] == conn_type)

@@ -10,7 +10,7 @@ from lark_provider.errors import ConfigurationError
 FrameType: TypeAlias = Literal["pandas", "polars"]
 
 
-def frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: FrameType) -> Any:
+def make_frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: FrameType) -> Any:
     """Return a data frame that has every column of the table, even one without a value in any row.
 
     Args:

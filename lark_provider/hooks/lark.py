@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.errors import ConfigurationError, LarkError
-from lark_provider.hooks.base import LarkBaseHook, base_url_of, is_true
+from lark_provider.hooks.base import LarkBaseHook, is_true, make_base_url
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class LarkHook(LarkBaseHook):
         from lark_provider.client import LarkServiceClient
         from lark_provider.hooks import airflow_config
 
-        url = airflow_config.database_url()
-        return LarkServiceClient(**self._settings(), database_url=url)
+        url = airflow_config.read_database_url()
+        return LarkServiceClient(**self._make_settings(), database_url=url)
 
     def get_conn(self) -> LarkServiceClient:
         """Return the client, under the name that Airflow's hooks share."""
@@ -84,8 +84,8 @@ class LarkHook(LarkBaseHook):
         from lark_provider.hooks import airflow_config
 
         await self._fetch_connection()
-        url = await airflow_config.adatabase_url()
-        return AsyncLarkServiceClient(**self._settings(), database_url=url)
+        url = await airflow_config.aread_database_url()
+        return AsyncLarkServiceClient(**self._make_settings(), database_url=url)
 
     def receiver(self, name: str, id_type: ReceiverIdType | None = None) -> NamedReceiver:
         """Return the receiver of a message. Every message of the Airflow packages is resolved here.
@@ -124,7 +124,7 @@ class LarkHook(LarkBaseHook):
 
     @property
     def _aliases(self) -> dict[str, Any]:
-        return self._json_object("receivers")
+        return self._read_json_object("receivers")
 
     def get_df(
         self, app_token: str, table_id: str | None = None, *, df_type: FrameType = "pandas", **search: Any
@@ -145,14 +145,14 @@ class LarkHook(LarkBaseHook):
             ConfigurationError: The library is not installed.
             LarkError: The table cannot be read.
         """
-        from lark_provider.hooks.frames import frame
+        from lark_provider.hooks.frames import make_frame
 
         bitable = self.client.clouddoc.bitable
         columns = list(search.get("field_names") or ()) or [
             field["field_name"] for field in bitable.list_fields(app_token, table_id)
         ]
         records = bitable.search_records(app_token, table_id, **search)
-        return frame((record["fields"] for record in records), columns, df_type)
+        return make_frame((record["fields"] for record in records), columns, df_type)
 
     def get_sheet_df(
         self,
@@ -178,14 +178,14 @@ class LarkHook(LarkBaseHook):
             ConfigurationError: The library is not installed.
             LarkError: The worksheet cannot be read, or titles are missing or not different.
         """
-        from lark_provider.api.clouddoc.sheets.headers import titles_of
+        from lark_provider.api.clouddoc.sheets.headers import parse_titles
         from lark_provider.api.clouddoc.sheets.targets import SheetRef
-        from lark_provider.hooks.frames import frame
+        from lark_provider.hooks.frames import make_frame
 
         rows = self.client.clouddoc.sheets.read(SheetRef(sheet, worksheet), range)
-        titles = titles_of(rows[0] if rows else ())
+        titles = parse_titles(rows[0] if rows else ())
         records = (dict(zip(titles, row, strict=False)) for row in rows[1:])
-        return frame(records, [title for title in titles if title], df_type)
+        return make_frame(records, [title for title in titles if title], df_type)
 
     def test_connection(self) -> tuple[bool, str]:
         """Prove the connection with a token and `GET /open-apis/bot/v3/info`.
@@ -200,9 +200,9 @@ class LarkHook(LarkBaseHook):
         except LarkError as error:
             return False, str(error)
         connected = f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
-        return True, connected + extras.sentence(self.conn_type, self.connection.extra_dejson)
+        return True, connected + extras.describe_unknown(self.conn_type, self.connection.extra_dejson)
 
-    def _settings(self) -> dict[str, Any]:
+    def _make_settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.
         from_registry = is_true(self.connection.extra_dejson.get("registry_app"))
         missing = [] if (self.connection.login or "").strip() else ["login (the app id)"]
@@ -217,6 +217,6 @@ class LarkHook(LarkBaseHook):
         return {
             "app_id": self.connection.login,
             "app_secret": None if from_registry else Secret.of(self.connection.password),
-            "base_url": base_url_of(host, self.connection.port),
-            **self._http_settings(),
+            "base_url": make_base_url(host, self.connection.port),
+            **self._make_http_settings(),
         }

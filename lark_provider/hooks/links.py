@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
 
-def chat_url(base_url: str, chat_id: str, web_domain: str = "") -> str:
+def make_chat_url(base_url: str, chat_id: str, web_domain: str = "") -> str:
     """Return the link that opens a chat in the Lark app; "" without a chat.
 
     Args:
@@ -20,10 +20,10 @@ def chat_url(base_url: str, chat_id: str, web_domain: str = "") -> str:
         web_domain: Where Lark's pages are, such as feishu.cn, if it does not follow from `base_url`.
     """
     place = f"/client/chat/open?openChatId={quote(chat_id)}"
-    return _page("applink", base_url, web_domain) + place if chat_id else ""
+    return _get_site_url("applink", base_url, web_domain) + place if chat_id else ""
 
 
-def bitable_url(base_url: str, app_token: str, table_id: str, web_domain: str = "") -> str:
+def make_bitable_url(base_url: str, app_token: str, table_id: str, web_domain: str = "") -> str:
     """Return the link that opens a table in the browser.
 
     Args:
@@ -34,10 +34,10 @@ def bitable_url(base_url: str, app_token: str, table_id: str, web_domain: str = 
     """
     if "://" in app_token:
         return app_token
-    return _page("www", base_url, web_domain) + f"/base/{quote(app_token)}?table={quote(table_id)}"
+    return _get_site_url("www", base_url, web_domain) + f"/base/{quote(app_token)}?table={quote(table_id)}"
 
 
-def sheet_url(base_url: str, token: str, web_domain: str = "") -> str:
+def make_sheet_url(base_url: str, token: str, web_domain: str = "") -> str:
     """Return the link that opens a spreadsheet in the browser.
 
     Args:
@@ -45,10 +45,10 @@ def sheet_url(base_url: str, token: str, web_domain: str = "") -> str:
         token: The spreadsheet, or a link to it, which is taken as it is.
         web_domain: Where Lark's pages are, such as feishu.cn, if it does not follow from `base_url`.
     """
-    return token if "://" in token else _page("www", base_url, web_domain) + f"/sheets/{quote(token)}"
+    return token if "://" in token else _get_site_url("www", base_url, web_domain) + f"/sheets/{quote(token)}"
 
 
-def _page(site: str, base_url: str, web_domain: str) -> str:
+def _get_site_url(site: str, base_url: str, web_domain: str) -> str:
     """Return the URL of one of Lark's sites.
 
     An API at `open.…` has its pages on the same domain. Any other, such as a private deployment on one host,

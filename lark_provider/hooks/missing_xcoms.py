@@ -47,7 +47,7 @@ class MissingXcom:
         return hash(None)
 
 
-def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
+def make_strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
     """Return an environment whose templates get a `MissingXcom` where a pull finds nothing.
 
     Python functions, filters and tests of the DAG's own still get None.
@@ -67,7 +67,7 @@ def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
     }
     for name in ("default", "d"):
         if env.filters.get(name) is FILTERS[name]:
-            overlay.filters[name] = _default
+            overlay.filters[name] = _apply_default
     overlay.tests = {
         name: _pass_none(function, None if name in {"none", "sameas"} else TESTS.get(name))
         for name, function in env.tests.items()
@@ -82,7 +82,7 @@ def strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
         return _pull(value, missing) if name == "xcom_pull" and callable(value) else value
 
     overlay.getattr = get_attribute  # type: ignore[method-assign, assignment]  # compiled templates call it
-    overlay.context_class = _context_class(env.context_class, missing)
+    overlay.context_class = _make_context_class(env.context_class, missing)
     return overlay
 
 
@@ -151,7 +151,7 @@ def _pass_none(function: Any, builtin: object) -> Any:
     return wrapper
 
 
-def _default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+def _apply_default(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
     from jinja2.filters import do_default
 
     return default_value if isinstance(value, MissingXcom) else do_default(value, default_value, boolean)
@@ -163,7 +163,9 @@ def _to_json(value: object) -> NoReturn:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-def _context_class(base: type[jinja2.runtime.Context], missing: MissingXcom) -> type[jinja2.runtime.Context]:
+def _make_context_class(
+    base: type[jinja2.runtime.Context], missing: MissingXcom
+) -> type[jinja2.runtime.Context]:
     class Context(base):  # type: ignore[valid-type, misc]  # the DAG's
         """Calls of Python functions: they get None, and what they pulled and did not find is missing."""
 

@@ -31,7 +31,7 @@ class NamedReceiver(NamedTuple):
     id_type: ReceiverIdType | None = None
     instead_of: str | None = None
 
-    def key(self, idempotency_key: str) -> str:
+    def make_key(self, idempotency_key: str) -> str:
         """Return an idempotency key that differs by intended receiver, also where all are redirected."""
         return idempotency_key if self.instead_of is None else f"{idempotency_key}\n{self.instead_of}"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def task_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
+def make_task_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
     """Return an idempotency key that retries and cleared tasks repeat.
 
     Args:
@@ -33,7 +33,7 @@ def task_key(context: Context, client: LarkServiceClient, *parts: object) -> str
     return "\n".join([*writer, *map(str, parts), ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index)])
 
 
-def attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
+def make_attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
     """Return an idempotency key that a retry repeats, and that a cleared task does not.
 
     Args:
@@ -41,10 +41,10 @@ def attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> 
         client: The Lark client, whose app id and base URL are part of the key.
         parts: Further parts of the key: what is written, and where.
     """
-    return f"{task_key(context, client, *parts)}\n{first_try(context)}"
+    return f"{make_task_key(context, client, *parts)}\n{compute_first_try(context)}"
 
 
-def first_try(context: Context) -> int:
+def compute_first_try(context: Context) -> int:
     """Return the number of the first try since the task last started or was cleared.
 
     It is the same for all retries; clearing the task increases it.
@@ -67,10 +67,10 @@ def has_ledger() -> bool:
     from lark_provider import config
     from lark_provider.hooks import airflow_config
 
-    return config.has_database(airflow_config.database_url())
+    return config.has_database(airflow_config.read_database_url())
 
 
-def origin_of(context: Context, kind: str, conn_id: str) -> Origin:
+def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
     """Return which attempt of which task asks a question.
 
     Args:
@@ -107,11 +107,11 @@ def with_questions(call: Callable[[Waits], T]) -> T:
     from lark_provider.callbacks import waiting
     from lark_provider.hooks import airflow_config
 
-    return waiting.with_waits(call, airflow_config.database_url())
+    return waiting.with_waits(call, airflow_config.read_database_url())
 
 
 @contextmanager
-def lark_errors() -> Iterator[None]:
+def convert_lark_errors() -> Iterator[None]:
     """Fail the task at once on errors that no retry can fix; pass on the others, for Airflow to retry.
 
     Raises:

@@ -60,7 +60,7 @@ class StrictTemplates:
             return
         for name, endings in _FILES.items():
             if name in template_fields:
-                setattr(self, name, source(getattr(self, name), jinja_env, endings))
+                setattr(self, name, read_source(getattr(self, name), jinja_env, endings))
         templates = {name: getattr(self, name) for name in self.required_templates}
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
         for name in template_fields:
@@ -111,7 +111,7 @@ class StrictTemplates:
         if isinstance(content, str) and "{" in content:
             env = jinja_env or self.get_template_env()  # type: ignore[attr-defined]  # Airflow's
             if env.finalize is None:  # else the DAG itself defines how None is rendered
-                strict = missing_xcoms.strict(env, content)
+                strict = missing_xcoms.make_strict(env, content)
                 rendered = super().render_template(content, context, strict, seen_oids)  # type: ignore[misc]  # Airflow's
                 return None if isinstance(rendered, MissingXcom) else rendered
         return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
@@ -126,7 +126,9 @@ def _has_lost(template: Any, rendered: Any) -> bool:
     return rendered is None and (isinstance(template, str) or hasattr(template, "resolve"))
 
 
-def source(content: Any, jinja_env: jinja2.Environment, endings: tuple[str, ...] = _FILES["content"]) -> Any:
+def read_source(
+    content: Any, jinja_env: jinja2.Environment, endings: tuple[str, ...] = _FILES["content"]
+) -> Any:
     """Return the template that a content names, or the content itself.
 
     Args:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.base import LarkBaseHook, base_url_of
+from lark_provider.hooks.base import LarkBaseHook, make_base_url
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class LarkWebhookHook(LarkBaseHook):
         """
         from lark_provider.client import LarkWebhookClient
 
-        return LarkWebhookClient(**self._settings())
+        return LarkWebhookClient(**self._make_settings())
 
     def get_conn(self) -> LarkWebhookClient:
         """Return the client, under the name that Airflow's hooks share."""
@@ -86,7 +86,7 @@ class LarkWebhookHook(LarkBaseHook):
         from lark_provider.client import AsyncLarkWebhookClient
 
         await self._fetch_connection()
-        return AsyncLarkWebhookClient(**self._settings())
+        return AsyncLarkWebhookClient(**self._make_settings())
 
     def test_connection(self) -> tuple[bool, str]:
         """Check the connection's values, and send nothing: a custom bot can be tested only by a message.
@@ -101,9 +101,9 @@ class LarkWebhookHook(LarkBaseHook):
         except ConfigurationError as error:
             return False, str(error)
         formed = f"The webhook is well formed, for {where}. Nothing was sent: a test would be a message."
-        return True, formed + extras.sentence(self.conn_type, self.connection.extra_dejson)
+        return True, formed + extras.describe_unknown(self.conn_type, self.connection.extra_dejson)
 
-    def _settings(self) -> dict[str, Any]:
+    def _make_settings(self) -> dict[str, Any]:
         # No variable holds the connection: its repr shows the password, and error reporters send variables.
         conn_id = self.lark_webhook_conn_id
         host = (self.connection.host or "").strip()
@@ -127,6 +127,6 @@ class LarkWebhookHook(LarkBaseHook):
             "url_or_token": Secret.of(self.connection.password),
             "secret": Secret.of(self.connection.extra_dejson.get("sign_secret") or None),
             "keyword": self.keywords,
-            "base_url": base_url_of(host, self.connection.port),
-            **self._http_settings(),
+            "base_url": make_base_url(host, self.connection.port),
+            **self._make_http_settings(),
         }

@@ -75,9 +75,9 @@ class Exporter:
         encode, content_type = choose_encoder(accept)
         self._collected.refresh()  # Outside of the lock, for it may wait for a broker.
         with self._rendering:
-            return encode(self._source()), content_type
+            return encode(self._choose_registry()), content_type
 
-    def _source(self) -> CollectorRegistry:
+    def _choose_registry(self) -> CollectorRegistry:
         if not self._folder:
             return self._registry
         registry = CollectorRegistry()

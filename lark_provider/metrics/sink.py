@@ -54,7 +54,7 @@ class PrometheusSink:
     ) -> None:
         self._registry, self._is_merged = registry, is_merged
         self._families = {
-            metric.name: _family(metric, registry) for metric in ALL if metric.name not in collected
+            metric.name: _make_family(metric, registry) for metric in ALL if metric.name not in collected
         }
         self._children: dict[tuple[str, tuple[str, ...]], _Child] = {}
         self._values: dict[str, set[str]] = defaultdict(set)
@@ -66,7 +66,7 @@ class PrometheusSink:
         for metric in ALL:
             if isinstance(metric, meters.Counter) and metric.labels and metric.labels[0] != _APP:
                 for values in metric.values:
-                    self._child(metric, values)
+                    self._get_child(metric, values)
         os.register_at_fork(
             before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._lock.release
         )
@@ -101,7 +101,7 @@ class PrometheusSink:
     def _change(self, metric: Metric, labels: tuple[str, ...], change: Callable[[_Child], object]) -> None:
         try:
             with self._lock:
-                change(self._child(metric, labels))
+                change(self._get_child(metric, labels))
         except Exception as error:  # noqa: BLE001 - a full disk in multiprocess mode must not stop a message
             text = f"{type(error).__name__}: {error}"
 
@@ -111,13 +111,13 @@ class PrometheusSink:
 
             self._failures.note("failed", log)
 
-    def _child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
+    def _get_child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
         child = self._children.get((metric.name, labels))
         return self._make_child(metric, labels) if child is None else child
 
     def _make_child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
         family = self._families[metric.name]
-        bounded = self._bound(metric, labels)
+        bounded = self._limit_labels(metric, labels)
         child = family.labels(*bounded) if bounded else family
         if bounded == labels:  # Others would fill the table, for they are unlimited.
             self._children[metric.name, labels] = child
@@ -126,15 +126,17 @@ class PrometheusSink:
                 family.labels(bounded[0], *values)  # Once for each app, or again: it is there then.
         return child
 
-    def _bound(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
-        values = tuple(self._value(name, value) for name, value in zip(metric.labels, labels, strict=True))
+    def _limit_labels(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
+        values = tuple(
+            self._limit_value(name, value) for name, value in zip(metric.labels, labels, strict=True)
+        )
         series = self._series[metric.name]
         if values not in series and len(series) >= MAX_SERIES:
             return (OTHER,) * len(values)
         series.add(values)
         return values
 
-    def _value(self, label: str, value: str) -> str:
+    def _limit_value(self, label: str, value: str) -> str:
         if label == "code":
             return value if value in _CODES else OTHER
         value, known = value[:_MAX_VALUE_LENGTH], self._values[label]
@@ -145,7 +147,7 @@ class PrometheusSink:
         return value
 
 
-def _family(metric: Metric, registry: CollectorRegistry) -> _Child:
+def _make_family(metric: Metric, registry: CollectorRegistry) -> _Child:
     if isinstance(metric, meters.Histogram):
         return prometheus_client.Histogram(
             metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets

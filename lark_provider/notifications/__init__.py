@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lark_provider.hooks.exports import lazy_exports
+from lark_provider.hooks.exports import make_lazy_getattr
 
 __all__ = ["LarkNotifier", "LarkWebhookNotifier"]
 
-__getattr__ = lazy_exports(__name__, {"LarkNotifier": "lark", "LarkWebhookNotifier": "webhook"})
+__getattr__ = make_lazy_getattr(__name__, {"LarkNotifier": "lark", "LarkWebhookNotifier": "webhook"})
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

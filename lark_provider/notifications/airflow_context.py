@@ -41,16 +41,18 @@ async def add_error(event: RunEvent, language: Language, seconds: float) -> RunE
         return event
     instance = (event.dag_id, event.run_id, event.task_id, event.map_index, event.try_number)
     try:
-        ending = await call_in_thread(lambda: task_log.ending(*instance), seconds)
+        ending = await call_in_thread(lambda: task_log.read_ending(*instance), seconds)
     except TimeoutError:
         ending = None
     if ending is None:
         return event
     trace = clean(ending.traceback[:20_000])
-    return replace(event, error_type=ending.error_type, error=_why(ending, language), traceback=trace)
+    return replace(
+        event, error_type=ending.error_type, error=_describe_ending(ending, language), traceback=trace
+    )
 
 
-async def errors(
+async def read_errors(
     event: RunEvent,
     context: Mapping[str, Any],
     silent: Sequence[str],
@@ -73,12 +75,14 @@ async def errors(
     """
     dag, by_label = context.get("dag"), {}
     if event.task_id and event.error:
-        by_label[event.label] = _line(event.error_type, event.error)
+        by_label[event.label] = _join_error(event.error_type, event.error)
 
     def read() -> None:
         for label in silent[:_MAX_LOGS]:
-            if label not in by_label and (end := task_log.ending(*_instance_key(event, dag, label))):
-                by_label[label] = _line(end.error_type, _why(end, language))
+            if label not in by_label and (
+                end := task_log.read_ending(*_make_instance_key(event, dag, label))
+            ):
+                by_label[label] = _join_error(end.error_type, _describe_ending(end, language))
 
     with suppress(TimeoutError):
         await call_in_thread(read, seconds)
@@ -88,11 +92,11 @@ async def errors(
     return dict(by_label)
 
 
-def _line(error_type: str, error: str) -> str:
+def _join_error(error_type: str, error: str) -> str:
     return ": ".join(filter(None, (error_type, error)))
 
 
-def _why(ending: task_log.Ending, language: Language) -> str:
+def _describe_ending(ending: task_log.Ending, language: Language) -> str:
     if ending.signal:
         return translate(
             language, "killed" if ending.signal == "SIGKILL" else "signalled", signal=ending.signal
@@ -102,17 +106,17 @@ def _why(ending: task_log.Ending, language: Language) -> str:
 
 def _notifies(dag: Any, label: str, counts: Callable[[Any], bool]) -> bool:
     try:
-        callbacks = dag.get_task(_instance(dag, label)[0]).on_failure_callback
+        callbacks = dag.get_task(_parse_label(dag, label)[0]).on_failure_callback
         return any(map(counts, callbacks if isinstance(callbacks, list) else [callbacks]))
     except Exception:  # noqa: BLE001 - an unknown callback counts as none
         return False
 
 
-def _instance_key(event: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
-    return event.dag_id, event.run_id, *_instance(dag, label)
+def _make_instance_key(event: RunEvent, dag: Any, label: str) -> tuple[str, str, str, int]:
+    return event.dag_id, event.run_id, *_parse_label(dag, label)
 
 
-def _instance(dag: Any, label: str) -> tuple[str, int]:
+def _parse_label(dag: Any, label: str) -> tuple[str, int]:
     """Return the task id and map index of a label in Airflow's table of task states."""
     task_id, _, index = label.rpartition("_")
     if label in getattr(dag, "task_dict", {}) or not index.isdigit():
@@ -137,7 +141,7 @@ def clean(text: str) -> str:
     return redact(text)
 
 
-def one_line(error: BaseException, seconds: float) -> str:
+def format_error(error: BaseException, seconds: float) -> str:
     """Return an error for the log, in one line, with secrets masked.
 
     Args:
@@ -146,11 +150,11 @@ def one_line(error: BaseException, seconds: float) -> str:
     """
     if isinstance(error, TimeoutError):
         return f"no answer within {seconds:.1f} s, so it may or may not have arrived"
-    text = " ".join(clean(run_event.text_of(error)[:2_000]).split())[:600]
+    text = " ".join(clean(run_event.convert_to_text(error)[:2_000]).split())[:600]
     return ": ".join(filter(None, (type(error).__name__, text)))
 
 
-def states(context: Mapping[str, Any]) -> dict[str, str]:
+def read_states(context: Mapping[str, Any]) -> dict[str, str]:
     """Return Airflow's states of the run's task instances by label; empty if it does not answer."""
     ti: Any = context.get("ti")
     try:
@@ -160,7 +164,7 @@ def states(context: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
 
-def where(context: Any) -> str:
+def format_place(context: Any) -> str:
     """Return the task or DAG of a context, for the log."""
     try:
         ti, run = context.get("ti"), context.get("dag_run")

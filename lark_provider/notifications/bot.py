@@ -37,7 +37,7 @@ async def deliver(
         LarkError: Lark refused the message or was unreachable.
     """
     mentions, kind = message.mentions, message.msg_type
-    content = _default(message, event, keywords) if message.content is None else message.content
+    content = _make_default(message, event, keywords) if message.content is None else message.content
     options: dict[str, Any] = {"msg_type": kind}
     try:
         answer = await client.send(_with_names(content, kind, mentions), mentions=mentions.ids, **options)
@@ -53,18 +53,18 @@ def _with_names(content: Any, msg_type: str, mentions: Mentions) -> Any:
     """Return the content with the names of those whom a custom bot cannot mention, as by e-mail address."""
     others = Mentions(names=(*mentions.emails, *mentions.names))
     if msg_type == "interactive" and others.names:
-        return with_element(content, others.markdown())
+        return with_element(content, others.render_markdown())
     if isinstance(content, str) and others.names:
-        return f"{content} {others.words()}"
+        return f"{content} {others.format_names()}"
     return content
 
 
-def _default(message: NotificationMessage, event: RunEvent, keywords: Sequence[str]) -> Any:
+def _make_default(message: NotificationMessage, event: RunEvent, keywords: Sequence[str]) -> Any:
     language = message.language
     if message.msg_type != "interactive":
-        text = cards.lines(event, language)
+        text = cards.format_lines(event, language)
         return text if _holds(text, keywords) else f"{text}\n{keywords[0]}"
-    card = cards.card(event, language, max_bytes=_MAX_BYTES)
+    card = cards.make_card(event, language, max_bytes=_MAX_BYTES)
     # The bot would refuse a default card without its keyword.
     return card if _holds(json.dumps(card, ensure_ascii=False), keywords) else with_element(card, keywords[0])
 

@@ -26,12 +26,12 @@ class Deadline:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
-    def remaining(self) -> float:
+    def compute_remaining(self) -> float:
         """Return the seconds left; 0 after the deadline."""
         return max(0.0, self._end - time.monotonic())
 
 
-def max_retries(seconds: float) -> int:
+def choose_max_retries(seconds: float) -> int:
     """Return how many retries a call gets: few, so that an unavailable Lark is reported in time.
 
     Args:
@@ -60,14 +60,14 @@ async def call_in_thread(call: Callable[[], T], seconds: float) -> T:
     done: asyncio.Future[T] = loop.create_future()
 
     def settle(set_outcome: Callable[[Any], None], outcome: Any) -> None:
-        def unless_late() -> None:
+        def set_unless_late() -> None:
             if not done.done():
                 set_outcome(outcome)
 
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(unless_late)
+            loop.call_soon_threadsafe(set_unless_late)
 
-    def target() -> None:
+    def run_call() -> None:
         try:
             result = call()
         except Exception as error:  # noqa: BLE001 - raised in the coroutine that waits
@@ -78,7 +78,7 @@ async def call_in_thread(call: Callable[[], T], seconds: float) -> T:
             settle(done.set_result, result)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(target,), name="lark-notifier-call", daemon=True).start()
+    threading.Thread(target=context.run, args=(run_call,), name="lark-notifier-call", daemon=True).start()
     return await asyncio.wait_for(done, seconds)
 
 
@@ -108,7 +108,7 @@ def run(work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
         async with asyncio.timeout(seconds + _GRACE):
             results.append(await work())
 
-    def target() -> None:
+    def run_loop() -> None:
         try:
             asyncio.run(run_bounded())
         except Exception as error:  # noqa: BLE001 - raised in the thread that waits
@@ -117,7 +117,7 @@ def run(work: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
             errors.append(RuntimeError(f"{type(error).__name__} {error}"))
 
     context = contextvars.copy_context()  # what is bound to log lines here is bound to those there, too
-    thread = threading.Thread(target=context.run, args=(target,), name="lark-notifier", daemon=True)
+    thread = threading.Thread(target=context.run, args=(run_loop,), name="lark-notifier", daemon=True)
     thread.start()
     thread.join(seconds + 2.5 * _GRACE)
     if results:

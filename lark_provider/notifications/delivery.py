@@ -52,14 +52,16 @@ def compose(
     """
     mentions, content = message.mentions, message.content
     if content is None:
-        default = cards.card(event, message.language, incident)
-        content = default if message.msg_type == "interactive" else cards.lines(event, message.language)
+        default = cards.make_card(event, message.language, incident)
+        content = (
+            default if message.msg_type == "interactive" else cards.format_lines(event, message.language)
+        )
     if to.instead_of is not None:
         return mark_redirected(content, message.msg_type, to.instead_of, mentions.by_name().names), ()
     if message.msg_type == "interactive":
-        line = mentions.markdown()
+        line = mentions.render_markdown()
         return (with_element(content, line) if line else content), ()
-    if (words := mentions.words()) and isinstance(content, str):
+    if (words := mentions.format_names()) and isinstance(content, str):
         content = f"{content} {words}"
     return content, mentions.ids
 
@@ -149,7 +151,7 @@ async def _send(
     key: str,
 ) -> tuple[str, ...]:
     messaging = client.messaging
-    options: dict[str, Any] = {"receiver_id_type": to.id_type, "idempotency_key": to.key(key)}
+    options: dict[str, Any] = {"receiver_id_type": to.id_type, "idempotency_key": to.make_key(key)}
     senders: dict[str, Any] = {"text": messaging.send_text, "post": messaging.send_post}
     if send := senders.get(msg_type):
         answer = await send(to.id, content, mentions=mentions, **options)

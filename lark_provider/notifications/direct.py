@@ -30,7 +30,7 @@ async def send(notice: Notice) -> Sequence[str]:
         LarkError: Lark refused the message or was unreachable.
     """
     event, client, to, message = notice.event, notice.client, notice.to, notice.message
-    run_cards, before, incident = await _incident(notice)
+    run_cards, before, incident = await _read_incident(notice)
     if incident is None and notice.is_quiet:
         return ()
     instead = before.cards if before and incident else ()
@@ -39,16 +39,16 @@ async def send(notice: Notice) -> Sequence[str]:
         show = functools.partial(deliver, client, to, message, event, key=notice.key)
         try:
             shown = incident.with_cards(*cards)
-            await run_cards.record(event.run_id, shown, before, show, notice.left.remaining() - 0.1)
+            await run_cards.record(event.run_id, shown, before, show, notice.left.compute_remaining() - 0.1)
         except Exception as error:  # noqa: BLE001 - the message is sent, whether or not it is recorded
             notice.notifier.log.info(
                 "Failed to record the card; later events may get separate cards. %s",
-                airflow_context.one_line(error, notice.left.seconds),
+                airflow_context.format_error(error, notice.left.seconds),
             )
     return cards
 
 
-async def _incident(notice: Notice) -> tuple[RunCards | None, Incident | None, Incident | None]:
+async def _read_incident(notice: Notice) -> tuple[RunCards | None, Incident | None, Incident | None]:
     """Return the run's recorded cards, its incident before the event, and its incident with the event."""
     if not notice.shares_card:
         return None, None, None
@@ -58,10 +58,10 @@ async def _incident(notice: Notice) -> tuple[RunCards | None, Incident | None, I
     if notice.may_block:
         run_cards = RunCards(notice.conn_id, notice.notifier.receiver_id, event.dag_id)
         try:
-            async with asyncio.timeout(left.remaining() / 2):  # the rest is for sending
+            async with asyncio.timeout(left.compute_remaining() / 2):  # the rest is for sending
                 before, states = await run_cards.before(event, notice.context, left.seconds)
         except TimeoutError:
             notice.notifier.log.info("Airflow Variables timed out; sending a separate card for this event.")
             run_cards = None
-    errors = await notice.errors(before, states)
+    errors = await notice.read_errors(before, states)
     return run_cards, before, apply_event(before, event, states, errors)

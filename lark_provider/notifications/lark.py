@@ -137,11 +137,11 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
     def __call__(self, *args: Any) -> None:
         """Notify of the context that Airflow passes."""
-        self._notify_blocking(args[0] if args else self.context, self._rendered_copy)
+        self._notify_blocking(args[0] if args else self.context, self._make_rendered_copy)
 
     def __await__(self) -> Generator[Any, None, None]:
         """Notify of the context passed to the constructor; Airflow's triggerer awaits it."""
-        return self._notify_async(self.context, self._rendered_copy).__await__()
+        return self._notify_async(self.context, self._make_rendered_copy).__await__()
 
     def notify(self, context: Context) -> None:
         """Notify within the deadline, and raise nothing.
@@ -166,13 +166,13 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
 
         time_limit = deadline.Deadline(self.deadline)
 
-        async def work() -> None:
+        async def prepare_and_send() -> None:
             ready, values = prepare(context)
             await sending.send(ready, values, time_limit, may_block=True)
 
         try:
             if not self._is_asked_by_bridge(context):
-                deadline.run(work, time_limit.remaining())
+                deadline.run(prepare_and_send, time_limit.compute_remaining())
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._log_failure(context, error)
 
@@ -187,8 +187,10 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         try:
             if self._is_asked_by_bridge(context):
                 return
-            ready, values = await asyncio.to_thread(deadline.run, prepare_here, time_limit.remaining())
-            async with asyncio.timeout(time_limit.remaining() + 0.1):
+            ready, values = await asyncio.to_thread(
+                deadline.run, prepare_here, time_limit.compute_remaining()
+            )
+            async with asyncio.timeout(time_limit.compute_remaining() + 0.1):
                 await sending.send(ready, values, time_limit, may_block=False)
         except Exception as error:  # noqa: BLE001 - a callback must not fail its task
             self._log_failure(context, error)
@@ -197,9 +199,9 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         """Return whether the bridge asks the question that Airflow notifies of here."""
         task = (context or {}).get("task")
         is_question = any(notifier is self for notifier in getattr(task, "notifiers", None) or ())
-        if not is_question or not airflow_config.bridge_runs():
+        if not is_question or not airflow_config.should_run_bridge():
             return False
-        self.log.info("The bridge asks the question of %s.", airflow_context.where(context))
+        self.log.info("The bridge asks the question of %s.", airflow_context.format_place(context))
         return True
 
     def shares_cards_with(self, other: object) -> bool:
@@ -208,19 +210,21 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         return isinstance(other, LarkNotifier) and all(getattr(self, n) == getattr(other, n) for n in names)
 
     def _log_failure(self, context: Any, error: BaseException) -> None:
-        why = airflow_context.one_line(error, self.deadline)
-        self.log.error("Failed to notify %s of %s. %s", self.receiver_id, airflow_context.where(context), why)
+        why = airflow_context.format_error(error, self.deadline)
+        self.log.error(
+            "Failed to notify %s of %s. %s", self.receiver_id, airflow_context.format_place(context), why
+        )
 
     def _as_given(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
         return self, dict(context or {})
 
-    def _rendered_copy(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
+    def _make_rendered_copy(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
         ready, values = copy.copy(self), dict(context or {})
         ready._update_context(values)  # type: ignore[arg-type]  # noqa: SLF001 - our own copy
         try:
             ready.render_template_fields(values)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - the default message is sent instead
-            why = airflow_context.one_line(error, self.deadline)
+            why = airflow_context.format_error(error, self.deadline)
             self.log.warning("Template failed; sending the default message. %s", why)
             ready = copy.copy(self)
             ready.content, ready.msg_type, ready.idempotency_key = None, "interactive", None

@@ -95,7 +95,7 @@ class Notice:
         key = [client.base_url, client.app_id, "notifier", *where, *what, self.notifier.receiver_id]
         return "\n".join(key)
 
-    async def states(self) -> Mapping[str, str]:
+    async def read_states(self) -> Mapping[str, str]:
         """Return Airflow's states of the run's task instances; empty if it cannot be asked, or is slow."""
         if not self.may_block:
             return {}
@@ -103,13 +103,13 @@ class Notice:
         # left must be enough to record the event, which then shows what the tasks have reported.
         try:
             return await call_in_thread(
-                lambda: airflow_context.states(self.context), self.left.remaining() / 2
+                lambda: airflow_context.read_states(self.context), self.left.compute_remaining() / 2
             )
         except TimeoutError:
             self.notifier.log.info("Airflow's task states timed out; the card shows what tasks reported.")
             return {}
 
-    async def errors(self, before: Incident | None, states: Mapping[str, str]) -> Mapping[str, str]:
+    async def read_errors(self, before: Incident | None, states: Mapping[str, str]) -> Mapping[str, str]:
         """Return the errors of failed task instances that sent no notification, for a failed DAG run.
 
         Args:
@@ -121,6 +121,11 @@ class Notice:
         reported = {failure.label for failure in before.failures if failure.error} if before else set()
         silent = [label for label, state in states.items() if state == "failed" and label not in reported]
         shares = self.notifier.shares_cards_with
-        return await airflow_context.errors(
-            self.event, self.context, silent, self.notifier.language, shares, self.left.remaining() / 4
+        return await airflow_context.read_errors(
+            self.event,
+            self.context,
+            silent,
+            self.notifier.language,
+            shares,
+            self.left.compute_remaining() / 4,
         )

@@ -46,18 +46,18 @@ async def send(notice: Notice) -> Sequence[str]:
         LarkError: Lark refused the message for good.
     """
     recorder = Recorder(notice.client)
-    recorded = await _card(notice, recorder) if notice.shares_card else None
+    recorded = await _record_event(notice, recorder) if notice.shares_card else None
     if recorded is not None:
         if recorded.row is None or recorded.shown is None:
             return ()  # The task is muted, or the card shows the event already.
         return await _deliver(notice, recorder, recorded.row, recorded.shown.key)
     if notice.is_quiet:
         return ()
-    row = await _in_database(notice, lambda: _own_message(notice, recorder))
+    row = await _in_database(notice, lambda: _record_own_message(notice, recorder))
     return await _deliver(notice, recorder, row, row)
 
 
-async def _card(notice: Notice, recorder: Recorder) -> RecordedIncident | None:
+async def _record_event(notice: Notice, recorder: Recorder) -> RecordedIncident | None:
     """Add the event to the incident of its run; None if it has none."""
     event, to = notice.event, notice.to
     place = IncidentPlace(
@@ -67,11 +67,11 @@ async def _card(notice: Notice, recorder: Recorder) -> RecordedIncident | None:
     if before is None and event.kind not in FAILURES:
         return None
     incident = before.incident if before else None
-    states = await notice.states()
-    errors = await notice.errors(incident, states)
+    states = await notice.read_states()
+    errors = await notice.read_errors(incident, states)
     mentions = notice.message.mentions
     recorded = await _in_database(
-        notice, lambda: recorder.event(place, event, mentions, states=states, errors=errors)
+        notice, lambda: recorder.record_event(place, event, mentions, states=states, errors=errors)
     )
     if recorded.is_muted:
         notice.notifier.log.info("Task %s.%s is muted; not notified", event.dag_id, event.task_id)
@@ -79,18 +79,18 @@ async def _card(notice: Notice, recorder: Recorder) -> RecordedIncident | None:
     return None if recorded.shown is None else recorded
 
 
-def _own_message(notice: Notice, recorder: Recorder) -> str:
+def _record_own_message(notice: Notice, recorder: Recorder) -> str:
     draft, to = notice.message, notice.to
     content = draft.content
     if content is None:
-        build = failure.card if draft.msg_type == "interactive" else failure.lines
+        build = failure.make_card if draft.msg_type == "interactive" else failure.format_lines
         content = build(notice.event, draft.language)
     outgoing = build_message(to.id, to.id_type or "", draft.msg_type, content, draft.mentions, to.instead_of)
-    return recorder.message(outgoing, to.key(notice.key))
+    return recorder.record_message(outgoing, to.make_key(notice.key))
 
 
 async def _in_database(notice: Notice, work: Callable[[], T]) -> T:
-    seconds = min(_RECORD_SECONDS, notice.left.remaining() / 2)
+    seconds = min(_RECORD_SECONDS, notice.left.compute_remaining() / 2)
     try:
         return await call_in_thread(work, seconds)
     except (LarkError, TimeoutError) as error:
@@ -110,7 +110,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
     left = notice.left
     apps = OutboxApps(clients=[notice.client], only_these=True)
     why = "the deadline came first"
-    while (seconds := left.remaining() - _LAST_SECONDS) > 0:
+    while (seconds := left.compute_remaining() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:
             await deliverer.deliver_due(only=name)
@@ -129,7 +129,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         if current.reason is not None:
             why = current.reason
             break
-        await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.remaining() - _LAST_SECONDS)))
+        await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.compute_remaining() - _LAST_SECONDS)))
     event = notice.event
     notice.notifier.log.warning("Notification of %s recorded; it is delivered later. %s", event.dag_id, why)
     return ()

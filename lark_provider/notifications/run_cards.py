@@ -56,7 +56,7 @@ class RunCards:
     def load(self, run_id: str) -> Incident | None:
         """Return the recorded incident of a run; None if there is none, or Variables are unavailable."""
         try:
-            recorded = self._runs().get(run_id)
+            recorded = self._read_runs().get(run_id)
             return Incident.from_json(recorded) if recorded and recorded["cards"] else None
         except Exception as error:  # noqa: BLE001 - a second card is better than none
             _logger.debug("Recorded cards unavailable: %s", error)
@@ -84,7 +84,7 @@ class RunCards:
             before = await self.claim_first_card(event.run_id, seconds)
         if before is None and not failed:
             return None, {}
-        return before, await call_in_thread(lambda: airflow_context.states(context), seconds)
+        return before, await call_in_thread(lambda: airflow_context.read_states(context), seconds)
 
     async def record(
         self,
@@ -127,14 +127,14 @@ class RunCards:
         """
         me, until = uuid.uuid4().hex, time.monotonic() + min(2.0, seconds / 3)
         try:
-            runs, now = await call_in_thread(self._runs, seconds), time.time()
+            runs, now = await call_in_thread(self._read_runs, seconds), time.time()
             other = runs.get(run_id)
             if not other or (not other["cards"] and other["at"] < now - _CLAIM_SECONDS):
                 runs[run_id] = {"at": now, "sender": me, **Incident().to_json()}
                 await call_in_thread(lambda: self._write(runs, had=True), seconds)
             while time.monotonic() < until:
                 await asyncio.sleep(min(0.2, seconds / 20))
-                recorded = (await call_in_thread(self._runs, seconds)).get(run_id)
+                recorded = (await call_in_thread(self._read_runs, seconds)).get(run_id)
                 if not recorded or recorded.get("sender") == me:
                     return None
                 if recorded["cards"]:
@@ -156,7 +156,7 @@ class RunCards:
         """
         try:
             # Read again, so that what other runs and tasks wrote during the sending stays.
-            runs, now = self._runs(), time.time()
+            runs, now = self._read_runs(), time.time()
             other = runs.pop(run_id, None)
             if not incident.over:
                 if other is not None:
@@ -168,7 +168,7 @@ class RunCards:
             _logger.debug("Failed to record the card of run %s: %s", run_id, error)
         return incident
 
-    def _runs(self) -> dict[str, Any]:
+    def _read_runs(self) -> dict[str, Any]:
         from airflow.sdk import Variable
 
         runs = json.loads(Variable.get(self.variable, default=None) or "{}")

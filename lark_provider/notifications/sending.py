@@ -17,12 +17,12 @@ from lark_provider.api.cards.airflow import mentions
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.webhook import LarkWebhookHook
 from lark_provider.notifications import airflow_context, bot, direct
-from lark_provider.notifications.deadline import Deadline, call_in_thread, max_retries
+from lark_provider.notifications.deadline import Deadline, call_in_thread, choose_max_retries
 from lark_provider.notifications.delivery import NotificationMessage
 from lark_provider.notifications.notice import Notice, Notifier
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.support.once import Once
-from lark_provider.support.text import sendable
+from lark_provider.support.text import escape_texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -45,16 +45,16 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
     """
     event = airflow_context.read(context, notifier.event)
     if may_block and event.kind == "dag_failure":
-        event = await airflow_context.add_error(event, notifier.language, left.remaining() / 4)
+        event = await airflow_context.add_error(event, notifier.language, left.compute_remaining() / 4)
     conn_ids = list(dict.fromkeys(filter(None, (notifier.lark_conn_id, notifier.fallback_conn_id))))
-    failures, where = "", airflow_context.where(context)
+    failures, where = "", airflow_context.format_place(context)
     for index, conn_id in enumerate(conn_ids, 1):
-        seconds = left.remaining() * (1.0 if index == len(conn_ids) else _FIRST_SHARE)
+        seconds = left.compute_remaining() * (1.0 if index == len(conn_ids) else _FIRST_SHARE)
         try:
             async with asyncio.timeout(seconds):
                 sent = await _Attempt(notifier, conn_id, seconds, event, context, may_block).run()
         except Exception as error:  # noqa: BLE001 - tried over the next connection, else logged
-            failures += f" {conn_id}: {airflow_context.one_line(error, seconds)}"
+            failures += f" {conn_id}: {airflow_context.format_error(error, seconds)}"
             continue
         if sent:
             earlier = f"; earlier failures:{failures}" if failures else ""
@@ -87,7 +87,7 @@ class _Attempt:
         Raises:
             Exception: Whatever the connection, its secrets backend, Lark or Airflow raised.
         """
-        left, retries = Deadline(self.seconds), max_retries(self.seconds)
+        left, retries = Deadline(self.seconds), choose_max_retries(self.seconds)
         # Not by the hook's property: until Python 3.12 all hooks wait for one that hangs in it.
         get = functools.partial(LarkHook.get_connection, self.conn_id)
         connection = await (
@@ -104,7 +104,7 @@ class _Attempt:
             return ()
         hook = LarkWebhookHook(self.conn_id, timeout=self.seconds, max_retries=retries)
         hook.connection = connection
-        message = self._message(hook)
+        message = self._make_message(hook)
         return await bot.deliver(await hook.get_async_conn(), message, self.event, hook.keywords)
 
     async def _by_app(self, hook: LarkHook, left: Deadline) -> Sequence[str]:
@@ -118,7 +118,7 @@ class _Attempt:
             self.conn_id,
             client,
             to,
-            self._message(hook),
+            self._make_message(hook),
             self.event,
             self.context,
             left,
@@ -129,7 +129,7 @@ class _Attempt:
             return await direct.send(notice)
         # Imported in a thread, since SQLAlchemy takes long enough to block a loop.
         load = functools.partial(importlib.import_module, "lark_provider.notifications.recorded")
-        recorded = await call_in_thread(load, left.remaining())
+        recorded = await call_in_thread(load, left.compute_remaining())
         try:
             sent: Sequence[str] = await recorded.send(notice)
         except recorded.NotRecordedError as error:
@@ -144,7 +144,7 @@ class _Attempt:
                 "unavailable."
             )
 
-    def _message(self, hook: LarkHook | LarkWebhookHook) -> NotificationMessage:
+    def _make_message(self, hook: LarkHook | LarkWebhookHook) -> NotificationMessage:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
         resolved = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
@@ -155,4 +155,6 @@ class _Attempt:
                 name,
                 self.conn_id,
             )
-        return NotificationMessage(sendable(notifier.content), notifier.msg_type, notifier.language, resolved)
+        return NotificationMessage(
+            escape_texts(notifier.content), notifier.msg_type, notifier.language, resolved
+        )

@@ -38,7 +38,7 @@ class Ending:
     traceback: str = ""
 
 
-def ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int = 0) -> Ending | None:
+def read_ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int = 0) -> Ending | None:
     """Return how a task instance ended.
 
     Args:
@@ -52,7 +52,7 @@ def ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: i
         The ending; None if the log cannot be read here, or does not have it.
     """
     try:
-        for line in reversed(_tail(_path(dag_id, run_id, task_id, map_index, try_number))):
+        for line in reversed(_read_tail(_find_path(dag_id, run_id, task_id, map_index, try_number))):
             if '"signal_name"' in line or _FAILED in line:
                 record = json.loads(line)
                 if record.get("logger") != "task":  # a line that the task itself has logged
@@ -60,13 +60,13 @@ def ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: i
                 if isinstance(name := record.get("signal_name"), str):
                     return Ending(signal=name)
                 if record.get("event") == _FAILED and record.get("error_detail"):
-                    return _exception(record["error_detail"][0])
+                    return _parse_exception(record["error_detail"][0])
     except Exception:  # noqa: BLE001 - a missing or different log must not stop the notification
         return None
     return None
 
 
-def _path(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> Path:
+def _find_path(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> Path:
     from airflow.sdk import conf
     from jinja2 import Template
 
@@ -74,24 +74,24 @@ def _path(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: in
     render: Callable[..., str] = Template(conf.get("logging", "log_filename_template")).render
     ti = SimpleNamespace(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
 
-    def path_of_try(number: int) -> Path:
+    def make_path(number: int) -> Path:
         ti.try_number = number
         return folder / render(ti=ti, try_number=number)
 
     if try_number:
-        return path_of_try(try_number)
-    tries: Iterator[Path] = itertools.takewhile(Path.exists, map(path_of_try, range(1, 1000)))
+        return make_path(try_number)
+    tries: Iterator[Path] = itertools.takewhile(Path.exists, map(make_path, range(1, 1000)))
     return list(tries)[-1]
 
 
-def _tail(path: Path) -> list[str]:
+def _read_tail(path: Path) -> list[str]:
     with path.open("rb") as log:
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - _TAIL_BYTES))
         return log.read().decode(errors="replace").splitlines()
 
 
-def _exception(detail: Mapping[str, Any]) -> Ending:
+def _parse_exception(detail: Mapping[str, Any]) -> Ending:
     frames = detail.get("frames") or []
     runner = [n for n, frame in enumerate(frames) if any(part in frame["filename"] for part in _RUNNER)]
     own_frames = frames[runner[-1] + 1 :] if runner else frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.hooks.exports import lazy_exports
+from lark_provider.hooks.exports import make_lazy_getattr
 
 __all__ = [
     "LarkApprovalOperator",
@@ -16,7 +16,7 @@ __all__ = [
     "LarkWebhookOperator",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__ = make_lazy_getattr(
     __name__,
     {
         "LarkApprovalOperator": "approval",

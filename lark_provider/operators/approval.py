@@ -13,10 +13,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 
 from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.task import lark_errors, origin_of, with_questions
+from lark_provider.hooks.task import convert_lark_errors, make_origin, with_questions
 from lark_provider.operators import question_arguments
-from lark_provider.operators.question_cards import OperatorCards, question_card
-from lark_provider.sensors.card_callback import LarkCardCallbackSensor, texts
+from lark_provider.operators.question_cards import OperatorCards, render_question_card
+from lark_provider.sensors.card_callback import LarkCardCallbackSensor, list_texts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -128,7 +128,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             return super().resume_execution(next_method, next_kwargs, context)
         except (AirflowSensorTimeout, AirflowSkipException):
             if self._question is None and next_method != "execute_complete":
-                expired = replace(self._legacy_question(context), state="closed", reason="expired")
+                expired = replace(self._make_legacy_question(context), state="closed", reason="expired")
                 self._cards.show_outcome(expired)
             raise
 
@@ -136,23 +136,23 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
     def _cards(self) -> OperatorCards:
         return OperatorCards(self.hook, self.log)
 
-    def _draft(self, context: Context, origin: Origin) -> Draft:
-        from lark_provider.hooks.approvers import comparable_ids
+    def _make_draft(self, context: Context, origin: Origin) -> Draft:
+        from lark_provider.hooks.approvers import resolve_comparable_ids
         from lark_provider.protocol.questions import Draft
 
         to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
-        may_answer = comparable_ids(lambda: self.hook, self.approvers, "approvers")
+        may_answer = resolve_comparable_ids(lambda: self.hook, self.approvers, "approvers")
         question = replace(
-            self._defined_question(context),
+            self._make_question(context),
             operators=() if to.instead_of is not None else may_answer,
             receiver=to.id,
             receiver_type=to.id_type,
             instead_of=to.instead_of,
         )
-        question_card(question, "")  # refuses what Lark would refuse, before the question is recorded
-        return Draft(origin, question, self.hook.client.app_id, deadline=self._deadline())
+        render_question_card(question, "")  # refuses what Lark would refuse, before the question is recorded
+        return Draft(origin, question, self.hook.client.app_id, deadline=self._compute_deadline())
 
-    def _defined_question(self, context: Context) -> Question:
+    def _make_question(self, context: Context) -> Question:
         """Return the question as the DAG file defines it, without receiver and approvers."""
         from lark_provider.protocol.questions import Question
 
@@ -175,10 +175,10 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         """Record the question and send its card, unless an earlier step has done so."""
         is_known = self._question is not None
         try:
-            with lark_errors():
+            with convert_lark_errors():
                 task_question = self._get_or_record(context)
                 if task_question.state == "open" and not task_question.message_ids:
-                    card = question_card(task_question.question, task_question.id)
+                    card = render_question_card(task_question.question, task_question.id)
                     task_question, self.chat_link = self._cards.send(task_question, card)
                     self._question = task_question
                     if task_question.state == "closed":  # the task was cleared while the card was being sent
@@ -211,12 +211,12 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
 
     def _apply_decision(self, context: Context) -> dict[str, Any]:
         """Show the decision on the card, and fail, skip, branch or return as recorded with the question."""
-        from lark_provider.protocol.waits import decision_of, to_xcom
+        from lark_provider.protocol.waits import get_decision, to_xcom
 
         click = self._clicks[0]
-        task_question = self._question or self._legacy_question(context)
+        task_question = self._question or self._make_legacy_question(context)
         self._cards.show_outcome(task_question, click)
-        decision, who = decision_of(click) or "", click.operator.open_id
+        decision, who = get_decision(click) or "", click.operator.open_id
         rejected = decision in task_question.question.rejections
         on_reject = task_question.question.on_reject or self.on_reject
         if rejected and on_reject == "fail":
@@ -234,10 +234,10 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             if self.do_xcom_push:
                 # Airflow skips the other branches by an exception, so that a returned value would be lost.
                 context["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=decided)
-            self.do_branch(context, self._branch(branches, decision))
+            self.do_branch(context, self._choose_branch(branches, decision))
         return decided
 
-    def _branch(
+    def _choose_branch(
         self, recorded: Mapping[str, str | Sequence[str]], decision: str
     ) -> str | Sequence[str] | None:
         """Return the tasks after a decision: as recorded, or as in the file if a recorded task is gone."""
@@ -247,19 +247,19 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         is_gone = dag is not None and not task_ids <= set(dag.task_ids) | set(dag.task_group_dict)
         return (self.branches or {}).get(decision) if is_gone else branch
 
-    def _legacy_wait(self, context: Context) -> Wait:
+    def _make_legacy_wait(self, context: Context) -> Wait:
         from lark_provider.protocol.waits import Wait
 
         redirected = self.hook.receiver(self.receiver_id, self.receiver_id_type).instead_of is not None
         return Wait(
-            origin_of(context, self._kind, self.lark_conn_id).key,
-            self._legacy_question(context).message_ids,
-            operators=() if redirected else texts(self.approvers),
+            make_origin(context, self._kind, self.lark_conn_id).key,
+            self._make_legacy_question(context).message_ids,
+            operators=() if redirected else list_texts(self.approvers),
             app_id=self.hook.client.app_id,
             options=tuple(self.options),
         )
 
-    def _legacy_question(self, context: Context) -> TaskQuestion:
+    def _make_legacy_question(self, context: Context) -> TaskQuestion:
         """Return what is known of the question of a task that began to wait under version 0.1."""
         from lark_provider.protocol.questions import TaskQuestion
 
@@ -267,8 +267,8 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         message_id = ti.xcom_pull(task_ids=self.task_id, key=MESSAGE_XCOM, map_indexes=ti.map_index)
         return TaskQuestion(
             id="",
-            origin=origin_of(context, self._kind, self.lark_conn_id),
-            question=self._defined_question(context),
+            origin=make_origin(context, self._kind, self.lark_conn_id),
+            question=self._make_question(context),
             app_id=self.hook.client.app_id,
             message_ids=() if message_id is None else (str(message_id),),
             state="decided",

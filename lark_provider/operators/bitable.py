@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.tables import OnClear, Records, TableOperator, WritingOperator, check_on_clear
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class LarkBitableSearchOperator(TableOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
         """Read the records."""
-        with lark_errors():
+        with convert_lark_errors():
             client = self.hook.client
             hits = client.clouddoc.bitable.search_records(
                 self.base,
@@ -229,6 +229,6 @@ class LarkBitableSearchOperator(TableOperator):
                 {"record_id": record["record_id"], "fields": record["fields"]}
                 for record in islice(hits, self.limit)
             ]
-        self.bitable_link = self._table_url(client.base_url)
+        self.bitable_link = self._make_table_url(client.base_url)
         self.log.info("Read %d records from %s.", len(records), self.bitable_link)
         return records

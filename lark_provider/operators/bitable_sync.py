@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.tables import Records, WritingOperator
 
 if TYPE_CHECKING:
@@ -141,23 +141,23 @@ class LarkBitableSyncOperator(WritingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Sync the table."""
-        with lark_errors():
+        with convert_lark_errors():
             self._check_rejects_path()
             client = self.hook.client
             result = client.clouddoc.bitable.sync(
                 self.base,
                 self.table_id,
-                self.progress.reading(self._source()),
+                self.progress.track_rows(self._choose_records()),
                 key_fields=self.key_fields,
                 scope=self.scope,
                 dry_run=self.is_dry_run,
-                retry_rows=self._rows_to_retry(),
+                retry_rows=self._read_retry_rows(),
                 on_bad_row=self.on_bad_row,
                 max_rejects=self.max_rejects,
                 on_progress=lambda done: self.progress.wrote(done.written, done.counts.writes),
                 **(self.settings | {"empty_as_none": self.settings["empty_as_none"] or self._is_csv}),
             )
-        self.bitable_link = self._table_url(client.base_url)
+        self.bitable_link = self._make_table_url(client.base_url)
         if self.is_dry_run:
             return self._log_plan(result)
         self.log.info("Synced %s: %s.", self.bitable_link, result)
@@ -177,10 +177,10 @@ class LarkBitableSyncOperator(WritingOperator):
             for change in plan.first:
                 self.log.info("Would %s.", change)
         self._write_rejects(plan.rejects)
-        return _planned_counts(plan)
+        return _summarize_plan(plan)
 
 
-def _planned_counts(plan: SyncPlan) -> dict[str, Any]:
+def _summarize_plan(plan: SyncPlan) -> dict[str, Any]:
     counts = plan.counts
     return {
         **plan.summary(),

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.links import LarkChatLink, chat_url
-from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.hooks.links import LarkChatLink, make_chat_url
+from lark_provider.hooks.task import convert_lark_errors, make_attempt_key
 from lark_provider.operators import object_storage
 from lark_provider.operators.base import LarkOperator
-from lark_provider.protocol.errors import unknown_choice
+from lark_provider.protocol.errors import make_unknown_choice_error
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -70,7 +70,7 @@ class LarkSendFileOperator(LarkOperator):
     ) -> None:
         super().__init__(**kwargs)
         if msg_type not in get_args(SentAs):
-            raise unknown_choice("msg_type", msg_type, get_args(SentAs))
+            raise make_unknown_choice_error("msg_type", msg_type, get_args(SentAs))
         if msg_type == "image" and file_name is not None:
             raise InvalidRequestError(
                 f"file_name must be given with files only, got {file_name!r} with an image, which shows "
@@ -86,24 +86,26 @@ class LarkSendFileOperator(LarkOperator):
 
     def execute(self, context: Context) -> str:
         """Upload the file and send it."""
-        with lark_errors():
+        with convert_lark_errors():
             messaging = self.hook.client.messaging
             to = self.hook.receiver(self.receiver_id, self.receiver_id_type)
-            key = self.idempotency_key or attempt_key(
+            key = self.idempotency_key or make_attempt_key(
                 context, self.hook.client, "file", self.receiver_id, self.file
             )
             how: dict[str, Any] = {
                 "receiver_id_type": to.id_type,
-                "idempotency_key": to.key(key),
+                "idempotency_key": to.make_key(key),
                 "on_unknown": self.on_unknown,
             }
             if self.msg_type == "image":
-                content, _ = object_storage.content_of(self.file, object_storage.MAX_IMAGE_BYTES)
+                content, _ = object_storage.read_content(self.file, object_storage.MAX_IMAGE_BYTES)
                 sent = messaging.send_image(to.id, content, **how).data
             else:
-                content, name = object_storage.content_of(self.file, object_storage.MAX_FILE_BYTES)
+                content, name = object_storage.read_content(self.file, object_storage.MAX_FILE_BYTES)
                 sent = messaging.send_file(to.id, content, file_name=self.file_name or name, **how).data
-        self.chat_link = chat_url(self.hook.client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
+        self.chat_link = make_chat_url(
+            self.hook.client.base_url, sent.get("chat_id", ""), self.hook.web_domain
+        )
         whom = to.id if to.instead_of is None else f"{to.id} instead of {to.instead_of}"
         self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], whom)
         return sent["message_id"]
@@ -112,4 +114,4 @@ class LarkSendFileOperator(LarkOperator):
         """Return the file, for OpenLineage."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        return OperatorLineage(inputs=[object_storage.dataset(self.file)])
+        return OperatorLineage(inputs=[object_storage.make_dataset(self.file)])

@@ -6,9 +6,16 @@ from lark_provider.hooks.links import (
     LarkBitableLink,
     LarkChatLink,
     LarkSheetLink,
-    bitable_url,
-    chat_url,
-    sheet_url,
+    make_bitable_url,
+    make_chat_url,
+    make_sheet_url,
 )
 
-__all__ = ["LarkBitableLink", "LarkChatLink", "LarkSheetLink", "bitable_url", "chat_url", "sheet_url"]
+__all__ = [
+    "LarkBitableLink",
+    "LarkChatLink",
+    "LarkSheetLink",
+    "make_bitable_url",
+    "make_chat_url",
+    "make_sheet_url",
+]

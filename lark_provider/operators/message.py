@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.links import LarkChatLink, chat_url
-from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.hooks.links import LarkChatLink, make_chat_url
+from lark_provider.hooks.task import convert_lark_errors, make_attempt_key
 from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
@@ -128,19 +128,19 @@ class LarkSendMessageOperator(LarkOperator):
 
     def execute(self, context: Context) -> str:
         """Send the message."""
-        with lark_errors():
+        with convert_lark_errors():
             client = self.hook.client
             target = self.receiver_id or self.reply_to
             to = self.hook.receiver(target or "", self.receiver_id_type)
-            key = self.idempotency_key or attempt_key(context, client, "message", target, "1")
-            sent = self._send(client, to, to.key(key)).data
-        self.chat_link = chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
+            key = self.idempotency_key or make_attempt_key(context, client, "message", target, "1")
+            sent = self._send(client, to, to.make_key(key)).data
+        self.chat_link = make_chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
         whom = to.id if to.instead_of is None else f"{to.id} instead of {to.instead_of}"
         self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], whom)
         return sent["message_id"]
 
     def _send(self, client: LarkServiceClient, to: NamedReceiver, key: str) -> LarkResponse[Message]:
-        content, mentions = self._content(), self.mentions or ()
+        content, mentions = self._make_content(), self.mentions or ()
         if to.instead_of is not None:
             from lark_provider.hooks.receivers import mark_redirected
 
@@ -169,7 +169,7 @@ class LarkSendMessageOperator(LarkOperator):
             on_unknown=self.on_unknown,
         )
 
-    def _content(self) -> Mapping[str, Any] | str:
+    def _make_content(self) -> Mapping[str, Any] | str:
         if self.template_id is None:
             return self.content or ""
         from lark_provider.api.cards import template_card

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
 from lark_provider.errors import LarkError, NotFoundError
-from lark_provider.hooks.task import attempt_key, first_try, lark_errors, task_key
+from lark_provider.hooks.task import compute_first_try, convert_lark_errors, make_attempt_key, make_task_key
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.question_arguments import OnReject, check_on_reject
 from lark_provider.support import measured
@@ -100,19 +100,19 @@ class LarkNativeApprovalOperator(LarkOperator):
         self.approval_code, self.form, self.submitter = approval_code, form, submitter
         self.approvers, self.copies, self.department_id = approvers, copies, department_id
         self.zone, self.on_reject, self.withdraw, self.deferrable = zone, on_reject, withdraw, deferrable
-        self.poll_interval = _seconds("poll_interval", poll_interval)
-        self.timeout = None if timeout is None else _seconds("timeout", timeout)
+        self.poll_interval = _parse_seconds("poll_interval", poll_interval)
+        self.timeout = None if timeout is None else _parse_seconds("timeout", timeout)
         self._waits_for: str | None = None
 
     def execute(self, context: Context) -> Any:
         """Create the instance unless an earlier attempt has, and wait."""
-        with lark_errors():
+        with convert_lark_errors():
             self._withdraw_earlier(context)
             instance = self._create(context)
         context["ti"].xcom_push(key=INSTANCE_XCOM, value=instance.code)
         self.log.info("Approval %s (%s) is %s", instance.serial_number, instance.code, instance.status)
         if instance.is_final:
-            return self._outcome(instance, str(instance.status))
+            return self._apply_status(instance, str(instance.status))
         if self.deferrable:
             self._defer(context, instance)
         return self._wait(instance)
@@ -158,9 +158,9 @@ class LarkNativeApprovalOperator(LarkOperator):
         if event["status"] == "error":
             _count("failed")
             raise AirflowFailException(event["message"])
-        with lark_errors():
+        with convert_lark_errors():
             instance = self.hook.client.approval.get_instance(event["instance_code"])
-        return self._outcome(instance, str(event["status"]))
+        return self._apply_status(instance, str(event["status"]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after the wait in the triggerer, also after its timeout."""
@@ -168,14 +168,14 @@ class LarkNativeApprovalOperator(LarkOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
             # A decision that came in time counts, even if no triggerer was running to see it.
-            with lark_errors():
-                instance = self._awaited_instance(context)
+            with convert_lark_errors():
+                instance = self._obtain_instance(context)
             if not instance.is_final:
                 _count("timeout")
                 raise
-            return self._outcome(instance, str(instance.status))
+            return self._apply_status(instance, str(instance.status))
 
-    def _awaited_instance(self, context: Context) -> Instance:
+    def _obtain_instance(self, context: Context) -> Instance:
         """Return the instance that this attempt waits for, whatever the DAG file says by now."""
         ti = context["ti"]
         code = ti.xcom_pull(task_ids=ti.task_id, key=INSTANCE_XCOM, map_indexes=ti.map_index)
@@ -183,16 +183,16 @@ class LarkNativeApprovalOperator(LarkOperator):
 
     def _withdraw_earlier(self, context: Context) -> None:
         """Withdraw what this task asked for before it was cleared, if that is still pending."""
-        newest = first_try(context) - 1
+        newest = compute_first_try(context) - 1
         if not self.withdraw or newest < 1:
             return
-        from lark_provider.api.approval.instances import instance_uuid
+        from lark_provider.api.approval.instances import compute_instance_uuid
 
         client = self.hook.client
-        key = task_key(context, client, "approval", self.approval_code)
+        key = make_task_key(context, client, "approval", self.approval_code)
         for number in range(newest, max(0, newest - _EARLIER), -1):
             try:
-                instance = client.approval.cancel_instance(instance_uuid(f"{key}\n{number}"))
+                instance = client.approval.cancel_instance(compute_instance_uuid(f"{key}\n{number}"))
             except NotFoundError:
                 continue  # a retry, or an attempt that asked for nothing
             except LarkError as error:
@@ -211,7 +211,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             self.approval_code,
             self.form,
             submitter=alias(self.submitter),
-            idempotency_key=attempt_key(context, client, "approval", self.approval_code),
+            idempotency_key=make_attempt_key(context, client, "approval", self.approval_code),
             approvers=_apply_aliases(self.approvers, alias),
             copies=_apply_aliases(self.copies, alias),
             department_id=self.department_id,
@@ -239,9 +239,9 @@ class LarkNativeApprovalOperator(LarkOperator):
                     raise AirflowFailException(f"{type(error).__name__}: {error}") from error
                 self.log.warning("Approval %s not read; still waiting for it: %s", instance.code, error)
         self._waits_for = None
-        return self._outcome(instance, str(instance.status))
+        return self._apply_status(instance, str(instance.status))
 
-    def _outcome(self, instance: Instance, status: str) -> dict[str, Any]:
+    def _apply_status(self, instance: Instance, status: str) -> dict[str, Any]:
         """Act on the status that ended the wait: a later one is reported, and changes nothing."""
         is_reverted = status == _APPROVED and instance.is_reverted
         _count("reverted" if is_reverted else status.lower())
@@ -260,7 +260,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             "serial_number": instance.serial_number,
             "status": status,
             "reverted": instance.is_reverted,
-            "form": _plain(instance.form),
+            "form": _convert_value(instance.form),
             "tasks": [
                 {"open_id": task.open_id, "node": task.node, "status": str(task.status)}
                 for task in instance.tasks
@@ -287,7 +287,7 @@ def _count(outcome: str) -> None:
     measured.NATIVE_APPROVALS.add(outcome)
 
 
-def _seconds(name: str, value: Any) -> float:
+def _parse_seconds(name: str, value: Any) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not (is_number and math.isfinite(seconds) and seconds > 0):
@@ -309,10 +309,10 @@ def _apply_aliases(
     }
 
 
-def _plain(value: Any) -> Any:
+def _convert_value(value: Any) -> Any:
     """Return a value that XCom stores whatever its backend is: times as ISO 8601."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(member) for name, member in value.items()}
+        return {str(name): _convert_value(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(element) for element in value]
+        return [_convert_value(element) for element in value]
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -50,7 +50,7 @@ def locate(path: StoragePath) -> ObjectStoragePath:
     return ObjectStoragePath(text)
 
 
-def source_of(path: StoragePath) -> SourceFile:
+def make_source(path: StoragePath) -> SourceFile:
     """Return a file that rows are read from.
 
     Args:
@@ -66,7 +66,7 @@ def source_of(path: StoragePath) -> SourceFile:
     return SourceFile(str(path), lambda: storage_path.fs.open(storage_path.path, "rb"))
 
 
-def content_of(path: StoragePath, limit: int) -> tuple[bytes, str]:
+def read_content(path: StoragePath, limit: int) -> tuple[bytes, str]:
     """Return what is in a file, and its name.
 
     Args:
@@ -110,9 +110,9 @@ def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[
         FileError: The ending is another one, or the file cannot be written.
     """
     from lark_provider.files import writing
-    from lark_provider.files.formats import kind_of
+    from lark_provider.files.formats import get_kind
 
-    target, kind = locate(path), kind_of(str(path))
+    target, kind = locate(path), get_kind(str(path))
     if target.protocol in _LOCAL:
         return writing.write(target.path, columns, rows)
     with tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
@@ -177,7 +177,7 @@ def write_text(path: StoragePath, text: str) -> None:
         raise FileError(f"{path} cannot be written: {error}. Next: name another folder.") from None
 
 
-def dataset(path: StoragePath) -> Any:
+def make_dataset(path: StoragePath) -> Any:
     """Return a file as OpenLineage names it.
 
     Args:

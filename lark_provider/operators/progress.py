@@ -45,7 +45,7 @@ class Progress:
                 "is written already is not written twice."
             )
 
-    def reading(self, rows: Iterable[T]) -> Iterator[T]:
+    def track_rows(self, rows: Iterable[T]) -> Iterator[T]:
         """Yield rows, and log how many there were.
 
         Args:
@@ -60,7 +60,7 @@ class Progress:
             for count, row in enumerate(iterator, 1):
                 self.check()
                 if self._is_due():
-                    self.log.info("Read %d rows, %d a second.", count, self._rate(count, begun))
+                    self.log.info("Read %d rows, %d a second.", count, self._compute_rate(count, begun))
                 yield row
         finally:
             close = getattr(iterator, "close", None)
@@ -80,12 +80,12 @@ class Progress:
         if not done:
             self._begun = self._clock()
         elif self._is_due():
-            rate = self._rate(done, self._begun)
+            rate = self._compute_rate(done, self._begun)
             left = (total - done) / rate if rate else 0.0
             self.log.info("Wrote %d of %d records, %d a second; about %d s remain.", done, total, rate, left)
         self.check()
 
-    def _rate(self, count: int, begun: float) -> float:
+    def _compute_rate(self, count: int, begun: float) -> float:
         return count / max(self._clock() - begun, 0.001)
 
     def _is_due(self) -> bool:

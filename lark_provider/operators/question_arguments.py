@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.protocol.arguments import check_list, check_one_or_more, check_texts
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 OnReject: TypeAlias = Literal["fail", "skip", "return"]
 DEFAULT_OPTIONS = {"approve": "Approve", "reject": "Reject"}
@@ -65,7 +65,7 @@ def check_on_reject(on_reject: object) -> None:
         InvalidRequestError: It is something else.
     """
     if on_reject not in get_args(OnReject):
-        raise unknown_choice("on_reject", on_reject, get_args(OnReject))
+        raise make_unknown_choice_error("on_reject", on_reject, get_args(OnReject))
 
 
 def read_branches(branches: Any, options: Mapping[str, str]) -> dict[str, str | Sequence[str]] | None:

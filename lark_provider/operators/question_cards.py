@@ -12,7 +12,7 @@ from lark_provider.api import card_life
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.hooks import airflow_config
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.links import chat_url
+from lark_provider.hooks.links import make_chat_url
 from lark_provider.hooks.task import with_questions
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class OperatorCards:
             ConfigurationError: The connection's app is another than the question's.
             LarkError: Lark refused the card or was unreachable, or the database is unavailable.
         """
-        hook = self._hook_of(task_question)
+        hook = self._choose_hook(task_question)
         client = hook.client
         if client.app_id != task_question.app_id:
             raise ConfigurationError(
@@ -60,9 +60,9 @@ class OperatorCards:
                 f"recorded for app {task_question.app_id}: no click on this card would count. Next: "
                 "clear the task, so that it asks again, or change the connection back."
             )
-        sent = client.perform(card_life.show(self._live(task_question), card))
+        sent = client.perform(card_life.show(self._make_live_card(task_question), card))
         recorded = with_questions(lambda questions: questions.get(task_question.id))
-        return recorded or task_question, chat_url(client.base_url, sent.chat_id, hook.web_domain)
+        return recorded or task_question, make_chat_url(client.base_url, sent.chat_id, hook.web_domain)
 
     def show_outcome(
         self, task_question: TaskQuestion, click: CardClick | None = None, *, newer: str = ""
@@ -74,7 +74,7 @@ class OperatorCards:
             click: The click that decided it. Its message is another one if the card was forwarded.
             newer: A link to the chat with the card that takes its place.
         """
-        from lark_provider.api.cards.outcome import outcome_card
+        from lark_provider.api.cards.outcome import make_outcome_card
 
         if not task_question.is_ours:
             return
@@ -83,8 +83,8 @@ class OperatorCards:
             *([click.message_id] if click and click.message_id else []),
         }
         try:
-            ending = card_life.end_all(message_ids, outcome_card(task_question, click, newer=newer))
-            refused = self._hook_of(task_question).client.perform(ending)
+            ending = card_life.end_all(message_ids, make_outcome_card(task_question, click, newer=newer))
+            refused = self._choose_hook(task_question).client.perform(ending)
         except LarkError as error:
             refused = dict.fromkeys(message_ids, error)
         for message_id, why in refused.items():
@@ -123,22 +123,22 @@ class OperatorCards:
             self.show_outcome(closed)
 
     def _withdraw(self, wait_id: str, now: datetime, *, newer: str) -> None:
-        from lark_provider.api.cards.outcome import outcome_card
+        from lark_provider.api.cards.outcome import make_outcome_card
 
         old = with_questions(lambda questions: questions.get(wait_id))
-        if old is None or old.app_id != self._hook_of(old).client.app_id:
+        if old is None or old.app_id != self._choose_hook(old).client.app_id:
             return
         if old.message_ids or now - old.created_at >= _KEY_LIFETIME:
             self.show_outcome(old, newer=newer)
             return
         # Its worker died before it recorded the message, if it sent one.
-        ending = card_life.end(self._live(old), outcome_card(old, newer=newer))
-        self._hook_of(old).client.perform(ending)
+        ending = card_life.end(self._make_live_card(old), make_outcome_card(old, newer=newer))
+        self._choose_hook(old).client.perform(ending)
 
-    def _live(self, task_question: TaskQuestion) -> LiveCard:
+    def _make_live_card(self, task_question: TaskQuestion) -> LiveCard:
         from lark_provider.callbacks import waiting
 
-        question, database_url = task_question.question, airflow_config.database_url()
+        question, database_url = task_question.question, airflow_config.read_database_url()
 
         def record(sent: LiveCard) -> None:  # in a thread, which must not ask Airflow for the database
             message_id = str(sent.message_id)
@@ -150,13 +150,13 @@ class OperatorCards:
         how = {"receiver_id_type": question.receiver_type, "idempotency_key": task_question.id}
         return card_life.LiveCard(question.receiver, record, how)
 
-    def _hook_of(self, task_question: TaskQuestion) -> LarkHook:
+    def _choose_hook(self, task_question: TaskQuestion) -> LarkHook:
         """Return the hook of the connection recorded with a question; the DAG may name another one by now."""
         recorded = task_question.origin.conn_id
         return self.hook if recorded in {"", self.hook.lark_conn_id} else LarkHook(recorded)
 
 
-def question_card(question: Question, correlation: str) -> Any:
+def render_question_card(question: Question, correlation: str) -> Any:
     """Return the card of a question, with a mark if the connection redirects it.
 
     Args:
@@ -166,10 +166,10 @@ def question_card(question: Question, correlation: str) -> Any:
     Raises:
         InvalidRequestError: Lark would refuse the card.
     """
-    from lark_provider.api.cards.approval import approval_card
+    from lark_provider.api.cards.approval import make_approval_card
     from lark_provider.hooks.receivers import mark_redirected
 
-    card = approval_card(
+    card = make_approval_card(
         question.title,
         question.text,
         question.options,

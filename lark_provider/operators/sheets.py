@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.links import LarkSheetLink, sheet_url
+from lark_provider.hooks.links import LarkSheetLink, make_sheet_url
 from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ class SheetOperator(LarkOperator):
         self.sheet = sheet
         self.worksheet = worksheet
 
-    def _ref(self) -> SheetRef:
+    def _make_ref(self) -> SheetRef:
         """Return the worksheet, as the client takes it."""
         from lark_provider.api.clouddoc.sheets.targets import SheetRef
 
         return SheetRef(self.sheet or "", self.worksheet)
 
-    def _sheet_url(self) -> str:
-        return sheet_url(self.hook.client.base_url, self.sheet or "", self.hook.web_domain)
+    def _make_sheet_url(self) -> str:
+        return make_sheet_url(self.hook.client.base_url, self.sheet or "", self.hook.web_domain)
 
-    def _dataset(self, link: str) -> Any:
+    def _make_dataset(self, link: str) -> Any:
         """Return a spreadsheet as OpenLineage names it.
 
         Args:
@@ -72,12 +72,12 @@ def check_shares(share_with: Shares) -> None:
     Raises:
         InvalidRequestError: It has another form.
     """
-    for who, role in _pairs(share_with):
+    for who, role in _list_pairs(share_with):
         if not (isinstance(who, str) and isinstance(role, str)):
-            raise _misshapen((who, role))
+            raise _make_shape_error((who, role))
 
 
-def shares_of(share_with: Shares, hook: LarkHook) -> list[Share]:
+def make_shares(share_with: Shares, hook: LarkHook) -> list[Share]:
     """Return with whom to share; names of the connection's receivers are replaced by their ids.
 
     Where the connection redirects all messages, its one receiver gets the roles as well: a test then shows
@@ -93,12 +93,12 @@ def shares_of(share_with: Shares, hook: LarkHook) -> list[Share]:
     from lark_provider.api.clouddoc.drive.people import Share
 
     check_shares(share_with)
-    return [Share(hook.receiver(who).id, role) for who, role in _pairs(share_with)]
+    return [Share(hook.receiver(who).id, role) for who, role in _list_pairs(share_with)]
 
 
-def _pairs(share_with: Any) -> list[tuple[Any, Any]]:
+def _list_pairs(share_with: Any) -> list[tuple[Any, Any]]:
     if isinstance(share_with, Mapping) or not isinstance(share_with, str | Sequence):
-        raise _misshapen(share_with)
+        raise _make_shape_error(share_with)
     shares = [share_with] if isinstance(share_with, str) else share_with
     return [_pair(share) for share in shares]
 
@@ -108,18 +108,18 @@ def _pair(share: Any) -> tuple[Any, Any]:
         return share, "view"
     if isinstance(share, Mapping):
         if not share.keys() <= {"who", "role"} or "who" not in share:
-            raise _misshapen(share)
+            raise _make_shape_error(share)
         return share["who"], share.get("role", "view")
     if isinstance(share, Sequence):
         if len(share) != len(("who", "role")):
-            raise _misshapen(share)
+            raise _make_shape_error(share)
         return share[0], share[1]
     if not hasattr(share, "who"):
-        raise _misshapen(share)
+        raise _make_shape_error(share)
     return share.who, share.role
 
 
-def _misshapen(value: object) -> InvalidRequestError:
+def _make_shape_error(value: object) -> InvalidRequestError:
     return InvalidRequestError(
         f"share_with must list ids, or pairs of id and role, got {str(value)[:120]!r}. Next: write "
         '[("ou_…", "edit"), ("team@example.com", "view"), "oc_…"].'

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.links import LarkBitableLink, bitable_url
-from lark_provider.hooks.task import attempt_key, first_try, has_ledger, lark_errors, task_key
+from lark_provider.hooks.links import LarkBitableLink, make_bitable_url
+from lark_provider.hooks.task import (
+    compute_first_try,
+    convert_lark_errors,
+    has_ledger,
+    make_attempt_key,
+    make_task_key,
+)
 from lark_provider.operators import object_storage
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
@@ -67,16 +73,16 @@ class TableOperator(LarkOperator):
         """The base, or the link that names it."""
         return self.table or self.app_token
 
-    def _table_url(self, base_url: str) -> str:
-        return bitable_url(base_url, self.base, self.table_id or "", self.hook.web_domain)
+    def _make_table_url(self, base_url: str) -> str:
+        return make_bitable_url(base_url, self.base, self.table_id or "", self.hook.web_domain)
 
-    def _dataset(self) -> Any:
+    def _make_dataset(self) -> Any:
         """Return the table as OpenLineage names it."""
         from airflow.providers.common.compat.openlineage.facet import Dataset
 
-        from lark_provider.api.links import named_table
+        from lark_provider.api.links import parse_table
 
-        name = "/".join(filter(None, named_table(self.base, self.table_id)))
+        name = "/".join(filter(None, parse_table(self.base, self.table_id)))
         return Dataset(namespace=f"lark://{urlsplit(self.hook.client.base_url).netloc}", name=name)
 
 
@@ -130,14 +136,14 @@ class WritingOperator(ProgressMixin, TableOperator):
         self.rejects_path = rejects_path
         self.retry_rejects = retry_rejects
 
-    def _rows_to_retry(self) -> frozenset[int] | None:
+    def _read_retry_rows(self) -> frozenset[int] | None:
         """Return the numbers of the rows that the file of rejects lists; None without such a file."""
         if not self.retry_rejects:
             return None
-        from lark_provider.api.clouddoc.rejects import rows_of
-        from lark_provider.files.reading import ascii_text
+        from lark_provider.api.clouddoc.rejects import parse_row_numbers
+        from lark_provider.files.reading import read_ascii_text
 
-        return rows_of(ascii_text(object_storage.source_of(self.retry_rejects)))
+        return parse_row_numbers(read_ascii_text(object_storage.make_source(self.retry_rejects)))
 
     def _check_rejects_path(self) -> None:
         """Check where rejected rows will be listed: afterwards the others would be written already."""
@@ -146,9 +152,9 @@ class WritingOperator(ProgressMixin, TableOperator):
 
     def _write_rejects(self, rejects: Sequence[Reject]) -> int:
         """List the rejected rows in the log and in the file, and return how many they are."""
-        from lark_provider.api.clouddoc.rejects import row_count, to_csv
+        from lark_provider.api.clouddoc.rejects import count_rows, to_csv
 
-        rows, path = row_count(rejects), self.rejects_path
+        rows, path = count_rows(rejects), self.rejects_path
         if rejects:
             self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
         elif self.on_bad_row != "skip" or not path or not object_storage.is_local_file(path):
@@ -175,27 +181,27 @@ class WritingOperator(ProgressMixin, TableOperator):
             on_clear: What a cleared task does: `resume` or `restart`.
             settings: Further settings of `bulk_insert`.
         """
-        with lark_errors():
+        with convert_lark_errors():
             self._check_rejects_path()
             client = self.hook.client
             parts = ("bulk", self.base, self.table_id, *([self.retry_rejects] if self.retry_rejects else ()))
             # Without a ledger a cleared task would be refused or repeated as Lark's memory has it.
-            named = task_key if has_ledger() else attempt_key
-            source = self._source()
+            named = make_task_key if has_ledger() else make_attempt_key
+            source = self._choose_records()
             result = client.clouddoc.bitable.bulk_insert(
                 self.base,
                 self.table_id,
                 # A list is checked as a whole before anything is sent.
-                source if isinstance(source, list | tuple) else self.progress.reading(source),
+                source if isinstance(source, list | tuple) else self.progress.track_rows(source),
                 idempotency_key=idempotency_key or named(context, client, *parts),
                 keep_ids=False,
-                restart=first_try(context) if on_clear == "restart" else 0,
+                restart=compute_first_try(context) if on_clear == "restart" else 0,
                 on_bad_row=self.on_bad_row,
                 max_rejects=self.max_rejects,
-                retry_rows=self._rows_to_retry(),
+                retry_rows=self._read_retry_rows(),
                 **settings,
             )
-        self.bitable_link = self._table_url(client.base_url)
+        self.bitable_link = self._make_table_url(client.base_url)
         self.log.info(
             "Wrote %d records to %s in %d chunks; %d of them were already there.",
             result.written,
@@ -213,8 +219,8 @@ class WritingOperator(ProgressMixin, TableOperator):
         """Return the table as the load's output, for OpenLineage."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        inputs = [] if self.source is None else [object_storage.dataset(self.source)]
-        return OperatorLineage(inputs=inputs, outputs=[self._dataset()])
+        inputs = [] if self.source is None else [object_storage.make_dataset(self.source)]
+        return OperatorLineage(inputs=inputs, outputs=[self._make_dataset()])
 
     @property
     def _is_csv(self) -> bool:
@@ -227,15 +233,15 @@ class WritingOperator(ProgressMixin, TableOperator):
 
         keys: str | Sequence[str] = getattr(self, "key_fields", ())
         required = [keys] if isinstance(keys, str) else list(keys)
-        rows = reading.read(object_storage.source_of(path), self.source_encoding, required)
+        rows = reading.read(object_storage.make_source(path), self.source_encoding, required)
 
-        def field_types() -> dict[str, int]:
+        def fetch_field_types() -> dict[str, int]:
             fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
             return {field["field_name"]: field["type"] for field in fields}
 
-        return cells.from_file(rows, str(path), field_types)
+        return cells.from_file(rows, str(path), fetch_field_types)
 
-    def _source(self) -> Records:
+    def _choose_records(self) -> Records:
         if self.source is not None:
             return self._read_file(self.source)
         records: Records | None

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lark_provider.errors import InvalidRequestError, LarkError
-from lark_provider.hooks.links import LarkChatLink, chat_url
+from lark_provider.hooks.links import LarkChatLink, make_chat_url
 from lark_provider.hooks.mentions import mention_ids
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class LarkUpdateMessageOperator(LarkOperator):
 
     def execute(self, context: Context) -> str:  # noqa: ARG002 - Airflow's signature
         """Update the message."""
-        with lark_errors():
+        with convert_lark_errors():
             client = self.hook.client
             messaging = client.messaging
             if self.msg_type == "interactive":
@@ -69,18 +69,18 @@ class LarkUpdateMessageOperator(LarkOperator):
                         "into its Markdown."
                     )
                 messaging.update_card(self.message_id, self.content)
-                chat_id = self._chat(client)
+                chat_id = self._find_chat(client)
             else:
                 mentions = mention_ids(client, self.mentions) if self.mentions else ()
                 changed = messaging.edit(
                     self.message_id, self.content, msg_type=self.msg_type, mentions=mentions
                 )
                 chat_id = changed.data.get("chat_id", "")
-        self.chat_link = chat_url(client.base_url, chat_id, self.hook.web_domain)
+        self.chat_link = make_chat_url(client.base_url, chat_id, self.hook.web_domain)
         self.log.info("Updated %s %s.", self.msg_type, self.message_id)
         return self.message_id
 
-    def _chat(self, client: LarkServiceClient) -> str:
+    def _find_chat(self, client: LarkServiceClient) -> str:
         """Return the chat of a card, for the link; Lark does not return it when a card is updated."""
         try:
             [message, *_] = client.messaging.get(self.message_id).data["items"]

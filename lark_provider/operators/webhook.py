@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from lark_provider.errors import OutcomeUnknownError
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.hooks.templates import StrictTemplates
 from lark_provider.hooks.webhook import LarkWebhookHook
 
@@ -71,7 +71,7 @@ class LarkWebhookOperator(StrictTemplates, BaseOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Send the message."""
-        with lark_errors():
+        with convert_lark_errors():
             try:
                 self.hook.client.send(
                     self.content, msg_type=self.msg_type, title=self.title, mentions=self.mentions

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lark_provider.client import AsyncLarkServiceClient
-from lark_provider.client.base import app_of
+from lark_provider.client.base import get_app
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support.once import Once
 
@@ -51,7 +51,7 @@ class OutboxApps:
         self._unknown: dict[str, float] = {}
         self._logged = Once()
 
-    def unknown(self) -> list[str]:
+    def list_unknown(self) -> list[str]:
         """Return the ids of apps that are left to other processes now."""
         now = time.monotonic()
         return [app_id for app_id, until in self._unknown.items() if until > now]
@@ -67,18 +67,18 @@ class OutboxApps:
             StorageError: The registry cannot be used.
         """
         name = (app_id, base_url)
-        client = self._passed_clients.get(name) or (None if self._only_these else self._own_client(*name))
+        client = self._passed_clients.get(name) or (None if self._only_these else self._get_own_client(*name))
         if client is not None:
             try:
                 await client.resolve()
-                return KnownApp(app_of(client), client)
+                return KnownApp(get_app(client), client)
             except ConfigurationError as error:
                 self._note(app_id, str(error))
                 return None
         self._note(app_id, "it is not the app of this process's connection")
         return None
 
-    def _own_client(self, app_id: str, base_url: str) -> AsyncLarkServiceClient:
+    def _get_own_client(self, app_id: str, base_url: str) -> AsyncLarkServiceClient:
         client = self._own_clients.get((app_id, base_url))
         if client is None:
             client = self._own_clients[app_id, base_url] = AsyncLarkServiceClient(

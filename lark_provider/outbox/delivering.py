@@ -86,7 +86,7 @@ class Deliverer:
             StorageError: The database cannot be used.
             TimeoutError: It does not answer.
         """
-        unknown = self._apps.unknown()
+        unknown = self._apps.list_unknown()
 
         def claim() -> list[ClaimedRow]:
             seconds = self._seconds + _LEASE_SECONDS
@@ -155,7 +155,7 @@ class Deliverer:
             return
         reason = str(error)
         await _in_thread(lambda: self._outbox.give_up(row, self._me, reason))
-        measured.OUTBOX_GIVEN_UP.add(row.app_id, _why(error))
+        measured.OUTBOX_GIVEN_UP.add(row.app_id, _label_refusal(error))
         extra = {"row": row.id, "app": row.app_id, "error": reason}
         logger.error("Message given up", extra=extra)
 
@@ -176,7 +176,7 @@ class Deliverer:
         self._warnings.note((row.app_id, kind), log, overflow="outbox")
 
 
-def _why(error: LarkAPIError) -> str:
+def _label_refusal(error: LarkAPIError) -> str:
     """Return the label of a refusal."""
     if error.code in CARD_GONE:
         return "card_gone"
@@ -199,7 +199,7 @@ async def _send(row: ClaimedRow, known: KnownApp, message: Outgoing) -> str:
         answer = await messaging.send(message.receiver, content, msg_type=message.msg_type, **options)  # type: ignore[arg-type]  # as it was recorded
         return str(answer.data["message_id"])
 
-    open_ids = await _ids(known, message.emails)
+    open_ids = await _look_up_ids(known, message.emails)
     content, mentions = message.content, (*message.mentions, *open_ids.values())
     missing = [f"@{email}" for email in message.emails if email not in open_ids]
     if missing and isinstance(content, str):
@@ -215,7 +215,7 @@ async def _send(row: ClaimedRow, known: KnownApp, message: Outgoing) -> str:
         return await perform(message.plain, ())
 
 
-async def _ids(known: KnownApp, emails: tuple[str, ...]) -> dict[str, str]:
+async def _look_up_ids(known: KnownApp, emails: tuple[str, ...]) -> dict[str, str]:
     """Return open_ids by e-mail address; addresses that are not found are missing."""
     if not emails:
         return {}

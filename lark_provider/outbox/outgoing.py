@@ -87,7 +87,7 @@ def render_card_payload(shown: ShownIncident) -> str:
     """Return the outbox's payload for the card of an incident."""
     place = shown.place
     language = next((known for known in LANGUAGES if known == place.language), LANGUAGES[0])
-    content = failure.card(shown.event, language, shown.incident, shown.key)
+    content = failure.make_card(shown.event, language, shown.incident, shown.key)
     outgoing = build_message(
         place.receiver,
         place.receiver_type,
@@ -101,11 +101,11 @@ def render_card_payload(shown: ShownIncident) -> str:
 
 def _with_mentions(content: Any, msg_type: str, mentions: Mentions) -> Any:
     if msg_type == "interactive":
-        line = mentions.markdown()
+        line = mentions.render_markdown()
         return with_element(content, line) if line else content
-    words = _words(mentions.names)
+    words = _format_names(mentions.names)
     return f"{content} {words}" if words and isinstance(content, str) else content
 
 
-def _words(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     return " ".join(f"@{name}" for name in names)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.client.base import app_of, database_of
+from lark_provider.client.base import get_app, get_database_url
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.changes import apply_event
@@ -40,7 +40,7 @@ class Recorder:
     """
 
     def __init__(self, client: AsyncLarkServiceClient | LarkServiceClient) -> None:
-        self._app, database_url = app_of(client), database_of(client)
+        self._app, database_url = get_app(client), get_database_url(client)
         self.outbox = Outbox.from_config(database_url)
         self._incidents = Incidents.from_config(self._app, database_url)
 
@@ -65,7 +65,7 @@ class Recorder:
         """
         return self._incidents.change(key, change, outgoing.render_card_payload)
 
-    def event(
+    def record_event(
         self,
         place: IncidentPlace,
         event: RunEvent,
@@ -100,7 +100,7 @@ class Recorder:
 
         return self._incidents.record(place, event, change, outgoing.render_card_payload)
 
-    def message(self, message: Outgoing, key: str) -> str:
+    def record_message(self, message: Outgoing, key: str) -> str:
         """Record a message of its own.
 
         Args:

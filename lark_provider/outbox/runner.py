@@ -49,7 +49,7 @@ class OutboxRunner:
     async def arun(self, stop: Stop) -> None:
         """Deliver until stopped, in the caller's event loop; see `run`."""
         stopped: asyncio.Future[bool] = asyncio.wrap_future(threads.start(stop.wait))
-        delivering = asyncio.ensure_future(self._forever(stopped))
+        delivering = asyncio.ensure_future(self._run_forever(stopped))
         either: set[asyncio.Future[Any]] = {delivering, stopped}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait([delivering], timeout=_DRAIN_SECONDS)
@@ -57,14 +57,14 @@ class OutboxRunner:
         with suppress(asyncio.CancelledError):
             await delivering
 
-    async def _forever(self, stopped: asyncio.Future[bool]) -> None:
+    async def _run_forever(self, stopped: asyncio.Future[bool]) -> None:
         deliverer, pauses = Deliverer(self._outbox, self._apps), Backoff(_FIRST_PAUSE, _LAST_PAUSE)
         while not stopped.done():
             try:
                 tried = await deliverer.deliver_due()
             except (LarkError, TimeoutError) as error:
                 self._warn(error)
-                pause = pauses.next()
+                pause = pauses.compute_pause()
             else:
                 pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
                 pause = 0.0 if tried else self._idle

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from lark_provider.plugins import identity, settings
 from lark_provider.plugins.answering import Answerer, answer
 from lark_provider.plugins.clearing import Plans, ShownTry, clear
-from lark_provider.plugins.failures import act_on, incident
+from lark_provider.plugins.failures import act_on, read_incident
 from lark_provider.plugins.in_process import InProcess
-from lark_provider.plugins.sentences import sentence
+from lark_provider.plugins.sentences import describe_outcome
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
-from lark_provider.protocol.hitl.keys import action_of, card_of
+from lark_provider.protocol.hitl.keys import get_action, get_card_key
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.waits import CORRELATION
-from lark_provider.storage.clicked_cards import QuestionCard, is_incident, question_card
+from lark_provider.storage.clicked_cards import QuestionCard, find_question_card, is_incident
 from lark_provider.storage.people import People
 from lark_provider.support import threads
 
@@ -49,9 +49,9 @@ class Actions:
             LarkError: Our database or settings cannot be used.
         """
         open_id = click.operator.open_id
-        card = await threads.run(lambda: _card(click), _SECONDS)
+        card = await threads.run(lambda: _find_card(click), _SECONDS)
         if card is None:
-            return ClickResult("unknown_card", sentence("unknown_card"), open_id=open_id)
+            return ClickResult("unknown_card", describe_outcome("unknown_card"), open_id=open_id)
         resolved = await threads.run(lambda: _resolve_person(click), _SECONDS)
         if isinstance(resolved, identity.PersonRefusal):
             return ClickResult(
@@ -60,14 +60,14 @@ class Actions:
         who = Answerer(open_id, str(resolved.user.get_id()), str(resolved.user.get_name()))
         plans = Plans(
             lambda: results.plan(click.app_id, click.event_id),
-            lambda plan: results.decide(click, key_of(click) or "", plan),
+            lambda plan: results.decide(click, find_key(click) or "", plan),
         )
         async with InProcess(self._app, resolved.user) as airflow:
             if not isinstance(card, QuestionCard):
                 return await act_on(airflow, card, click, who, plans)
             if card.is_earlier:
-                return who.result("superseded")
-            if action_of(click.action.value) == "ask_again":
+                return who.make_result("superseded")
+            if get_action(click.action.value) == "ask_again":
                 task = card.question.task
                 return await clear(airflow, [ShownTry(task, task.task_id)], who, plans)
             return await answer(airflow, card, click, who)
@@ -91,23 +91,23 @@ class Actions:
         )
 
 
-def key_of(click: DeliveredClick) -> str | None:
+def find_key(click: DeliveredClick) -> str | None:
     """Return the key of the card that a click was on; None if it is not one of Airflow's."""
     value = click.action.value
     marked = value.get(CORRELATION) if isinstance(value, dict) else None
-    return card_of(marked) if isinstance(marked, str) else None
+    return get_card_key(marked) if isinstance(marked, str) else None
 
 
-def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
+def _find_card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
     """Return the card of a click; None if it is not recorded for that app and message. It blocks."""
-    key = key_of(click)
+    key = find_key(click)
     if key is None:
         return None
-    card = question_card(settings.DATABASE.url(), key)
+    card = find_question_card(settings.DATABASE.read_url(), key)
     if card is None:
         return (
-            incident(settings.DATABASE.url(), key, click)
-            if is_incident(settings.DATABASE.url(), key)
+            read_incident(settings.DATABASE.read_url(), key, click)
+            if is_incident(settings.DATABASE.read_url(), key)
             else None
         )
     if card.app_id != click.app_id:
@@ -120,7 +120,7 @@ def _card(click: DeliveredClick) -> QuestionCard | ShownIncident | None:
 
 def _resolve_person(click: DeliveredClick) -> identity.ActingUser | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
-    people = People(settings.DATABASE.url())
+    people = People(settings.DATABASE.read_url())
     clicker = identity.Clicker(
         app_id=click.app_id,
         tenant_key=click.tenant_key or "",

@@ -13,7 +13,7 @@ from lark_provider.plugins import guard, hold, settings
 from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.plugins.json_schema import load_validation
 from lark_provider.plugins.logs import get_logger
-from lark_provider.plugins.sentences import answered_by, sentence
+from lark_provider.plugins.sentences import describe_answerer, describe_outcome
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
 from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, DeliveredClick
 from lark_provider.protocol.hitl.model import End, HitlAnswer, HitlQuestion
@@ -43,7 +43,7 @@ class Answerer:
     user_id: str
     name: str
 
-    def result(
+    def make_result(
         self, outcome: AnswerOutcome, message: Mapping[str, str] | None = None, **more: Any
     ) -> ClickResult:
         """Return what became of the click.
@@ -53,7 +53,7 @@ class Answerer:
             message: The text for the person, by language; by default the sentence of the outcome.
             more: Other members of the result.
         """
-        text = sentence(outcome, person=self.name) if message is None else message
+        text = describe_outcome(outcome, person=self.name) if message is None else message
         return ClickResult(outcome, text, open_id=self.open_id, person=self.name, **more)
 
 
@@ -69,13 +69,13 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
     task = card.question.task
     reply = await airflow.call("GET", f"{task.path}/hitlDetails")
     if not reply.is_ok:
-        return refusal_result(reply, who)
+        return make_refusal_result(reply, who)
     wanted = _read(card, click)
     if reply.body["task_instance"]["id"] != task.ti_id:
-        return await _earlier_try_result(airflow, card.question, wanted, who)
+        return await _read_earlier_try_result(airflow, card.question, wanted, who)
     if reply.body["response_received"]:
-        return _recorded_result(reply.body, wanted, who)
-    unready = await _unready_result(card.question, reply.body["task_instance"]["state"], who)
+        return _make_recorded_result(reply.body, wanted, who)
+    unready = await _find_unready_result(card.question, reply.body["task_instance"]["state"], who)
     if unready is not None:
         return unready
     errors = (
@@ -83,7 +83,7 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
     )
     if errors or isinstance(wanted, dict):
         reason = "; ".join(f"{name}: {text}" for name, text in errors.items())
-        return who.result("invalid", sentence("invalid", reason=reason), errors=errors)
+        return who.make_result("invalid", describe_outcome("invalid", reason=reason), errors=errors)
     return await _send(airflow, card.question, wanted, who)
 
 
@@ -99,27 +99,29 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
     if patched.status == 409:  # noqa: PLR2004 - conflict: another answer came first
         current = await airflow.call("GET", path)
         if not current.is_ok:
-            return refusal_result(current, who)
+            return make_refusal_result(current, who)
         is_same_try = current.body["task_instance"]["id"] == question.task.ti_id
         if not is_same_try or not current.body["response_received"]:
-            return await _earlier_try_result(airflow, question, wanted, who)
-        return _recorded_result(current.body, wanted, who)
+            return await _read_earlier_try_result(airflow, question, wanted, who)
+        return _make_recorded_result(current.body, wanted, who)
     if patched.status == 403 and question.assignees:  # noqa: PLR2004 - forbidden
         assigned = {assignee.id: assignee.name for assignee in question.assignees}
         if who.user_id not in assigned:
             names = ", ".join(assigned.values())
-            return who.result("not_assigned", sentence("not_assigned", person=who.name, assignees=names))
+            return who.make_result(
+                "not_assigned", describe_outcome("not_assigned", person=who.name, assignees=names)
+            )
     if not patched.is_ok:
-        return refusal_result(patched, who)
-    if not await _GUARDED.all():
+        return make_refusal_result(patched, who)
+    if not await _GUARDED.covers_all():
         await asyncio.sleep(_READ_BACK_SECONDS)
         read_back = await airflow.call("GET", path)
         if read_back.is_ok and read_back.body["task_instance"]["id"] == question.task.ti_id:
-            return _recorded_result(read_back.body, wanted, who)
-    return _answered_result(patched.body, who)
+            return _make_recorded_result(read_back.body, wanted, who)
+    return _make_answered_result(patched.body, who)
 
 
-async def _earlier_try_result(
+async def _read_earlier_try_result(
     airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer | dict[str, str], who: Answerer
 ) -> ClickResult:
     """Return what became of a click on the question of an earlier try.
@@ -128,13 +130,13 @@ async def _earlier_try_result(
     """
     reply = await airflow.call("GET", f"{question.task.path}/hitlDetails/tries/{question.task.try_number}")
     if reply.is_unavailable:
-        return refusal_result(reply, who)
+        return make_refusal_result(reply, who)
     if reply.is_ok and reply.body["response_received"] and _is_own(reply.body, wanted, who):
-        return _answered_result(reply.body, who)
-    return who.result("superseded")
+        return _make_answered_result(reply.body, who)
+    return who.make_result("superseded")
 
 
-def refusal_result(reply: AirflowReply, who: Answerer) -> ClickResult:
+def make_refusal_result(reply: AirflowReply, who: Answerer) -> ClickResult:
     """Return what becomes of a click that Airflow refuses.
 
     Args:
@@ -142,14 +144,16 @@ def refusal_result(reply: AirflowReply, who: Answerer) -> ClickResult:
         who: The person.
     """
     if reply.is_unavailable:
-        return who.result("unavailable")
+        return who.make_result("unavailable")
     if reply.status == 410:  # noqa: PLR2004 - gone: by the guard
-        return who.result("superseded")
+        return who.make_result("superseded")
     if reply.status in {401, 403}:
-        return who.result("forbidden")
+        return who.make_result("forbidden")
     if reply.status == 404:  # noqa: PLR2004 - not found: the run or the DAG was deleted
-        return who.result("over", sentence("over", state=("已删除", "deleted")))
-    return who.result("invalid", sentence("invalid", reason=reply.detail or f"HTTP {reply.status}"))
+        return who.make_result("over", describe_outcome("over", state=("已删除", "deleted")))
+    return who.make_result(
+        "invalid", describe_outcome("invalid", reason=reply.detail or f"HTTP {reply.status}")
+    )
 
 
 def _read(card: QuestionCard, click: DeliveredClick) -> HitlAnswer | dict[str, str]:
@@ -161,19 +165,21 @@ def _read(card: QuestionCard, click: DeliveredClick) -> HitlAnswer | dict[str, s
         return {name: texts[language] for name, texts in error.errors.items()}
 
 
-async def _unready_result(question: HitlQuestion, state: str | None, who: Answerer) -> ClickResult | None:
+async def _find_unready_result(
+    question: HitlQuestion, state: str | None, who: Answerer
+) -> ClickResult | None:
     """Return why a question takes no answer: the task does not wait, or not for long enough."""
     if state == "running":  # Its process has not ended yet.
-        return who.result("too_early")
+        return who.make_result("too_early")
     if state not in hold.PARKED:
         shown = state or ("已清除", "cleared")
-        return who.result("over", sentence("over", state=shown))
+        return who.make_result("over", describe_outcome("over", state=shown))
     task = question.task
     parked = await threads.run(
         lambda: hold.read_status(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
     )
-    if parked is not None and parked.remaining(settings.HOLD.seconds()) > 0:
-        return who.result("too_early")
+    if parked is not None and parked.compute_remaining(settings.HOLD.get_seconds()) > 0:
+        return who.make_result("too_early")
     return None
 
 
@@ -196,7 +202,7 @@ def _find_faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str])
     return errors
 
 
-def _recorded_result(
+def _make_recorded_result(
     detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer
 ) -> ClickResult:
     """Return what became of a click whose question has an answer: it may be this click's own.
@@ -204,13 +210,13 @@ def _recorded_result(
     The answer of a delivery that was never acknowledged, since a process died, is found here again.
     """
     if _is_own(detail, wanted, who):
-        return _answered_result(detail, who)
+        return _make_answered_result(detail, who)
     by = detail["responded_by_user"]
     name = None if by is None else by["name"]
     end = _read_end(detail, name, None)
     shown = ", ".join(end.options)
-    message = sentence("already_answered", who=answered_by(name), options=shown)
-    return who.result("already_answered", message, end=end)
+    message = describe_outcome("already_answered", who=describe_answerer(name), options=shown)
+    return who.make_result("already_answered", message, end=end)
 
 
 def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer) -> bool:
@@ -225,9 +231,9 @@ def _is_own(detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who:
     )
 
 
-def _answered_result(detail: Mapping[str, Any], who: Answerer) -> ClickResult:
+def _make_answered_result(detail: Mapping[str, Any], who: Answerer) -> ClickResult:
     end = _read_end(detail, who.name, who.open_id)
-    return who.result("answered", sentence("answered", options=", ".join(end.options)), end=end)
+    return who.make_result("answered", describe_outcome("answered", options=", ".join(end.options)), end=end)
 
 
 def _read_end(detail: Mapping[str, Any], name: str | None, open_id: str | None) -> End:
@@ -248,12 +254,12 @@ class _Guarded:
     def __init__(self) -> None:
         self._until, self._all = float("-inf"), False
 
-    async def all(self) -> bool:
+    async def covers_all(self) -> bool:
         """Return it; False if it cannot be known."""
         if time.monotonic() >= self._until:
             try:
                 self._all = await threads.run(
-                    lambda: ApiServers(settings.DATABASE.url()).all_guarded(), _DATABASE_SECONDS
+                    lambda: ApiServers(settings.DATABASE.read_url()).are_all_guarded(), _DATABASE_SECONDS
                 )
             except Exception:  # Without the database, the answer is read back.
                 logger.warning("Guard state of API servers unknown; reading answers back", exc_info=True)

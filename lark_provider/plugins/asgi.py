@@ -16,7 +16,7 @@ BODY_SECONDS = 10.0
 """How long a client may take to send a body."""
 
 
-def path_of(scope: AsgiScope) -> str:
+def get_path(scope: AsgiScope) -> str:
     """Return a request's path below where the plugin is mounted.
 
     Args:
@@ -26,7 +26,7 @@ def path_of(scope: AsgiScope) -> str:
     return path.removeprefix(root) if root else path
 
 
-def header(scope: AsgiScope, name: str) -> str:
+def get_header(scope: AsgiScope, name: str) -> str:
     """Return a header of a request; empty if it is missing, or was sent twice.
 
     Args:
@@ -46,7 +46,7 @@ async def read_body(scope: AsgiScope, receive: AsgiReceive, limit: int) -> bytes
         receive: Receives its body.
         limit: How many bytes it may have; what is longer is not read to its end.
     """
-    length = header(scope, "content-length")
+    length = get_header(scope, "content-length")
     if length and not (length.isascii() and length.isdigit() and int(length[:20]) <= limit):
         return 413
     body = b""

@@ -14,7 +14,7 @@ Marker = str | tuple[str, int]
 """How Airflow's endpoint names what it clears: a task, or a task and its map index."""
 
 
-def last_row() -> int:
+def read_last_row() -> int:
     """Return the id of the latest row; 0 if there is none."""
     from airflow.models.log import Log
     from airflow.utils.session import create_session
@@ -27,7 +27,7 @@ def last_row() -> int:
         return int(result.scalar() or 0)
 
 
-def cleared_since(row: int, dag_id: str, run_id: str, person: str) -> set[Marker]:
+def read_cleared(row: int, dag_id: str, run_id: str, person: str) -> set[Marker]:
     """Return what a person has had cleared in a run.
 
     Args:
@@ -49,10 +49,10 @@ def cleared_since(row: int, dag_id: str, run_id: str, person: str) -> set[Marker
     )
     with create_session() as session:
         texts = [entry.extra for entry in session.execute(wanted)]
-    return {marker for text in texts for marker in _markers(text)}
+    return {marker for text in texts for marker in _parse_markers(text)}
 
 
-def _markers(extra: str | None) -> set[Marker]:
+def _parse_markers(extra: str | None) -> set[Marker]:
     try:
         named = json.loads(extra or "{}").get("task_ids") or []
         return {

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from lark_provider.plugins import audit
-from lark_provider.plugins.answering import Answerer, refusal_result
+from lark_provider.plugins.answering import Answerer, make_refusal_result
 from lark_provider.plugins.audit import Marker
 from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.plugins.sentences import retry_sentence
@@ -121,21 +121,21 @@ async def clear(
     text = await threads.run(plans.read, _SECONDS)
     tries = shown[:MAX_TRIES] if text is None else Plan.load(text).tries
     try:
-        unchanged = await _unchanged_tries(airflow, tries)
+        unchanged = await _select_unchanged_tries(airflow, tries)
     except _RefusedError as refused:
-        return refusal_result(refused.reply, who)
+        return make_refusal_result(refused.reply, who)
     changed = [shown_try for shown_try in tries if shown_try not in unchanged]
     if text is None:
         others = [shown_try.label for shown_try in (*shown[MAX_TRIES:], *changed)]
         plan, is_again = await _decide(unchanged, [*others, *unknown], plans)
     else:
         plan, is_again = Plan.load(text), True
-    by_person = await _cleared_tries(plan, who) if is_again else []
+    by_person = await _select_cleared_tries(plan, who) if is_again else []
     cleared_before = [shown_try for shown_try in changed if shown_try in by_person]
     return await _apply(airflow, plan, unchanged, cleared_before, who)
 
 
-async def _unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry]) -> list[ShownTry]:
+async def _select_unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry]) -> list[ShownTry]:
     """Return those that are still the last try of their task, and failed."""
     replies = await map_few(lambda shown_try: _read(airflow, shown_try.task), tries, _AT_ONCE)
     return [
@@ -147,7 +147,7 @@ async def _unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry]) -> lis
 
 async def _decide(tries: Sequence[ShownTry], others: Sequence[str], plans: Plans) -> tuple[Plan, bool]:
     """Record a plan; return the one that counts, and whether that is of another delivery of this click."""
-    proposed = Plan(tuple(tries), tuple(others), await threads.run(audit.last_row, _SECONDS)).dump()
+    proposed = Plan(tuple(tries), tuple(others), await threads.run(audit.read_last_row, _SECONDS)).dump()
     recorded = await threads.run(lambda: plans.decide(proposed), _SECONDS)
     return Plan.load(recorded), recorded != proposed  # Another process may have recorded its own first.
 
@@ -172,22 +172,22 @@ async def _apply(
     if to_clear:
         reply = await _post(airflow, to_clear)
         if not reply.is_ok:
-            return refusal_result(reply, who)
+            return make_refusal_result(reply, who)
     cleared = [shown_try for shown_try in plan.tries if shown_try in to_clear or shown_try in cleared_before]
     left = [shown_try.label for shown_try in plan.tries if shown_try not in cleared]
     message = retry_sentence(
-        _names([shown_try.label for shown_try in cleared]), _names([*left, *plan.others])
+        _format_names([shown_try.label for shown_try in cleared]), _format_names([*left, *plan.others])
     )
-    return who.result("retried" if cleared else "superseded", message)
+    return who.make_result("retried" if cleared else "superseded", message)
 
 
-async def _cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
+async def _select_cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
     """Return which tries of a plan the person has had cleared since it was made."""
     if not plan.tries:
         return []
     first = plan.tries[0].task
     markers = await threads.run(
-        lambda: audit.cleared_since(plan.after, first.dag_id, first.run_id, who.name), _SECONDS
+        lambda: audit.read_cleared(plan.after, first.dag_id, first.run_id, who.name), _SECONDS
     )
     return [shown_try for shown_try in plan.tries if shown_try.marker in markers]
 
@@ -204,7 +204,7 @@ async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
     return await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)
 
 
-def _names(labels: Sequence[str]) -> str:
+def _format_names(labels: Sequence[str]) -> str:
     """Return names for a sentence; a hundred of them would hide what it says."""
     more = len(labels) - _MAX_NAMED
     return ", ".join([*labels[:_MAX_NAMED], *([f"… (+{more})"] if more > 0 else [])])

@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
-from lark_provider.plugins.acting import Actions, key_of
+from lark_provider.plugins.acting import Actions, find_key
 from lark_provider.plugins.logs import get_logger
-from lark_provider.plugins.sentences import sentence
+from lark_provider.plugins.sentences import describe_outcome
 from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, DeliveredClick, read_click
@@ -54,7 +54,7 @@ class Clicks:
             return
         if request.is_proven and request.name == CHECK_EVENT:
             logger.info("Delivery of clicks checked")
-            await send_result(send, _plain("invalid"))
+            await send_result(send, _make_result("invalid"))
             return
         click = read_signed(request, read_click, lambda delivered: delivered.event_id)
         if isinstance(click, Refused):
@@ -62,10 +62,10 @@ class Clicks:
                 logger.warning("Unproven click refused", extra={"client": request.client})
             elif click.outcome == "invalid":
                 logger.error("Delivered click is unreadable", extra={"error": click.reason})
-            await send_result(send, _plain(click.outcome, click.reason))
+            await send_result(send, _make_result(click.outcome, click.reason))
             return
         with self._turns.take() as is_free:
-            busy = _plain("busy", open_id=click.operator.open_id)
+            busy = _make_result("busy", open_id=click.operator.open_id)
             result = await self._decide(click) if is_free else busy
         await send_result(send, result)
 
@@ -74,12 +74,12 @@ class Clicks:
         began = time.monotonic()
         try:
             async with asyncio.timeout(_SECONDS):
-                result = await self._once(click)
+                result = await self._perform_once(click)
         except InvalidRequestError as error:  # As of a run that no URL names; it stays so.
-            result = _plain("invalid", str(error), open_id=click.operator.open_id)
+            result = _make_result("invalid", str(error), open_id=click.operator.open_id)
         except Exception:  # Nothing is recorded, and the bridge delivers the click again.
             logger.exception("Click not applied; it can be delivered again", extra=_log_fields(click))
-            result = _plain("unavailable", open_id=click.operator.open_id)
+            result = _make_result("unavailable", open_id=click.operator.open_id)
         fields = _log_fields(click) | {
             "outcome": result.outcome,
             "person": result.person,
@@ -91,15 +91,17 @@ class Clicks:
             logger.info("Click refused", extra=fields)
         return result
 
-    async def _once(self, click: DeliveredClick) -> ClickResult:
-        results = await threads.run(lambda: ClickResults(settings.DATABASE.url()), _DATABASE_SECONDS)
-        known = await threads.run(lambda: results.result(click.app_id, click.event_id), _DATABASE_SECONDS)
+    async def _perform_once(self, click: DeliveredClick) -> ClickResult:
+        results = await threads.run(lambda: ClickResults(settings.DATABASE.read_url()), _DATABASE_SECONDS)
+        known = await threads.run(
+            lambda: results.find_result(click.app_id, click.event_id), _DATABASE_SECONDS
+        )
         if known is not None:
             return await self._actions.with_link(click, known)
         result = await self._actions.act(click, results)
         if not result.is_final:
             return result
-        key = key_of(click) or ""
+        key = find_key(click) or ""
         recorded = await threads.run(lambda: results.finish(click, key, result), _DATABASE_SECONDS)
         # The link holds a code, which is not recorded.
         return result if recorded.outcome == result.outcome else recorded
@@ -111,9 +113,9 @@ def _log_fields(click: DeliveredClick) -> dict[str, str | None]:
         "app_id": click.app_id,
         "event_id": click.event_id,
         "open_id": click.operator.open_id,
-        "card": key_of(click),
+        "card": find_key(click),
     }
 
 
-def _plain(outcome: AnswerOutcome, reason: str = "", open_id: str | None = None) -> ClickResult:
-    return ClickResult(outcome, sentence(outcome, reason=reason), open_id=open_id)
+def _make_result(outcome: AnswerOutcome, reason: str = "", open_id: str | None = None) -> ClickResult:
+    return ClickResult(outcome, describe_outcome(outcome, reason=reason), open_id=open_id)

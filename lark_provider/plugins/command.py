@@ -62,10 +62,10 @@ class Commands:
                 logger.warning("Unproven command refused", extra={"client": request.client})
             elif command.outcome == "invalid":
                 logger.error("Delivered command is unreadable", extra={"error": command.reason})
-            await send_result(send, _plain(command.outcome, command.reason))
+            await send_result(send, _make_result(command.outcome, command.reason))
             return
         with self._turns.take() as is_free:
-            result = await self._decide(command) if is_free else _plain("busy")
+            result = await self._decide(command) if is_free else _make_result("busy")
         await send_result(send, result)
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:
@@ -82,7 +82,7 @@ class Commands:
                 result = await self._perform(command)
         except Exception:  # A run that was started all the same is found by its id.
             logger.exception("Command not performed; it can be delivered again", extra=fields)
-            result = _plain("unavailable")
+            result = _make_result("unavailable")
         fields |= {"outcome": result.outcome, "seconds": str(round(time.monotonic() - began, 3))}
         if result.status == 200:  # noqa: PLR2004 - OK
             logger.info("Command performed for the person who typed it", extra=fields)
@@ -102,9 +102,9 @@ class Commands:
 def _resolve_person(command: DeliveredCommand) -> identity.ActingUser | identity.PersonRefusal:
     """Return the user of Airflow that a person acts as, or why they may not. It blocks."""
     clicker = identity.Clicker(command.app_id, command.tenant_key, command.open_id, command.tenant_key)
-    people = People(settings.DATABASE.url())
+    people = People(settings.DATABASE.read_url())
     return identity.Identities(people, settings=settings.PEOPLE.read).resolve(clicker)
 
 
-def _plain(outcome: CommandOutcome, reason: str = "") -> CommandResult:
+def _make_result(outcome: CommandOutcome, reason: str = "") -> CommandResult:
     return CommandResult(outcome, describe(outcome, reason=reason))

@@ -46,7 +46,7 @@ class Directory:
     """
 
     def __init__(self, client: Callable[[str], LarkServiceClient] | None = None) -> None:
-        self._client = client or _client
+        self._client = client or _make_client
 
     def get(self, app_id: str, open_id: str) -> DirectoryEntry:
         """Return what Lark says of a person, cached for a minute.
@@ -73,17 +73,17 @@ class Directory:
             return DirectoryEntry("inactive")
         if not user.get("status"):
             _warn(app_id, "The scope contact:user.employee:readonly is missing.")
-        return DirectoryEntry(_standing(user), user.get("name") or "", user.get("enterprise_email") or "")
+        return DirectoryEntry(_get_status(user), user.get("name") or "", user.get("enterprise_email") or "")
 
 
-def _standing(user: User) -> Standing:
+def _get_status(user: User) -> Standing:
     status = user.get("status")
     if not status:
         return "unknown"
     return "inactive" if any(status.get(flag) for flag in _LEFT) else "active"
 
 
-def _client(app_id: str) -> LarkServiceClient:
+def _make_client(app_id: str) -> LarkServiceClient:
     return LarkServiceClient(app_id=app_id, deadline=_DEADLINE, max_retries=1)
 
 

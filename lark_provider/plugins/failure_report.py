@@ -39,9 +39,9 @@ def report(task_instance: Any, error: BaseException | str | None, seconds: float
     end = time.monotonic() + seconds
     where = {"dag_id": task_instance.dag_id, "task_id": task_instance.task_id}
     try:
-        notifiers = list(_notifiers(task_instance))
+        notifiers = list(_iterate_notifiers(task_instance))
     except Exception as failure:  # noqa: BLE001 - the file, a setting or a secrets backend; all are reported alike
-        why = airflow_context.one_line(failure, seconds)
+        why = airflow_context.format_error(failure, seconds)
         _logger.error("Receivers of the failure not found", extra={**where, "error": why})  # noqa: TRY400 - no secrets
         return
     if not notifiers:
@@ -62,21 +62,21 @@ def report(task_instance: Any, error: BaseException | str | None, seconds: float
         notifier.notify(context)
 
 
-def _notifiers(task_instance: Any) -> Iterator[LarkNotifier]:
+def _iterate_notifiers(task_instance: Any) -> Iterator[LarkNotifier]:
     """Yield a notifier for each receiver: those of the configuration, else those of the routes."""
-    conn_id = _option("failure_conn_id", "lark_default")
-    named = [part.strip() for part in _option("failure_receiver").split(",")]
+    conn_id = _read_option("failure_conn_id", "lark_default")
+    named = [part.strip() for part in _read_option("failure_receiver").split(",")]
     if any(named):
-        language = _language()
+        language = _read_language()
         for receiver in filter(None, named):
             yield LarkNotifier(receiver_id=receiver, lark_conn_id=conn_id, language=language, event="failure")
         return
-    path = config.routes()
+    path = config.get_routes_path()
     if path is not None:
-        yield from _routed_notifiers(task_instance, conn_id, path)
+        yield from _iterate_routed_notifiers(task_instance, conn_id, path)
 
 
-def _routed_notifiers(task_instance: Any, conn_id: str, path: str) -> Iterator[LarkNotifier]:
+def _iterate_routed_notifiers(task_instance: Any, conn_id: str, path: str) -> Iterator[LarkNotifier]:
     from lark_provider.api.routes.reading import read_routes
     from lark_provider.hooks.lark import LarkHook
 
@@ -99,8 +99,8 @@ def _routed_notifiers(task_instance: Any, conn_id: str, path: str) -> Iterator[L
             )
 
 
-def _language() -> Language:
-    value = _option("failure_language", "zh")
+def _read_language() -> Language:
+    value = _read_option("failure_language", "zh")
     for language in _LANGUAGES:
         if value == language:
             return language
@@ -109,7 +109,7 @@ def _language() -> Language:
     )
 
 
-def _option(name: str, default: str = "") -> str:
+def _read_option(name: str, default: str = "") -> str:
     """Return an option of `[lark]`, or its environment variable, such as `LARK_FAILURE_RECEIVER`."""
     value = ENVIRONMENT.get(f"LARK_{name.upper()}") or conf.get(SECTION, name, fallback="") or ""
     return value.strip() or default

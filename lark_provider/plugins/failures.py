@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.client import LarkServiceClient
-from lark_provider.client.base import app_of
-from lark_provider.plugins.answering import Answerer, refusal_result
+from lark_provider.client.base import get_app
+from lark_provider.plugins.answering import Answerer, make_refusal_result
 from lark_provider.plugins.clearing import Plans, ShownTry, clear
-from lark_provider.plugins.sentences import sentence
+from lark_provider.plugins.sentences import describe_outcome
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick
-from lark_provider.protocol.hitl.keys import action_of
+from lark_provider.protocol.hitl.keys import get_action
 from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.protocol.incidents.model import Failure
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
@@ -29,7 +29,7 @@ _MAX_NOTE_LENGTH = 1000
 _DEADLINE = 6.0
 
 
-def incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
+def read_incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
     """Return the recorded incident of a click; None if there is none for that app and message. It blocks.
 
     Args:
@@ -44,7 +44,7 @@ def incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | None:
     """
     client = LarkServiceClient(app_id=click.app_id, deadline=_DEADLINE)
     client.resolve()
-    shown = Incidents(url, app_of(client)).find(key)
+    shown = Incidents(url, get_app(client)).find(key)
     if shown is None:
         return None
     messages = {shown.message_id, *shown.incident.cards} - {None}
@@ -63,47 +63,49 @@ async def act_on(
         who: The person.
         plans: What the click clears, as recorded.
     """
-    action, at = action_of(click.action.value), click.clicked_at.astimezone(UTC)
+    action, at = get_action(click.action.value), click.clicked_at.astimezone(UTC)
     if action == "retry":
         failed = [failure for failure in shown.incident.failures if not failure.recovered]
-        known = [ShownTry(_task(shown.place, failure), failure.label) for failure in failed if failure.ti_id]
+        known = [
+            ShownTry(_make_task(shown.place, failure), failure.label) for failure in failed if failure.ti_id
+        ]
         return await clear(
             airflow, known, who, plans, unknown=[failure.label for failure in failed if not failure.ti_id]
         )
     if action == "claim":
-        return await _note(
+        return await _add_note(
             airflow, shown.place, f"Claimed in Lark by {who.name}, {at:%Y-%m-%d %H:%M} UTC", who
         )
     if action == "mute" and (muted := read_mute(click.action.option, shown.incident)) is not None:
         task_id, hours = muted
         until = at + timedelta(hours=hours)
         text = f"Task {task_id} muted in Lark by {who.name} until {until:%Y-%m-%d %H:%M} UTC"
-        return await _note(airflow, shown.place, text, who)
-    return who.result(
-        "invalid", sentence("invalid", reason=("卡片上没有这个操作", "the card does not offer this"))
+        return await _add_note(airflow, shown.place, text, who)
+    return who.make_result(
+        "invalid", describe_outcome("invalid", reason=("卡片上没有这个操作", "the card does not offer this"))
     )
 
 
-async def _note(airflow: InProcess, place: IncidentPlace, text: str, who: Answerer) -> ClickResult:
+async def _add_note(airflow: InProcess, place: IncidentPlace, text: str, who: Answerer) -> ClickResult:
     """Add a line to the note of the run: it needs the right to change the run, and leaves an audit row."""
     path = f"/dags/{quote(place.dag_id, safe='')}/dagRuns/{quote(place.run_id, safe='')}"
     reply = await airflow.call("GET", path)
     if not reply.is_ok:
-        return refusal_result(reply, who)
-    lines: list[str] = [*_lines(reply.body), text]
+        return make_refusal_result(reply, who)
+    lines: list[str] = [*_list_note_lines(reply.body), text]
     if text in lines[:-1]:  # Delivered again, after a process died.
         lines.pop()
     while len("\n".join(lines)) > _MAX_NOTE_LENGTH and len(lines) > 1:
         lines.pop(0)
     note = "\n".join(lines)[:_MAX_NOTE_LENGTH]
     done = await airflow.call("PATCH", path, {"note": note}, update_mask="note")
-    return who.result("noted") if done.is_ok else refusal_result(done, who)
+    return who.make_result("noted") if done.is_ok else make_refusal_result(done, who)
 
 
-def _lines(run: Mapping[str, object]) -> list[str]:
+def _list_note_lines(run: Mapping[str, object]) -> list[str]:
     note = run.get("note")
     return note.splitlines() if isinstance(note, str) else []
 
 
-def _task(place: IncidentPlace, failure: Failure) -> TaskInstance:
+def _make_task(place: IncidentPlace, failure: Failure) -> TaskInstance:
     return TaskInstance(failure.ti_id, place.dag_id, place.run_id, failure.task_id, failure.map_index)

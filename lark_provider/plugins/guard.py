@@ -40,7 +40,7 @@ def install() -> str | None:
         from airflow.models.hitl import HITLDetail
         from airflow.models.taskinstance import TaskInstance
 
-        problem = _lacking(HITLDetail, _QUESTION) or _lacking(TaskInstance, _TASK)
+        problem = _describe_missing(HITLDetail, _QUESTION) or _describe_missing(TaskInstance, _TASK)
         if problem is None:
             with _lock:
                 if not hasattr(HITLDetail, _MARK):
@@ -57,7 +57,7 @@ def install() -> str | None:
     return problem
 
 
-def _lacking(model: Any, columns: tuple[str, ...]) -> str | None:
+def _describe_missing(model: Any, columns: tuple[str, ...]) -> str | None:
     from sqlalchemy import inspect
 
     mapper = inspect(model)
@@ -73,7 +73,7 @@ def _listen(model: Any) -> None:
 
     table = model.__table__
 
-    def first_wins(_mapper: Any, connection: Any, target: Any) -> None:
+    def let_first_win(_mapper: Any, connection: Any, target: Any) -> None:
         # The task wipes an earlier answer when it asks again; that is not an answer.
         if target.responded_at is None or not inspect(target).attrs.responded_at.history.has_changes():
             return
@@ -95,4 +95,4 @@ def _listen(model: Any) -> None:
                 "and is not allowed to write again.",
             )
 
-    event.listen(model, "before_update", first_wins)
+    event.listen(model, "before_update", let_first_win)

@@ -57,7 +57,7 @@ class TaskStatus:
     state: str | None
     seconds: float
 
-    def remaining(self, hold: float) -> float:
+    def compute_remaining(self, hold: float) -> float:
         """Return how long an answer has to wait at least, in seconds; 0 if it may go on.
 
         Args:
@@ -102,10 +102,10 @@ def read_status(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskS
     state, since, now = row
     if since is None:
         return TaskStatus(state, float("inf"))
-    return TaskStatus(state, (_utc(now or datetime.now(UTC)) - _utc(since)).total_seconds())
+    return TaskStatus(state, (_ensure_utc(now or datetime.now(UTC)) - _ensure_utc(since)).total_seconds())
 
 
-def _utc(value: datetime) -> datetime:
+def _ensure_utc(value: datetime) -> datetime:
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
@@ -162,7 +162,7 @@ class Hold:
             except Exception:  # It is Airflow's own database; the request will say what is wrong.
                 logger.warning("Answer not held: Airflow's database did not answer", exc_info=True)
                 return None
-            left = 0.0 if parked is None else parked.remaining(self._seconds)
+            left = 0.0 if parked is None else parked.compute_remaining(self._seconds)
             if left <= 0:
                 return None
             if time.monotonic() + left > deadline:

@@ -100,7 +100,7 @@ class Identities:
         base_url: Callable[[], str | None] | None = None,
     ) -> None:
         self._people, self._directory = people, directory or Directory()
-        self._settings, self._base_url = settings, base_url or configured_base_url
+        self._settings, self._base_url = settings, base_url or read_base_url
 
     def resolve(self, clicker: Clicker) -> ActingUser | PersonRefusal:
         """Return the user that a person acts as, or a refusal. It blocks.
@@ -162,12 +162,12 @@ class Identities:
                 "No page for linking people: [api] base_url is not set", extra={"open_id": clicker.open_id}
             )
             return _refuse(clicker, "unlinked", "no_page")
-        code = LinkCodes(self._people).new(Person(clicker.app_id, clicker.tenant_key, clicker.open_id))
+        code = LinkCodes(self._people).create(Person(clicker.app_id, clicker.tenant_key, clicker.open_id))
         url = f"{base_url.rstrip('/')}/lark/link?code={code}"
         return _refuse(clicker, "unlinked", "unlinked", link_url=url)
 
 
-def configured_base_url() -> str | None:
+def read_base_url() -> str | None:
     """Return `[api] base_url` of Airflow; None if it is not set."""
     from airflow.configuration import conf
 

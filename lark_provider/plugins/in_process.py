@@ -63,7 +63,7 @@ class InProcess:
     """
 
     def __init__(self, app: AsgiApplication, user: BaseUser) -> None:
-        token = users.auth_manager().generate_jwt(user, expiration_time_in_seconds=TOKEN_SECONDS)
+        token = users.find_auth_manager().generate_jwt(user, expiration_time_in_seconds=TOKEN_SECONDS)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         self._http = httpx.AsyncClient(
             transport=transport, base_url="http://localhost", headers={"Authorization": f"Bearer {token}"}

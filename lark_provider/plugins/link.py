@@ -24,14 +24,14 @@ from starlette.routing import Route
 from lark_provider.errors import LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, DirectoryEntry
-from lark_provider.plugins.identity import configured_base_url
+from lark_provider.plugins.identity import read_base_url
 from lark_provider.plugins.link_html import (
     FORM_HEADERS,
     HEADERS,
+    choose_language,
     confirm_page,
-    language_of,
-    linked_page,
-    message_page,
+    render_linked_page,
+    render_message_page,
     shorten,
 )
 from lark_provider.plugins.logs import get_logger
@@ -81,7 +81,7 @@ class LinkPage:
         self,
         people: People,
         directory: Directory | None = None,
-        base_url: Callable[[], str | None] = configured_base_url,
+        base_url: Callable[[], str | None] = read_base_url,
     ) -> None:
         self._people, self._directory, self._base_url = people, directory or Directory(), base_url
 
@@ -100,7 +100,7 @@ class LinkPage:
         # Access logs are written when the request ends, from this very scope.
         request.scope["query_string"] = _REDACTED
         if not _CODE.fullmatch(code):
-            return self._message(request, _Answer(400, "no_code"))
+            return self._render_message(request, _Answer(400, "no_code"))
         # Relative, so that it holds behind any prefix of a reverse proxy; likewise the cookie has no path.
         response = RedirectResponse("link", 303, headers=dict(HEADERS))
         response.set_cookie(
@@ -118,25 +118,29 @@ class LinkPage:
         try:
             answer: Response = await handler(request)
         except _Answer as answered:
-            return self._message(request, answered)
+            return self._render_message(request, answered)
         except AuthManagerUnsupportedError as error:
             logger.warning("Auth manager cannot restore users", extra={"reason": str(error)})
-            return self._message(request, _Answer(501, "unsupported"))
+            return self._render_message(request, _Answer(501, "unsupported"))
         except InactiveUserError as error:
             logger.warning("Airflow user not linked", extra={"reason": str(error)})
-            return self._message(request, _Answer(403, "no_account"))
+            return self._render_message(request, _Answer(403, "no_account"))
         except LarkError:
             logger.exception("Page for linking people failed")
-            return self._message(request, _Answer(503, "unavailable"))
+            return self._render_message(request, _Answer(503, "unavailable"))
         return answer
 
     async def _show(self, request: Request, notice: str | None = None) -> Response:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        listed, replaced = await run_in_threadpool(self._about, visit)
+        listed, replaced = await run_in_threadpool(self._look_up_person, visit)
         page = confirm_page(
-            _language(request), _rows(visit, listed), visit.proof, replaces=replaced, notice=notice
+            _choose_language(request),
+            _list_rows(visit, listed),
+            visit.proof,
+            replaces=replaced,
+            notice=notice,
         )
         return HTMLResponse(page, 200 if notice is None else 403, headers=dict(FORM_HEADERS))
 
@@ -151,7 +155,7 @@ class LinkPage:
         listed = await run_in_threadpool(self._require_present, visit.person)
         linked = await run_in_threadpool(LinkCodes(self._people).link, visit.code, visit.account)
         if linked is None:
-            raise _Answer(410, await run_in_threadpool(self._why_not, visit.code))
+            raise _Answer(410, await run_in_threadpool(self._explain_code, visit.code))
         logger.info(
             "Person linked",
             extra={
@@ -160,7 +164,7 @@ class LinkPage:
                 "airflow_user": visit.account.user_name,
             },
         )
-        page = linked_page(_language(request), _rows(visit, listed))
+        page = render_linked_page(_choose_language(request), _list_rows(visit, listed))
         response = HTMLResponse(page, headers=dict(HEADERS))
         response.delete_cookie(CODE_COOKIE, path=None)  # type: ignore[arg-type] # as it was set
         return response
@@ -173,14 +177,14 @@ class LinkPage:
             raise _Answer(400, "no_code")
         if link_code.state != "valid":
             raise _Answer(410, link_code.state)
-        session = request.cookies.get(_session_cookie(), "")
+        session = request.cookies.get(_get_cookie_name(), "")
         if not session:
-            return RedirectResponse(self._login_url(), 303, headers=dict(HEADERS))
-        account = await _account(session)
-        proof = _proof(session, code, account)
+            return RedirectResponse(self._make_login_url(), 303, headers=dict(HEADERS))
+        account = await _read_account(session)
+        proof = _compute_proof(session, code, account)
         return _Visit(code, link_code.person, account, proof)
 
-    def _about(self, visit: _Visit) -> tuple[DirectoryEntry, str | None]:
+    def _look_up_person(self, visit: _Visit) -> tuple[DirectoryEntry, str | None]:
         """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""
         listed, person = self._require_present(visit.person), visit.person
         try:
@@ -198,7 +202,7 @@ class LinkPage:
             raise _Answer(403, "left")
         return listed
 
-    def _why_not(self, code: str) -> str:
+    def _explain_code(self, code: str) -> str:
         link_code = LinkCodes(self._people).find(code)
         return "no_code" if link_code is None else "used" if link_code.state == "valid" else link_code.state
 
@@ -212,12 +216,12 @@ class LinkPage:
             logger.warning("Link refused: the form came from another site", extra={"origin": origin[:200]})
             raise _Answer(403, "foreign_origin")
 
-    def _message(self, request: Request, answer: _Answer) -> Response:
-        login = self._login_url() if answer.login else None
-        page = message_page(_language(request), answer.key, login=login)
+    def _render_message(self, request: Request, answer: _Answer) -> Response:
+        login = self._make_login_url() if answer.login else None
+        page = render_message_page(_choose_language(request), answer.key, login=login)
         return HTMLResponse(page, answer.status, headers=dict(HEADERS))
 
-    def _login_url(self) -> str:
+    def _make_login_url(self) -> str:
         """Return Airflow's login, which leads back here; nothing in it comes from the request."""
         root = urlsplit(self._base_url() or "").path.rstrip("/")
         return f"{root}/api/v2/auth/login?next={quote(f'{root}/lark{PATH}', safe='')}"
@@ -226,18 +230,18 @@ class LinkPage:
         return request.url.scheme == "https" or (self._base_url() or "").startswith("https:")
 
 
-def application(page: LinkPage) -> Starlette:
+def make_application(page: LinkPage) -> Starlette:
     """Return the page as an ASGI application, to be mounted at `/lark`.
 
     Args:
         page: The page.
     """
-    app = Starlette(routes=routes(page))
+    app = Starlette(routes=make_routes(page))
     app.router.redirect_slashes = False
     return app
 
 
-def routes(page: LinkPage) -> list[Route]:
+def make_routes(page: LinkPage) -> list[Route]:
     """Return the routes below `/lark`.
 
     Args:
@@ -246,17 +250,17 @@ def routes(page: LinkPage) -> list[Route]:
     return [Route(PATH, page.get, methods=["GET"]), Route(PATH, page.post, methods=["POST"])]
 
 
-async def _account(session: str) -> Account:
+async def _read_account(session: str) -> Account:
     """Return the user of Airflow's session."""
     from jwt import InvalidTokenError
 
-    manager = users.auth_manager()
+    manager = users.find_auth_manager()
     try:
         user = await manager.get_user_from_token(session)
     except (InvalidTokenError, ValueError) as error:
         logger.warning("Airflow session refused", extra={"error": type(error).__name__})
         raise _Answer(401, "session", login=True) from None
-    return await run_in_threadpool(users.account, user, manager)
+    return await run_in_threadpool(users.make_account, user, manager)
 
 
 async def _form_value(request: Request, name: str) -> str:
@@ -279,7 +283,7 @@ async def _form_value(request: Request, name: str) -> str:
     return values[0] if len(values) == 1 else ""
 
 
-def _proof(session: str, code: str, account: Account) -> str:
+def _compute_proof(session: str, code: str, account: Account) -> str:
     """Return what only a page of this session, this code and this user has.
 
     The session's token is the key: it is secret, and a page of another site cannot read it.
@@ -288,18 +292,18 @@ def _proof(session: str, code: str, account: Account) -> str:
     return hmac.new(session.encode("utf-8", "surrogatepass"), text.encode(), hashlib.sha256).hexdigest()
 
 
-def _session_cookie() -> str:
+def _get_cookie_name() -> str:
     from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
 
     return COOKIE_NAME_JWT_TOKEN
 
 
-def _rows(visit: _Visit, listed: DirectoryEntry) -> list[tuple[str, str, str]]:
+def _list_rows(visit: _Visit, listed: DirectoryEntry) -> list[tuple[str, str, str]]:
     person, account = visit.person, visit.account
     lark = (listed.name, shorten(person.open_id)) if listed.name else (shorten(person.open_id), "")
     number = account.user_id if account.user_id != account.user_name else ""
     return [("lark", *lark), ("airflow", account.user_name, number)]
 
 
-def _language(request: Request) -> str:
-    return language_of(request.headers.get("accept-language", ""))
+def _choose_language(request: Request) -> str:
+    return choose_language(request.headers.get("accept-language", ""))

@@ -45,7 +45,7 @@ FORM_HEADERS: Mapping[str, str] = {**HEADERS, "Referrer-Policy": "same-origin"}
 The address of the page has no code in it, and no other site is told it."""
 
 
-def language_of(accepted: str) -> str:
+def choose_language(accepted: str) -> str:
     """Return the language to show: `zh` or `en`, as `Accept-Language` prefers it; English otherwise.
 
     Args:
@@ -54,13 +54,13 @@ def language_of(accepted: str) -> str:
     best, most = "en", 0.0
     for part in accepted[:1000].split(","):
         tag, _, parameter = part.strip().lower().partition(";")
-        name, quality = tag.partition("-")[0].strip(), _quality(parameter.strip())
+        name, quality = tag.partition("-")[0].strip(), _parse_quality(parameter.strip())
         if name in {"zh", "en"} and quality > most:
             best, most = name, quality
     return best
 
 
-def _quality(parameter: str) -> float:
+def _parse_quality(parameter: str) -> float:
     if not parameter.startswith("q="):
         return 1.0
     digits = parameter.removeprefix("q=")[:5]
@@ -76,7 +76,7 @@ def shorten(open_id: str) -> str:
     return open_id if len(open_id) <= _SHORT else f"{open_id[:_ENDS]}…{open_id[-_ENDS:]}"
 
 
-def message_page(language: str, key: str, *, login: str | None = None) -> str:
+def render_message_page(language: str, key: str, *, login: str | None = None) -> str:
     """Return a page that says one thing.
 
     Args:
@@ -87,10 +87,10 @@ def message_page(language: str, key: str, *, login: str | None = None) -> str:
     button = (
         "" if login is None else f'<p><a class="button" href="{escape(login)}">{_(language, "login")}</a></p>'
     )
-    return _page(language, "title", f"<p>{_(language, key)}</p>{button}")
+    return _render_page(language, "title", f"<p>{_(language, key)}</p>{button}")
 
 
-def linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
+def render_linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
     """Return the page that says that it is done.
 
     Args:
@@ -98,7 +98,7 @@ def linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
         rows: The user and the person who were linked: for each the key of a label, a name, and what tells it
             from others of that name.
     """
-    return _page(language, "done_title", f"{_rows(language, rows)}<p>{_(language, 'done')}</p>")
+    return _render_page(language, "done_title", f"{_render_rows(language, rows)}<p>{_(language, 'done')}</p>")
 
 
 def confirm_page(
@@ -120,10 +120,10 @@ def confirm_page(
     """
     again = "" if notice is None else f'<p class="warn" role="alert">{_(language, notice)}</p>'
     old = "" if replaces is None else f'<p class="warn">{_(language, "replaces")}{escape(replaces)}</p>'
-    return _page(
+    return _render_page(
         language,
         "title",
-        f"{again}{_rows(language, rows)}<p>{_(language, 'explain')}</p>{old}"
+        f"{again}{_render_rows(language, rows)}<p>{_(language, 'explain')}</p>{old}"
         f'<p class="warn">{_(language, "warn")}</p>'
         # Without an action the form goes to the page's own address, whatever a reverse proxy puts before it.
         f'<form method="post"><input type="hidden" name="proof" value="{escape(proof)}">'
@@ -131,7 +131,7 @@ def confirm_page(
     )
 
 
-def _rows(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
+def _render_rows(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
     shown = (
         f"<dt>{_(language, label)}</dt><dd>{escape(name)} <small>{escape(more)}</small></dd>"
         for label, name, more in rows
@@ -139,7 +139,7 @@ def _rows(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
     return f"<dl>{''.join(shown)}</dl>"
 
 
-def _page(language: str, title: str, content: str) -> str:
+def _render_page(language: str, title: str, content: str) -> str:
     heading = _(language, title)
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{heading}</title>'

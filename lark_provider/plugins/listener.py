@@ -27,7 +27,7 @@ SECONDS = 3.0
 _reported: set[str] = set()
 
 
-def listeners() -> list[object]:
+def list_listeners() -> list[object]:
     """Return what a plugin registers as its `listeners`: this module, or nothing if it is not configured.
 
     It raises nothing, since Airflow would drop the whole plugin.
@@ -49,7 +49,7 @@ def on_task_instance_failed(task_instance: Any, error: BaseException | str | Non
     if runner is None or not isinstance(task_instance, runner.RuntimeTaskInstance):
         return
     ti_id = str(task_instance.id)
-    if _state(task_instance) != "failed" or ti_id in _reported or _has_notifier(task_instance):
+    if _get_state(task_instance) != "failed" or ti_id in _reported or _has_notifier(task_instance):
         return
     _reported.add(ti_id)
     # A thread, since nothing else ends a secrets backend, a database or a name server that hangs; a daemon,
@@ -61,7 +61,7 @@ def on_task_instance_failed(task_instance: Any, error: BaseException | str | Non
     thread.start()
     thread.join(SECONDS)
     if thread.is_alive():
-        logger = _field_logger()
+        logger = _get_field_logger()
         logger.error(
             "Failure report timed out; the task is not held up",
             extra={"dag_id": task_instance.dag_id, "task_id": task_instance.task_id, "seconds": SECONDS},
@@ -74,7 +74,7 @@ def _report(task_instance: Any, error: BaseException | str | None) -> None:
 
         report(task_instance, error, SECONDS * 0.8)
     except BaseException as failure:  # noqa: BLE001 - a listener must not fail its task, and this is a thread's end
-        logger = _field_logger()
+        logger = _get_field_logger()
         logger.error(  # noqa: TRY400 - the traceback could hold secrets
             "Failure report failed",
             extra={
@@ -85,7 +85,7 @@ def _report(task_instance: Any, error: BaseException | str | None) -> None:
         )
 
 
-def _state(task_instance: Any) -> str:
+def _get_state(task_instance: Any) -> str:
     state = task_instance.state
     return str(getattr(state, "value", state))
 
@@ -104,13 +104,13 @@ def _is_on() -> bool:
     try:
         value = _read_setting()
     except Exception as error:  # noqa: BLE001 - a plugin that cannot be loaded would be worse
-        logger = _field_logger()
+        logger = _get_field_logger()
         logger.error(  # noqa: TRY400 - the traceback says nothing more
             "Failure listener is off: its configuration cannot be read", extra={"error": type(error).__name__}
         )
         return False
     if value.lower() not in {"", "1", "true", "t", "yes", "on", "0", "false", "f", "no", "off"}:
-        logger = _field_logger()
+        logger = _get_field_logger()
         logger.error(
             "Failure listener is off: [lark] failure_listener must be true or false. Next: set it to true to "
             "report failures.",
@@ -128,7 +128,7 @@ def _read_setting() -> str:
     return (conf.get("lark", "failure_listener", fallback="") or "").strip()
 
 
-def _field_logger() -> FieldLogger:
+def _get_field_logger() -> FieldLogger:
     from lark_provider.plugins.logs import get_logger  # A task that does not fail must not pay for it.
 
     return get_logger(__name__)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "/lark"
 
 
-async def lark(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+async def serve_lark(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
     """Serve `/lark`; 404 unless the plugin is configured. An ASGI application.
 
     Args:
@@ -54,9 +54,9 @@ class LarkPlugin(AirflowPlugin):
 
     name = "lark"
     fastapi_apps = [  # noqa: RUF012 - as Airflow has it
-        {"app": lark, "url_prefix": PREFIX, "name": "lark"}
+        {"app": serve_lark, "url_prefix": PREFIX, "name": "lark"}
     ]
-    listeners = listener.listeners()
+    listeners = listener.list_listeners()
     fastapi_root_middlewares = [  # noqa: RUF012 - as Airflow has it
         {"middleware": guard_middleware, "args": [], "kwargs": {}, "name": "lark: one answer counts"}
     ]

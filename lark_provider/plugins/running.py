@@ -15,7 +15,7 @@ from lark_provider.protocol.commands.delivery import (
     CommandOutcome,
     CommandResult,
     DeliveredCommand,
-    run_id_of,
+    make_run_id,
 )
 from lark_provider.protocol.errors import InvalidRequestError
 
@@ -78,7 +78,7 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
     most = "1" if command.act == "status" else _RUNS
     reply = await airflow.call("GET", f"{dag}/dagRuns", order_by="-run_after", limit=most)
     if not reply.is_ok:
-        return _refusal_result(reply, command, person)
+        return _make_refusal_result(reply, command, person)
     runs = reply.body["dag_runs"]
     if not runs:
         return CommandResult("shown", describe("no_runs", dag=command.dag_id))
@@ -88,7 +88,7 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
             "GET", f"{dag}/dagRuns/{quote(runs[0]['dag_run_id'], safe='')}/taskInstances", limit=_TASKS
         )
         if not tasks.is_ok:
-            return _refusal_result(tasks, command, person)
+            return _make_refusal_result(tasks, command, person)
         lines += _describe_tasks(tasks.body["task_instances"], int(tasks.body["total_entries"]))
     text = "\n".join(lines)
     return CommandResult("shown", {"zh": text, "en": text})
@@ -97,15 +97,15 @@ async def perform(airflow: InProcess, command: DeliveredCommand, person: str) ->
 async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: str) -> CommandResult:
     details = await airflow.call("GET", f"{dag}/details")
     if not details.is_ok:
-        return _refusal_result(details, command, person)
+        return _make_refusal_result(details, command, person)
     params = details.body.get("params") or {}
     try:
         conf = convert(command.arguments, params)
     except InvalidRequestError as error:
-        return _invalid(str(error))
+        return _make_invalid_result(str(error))
     if faults := _find_faults(conf, params):
-        return _invalid(faults)
-    run_id = run_id_of(command.message_id)
+        return _make_invalid_result(faults)
+    run_id = make_run_id(command.message_id)
     body = {
         "dag_run_id": run_id,
         "logical_date": None,
@@ -116,7 +116,7 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
     if done.status == _CONFLICT:  # Delivered again, after an answer was lost: the run is there.
         done = await airflow.call("GET", f"{dag}/dagRuns/{run_id}")
     if not done.is_ok:
-        return _refusal_result(done, command, person)
+        return _make_refusal_result(done, command, person)
     text = describe("started", person=person, dag=command.dag_id, run=run_id)
     if details.body.get("is_paused"):
         text = {
@@ -157,14 +157,14 @@ def _describe_tasks(tasks: list[Mapping[str, Any]], total: int) -> list[str]:
     return [f"{shown}{rest}"] + ([f"failed: {', '.join(failed[:10])}"] if failed else [])
 
 
-def _invalid(reason: str) -> CommandResult:
+def _make_invalid_result(reason: str) -> CommandResult:
     return CommandResult("invalid", describe("invalid", reason=reason))
 
 
-def _refusal_result(reply: AirflowReply, command: DeliveredCommand, person: str) -> CommandResult:
+def _make_refusal_result(reply: AirflowReply, command: DeliveredCommand, person: str) -> CommandResult:
     if reply.is_unavailable:
         return CommandResult("unavailable", describe("unavailable"))
     outcome: CommandOutcome = "not_found" if reply.status == _NOT_FOUND else "forbidden"
     if reply.status in {401, 403, _NOT_FOUND}:
         return CommandResult(outcome, describe(outcome, person=person, dag=command.dag_id))
-    return _invalid(reply.detail or f"HTTP {reply.status}")
+    return _make_invalid_result(reply.detail or f"HTTP {reply.status}")

@@ -66,7 +66,7 @@ _REST = ("；未重新运行（之后已有变化）：{others}", "; not run aga
 _NOTHING = ("没有可以重新运行的任务：{others}", "Nothing was run again, since all has changed: {others}")
 
 
-def sentence(outcome: AnswerOutcome, **values: str | tuple[str, str]) -> dict[str, str]:
+def describe_outcome(outcome: AnswerOutcome, **values: str | tuple[str, str]) -> dict[str, str]:
     """Return what a person is told.
 
     Args:
@@ -85,7 +85,7 @@ def retry_sentence(tasks: str, others: str) -> dict[str, str]:
     """
     if not tasks:
         return _fill(_NOTHING, {"others": others})
-    message = sentence("retried", tasks=tasks)
+    message = describe_outcome("retried", tasks=tasks)
     if not others:
         return message
     rest = _fill(_REST, {"others": others})
@@ -93,7 +93,7 @@ def retry_sentence(tasks: str, others: str) -> dict[str, str]:
     return {name: text.removesuffix(marks[name]) + rest[name] + marks[name] for name, text in message.items()}
 
 
-def answered_by(name: str | None) -> str | tuple[str, str]:
+def describe_answerer(name: str | None) -> str | tuple[str, str]:
     """Return who has answered, for a sentence.
 
     Args:

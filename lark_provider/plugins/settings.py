@@ -13,7 +13,7 @@ from lark_provider import config
 from lark_provider.hooks import airflow_config
 from lark_provider.plugins.logs import get_logger
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
+from lark_provider.protocol.hitl.people import PeopleSettings, read_people_settings
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
 from lark_provider.support.environment import ENVIRONMENT
 
@@ -27,7 +27,7 @@ MAX_HOLD = 300.0
 _MARGIN = 5.0
 
 
-def secrets(environ: Mapping[str, str] = ENVIRONMENT) -> BridgeSecrets | None:
+def read_secrets(environ: Mapping[str, str] = ENVIRONMENT) -> BridgeSecrets | None:
     """Return the secrets of the bridge; None unless the plugin is configured.
 
     It is if `LARK_BRIDGE_SECRET` and a database of ours are: by `[lark] database_url` or `database_conn_id`,
@@ -60,13 +60,13 @@ class _Problem:
 _PROBLEM = _Problem()
 
 
-def active() -> BridgeSecrets | None:
+def find_active_secrets() -> BridgeSecrets | None:
     """Return the secrets of the bridge; None if the plugin is off; a wrong setting is logged once."""
     problem = None
     try:
-        bridge_secrets = secrets()
+        bridge_secrets = read_secrets()
         if bridge_secrets is not None:
-            HOLD.seconds()
+            HOLD.get_seconds()
     except ConfigurationError as error:
         bridge_secrets, problem = None, str(error)
     _PROBLEM.note(problem)
@@ -105,7 +105,7 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
 
 def _hold_of_file(environ: Mapping[str, str]) -> float | None:
     """Return `hold` of `lark.yaml`; None if there is none. A broken file must not turn the plugin off."""
-    path = config.routes(environ)
+    path = config.get_routes_path(environ)
     if path is None:
         return None
     from lark_provider.api.routes.reading import read_routes
@@ -124,7 +124,7 @@ class _Hold:
         self._lock = threading.Lock()
         self._seconds: float | None = None
 
-    def seconds(self) -> float:
+    def get_seconds(self) -> float:
         """Return it; raises as `hold_seconds`."""
         with self._lock:
             if self._seconds is None:
@@ -142,18 +142,18 @@ class _Database:
         self._lock = threading.Lock()
         self._url: URL | None = None
 
-    def url(self) -> URL:
+    def read_url(self) -> URL:
         """Return it. It may block."""
         from lark_provider.storage import urls
 
         with self._lock:
             if self._url is None:
-                self._url = urls.database(airflow_config.database_url())
+                self._url = urls.database(airflow_config.read_database_url())
             return self._url
 
 
 DATABASE = _Database()
-"""Read with `DATABASE.url()`, never on the event loop."""
+"""Read with `DATABASE.read_url()`, never on the event loop."""
 
 
 class _People:
@@ -180,7 +180,7 @@ class _People:
             with self._lock:
                 if self._read is None or self._read[0] != stamp:
                     document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-                    self._read = (stamp, people_settings(document if isinstance(document, dict) else {}))
+                    self._read = (stamp, read_people_settings(document if isinstance(document, dict) else {}))
                 return self._read[1]
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigurationError(

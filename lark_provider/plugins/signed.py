@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from lark_provider.plugins.asgi import header, read_body, send_json
+from lark_provider.plugins.asgi import get_header, read_body, send_json
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.proof import (
     EVENT_HEADER,
@@ -97,7 +97,7 @@ async def receive_signed(
         await send_json(send, body, "{}")
         return None
     name, at, signature = (
-        header(scope, header_name) for header_name in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER)
+        get_header(scope, header_name) for header_name in (EVENT_HEADER, TIME_HEADER, SIGNATURE_HEADER)
     )
     is_proven = secrets.prove(scope["method"], path, at, name, body, signature, now=time.time())
     return SignedRequest(name, body, is_proven, (scope.get("client") or ("",))[0])

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lark_provider.plugins import settings
-from lark_provider.plugins.asgi import path_of, send_json
+from lark_provider.plugins.asgi import get_path, send_json
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class _Site:
         """Return the page where people link themselves; its database may be looked up first."""
         async with self._lock:
             if self._link is None:
-                from lark_provider.plugins.link import LinkPage, application
+                from lark_provider.plugins.link import LinkPage, make_application
                 from lark_provider.storage.people import People
 
-                url = await threads.run(settings.DATABASE.url, _SECONDS)
-                self._link = application(LinkPage(People(url)))
+                url = await threads.run(settings.DATABASE.read_url, _SECONDS)
+                self._link = make_application(LinkPage(People(url)))
             return self._link
 
 
@@ -51,10 +51,10 @@ _sites: list[_Site] = []
 """At most one site: a process has one application, but in tests."""
 
 
-def _site(app: AsgiApplication) -> _Site | None:
+def _get_site(app: AsgiApplication) -> _Site | None:
     """Return the pages for an application; None if the plugin is not configured."""
     if not (_sites and _sites[0].app is app):
-        secrets = settings.active()
+        secrets = settings.find_active_secrets()
         if secrets is None:
             return None
         _sites[:] = [_Site(app, secrets)]
@@ -73,7 +73,7 @@ async def serve(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         return
-    site, path = _site(scope["app"]), path_of(scope).rstrip("/")
+    site, path = _get_site(scope["app"]), get_path(scope).rstrip("/")
     if site is not None and path == "/click":
         await site.clicks.serve(scope, receive, send)
     elif site is not None and path == "/command":

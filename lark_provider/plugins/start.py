@@ -32,12 +32,12 @@ def start(app: AsgiApplication) -> AsgiApplication:
         The middleware that holds answers; `app` itself if the plugin is not configured, or wrongly.
     """
     try:
-        if settings.active() is None:
+        if settings.find_active_secrets() is None:
             return app
         show_fields()
         problem = guard.install()
         _start_recording(problem)
-        return Hold(app, settings.HOLD.seconds())
+        return Hold(app, settings.HOLD.get_seconds())
     except Exception:  # Airflow must start, whatever is wrong with us.
         logger.exception("Lark plugin failed to start; answers are neither guarded nor held")
         return app
@@ -54,7 +54,7 @@ def _record_repeatedly(problem: str | None) -> None:
     """Record this process now and once a minute; an unavailable database only makes that late."""
     from lark_provider.storage.api_servers import RENEWAL_SECONDS, ApiServer, ApiServers, process_id
 
-    airflow_version = _airflow_version()
+    airflow_version = _get_airflow_version()
     server = ApiServer(
         id=process_id(time.time()),
         host=socket.gethostname(),
@@ -62,7 +62,7 @@ def _record_repeatedly(problem: str | None) -> None:
         airflow_version=airflow_version,
         guarded=problem is None,
         problem=problem,
-        hold_seconds=settings.HOLD.seconds(),
+        hold_seconds=settings.HOLD.get_seconds(),
     )
     logger.info(
         "Lark plugin started in this API server",
@@ -74,7 +74,7 @@ def _record_repeatedly(problem: str | None) -> None:
     )
     while True:
         try:
-            ApiServers(settings.DATABASE.url()).record(server)
+            ApiServers(settings.DATABASE.read_url()).record(server)
         except Exception as error:  # noqa: BLE001 - it is tried again, and the server goes on
             logger.warning(
                 "API server not recorded in Lark's database; trying again in a minute",
@@ -83,7 +83,7 @@ def _record_repeatedly(problem: str | None) -> None:
         time.sleep(RENEWAL_SECONDS)
 
 
-def _airflow_version() -> str:
+def _get_airflow_version() -> str:
     from airflow import __version__ as found
 
     return str(found)

@@ -38,7 +38,7 @@ class InactiveUserError(LarkError):
     """The user of Airflow does not exist any more, was deactivated, or must confirm the link again."""
 
 
-def auth_manager() -> Manager:
+def find_auth_manager() -> Manager:
     """Return the auth manager of this API server.
 
     Raises:
@@ -49,12 +49,12 @@ def auth_manager() -> Manager:
     return get_auth_manager()
 
 
-def name_of(manager: Manager) -> str:
+def get_manager_name(manager: Manager) -> str:
     """Return what identifies an auth manager in a link: its class, with its module."""
     return f"{type(manager).__module__}.{type(manager).__qualname__}"
 
 
-def account(user: BaseUser, manager: Manager | None = None) -> Account:
+def make_account(user: BaseUser, manager: Manager | None = None) -> Account:
     """Return what a link stores of a user.
 
     It blocks with FAB, which queries its database.
@@ -67,10 +67,10 @@ def account(user: BaseUser, manager: Manager | None = None) -> Account:
         AuthManagerUnsupportedError: The user could not be restored from it later.
         InactiveUserError: The user does not exist any more, or is not active.
     """
-    manager = manager or auth_manager()
+    manager = manager or find_auth_manager()
     stored = manager.serialize_user(user)
-    name = name_of(manager)
-    stored_account = Account(name, str(user.get_id()), str(user.get_name()), _plain(stored, name))
+    name = get_manager_name(manager)
+    stored_account = Account(name, str(user.get_id()), str(user.get_name()), _make_plain_user(stored, name))
     again = restore(Linked(_NO_ONE, stored_account, datetime.now(UTC)), manager)
     if str(again.get_id()) != stored_account.user_id:
         raise AuthManagerUnsupportedError(
@@ -93,14 +93,14 @@ def restore(linked: Linked, manager: Manager | None = None) -> BaseUser:
         InactiveUserError: The link was made with another auth manager; the user does not exist any more, has
             another name or is not active; or the auth manager cannot tell, and the link is old.
     """
-    manager = manager or auth_manager()
-    known, name = linked.account, name_of(manager)
+    manager = manager or find_auth_manager()
+    known, name = linked.account, get_manager_name(manager)
     if known.auth_manager != name:
         raise InactiveUserError(
             f"The link of {known.user_name!r} was made with the auth manager {known.auth_manager}; Airflow "
             f"uses {name} now. Next: link again."
         )
-    user = _restoring(manager)(manager, linked)
+    user = _choose_restore(manager)(manager, linked)
     if user is None:
         raise InactiveUserError(
             f"The Airflow user {known.user_name!r} does not exist or is not active. Next: ask an "
@@ -119,18 +119,18 @@ def find_by_name(name: str, manager: Manager | None = None) -> BaseUser | None:
     Raises:
         AuthManagerUnsupportedError: The auth manager keeps no list of users.
     """
-    manager = manager or auth_manager()
-    kind = _kind(manager)
+    manager = manager or find_auth_manager()
+    kind = _get_kind(manager)
     if kind == _SIMPLE:
-        return _simple_users(manager).get(name)
+        return _read_simple_users(manager).get(name)
     if kind == _FAB:
         # Compared here again: on SQLite, FAB's column takes upper and lower case for the same.
         ids = [
             fab_user.id
-            for fab_user in _fab_users(lambda user: user.username == name)
+            for fab_user in _select_fab_users(lambda user: user.username == name)
             if fab_user.username == name
         ]
-        return _fab_user(manager, ids[0]) if len(ids) == 1 else None
+        return _find_fab_user(manager, ids[0]) if len(ids) == 1 else None
     raise _no_list(manager)
 
 
@@ -147,36 +147,36 @@ def with_email(address: str, manager: Manager | None = None) -> BaseUser | None:
     Raises:
         AuthManagerUnsupportedError: The auth manager keeps no list of users.
     """
-    manager = manager or auth_manager()
-    kind, wanted = _kind(manager), address.lower()
+    manager = manager or find_auth_manager()
+    kind, wanted = _get_kind(manager), address.lower()
     if kind == _SIMPLE:
         names = {wanted, wanted.partition("@")[0]}
-        users = [user for name, user in _simple_users(manager).items() if name.lower() in names]
+        users = [user for name, user in _read_simple_users(manager).items() if name.lower() in names]
         return users[0] if len(users) == 1 else None
     if kind == _FAB:
         pattern = "".join(f"\\{char}" if char in "\\%_" else char for char in address)
-        fab_users = _fab_users(lambda user: user.email.ilike(pattern, escape="\\"))
+        fab_users = _select_fab_users(lambda user: user.email.ilike(pattern, escape="\\"))
         ids = [fab_user.id for fab_user in fab_users if fab_user.email.lower() == wanted]
-        return _fab_user(manager, ids[0]) if len(ids) == 1 else None
+        return _find_fab_user(manager, ids[0]) if len(ids) == 1 else None
     raise _no_list(manager)
 
 
-def _kind(manager: Manager) -> str:
+def _get_kind(manager: Manager) -> str:
     """Return which of the known auth managers it is or subclasses; an empty text for another one."""
     classes = [f"{base.__module__}.{base.__qualname__}" for base in type(manager).__mro__]
     return next((kind for kind in (_SIMPLE, _FAB) if kind in classes), "")
 
 
-def _restoring(manager: Manager) -> Callable[[Manager, Linked], BaseUser | None]:
-    return {_SIMPLE: _simple, _FAB: _fab}.get(_kind(manager), _other)
+def _choose_restore(manager: Manager) -> Callable[[Manager, Linked], BaseUser | None]:
+    return {_SIMPLE: _restore_simple, _FAB: _restore_fab}.get(_get_kind(manager), _restore_other)
 
 
-def _simple(manager: Manager, linked: Linked) -> BaseUser | None:
+def _restore_simple(manager: Manager, linked: Linked) -> BaseUser | None:
     """Return the user as it is configured now: its role may have changed since it was linked."""
-    return _simple_users(manager).get(linked.account.user_id)
+    return _read_simple_users(manager).get(linked.account.user_id)
 
 
-def _simple_users(manager: Manager) -> dict[str, BaseUser]:
+def _read_simple_users(manager: Manager) -> dict[str, BaseUser]:
     from airflow.configuration import conf
 
     raw_users: list[Any] = manager.get_users()  # type: ignore[attr-defined] # of the Simple auth manager
@@ -192,16 +192,18 @@ def _simple_users(manager: Manager) -> dict[str, BaseUser]:
     return {user.get_id(): user for user in users}
 
 
-def _fab(manager: Manager, linked: Linked) -> BaseUser | None:
+def _restore_fab(manager: Manager, linked: Linked) -> BaseUser | None:
     sub = str(linked.account.user.get("sub", ""))
     if not (sub.isascii() and sub.isdigit() and sub == linked.account.user_id):
         return None
     # The name too: a database may give the number of a deleted user to a new one.
     name = linked.account.user_name
     ids = [
-        fab_user.id for fab_user in _fab_users(lambda user: user.id == int(sub)) if fab_user.username == name
+        fab_user.id
+        for fab_user in _select_fab_users(lambda user: user.id == int(sub))
+        if fab_user.username == name
     ]
-    return _fab_user(manager, ids[0]) if len(ids) == 1 else None
+    return _find_fab_user(manager, ids[0]) if len(ids) == 1 else None
 
 
 class _FabUser(NamedTuple):
@@ -210,7 +212,7 @@ class _FabUser(NamedTuple):
     email: str
 
 
-def _fab_users(condition: Callable[[Any], Any]) -> list[_FabUser]:
+def _select_fab_users(condition: Callable[[Any], Any]) -> list[_FabUser]:
     """Return the active users that a condition of FAB's model selects.
 
     The auth manager's own `deserialize_user` remembers a user for `[fab] cache_ttl`, one who was deactivated
@@ -225,7 +227,7 @@ def _fab_users(condition: Callable[[Any], Any]) -> list[_FabUser]:
         return [_FabUser(row.id, row.username, row.email) for row in wanted.filter(condition(User))]
 
 
-def _fab_user(manager: Manager, user_id: int) -> BaseUser | None:
+def _find_fab_user(manager: Manager, user_id: int) -> BaseUser | None:
     try:
         user: BaseUser = manager.deserialize_user({"sub": str(user_id)})
     except ValueError:  # Deleted or deactivated since it was queried.
@@ -233,12 +235,12 @@ def _fab_user(manager: Manager, user_id: int) -> BaseUser | None:
     return user
 
 
-def _other(manager: Manager, linked: Linked) -> BaseUser | None:
+def _restore_other(manager: Manager, linked: Linked) -> BaseUser | None:
     if datetime.now(UTC) - linked.linked_at > UNCHECKED:
         raise InactiveUserError(
             f"The link of {linked.account.user_name!r} must be at most {UNCHECKED.days} days old, since the "
-            f"auth manager {name_of(manager)} cannot be asked whether the user still exists. Next: link "
-            "again."
+            f"auth manager {get_manager_name(manager)} cannot be asked whether the user still exists. Next: "
+            "link again."
         )
     try:
         user: BaseUser = manager.deserialize_user(dict(linked.account.user))
@@ -247,7 +249,7 @@ def _other(manager: Manager, linked: Linked) -> BaseUser | None:
     return user
 
 
-def _plain(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _make_plain_user(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a serialised user that may be kept: JSON, and without credentials, which expire."""
     credentials = [key for key in stored if any(part in key.lower() for part in _CREDENTIALS)]
     if credentials:
@@ -269,6 +271,6 @@ def _plain(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _no_list(manager: Manager) -> AuthManagerUnsupportedError:
     return AuthManagerUnsupportedError(
         f"The auth manager must be Simple or FAB to find users by name or e-mail address, got "
-        f"{name_of(manager)}. Next: let people link themselves, and leave `people` and `email_domains` out "
-        "of lark.yaml."
+        f"{get_manager_name(manager)}. Next: let people link themselves, and leave `people` and "
+        "`email_domains` out of lark.yaml."
     )

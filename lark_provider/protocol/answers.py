@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.codes import Code, CodeKind, lookup
+from lark_provider.protocol.codes import Code, CodeKind, find_code
 from lark_provider.protocol.effects import Response
 from lark_provider.protocol.errors import (
     ConflictError,
@@ -79,7 +79,7 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
         data = call.skim(response.content)
         if data is not None:
             return LarkResponse(0, "success", data, log_id, date)
-    body = _json(response.content)
+    body = _parse_json(response.content)
     if body is None or (body["code"] == 0 and response.status >= _HTTP_ERROR):
         page = redact(response.content[:_MASKED_BYTES].decode("utf-8", "replace"), *secrets)
         msg = f"HTTP {response.status}, not an answer from Lark: {page[:_QUOTED_CHARACTERS]!r}"
@@ -88,13 +88,13 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     code = body["code"]
     if code == 0:
         return _read_success(body, log_id, date)
-    meaning = lookup(code)
+    meaning = find_code(code)
     if response.headers.get("x-lark-emulator") == "not-emulated":
         return _read_refusal(call, response, body, _NOT_EMULATED, secrets)
     if meaning.kind is CodeKind.DONE and call.updates:
         return _read_success(body, log_id, date)
     if meaning.kind is CodeKind.REFUSED and response.status == _HTTP_TOO_MANY:
-        meaning = lookup(_RATE_LIMITED)
+        meaning = find_code(_RATE_LIMITED)
     elif meaning.kind is CodeKind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
     return _read_refusal(call, response, body, meaning, secrets)
@@ -110,7 +110,7 @@ def _read_success(body: dict[str, Any], log_id: str | None, date: str | None) ->
     return LarkResponse(0, str(body.get("msg", "")), {} if data is None else data, log_id, date)
 
 
-def _json(content: bytes) -> dict[str, Any] | None:
+def _parse_json(content: bytes) -> dict[str, Any] | None:
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -121,7 +121,7 @@ def _json(content: bytes) -> dict[str, Any] | None:
 def _classify_non_lark_response(call: Call[Any], status: int) -> Code:
     """Return what an answer without Lark's envelope means: unknown path, proxy's page, failing gateway."""
     if status == _HTTP_TOO_MANY:
-        return lookup(_RATE_LIMITED)
+        return find_code(_RATE_LIMITED)
     if status == _HTTP_NOT_FOUND:
         return _NO_ENDPOINT
     if status >= _HTTP_SERVER_ERROR or status in _HTTP_TIMEOUTS:
@@ -144,9 +144,9 @@ def _read_refusal(
     code, msg = body.get("code", 0), hide_secrets(body.get("msg", ""))
     violations = [
         {str(k): hide_secrets(v) for k, v in violation.items()}
-        for violation in _dicts(details, "field_violations")
+        for violation in _list_dicts(details, "field_violations")
     ]
-    scopes, apply_url = _scopes(details)
+    scopes, apply_url = _read_scopes(details)
 
     text = [f"{call.name}{f' ({call.subject})' if call.subject else ''} → {f'{code} ' if code else ''}{msg}"]
     if scopes:
@@ -179,19 +179,19 @@ def _read_refusal(
     return RefusedAnswer(meaning.kind, error, wait)
 
 
-def _dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _list_dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """Return the dicts in a list of details; empty if it is not a list."""
     entries = details.get(name)
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
-def _scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
+def _read_scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
     """Return the missing scopes and the page that grants them. Lark names a scope by `subject` or `scope`."""
-    violations = _dicts(details, "permission_violations")
+    violations = _list_dicts(details, "permission_violations")
     scopes = [
         str(v.get("subject") or v.get("scope")) for v in violations if v.get("subject") or v.get("scope")
     ]
-    links = [entry.get("url") for entry in (*_dicts(details, "helps"), *violations)]
+    links = [entry.get("url") for entry in (*_list_dicts(details, "helps"), *violations)]
     return scopes, next((str(link) for link in links if link), None)
 
 

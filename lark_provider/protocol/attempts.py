@@ -43,7 +43,7 @@ _REASONS = {CodeKind.RATE: "rate_limit", CodeKind.BUSY: "busy", CodeKind.AMBIGUO
 """What a repeated request failed with, in a word for metrics; one that got no answer: `no_answer`."""
 
 
-def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
+def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
     """Make a call, and retry it where that is safe and may succeed.
 
     Args:
@@ -67,9 +67,11 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
             token: str | None = (yield NeedToken(rejected, refused_by)) if call.auth else None
             answer: Response | Lost = yield Send(call, token)
         except DeadlineExceededError:
-            raise _final(call, _late(call, bound, "while waiting for a token"), uncertain) from None
+            raise _make_final_error(
+                call, _make_late_error(call, bound, "while waiting for a token"), uncertain
+            ) from None
         except LarkError as failed:
-            raise _final(call, failed, uncertain)  # noqa: B904 - it has its cause
+            raise _make_final_error(call, failed, uncertain)  # noqa: B904 - it has its cause
         attempt += 1
         if isinstance(answer, Lost):
             outcome: LarkResponse[Any] | answers.RefusedAnswer | Lost = answer
@@ -105,7 +107,7 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
                 uncertain = str(failure).split(" Next: ")[0]
         delay = policy.delay(attempt, waited, retry_after, (yield Random())) if repeatable else None
         if delay is None:
-            raise _final(call, failure, uncertain)
+            raise _make_final_error(call, failure, uncertain)
         log_id = getattr(failure, "log_id", None)
         logger.info(
             "Retrying after a failed attempt",
@@ -121,17 +123,19 @@ def attempts(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> F
             yield Sleep(delay, failure, reason_word)
         except DeadlineExceededError:
             words = str(failure).split(" Next: ")[0]
-            raise _final(
-                call, _late(call, bound, f"before another try; the last one failed: {words}"), uncertain
+            raise _make_final_error(
+                call,
+                _make_late_error(call, bound, f"before another try; the last one failed: {words}"),
+                uncertain,
             ) from None
         waited += delay
 
 
-def _late(call: Call[Any], bound: Bound, when: str) -> DeadlineExceededError:
+def _make_late_error(call: Call[Any], bound: Bound, when: str) -> DeadlineExceededError:
     return DeadlineExceededError(f"{call.name}: {bound.ended} {when.rstrip('.')}. Next: {bound.step}.")
 
 
-def _final(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:
+def _make_final_error(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:
     """Return the error to raise: if a write may have been performed, that, whatever the last attempt met."""
     if uncertain is None or call.safe:
         return failure

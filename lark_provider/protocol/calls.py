@@ -11,7 +11,7 @@ import orjson
 
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.multipart import MultipartForm
-from lark_provider.protocol.paths import operation_of
+from lark_provider.protocol.paths import get_operation
 from lark_provider.protocol.redact import MASK
 
 D_co = TypeVar("D_co", covariant=True)
@@ -98,7 +98,7 @@ class Call(Generic[D_co]):
     @property
     def operation(self) -> str:
         """The template of the path, the same for all ids."""
-        return operation_of(self.path)
+        return get_operation(self.path)
 
     @property
     def target(self) -> str:
@@ -125,7 +125,7 @@ def encode(value: Any, what: str) -> bytes:
         ) from None
 
 
-def request(
+def make_request(
     method: str,
     url_path: str,
     *,

@@ -192,7 +192,9 @@ class BrokerError(TransportError):
     """RabbitMQ is unavailable or refused the connection."""
 
 
-def unknown_choice(name: str, value: object, choices: Iterable[str], code: int = 0) -> InvalidRequestError:
+def make_unknown_choice_error(
+    name: str, value: object, choices: Iterable[str], code: int = 0
+) -> InvalidRequestError:
     """Return the error for an argument that is not one of the values allowed.
 
     Args:

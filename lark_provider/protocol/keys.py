@@ -37,7 +37,7 @@ def _is_unicode(text: str) -> bool:
         return False
 
 
-def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
+def make_message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
     """Return what Lark de-duplicates a message by.
 
     Args:
@@ -54,7 +54,7 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
             "idempotency_key and uuid must not both be given. Next: leave out uuid.", code=230001
         )
     if idempotency_key is not None:
-        return key_uuid(scope, check_key(idempotency_key))
+        return make_key_uuid(scope, check_key(idempotency_key))
     if uuid is not None and not (isinstance(uuid, str) and 0 < len(uuid) <= MAX_UUID_CHARS):
         raise InvalidRequestError(
             f"uuid must be a string of 1 to {MAX_UUID_CHARS} characters, got {uuid!r}. Next: pass "
@@ -64,17 +64,17 @@ def message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> s
     return uuid
 
 
-def key_uuid(scope: str, key: str) -> str:
+def make_key_uuid(scope: str, key: str) -> str:
     """Return what Lark de-duplicates a message by, for a key that was checked, or that follows from one.
 
     Args:
         scope: The id of the receiver, or of the message that is answered; part of the key.
         key: The caller's key, or one derived from it.
     """
-    return _digest(scope, key).hex()[:40]
+    return _compute_digest(scope, key).hex()[:40]
 
 
-def client_token(key: str, *what: str) -> str:
+def make_client_token(key: str, *what: str) -> str:
     """Return what Lark de-duplicates a Bitable write by: a digest in the form of a UUIDv4, as it requires.
 
     Args:
@@ -84,8 +84,8 @@ def client_token(key: str, *what: str) -> str:
     Raises:
         InvalidRequestError: The key is not a non-empty string.
     """
-    return str(uuids.UUID(bytes=_digest(*what, check_key(key))[:16], version=4))
+    return str(uuids.UUID(bytes=_compute_digest(*what, check_key(key))[:16], version=4))
 
 
-def _digest(*parts: str) -> bytes:
+def _compute_digest(*parts: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -19,7 +19,7 @@ MAX_DIVIDED: Final = 2**31 // PARTS
 """The first chunk whose parts would have numbers that the database does not take."""
 
 
-def part_number(chunk: int, node: int) -> int:
+def compute_part_number(chunk: int, node: int) -> int:
     """Return the number of a part of a chunk that Lark has refused, of which rows are written in parts.
 
     Args:
@@ -29,7 +29,7 @@ def part_number(chunk: int, node: int) -> int:
     return -(chunk * PARTS + node)
 
 
-def chunk_of(number: int) -> tuple[int, int]:
+def decode_number(number: int) -> tuple[int, int]:
     """Return the chunk that a number belongs to, and the part of it; part 0 is the chunk itself.
 
     Args:
@@ -43,7 +43,7 @@ class Lease:
     """The right to write one table for a while.
 
     Attributes:
-        key: The name of the table, see `api.clouddoc.loads.leasing.target`.
+        key: The name of the table, see `api.clouddoc.loads.leasing.format_target`.
         owner: The id of the writer, a new one for each operation.
         ends: When it ends, by the monotonic clock of this process, which is read before the database is
             asked: the database never believes it to be shorter.
@@ -74,7 +74,7 @@ class Claimant:
     """A writer that wants a table's lease, or keeps it.
 
     Attributes:
-        key: The name of the table, see `api.clouddoc.loads.leasing.target`.
+        key: The name of the table, see `api.clouddoc.loads.leasing.format_target`.
         owner: The id of the writer, a new one for each operation.
         holder: What the writer does, for people, such as `load 1a2b3c4d5e6f`.
         seconds: How long the lease is taken each time, in seconds.
@@ -109,7 +109,7 @@ class LoadChunk:
     """A chunk of a load.
 
     Attributes:
-        number: The number of the chunk, from 0; below 0 for a part of a chunk, see `part_number`.
+        number: The number of the chunk, from 0; below 0 for a part of a chunk, see `compute_part_number`.
         first_row: The number of its first row in the source, from 1.
         row_count: How many rows it has.
         content: Digest of the values sent.
@@ -154,7 +154,7 @@ class RecordedChunk:
     sent_at: float
 
 
-def edition_of(restart: int, record: str) -> str:
+def make_edition(restart: int, record: str) -> str:
     """Return what `Load.edition` is.
 
     Args:
@@ -168,7 +168,7 @@ class SupersededError(ConflictError):
     """Another process has restarted, cleared or forgotten a load while this attempt was running."""
 
 
-def superseded_error(load: str) -> SupersededError:
+def make_superseded_error(load: str) -> SupersededError:
     """Return the error for an attempt whose load another process has restarted or forgotten meanwhile.
 
     Args:
@@ -209,7 +209,7 @@ class Load:
     @property
     def edition(self) -> str:
         """What changes when the load is restarted, or forgotten and recorded again."""
-        return edition_of(self.restart, self.record)
+        return make_edition(self.restart, self.record)
 
 
 @dataclass(frozen=True, slots=True)

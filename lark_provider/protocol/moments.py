@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 _ZONED = re.compile(r"(?P<bare>.*?)(?:\s+(?P<zone>[+-]\d{2}:?\d{2}))?", re.ASCII | re.DOTALL)
 
 
-def zone_of(name: str) -> tzinfo:
+def parse_zone(name: str) -> tzinfo:
     """Return a time zone.
 
     Args:
@@ -32,7 +32,7 @@ def format_moment(moment: datetime, timezone: str) -> str:
         moment: The time.
         timezone: A name such as `Asia/Shanghai`, or an offset such as `+08:00`; UTC if it is neither.
     """
-    return f"{moment.astimezone(zone_of(timezone)):%Y-%m-%d %H:%M %Z}"
+    return f"{moment.astimezone(parse_zone(timezone)):%Y-%m-%d %H:%M %Z}"
 
 
 def to_wall_time(text: str, timezone: str) -> str:
@@ -42,7 +42,7 @@ def to_wall_time(text: str, timezone: str) -> str:
         text: ISO 8601; without a zone it is in the zone shown.
         timezone: In which it is shown.
     """
-    zone = zone_of(timezone)
+    zone = parse_zone(timezone)
     try:
         moment = datetime.fromisoformat(text.strip().upper())
         moved = moment.astimezone(zone) if moment.tzinfo is not None else moment
@@ -81,7 +81,7 @@ def read_moment(raw: str, timezone: str) -> str | None:
     text, offset = _split_zone(raw)
     try:
         moment = datetime.fromisoformat(text)
-        zoned = moment.replace(tzinfo=zone_of(offset or timezone)) if moment.tzinfo is None else moment
+        zoned = moment.replace(tzinfo=parse_zone(offset or timezone)) if moment.tzinfo is None else moment
         if (zoned.utcoffset() or timedelta()).seconds % 60:
             zoned = zoned.astimezone(UTC)  # local time of long ago: RFC 3339 knows no seconds in an offset
         return zoned.isoformat(timespec="seconds")

@@ -48,7 +48,7 @@ class MultipartForm:
         yield self.tail
 
 
-def multipart(
+def encode_multipart(
     boundary: str, fields: Mapping[str, str], part: str, file_name: str, content: bytes | Chunks
 ) -> MultipartForm:
     """Encode text fields and one file.

@@ -65,7 +65,7 @@ def memoize(effect: Memoize[T]) -> Generator[Memoize[T], Any, T]:
     return value
 
 
-def local(work: Callable[[], T], seconds: float) -> Generator[Local[T], Any, T]:
+def run_local(work: Callable[[], T], seconds: float) -> Generator[Local[T], Any, T]:
     """Ask for blocking work inside a procedure, typed."""
     result: T = yield Local(work, seconds)
     return result

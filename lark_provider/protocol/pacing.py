@@ -114,7 +114,7 @@ uses."""
 _IDS = re.compile(r"(apps/|spreadsheets/)[^/]+(/tables/|/sheets/)[^/]+")
 
 
-def limits(method: str, path: str, receiver: str | None = None, share: float = SHARE) -> list[Limit]:
+def list_limits(method: str, path: str, receiver: str | None = None, share: float = SHARE) -> list[Limit]:
     """Return the limits that a request counts against; none for an endpoint whose limit is not known.
 
     Args:

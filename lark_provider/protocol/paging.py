@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import Path
@@ -13,18 +13,18 @@ T = TypeVar("T")
 _PAGE = "100"
 
 
-def items_at(where: Path) -> Listing[dict[str, Any]]:
+def list_items(where: Path) -> Listing[dict[str, Any]]:
     """Return the items of an endpoint that lists by page tokens, 100 in a request.
 
     Args:
         where: What `path` returned.
     """
 
-    def page(token: str | None) -> Procedure[Page[dict[str, Any]]]:
-        call: Call[Any] = request("GET", where, params={"page_size": _PAGE, "page_token": token})
+    def read_page(token: str | None) -> Procedure[Page[dict[str, Any]]]:
+        call: Call[Any] = make_request("GET", where, params={"page_size": _PAGE, "page_token": token})
         return Page.of((yield from perform(call)).data)
 
-    return Listing(page)
+    return Listing(read_page)
 
 
 class Pager(Generic[T]):
@@ -48,7 +48,7 @@ class Pager(Generic[T]):
         self._seen: set[str] = set()
         self.ended = False
 
-    def next_page(self) -> Procedure[list[T]]:
+    def read_next_page(self) -> Procedure[list[T]]:
         """Read the next page.
 
         Returns:

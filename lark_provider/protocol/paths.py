@@ -39,7 +39,7 @@ class Path(str):
         return filled
 
 
-def operation_of(path: str) -> str:
+def get_operation(path: str) -> str:
     """Return the template of a path: its own, else the path with `{}` for each segment that may be an id.
 
     Args:
@@ -50,7 +50,7 @@ def operation_of(path: str) -> str:
     return "/".join(part if _WORD.fullmatch(part) else "{}" for part in path.split("/"))
 
 
-def path(template: str, **segments: object) -> Path:
+def fill_path(template: str, **segments: object) -> Path:
     """Fill a path template, quoting each segment.
 
     Args:
@@ -60,10 +60,10 @@ def path(template: str, **segments: object) -> Path:
     Raises:
         InvalidRequestError: A segment is empty, not a str, or has a form that could lead to another path.
     """
-    return Path.of(template, {name: _segment(name, value) for name, value in segments.items()})
+    return Path.of(template, {name: _quote_segment(name, value) for name, value in segments.items()})
 
 
-def _segment(name: str, value: object) -> str:
+def _quote_segment(name: str, value: object) -> str:
     if not (isinstance(value, str) and (segment := value.strip())):
         raise InvalidRequestError(
             f"{name} must be a non-empty string, got {value!r}. Next: pass the {name} as Lark returned it."
@@ -76,7 +76,7 @@ def _segment(name: str, value: object) -> str:
     return quote(segment, safe="")
 
 
-def full_path(path: object) -> str:
+def complete_path(path: object) -> str:
     """Check the path of a request that a caller wrote, and complete it.
 
     Args:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from lark_provider.protocol.waits import Wait
-from lark_provider.support.members import known_members
+from lark_provider.support.members import select_members
 
 WaitState: TypeAlias = Literal["open", "decided", "closed"]
 Reason: TypeAlias = Literal["withdrawn", "expired", "superseded", "failed"]
@@ -223,14 +223,14 @@ def dump(part: Origin | Question | Sequence[Any]) -> str:
 
 def load_origin(text: str) -> Origin:
     """Read what `dump` wrote of an origin; members that a newer version added are left out."""
-    return Origin(**_known_members(Origin, json.loads(text)))
+    return Origin(**_select_known_members(Origin, json.loads(text)))
 
 
 def load_question(text: str) -> Question:
     """Read what `dump` wrote of a question; members that a newer version added are left out."""
-    return Question(**_known_members(Question, json.loads(text)))
+    return Question(**_select_known_members(Question, json.loads(text)))
 
 
-def _known_members(kind: type[Origin | Question], content: Mapping[str, Any]) -> dict[str, Any]:
-    members = known_members(content, kind)
+def _select_known_members(kind: type[Origin | Question], content: Mapping[str, Any]) -> dict[str, Any]:
+    members = select_members(content, kind)
     return {name: tuple(part) if isinstance(part, list) else part for name, part in members.items()}

@@ -53,7 +53,7 @@ class QuietHours:
         """
         return self._change(at, covered=True)
 
-    def later(self, at: datetime, minutes: float) -> datetime:
+    def add_minutes(self, at: datetime, minutes: float) -> datetime:
         """Return the moment after so many minutes that are not in these hours; it is not in them itself.
 
         Args:
@@ -72,10 +72,12 @@ class QuietHours:
             return now
         # What the wall clock shows passes a limit at that time of day, or when the clocks are changed.
         return next(
-            limit for limit in sorted(self._limits(now)) if limit > now and self.covers(limit) is covered
+            limit
+            for limit in sorted(self._iterate_limits(now))
+            if limit > now and self.covers(limit) is covered
         )
 
-    def _limits(self, now: datetime) -> Iterator[datetime]:
+    def _iterate_limits(self, now: datetime) -> Iterator[datetime]:
         zone = ZoneInfo(self.timezone)
         first = now.astimezone(zone).date() - timedelta(days=1)
         for number in range(_HORIZON.days + 2):
@@ -83,27 +85,27 @@ class QuietHours:
                 for fold in (0, 1):
                     day = first + timedelta(days=number)
                     yield datetime.combine(day, limit, zone).replace(fold=fold).astimezone(UTC)
-        yield from _clock_changes(now, now + _HORIZON, zone)
+        yield from _iterate_clock_changes(now, now + _HORIZON, zone)
 
 
-def _clock_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+def _iterate_clock_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
     """Return when the zone's clocks are changed between two moments; one change, unless there is none."""
 
-    def offset(at: datetime) -> timedelta | None:
+    def get_offset(at: datetime) -> timedelta | None:
         return at.astimezone(zone).utcoffset()
 
-    if offset(begin) == offset(end):
+    if get_offset(begin) == get_offset(end):
         return
     while end - begin > _FINEST:
         middle = begin + (end - begin) / 2
-        if offset(middle) == offset(begin):
+        if get_offset(middle) == get_offset(begin):
             begin = middle
         else:
             end = middle
     yield end.replace(microsecond=0)
 
 
-def moment_of(day: date, at: time, timezone: str) -> datetime:
+def compute_moment(day: date, at: time, timezone: str) -> datetime:
     """Return a local time of a day in UTC, also where the clocks are changed.
 
     Of two such times it is the first; where there is none, it is as much later as the clocks were moved.

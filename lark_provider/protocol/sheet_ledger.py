@@ -113,7 +113,7 @@ class Tables(Protocol):
     def finish(self, write: str, done: int | None) -> None:
         """Record that the source has ended and every segment is written."""
 
-    def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
+    def read_segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
         """Return segments by number, those after one."""
 
     def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:

@@ -42,7 +42,7 @@ class Leases(Protocol):
     def record_intent(self, claimant: Claimant, text: str) -> Lease | LeaseConflict:
         """Record what is about to be created, and renew the lease, in one commit; nothing if it is lost."""
 
-    def intent(self, key: str) -> Intent | None:
+    def read_intent(self, key: str) -> Intent | None:
         """Return what was recorded as intended for a table, if it was not settled."""
 
     def clear_intent(self, claimant: Claimant) -> Lease | LeaseConflict:
@@ -55,7 +55,7 @@ class Ledger(Protocol):
     def open(self, target: str, key: str, chunk_size: int, restart: int) -> Load:
         """Return a load, which is recorded if it is new."""
 
-    def recorded_days(self, target: str, key: str, restart: int) -> str | None:
+    def read_recorded_days(self, target: str, key: str, restart: int) -> str | None:
         """Return the time zone recorded for the days of a load; None if it is still to be decided."""
 
     def record_days(self, load: str, zone: str) -> str:
@@ -78,7 +78,7 @@ class Ledger(Protocol):
     def finish(self, load: str, claimant: Claimant, done: WrittenChunk | None) -> None:
         """Record that the source has ended and every chunk is written."""
 
-    def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
+    def read_chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks by number, those after one."""
 
     def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
@@ -90,7 +90,7 @@ class Ledger(Protocol):
     def forget_parts(self, load: str, number: int) -> None:
         """Forget the parts of a chunk, of which nothing was written."""
 
-    def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
+    def select_known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time."""
 
     def clear(self, load: str, claimant: Claimant, restart: int, done: int) -> bool:

@@ -21,7 +21,7 @@ class Staged(NamedTuple):
     Attributes:
         row: The row's number in the source, from 1.
         key: The row's key.
-        shape: The fields that the row names, as `SyncLayout.shape` encodes them; None if it is rejected.
+        shape: The fields that the row names, as `SyncLayout.make_shape` encodes them; None if it is rejected.
         digest: A hash of the row's canonical values; None if it is rejected.
         wire: Its values in the shape in which they are written, as JSON; None if it is rejected: then its key
             counts as present, and its record is left alone.
@@ -115,13 +115,13 @@ class SyncIndex(Protocol):
     def count_accepted(self) -> int:
         """Return how many rows of the source are not rejected."""
 
-    def longest_key(self) -> int:
+    def measure_longest_key(self) -> int:
         """Return the length of the longest key of the source."""
 
-    def keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
+    def read_keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows of the source."""
 
-    def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def read_wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
 
     def look_up(self, keys: Sequence[str | None]) -> list[KnownRow]:
@@ -136,7 +136,7 @@ class SyncIndex(Protocol):
     def count_scanned(self) -> int:
         """Return how many different records were seen since `begin_scan`."""
 
-    def records(self) -> int:
+    def count_records(self) -> int:
         """Return how many different records were seen."""
 
     def end_scan(self, *, keep: bool) -> None:
@@ -148,19 +148,19 @@ class SyncIndex(Protocol):
     def without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows for which no record was seen."""
 
-    def unreadable(self) -> int:
+    def count_unreadable(self) -> int:
         """Return how many records have a key that cannot be read."""
 
     def without_key(self) -> int:
         """Return how many records have an empty key."""
 
-    def duplicates(self) -> Iterator[tuple[int, list[str]]]:
+    def iterate_duplicates(self) -> Iterator[tuple[int, list[str]]]:
         """Return the rows that several records have the key of, and these records."""
 
     def leave_alone(self, record_ids: Sequence[str]) -> None:
         """Keep duplicates out of the plan."""
 
-    def differences(self) -> Iterator[Difference]:
+    def iterate_differences(self) -> Iterator[Difference]:
         """Return the records that differ from their row by digest."""
 
     def plan_creates(self) -> int:
@@ -169,7 +169,7 @@ class SyncIndex(Protocol):
     def plan(self, writes: Sequence[Planned]) -> None:
         """Add writes to the plan; their numbers are given by the index."""
 
-    def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
+    def iterate_missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
         """Return record id and key of the records that are missing in the source, by batches."""
 
     def read_plan(self, kind: WriteKind | None = None) -> Iterator[Planned]:
@@ -178,7 +178,7 @@ class SyncIndex(Protocol):
     def read_plan_after(self, kind: WriteKind, number: int, count: int) -> list[Planned]:
         """Return the next writes of one kind."""
 
-    def counts(self) -> dict[str, int]:
+    def count_planned(self) -> dict[str, int]:
         """Return how many writes of each kind are planned."""
 
     def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from lark_provider.protocol.calls import LarkResponse, request
+from lark_provider.protocol.calls import LarkResponse, make_request
 from lark_provider.protocol.codes import TOKENS
 from lark_provider.protocol.effects import KeepTicket, NeedAppToken, NeedTicket, NeedToken
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, TokenAcquisitionError
@@ -68,11 +68,11 @@ class App:
         """Mask the secret wherever it is held from now on."""
         object.__setattr__(self, "app_secret", Secret(self.app_secret))
         kind = "tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}"
-        object.__setattr__(self, "token_key", self.key(kind))
+        object.__setattr__(self, "token_key", self.make_cache_key(kind))
         name = "|".join(filter(None, (self.base_url, self.app_id, self.tenant_key)))
         object.__setattr__(self, "name", name)
 
-    def key(self, kind: str) -> str:
+    def make_cache_key(self, kind: str) -> str:
         """Return the cache key of something that belongs to this app.
 
         Another secret is another key, so that no token is used that an older secret fetched.
@@ -106,7 +106,7 @@ class Token:
         """Mask the token wherever it is held from now on."""
         object.__setattr__(self, "value", Secret(self.value))
 
-    def freshness(self, now: float) -> Freshness:
+    def compute_freshness(self, now: float) -> Freshness:
         """Return whether the token can be used, and whether it should be renewed.
 
         Args:
@@ -118,7 +118,7 @@ class Token:
         return Freshness.STALE if left <= min(_STALE_SECONDS, life * _STALE_SHARE) else Freshness.FRESH
 
 
-def tenant_token() -> Procedure[str]:
+def get_tenant_token() -> Procedure[str]:
     """Return the current tenant token, fetching it if needed."""
     token: str = yield NeedToken()
     return token
@@ -228,21 +228,21 @@ def _request_token(app: App, path: str, body: dict[str, str], member: str) -> Pr
 
 
 def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]]:
-    call = request("POST", path, json=body, safe=True, auth=False, secret=app.app_secret)
+    call = make_request("POST", path, json=body, safe=True, auth=False, secret=app.app_secret)
     refusal: TokenAcquisitionError | None = None
     try:
         answer: LarkResponse[dict[str, Any]] = yield call
     except LarkAPIError as error:
         if error.code == 0 or error.retryable:
             raise
-        refusal = _refusal_error(app, error, body)
+        refusal = _make_refusal_error(app, error, body)
     if refusal is not None:
         # Raised outside of the handler, and without a context: Lark's own error may quote the secret.
         raise refusal from None
     return answer.data
 
 
-def _refusal_error(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:
+def _make_refusal_error(app: App, error: LarkAPIError, sent: dict[str, str]) -> TokenAcquisitionError:
     msg = redact(error.msg, *(value for name, value in sent.items() if name not in {"app_id", "tenant_key"}))
     tenant = "" if app.tenant_key is None else f", that tenant {app.tenant_key!r} has installed it"
     first = f"{TOKENS[error.code].step}; or " if error.code in _NOT_CREDENTIALS else ""

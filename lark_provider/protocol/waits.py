@@ -37,7 +37,7 @@ def unmark(value: Any) -> Any:
     return {name: part for name, part in value.items() if name not in {CORRELATION, ALLOWED}}
 
 
-def correlation_of(click: CardClick) -> str | None:
+def get_correlation(click: CardClick) -> str | None:
     """Return the id of the wait that a click is for, if its card carries one."""
     value = click.action.value
     correlation = value.get(CORRELATION) if isinstance(value, dict) else None
@@ -54,14 +54,14 @@ def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
         click: The click.
         allowed: The ids of those who may; None for those that the card names. Empty for everybody.
     """
-    names = set(_allowed_by_card(click) if allowed is None else allowed)
+    names = set(_list_allowed(click) if allowed is None else allowed)
     who = click.operator
     is_colleague = bool(who.tenant_key) and who.tenant_key == click.tenant_key
     ids = {who.open_id, who.union_id, who.user_id if is_colleague else None}
     return not names or bool(names & (ids - {None, ""}))
 
 
-def _allowed_by_card(click: CardClick) -> list[str]:
+def _list_allowed(click: CardClick) -> list[str]:
     value = click.action.value
     allowed = value.get(ALLOWED) if isinstance(value, dict) else None
     if allowed is None:
@@ -129,16 +129,16 @@ class Wait:
     def counts(self, click: CardClick) -> bool:
         """Return whether a click counts for this wait."""
         if click.message_id not in self.message_ids and (
-            self.correlation is None or correlation_of(click) != self.correlation
+            self.correlation is None or get_correlation(click) != self.correlation
         ):
             return False
         if self.app_id is not None and click.app_id != self.app_id:
             return False
         if self.until is not None and click.created_at.timestamp() > self.until:
             return False
-        if self.actions and not set(self.actions) & _names(click):
+        if self.actions and not set(self.actions) & _get_names(click):
             return False
-        if self.options and decision_of(click) not in self.options:
+        if self.options and get_decision(click) not in self.options:
             return False
         return may_answer(click) and may_answer(click, self.operators)
 
@@ -162,14 +162,14 @@ class Wait:
         return [first[message_id] for message_id in self.message_ids]
 
 
-def decision_of(click: CardClick) -> str | None:
+def get_decision(click: CardClick) -> str | None:
     """Return which option of an approval was clicked: `action` in the value of the button."""
     value = click.action.value
     decision = value.get("action") if isinstance(value, dict) else None
     return decision if isinstance(decision, str) else None
 
 
-def _names(click: CardClick) -> set[str]:
+def _get_names(click: CardClick) -> set[str]:
     value = click.action.value
     value_name = value.get("action") if isinstance(value, dict) else value
     return {name for name in (click.action.name, value_name) if isinstance(name, str) and name}

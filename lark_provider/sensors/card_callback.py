@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from lark_provider.errors import ConfigurationError
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.task import origin_of
+from lark_provider.hooks.task import make_origin
 from lark_provider.sensors.question import QuestionSensor
 
 if TYPE_CHECKING:
@@ -103,17 +103,17 @@ class LarkCardCallbackSensor(QuestionSensor):
         self.operators = operators
         self.app_id = app_id
 
-    def _draft(self, context: Context, origin: Origin) -> Draft:  # noqa: ARG002 - derived classes need it
+    def _make_draft(self, context: Context, origin: Origin) -> Draft:  # noqa: ARG002 - derived classes need it
         """Return which clicks this attempt waits for."""
-        from lark_provider.hooks.approvers import comparable_ids
+        from lark_provider.hooks.approvers import resolve_comparable_ids
         from lark_provider.protocol.questions import Draft, Question
         from lark_provider.protocol.waits import Wait
 
-        messages, correlation = texts(self.message_id), self.correlation_id or None
+        messages, correlation = list_texts(self.message_id), self.correlation_id or None
         Wait(origin.key, messages, correlation=correlation)  # refuses a wait for nothing, before any look-up
         question = Question(
-            actions=texts(self.actions),
-            operators=comparable_ids(lambda: self.hook, self.operators, "operators"),
+            actions=list_texts(self.actions),
+            operators=resolve_comparable_ids(lambda: self.hook, self.operators, "operators"),
             every=self.wait_for == "all",
             correlation=correlation,
         )
@@ -124,25 +124,25 @@ class LarkCardCallbackSensor(QuestionSensor):
                 f"Connection {self.lark_conn_id!r} must be defined, since its app's clicks count. Next: pass "
                 "lark_conn_id, the connection of the app that sent the card, or app_id."
             ) from error
-        return Draft(origin, question, app_id, messages, self._deadline())
+        return Draft(origin, question, app_id, messages, self._compute_deadline())
 
-    def _legacy_wait(self, context: Context) -> Wait:
+    def _make_legacy_wait(self, context: Context) -> Wait:
         from lark_provider.protocol.waits import Wait
 
         return Wait(
-            origin_of(context, self._kind, self.lark_conn_id).key,
-            texts(self.message_id),
+            make_origin(context, self._kind, self.lark_conn_id).key,
+            list_texts(self.message_id),
             every=self.wait_for == "all",
             correlation=self.correlation_id or None,
-            actions=texts(self.actions),
-            operators=texts(self.operators),
+            actions=list_texts(self.actions),
+            operators=list_texts(self.operators),
             app_id=self.app_id or None,
         )
 
-    def _result(self, clicks: Sequence[CardClick]) -> Any:
+    def _make_result(self, clicks: Sequence[CardClick]) -> Any:
         from lark_provider.protocol.waits import to_xcom
 
-        self.chat_link = self._chat_url(clicks[0].chat_id or "")
+        self.chat_link = self._make_chat_url(clicks[0].chat_id or "")
         results = [to_xcom(click) for click in clicks]
         for result in results:
             self.log.info(
@@ -151,7 +151,7 @@ class LarkCardCallbackSensor(QuestionSensor):
         return results if self.wait_for == "all" else results[0]
 
 
-def texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
+def list_texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return one text or several as a tuple, without empty ones."""
     values = [value] if isinstance(value, str) else value or ()
     return tuple(text for text in values if text)

@@ -23,8 +23,8 @@ from airflow.sdk.exceptions import (
 from lark_provider.errors import LarkError
 from lark_provider.hooks import airflow_config
 from lark_provider.hooks.lark import LarkHook
-from lark_provider.hooks.links import LarkChatLink, chat_url
-from lark_provider.hooks.task import lark_errors, origin_of, with_questions
+from lark_provider.hooks.links import LarkChatLink, make_chat_url
+from lark_provider.hooks.task import convert_lark_errors, make_origin, with_questions
 from lark_provider.hooks.templates import StrictTemplates
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _MAX_TIMEOUT = timedelta(days=3650)
 class QuestionSensor(StrictTemplates, BaseSensorOperator):
     """Record a question, wait for the clicks that answer it, and return them.
 
-    Derived classes define the question (`_draft`) and the result (`_result`).
+    Derived classes define the question (`_make_draft`) and the result (`_make_result`).
 
     Args:
         lark_conn_id: The connection of the app whose cards are clicked.
@@ -77,7 +77,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             self.mode = "reschedule"  # a look without an answer then ends the poking, instead of a sleep
         try:
             if self._legacy_event is None and self._pending_error is None:
-                with lark_errors():
+                with convert_lark_errors():
                     self._apply_deadline(self._get_or_record(context).deadline, context)
         except (AirflowFailException, LarkError) as error:
             self._pending_error = error  # raised by the first poke, where soft_fail and the like apply to it
@@ -102,11 +102,11 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             raise error
         if self._legacy_event is not None:
             return self._poke_legacy(context, self._legacy_event)
-        with lark_errors():
+        with convert_lark_errors():
             over = waiting.settle(
                 self._get_or_record(context),
-                database_url=airflow_config.database_url(),
-                broker_url=airflow_config.rabbitmq_url(),
+                database_url=airflow_config.read_database_url(),
+                broker_url=airflow_config.read_rabbitmq_url(),
             )
         if over is None:
             if self._trigger_error is not None:
@@ -114,8 +114,8 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         self._question, self._clicks = over
         if self._clicks:
-            return PokeReturnValue(is_done=True, xcom_value=self._result(self._clicks))
-        raise _unanswered_error(self._question)
+            return PokeReturnValue(is_done=True, xcom_value=self._make_result(self._clicks))
+        raise _make_unanswered_error(self._question)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Continue after the trigger has fired, with a look like any other.
@@ -138,12 +138,12 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             self._legacy_event = event
             return self.execute(context)
         try:
-            with lark_errors():
+            with convert_lark_errors():
                 self._question = with_questions(lambda questions: questions.get(wait_id))
         except (AirflowFailException, LarkError) as error:
             self._pending_error = error
         else:
-            origin = origin_of(context, self._kind, self.lark_conn_id)
+            origin = make_origin(context, self._kind, self.lark_conn_id)
             if self._question is None:
                 self._pending_error = AirflowFailException(self._trigger_error)
             elif self._question.origin.key != origin.key:
@@ -167,8 +167,8 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             self.log.info("Timeout of %s s reached; checking for clicks a last time.", self.timeout)
             self.timeout = 0
             try:
-                with lark_errors():
-                    self._question = self._find(origin_of(context, self._kind, self.lark_conn_id))
+                with convert_lark_errors():
+                    self._question = self._find(make_origin(context, self._kind, self.lark_conn_id))
             except (AirflowFailException, LarkError) as error:
                 self._pending_error = error
             else:
@@ -179,15 +179,15 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             except AirflowSensorTimeout:
                 raise timeout from None
 
-    def _draft(self, context: Context, origin: Origin) -> Draft:
+    def _make_draft(self, context: Context, origin: Origin) -> Draft:
         """Return the question that this attempt asks if no earlier one has recorded it."""
         raise NotImplementedError
 
-    def _result(self, clicks: Sequence[CardClick]) -> Any:
+    def _make_result(self, clicks: Sequence[CardClick]) -> Any:
         """Return what the sensor returns for the clicks that answer the question."""
         raise NotImplementedError
 
-    def _legacy_wait(self, context: Context) -> Wait:
+    def _make_legacy_wait(self, context: Context) -> Wait:
         """Return which clicks count for a task that began to wait under version 0.1."""
         raise NotImplementedError
 
@@ -197,10 +197,10 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
     def _get_or_record(self, context: Context) -> TaskQuestion:
         """Return the question: the one of an earlier step or attempt, else the one recorded now."""
         if self._question is None:
-            origin = origin_of(context, self._kind, self.lark_conn_id)
+            origin = make_origin(context, self._kind, self.lark_conn_id)
             question = self._find(origin)
             if question is None:
-                draft = self._draft(context, origin)
+                draft = self._make_draft(context, origin)
                 claim = with_questions(lambda questions: questions.claim(draft))
                 self._on_recorded(claim)
                 question = claim.question
@@ -208,10 +208,10 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         return self._question
 
     def _find(self, origin: Origin) -> TaskQuestion | None:
-        deadline = self._deadline()
+        deadline = self._compute_deadline()
         return with_questions(lambda questions: questions.find(origin, deadline))
 
-    def _deadline(self) -> datetime:
+    def _compute_deadline(self) -> datetime:
         return datetime.now(UTC) + min(timedelta(seconds=self.timeout), _MAX_TIMEOUT)
 
     def _apply_deadline(self, deadline: datetime | None, context: Context) -> None:
@@ -227,9 +227,9 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         from lark_provider.callbacks import waiting
         from lark_provider.triggers.card_callback import LarkCardCallbackTrigger
 
-        with lark_errors():
-            database_id = waiting.database_id(airflow_config.database_url())
-        left = (question.deadline or self._deadline()) - datetime.now(UTC)
+        with convert_lark_errors():
+            database_id = waiting.read_database_id(airflow_config.read_database_url())
+        left = (question.deadline or self._compute_deadline()) - datetime.now(UTC)
         self.defer(
             trigger=LarkCardCallbackTrigger(wait_id=question.id, database_id=database_id),
             method_name="execute_complete",
@@ -241,19 +241,21 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         from lark_provider.callbacks import waiting
         from lark_provider.protocol.waits import Wait
 
-        with lark_errors():
-            wait = Wait.from_dict(event["wait"]) if event.get("wait") else self._legacy_wait(context)
+        with convert_lark_errors():
+            wait = Wait.from_dict(event["wait"]) if event.get("wait") else self._make_legacy_wait(context)
             clicks = waiting.ask(
-                wait, database_url=airflow_config.database_url(), broker_url=airflow_config.rabbitmq_url()
+                wait,
+                database_url=airflow_config.read_database_url(),
+                broker_url=airflow_config.read_rabbitmq_url(),
             )
         if not clicks:
             raise AirflowFailException(self._trigger_error)
         self._clicks = clicks
-        return PokeReturnValue(is_done=True, xcom_value=self._result(clicks))
+        return PokeReturnValue(is_done=True, xcom_value=self._make_result(clicks))
 
-    def _chat_url(self, chat_id: str) -> str:
+    def _make_chat_url(self, chat_id: str) -> str:
         try:
-            return chat_url(self.hook.client.base_url, chat_id, self.hook.web_domain)
+            return make_chat_url(self.hook.client.base_url, chat_id, self.hook.web_domain)
         except (AirflowNotFoundException, LarkError):
             return ""  # with app_id no connection is needed, and then the domain of Lark's pages is unknown
 
@@ -267,7 +269,7 @@ def _is_ours(event: Any) -> bool:
     )
 
 
-def _unanswered_error(question: TaskQuestion) -> AirflowFailException | AirflowSensorTimeout:
+def _make_unanswered_error(question: TaskQuestion) -> AirflowFailException | AirflowSensorTimeout:
     """Return the error for a question that is over without an answer."""
     if question.state == "decided":
         return AirflowFailException(

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import api_servers
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 
 RENEWAL_SECONDS = 60.0
@@ -74,7 +74,7 @@ class ApiServers:
             server: The process.
         """
         columns = api_servers.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = {
                 "host": server.host[:255],
@@ -95,7 +95,7 @@ class ApiServers:
         Args:
             within: How long ago at most.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - within
             rows = connection.execute(
                 sa.select(api_servers)
@@ -104,7 +104,7 @@ class ApiServers:
             ).all()
         return [ApiServer(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
-    def all_guarded(self) -> bool:
+    def are_all_guarded(self) -> bool:
         """Return whether a process was seen lately, and each that was lets exactly one answer count.
 
         An API server without this plugin has no row, so that it cannot be noticed here.
@@ -112,10 +112,10 @@ class ApiServers:
         servers = self.list()
         return bool(servers) and all(server.guarded for server in servers)
 
-    def longest_hold(self) -> float | None:
+    def read_longest_hold(self) -> float | None:
         """Return for how many seconds processes seen lately hold answers at most; None if none says so."""
         columns = api_servers.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - RECENT
             query = sa.select(sa.func.max(columns.hold_seconds)).where(columns.seen_at >= since)
             seconds: float | None = connection.execute(query).scalar()

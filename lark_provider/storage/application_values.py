@@ -31,7 +31,7 @@ def check(value: str, what: str) -> str:
     return stripped
 
 
-def plain(value: str | None, what: str) -> str:
+def strip_text(value: str | None, what: str) -> str:
     """Return a text without the spaces around it; empty for None.
 
     Args:
@@ -49,7 +49,7 @@ def plain(value: str | None, what: str) -> str:
     return stripped
 
 
-def url_of(value: str | None) -> str:
+def normalize_url(value: str | None) -> str:
     """Return the URL of an app's Lark; empty if each client's own setting applies.
 
     Args:
@@ -58,4 +58,4 @@ def url_of(value: str | None) -> str:
     Raises:
         ConfigurationError: It is none of these.
     """
-    return plain(config.base_url(value), "base_url") if value and value.strip() else ""
+    return strip_text(config.resolve_base_url(value), "base_url") if value and value.strip() else ""

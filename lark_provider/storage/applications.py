@@ -17,11 +17,17 @@ from sqlalchemy.exc import IntegrityError
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, urls
-from lark_provider.storage.application_values import check, plain, url_of
+from lark_provider.storage.application_values import check, normalize_url, strip_text
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
-from lark_provider.storage.registry import Application, application_of, exists, row_of, unknown
+from lark_provider.storage.registry import (
+    Application,
+    exists,
+    find_row,
+    make_unknown_app_error,
+    read_application,
+)
 from lark_provider.storage.sealing import AppSecrets
 from lark_provider.storage.tables import applications
 from lark_provider.support.secret import Secret
@@ -79,7 +85,7 @@ class ApplicationManager:
         app_secret = Secret(app_secret) if isinstance(app_secret, str) else app_secret
         encrypt_key, verification_token = Secret.of(encrypt_key), Secret.of(verification_token)
         base_url = config.mask(base_url)
-        app_id, url, now = check(app_id, "app_id"), url_of(base_url), datetime.now(UTC)
+        app_id, url, now = check(app_id, "app_id"), normalize_url(base_url), datetime.now(UTC)
         secrets = AppSecrets(
             check(app_secret, "app_secret"),
             None if encrypt_key is None else check(encrypt_key, "encrypt_key"),
@@ -87,18 +93,18 @@ class ApplicationManager:
         )
         row = {
             "app_id": app_id,
-            "name": plain(name, "name") or app_id,
-            "description": plain(description, "description"),
+            "name": strip_text(name, "name") or app_id,
+            "description": strip_text(description, "description"),
             "base_url": url,
             "active": True,
             "created_at": now,
             "updated_at": now,
-        } | sealing.columns(secrets, app_id, url, self._keys)
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        } | sealing.seal_secrets(secrets, app_id, url, self._keys)
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             try:
                 with connection.begin_nested():
                     added = connection.execute(applications.insert().values(**row).returning(applications))
-                    return application_of(added.one())
+                    return read_application(added.one())
             except IntegrityError:
                 raise self._exists(connection, app_id) from None
 
@@ -109,8 +115,8 @@ class ApplicationManager:
             ConfigurationError: It is not in the registry.
             StorageError: The registry cannot be used.
         """
-        with self._using(app_id) as (_, row):
-            return application_of(row)
+        with self._open_row(app_id) as (_, row):
+            return read_application(row)
 
     def list_applications(self) -> list[Application]:
         """Return all apps, in the order in which they were added.
@@ -120,11 +126,11 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).order_by(applications.c.id))
-            return [application_of(row) for row in rows]
+            return [read_application(row) for row in rows]
 
-    def secrets(self, app_id: str) -> AppSecrets:
+    def decrypt_secrets(self, app_id: str) -> AppSecrets:
         """Decrypt an app's secrets.
 
         Raises:
@@ -132,10 +138,10 @@ class ApplicationManager:
             DecryptionError: It was added under another key, is not sealed, or was altered.
             StorageError: The registry cannot be used.
         """
-        with self._using(app_id) as (_, row):
+        with self._open_row(app_id) as (_, row):
             return sealing.open_secrets(row, self._keys)
 
-    def active_secrets(self) -> dict[str, AppSecrets | DecryptionError]:
+    def decrypt_active_secrets(self) -> dict[str, AppSecrets | DecryptionError]:
         """Decrypt the secrets of all apps that are not disabled, with one query.
 
         Returns:
@@ -146,7 +152,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return {}
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             rows = connection.execute(sa.select(applications).where(applications.c.active)).all()
         return {row.app_id: self._try_open(row) for row in rows}
 
@@ -188,17 +194,17 @@ class ApplicationManager:
             )
         changes: dict[str, Any] = {}
         if name is not None:
-            changes["name"] = plain(name, "name") or app_id.strip()
+            changes["name"] = strip_text(name, "name") or app_id.strip()
         if description is not None:
-            changes["description"] = plain(description, "description")
+            changes["description"] = strip_text(description, "description")
         if base_url is not None:
-            changes["base_url"] = url_of(base_url)
+            changes["base_url"] = normalize_url(base_url)
         secret = None if app_secret is None else check(app_secret, "app_secret")
         key, token = (
             None if value is None else Secret(value.strip() and check(value, what))
             for value, what in ((encrypt_key, "encrypt_key"), (verification_token, "verification_token"))
         )
-        with self._using(app_id, writing=True) as (connection, row):
+        with self._open_row(app_id, writing=True) as (connection, row):
             secrets, now = sealing.open_secrets(row, self._keys), time.time()
             until = now + min(keep_previous, _MAX_KEPT).total_seconds()
             if secret is not None:
@@ -208,7 +214,7 @@ class ApplicationManager:
             if token is not None:
                 secrets = secrets.with_verification_token(token or None, now=now, until=until)
             url = changes.get("base_url", row.base_url)
-            changes |= sealing.columns(secrets, row.app_id, url, self._keys)
+            changes |= sealing.seal_secrets(secrets, row.app_id, url, self._keys)
             return self._change(connection, row, changes)
 
     def enable_application(self, app_id: str) -> Application:
@@ -218,7 +224,7 @@ class ApplicationManager:
             ConfigurationError: It is not in the registry.
             StorageError: The registry cannot be used.
         """
-        with self._using(app_id, writing=True) as (connection, row):
+        with self._open_row(app_id, writing=True) as (connection, row):
             return self._change(connection, row, {"active": True})
 
     def disable_application(self, app_id: str) -> Application:
@@ -228,7 +234,7 @@ class ApplicationManager:
             ConfigurationError: It is not in the registry.
             StorageError: The registry cannot be used.
         """
-        with self._using(app_id, writing=True) as (connection, row):
+        with self._open_row(app_id, writing=True) as (connection, row):
             application = self._change(connection, row, {"active": False})
         self._forget_tokens(application.app_id)
         return application
@@ -242,12 +248,12 @@ class ApplicationManager:
         """
         app_id = check(app_id, "app_id")
         if not exists(self._url):
-            raise unknown(app_id, self._url)
-        with transaction(migrate.ready_engine(self._url)) as connection:
+            raise make_unknown_app_error(app_id, self._url)
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             # By id alone: an older registry lacks columns, and its upgrade may refuse this very row.
             done = connection.execute(applications.delete().where(applications.c.app_id == app_id))
             if not done.rowcount:
-                raise unknown(app_id, self._url)
+                raise make_unknown_app_error(app_id, self._url)
         self._forget_tokens(app_id)
 
     def reseal(self) -> list[Application]:
@@ -263,24 +269,24 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with transaction(migrate.ready_engine(self._url)) as connection:
-            return [application_of(row) for row in sealing.seal_all(connection, self._keys, again=True)]
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            return [read_application(row) for row in sealing.seal_all(connection, self._keys, again=True)]
 
     @contextmanager
-    def _using(self, app_id: str, *, writing: bool = False) -> Iterator[tuple[Connection, Row[Any]]]:
+    def _open_row(self, app_id: str, *, writing: bool = False) -> Iterator[tuple[Connection, Row[Any]]]:
         app_id = check(app_id, "app_id")
         if not exists(self._url):
-            raise unknown(app_id, self._url)
-        with transaction(migrate.ready_engine(self._url), reading=not writing) as connection:
-            row = row_of(connection, app_id, locked=writing)
+            raise make_unknown_app_error(app_id, self._url)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=not writing) as connection:
+            row = find_row(connection, app_id, locked=writing)
             if row is None:
-                raise unknown(app_id, self._url)
+                raise make_unknown_app_error(app_id, self._url)
             yield connection, row
 
     def _change(self, connection: Connection, row: Row[Any], changes: dict[str, Any]) -> Application:
         update = applications.update().where(applications.c.id == row.id)
         values = changes | {"updated_at": datetime.now(UTC)}
-        return application_of(connection.execute(update.values(**values).returning(applications)).one())
+        return read_application(connection.execute(update.values(**values).returning(applications)).one())
 
     def _try_open(self, row: Row[Any]) -> AppSecrets | DecryptionError:
         try:
@@ -289,7 +295,7 @@ class ApplicationManager:
             return error
 
     def _exists(self, connection: Connection, app_id: str) -> ConfigurationError:
-        row = row_of(connection, app_id)
+        row = find_row(connection, app_id)
         if row is not None and row.sealed is not None and isinstance(self._try_open(row), DecryptionError):
             advice = (
                 f"`lark-provider app remove {app_id}` and add it again, or set the key it was added under"

@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.protocol.hitl.keys import PREFIX, card_of
-from lark_provider.protocol.waits import correlation_of
+from lark_provider.protocol.hitl.keys import PREFIX, get_card_key
+from lark_provider.protocol.waits import get_correlation
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.click_records import ClickOutcome, QueuedClick
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
-from lark_provider.storage.statements import among, insert, read_clock
-from lark_provider.storage.stored_clicks import StoredClick, readable
+from lark_provider.storage.statements import insert, is_among, read_clock
+from lark_provider.storage.stored_clicks import StoredClick, read_valid_clicks
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.support import measured
 from lark_provider.support.backoff import pause_after
@@ -60,11 +60,11 @@ class AppliedClicks:
         began = time.monotonic()
         is_complete = began - self._complete_at >= COMPLETE_SECONDS
         clicks, done = card_callbacks.c, applied_clicks.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             greatest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(clicks.id), 0))).scalar_one()
             if self._looks and greatest < self._looks[-1][1]:
                 self._looks.clear()  # The last rows were deleted, or the database was restored.
-            bound = 0 if is_complete else self._bound(began)
+            bound = 0 if is_complete else self._compute_bound(began)
             # A card takes clicks for 14 days. The rows of older ones may have been purged here already.
             is_recent = clicks.stored_at >= read_clock(connection).now - _OLDEST
             is_known = sa.exists().where(done.app_id == clicks.app_id, done.event_id == clicks.event_id)
@@ -75,7 +75,7 @@ class AppliedClicks:
                 .limit(_MAX_CLICKS)
             )
             rows: list[sa.Row[Any]] = list(connection.execute(query))
-        new_clicks = readable(rows)
+        new_clicks = read_valid_clicks(rows)
         count = self._record(new_clicks) if new_clicks else 0
         if len(rows) < _MAX_CLICKS:  # Else the next look goes on from the same bound.
             self._note_look(began, int(greatest))
@@ -83,7 +83,7 @@ class AppliedClicks:
                 self._complete_at = began
         return count
 
-    def _bound(self, now: float) -> int:
+    def _compute_bound(self, now: float) -> int:
         """Return up to which id clicks can be left out."""
         latest = self._looks[-1][0] - OVERLAP_SECONDS if self._looks else now
         return max((greatest for moment, greatest in self._looks if moment <= latest), default=0)
@@ -94,12 +94,12 @@ class AppliedClicks:
             self._looks.popleft()
 
     def _record(self, new_clicks: Iterable[StoredClick]) -> int:
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             rows = [
                 {
                     "app_id": stored.click.app_id, "event_id": stored.event_id,
-                    "card_key": (card_of(correlation_of(stored.click)) or "")[:64],
+                    "card_key": (get_card_key(get_correlation(stored.click)) or "")[:64],
                     "open_id": stored.click.operator.open_id[:255], "state": "due", "attempts": 0,
                     "next_at": now, "created_at": now,
                 }
@@ -118,7 +118,7 @@ class AppliedClicks:
             seconds: How long no other process takes them, in seconds.
         """
         columns = applied_clicks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(
@@ -132,7 +132,7 @@ class AppliedClicks:
             if not taken:
                 return []
             names = {(row.app_id, row.event_id): row for row in taken}
-            clicks = self._clicks(connection, [row.event_id for row in taken])
+            clicks = self._read_clicks(connection, [row.event_id for row in taken])
             deliverable = [name for name in names if name in clicks]
             lost = [name for name in names if name not in clicks]
             if deliverable:
@@ -158,14 +158,16 @@ class AppliedClicks:
             for name in deliverable
         ]
 
-    def _clicks(self, connection: Connection, event_ids: Iterable[str]) -> dict[tuple[str, str], CardClick]:
+    def _read_clicks(
+        self, connection: Connection, event_ids: Iterable[str]
+    ) -> dict[tuple[str, str], CardClick]:
         clicks = card_callbacks.c
         query = sa.select(clicks.id, clicks.event_id, clicks.payload).where(
-            among(connection, clicks.event_id, event_ids)
+            is_among(connection, clicks.event_id, event_ids)
         )
         return {
             (stored.click.app_id, stored.event_id): stored.click
-            for stored in readable(connection.execute(query))
+            for stored in read_valid_clicks(connection.execute(query))
         }
 
     def find_click(self, app_id: str, event_id: str) -> CardClick | None:
@@ -175,8 +177,8 @@ class AppliedClicks:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            return self._clicks(connection, [event_id]).get((app_id, event_id))
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            return self._read_clicks(connection, [event_id]).get((app_id, event_id))
 
     def find_recorded(self, app_id: str, event_id: str) -> QueuedClick | None:
         """Return a click as it is delivered, whatever its state; None if it was purged.
@@ -188,7 +190,7 @@ class AppliedClicks:
         click = self.find_click(app_id, event_id)
         if click is None:
             return None
-        return QueuedClick(event_id, card_of(correlation_of(click)) or "", 0, 0.0, click)
+        return QueuedClick(event_id, get_card_key(get_correlation(click)) or "", 0, 0.0, click)
 
     def postpone(self, app_id: str, event_id: str, attempts: int) -> None:
         """Put off the next delivery of a click, unless its result is known meanwhile.
@@ -199,7 +201,7 @@ class AppliedClicks:
             attempts: How often it was delivered.
         """
         seconds = pause_after(attempts, _FIRST_PAUSE, _MAX_PAUSE)
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 applied_clicks.update()
@@ -222,7 +224,7 @@ class AppliedClicks:
         Returns:
             Whether it was recorded now.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             text = orjson.dumps(result).decode()
             done = connection.execute(
@@ -246,7 +248,7 @@ class AppliedClicks:
             seconds: How long no other process takes them, in seconds.
         """
         columns = applied_clicks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(applied_clicks)
@@ -284,14 +286,14 @@ class AppliedClicks:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             statement = applied_clicks.update().where(_is_click(app_id, event_id))
             connection.execute(statement.values(shown_at=now))
 
     def count_due(self) -> int:
         """Return how many clicks are to be delivered."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(sa.func.count()).where(applied_clicks.c.state == "due")
             return int(connection.execute(query).scalar_one())
 

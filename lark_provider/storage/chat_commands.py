@@ -15,7 +15,7 @@ from lark_provider.protocol.callbacks.storable import without_zeros
 from lark_provider.protocol.commands.message import CommandMessage, MentionedPerson
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 
 CommandState: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
@@ -111,7 +111,7 @@ class ChatCommands:
             limit: How many commands to take at most.
             seconds: How long no other process takes them, in seconds.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(chat_commands)
@@ -126,7 +126,7 @@ class ChatCommands:
                     .where(_is_command(row.app_id, row.message_id))
                     .values(next_at=now + timedelta(seconds=seconds), attempts=row.attempts + 1)
                 )
-        return [_claim_of(row, now) for row in rows]
+        return [_read_claim(row, now) for row in rows]
 
     def decide(
         self,
@@ -180,7 +180,7 @@ class ChatCommands:
             seconds: How long to put it off, in seconds.
         """
         message = claimed.message
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 chat_commands.update()
@@ -190,7 +190,7 @@ class ChatCommands:
 
     def count_by_state(self) -> dict[str, int]:
         """Return how many commands there are that are not over, by state."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = (
                 sa.select(_COLUMNS.state, sa.func.count())
                 .where(_COLUMNS.state != "done")
@@ -202,7 +202,7 @@ class ChatCommands:
         self, claimed: ClaimedCommand, before: tuple[CommandState, ...], after: CommandState, **values: Any
     ) -> bool:
         message = claimed.message
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             moved = connection.execute(
                 chat_commands.update()
@@ -220,7 +220,7 @@ def _dump(text: str, **more: str) -> str:
     return orjson.dumps({"text": text, **more}).decode()
 
 
-def _claim_of(row: sa.Row[Any], now: Any) -> ClaimedCommand:
+def _read_claim(row: sa.Row[Any], now: Any) -> ClaimedCommand:
     message = CommandMessage(
         app_id=row.app_id,
         message_id=row.message_id,

@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 
 DUE, DONE = "due", "done"
@@ -24,7 +24,7 @@ class ClickResults:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def result(self, app_id: str, event_id: str) -> ClickResult | None:
+    def find_result(self, app_id: str, event_id: str) -> ClickResult | None:
         """Return what became of a click; None as long as that is not recorded.
 
         Args:
@@ -32,7 +32,7 @@ class ClickResults:
             event_id: The click.
         """
         columns = applied_clicks.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             text = connection.execute(
                 sa.select(columns.result).where(
                     columns.app_id == app_id, columns.event_id == event_id, columns.state == DONE
@@ -48,7 +48,7 @@ class ClickResults:
             event_id: The click.
         """
         columns = applied_clicks.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             recorded: str | None = connection.execute(
                 sa.select(columns.plan).where(columns.app_id == app_id, columns.event_id == event_id)
             ).scalar_one_or_none()
@@ -63,7 +63,7 @@ class ClickResults:
             plan: JSON.
         """
         columns = applied_clicks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = insert(connection, applied_clicks).values(
                 app_id=click.app_id,
@@ -99,7 +99,7 @@ class ClickResults:
             result: What became of it.
         """
         columns = applied_clicks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             outcome = {
                 "state": DONE,

@@ -14,9 +14,9 @@ from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import among
+from lark_provider.storage.statements import is_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ def is_incident(url: URL, key: str) -> bool:
     Raises:
         StorageError: The database cannot be used.
     """
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         result = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
         return result.first() is not None
 
 
-def question_card(url: URL, key: str) -> QuestionCard | None:
+def find_question_card(url: URL, key: str) -> QuestionCard | None:
     """Return the card with a key, if it is one of a question.
 
     Args:
@@ -65,11 +65,11 @@ def question_card(url: URL, key: str) -> QuestionCard | None:
     Raises:
         StorageError: The database cannot be used, or the row is damaged.
     """
-    rows = _rows(url, [key])
-    return _card(rows[0]) if rows else None
+    rows = _select_rows(url, [key])
+    return _read_card(rows[0]) if rows else None
 
 
-def question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard]:
+def find_question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard]:
     """Return cards of questions by their keys, with one query; those that do not exist or are damaged miss.
 
     Args:
@@ -80,13 +80,13 @@ def question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard]:
         StorageError: The database cannot be used.
     """
     cards = {}
-    for row in _rows(url, keys):
+    for row in _select_rows(url, keys):
         with suppress(StorageError):  # the plugin says what is wrong with it, to who clicked
-            cards[row.key] = _card(row)
+            cards[row.key] = _read_card(row)
     return cards
 
 
-def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
+def _select_rows(url: URL, keys: Iterable[str]) -> list[Any]:
     cards, questions = hitl_cards.c, hitl_questions.c
     wanted = sa.select(
         cards.key,
@@ -97,11 +97,11 @@ def _rows(url: URL, keys: Iterable[str]) -> list[Any]:
         questions.outcome,
         (cards.created_at < questions.created_at).label("is_earlier"),
     ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
-        return list(connection.execute(wanted.where(among(connection, cards.key, keys))))
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
+        return list(connection.execute(wanted.where(is_among(connection, cards.key, keys))))
 
 
-def _card(row: sa.Row[Any]) -> QuestionCard:
+def _read_card(row: sa.Row[Any]) -> QuestionCard:
     try:
         return QuestionCard(
             question=load_question(row.content),

@@ -48,12 +48,12 @@ class EncryptionKeys:
                 f"{KEY_VARIABLE} is not set, and the registry's secrets are encrypted with it. Next: set it "
                 f"in the environment; {_MAKE}."
             )
-        keys = list(map(_key, parts, range(1, len(parts) + 1)))
+        keys = list(map(_decode_key, parts, range(1, len(parts) + 1)))
         self._fernet = MultiFernet(map(Fernet, map(base64.urlsafe_b64encode, keys)))
         self._seals: dict[str, Aead] = {}
         self._marking: list[bytes] = []
         for key in keys:
-            self._seals[_key_id(key)] = Aead(derive(key, "lark_provider registry"))
+            self._seals[_compute_key_id(key)] = Aead(derive(key, "lark_provider registry"))
             self._marking.append(derive(key, "lark_provider registry: marks"))
         self._newest = next(iter(self._seals))
 
@@ -105,7 +105,7 @@ class EncryptionKeys:
         try:
             return self._fernet.decrypt(sealed.encode("ascii", "replace")).decode()
         except (InvalidToken, UnicodeDecodeError):  # the latter if only the half of the key fits that signs
-            raise self._wrong_key(what) from None
+            raise self._make_wrong_key_error(what) from None
 
     def seal(self, text: str, place: Sequence[str]) -> str:
         """Encrypt under the newest key, and bind it to its place.
@@ -137,14 +137,14 @@ class EncryptionKeys:
             raise DecryptionError(altered)
         seal = self._seals.get(match["key"])
         if seal is None:
-            raise self._wrong_key(what, lost)
+            raise self._make_wrong_key_error(what, lost)
         text = seal.open(match["content"], (_VERSION, *place))
         if text is None:
             raise DecryptionError(altered)
         return text
 
     @staticmethod
-    def _wrong_key(what: str, lost: str = _LOST_APP) -> DecryptionError:
+    def _make_wrong_key_error(what: str, lost: str = _LOST_APP) -> DecryptionError:
         return DecryptionError(
             f"{what} was encrypted with another key than {KEY_VARIABLE} holds. Next: set the key it was "
             "encrypted with (several may stand there, separated by commas, newest first); if that key is "
@@ -152,7 +152,7 @@ class EncryptionKeys:
         )
 
 
-def _key(text: str, place: int) -> bytes:
+def _decode_key(text: str, place: int) -> bytes:
     bare = text.translate(str.maketrans("-_", "+/")).rstrip("=")
     wanted = min(len(text) - len(bare), -len(bare) % 4)  # Python versions differ with more "=".
     try:
@@ -179,7 +179,7 @@ def _mark(key: bytes, place: Sequence[str]) -> int:
     return _FIRST_MARK | int.from_bytes(digest[:8], "big") >> 2
 
 
-def _key_id(key: bytes) -> str:
+def _compute_key_id(key: bytes) -> str:
     """Return an id that reveals nothing of a key, to distinguish another key from altered content."""
     return derive(key, "lark_provider registry: id of the key")[:4].hex()
 

@@ -54,25 +54,25 @@ class Deadlines:
         """
         return self.transaction + self.idle + self.statement
 
-    def sql(self) -> str:
+    def make_sql(self) -> str:
         """Set the limits of statements for the open transaction alone, as PgBouncer needs it."""
         limits = {"statement_timeout": self.statement, "lock_timeout": self.lock}
-        return "".join(f"SET LOCAL {name} = {_ms(seconds)};" for name, seconds in limits.items())
+        return "".join(f"SET LOCAL {name} = {_convert_to_ms(seconds)};" for name, seconds in limits.items())
 
-    def alone(self) -> str:
+    def make_statement_sql(self) -> str:
         """Set the limits and the isolation level of the one statement that follows in the same message."""
-        return f"SET LOCAL transaction_isolation = 'read committed';{self.sql()}"
+        return f"SET LOCAL transaction_isolation = 'read committed';{self.make_sql()}"
 
     def begin(self) -> str:
         """Begin a transaction with all limits, in one round trip.
 
         The isolation level is set explicitly, whatever a site's default is: other commits must be visible.
         """
-        idle = f"SET LOCAL idle_in_transaction_session_timeout = {_ms(self.idle)}"
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{self.sql()}{idle}"
+        idle = f"SET LOCAL idle_in_transaction_session_timeout = {_convert_to_ms(self.idle)}"
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{self.make_sql()}{idle}"
 
 
-def _ms(seconds: float) -> int:
+def _convert_to_ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # 0 would mean no limit.
 
 
@@ -148,21 +148,21 @@ class Socket:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._identity = descriptor, _identity(descriptor)
+        self._descriptor, self._identity = descriptor, _read_identity(descriptor)
 
     def shut_down(self) -> None:
         """Wake the thread that waits for the socket, unless its descriptor now belongs to another file."""
         with suppress(OSError):  # The socket is closed already.
             # A duplicate is compared, since the original may be closed and reused at any time.
             copy = os.dup(self._descriptor)
-            if _identity(copy) != self._identity:
+            if _read_identity(copy) != self._identity:
                 os.close(copy)
                 return
             with socket.socket(fileno=copy) as same:
                 same.shutdown(socket.SHUT_RDWR)
 
 
-def _identity(descriptor: int) -> tuple[int, int]:
+def _read_identity(descriptor: int) -> tuple[int, int]:
     status = os.fstat(descriptor)
     return status.st_dev, status.st_ino
 

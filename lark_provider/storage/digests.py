@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements
 from lark_provider.storage.bridge_tables import digests, incidents
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.outbox_rows import OutboxEntry
 
 DigestState: TypeAlias = Literal["recorded", "skipped"]
@@ -31,18 +31,18 @@ class Digests:
     def __init__(self, url: URL, name: str) -> None:
         self._url, self._name = url, name
 
-    def key(self, route: str) -> str:
+    def make_route_key(self, route: str) -> str:
         """Return what identifies a route of this Airflow's, by its name."""
         return hashlib.sha256(f"{self._name}\n{route}".encode("utf-8", "surrogatepass")).hexdigest()
 
     def find_recorded(self, routes_and_days: Collection[tuple[str, date]]) -> set[tuple[str, date]]:
         """Return those of some routes and days that are recorded, skipped ones included."""
         columns = digests.c
-        wanted = {(self.key(route), str(day)): (route, day) for route, day in routes_and_days}
+        wanted = {(self.make_route_key(route), str(day)): (route, day) for route, day in routes_and_days}
         query = sa.select(columns.route, columns.day).where(
             columns.route.in_([key for key, _ in wanted]), columns.day.in_([day for _, day in wanted])
         )
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             return {wanted[row.route, row.day] for row in connection.execute(query) if tuple(row) in wanted}
 
     def record(
@@ -59,9 +59,9 @@ class Digests:
         Returns:
             Whether it is new.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
-            values = {"route": self.key(route), "day": str(day), "state": state, "created_at": now}
+            values = {"route": self.make_route_key(route), "day": str(day), "state": state, "created_at": now}
             added = statements.insert(connection, digests).values(values).on_conflict_do_nothing()
             if connection.execute(added.returning(digests.c.day)).one_or_none() is None:
                 return False
@@ -72,7 +72,7 @@ class Digests:
     def open_dags(self, receivers: Sequence[str]) -> set[str]:
         """Return the DAGs with failures that have not recovered, of which receivers were told in 14 days."""
         columns = incidents.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             since = statements.read_clock(connection).now - _FOLLOWED
             query = sa.select(columns.dag_id).where(
                 columns.state == "open", columns.updated_at > since, columns.receiver.in_(list(receivers))

@@ -91,7 +91,7 @@ _engines: dict[tuple[int, URL], Engine] = {}
 _lock = ForkSafeLock()
 
 
-def pool_settings(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, int]:
+def read_pool_settings(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, int]:
     """Return the settings of the pool, by SQLAlchemy's names.
 
     Raises:
@@ -110,7 +110,7 @@ def pool_settings(environ: Mapping[str, str] = ENVIRONMENT) -> dict[str, int]:
     return settings
 
 
-def engine(url: URL) -> Engine:
+def get_engine(url: URL) -> Engine:
     """Return the process's engine for a database.
 
     Args:
@@ -121,7 +121,7 @@ def engine(url: URL) -> Engine:
         return cached
     with _lock:
         if key not in _engines:
-            _engines[key] = create(url, **pool_settings())
+            _engines[key] = create(url, **read_pool_settings())
         return _engines[key]
 
 
@@ -142,7 +142,7 @@ def create(url: URL, **pool: int) -> Engine:
             poolclass=sa.NullPool,
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         )
-        sa.event.listen(db_engine, "begin", _sqlite_begins)
+        sa.event.listen(db_engine, "begin", _begin_sqlite)
         return db_engine
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "lark_provider"} | _KEEPALIVE
     from lark_provider.storage.watched import WatchedConnection  # Needs psycopg2, which SQLite does not.
@@ -158,10 +158,10 @@ def create(url: URL, **pool: int) -> Engine:
     )
     # A ping is a round trip, as long as most of our statements take.
     db_engine.dialect.do_ping = functools.partial(_ping, db_engine.dialect.do_ping)  # type: ignore[method-assign]  # no event replaces a ping
-    sa.event.listen(db_engine, "begin", _postgres_begins)
-    sa.event.listen(db_engine, "checkin", _postgres_returned)
-    sa.event.listen(db_engine, "checkout", _postgres_taken)
-    sa.event.listen(db_engine, "handle_error", _postgres_failed)
+    sa.event.listen(db_engine, "begin", _begin_postgres)
+    sa.event.listen(db_engine, "checkin", _handle_postgres_checkin)
+    sa.event.listen(db_engine, "checkout", _handle_postgres_checkout)
+    sa.event.listen(db_engine, "handle_error", _handle_postgres_error)
     return db_engine
 
 
@@ -169,13 +169,13 @@ def _ping(ping: Callable[[Any], bool], connection: WatchedConnection) -> bool:
     return connection.is_fresh() or ping(connection)
 
 
-def _sqlite_begins(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads and then writes must not find a second one doing the same.
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _postgres_begins(connection: Connection) -> None:
+def _begin_postgres(connection: Connection) -> None:
     options = connection.get_execution_options()
     limits = options.get("limits", deadlines.STATEMENT)
     each_alone = options.get("reading", False) or options.get("each_alone", False)
@@ -185,13 +185,13 @@ def _postgres_begins(connection: Connection) -> None:
         connection.exec_driver_sql(limits.begin())
 
 
-def _postgres_returned(connection: WatchedConnection | None, _record: Any) -> None:
+def _handle_postgres_checkin(connection: WatchedConnection | None, _record: Any) -> None:
     if connection is not None:  # None: it was lost.
         connection.limit(None)
     _count_connections(returning=1)
 
 
-def _postgres_taken(_connection: Any, _record: Any, _proxy: Any) -> None:
+def _handle_postgres_checkout(_connection: Any, _record: Any, _proxy: Any) -> None:
     _count_connections()
 
 
@@ -202,7 +202,7 @@ def _count_connections(returning: int = 0) -> None:
         measuring.count_connections(pools, returning)
 
 
-def _postgres_failed(context: ExceptionContext) -> None:
+def _handle_postgres_error(context: ExceptionContext) -> None:
     # A session keeps the default_transaction_read_only that it began with, and its server may be a standby by
     # now. So the pool's sessions are replaced, as after a lost connection.
     if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
@@ -226,7 +226,7 @@ def make_file(url: URL) -> None:
 
 
 @contextmanager
-def transaction(
+def hold_transaction(
     on: Engine, *, reading: bool = False, each_alone: bool = False, limits: Deadlines | None = None
 ) -> Iterator[Connection]:
     """Open a transaction; errors of the database in it become a `StorageError`.

@@ -28,10 +28,12 @@ class StorageError(LarkError, OperationalError):
         return self.text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _storage_error, (type(self), self.text, self.retryable, self.permanent)
+        return _make_storage_error, (type(self), self.text, self.retryable, self.permanent)
 
 
-def _storage_error(kind: type[StorageError], text: str, retryable: bool, permanent: bool) -> StorageError:
+def _make_storage_error(
+    kind: type[StorageError], text: str, retryable: bool, permanent: bool
+) -> StorageError:
     return kind(text, retryable=retryable, permanent=permanent)
 
 

@@ -34,7 +34,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.bridge_tables import escalation_steps, incidents
 from lark_provider.storage.crypto import TokenBox
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.incidents import Incidents, RenderIncident
 
 _MAX_REASON = 500
@@ -87,10 +87,10 @@ class Escalations:
         Returns:
             Whether they are new.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             query = sa.select(incidents.c.created_at, incidents.c.state).where(incidents.c.key == key)
             row = connection.execute(query.with_for_update()).one_or_none()
-            if row is None or row.state != "open" or _rows(connection, key):
+            if row is None or row.state != "open" or _select_rows(connection, key):
                 return False
             now = statements.read_clock(connection).now
             steps = zip(plan(row.created_at, escalation.steps, quiet), escalation.steps, strict=True)
@@ -126,8 +126,8 @@ class Escalations:
 
         def claim(connection: Connection, shown: ShownIncident) -> None:
             nonlocal taken
-            rows, now = _rows(connection, key), statements.read_clock(connection).now
-            decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
+            rows, now = _select_rows(connection, key), statements.read_clock(connection).now
+            decision = decide(shown.incident, [_read_planned_step(row) for row in rows], now)
             for row in rows:
                 state = _after(row, decision, now - stale)
                 if state is not None:
@@ -135,8 +135,8 @@ class Escalations:
                     _set(connection, key, row.number, now, state=state, reason=reason)
                     recorded.append((row.urgent, state))
                     if state != "ended":
-                        urged.append(self._urged_of(row, state, now))
-            taken = self._taken_of(rows, decision.take, shown, now)
+                        urged.append(self._read_urged(row, state, now))
+            taken = self._find_claimed_step(rows, decision.take, shown, now)
 
         self._change(key, claim, urged)
         return taken, recorded
@@ -155,8 +155,8 @@ class Escalations:
 
         def begin(connection: Connection, shown: ShownIncident) -> None:
             nonlocal current
-            rows, now = _rows(connection, taken.key), statements.read_clock(connection).now
-            decision = decide(shown.incident, [_planned_step(row) for row in rows], now)
+            rows, now = _select_rows(connection, taken.key), statements.read_clock(connection).now
+            decision = decide(shown.incident, [_read_planned_step(row) for row in rows], now)
             if decision.take == taken.number and shown.message_id is not None:
                 content = to_json(taken.step, taken.rota) | {"name": name}
                 sealed = self._seal(taken.key, taken.number, content)
@@ -186,13 +186,13 @@ class Escalations:
         def finish(connection: Connection, _: ShownIncident) -> None:
             nonlocal is_recorded
             row = next(
-                (candidate for candidate in _rows(connection, key) if candidate.number == number), None
+                (candidate for candidate in _select_rows(connection, key) if candidate.number == number), None
             )
             # A process that was frozen may know what another one has recorded as unknown.
             if row is not None and row.state in {"due", "started", "unknown"} and row.state != state:
                 now = statements.read_clock(connection).now
                 _set(connection, key, number, now, state=state, reason=reason[:_MAX_REASON] or None)
-                urged.append(self._urged_of(row, state, now, reason))
+                urged.append(self._read_urged(row, state, now, reason))
                 is_recorded = True
 
         self._change(key, finish, urged)
@@ -207,7 +207,7 @@ class Escalations:
             seconds: Seconds from now until the next attempt.
             reason: Why the step was not performed.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             later = now + timedelta(seconds=seconds)
             values = {"state": "due", "next_at": later, "started_at": None, "reason": reason[:_MAX_REASON]}
@@ -232,45 +232,45 @@ class Escalations:
 
         self._incidents.change(key, change, self._render, within=holder.append)
 
-    def _taken_of(
+    def _find_claimed_step(
         self, rows: Iterable[sa.Row[Any]], number: int | None, shown: ShownIncident, now: datetime
     ) -> ClaimedStep | None:
         row = next((candidate for candidate in rows if candidate.number == number), None)
         if row is None or (row.next_at is not None and row.next_at > now):
             return None
-        step, rota = from_json(self._content(row))
+        step, rota = from_json(self._read_content(row))
         later = [other.due_at for other in rows if other.state == "due" and other.due_at > now]
         until = min([row.due_at + timedelta(minutes=15), *later])
         return ClaimedStep(row.incident_key, row.number, step, rota, until, shown, now)
 
-    def _urged_of(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
-        name = str(self._content(row).get("name", ""))
+    def _read_urged(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
+        name = str(self._read_content(row).get("name", ""))
         at = row.started_at or now
         return Urged(row.number, row.urgent, name, at.isoformat(), outcome, detail[:200])
 
-    def _content(self, row: sa.Row[Any]) -> dict[str, Any]:
-        text = self._box(row.incident_key, row.number).open(row.content)
+    def _read_content(self, row: sa.Row[Any]) -> dict[str, Any]:
+        text = self._make_box(row.incident_key, row.number).open(row.content)
         # Its incident could be decrypted, so what cannot be read here was changed in the table itself.
         content: dict[str, Any] = {} if text is None else orjson.loads(text)
         return content or {"step": {"after": 0.0, "urgent": row.urgent}, "rota": _NO_ROTA}
 
     def _seal(self, key: str, number: int, content: dict[str, Any]) -> str:
-        return self._box(key, number).seal(orjson.dumps(content).decode())
+        return self._make_box(key, number).seal(orjson.dumps(content).decode())
 
-    def _box(self, key: str, number: int) -> TokenBox:
+    def _make_box(self, key: str, number: int) -> TokenBox:
         return TokenBox(self._app.app_secret, f"escalation\0{key}\0{number}\0{self._app.app_id}")
 
 
 _NO_ROTA: dict[str, Any] = {"people": [], "weekly_from": None, "table": None, "timezone": "UTC"}
 
 
-def _rows(connection: Connection, key: str) -> list[sa.Row[Any]]:
+def _select_rows(connection: Connection, key: str) -> list[sa.Row[Any]]:
     columns = escalation_steps.c
     query = sa.select(escalation_steps).where(columns.incident_key == key).order_by(columns.number)
     return list(connection.execute(query))
 
 
-def _planned_step(row: sa.Row[Any]) -> PlannedStep:
+def _read_planned_step(row: sa.Row[Any]) -> PlannedStep:
     return PlannedStep(row.number, row.due_at, row.state)
 
 

@@ -31,7 +31,7 @@ def add(connection: Connection, entry: str, now: dt.datetime) -> None:
         now: The time, by the database's clock.
     """
     values = {"owner": uuid.uuid4().hex[:12], "until": now}
-    added = statements.insert(connection, leases).values(key=_key(entry), **values)
+    added = statements.insert(connection, leases).values(key=_make_key(entry), **values)
     connection.execute(added.on_conflict_do_update(index_elements=[leases.c.key], set_=values))
 
 
@@ -41,10 +41,10 @@ def record(entry: str) -> sa.ScalarSelect[str | None]:
     Args:
         entry: The id of the load or the message in the ledger.
     """
-    return sa.select(leases.c.owner).where(leases.c.key == _key(entry)).scalar_subquery()
+    return sa.select(leases.c.owner).where(leases.c.key == _make_key(entry)).scalar_subquery()
 
 
-def token(first: str, forgotten: str | None) -> str:
+def choose_token(first: str, forgotten: str | None) -> str:
     """Return the token of a message: another one, of the same length, after one that was forgotten.
 
     Args:
@@ -56,5 +56,5 @@ def token(first: str, forgotten: str | None) -> str:
     return hashlib.sha256(f"{first}\0{forgotten}".encode()).hexdigest()[: len(first)]
 
 
-def _key(entry: str) -> str:
+def _make_key(entry: str) -> str:
     return _PREFIX + entry

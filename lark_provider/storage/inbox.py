@@ -15,12 +15,12 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.callbacks import CardClick, Delivery, Event
 from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id, without_zeros
-from lark_provider.protocol.commands.message import CommandMessage, command_of
-from lark_provider.protocol.waits import Wait, correlation_of
+from lark_provider.protocol.commands.message import CommandMessage, find_command
+from lark_provider.protocol.waits import Wait, get_correlation
 from lark_provider.storage import chat_commands, legacy_waits, migrate
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import INSERTS, among, insert, insert_rows
+from lark_provider.storage.statements import INSERTS, insert, insert_rows, is_among
 from lark_provider.storage.tables import card_callbacks, handled_events, meta
 from lark_provider.support import measured
 
@@ -60,15 +60,15 @@ class Inbox:
         commands: list[CommandMessage] = []
         for delivery in deliveries:
             if isinstance(delivery, CardClick):
-                rows.append(_row(delivery))
+                rows.append(_make_row(delivery))
             else:
-                commands.append(_command(delivery))
+                commands.append(_require_command(delivery))
         if not rows and not commands:
             return 0
         # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
         # cannot deadlock.
         rows.sort(key=itemgetter("clicked_at", "event_id"))
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             if commands:
                 chat_commands.record(connection, commands)
             count = _insert(connection, rows) if rows else 0
@@ -98,16 +98,16 @@ class Inbox:
             "stored_at": now,
         }
         try:
-            with transaction(migrate.ready_engine(self._url)) as connection:
+            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
                 _insert(connection, [probe])
                 connection.rollback()
         except StorageError as error:
             if not error.permanent:  # A constraint that the user added: the table exists and takes clicks.
                 raise
 
-    def answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-        """Return the answers to waits of version 0.1; see `legacy_waits.answers`."""
-        return legacy_waits.answers(self._url, waits)
+    def find_answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+        """Return the answers to waits of version 0.1; see `legacy_waits.find_answers`."""
+        return legacy_waits.find_answers(self._url, waits)
 
     def is_handled(self, consumer: str, event_id: str) -> bool:
         """Return whether a consumer has handled an event.
@@ -126,10 +126,10 @@ class Inbox:
         """
         for event_id in event_ids:
             _check({"event": event_id})
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == consumer,
-                among(connection, handled_events.c.event_id, event_ids),
+                is_among(connection, handled_events.c.event_id, event_ids),
             )
             return set(connection.scalars(query))
 
@@ -153,12 +153,12 @@ class Inbox:
         ]
         if not rows:
             return
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             insert_rows(connection, insert(connection, handled_events).on_conflict_do_nothing(), rows)
 
-    def database_id(self) -> str:
+    def read_database_id(self) -> str:
         """Return the database's own id: a wait begun on another database would wait indefinitely."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(meta.c.value).where(meta.c.key == "database_id")
             return str(connection.execute(query).scalar_one())
 
@@ -178,8 +178,8 @@ def _check(ids: Mapping[str, str]) -> None:
             )
 
 
-def _command(event: Event) -> CommandMessage:
-    command = command_of(event)
+def _require_command(event: Event) -> CommandMessage:
+    command = find_command(event)
     if command is None:
         raise StorageError(
             f"The database stores chat commands only, not events of type {event.type}. Next: take "
@@ -189,20 +189,20 @@ def _command(event: Event) -> CommandMessage:
     return command
 
 
-def _row(click: CardClick) -> dict[str, Any]:
+def _make_row(click: CardClick) -> dict[str, Any]:
     ids = {"click": click.event_id, "click's app": click.app_id}
     if click.message_id is not None:
         ids["click's message"] = click.message_id
     _check(ids)
     event = dict(click.raw["event"])
     event.pop("token", None)  # With it, a reader of the table could change the card.
-    # Unreserved ids stay as they are; see `_own_name`.
+    # Unreserved ids stay as they are; see `_make_own_name`.
     is_reserved = "@" in click.event_id
     return {
-        "event_id": _own_name(click.event_id, click.app_id) if is_reserved else click.event_id,
+        "event_id": _make_own_name(click.event_id, click.app_id) if is_reserved else click.event_id,
         "app_id": click.app_id,
         "message_id": click.message_id,
-        "correlation": correlation_of(click),
+        "correlation": get_correlation(click),
         "operator_id": click.operator.open_id if is_id(click.operator.open_id) else None,
         "payload": without_zeros(orjson.dumps(click.raw | {"event": event})).decode(),
         "clicked_at": click.created_at,
@@ -210,7 +210,7 @@ def _row(click: CardClick) -> dict[str, Any]:
     }
 
 
-def _own_name(event_id: str, app_id: str) -> str:
+def _make_own_name(event_id: str, app_id: str) -> str:
     """Return the id under which an app's event is stored where another app has an event of the same id.
 
     Event ids are unique within an app. The column has to be unique as well, for processes of version 0.1
@@ -229,12 +229,12 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
     new = connection.execute(statement, rows).all()
     count = len(new)
     # What was not inserted is a duplicate, or another app has an event of that id.
-    if count < len(rows) and (renamed := _new_under_own_ids(connection, rows, set(new))):
+    if count < len(rows) and (renamed := _rename_unstored(connection, rows, set(new))):
         count += len(connection.execute(statement, renamed).all())
     return count
 
 
-def _new_under_own_ids(
+def _rename_unstored(
     connection: Connection, rows: list[dict[str, Any]], new: set[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     """Return, under names of their own, the clicks that were not inserted and that are not stored already."""
@@ -242,11 +242,11 @@ def _new_under_own_ids(
     if not others:
         return []
     query = sa.select(card_callbacks.c.app_id, card_callbacks.c.event_id).where(
-        among(connection, card_callbacks.c.event_id, [row["event_id"] for row in others])
+        is_among(connection, card_callbacks.c.event_id, [row["event_id"] for row in others])
     )
     known = set(connection.execute(query))
     return [
-        row | {"event_id": _own_name(row["event_id"], row["app_id"])}
+        row | {"event_id": _make_own_name(row["event_id"], row["app_id"])}
         for row in others
         if (row["app_id"], row["event_id"]) not in known
     ]

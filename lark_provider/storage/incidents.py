@@ -23,7 +23,7 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, mutes
 from lark_provider.storage.crypto import TokenBox
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.outbox_rows import OutboxEntry
 
@@ -80,12 +80,12 @@ class Incidents:
         """Return an incident.
 
         Args:
-            key: The incident's key, see `IncidentPlace.key`.
+            key: The incident's key, see `IncidentPlace.make_key`.
 
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
         return None if row is None or row.app_id != self._app.app_id else self._open(row)
 
@@ -104,7 +104,7 @@ class Incidents:
             incidents.c.run_id == run_id,
             incidents.c.app_id == self._app.app_id,
         )
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             rows = connection.execute(query.order_by(incidents.c.created_at, incidents.c.key)).all()
         return [self._open(row) for row in rows]
 
@@ -117,7 +117,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(incidents).where(
                 incidents.c.dag_id == place.dag_id,
                 incidents.c.run_id == place.run_id,
@@ -145,12 +145,12 @@ class Incidents:
         Raises:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             if _is_muted(connection, event):
                 return RecordedIncident(None, is_muted=True)
             new = ShownIncident("", place, Incident(), event)
             for round_ in range(_MAX_ROUNDS):
-                key = place.key(self._app.app_id, round_)
+                key = place.make_key(self._app.app_id, round_)
                 before = self._lock(connection, replace(new, key=key), creating=event.kind in FAILURES)
                 if before is None:
                     break
@@ -168,7 +168,7 @@ class Incidents:
         """Change an incident, such as by a claim, and add the card's next version to the outbox.
 
         Args:
-            key: The incident's key, see `IncidentPlace.key`.
+            key: The incident's key, see `IncidentPlace.make_key`.
             change: Returns the changed incident; None for no change.
             render: Returns the payload of the outbox for the incident's card.
             within: Called before the change, to write something else in the same transaction.
@@ -176,8 +176,8 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
-            row = _row(connection, key)
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            row = _lock_row(connection, key)
             if row is None or row.app_id != self._app.app_id:
                 return RecordedIncident(None)
             if within is not None:
@@ -205,7 +205,7 @@ class Incidents:
             }
             added = statements.insert(connection, incidents).values(values)
             connection.execute(added.on_conflict_do_nothing(index_elements=[incidents.c.key]))
-        row = _row(connection, new.key)
+        row = _lock_row(connection, new.key)
         return None if row is None else self._open(row)
 
     def _change(
@@ -244,10 +244,10 @@ class Incidents:
             "mentions": shown.mentions,
             "instead_of": shown.place.instead_of,
         }
-        return self._box(shown.key).seal(orjson.dumps(content).decode())
+        return self._make_box(shown.key).seal(orjson.dumps(content).decode())
 
     def _open(self, row: sa.Row[Any]) -> ShownIncident:
-        text = self._box(row.key).open(row.content)
+        text = self._make_box(row.key).open(row.content)
         if text is None:
             raise DecryptionError(
                 f"The incident of run {row.run_id!r} of DAG {row.dag_id!r} is encrypted under another "
@@ -273,11 +273,11 @@ class Incidents:
             row.message_id,
         )
 
-    def _box(self, key: str) -> TokenBox:
+    def _make_box(self, key: str) -> TokenBox:
         return TokenBox(self._app.app_secret, f"incident\0{key}\0{self._app.app_id}")
 
 
-def _row(connection: Connection, key: str) -> sa.Row[Any] | None:
+def _lock_row(connection: Connection, key: str) -> sa.Row[Any] | None:
     """Return a row, and lock it until the transaction ends."""
     return connection.execute(
         sa.select(incidents).where(incidents.c.key == key).with_for_update()
@@ -290,6 +290,6 @@ def _is_muted(connection: Connection, event: RunEvent) -> bool:
     query = sa.select(mutes.c.until).where(
         mutes.c.dag_id == event.dag_id,
         mutes.c.task_id == event.task_id,
-        mutes.c.until > statements.clock(connection),
+        mutes.c.until > statements.make_clock_column(connection),
     )
     return connection.execute(query).first() is not None

@@ -27,17 +27,17 @@ from lark_provider.protocol.ledger import (
     RecordedChunk,
     SupersededError,
     WrittenChunk,
-    superseded_error,
+    make_superseded_error,
 )
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, ledger_parts, ledger_rows, ledger_step, migrate, statements
 from lark_provider.storage.aead import Aead, derive
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.load_leases import claim_for_load, is_current
 from lark_provider.storage.statements import Clock, read_clock
-from lark_provider.storage.table_leases import claim, lease_key
+from lark_provider.storage.table_leases import claim, make_lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks
 from lark_provider.storage.urls import SQLITE_DRIVER
 
@@ -48,7 +48,7 @@ _DAYS_BEFORE = "UTC"
 """Where the days of a load begin whose entry says nothing about it: those of earlier versions."""
 
 
-def ledger_id(app: str, kind: str, target: str, key: str) -> str:
+def make_ledger_id(app: str, kind: str, target: str, key: str) -> str:
     """Return the id of what a caller's key names.
 
     Args:
@@ -86,10 +86,10 @@ class LoadLedger:
             restart: A number above the recorded one asks for a new start: the load is marked as being
                 cleared, until `clear`.
         """
-        identity, columns = ledger_id(self._app.name, "load", target, key), ledger.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        identity, columns = make_ledger_id(self._app.name, "load", target, key), ledger.c
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now, record = connection.execute(
-                sa.select(statements.clock(connection), forgotten.record(identity))
+                sa.select(statements.make_clock_column(connection), forgotten.record(identity))
             ).one()
             added = statements.insert(connection, ledger).values(
                 id=identity,
@@ -98,7 +98,7 @@ class LoadLedger:
                 name=mask_addresses(key),
                 target=target,
                 state=LedgerState.PENDING,
-                detail=_detail(chunk_size, restart, record or ""),
+                detail=_encode_detail(chunk_size, restart, record or ""),
                 created_at=now,
                 updated_at=now,
             )
@@ -125,11 +125,11 @@ class LoadLedger:
             detail["is_clearing"],
             count,
             written,
-            _days(detail),
+            _get_days(detail),
             detail.get("record", ""),  # a load that an earlier version has recorded has none
         )
 
-    def recorded_days(self, target: str, key: str, restart: int) -> str | None:
+    def read_recorded_days(self, target: str, key: str, restart: int) -> str | None:
         """Return the time zone that is recorded for the days of a load.
 
         Args:
@@ -142,13 +142,13 @@ class LoadLedger:
             Its name; None if it is still to be decided, since the load is new, has met no day, or is to be
             cleared.
         """
-        identity = ledger_id(self._app.name, "load", target, key)
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        identity = make_ledger_id(self._app.name, "load", target, key)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             text = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
         detail = None if text is None else orjson.loads(text)
         if detail is None or detail["is_clearing"] or restart > detail["restart"]:
             return None
-        return _days(detail)
+        return _get_days(detail)
 
     def record_days(self, load: str, zone: str) -> str:
         """Record the time zone of a load's days, unless one is recorded.
@@ -161,12 +161,12 @@ class LoadLedger:
             The name that counts: the first one.
         """
         is_load = ledger.c.id == load
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             text = connection.scalar(sa.select(ledger.c.detail).where(is_load).with_for_update())
             if text is None:  # forgotten meanwhile
                 return zone
             detail = orjson.loads(text)
-            recorded = _days(detail)
+            recorded = _get_days(detail)
             if recorded is None:
                 detail["days"] = recorded = zone
                 changed = {"detail": orjson.dumps(detail).decode()}
@@ -194,13 +194,16 @@ class LoadLedger:
             return self._step(load, claimant, done, pending)
         except SupersededError:
             if done is not None:
-                with suppress(ConflictError), transaction(migrate.ready_engine(self._url)) as connection:
+                with (
+                    suppress(ConflictError),
+                    hold_transaction(migrate.prepare_engine(self._url)) as connection,
+                ):
                     # Nothing else came of it. Where the chunk is forgotten there is nothing to record.
                     ledger_rows.record_done(connection, load, done, read_clock(connection).now)
             raise
         except ConflictError:
             if claimant.clears:  # another attempt has cleared the chunk that this one has settled
-                raise superseded_error(load) from None
+                raise make_superseded_error(load) from None
             raise
 
     def take(self, load: str, claimant: Claimant) -> LedgerStep:
@@ -213,32 +216,32 @@ class LoadLedger:
         Raises:
             ConflictError: It is not to be written, or cleared, any more.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             return LedgerStep(self._claim(connection, read_clock(connection), load, claimant))
 
     def _step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
-        on = migrate.ready_engine(self._url)
+        on = migrate.prepare_engine(self._url)
         if pending is not None and on.dialect.name != SQLITE_DRIVER:
-            values = self._values(load, pending)
-            key = self._key(claimant)
-            with transaction(on, each_alone=True) as connection:
+            values = self._make_values(load, pending)
+            key = self._make_key(claimant)
+            with hold_transaction(on, each_alone=True) as connection:
                 stepped = ledger_step.run(connection, load, key, claimant, done, values)
                 if stepped.lease is not None:
                     if stepped.added_at is None:
                         return LedgerStep(stepped.lease, self._read_chunk(connection, load, pending.number))
                     _touch_sometimes(connection, load, pending, stepped.added_at)
-                    return _added_step(stepped.lease, pending, stepped.added_at)
+                    return _make_added_step(stepped.lease, pending, stepped.added_at)
             done = None
-        with transaction(on) as connection:
+        with hold_transaction(on) as connection:
             clock = read_clock(connection)
             if done is not None:
                 ledger_rows.record_done(connection, load, done, clock.now)
             lease = self._claim(connection, clock, load, claimant)
             if isinstance(lease, LeaseConflict) or pending is None:
                 return LedgerStep(lease)
-            values = {"ledger_id": load, **self._values(load, pending), **_clock(clock.now)}
+            values = {"ledger_id": load, **self._make_values(load, pending), **_make_clock_values(clock.now)}
             key_columns = ledger_chunks.primary_key.columns
             added = statements.insert(connection, ledger_chunks).on_conflict_do_nothing(
                 index_elements=key_columns
@@ -246,7 +249,7 @@ class LoadLedger:
             if connection.execute(added.returning(ledger_chunks.c.number), values).one_or_none() is None:
                 return LedgerStep(lease, self._read_chunk(connection, load, pending.number))
             _touch_sometimes(connection, load, pending, clock.now)
-            return _added_step(lease, pending, clock.now)
+            return _make_added_step(lease, pending, clock.now)
 
     def resend(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
         """Record that a chunk is sent again: with a new token, or once more with the same one.
@@ -258,14 +261,14 @@ class LoadLedger:
             chunk: The chunk as it is sent. With another token it counts as first sent now.
         """
         columns = ledger_chunks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, load, claimant), clock.now
             if isinstance(lease, LeaseConflict):
                 return LedgerStep(lease)
             values: dict[str, Any] = {"state": LedgerState.PENDING, "updated_at": now, "reason": None}
             if chunk.token != token:
-                values |= {**self._values(load, chunk), **_clock(now)}
+                values |= {**self._make_values(load, chunk), **_make_clock_values(now)}
             changed = connection.execute(
                 ledger_chunks.update()
                 .where(columns.ledger_id == load, columns.number == chunk.number, columns.token == token)
@@ -284,7 +287,7 @@ class LoadLedger:
             reason: What Lark said; addresses in it are masked.
         """
         columns = ledger_chunks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             connection.execute(
                 ledger_chunks.update()
                 .where(columns.ledger_id == load, columns.number == number, columns.token == token)
@@ -310,17 +313,17 @@ class LoadLedger:
             ConflictError: The load was restarted or forgotten meanwhile.
         """
         if done is not None:
-            with transaction(migrate.ready_engine(self._url)) as connection:
+            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
                 ledger_rows.record_done(connection, load, done, read_clock(connection).now)
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
-            lease = claim(connection, clock, self._key(claimant), claimant)
+            lease = claim(connection, clock, self._make_key(claimant), claimant)
             if is_current(connection, load, claimant):
                 _touch(connection, load, clock.now, state=LedgerState.DONE)
             elif isinstance(lease, LeaseConflict) or not lease.is_renewed:
-                raise superseded_error(load)
+                raise make_superseded_error(load)
 
-    def chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
+    def read_chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
         """Return chunks in the order of their numbers.
 
         Args:
@@ -328,7 +331,7 @@ class LoadLedger:
             after: Those with greater numbers than this.
             count: At most so many.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             return ledger_rows.read_next(connection, self._cipher, load, after, count)
 
     def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
@@ -338,7 +341,7 @@ class LoadLedger:
             load: The load.
             number: The chunk.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             return ledger_rows.read(connection, self._cipher, ledger_parts.is_part(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
@@ -351,12 +354,12 @@ class LoadLedger:
             chunk: The rows as they are now; their token is not sent.
         """
         columns = ledger_chunks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, load, claimant)
             if isinstance(lease, LeaseConflict):
                 return LedgerStep(lease)
-            values = self._values(load, chunk)
+            values = self._make_values(load, chunk)
             kept = {name: values[name] for name in ledger_rows.CONTENT}
             changed = connection.execute(
                 ledger_chunks.update()
@@ -373,10 +376,10 @@ class LoadLedger:
             load: The load.
             number: The chunk.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             connection.execute(ledger_chunks.delete().where(ledger_parts.is_part(load, number)))
 
-    def known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
+    def select_known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
         """Return which records belong to chunks of any load of a table that were done since a time.
 
         Args:
@@ -392,7 +395,7 @@ class LoadLedger:
             .where(ledger.c.target == target, columns.record_ids.is_not(None))
             .where(columns.updated_at >= datetime.fromtimestamp(since, UTC))
         )
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             for (ids,) in connection.execute(of_target):
                 known |= wanted.intersection(orjson.loads(ids))
         return known
@@ -411,9 +414,9 @@ class LoadLedger:
             has forgotten them itself.
         """
         columns, loads = ledger_chunks.c, ledger.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
-            if isinstance(claim(connection, clock, self._key(claimant), claimant), LeaseConflict):
+            if isinstance(claim(connection, clock, self._make_key(claimant), claimant), LeaseConflict):
                 return False
             text = connection.execute(
                 sa.select(loads.detail).where(loads.id == load).with_for_update()
@@ -429,31 +432,31 @@ class LoadLedger:
             if LedgerState.PENDING in states or len(states) != done:
                 return False
             connection.execute(ledger_chunks.delete().where(columns.ledger_id == load))
-            cleared = _detail(detail["chunk_size"], restart, detail.get("record", ""))
+            cleared = _encode_detail(detail["chunk_size"], restart, detail.get("record", ""))
             _touch(connection, load, clock.now, detail=cleared, state=LedgerState.PENDING)
             return True
 
-    def _key(self, claimant: Claimant) -> str:
-        return lease_key(self._app.base_url, claimant.key)
+    def _make_key(self, claimant: Claimant) -> str:
+        return make_lease_key(self._app.base_url, claimant.key)
 
     def _claim(
         self, connection: Connection, clock: Clock, load: str, claimant: Claimant
     ) -> Lease | LeaseConflict:
-        return claim_for_load(connection, clock, self._key(claimant), claimant, load)
+        return claim_for_load(connection, clock, self._make_key(claimant), claimant, load)
 
-    def _values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
-        return ledger_rows.values(self._cipher, load, chunk)
+    def _make_values(self, load: str, chunk: LoadChunk) -> dict[str, Any]:
+        return ledger_rows.make_values(self._cipher, load, chunk)
 
     def _read_chunk(self, connection: Connection, load: str, number: int) -> RecordedChunk:
         return ledger_rows.read_chunk(connection, self._cipher, load, number)
 
 
-def _added_step(lease: Lease, chunk: LoadChunk, at: datetime) -> LedgerStep:
+def _make_added_step(lease: Lease, chunk: LoadChunk, at: datetime) -> LedgerStep:
     recorded = RecordedChunk(chunk, LedgerState.PENDING, None, None, 0.0, 0.0, at.timestamp())
     return LedgerStep(lease, recorded, is_new=True)
 
 
-def _clock(now: datetime) -> dict[str, datetime]:
+def _make_clock_values(now: datetime) -> dict[str, datetime]:
     return {"sent_at": now, "updated_at": now}
 
 
@@ -466,7 +469,7 @@ def _touch(connection: Connection, load: str, now: datetime, **values: Any) -> N
     connection.execute(ledger.update().where(ledger.c.id == load).values(updated_at=now, **values))
 
 
-def _detail(chunk_size: int, restart: int, record: str) -> str:
+def _encode_detail(chunk_size: int, restart: int, record: str) -> str:
     detail = {
         "chunk_size": chunk_size,
         "restart": restart,
@@ -477,7 +480,7 @@ def _detail(chunk_size: int, restart: int, record: str) -> str:
     return orjson.dumps(detail).decode()
 
 
-def _days(detail: Mapping[str, Any]) -> str | None:
+def _get_days(detail: Mapping[str, Any]) -> str | None:
     """Return the time zone of a load's days; a load that an earlier version has recorded names none."""
     zone: str | None = detail.get("days", _DAYS_BEFORE)
     return zone

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
-from lark_provider.protocol.ledger import chunk_of
+from lark_provider.protocol.ledger import decode_number
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.storage import forgotten, ledger_parts, statements
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.maintenance import existing
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.maintenance import require_engine
 from lark_provider.storage.tables import ledger, ledger_chunks, table_leases
 
 SHORT = 12
@@ -87,7 +87,9 @@ class ChunkSummary:
     updated_at: datetime
 
 
-def entries(url: URL, *, kind: str | None = None, state: str | None = None, limit: int = 50) -> list[Summary]:
+def list_entries(
+    url: URL, *, kind: str | None = None, state: str | None = None, limit: int = 50
+) -> list[Summary]:
     """Return the newest loads and messages.
 
     Args:
@@ -103,8 +105,8 @@ def entries(url: URL, *, kind: str | None = None, state: str | None = None, limi
     wanted = sa.select(columns.id).order_by(columns.updated_at.desc()).limit(limit)
     wanted = wanted if kind is None else wanted.where(columns.kind == kind)
     wanted = wanted if state is None else wanted.where(columns.state == state)
-    with transaction(existing(url), reading=True) as connection:
-        return _summaries(connection, list(connection.scalars(wanted)))
+    with hold_transaction(require_engine(url), reading=True) as connection:
+        return _read_summaries(connection, list(connection.scalars(wanted)))
 
 
 def has_load(url: URL, name: str) -> bool:
@@ -121,11 +123,11 @@ def has_load(url: URL, name: str) -> bool:
     wanted = (
         sa.select(columns.id).where(columns.kind == "load", columns.name == mask_addresses(name)).limit(1)
     )
-    with transaction(existing(url), reading=True) as connection:
+    with hold_transaction(require_engine(url), reading=True) as connection:
         return connection.scalar(wanted) is not None
 
 
-def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
+def find_entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
     """Return a load or a message, with its chunks.
 
     Args:
@@ -137,9 +139,9 @@ def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
         StorageError: The database cannot be used.
     """
     columns = ledger_chunks.c
-    with transaction(existing(url), reading=True) as connection:
-        identity = _identity(connection, prefix)
-        (summary,) = _summaries(connection, [identity])
+    with hold_transaction(require_engine(url), reading=True) as connection:
+        identity = _find_id(connection, prefix)
+        (summary,) = _read_summaries(connection, [identity])
         wanted = sa.select(
             columns.number,
             columns.state,
@@ -152,7 +154,7 @@ def entry(url: URL, prefix: str) -> tuple[Summary, list[ChunkSummary]]:
         ).where(columns.ledger_id == identity)
         chunks = connection.execute(wanted).all()
     return summary, sorted(
-        (ChunkSummary(*chunk_of(row.number), *row[1:]) for row in chunks),
+        (ChunkSummary(*decode_number(row.number), *row[1:]) for row in chunks),
         key=lambda chunk: (chunk.number, chunk.first_row, chunk.part),
     )
 
@@ -172,14 +174,14 @@ def forget(url: URL, prefix: str) -> Summary:
         ConflictError: The load is being written.
         StorageError: The database cannot be used.
     """
-    with transaction(existing(url)) as connection:
-        identity = _identity(connection, prefix)
-        (summary,) = _summaries(connection, [identity])
+    with hold_transaction(require_engine(url)) as connection:
+        identity = _find_id(connection, prefix)
+        (summary,) = _read_summaries(connection, [identity])
         _refuse_while_written(connection, identity)
         # A writer whose lease has ended renews it by its name; it must look again whether there is its load.
         leases = table_leases.c
         connection.execute(
-            table_leases.update().where(leases.holder.like(_holder(identity))).values(owner="")
+            table_leases.update().where(leases.holder.like(_make_holder_pattern(identity))).values(owner="")
         )
         if summary.kind in {"load", "message"}:
             forgotten.add(connection, identity, statements.read_clock(connection).now)
@@ -190,18 +192,20 @@ def forget(url: URL, prefix: str) -> Summary:
 
 def _refuse_while_written(connection: Connection, identity: str) -> None:
     columns, now = table_leases.c, statements.read_clock(connection).now
-    wanted = sa.select(columns.holder).where(columns.until >= now, columns.holder.like(_holder(identity)))
+    wanted = sa.select(columns.holder).where(
+        columns.until >= now, columns.holder.like(_make_holder_pattern(identity))
+    )
     holder = connection.scalar(wanted)
     if holder is not None:
         raise ConflictError(f"{holder} is writing now. Next: end that process, or wait for it; then repeat.")
 
 
-def _holder(identity: str) -> str:
+def _make_holder_pattern(identity: str) -> str:
     """Return how the holder of a load's lease is named, for LIKE."""
     return f"load {identity[:SHORT]} %"
 
 
-def _identity(connection: Connection, prefix: str) -> str:
+def _find_id(connection: Connection, prefix: str) -> str:
     starts = ledger.c.id.startswith(prefix, autoescape=True)
     # Ids are hexadecimal; no database takes half a surrogate pair, which an argument of other bytes becomes.
     can_be = prefix.isascii() and prefix.isalnum()
@@ -216,7 +220,7 @@ def _identity(connection: Connection, prefix: str) -> str:
     return identity
 
 
-def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
+def _read_summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     columns, chunks = ledger.c, ledger_chunks.c
 
     def count_of(state: LedgerState, what: Any) -> Any:
@@ -229,7 +233,7 @@ def _summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
             count_of(LedgerState.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
         .outerjoin(ledger_chunks, chunks.ledger_id == columns.id)
-        .where(statements.among(connection, columns.id, ids))
+        .where(statements.is_among(connection, columns.id, ids))
         .group_by(columns.id)
         .order_by(columns.updated_at.desc())
     )

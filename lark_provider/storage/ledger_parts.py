@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.ledger import PARTS, part_number
+from lark_provider.protocol.ledger import PARTS, compute_part_number
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.storage import statements
 from lark_provider.storage.tables import ledger_chunks
@@ -25,7 +25,7 @@ def is_part(load: str, number: int) -> sa.ColumnElement[bool]:
         number: The chunk.
     """
     columns = ledger_chunks.c
-    first, last = part_number(number, PARTS - 1), part_number(number, 1)
+    first, last = compute_part_number(number, PARTS - 1), compute_part_number(number, 1)
     return sa.and_(columns.ledger_id == load, columns.number.between(first, last))
 
 
@@ -58,7 +58,7 @@ def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tup
             chunk,
             sa.and_(columns.number < 0, chunk.c.ledger_id == columns.ledger_id, chunk.c.number == number),
         )
-        .where(statements.among(connection, columns.ledger_id, loads))
+        .where(statements.is_among(connection, columns.ledger_id, loads))
         .group_by(columns.ledger_id)
     ).all()
     none = dict.fromkeys(loads, (0, 0))

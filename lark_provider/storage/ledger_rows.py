@@ -30,11 +30,11 @@ WRITTEN = (
     )
     .values(state=LedgerState.DONE.value, record_ids=sa.bindparam("new_ids"), reason=None, keys=None)
 )
-"""Records a written chunk; `written_values` makes its parameters, and `updated_at` is still to be set."""
+"""Records a written chunk; `make_written_values` makes its parameters, but not `updated_at`."""
 _WRITTEN_NOW = WRITTEN.values(updated_at=sa.bindparam("now"))
 
 
-def values(cipher: Aead, load: str, chunk: LoadChunk) -> dict[str, Any]:
+def make_values(cipher: Aead, load: str, chunk: LoadChunk) -> dict[str, Any]:
     """Return the columns of a pending chunk, without those of the clock.
 
     Args:
@@ -66,8 +66,8 @@ def read(connection: Connection, cipher: Aead, *conditions: sa.ColumnElement[boo
         cipher: Decrypts the values by which the chunks' rows are looked for.
         conditions: SQL conditions on `ledger_chunks`, which a chunk must all meet.
     """
-    wanted = sa.select(ledger_chunks, statements.clock(connection)).where(*conditions)
-    return [_chunk_of(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
+    wanted = sa.select(ledger_chunks, statements.make_clock_column(connection)).where(*conditions)
+    return [_read_row(cipher, row) for row in connection.execute(wanted.order_by(ledger_chunks.c.number))]
 
 
 def read_next(
@@ -83,11 +83,11 @@ def read_next(
         count: How many chunks to return at most.
     """
     columns = ledger_chunks.c
-    wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
+    wanted = sa.select(ledger_chunks, statements.make_clock_column(connection)).where(
         columns.ledger_id == load, columns.number > after
     )
     result = connection.execute(wanted.order_by(columns.number).limit(count))
-    return [_chunk_of(cipher, row) for row in result]
+    return [_read_row(cipher, row) for row in result]
 
 
 def read_chunk(connection: Connection, cipher: Aead, load: str, number: int) -> RecordedChunk:
@@ -104,7 +104,7 @@ def read_chunk(connection: Connection, cipher: Aead, load: str, number: int) -> 
     return chunk
 
 
-def written_values(load: str, done: WrittenChunk) -> dict[str, Any]:
+def make_written_values(load: str, done: WrittenChunk) -> dict[str, Any]:
     """Return the parameters of `WRITTEN`.
 
     Args:
@@ -127,11 +127,11 @@ def record_done(connection: Connection, load: str, done: WrittenChunk, now: date
     Raises:
         ConflictError: The ledger has it under another token.
     """
-    if not connection.execute(_WRITTEN_NOW, {**written_values(load, done), "now": now}).rowcount:
-        raise conflict_error(load, done)
+    if not connection.execute(_WRITTEN_NOW, {**make_written_values(load, done), "now": now}).rowcount:
+        raise make_conflict_error(load, done)
 
 
-def conflict_error(load: str, done: WrittenChunk) -> ConflictError:
+def make_conflict_error(load: str, done: WrittenChunk) -> ConflictError:
     """Return the error for a chunk that is written here, and that the ledger has under another token.
 
     Args:
@@ -145,7 +145,7 @@ def conflict_error(load: str, done: WrittenChunk) -> ConflictError:
     )
 
 
-def _chunk_of(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
+def _read_row(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
     chunk = LoadChunk(
         row.number,
         row.first_row,

@@ -55,7 +55,7 @@ def run(
         key: The key of the table's lease.
         claimant: The writer of the load, for which the table's lease is renewed.
         done: The chunk that is written.
-        pending: The columns of the next one, see `ledger_rows.values`.
+        pending: The columns of the next one, see `ledger_rows.make_values`.
 
     Raises:
         ConflictError: The ledger has the chunk that is written under another token; nothing is pending then.
@@ -63,12 +63,12 @@ def run(
     parameters = {f"new_{name}": value for name, value in pending.items()}
     parameters |= {"the_load": load, "the_key": key, "the_owner": claimant.owner, "seconds": claimant.seconds}
     if done is not None:
-        parameters |= ledger_rows.written_values(load, done)
+        parameters |= ledger_rows.make_written_values(load, done)
     # The database reads its clock after this, so that its row of the lease ends no earlier than ours.
     began = time.monotonic()
-    row = connection.execute(_statement(is_done=done is not None), parameters).one()
+    row = connection.execute(_make_statement(is_done=done is not None), parameters).one()
     if done is not None and row.stood is None:
-        raise ledger_rows.conflict_error(load, done)
+        raise ledger_rows.make_conflict_error(load, done)
     if row.renewed_at is None:
         return StepResult(None, None)
     lease = Lease(claimant.key, claimant.owner, began + claimant.seconds)
@@ -76,7 +76,7 @@ def run(
 
 
 @functools.cache
-def _statement(*, is_done: bool) -> sa.Select[Any]:
+def _make_statement(*, is_done: bool) -> sa.Select[Any]:
     """Make the statement, whose parts PostgreSQL runs in one commit.
 
     The lease does not depend on the written chunk: a part that waits for a locked row is evaluated again by

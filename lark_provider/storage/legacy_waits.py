@@ -12,14 +12,14 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.question_chunks import CHUNK
-from lark_provider.storage.statements import among, insert
-from lark_provider.storage.stored_clicks import StoredClick, concerning, decisions, readable
+from lark_provider.storage.statements import insert, is_among
+from lark_provider.storage.stored_clicks import StoredClick, concerns_waits, read_valid_clicks, select_answers
 from lark_provider.storage.tables import card_answers, card_callbacks
 
 
-def answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+def find_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     """Return the answers to some waits, decided now or earlier, with a query for each `CHUNK`.
 
     A wait is decided by a row under its key, so that later calls, and a retry of the task, get the same
@@ -37,21 +37,21 @@ def answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     """
     answered: dict[str, list[CardClick]] = {}
     for start in range(0, len(waits), CHUNK):
-        answered |= _answers(url, waits[start : start + CHUNK])
+        answered |= _find_answers(url, waits[start : start + CHUNK])
     return answered
 
 
-def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
+def _find_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         clicks, decided = _read_clicks_and_decided(connection, waits)
-    new = decisions([wait for wait in waits if wait.key not in decided], clicks)
+    new = select_answers([wait for wait in waits if wait.key not in decided], clicks)
     if not new and not decided:
         return {}
-    with transaction(migrate.ready_engine(url), reading=not new) as connection:
+    with hold_transaction(migrate.prepare_engine(url), reading=not new) as connection:
         if new:
             now = datetime.now(UTC)
             rows = [
-                {"wait_key": key, "event_ids": _names(answer), "decided_at": now}
+                {"wait_key": key, "event_ids": _encode_event_ids(answer), "decided_at": now}
                 for key, answer in sorted(new.items())  # Sorted against deadlocks.
             ]
             connection.execute(
@@ -64,7 +64,7 @@ def _answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
         return _read(connection, decided)
 
 
-def _names(answer: Sequence[StoredClick]) -> str:
+def _encode_event_ids(answer: Sequence[StoredClick]) -> str:
     return orjson.dumps([stored.event_id for stored in answer]).decode()
 
 
@@ -77,13 +77,13 @@ def _read_clicks_and_decided(
         card_callbacks.c.event_id,
         sa.true().label("is_click"),
         card_callbacks.c.payload,
-    ).where(concerning(connection, waits))
+    ).where(concerns_waits(connection, waits))
     decided = sa.select(sa.literal(0), card_answers.c.wait_key, sa.false(), card_answers.c.event_ids).where(
-        among(connection, card_answers.c.wait_key, [wait.key for wait in waits])
+        is_among(connection, card_answers.c.wait_key, [wait.key for wait in waits])
     )
     rows = connection.execute(sa.union_all(clicks, decided).order_by("id")).all()
     return (
-        readable(row for row in rows if row.is_click),
+        read_valid_clicks(row for row in rows if row.is_click),
         {row.event_id: orjson.loads(row.payload) for row in rows if not row.is_click},
     )
 
@@ -91,9 +91,9 @@ def _read_clicks_and_decided(
 def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, list[CardClick]]:
     wanted = [event_id for event_ids in decided.values() for event_id in event_ids]
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
-        among(connection, card_callbacks.c.event_id, wanted)
+        is_among(connection, card_callbacks.c.event_id, wanted)
     )
-    clicks = {stored.event_id: stored.click for stored in readable(connection.execute(query))}
+    clicks = {stored.event_id: stored.click for stored in read_valid_clicks(connection.execute(query))}
     return {
         key: [clicks[event_id] for event_id in event_ids]
         for key, event_ids in decided.items()

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.people import Account, Linked, People, Person, person_of
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.people import Account, Linked, People, Person, read_person
 from lark_provider.storage.statements import read_clock
 
 CodeState: TypeAlias = Literal["valid", "used", "expired"]
@@ -45,7 +45,7 @@ class LinkCodes:
     def __init__(self, people: People) -> None:
         self._people = people
 
-    def new(self, person: Person) -> str:
+    def create(self, person: Person) -> str:
         """Return a new code with which a person can link themselves once, within ten minutes.
 
         Only its digest is stored. Codes that ended a day ago are deleted.
@@ -54,11 +54,11 @@ class LinkCodes:
             person: Who it is in Lark.
         """
         code = secrets.token_urlsafe(_CODE_BYTES)
-        with transaction(migrate.ready_engine(self._people.url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._people.url)) as connection:
             now = read_clock(connection).now
             connection.execute(sa.delete(link_codes).where(link_codes.c.until < now - _KEPT))
             row = {
-                "digest": _digest(code),
+                "digest": _compute_digest(code),
                 "app_id": person.app_id,
                 "tenant_key": person.tenant_key,
                 "open_id": person.open_id,
@@ -71,28 +71,28 @@ class LinkCodes:
         """Return whose a code is, and leave it usable; None if there is no such code.
 
         Args:
-            code: What `new` returned, or anything.
+            code: What `create` returned, or anything.
         """
         if not _is_code(code):
             return None
-        with transaction(migrate.ready_engine(self._people.url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._people.url), reading=True) as connection:
             row = connection.execute(
-                sa.select(link_codes).where(link_codes.c.digest == _digest(code))
+                sa.select(link_codes).where(link_codes.c.digest == _compute_digest(code))
             ).one_or_none()
             now = read_clock(connection).now
         if row is None:
             return None
         state: CodeState = "used" if row.used_at else "valid" if row.until > now else "expired"
-        return LinkCode(person_of(row), state)
+        return LinkCode(read_person(row), state)
 
     def link(self, code: str, account: Account) -> Linked | None:
         """Use a code and link its person, both or neither; None if it is unknown, used or expired.
 
         Args:
-            code: What `new` returned.
+            code: What `create` returned.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.ready_engine(self._people.url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._people.url)) as connection:
             person = _use_code(connection, code)
             return None if person is None else self._people.link_in(connection, person, account)
 
@@ -104,18 +104,18 @@ def _use_code(connection: Connection, code: str) -> Person | None:
     # One statement, so that of two uses at once only one finds the code unused.
     used = (
         sa.update(link_codes)
-        .where(link_codes.c.digest == _digest(code), link_codes.c.used_at.is_(None))
+        .where(link_codes.c.digest == _compute_digest(code), link_codes.c.used_at.is_(None))
         .where(link_codes.c.until > now)
         .values(used_at=now)
         .returning(*link_codes.c)
     )
     row = connection.execute(used).one_or_none()
-    return None if row is None else person_of(row)
+    return None if row is None else read_person(row)
 
 
 def _is_code(code: str) -> bool:
     return 0 < len(code) <= _MAX_CODE_LENGTH and code.isascii()
 
 
-def _digest(code: str) -> str:
+def _compute_digest(code: str) -> str:
     return hashlib.sha256(f"{_CONTEXT}\0{code}".encode()).hexdigest()

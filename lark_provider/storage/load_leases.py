@@ -6,7 +6,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, edition_of, superseded_error
+from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, make_edition, make_superseded_error
 from lark_provider.storage.statements import Clock
 from lark_provider.storage.table_leases import claim
 from lark_provider.storage.tables import ledger
@@ -22,7 +22,7 @@ def claim_for_load(
     Args:
         connection: An open transaction.
         clock: The database's clock, as read in the transaction.
-        key: The key of the lease, from `lease_key`.
+        key: The key of the lease, from `make_lease_key`.
         claimant: The writer that wants the lease.
         load: The load's id.
 
@@ -33,7 +33,7 @@ def claim_for_load(
     lease = claim(connection, clock, key, claimant)
     is_new = isinstance(lease, Lease) and not lease.is_renewed
     if is_new and not is_current(connection, load, claimant):
-        raise superseded_error(load)
+        raise make_superseded_error(load)
     return lease
 
 
@@ -53,5 +53,5 @@ def is_current(connection: Connection, load: str, claimant: Claimant) -> bool:
     if text is None:
         return False
     detail = orjson.loads(text)
-    edition = edition_of(detail["restart"], detail.get("record", ""))
+    edition = make_edition(detail["restart"], detail.get("record", ""))
     return edition == claimant.edition and detail["is_clearing"] == claimant.clears

@@ -41,11 +41,11 @@ from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.question_chunks import CHUNK, NEVER, QuestionChunk, QuestionKind
 from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import card_callbacks
-from lark_provider.storage.waits import Waits, missing
+from lark_provider.storage.waits import Waits, find_missing
 
 OVERLAP_SECONDS = STATEMENT.longest + 8.0
 COMPLETE_SECONDS = 60.0
@@ -99,7 +99,7 @@ class Looks:
             return {}
         over: dict[str, TaskQuestion] = {}
         for chunk, seen in self._look_at_chunks():
-            answers = chunk.answers(seen.clicks)
+            answers = chunk.find_answers(seen.clicks)
             if seen.closed or answers:
                 over |= self._waits.decide(
                     {wait_id: clicks for wait_id, clicks in answers.items() if wait_id not in seen.closed},
@@ -116,18 +116,18 @@ class Looks:
     def _look_at_chunks(self) -> list[tuple[QuestionChunk, _Seen]]:
         """Look at all chunks, on one connection."""
         looks: list[tuple[QuestionChunk, _Seen]] = []
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             self._note_greatest(connection)
-            due = set(map(id, self._due(time.monotonic())))
+            due = set(map(id, self._list_due(time.monotonic())))
             for chunk in self._chunks:
                 began, is_due, is_first = time.monotonic(), id(chunk) in due, chunk.looked_at == NEVER
                 # Before the first look, the questions have just been read.
-                deleted = missing(connection, chunk.waits) if is_due else set[str]()
-                answer = chunk.ask(connection, 0 if is_due else self._bound(chunk))
+                deleted = find_missing(connection, chunk.waits) if is_due else set[str]()
+                answer = chunk.ask(connection, 0 if is_due else self._compute_bound(chunk))
                 looks.append((chunk, _Seen(began, is_due or is_first, deleted, *answer)))
         return looks
 
-    def _bound(self, chunk: QuestionChunk) -> int:
+    def _compute_bound(self, chunk: QuestionChunk) -> int:
         """Return up to which id clicks can be left out; 0 for none. The module's docstring says why."""
         if chunk.looked_at == NEVER:
             return 0
@@ -151,7 +151,7 @@ class Looks:
         while len(self._greatest) > 1 and self._greatest[1][0] <= oldest:
             self._greatest.popleft()
 
-    def _due(self, now: float) -> list[QuestionChunk]:
+    def _list_due(self, now: float) -> list[QuestionChunk]:
         """Return the chunks whose turn it is to be looked at without a bound: few at a time, oldest first."""
         old = [
             chunk

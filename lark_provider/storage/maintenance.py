@@ -21,14 +21,14 @@ from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
 from lark_provider.storage import migrate, tables, urls
-from lark_provider.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, UPGRADE, engine, transaction
+from lark_provider.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, UPGRADE, get_engine, hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.support.secret import Secret
 
 _OLDEST_POSTGRES = (15,)
 
 
-def existing(url: URL) -> Engine:
+def require_engine(url: URL) -> Engine:
     """Return the engine of a database that must exist: a SQLite file is not created.
 
     Args:
@@ -42,7 +42,7 @@ def existing(url: URL) -> Engine:
             f"The database file {url.database} must exist. Next: check the path; `lark-provider db upgrade` "
             "makes a new one."
         )
-    return engine(url)
+    return get_engine(url)
 
 
 def connect(url: URL) -> str:
@@ -58,7 +58,7 @@ def connect(url: URL) -> str:
         StorageError: It does not, or is a PostgreSQL before 15.
     """
     is_sqlite = url.drivername == urls.SQLITE_DRIVER
-    with transaction(existing(url), reading=True) as connection:
+    with hold_transaction(require_engine(url), reading=True) as connection:
         # `SELECT 1` would not make SQLite read the file.
         connection.execute(sa.text("SELECT 1 FROM sqlite_master" if is_sqlite else "SELECT 1"))
         version = connection.dialect.server_version_info or ()
@@ -82,7 +82,7 @@ def check_revision(url: URL) -> str:
     Raises:
         StorageError: It is behind, a newer version has migrated it, or it has none of our tables.
     """
-    revision = migrate.version(existing(url))
+    revision = migrate.read_version(require_engine(url))
     where = f"Database {urls.display(url)}"
     if revision is None:
         raise StorageError(f"{where} has none of our tables. Next: {UPGRADE}.")
@@ -92,10 +92,10 @@ def check_revision(url: URL) -> str:
         raise StorageError(
             f"{where} is behind on migrations: at {revision}, not {tables.HEAD}. Next: {UPGRADE}."
         )
-    raise migrate.newer(url, revision)
+    raise migrate.make_newer_error(url, revision)
 
 
-def backup(url: URL, target: Path) -> None:
+def back_up(url: URL, target: Path) -> None:
     """Copy a live database into a file that only its owner can read.
 
     SQLite: a SQLite file. PostgreSQL: SQL for `psql`, written by `pg_dump`.
@@ -110,7 +110,7 @@ def backup(url: URL, target: Path) -> None:
     """
     if config.is_there(target):
         raise ConfigurationError(f"The file {target} must not exist yet. Next: name another one.")
-    existing(url)
+    require_engine(url)
     try:
         descriptor, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
     except OSError as error:

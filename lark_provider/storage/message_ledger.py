@@ -17,8 +17,8 @@ from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, migrate, statements
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.ledger import ledger_id
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.ledger import make_ledger_id
 from lark_provider.storage.tables import ledger
 
 
@@ -45,12 +45,12 @@ class MessageLedger:
             token: The `uuid` that it is to be sent with, if it is new; of a file, what its first title ends
                 with.
         """
-        columns, identity = ledger.c, ledger_id(self._app.name, self._kind, receiver, key)
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        columns, identity = ledger.c, make_ledger_id(self._app.name, self._kind, receiver, key)
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now, record = connection.execute(
-                sa.select(statements.clock(connection), forgotten.record(identity))
+                sa.select(statements.make_clock_column(connection), forgotten.record(identity))
             ).one()
-            token = forgotten.token(token, record)
+            token = forgotten.choose_token(token, record)
             added = statements.insert(connection, ledger).values(
                 id=identity,
                 kind=self._kind,
@@ -108,7 +108,7 @@ class MessageLedger:
 
     def _change(self, entry: LedgerEntry, *, is_sent: bool = False, **values: Any) -> bool:
         columns = ledger.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
             changed = connection.execute(

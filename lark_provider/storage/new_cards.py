@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.hitl.keys import card_key
+from lark_provider.protocol.hitl.keys import make_card_key
 from lark_provider.protocol.language import Language
 from lark_provider.storage.bridge_tables import hitl_cards
 from lark_provider.storage.statements import insert
@@ -50,7 +50,7 @@ class NewCard:
     @property
     def key(self) -> str:
         """What identifies it."""
-        return card_key(self.ti_id, self.app_id, self.receiver, self.round)
+        return make_card_key(self.ti_id, self.app_id, self.receiver, self.round)
 
 
 def insert_cards(

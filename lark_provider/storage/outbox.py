@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, RowState
 from lark_provider.support import measured
@@ -58,7 +58,7 @@ class Outbox:
 
     def add(self, app: App, entry: OutboxEntry) -> bool:
         """Add a row in a transaction of its own; see `outbox_rows.add`."""
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             return outbox_rows.add(connection, app, entry)
 
     def claim(
@@ -81,14 +81,14 @@ class Outbox:
         """
         if only is None and not self._is_any_due(without):
             return []  # The usual case, which takes no lock and leaves a SQLite file alone.
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             until = now + timedelta(seconds=seconds)
             _expire(connection, now)
             while True:
                 claims, obsolete = [], []
-                for row in connection.execute(_heads(now, without, only).limit(limit)).all():
-                    claimed = _claim_of(connection, row, now)
+                for row in connection.execute(_select_heads(now, without, only).limit(limit)).all():
+                    claimed = _read_claim(connection, row, now)
                     if claimed is None:
                         obsolete.append(row.id)
                     else:
@@ -101,7 +101,7 @@ class Outbox:
                     return claims  # Else the next versions of these cards can be claimed now.
 
     def _is_any_due(self, without: Collection[str]) -> bool:
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox.c.id).where(_is_free(now, without)).limit(1)
             return connection.execute(query).first() is not None
@@ -114,7 +114,7 @@ class Outbox:
             owner: The id of the caller that claimed the row.
             message_id: The id of the message that shows it.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             if row.card is not None and row.message_id is None:
                 # Before the row of the outbox, as those who record an event do, or both would deadlock.
@@ -140,7 +140,7 @@ class Outbox:
             seconds: Seconds from now until the next attempt.
             may_be_sent: Whether the attempt may have reached Lark.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values: dict[str, Any] = {"attempts": row.attempts + 1, "reason": reason[:_MAX_REASON]}
             if not (may_be_sent or row.was_sent):
@@ -151,7 +151,7 @@ class Outbox:
 
     def release(self, row: ClaimedRow, owner: str) -> None:
         """Leave a row to others, as if it had not been claimed."""
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values = {} if row.was_sent else {"first_sent_at": None}
             _change(connection, row, owner, now, owner=None, **values)
@@ -164,7 +164,7 @@ class Outbox:
             owner: The id of the caller that claimed the row.
             reason: Why the row will never be delivered.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             values = {"state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1}
             _change(connection, row, owner, now, owner=None, **values)
@@ -176,7 +176,7 @@ class Outbox:
             row: A row of the card.
             owner: The id of the caller that claimed the row.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             connection.execute(
                 incidents.update()
@@ -189,7 +189,7 @@ class Outbox:
 
     def read_state(self, id_: str) -> RowState | None:
         """Return the state of a row; None if there is no such row."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             columns = outbox.c
             query = sa.select(columns.state, columns.message_id, columns.reason).where(columns.id == id_)
             row = connection.execute(query).one_or_none()
@@ -197,7 +197,7 @@ class Outbox:
 
     def measure_backlog(self) -> tuple[int, float]:
         """Return how many rows are due, and how many seconds ago the oldest of them was added."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
                 outbox.c.state == "due"
@@ -205,7 +205,7 @@ class Outbox:
             count, oldest = connection.execute(query).one()
             return count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
 
-    def readings(self) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
+    def iterate_readings(self) -> Iterator[tuple[Gauge, tuple[str, ...], float]]:
         """Return the depth and the age of the outbox as metrics; none while it cannot be read."""
         with suppress(StorageError):
             due, age = self.measure_backlog()
@@ -231,7 +231,7 @@ def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:
     return sa.and_(is_due, columns.app_id.not_in(list(without))) if without else is_due
 
 
-def _heads(now: datetime, without: Collection[str], only: str | None) -> sa.Select[Any]:
+def _select_heads(now: datetime, without: Collection[str], only: str | None) -> sa.Select[Any]:
     """Return the query for the rows that may be claimed: of each card the one of the lowest version."""
     columns, older = outbox.c, outbox.alias("older")
     lower = sa.exists().where(
@@ -243,7 +243,7 @@ def _heads(now: datetime, without: Collection[str], only: str | None) -> sa.Sele
     return query.order_by(columns.next_at, columns.id).with_for_update(skip_locked=True)
 
 
-def _claim_of(connection: Connection, row: sa.Row[Any], now: datetime) -> ClaimedRow | None:
+def _read_claim(connection: Connection, row: sa.Row[Any], now: datetime) -> ClaimedRow | None:
     """Return a row as it is to be delivered; None if a newer version makes it obsolete."""
     message_id, was_sent = row.message_id, row.first_sent_at is not None
     if row.card is not None:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage.bridge_tables import outbox
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.outbox_rows import OutboxState
 
 STATES: tuple[OutboxState, ...] = get_args(OutboxState)
@@ -81,20 +81,20 @@ class OutboxAdmin:
             states: The states of the rows to look for.
         """
         wanted = outbox.c.state.in_(list(states))
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(limit)
-            rows = [_row(row, now) for row in connection.execute(query)]
+            rows = [_read_row(row, now) for row in connection.execute(query)]
             total = connection.execute(sa.select(sa.func.count()).where(wanted)).scalar_one()
         return rows, total
 
     def show(self, id_: str) -> OutboxRow | None:
         """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(outbox.c.id.startswith(id_, autoescape=True)).limit(2)
             rows = connection.execute(query).all()
-        return _row(rows[0], now) if len(rows) == 1 else None
+        return _read_row(rows[0], now) if len(rows) == 1 else None
 
     def retry(self, ids: Collection[str] | None) -> int:
         """Have rows tried at once: those that were given up, and those that wait after a failure.
@@ -106,7 +106,7 @@ class OutboxAdmin:
             How many. A card's version that is older than what the card shows is superseded, not sent.
         """
         columns = outbox.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
             which = sa.and_(columns.state.in_(UNDELIVERED), is_free, _with_ids(ids))
@@ -126,7 +126,7 @@ class OutboxAdmin:
             How many.
         """
         columns = outbox.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = statements.read_clock(connection).now
             which = sa.and_(columns.state.in_(UNDELIVERED), _with_ids(ids))
             if older_than is not None:
@@ -138,7 +138,7 @@ def _with_ids(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
     return sa.true() if ids is None else outbox.c.id.in_(list(ids))
 
 
-def _row(row: sa.Row[Any], now: datetime) -> OutboxRow:
+def _read_row(row: sa.Row[Any], now: datetime) -> OutboxRow:
     return OutboxRow(
         id=row.id,
         state=row.state,

@@ -97,10 +97,10 @@ def open_payload(row: ClaimedRow, app: App) -> str | None:
         row: The row.
         app: The app, with its secret.
     """
-    return _box(row.id, app.app_secret, row.app_id, row.base_url).open(row.payload)
+    return _make_box(row.id, app.app_secret, row.app_id, row.base_url).open(row.payload)
 
 
-def _box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
+def _make_box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
     # Bound to the base URL, so that a user who can write the table cannot have an app's messages sent
     # elsewhere.
     return TokenBox(secret, f"outbox\0{id_}\0{app_id}\0{base_url}")
@@ -126,7 +126,7 @@ def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
         target=hashlib.sha256(f"{app.app_id}\0{entry.receiver}".encode()).hexdigest(),
         card=entry.card,
         version=entry.version,
-        payload=_box(entry.id, app.app_secret, app.app_id, app.base_url).seal(entry.payload),
+        payload=_make_box(entry.id, app.app_secret, app.app_id, app.base_url).seal(entry.payload),
         state="due",
         attempts=0,
         message_id=entry.message_id,

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.pacing import Limit
 from lark_provider.storage import migrate, statements
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.schema import UtcTimestamp
 from lark_provider.storage.tables import pacing
 from lark_provider.storage.urls import SQLITE_DRIVER
@@ -52,20 +52,20 @@ class DatabasePace:
         Raises:
             StorageError: The database cannot be used.
         """
-        on = migrate.ready_engine(self._url)
+        on = migrate.prepare_engine(self._url)
         reserved = _in_sqlite if on.dialect.name == SQLITE_DRIVER else _in_postgres
         most = timedelta(seconds=min(within, _MAX_SECONDS))
         firsts: dict[Limit, float] = {}
-        with transaction(on, each_alone=True) as connection:
+        with hold_transaction(on, each_alone=True) as connection:
             # The last one is that of one receiver, which may be far behind that of the endpoint.
             for limit, count in reversed(list(wanted.items())):
                 burst, lasts = timedelta(seconds=limit.burst), timedelta(seconds=count * limit.interval)
-                firsts[limit] = reserved(connection, self._key(limit), burst, lasts, most)
+                firsts[limit] = reserved(connection, self._make_key(limit), burst, lasts, most)
                 if firsts[limit] >= within:
                     break
         return firsts
 
-    def _key(self, limit: Limit) -> str:
+    def _make_key(self, limit: Limit) -> str:
         return hashlib.sha256(f"{self._app}\0{limit.key}".encode("utf-8", "surrogatepass")).hexdigest()
 
 

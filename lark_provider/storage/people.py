@@ -20,9 +20,9 @@ from sqlalchemy.engine import URL, Connection, Row
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.statements import insert, is_among, read_clock
 
 _CONTEXT = "lark_provider person"
 _LOST = "let the person link again"
@@ -112,7 +112,7 @@ class People:
                 another key.
         """
         wanted = sa.select(people).where(_is_row_of(people, Person(app_id, tenant_key, open_id)))
-        with transaction(migrate.ready_engine(self.url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
             row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
         return None if row is None else self._open(row)
 
@@ -129,14 +129,14 @@ class People:
             The links of each user that has any, the newest first.
         """
         links: dict[str, list[Linked]] = {}
-        with transaction(migrate.ready_engine(self.url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
-            wanted = wanted.where(among(connection, people.c.user_id, user_ids))
+            wanted = wanted.where(is_among(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
-                links.setdefault(row.user_id, []).append(_linked_of(row))
+                links.setdefault(row.user_id, []).append(_read_linked(row))
         return links
 
-    def listing(self, *, revoked: bool = False) -> list[Linked]:
+    def list_links(self, *, revoked: bool = False) -> list[Linked]:
         """Return all links without the serialised users, by user name.
 
         Args:
@@ -145,8 +145,8 @@ class People:
         wanted = sa.select(people).order_by(people.c.user_name, people.c.app_id, people.c.open_id)
         if not revoked:
             wanted = wanted.where(people.c.state == "linked")
-        with transaction(migrate.ready_engine(self.url), reading=True) as connection:
-            return [_linked_of(row) for row in connection.execute(wanted)]
+        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
+            return [_read_linked(row) for row in connection.execute(wanted)]
 
     def link(self, person: Person, account: Account) -> Linked:
         """Link a person; a link that exists is replaced.
@@ -155,7 +155,7 @@ class People:
             person: Who it is in Lark.
             account: Who it is in Airflow, with the serialised user.
         """
-        with transaction(migrate.ready_engine(self.url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self.url)) as connection:
             return self.link_in(connection, person, account)
 
     def revoke(self, open_id: str, *, app_id: str | None = None) -> list[Linked]:
@@ -168,7 +168,7 @@ class People:
         Returns:
             The links that were revoked.
         """
-        with transaction(migrate.ready_engine(self.url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self.url)) as connection:
             now = read_clock(connection).now
             link_conditions = [people.c.open_id == open_id, people.c.state == "linked"]
             code_conditions = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
@@ -180,7 +180,7 @@ class People:
             changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
             connection.execute(sa.update(people).where(*link_conditions).values(changed))
             connection.execute(sa.delete(link_codes).where(*code_conditions))
-        return [replace(_linked_of(row), is_revoked=True) for row in rows]
+        return [replace(_read_linked(row), is_revoked=True) for row in rows]
 
     def link_in(self, connection: Connection, person: Person, account: Account) -> Linked:
         """Link a person in a transaction; see `link`.
@@ -196,7 +196,7 @@ class People:
             "auth_manager": account.auth_manager,
             "user_id": account.user_id,
             "user_name": account.user_name,
-            "airflow_user": self._keys.seal(user, _place(person, account)),
+            "airflow_user": self._keys.seal(user, _make_place(person, account)),
             "state": "linked",
             "linked_at": now,
             "updated_at": now,
@@ -207,13 +207,13 @@ class People:
         return Linked(person, account, now)
 
     def _open(self, row: Row[Any]) -> Linked:
-        linked = _linked_of(row)
+        linked = _read_linked(row)
         who = f"The link of {linked.person.open_id!r} (app {linked.person.app_id!r})"
         altered = (
             f"{who} is not as it was recorded: the person or the Airflow user was changed by something other "
             f"than this package. Next: find out who can write to the table people; then {_LOST}."
         )
-        place = _place(linked.person, linked.account)
+        place = _make_place(linked.person, linked.account)
         user = orjson.loads(self._keys.unseal(row.airflow_user, place, who, altered, lost=_LOST))
         if not isinstance(user, dict):
             raise DecryptionError(altered)
@@ -228,7 +228,7 @@ def _is_row_of(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
     )
 
 
-def person_of(row: Row[Any]) -> Person:
+def read_person(row: Row[Any]) -> Person:
     """Return whose row it is.
 
     Args:
@@ -237,11 +237,11 @@ def person_of(row: Row[Any]) -> Person:
     return Person(row.app_id, row.tenant_key, row.open_id)
 
 
-def _linked_of(row: Row[Any]) -> Linked:
+def _read_linked(row: Row[Any]) -> Linked:
     account = Account(row.auth_manager, row.user_id, row.user_name)
-    return Linked(person_of(row), account, row.linked_at, is_revoked=row.state != "linked")
+    return Linked(read_person(row), account, row.linked_at, is_revoked=row.state != "linked")
 
 
-def _place(person: Person, account: Account) -> tuple[str, ...]:
+def _make_place(person: Person, account: Account) -> tuple[str, ...]:
     who = (person.app_id, person.tenant_key, person.open_id)
     return (_CONTEXT, *who, account.auth_manager, account.user_id, account.user_name)

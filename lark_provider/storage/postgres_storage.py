@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine, Row
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import urls
 from lark_provider.storage.deadlines import Deadlines
-from lark_provider.storage.engine import create, engine, pool_settings, transaction
+from lark_provider.storage.engine import create, get_engine, hold_transaction, read_pool_settings
 
 _MAX_SECONDS = 86_400
 
@@ -64,7 +64,7 @@ class PostgresStorage:
             "pool_recycle": pool_recycle,
         }
         own = {name: value for name, value in settings.items() if value is not None}
-        self._pool = {**pool_settings(), **own}
+        self._pool = {**read_pool_settings(), **own}
         self._own = (os.getpid(), create(self._url, **self._pool)) if own else None
 
     def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row[Any]]:
@@ -81,7 +81,7 @@ class PostgresStorage:
             StorageError: The database is unavailable, refuses the statement or exceeds its deadline; also an
                 `OperationalError`.
         """
-        with transaction(self._engine(), limits=self._limits) as connection:
+        with hold_transaction(self._get_engine(), limits=self._limits) as connection:
             result = connection.execute(sa.text(statement), parameters)
             return list(result) if result.returns_rows else []
 
@@ -101,9 +101,9 @@ class PostgresStorage:
     def __repr__(self) -> str:
         return f"PostgresStorage({urls.display(self._url)!r})"
 
-    def _engine(self) -> Engine:
+    def _get_engine(self) -> Engine:
         if self._own is None:
-            return engine(self._url)
+            return get_engine(self._url)
         if self._own[0] != os.getpid():  # A forked child must not use its parent's connections.
             self._own = os.getpid(), create(self._url, **self._pool)
         return self._own[1]

@@ -13,10 +13,10 @@ from sqlalchemy.engine import URL, Connection, Engine
 from lark_provider.storage import bridge_tables as bridge
 from lark_provider.storage import forgotten, migrate, tables, watch_tables
 from lark_provider.storage.deadlines import MAINTENANCE
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.maintenance import existing
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.maintenance import require_engine
 from lark_provider.storage.retention import Retention
-from lark_provider.storage.statements import among, clock
+from lark_provider.storage.statements import is_among, make_clock_column
 
 T = TypeVar("T", list[Any], dict[str, Any])
 
@@ -42,19 +42,19 @@ def purge(url: URL, retention: Retention | None = None) -> dict[str, int]:
         StorageError: The database cannot be used.
     """
     periods = retention or Retention.from_environment()
-    existing(url)
-    on = migrate.ready_engine(url)
-    with transaction(on, limits=MAINTENANCE) as connection:
-        now = connection.execute(sa.select(clock(connection))).scalar_one()
+    require_engine(url)
+    on = migrate.prepare_engine(url)
+    with hold_transaction(on, limits=MAINTENANCE) as connection:
+        now = connection.execute(sa.select(make_clock_column(connection))).scalar_one()
         counts = {
             str(table.name): connection.execute(table.delete().where(condition)).rowcount
-            for table, condition in _conditions(connection, periods, now).items()
+            for table, condition in _make_conditions(connection, periods, now).items()
         }
     period = periods.form_inputs
     return counts | {"form_inputs": 0 if period is None else sum(_delete_inputs(on, now - period))}
 
 
-def _conditions(
+def _make_conditions(
     connection: Connection, periods: Retention, now: datetime
 ) -> dict[sa.Table, sa.ColumnElement[bool]]:
     """Return which rows to delete, by table."""
@@ -68,7 +68,7 @@ def _conditions(
                 sa.and_(forgotten.IS_FORGOTTEN, tables.leases.c.until < now - periods.ledger),
             ),
             tables.card_callbacks: sa.and_(
-                clicks.stored_at < now - periods.card_callbacks, _unneeded_clicks(connection)
+                clicks.stored_at < now - periods.card_callbacks, _make_unneeded_condition(connection)
             ),
             tables.card_answers: tables.card_answers.c.decided_at < now - periods.card_answers,
             tables.handled_events: tables.handled_events.c.handled_at < now - periods.handled_events,
@@ -94,12 +94,12 @@ def _conditions(
             ),
             tables.pacing: tables.pacing.c.next_at < now - periods.leases,
         }
-        | _conditions_of_bridge(periods, now)
-        | _conditions_of_watched(now - periods.record_cursors)
+        | _make_bridge_conditions(periods, now)
+        | _make_watched_conditions(now - periods.record_cursors)
     )
 
 
-def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
+def _make_bridge_conditions(periods: Retention, now: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
     """Return which rows to delete of the tables of Airflow's questions and failures."""
     questions, cards, clicks = bridge.hitl_questions.c, bridge.hitl_cards.c, bridge.applied_clicks.c
     people, outbox, commands = bridge.people.c, bridge.outbox.c, bridge.chat_commands.c
@@ -124,7 +124,7 @@ def _conditions_of_bridge(periods: Retention, now: datetime) -> dict[sa.Table, s
     }
 
 
-def _conditions_of_watched(ends: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
+def _make_watched_conditions(ends: datetime) -> dict[sa.Table, sa.ColumnElement[bool]]:
     """Return which rows to delete of watched tables; what was seen goes with its cursor."""
     cursors, seen = watch_tables.record_cursors.c, watch_tables.seen_records.c
     kept = sa.select(cursors.key).where(cursors.updated_at >= ends)
@@ -134,7 +134,7 @@ def _conditions_of_watched(ends: datetime) -> dict[sa.Table, sa.ColumnElement[bo
     }
 
 
-def _unneeded_clicks(connection: Connection) -> sa.ColumnElement[bool]:
+def _make_unneeded_condition(connection: Connection) -> sa.ColumnElement[bool]:
     """Return the condition that a click can answer no open question, by correlation or message.
 
     The rows of open questions are parsed here and not in SQL, so that a damaged one protects no click, but
@@ -149,7 +149,8 @@ def _unneeded_clicks(connection: Connection) -> sa.ColumnElement[bool]:
         carried = _parse(row.question, dict).get("correlation")
         correlations.update({carried} if isinstance(carried, str) else ())
     named = sa.or_(
-        among(connection, clicks.correlation, correlations), among(connection, clicks.message_id, messages)
+        is_among(connection, clicks.correlation, correlations),
+        is_among(connection, clicks.message_id, messages),
     )
     # Not `NOT named`: SQLAlchemy would write `!= ANY`, which has another meaning, and null is not false.
     return sa.func.coalesce(named, sa.false()).is_(sa.false())
@@ -175,10 +176,15 @@ def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
         .values(payload=sa.bindparam("without"))
     )
     while True:
-        with transaction(on, limits=MAINTENANCE) as connection:
+        with hold_transaction(on, limits=MAINTENANCE) as connection:
             wanted = (
                 sa.select(clicks.id, clicks.payload)
-                .where(clicks.id > after, clicks.stored_at < end, has_inputs, _unneeded_clicks(connection))
+                .where(
+                    clicks.id > after,
+                    clicks.stored_at < end,
+                    has_inputs,
+                    _make_unneeded_condition(connection),
+                )
                 .order_by(clicks.id)
                 .limit(_CHUNK)
             )

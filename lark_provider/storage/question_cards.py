@@ -18,10 +18,10 @@ from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.new_cards import ASKED_AGAIN, QUIET, NewCard, insert_cards, read_card
-from lark_provider.storage.question_rows import readable
-from lark_provider.storage.statements import among, read_clock
+from lark_provider.storage.question_rows import read_valid_rows
+from lark_provider.storage.statements import is_among, read_clock
 
 __all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "ClaimedCard", "NewCard", "QuestionCards"]
 
@@ -82,7 +82,7 @@ class QuestionCards:
             limit: How many at most. No other process can claim them for `LEASE_SECONDS`.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             is_over = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "over")
             is_work = sa.or_(
@@ -95,7 +95,7 @@ class QuestionCards:
             if not rows:
                 return []
             until = now + timedelta(seconds=LEASE_SECONDS)
-            is_claimed = among(connection, cards.key, [row.key for row in rows])
+            is_claimed = is_among(connection, cards.key, [row.key for row in rows])
             # Once it was claimed, a card that has waited may have been sent, as any other.
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
             connection.execute(hitl_cards.update().where(is_claimed).values(next_at=until, reason=reason))
@@ -107,9 +107,9 @@ class QuestionCards:
 
     def read(self, keys: Iterable[str]) -> list[ClaimedCard]:
         """Return cards with their questions; those that are not recorded are missing."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             return _read_claimed(
-                connection, among(connection, hitl_cards.c.key, keys), read_clock(connection).now
+                connection, is_among(connection, hitl_cards.c.key, keys), read_clock(connection).now
             )
 
     def record_sent(self, key: str, message_id: str, chat_id: str | None, shown: str) -> None:
@@ -122,7 +122,7 @@ class QuestionCards:
             shown: The digest of its content.
         """
         cards = hitl_cards.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 hitl_cards.update()
@@ -143,7 +143,7 @@ class QuestionCards:
             Whether it was claimed: its question is not over, and no other process works on it.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
             taken = connection.execute(
@@ -174,7 +174,7 @@ class QuestionCards:
             end: The end that it shows; None for a card that was sent again.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = sa.select(questions.outcome).where(
                 questions.ti_id == sa.select(cards.ti_id).where(cards.key == key).scalar_subquery()
@@ -202,7 +202,7 @@ class QuestionCards:
             Seconds until the next attempt.
         """
         seconds = min(max(age / 2, _FIRST_PAUSE), _MAX_PAUSE)
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             # What these say is needed by the next attempt.
             stays = hitl_cards.c.reason.in_((RESENT, ASKED_AGAIN))
@@ -230,7 +230,7 @@ class QuestionCards:
             key: The card's key.
             reason: Why the card cannot be updated any more.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             this = hitl_cards.c.key == key
             row = connection.execute(sa.select(hitl_cards).where(this).with_for_update()).one()
@@ -253,7 +253,7 @@ class QuestionCards:
             How many are new.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
             query = (
@@ -264,21 +264,21 @@ class QuestionCards:
                 .limit(_MAX_RESENT)
             )
             old = connection.execute(query.with_for_update(skip_locked=True)).all()
-            new = dict(readable(old, lambda row: (row.key, read_card(row, 1))))
+            new = dict(read_valid_rows(old, lambda row: (row.key, read_card(row, 1))))
             if not new:
                 return 0
-            is_replaced = among(connection, cards.key, new)
+            is_replaced = is_among(connection, cards.key, new)
             connection.execute(hitl_cards.update().where(is_replaced).values(reason=RESENT, next_at=None))
             return insert_cards(connection, list(new.values()), now)
 
     def count_due(self) -> int:
         """Return how many cards are to be sent."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(sa.func.count()).select_from(hitl_cards).where(hitl_cards.c.state == "due")
             return int(connection.execute(query).scalar_one())
 
     def _change(self, condition: sa.ColumnElement[bool], **values: Any) -> None:
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(hitl_cards.update().where(condition).values(updated_at=now, **values))
 
@@ -299,10 +299,10 @@ def _read_claimed(
         .where(condition)
         .order_by(hitl_cards.c.created_at)
     )
-    return readable(connection.execute(query), lambda row: _claimed_of(row, now))
+    return read_valid_rows(connection.execute(query), lambda row: _read_claimed_card(row, now))
 
 
-def _claimed_of(row: sa.Row[Any], now: datetime) -> ClaimedCard:
+def _read_claimed_card(row: sa.Row[Any], now: datetime) -> ClaimedCard:
     due_since = row.created_at if row.state == "due" else max(row.changed_at, row.created_at)
     return ClaimedCard(
         row.key,

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lark_provider.protocol.waits import Wait, correlation_of
-from lark_provider.storage.statements import among
-from lark_provider.storage.stored_clicks import StoredClick, concerning, decisions, readable
+from lark_provider.protocol.waits import Wait, get_correlation
+from lark_provider.storage.statements import is_among
+from lark_provider.storage.stored_clicks import StoredClick, concerns_waits, read_valid_clicks, select_answers
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.tables import waits as questions
 
@@ -113,34 +113,34 @@ class QuestionChunk:
             self._statement = self._query(connection)
         rows = connection.execute(self._statement, {"above": above}).all()
         is_closed = [row for row in rows if row.payload is None]
-        return {row.event_id for row in is_closed}, readable(rows[len(is_closed) :])
+        return {row.event_id for row in is_closed}, read_valid_clicks(rows[len(is_closed) :])
 
     def _query(self, connection: Connection) -> sa.CompoundSelect[Any]:
         closed = sa.select(
             sa.literal(0).label("id"), questions.c.id.label("event_id"), sa.null().label("payload")
-        ).where(among(connection, questions.c.id, self.waits), questions.c.state != "open")
+        ).where(is_among(connection, questions.c.id, self.waits), questions.c.state != "open")
         clicks = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
             card_callbacks.c.id > sa.bindparam("above"),
-            concerning(connection, self.waits.values()),
-            *self._limits(connection),
+            concerns_waits(connection, self.waits.values()),
+            *self._make_limits(connection),
         )
         return sa.union_all(closed, clicks).order_by("id")
 
-    def _limits(self, connection: Connection) -> list[sa.ColumnElement[bool]]:
+    def _make_limits(self, connection: Connection) -> list[sa.ColumnElement[bool]]:
         """Return conditions that leave out clicks that count for no question; `Wait` decides the rest."""
         columns, waits = card_callbacks.c, self.waits.values()
         conditions: list[sa.ColumnElement[bool]] = []
         if self.kind.of_apps:
-            conditions.append(among(connection, columns.app_id, {wait.app_id for wait in waits}))
+            conditions.append(is_among(connection, columns.app_id, {wait.app_id for wait in waits}))
         if self.kind.of_people:
             people = {name for wait in waits for name in wait.operators}
             # Rows of version 0.1 have no operator, which is read from their payload.
             conditions.append(
-                sa.or_(columns.operator_id.is_(None), among(connection, columns.operator_id, people))
+                sa.or_(columns.operator_id.is_(None), is_among(connection, columns.operator_id, people))
             )
         return conditions
 
-    def answers(self, clicks: Iterable[StoredClick]) -> dict[str, list[StoredClick]]:
+    def find_answers(self, clicks: Iterable[StoredClick]) -> dict[str, list[StoredClick]]:
         """Return the clicks that answer questions, by the question's id.
 
         A question that needs a click on each of several cards keeps those that it has for the next look,
@@ -149,10 +149,10 @@ class QuestionChunk:
         Args:
             clicks: Clicks that may count.
         """
-        by_name = self._names()
+        by_name = self._index_waits()
         counted: dict[str, list[StoredClick]] = defaultdict(list)
         for stored in clicks:
-            names = {stored.click.message_id, correlation_of(stored.click)} - {None}
+            names = {stored.click.message_id, get_correlation(stored.click)} - {None}
             for wait in {wait.key: wait for name in names for wait in by_name.get(str(name), ())}.values():
                 if wait.counts(stored.click):
                     counted[wait.key].append(stored)
@@ -164,10 +164,10 @@ class QuestionChunk:
                 name = stored.click.message_id
                 if name not in first or stored.id < first[name].id:
                     first[name] = stored
-            answered |= decisions([wait], list(first.values()))
+            answered |= select_answers([wait], list(first.values()))
         return answered
 
-    def _names(self) -> Mapping[str, list[Wait]]:
+    def _index_waits(self) -> Mapping[str, list[Wait]]:
         if self._by_name is None:
             self._by_name = defaultdict(list)
             for wait in self.waits.values():

@@ -38,7 +38,7 @@ class RecordedQuestion:
     end: End | None = None
 
 
-def readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+def read_valid_rows(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
     """Return what rows hold; a damaged one is logged once and left out, so that it stops no other one.
 
     Args:
@@ -77,12 +77,12 @@ def read_recorded(
     while True:
         left = None if limit is None else limit - len(questions)
         batch = connection.execute(query.limit(left).offset(seen)).all()
-        questions |= readable(batch, lambda row: (row.ti_id, _question(row)))
+        questions |= read_valid_rows(batch, lambda row: (row.ti_id, _read_question(row)))
         seen += len(batch)
         if limit is None or len(questions) >= limit or not batch:
             return questions
 
 
-def _question(row: sa.Row[Any]) -> RecordedQuestion:
+def _read_question(row: sa.Row[Any]) -> RecordedQuestion:
     end = None if row.outcome is None else load_end(row.outcome)
     return RecordedQuestion(load_question(row.content), cast("QuestionState", row.state), end)

@@ -18,10 +18,10 @@ from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
-from lark_provider.storage.question_rows import RecordedQuestion, read_recorded, readable
-from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.question_rows import RecordedQuestion, read_recorded, read_valid_rows
+from lark_provider.storage.statements import insert, is_among, read_clock
 
 _CHUNK = 500
 """Rows in a statement that writes, and the most that `held_questions` and `without_cards` return."""
@@ -53,7 +53,7 @@ class Questions:
         ordered = sorted(questions, key=lambda question: question.task.ti_id)  # Sorted against deadlocks.
         count = 0
         for start in range(0, len(ordered), _CHUNK):
-            with transaction(migrate.ready_engine(self._url)) as connection:
+            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 rows = [
                     {
@@ -88,7 +88,7 @@ class Questions:
         columns, cards = hitl_questions.c, hitl_cards.c
         held = []
         for question in sorted(questions, key=lambda entry: entry.task.ti_id):
-            with transaction(migrate.ready_engine(self._url)) as connection:
+            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
                 now = read_clock(connection).now
                 is_shown = sa.exists().where(cards.ti_id == columns.ti_id, cards.state.in_(("due", "sent")))
                 changed = connection.execute(
@@ -103,24 +103,24 @@ class Questions:
                     held.append(question.task.ti_id)
         return held
 
-    def known_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
+    def read_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            query = sa.select(columns.ti_id, columns.state).where(among(connection, columns.ti_id, ti_ids))
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            query = sa.select(columns.ti_id, columns.state).where(is_among(connection, columns.ti_id, ti_ids))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def list_live(self) -> dict[str, str]:
         """Return the states of all questions that are not over, by task-instance id."""
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(columns.ti_id, columns.state).where(columns.state.in_(("held", "open")))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            condition = among(connection, hitl_questions.c.ti_id, ti_ids)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            condition = is_among(connection, hitl_questions.c.ti_id, ti_ids)
             return read_recorded(connection, condition)
 
     def read_tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
@@ -130,11 +130,11 @@ class Questions:
             ti_ids: The task-instance ids; those that are not recorded are missing.
         """
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(
                 columns.ti_id, columns.dag_id, columns.run_id, columns.task_id, columns.map_index
             )
-            result = connection.execute(query.where(among(connection, columns.ti_id, ti_ids)))
+            result = connection.execute(query.where(is_among(connection, columns.ti_id, ti_ids)))
             return {row.ti_id: TaskInstance(*row) for row in result}
 
     def list_held(self, parked_before: datetime, limit: int = _CHUNK) -> dict[str, RecordedQuestion]:
@@ -145,14 +145,14 @@ class Questions:
             limit: How many questions to return at most.
         """
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             condition = sa.and_(columns.state == "held", columns.parked_at <= parked_before)
             return read_recorded(connection, condition, limit)
 
     def list_without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == columns.ti_id, ~_is_earlier())
             return read_recorded(
                 connection, sa.and_(columns.state == "open", ~has_card), _CHUNK, by=columns.updated_at
@@ -170,19 +170,19 @@ class Questions:
             How many cards are new.
         """
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             # Locked in one order, against deadlocks.
             query = sa.select(columns.ti_id).where(
-                among(connection, columns.ti_id, cards), columns.state.in_(("held", "open"))
+                is_among(connection, columns.ti_id, cards), columns.state.in_(("held", "open"))
             )
             live = set(connection.execute(query.order_by(columns.ti_id).with_for_update()).scalars())
             connection.execute(
                 hitl_questions.update()
-                .where(among(connection, columns.ti_id, live))
+                .where(is_among(connection, columns.ti_id, live))
                 .values(state="open", updated_at=now)
             )
-            rounds = _earlier_rounds(connection, live)
+            rounds = _read_next_rounds(connection, live)
             new = [card for ti_id in live - rounds.keys() for card in cards[ti_id]]
             again = [replace(card, round=later) for ti_id, later in rounds.items() for card in cards[ti_id]]
             return insert_cards(connection, new, now) + insert_cards(connection, again, now, ASKED_AGAIN)
@@ -204,7 +204,7 @@ class Questions:
 
     def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             ended = (
                 hitl_questions.update()
@@ -212,8 +212,10 @@ class Questions:
                 .values(state="over", outcome=sa.bindparam("end"), updated_at=now)
             )
             connection.execute(ended, [{"id": ti_id, "end": dump_end(end)} for ti_id, end in ends.items()])
-            query = sa.select(columns.ti_id, columns.outcome).where(among(connection, columns.ti_id, ends))
-            return dict(readable(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome))))
+            query = sa.select(columns.ti_id, columns.outcome).where(is_among(connection, columns.ti_id, ends))
+            return dict(
+                read_valid_rows(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome)))
+            )
 
     def record_failed(self, ti_id: str, end: End) -> bool:
         """Record that a task failed after its question was answered, and let its cards be updated again.
@@ -226,7 +228,7 @@ class Questions:
             Whether it was recorded now; the first such end stays.
         """
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             query = sa.select(columns.outcome).where(columns.ti_id == ti_id, columns.state == "over")
             outcome = connection.execute(query.with_for_update()).scalar()
@@ -244,14 +246,14 @@ class Questions:
             )
             return True
 
-    def answered_since(self, seconds: float) -> dict[str, RecordedQuestion]:
+    def list_answered(self, seconds: float) -> dict[str, RecordedQuestion]:
         """Return answered questions whose row has changed lately, as when the answer was recorded.
 
         Args:
             seconds: For how long, by the database's clock.
         """
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
             questions = read_recorded(
                 connection, sa.and_(columns.state == "over", columns.updated_at >= since)
@@ -265,7 +267,7 @@ class Questions:
     def count_by_state(self) -> dict[str, int]:
         """Return how many questions are held and open."""
         columns = hitl_questions.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = (
                 sa.select(columns.state, sa.func.count().label("amount"))
                 .where(columns.state.in_(("held", "open")))
@@ -280,13 +282,13 @@ def _is_earlier() -> sa.ColumnElement[bool]:
     return hitl_cards.c.created_at < hitl_questions.c.created_at
 
 
-def _earlier_rounds(connection: Connection, ti_ids: Collection[str]) -> dict[str, int]:
+def _read_next_rounds(connection: Connection, ti_ids: Collection[str]) -> dict[str, int]:
     """Return the first round of new cards for those questions that are asked again."""
     cards = hitl_cards.c
     query = (
         sa.select(cards.ti_id, sa.func.max(cards.round).label("last"))
         .join(hitl_questions, hitl_questions.c.ti_id == cards.ti_id)
-        .where(among(connection, cards.ti_id, ti_ids), _is_earlier())
+        .where(is_among(connection, cards.ti_id, ti_ids), _is_earlier())
         .group_by(cards.ti_id)
     )
     return {row.ti_id: row.last + 1 for row in connection.execute(query)}

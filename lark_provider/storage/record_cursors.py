@@ -14,8 +14,8 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.record_cursors import Cursor, SeenRecord
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.statements import among, insert, read_clock
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.statements import insert, is_among, read_clock
 from lark_provider.storage.tables import handled_events
 from lark_provider.storage.watch_tables import record_cursors, seen_records
 
@@ -24,7 +24,7 @@ _KEPT = timedelta(days=1)
 _ROWS = 500
 
 
-def cursor_key(app: str, app_token: str, table_id: str, wanted: Mapping[str, Any]) -> str:
+def make_cursor_key(app: str, app_token: str, table_id: str, wanted: Mapping[str, Any]) -> str:
     """Return the key of a cursor.
 
     Args:
@@ -42,7 +42,7 @@ class RecordCursors:
 
     Args:
         url: The database's URL.
-        key: The cursor's key, from `cursor_key`.
+        key: The cursor's key, from `make_cursor_key`.
     """
 
     def __init__(self, url: URL, key: str) -> None:
@@ -61,7 +61,7 @@ class RecordCursors:
             The cursor, and whether it is new.
         """
         columns = record_cursors.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = insert(connection, record_cursors).values(
                 key=self._key,
@@ -87,7 +87,7 @@ class RecordCursors:
         Args:
             event_key: What its deliveries have in common.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == self._consumer, handled_events.c.event_id == event_key
             )
@@ -103,9 +103,9 @@ class RecordCursors:
         query = sa.select(
             columns.record_id, columns.modified_ms, columns.scanned_ms, columns.is_deleted
         ).where(columns.cursor_key == self._key)
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             if record_ids is not None:
-                query = query.where(among(connection, columns.record_id, record_ids))
+                query = query.where(is_among(connection, columns.record_id, record_ids))
             return {
                 row.record_id: SeenRecord(row.modified_ms, row.scanned_ms, row.is_deleted)
                 for row in connection.execute(query)
@@ -119,7 +119,7 @@ class RecordCursors:
             event_key: The event that was reported; None after a scan.
         """
         columns = seen_records.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             values = [
                 {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(record)}
@@ -152,7 +152,7 @@ class RecordCursors:
             keeps_all: Whether rows of all records stay, which deletions are found by.
         """
         cursors = record_cursors.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             later = sa.case(
                 (cursors.scanned_ms > cursor.scanned_ms, cursors.scanned_ms), else_=cursor.scanned_ms
@@ -176,5 +176,5 @@ class RecordCursors:
         columns = seen_records.c
         batch = sa.select(columns.record_id).where(columns.cursor_key == self._key, unneeded).limit(_ROWS)
         chosen = sa.and_(columns.cursor_key == self._key, columns.record_id.in_(batch))
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             return connection.execute(seen_records.delete().where(chosen, unneeded)).rowcount

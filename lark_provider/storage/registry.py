@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, Connection, Row
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.tables import applications
 
 
@@ -57,12 +57,12 @@ def find(url: URL, named: str | None) -> Row[Any]:
         StorageError: The registry cannot be used.
     """
     if not exists(url):
-        raise unknown(named, url)
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
+        raise make_unknown_app_error(named, url)
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         if named is not None:
-            row = row_of(connection, named)
+            row = find_row(connection, named)
             if row is None:
-                raise unknown(named, url)
+                raise make_unknown_app_error(named, url)
             return row
         rows = connection.execute(
             sa.select(applications).order_by(applications.c.active.desc()).limit(2)
@@ -78,13 +78,13 @@ def find(url: URL, named: str | None) -> Row[Any]:
     return rows[0]
 
 
-def row_of(connection: Connection, app_id: str, *, locked: bool = False) -> Row[Any] | None:
+def find_row(connection: Connection, app_id: str, *, locked: bool = False) -> Row[Any] | None:
     """Return the row of an app, or None; `locked` keeps others from changing it in this transaction."""
     query = sa.select(applications).where(applications.c.app_id == app_id)
     return connection.execute(query.with_for_update() if locked else query).one_or_none()
 
 
-def unknown(app_id: str | None, url: URL) -> ConfigurationError:
+def make_unknown_app_error(app_id: str | None, url: URL) -> ConfigurationError:
     """Return the error for an app that is not in a registry."""
     who = f"App {app_id!r} is not" if app_id else "No app"
     return ConfigurationError(
@@ -93,7 +93,7 @@ def unknown(app_id: str | None, url: URL) -> ConfigurationError:
     )
 
 
-def application_of(row: Row[Any]) -> Application:
+def read_application(row: Row[Any]) -> Application:
     """Return the app of a row, without its secrets.
 
     Args:

@@ -83,7 +83,7 @@ class Retention:
 
     def __post_init__(self) -> None:
         """Reject periods that would break running waits, and bound those that a datetime cannot hold."""
-        for name in names():
+        for name in list_names():
             period = getattr(self, name)
             if period is None:
                 continue
@@ -110,7 +110,7 @@ class Retention:
             ConfigurationError: A variable is not a period, or a period is shorter than is safe.
         """
         settings = {name: period for name, period in overrides.items() if period is not None}
-        for name in names():
+        for name in list_names():
             variable = f"{PREFIX}{name.upper()}"
             text = environ.get(variable, "").strip()
             if not text or name in settings:
@@ -124,6 +124,6 @@ class Retention:
         return cls(**settings)
 
 
-def names() -> list[str]:
+def list_names() -> list[str]:
     """Return the names of all periods."""
     return [field.name for field in fields(Retention)]

@@ -69,16 +69,16 @@ class AppSecrets:
             now: Seconds since the epoch.
             until: When the replaced one expires; if that is now, all previous ones are dropped.
         """
-        kept = _previous(self.encrypt_key, value, self.previous_encrypt_keys, now, until)
+        kept = _list_previous(self.encrypt_key, value, self.previous_encrypt_keys, now, until)
         return replace(self, encrypt_key=value, previous_encrypt_keys=kept)
 
     def with_verification_token(self, value: str | None, *, now: float, until: float) -> AppSecrets:
         """Return a copy with another Verification Token; arguments as for `with_encrypt_key`."""
-        kept = _previous(self.verification_token, value, self.previous_verification_tokens, now, until)
+        kept = _list_previous(self.verification_token, value, self.previous_verification_tokens, now, until)
         return replace(self, verification_token=value, previous_verification_tokens=kept)
 
 
-def _previous(
+def _list_previous(
     before: str | None, value: str | None, kept: tuple[Previous, ...], now: float, until: float
 ) -> tuple[Previous, ...]:
     if value is None or until <= now:
@@ -89,7 +89,9 @@ def _previous(
     return tuple(alive[:_MAX_PREVIOUS])
 
 
-def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: EncryptionKeys) -> dict[str, str | None]:
+def seal_secrets(
+    secrets: AppSecrets, app_id: str, base_url: str, keys: EncryptionKeys
+) -> dict[str, str | None]:
     """Encrypt secrets for a row: the seal, and what version 0.1 reads.
 
     Args:
@@ -107,9 +109,9 @@ def columns(secrets: AppSecrets, app_id: str, base_url: str, keys: EncryptionKey
     }
     values = {name: getattr(secrets, name) for name in _SECRETS}
     return {
-        "sealed": keys.seal(orjson.dumps(content).decode(), _place(app_id, base_url)),
+        "sealed": keys.seal(orjson.dumps(content).decode(), _make_place(app_id, base_url)),
         **{
-            name: None if value is None else keys.encrypt_for_0_1(value, _place(app_id, base_url, name))
+            name: None if value is None else keys.encrypt_for_0_1(value, _make_place(app_id, base_url, name))
             for name, value in values.items()
         },
     }
@@ -133,9 +135,9 @@ def open_secrets(row: Row[Any], keys: EncryptionKeys) -> AppSecrets:
             "what it should be."
         )
     if {type(row.sealed), type(row.app_id), type(row.base_url)} != {str}:
-        raise DecryptionError(_altered_text(row))  # SQLite stores any type in any column, bytes too.
-    place, what = _place(row.app_id, row.base_url), f"The app_secret of app {row.app_id!r}"
-    content = orjson.loads(keys.unseal(row.sealed, place, what, _altered_text(row)))
+        raise DecryptionError(_describe_altered(row))  # SQLite stores any type in any column, bytes too.
+    place, what = _make_place(row.app_id, row.base_url), f"The app_secret of app {row.app_id!r}"
+    content = orjson.loads(keys.unseal(row.sealed, place, what, _describe_altered(row)))
     previous = content["previous"]
     return AppSecrets(
         content["app_secret"],
@@ -177,7 +179,7 @@ def seal_all(
         connection.execute(
             applications.update()
             .where(applications.c.id == row.id)
-            .values(**columns(secrets, row.app_id, row.base_url, keys))
+            .values(**seal_secrets(secrets, row.app_id, row.base_url, keys))
         )
     return rows
 
@@ -185,14 +187,14 @@ def seal_all(
 def _open_version_0_1(row: Row[Any], keys: EncryptionKeys, unmarked: bool) -> AppSecrets:
     try:
         if row.base_url:
-            config.base_url(row.base_url)
+            config.resolve_base_url(row.base_url)
     except ConfigurationError as error:
         raise ConfigurationError(f"App {row.app_id!r} cannot be sealed: {error}") from None
 
     def read(name: str, value: str) -> str:
         text = Secret(keys.decrypt(value, f"The {name} of app {row.app_id!r}"))
-        if keys.is_moved(value, _place(row.app_id, row.base_url, name)):
-            raise DecryptionError(_altered_text(row))
+        if keys.is_moved(value, _make_place(row.app_id, row.base_url, name)):
+            raise DecryptionError(_describe_altered(row))
         if not (unmarked or keys.is_marked(value)):
             raise DecryptionError(
                 f"App {row.app_id!r} is not sealed, in a registry that was upgraded before: any user who can "
@@ -209,7 +211,7 @@ def _open_version_0_1(row: Row[Any], keys: EncryptionKeys, unmarked: bool) -> Ap
     )
 
 
-def _altered_text(row: Row[Any]) -> str:
+def _describe_altered(row: Row[Any]) -> str:
     return (
         f"App {row.app_id!r} is not as it was sealed: its app_id, base_url or secrets were changed in the "
         "registry by something other than this package. Next: find out who can write there; then restore "
@@ -217,5 +219,5 @@ def _altered_text(row: Row[Any]) -> str:
     )
 
 
-def _place(app_id: str, base_url: str, *more: str) -> tuple[str, ...]:
+def _make_place(app_id: str, base_url: str, *more: str) -> tuple[str, ...]:
     return _CONTEXT, app_id, base_url, *more

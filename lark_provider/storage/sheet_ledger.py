@@ -21,10 +21,10 @@ from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.ledger import ledger_id
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.ledger import make_ledger_id
 from lark_provider.storage.statements import Clock, read_clock
-from lark_provider.storage.table_leases import claim, lease_key
+from lark_provider.storage.table_leases import claim, make_lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks
 
 KIND = "sheet"
@@ -54,9 +54,13 @@ class SheetLedger:
             keeps: Whether one that is done stays so. Otherwise its segments are forgotten, and it begins
                 again, as a table that is replaced every day does.
         """
-        identity, columns, chunks = ledger_id(self._app.name, KIND, target, key), ledger.c, ledger_chunks.c
+        identity, columns, chunks = (
+            make_ledger_id(self._app.name, KIND, target, key),
+            ledger.c,
+            ledger_chunks.c,
+        )
         text = orjson.dumps(dict(detail)).decode()
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             added = statements.insert(connection, ledger).values(
                 id=identity,
@@ -99,7 +103,7 @@ class SheetLedger:
             is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
                 same worksheet; it is then moved below them.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
             if done is not None:
                 _record_done(connection, write, done, clock.now)
@@ -112,7 +116,10 @@ class SheetLedger:
             placed = _below_reserved(connection, write, segment) if is_disjoint else segment
             connection.execute(
                 ledger_chunks.insert().values(
-                    ledger_id=write, number=placed.number, sends=0, **_values(placed, claimant, clock.now)
+                    ledger_id=write,
+                    number=placed.number,
+                    sends=0,
+                    **_make_values(placed, claimant, clock.now),
                 )
             )
             _touch(connection, write, clock.now)
@@ -129,7 +136,7 @@ class SheetLedger:
                 same worksheet; it is then moved below them.
         """
         columns = ledger_chunks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, LeaseConflict):
@@ -139,7 +146,7 @@ class SheetLedger:
             if is_disjoint:  # else it is written again, whatever is there
                 change = change.where(columns.state != LedgerState.DONE)
             changed = connection.execute(
-                change.values(sends=columns.sends + 1, **_values(placed, claimant, clock.now))
+                change.values(sends=columns.sends + 1, **_make_values(placed, claimant, clock.now))
             )
             recorded = _find(connection, write, placed.number)
             return Reservation(lease, recorded, is_new=changed.rowcount == 1)
@@ -151,7 +158,7 @@ class SheetLedger:
             write: The id of the table.
             number: The segment.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             _record_done(connection, write, number, read_clock(connection).now)
 
     def finish(self, write: str, done: int | None) -> None:
@@ -162,7 +169,7 @@ class SheetLedger:
             done: The last segment, if it is not recorded yet.
         """
         columns = ledger_chunks.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             if done is not None:
                 _record_done(connection, write, done, now)
@@ -172,7 +179,7 @@ class SheetLedger:
             )
             _touch(connection, write, now, state=LedgerState.DONE)
 
-    def segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
+    def read_segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
         """Return segments in the order of their numbers.
 
         Args:
@@ -181,9 +188,9 @@ class SheetLedger:
             count: At most so many.
         """
         columns = ledger_chunks.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             result_rows = connection.execute(
-                sa.select(ledger_chunks, statements.clock(connection))
+                sa.select(ledger_chunks, statements.make_clock_column(connection))
                 .where(columns.ledger_id == write, columns.number > after)
                 .order_by(columns.number)
                 .limit(count)
@@ -208,12 +215,12 @@ class SheetLedger:
                 columns.kind == KIND, columns.target == target, columns.id != write, chunks.content == digest
             )
         )
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            places = [(_row_of(twin.fields), twin.row_count) for twin in connection.execute(twins)]
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            places = [(_parse_row(twin.fields), twin.row_count) for twin in connection.execute(twins)]
         return any(row <= last and row + count > first for row, count in places)
 
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | LeaseConflict:
-        return claim(connection, clock, lease_key(self._app.base_url, claimant.key), claimant)
+        return claim(connection, clock, make_lease_key(self._app.base_url, claimant.key), claimant)
 
 
 def _below_reserved(connection: Connection, write: str, segment: Segment) -> Segment:
@@ -226,12 +233,12 @@ def _below_reserved(connection: Connection, write: str, segment: Segment) -> Seg
         .where(columns.kind == KIND, columns.target == target, columns.id != write)
         .where(columns.state == LedgerState.PENDING, chunks.state == LedgerState.PENDING)
     )
-    ends = [_row_of(other.fields) + other.row_count for other in connection.execute(others)]
+    ends = [_parse_row(other.fields) + other.row_count for other in connection.execute(others)]
     row = max([segment.row, *ends])
     return Segment(segment.number, segment.first, segment.row_count, segment.digest, segment.sums, row)
 
 
-def _values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, Any]:
+def _make_values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, Any]:
     return {
         "state": LedgerState.PENDING,
         "first_row": segment.first,
@@ -247,7 +254,7 @@ def _values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, An
 
 def _find(connection: Connection, write: str, number: int) -> RecordedSegment | None:
     columns = ledger_chunks.c
-    wanted = sa.select(ledger_chunks, statements.clock(connection)).where(
+    wanted = sa.select(ledger_chunks, statements.make_clock_column(connection)).where(
         columns.ledger_id == write, columns.number == number
     )
     row = connection.execute(wanted).one_or_none()
@@ -256,12 +263,12 @@ def _find(connection: Connection, write: str, number: int) -> RecordedSegment | 
 
 def _read(row: sa.Row[Any]) -> RecordedSegment:
     segment = Segment(
-        row.number, row.first_row, row.row_count, row.content, bytes(row.row_sums), _row_of(row.fields)
+        row.number, row.first_row, row.row_count, row.content, bytes(row.row_sums), _parse_row(row.fields)
     )
     return RecordedSegment(segment, LedgerState(row.state), (row.clock - row.updated_at).total_seconds())
 
 
-def _row_of(fields: str) -> int:
+def _parse_row(fields: str) -> int:
     return int(orjson.loads(fields)[_ROW])
 
 

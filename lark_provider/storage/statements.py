@@ -51,7 +51,7 @@ def insert_rows(connection: Connection, statement: Any, rows: Sequence[Mapping[s
         connection.execute(statement.values(rows[start : start + at_once]))
 
 
-def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+def is_among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
     """Return the condition that a column has one of some values: any number of them in one parameter.
 
     Args:
@@ -69,7 +69,7 @@ def among(connection: Connection, column: sa.Column[Any], values: Iterable[Any])
     return column == sa.func.any(sa.cast(distinct, sa.ARRAY(column.type)))
 
 
-def clock(connection: Connection) -> sa.ColumnElement[datetime]:
+def make_clock_column(connection: Connection) -> sa.ColumnElement[datetime]:
     """Return the database's clock as a column `clock`; for SQLite, which has none as fine, this machine's.
 
     Args:

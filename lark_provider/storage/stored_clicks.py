@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.callbacks import CardClick, read
-from lark_provider.protocol.waits import Wait, correlation_of
-from lark_provider.storage.statements import among
+from lark_provider.protocol.waits import Wait, get_correlation
+from lark_provider.storage.statements import is_among
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.support.once import Once
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 _logged = Once()
 
 
-def click_of(payload: str) -> CardClick:
+def parse_click(payload: str) -> CardClick:
     """Return the click that a row's payload holds.
 
     Raises:
@@ -48,7 +48,7 @@ class StoredClick(NamedTuple):
     click: CardClick
 
 
-def readable(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
+def read_valid_clicks(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
     """Return the clicks of rows. A damaged one is left out, so that it ends no wait, and is logged once.
 
     Args:
@@ -57,8 +57,8 @@ def readable(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
     clicks: list[StoredClick] = []
     for row in rows:
         try:
-            click = click_of(row.payload)
-            correlation_of(click)
+            click = parse_click(row.payload)
+            get_correlation(click)
         except Exception:  # A damaged row, in whatever way, must not affect the others.
             if _logged.is_first((row.id, row.event_id)):
                 extra = {"row": row.id, "event_id": row.event_id}
@@ -68,7 +68,7 @@ def readable(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
     return clicks
 
 
-def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
+def concerns_waits(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
     """Return the condition for clicks that some waits may count: by message or by correlation.
 
     Args:
@@ -80,11 +80,11 @@ def concerning(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElem
         card_callbacks.c.correlation: [wait.correlation for wait in waits if wait.correlation],
     }
     return sa.or_(
-        sa.false(), *(among(connection, column, values) for column, values in names.items() if values)
+        sa.false(), *(is_among(connection, column, values) for column, values in names.items() if values)
     )
 
 
-def decisions(waits: Iterable[Wait], clicks: Sequence[StoredClick]) -> dict[str, list[StoredClick]]:
+def select_answers(waits: Iterable[Wait], clicks: Sequence[StoredClick]) -> dict[str, list[StoredClick]]:
     """Return the clicks that answer waits, by the wait's key; a wait without an answer is missing.
 
     Args:
@@ -94,7 +94,7 @@ def decisions(waits: Iterable[Wait], clicks: Sequence[StoredClick]) -> dict[str,
     by_name = defaultdict[str | None, list[StoredClick]](list)
     for stored in clicks:
         by_name[stored.click.message_id].append(stored)
-        by_name[correlation_of(stored.click)].append(stored)
+        by_name[get_correlation(stored.click)].append(stored)
     answered: dict[str, list[StoredClick]] = {}
     for wait in waits:
         names = {*wait.message_ids, wait.correlation} - {None}

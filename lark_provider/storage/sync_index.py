@@ -66,15 +66,15 @@ class SqliteIndex:
         try:
             return self._file.execute(statement, values)
         except sqlite3.OperationalError as error:
-            raise _full(error) from error
+            raise _make_full_error(error) from error
 
     def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         try:
             self._file.executemany(statement, rows)
         except sqlite3.OperationalError as error:
-            raise _full(error) from error
+            raise _make_full_error(error) from error
 
-    def _scalar(self, statement: str, values: Sequence[Any] = ()) -> int:
+    def _read_scalar(self, statement: str, values: Sequence[Any] = ()) -> int:
         return int(self._run(statement, values).fetchone()[0] or 0)
 
     def stage(self, rows: Sequence[Staged]) -> None:
@@ -100,23 +100,23 @@ class SqliteIndex:
 
     def count(self) -> int:
         """Return how many rows of the source have a key, rejected ones included."""
-        return self._scalar("SELECT COUNT(*) FROM source")
+        return self._read_scalar("SELECT COUNT(*) FROM source")
 
     def count_accepted(self) -> int:
         """Return how many rows of the source are not rejected."""
-        return self._scalar("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
+        return self._read_scalar("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
 
-    def longest_key(self) -> int:
+    def compute_longest_key(self) -> int:
         """Return the length of the longest key of the source."""
-        return self._scalar("SELECT MAX(LENGTH(key)) FROM source")
+        return self._read_scalar("SELECT MAX(LENGTH(key)) FROM source")
 
-    def keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
+    def read_keys(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows of the source."""
         return self._run(
             "SELECT row, key FROM source WHERE row > ? ORDER BY row LIMIT ?", (after_row, count)
         ).fetchall()
 
-    def wire(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def read_wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
         return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
 
@@ -168,11 +168,11 @@ class SqliteIndex:
     def count_scanned(self) -> int:
         """Return how many different records were seen since `begin_scan`."""
         self._index_ids()
-        return self._scalar("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
+        return self._read_scalar("SELECT COUNT(*) FROM seen WHERE scan = ?", (self._scan,))
 
-    def records(self) -> int:
+    def count_records(self) -> int:
         """Return how many different records were seen."""
-        return self._scalar("SELECT COUNT(*) FROM seen")
+        return self._read_scalar("SELECT COUNT(*) FROM seen")
 
     def end_scan(self, *, keep: bool) -> None:
         """End a scan; unless they are kept, forget records that were not seen since `begin_scan`."""
@@ -193,15 +193,15 @@ class SqliteIndex:
             (after_row, count),
         ).fetchall()
 
-    def unreadable(self) -> int:
+    def count_unreadable(self) -> int:
         """Return how many records have a key that cannot be read."""
-        return self._scalar("SELECT COUNT(*) FROM seen WHERE key IS NULL")
+        return self._read_scalar("SELECT COUNT(*) FROM seen WHERE key IS NULL")
 
     def without_key(self) -> int:
         """Return how many records have an empty key."""
-        return self._scalar("SELECT COUNT(*) FROM seen WHERE key = ''")
+        return self._read_scalar("SELECT COUNT(*) FROM seen WHERE key = ''")
 
-    def duplicates(self) -> Iterator[tuple[int, list[str]]]:
+    def iterate_duplicates(self) -> Iterator[tuple[int, list[str]]]:
         """Return the rows that several records have the key of, and these records."""
         rows = self._run(
             "SELECT row FROM seen WHERE row IS NOT NULL GROUP BY row HAVING COUNT(*) > 1 ORDER BY row"
@@ -216,7 +216,7 @@ class SqliteIndex:
             "UPDATE seen SET duplicate = 1 WHERE record_id = ?", [(record_id,) for record_id in record_ids]
         )
 
-    def differences(self) -> Iterator[Difference]:
+    def iterate_differences(self) -> Iterator[Difference]:
         """Return the records that differ from their row by digest."""
         cursor = self._run(
             'SELECT seen.record_id, seen.row, source.key, source.shape, seen."values", source.wire '  # noqa: S608
@@ -239,7 +239,7 @@ class SqliteIndex:
             [write[1:] for write in writes],
         )
 
-    def missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
+    def iterate_missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
         """Return record id and key of the records that are missing in the source, by batches."""
         cursor = self._run(
             "SELECT record_id, key FROM seen WHERE row IS NULL AND key <> '' AND \"values\" IS NULL"
@@ -260,7 +260,7 @@ class SqliteIndex:
         )
         return [Planned._make(row) for row in cursor]
 
-    def counts(self) -> dict[str, int]:
+    def count_writes(self) -> dict[str, int]:
         """Return how many writes of each kind are planned."""
         return dict(self._run("SELECT kind, COUNT(*) FROM plan GROUP BY kind").fetchall())
 
@@ -298,7 +298,7 @@ def _fetch(cursor: sqlite3.Cursor) -> Iterator[Any]:
         yield from batch
 
 
-def _full(error: sqlite3.OperationalError) -> SyncIndexFullError:
+def _make_full_error(error: sqlite3.OperationalError) -> SyncIndexFullError:
     return SyncIndexFullError(
         f"The temporary file of the sync cannot be written: {error}. Next: free disk space, or name another "
         "folder in SQLITE_TMPDIR; a sync needs about as much as source and differences take as JSON."

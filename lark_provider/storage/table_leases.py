@@ -18,12 +18,12 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.ledger import Claimant, Intent, Lease, LeaseConflict
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.aead import Aead, derive
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.tables import table_leases
 
 
-def lease_key(base_url: str, table: str) -> str:
+def make_lease_key(base_url: str, table: str) -> str:
     """Return the key of a table's row. It is the same for all apps, since they disturb each other.
 
     Args:
@@ -51,7 +51,7 @@ def claim(
     Args:
         connection: The open transaction.
         clock: The database's clock, as read in that transaction.
-        key: The key of the lease, from `lease_key`.
+        key: The key of the lease, from `make_lease_key`.
         claimant: The writer that wants the lease.
         columns: What else to write in the row, unless another writer has had it since: what that one has
             recorded has to be settled first.
@@ -93,8 +93,8 @@ class TableLeases:
         Args:
             claimant: The writer that wants the lease.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
-            return claim(connection, read_clock(connection), self._key(claimant), claimant)
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            return claim(connection, read_clock(connection), self._make_key(claimant), claimant)
 
     def release(self, claimant: Claimant) -> None:
         """Let the next writer have the table; what is recorded as intended stays.
@@ -103,11 +103,11 @@ class TableLeases:
             claimant: Whose lease it is; another one's stays.
         """
         columns = table_leases.c
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             now = read_clock(connection).now
             connection.execute(
                 table_leases.update()
-                .where(columns.key == self._key(claimant), columns.owner == claimant.owner)
+                .where(columns.key == self._make_key(claimant), columns.owner == claimant.owner)
                 .values(until=now - timedelta(seconds=1))
             )
 
@@ -118,21 +118,23 @@ class TableLeases:
             claimant: The writer that holds the lease.
             text: The intent, such as token and keys as JSON. It replaces the one before.
         """
-        sealed = self._cipher.seal(text, (self._key(claimant),))
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        sealed = self._cipher.seal(text, (self._make_key(claimant),))
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
-            return claim(connection, clock, self._key(claimant), claimant, intent=sealed, intent_at=clock.now)
+            return claim(
+                connection, clock, self._make_key(claimant), claimant, intent=sealed, intent_at=clock.now
+            )
 
-    def intent(self, table: str) -> Intent | None:
+    def read_intent(self, table: str) -> Intent | None:
         """Return what was recorded as intended for a table, if it was not settled.
 
         Args:
             table: Names the table, as `Claimant.key` does.
         """
-        columns, key = table_leases.c, lease_key(self._base_url, table)
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        columns, key = table_leases.c, make_lease_key(self._base_url, table)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             row = connection.execute(
-                sa.select(columns.intent, columns.intent_at, statements.clock(connection)).where(
+                sa.select(columns.intent, columns.intent_at, statements.make_clock_column(connection)).where(
                     columns.key == key
                 )
             ).one_or_none()
@@ -147,9 +149,9 @@ class TableLeases:
         Args:
             claimant: The writer that holds the lease.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             clock = read_clock(connection)
-            return claim(connection, clock, self._key(claimant), claimant, intent=None, intent_at=None)
+            return claim(connection, clock, self._make_key(claimant), claimant, intent=None, intent_at=None)
 
-    def _key(self, claimant: Claimant) -> str:
-        return lease_key(self._base_url, claimant.key)
+    def _make_key(self, claimant: Claimant) -> str:
+        return make_lease_key(self._base_url, claimant.key)

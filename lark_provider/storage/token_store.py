@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.tokens import Freshness, Token
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.crypto import TokenBox
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.tables import leases, tokens
 
 
@@ -58,19 +58,19 @@ class TokenStore:
             lease_seconds: How long other callers leave the renewal to this one.
             rejected: A token that Lark has just rejected; if it is the stored one, it is deleted first.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            row = self._row(connection, key)
-        token = self._token(key, row, now)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            row = self._read_row(connection, key)
+        token = self._read_token(key, row, now)
         if token is not None and token.value == rejected:
             token = None
         is_held = row.until is not None and row.until >= row.clock and row.owner != owner
         if _is_fresh(token, now) or is_held:
             return TokenClaim(token)  # The usual case, which takes no lock.
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             if not self._try_lease(connection, key, owner, row.clock, lease_seconds):
                 return TokenClaim(token)
             # Read again: the lease may be free because its holder has just stored a token.
-            token = self._usable(connection, key, now, rejected)
+            token = self._read_usable(connection, key, now, rejected)
             if _is_fresh(token, now):
                 self._release(connection, key, owner)
                 return TokenClaim(token)
@@ -83,8 +83,8 @@ class TokenStore:
             key: Names the token.
             now: The caller's clock.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            return self._token(key, self._row(connection, key), now)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            return self._read_token(key, self._read_row(connection, key), now)
 
     def put(self, key: str, token: Token, *, clock: Callable[[], float], owner: str) -> None:
         """Store a token, unless a longer-lived one is stored, and release the lease.
@@ -96,8 +96,10 @@ class TokenStore:
             owner: Names the caller.
         """
         sealed = TokenBox(self._app_secret, key).seal(token.value)
-        with transaction(migrate.ready_engine(self._url)) as connection:
-            database_now = connection.execute(sa.select(statements.clock(connection))).scalar_one()
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            database_now = connection.execute(
+                sa.select(statements.make_clock_column(connection))
+            ).scalar_one()
             # Read last: a process that freezes in between must not lengthen the token's life.
             local_now = clock()
             times = {
@@ -118,13 +120,15 @@ class TokenStore:
 
     def release(self, key: str, *, owner: str) -> None:
         """Release a lease without a token."""
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             self._release(connection, key, owner)
 
-    def _usable(self, connection: Connection, key: str, now: float, rejected: str | None) -> Token | None:
+    def _read_usable(
+        self, connection: Connection, key: str, now: float, rejected: str | None
+    ) -> Token | None:
         """Return the stored token; delete it if it was rejected or cannot be read."""
-        row = self._row(connection, key)
-        token = self._token(key, row, now)
+        row = self._read_row(connection, key)
+        token = self._read_token(key, row, now)
         if row.value is not None and (token is None or token.value == rejected):
             # Compare and delete: a token that has replaced it meanwhile stays. One that cannot be read was
             # damaged, since tokens of another secret are stored under another key.
@@ -137,14 +141,16 @@ class TokenStore:
         connection.execute(leases.delete().where(leases.c.key == key, leases.c.owner == owner))
 
     @staticmethod
-    def _row(connection: Connection, key: str) -> sa.Row[Any]:
+    def _read_row(connection: Connection, key: str) -> sa.Row[Any]:
         """Return the database's clock with the token and the lease of a key, each None if it is missing."""
         alone = sa.select(sa.literal(1).label("one")).subquery()
         joined = alone.outerjoin(tokens, tokens.c.key == key).outerjoin(leases, leases.c.key == key)
         stored = tokens.c.value, tokens.c.fetched_at, tokens.c.expires_at, leases.c.owner, leases.c.until
-        return connection.execute(sa.select(statements.clock(connection), *stored).select_from(joined)).one()
+        return connection.execute(
+            sa.select(statements.make_clock_column(connection), *stored).select_from(joined)
+        ).one()
 
-    def _token(self, key: str, row: sa.Row[Any], now: float) -> Token | None:
+    def _read_token(self, key: str, row: sa.Row[Any], now: float) -> Token | None:
         value = None if row.value is None else TokenBox(self._app_secret, key).open(row.value)
         if value is None:
             return None
@@ -169,7 +175,7 @@ class TokenStore:
 
 
 def _is_fresh(token: Token | None, now: float) -> bool:
-    return token is not None and token.freshness(now) is Freshness.FRESH
+    return token is not None and token.compute_freshness(now) is Freshness.FRESH
 
 
 def forget(url: URL, app_id: str) -> int:
@@ -178,5 +184,5 @@ def forget(url: URL, app_id: str) -> int:
     Raises:
         StorageError: The database cannot be used.
     """
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         return connection.execute(tokens.delete().where(tokens.c.app_id == app_id)).rowcount

@@ -68,7 +68,7 @@ def parse(text: str, setting: str) -> URL:
             f"{setting} must have no parameters after the name of a SQLite file. Next: leave out what "
             "follows the ?, or write %3F if it belongs to the name."
         )
-    return url.set(database=_absolute(url.database))
+    return url.set(database=_make_absolute(url.database))
 
 
 def database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> URL:
@@ -125,12 +125,12 @@ def registry(location: str | None = None, environ: Mapping[str, str] = ENVIRONME
     Raises:
         ConfigurationError: A URL is invalid.
     """
-    raw = location or config.registry(environ)
+    raw = location or config.get_registry(environ)
     if "://" in raw:
         url, setting = Secret(raw), "registry" if location else config.REGISTRY_VARIABLE
         location = raw = ""  # They hold the password in clear, and error reporters print locals.
         return parse(url, setting)
-    return URL.create(SQLITE_DRIVER, database=_absolute(raw))
+    return URL.create(SQLITE_DRIVER, database=_make_absolute(raw))
 
 
 def _with_password(url: URL) -> URL:
@@ -141,8 +141,8 @@ def _with_password(url: URL) -> URL:
     )
 
 
-def _absolute(path: str) -> str:
-    return str(config.path(path).absolute())
+def _make_absolute(path: str) -> str:
+    return str(config.expand_path(path).absolute())
 
 
 def display(url: URL) -> str:

@@ -24,7 +24,7 @@ from lark_provider.protocol.questions import (
     load_question,
 )
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import among
+from lark_provider.storage.statements import is_among
 from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import waits
 
@@ -42,7 +42,7 @@ def get(connection: Connection, wait_id: str) -> TaskQuestion | None:
         StorageError: Its row is damaged.
     """
     row = connection.execute(sa.select(waits).where(waits.c.id == wait_id)).one_or_none()
-    return None if row is None else question_of(row)
+    return None if row is None else read_question(row)
 
 
 def find_ended(connection: Connection, questions: Iterable[TaskQuestion]) -> dict[str, TaskQuestion]:
@@ -53,9 +53,9 @@ def find_ended(connection: Connection, questions: Iterable[TaskQuestion]) -> dic
         questions: The questions, as they were read.
     """
     by_id = {question.id: question for question in questions}
-    query = sa.select(waits).where(among(connection, waits.c.id, by_id), waits.c.state != "open")
+    query = sa.select(waits).where(is_among(connection, waits.c.id, by_id), waits.c.state != "open")
     rows = {row.id: row for row in connection.execute(query)}
-    ended = {question.id: question for question in readable_questions(rows.values())}
+    ended = {question.id: question for question in read_valid_questions(rows.values())}
     # A row that was damaged meanwhile was read before: its waiter still learns that the question is over.
     damaged = {
         wait_id: replace(by_id[wait_id], state=row.state, reason=row.reason, successor=row.successor)
@@ -65,7 +65,7 @@ def find_ended(connection: Connection, questions: Iterable[TaskQuestion]) -> dic
     return ended | damaged
 
 
-def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
+def read_valid_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
     """Return the questions of rows; a damaged one is logged and left out, so that it stops no other one.
 
     Args:
@@ -74,7 +74,7 @@ def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
     questions: list[TaskQuestion] = []
     for row in rows:
         try:
-            question = question_of(row)
+            question = read_question(row)
             question.to_wait()
         except Exception:  # A damaged row, in whatever way, must not affect the others.
             logger.exception("Recorded question is unreadable; left out", extra={"wait": row.id})
@@ -83,7 +83,7 @@ def readable_questions(rows: Iterable[sa.Row[Any]]) -> list[TaskQuestion]:
     return questions
 
 
-def question_of(row: sa.Row[Any]) -> TaskQuestion:
+def read_question(row: sa.Row[Any]) -> TaskQuestion:
     """Return the question of a row.
 
     Args:
@@ -137,12 +137,12 @@ def insert(connection: Connection, draft: Draft) -> TaskQuestion:
         "created_at": now,
         "updated_at": now,
     }
-    question = question_of(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
+    question = read_question(connection.execute(sa.insert(waits).values(values).returning(waits)).one())
     question.to_wait()  # Raises for a question that no click can answer.
     return question
 
 
-def newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None, list[str]]:
+def find_newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None, list[str]]:
     """Return the newest question of a task instance, and the ids of its damaged ones.
 
     Args:
@@ -154,7 +154,7 @@ def newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | None,
     """
     query = sa.select(waits).where(waits.c.origin_key == origin.key, waits.c.successor.is_(None))
     rows = connection.execute(query).all()
-    readable = readable_questions(rows)
+    readable = read_valid_questions(rows)
     latest = max(readable, key=lambda question: question.created_at, default=None)
     if (
         latest is not None

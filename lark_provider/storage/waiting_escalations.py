@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.bridge_tables import escalation_steps
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 
 
 class Waiting(NamedTuple):
@@ -43,7 +43,7 @@ class WaitingEscalations:
             limit: How many incidents at most.
         """
         columns = escalation_steps.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             is_due = sa.and_(columns.state == "due", columns.due_at <= now)
             may_be_tried = sa.or_(columns.next_at.is_(None), columns.next_at <= now)
@@ -57,7 +57,7 @@ class WaitingEscalations:
             )
             return [Waiting(row[0], row[1]) for row in connection.execute(query)]
 
-    def quota_used_up(self, since: timedelta, mark: str) -> dict[str, datetime]:
+    def read_last_failures(self, since: timedelta, mark: str) -> dict[str, datetime]:
         """Return when steps last failed for one reason, by how they ring.
 
         Args:
@@ -65,7 +65,7 @@ class WaitingEscalations:
             mark: Which the reason begins with.
         """
         columns = escalation_steps.c
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
             query = (
                 sa.select(columns.urgent, sa.func.max(columns.updated_at))

@@ -22,9 +22,9 @@ from lark_provider.protocol.questions import (
     dump,
 )
 from lark_provider.storage import migrate, wait_rows
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.statements import among
-from lark_provider.storage.stored_clicks import StoredClick, concerning, decisions, readable
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.statements import is_among
+from lark_provider.storage.stored_clicks import StoredClick, concerns_waits, read_valid_clicks, select_answers
 from lark_provider.storage.tables import card_callbacks, waits
 from lark_provider.support import measured, meters
 
@@ -52,13 +52,13 @@ class Waits:
         Raises:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            newest, _ = wait_rows.newest(connection, origin)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            newest, _ = wait_rows.find_newest(connection, origin)
         if newest is None or not newest.is_for(origin):
             return None
         if origin.try_number <= newest.origin.try_number:
             return newest
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             return wait_rows.take_over(connection, newest, origin, deadline)
 
     def claim(self, draft: Draft) -> QuestionClaim:
@@ -74,11 +74,11 @@ class Waits:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
         origin = draft.origin
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             if connection.dialect.name == "postgresql":  # On SQLite the whole file is locked.
                 lock = int.from_bytes(bytes.fromhex(origin.key[:16]), signed=True)
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
-            newest, damaged = wait_rows.newest(connection, origin)
+            newest, damaged = wait_rows.find_newest(connection, origin)
             if newest is not None and newest.is_for(origin):
                 return QuestionClaim(
                     wait_rows.take_over(connection, newest, origin, draft.deadline), is_new=False
@@ -101,7 +101,7 @@ class Waits:
         Raises:
             StorageError: The row is damaged.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             question = wait_rows.get(connection, wait_id)
             if question is None or message_id in question.message_ids:
                 return question
@@ -127,12 +127,13 @@ class Waits:
                 it, such a transaction has seen a click that was stored before, or this call sees the question
                 closed.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            query = sa.select(waits).where(among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            query = sa.select(waits).where(is_among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
             if after_writers and connection.dialect.name == "postgresql":
                 query = query.with_for_update(read=True)
             return {
-                question.id: question for question in wait_rows.readable_questions(connection.execute(query))
+                question.id: question
+                for question in wait_rows.read_valid_questions(connection.execute(query))
             }
 
     def list_overdue(self, app_id: str, before: datetime, limit: int) -> list[TaskQuestion]:
@@ -149,8 +150,8 @@ class Waits:
             .order_by(waits.c.deadline)
             .limit(limit)
         )
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            return wait_rows.readable_questions(connection.execute(query))
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            return wait_rows.read_valid_questions(connection.execute(query))
 
     def settle(self, questions: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
         """Decide what clicks have answered, and return the questions that are open no longer.
@@ -164,12 +165,14 @@ class Waits:
         """
         if not questions:
             return {}
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             over = wait_rows.find_ended(connection, questions)
             still = [question for question in questions if question.id not in over]
             waiting = [question.to_wait() for question in still]
             answers = (
-                decisions(waiting, _read_clicks(connection, concerning(connection, waiting))) if still else {}
+                select_answers(waiting, _read_clicks(connection, concerns_waits(connection, waiting)))
+                if still
+                else {}
             )
         return (
             over | self.decide(answers, [question for question in still if question.id in answers])
@@ -183,8 +186,8 @@ class Waits:
         Args:
             wait_id: The question.
         """
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-            return not missing(connection, [wait_id])
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            return not find_missing(connection, [wait_id])
 
     def decide(
         self, answers: Mapping[str, Sequence[StoredClick]], questions: Iterable[TaskQuestion]
@@ -196,7 +199,7 @@ class Waits:
             questions: The questions to return, as they were read.
         """
         decided: list[Sequence[StoredClick]] = []
-        with transaction(migrate.ready_engine(self._url), reading=not answers) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=not answers) as connection:
             # Sorted, so that two processes cannot deadlock.
             for wait_id, clicks in sorted(answers.items()):
                 if wait_rows.decide(connection, wait_id, clicks):
@@ -213,7 +216,7 @@ class Waits:
         """
         is_open = waits.c.state == "open"
         late = sa.func.count().filter(waits.c.deadline < datetime.now(UTC) - overdue)
-        with transaction(migrate.ready_engine(self._url), reading=True) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             counts = connection.execute(
                 sa.select(sa.func.count(), late).select_from(waits).where(is_open)
             ).one()
@@ -239,8 +242,8 @@ class Waits:
         ids = {row_id for question in questions for row_id in question.decided_by}
         by_id: dict[int, CardClick] = {}
         if ids:
-            with transaction(migrate.ready_engine(self._url), reading=True) as connection:
-                clicks = _read_clicks(connection, among(connection, card_callbacks.c.id, ids))
+            with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+                clicks = _read_clicks(connection, is_among(connection, card_callbacks.c.id, ids))
                 by_id = {stored.id: stored.click for stored in clicks}
         return {
             question.id: [by_id[row_id] for row_id in question.decided_by if row_id in by_id]
@@ -257,19 +260,19 @@ class Waits:
             wait_id: The question's id.
             reason: Why it is closed: `withdrawn`, `expired`, `superseded` or `failed`.
         """
-        with transaction(migrate.ready_engine(self._url)) as connection:
+        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             query = sa.select(waits).where(waits.c.id == wait_id).with_for_update()
             row = connection.execute(query).one_or_none()
             if row is None:
                 return None
-            question = next(iter(wait_rows.readable_questions([row])), None)
+            question = next(iter(wait_rows.read_valid_questions([row])), None)
             if row.state != "open":
                 return question
             answer: list[StoredClick] | None = None
             if question is not None and reason in {"expired", "failed"}:
                 wait = question.to_wait()
-                clicks = _read_clicks(connection, concerning(connection, [wait]))
-                answer = decisions([wait], clicks).get(wait.key)
+                clicks = _read_clicks(connection, concerns_waits(connection, [wait]))
+                answer = select_answers([wait], clicks).get(wait.key)
             if answer is None:
                 wait_rows.change(connection, wait_id, state="closed", reason=reason)
             else:
@@ -279,7 +282,7 @@ class Waits:
         return result
 
 
-def missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
+def find_missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
     """Return which of some questions are not recorded: their rows were deleted.
 
     Args:
@@ -287,7 +290,7 @@ def missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
         wait_ids: The ids of the questions.
     """
     ids = set(wait_ids)
-    query = sa.select(waits.c.id).where(among(connection, waits.c.id, ids))
+    query = sa.select(waits.c.id).where(is_among(connection, waits.c.id, ids))
     return ids - set(connection.execute(query).scalars())
 
 
@@ -304,4 +307,4 @@ def _measure(decided: Iterable[Sequence[StoredClick]]) -> None:
 
 def _read_clicks(connection: Connection, condition: sa.ColumnElement[bool]) -> list[StoredClick]:
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload)
-    return readable(connection.execute(query.where(condition)))
+    return read_valid_clicks(connection.execute(query.where(condition)))

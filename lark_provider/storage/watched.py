@@ -66,7 +66,7 @@ class WatchedConnection(connection):
             each_alone: Whether each statement is a transaction of its own, and carries its limits.
         """
         # The statement begins on a line of its own, since the server's errors quote a whole line.
-        self.prefix = f"{limits.alone()}\n" if limits is not None and each_alone else ""
+        self.prefix = f"{limits.make_statement_sql()}\n" if limits is not None and each_alone else ""
         self._seconds = PING_SECONDS if limits is None else limits.socket
         self._began = time.monotonic()
         self._ends = float("inf") if limits is None else self._began + limits.transaction

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def lazy(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
+def make_getattr(package: str, modules: Mapping[str, str]) -> Callable[[str], object]:
     """Return a package's `__getattr__`, which imports an exported name's module when the name is used.
 
     Args:

@@ -16,7 +16,7 @@ _ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 _PEOPLE_SECONDS = (0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 600.0, 3600.0)
 
 
-def _each(*values: str) -> tuple[tuple[str, ...], ...]:
+def _make_labels(*values: str) -> tuple[tuple[str, ...], ...]:
     return tuple((value,) for value in values)
 
 
@@ -74,7 +74,7 @@ CALLS = Counter(
     "lark_calls_total",
     "Calls to Lark that ended, with all their retries",
     ("app", "outcome"),
-    values=_each(
+    values=_make_labels(
         "ok",
         "refused",
         "rate_limited",
@@ -90,7 +90,7 @@ RETRIES = Counter(
     "lark_retries_total",
     "Requests that were repeated",
     ("app", "reason"),
-    values=_each("rate_limit", "busy", "server_error", "no_answer", "token"),
+    values=_make_labels("rate_limit", "busy", "server_error", "no_answer", "token"),
 )
 RATE_LIMIT_SECONDS = Histogram(
     "lark_rate_limit_wait_seconds",
@@ -124,13 +124,13 @@ DATABASE_ERRORS = Counter(
     "lark_database_errors_total",
     "Transactions that failed",
     ("kind",),
-    values=_each("unavailable", "pool_exhausted", "rejected", "misconfigured"),
+    values=_make_labels("unavailable", "pool_exhausted", "rejected", "misconfigured"),
 )
 DATABASE_CLICKS = Counter(
     "lark_database_clicks_total",
     "Clicks written into the database",
     ("outcome",),
-    values=_each("new", "duplicate"),
+    values=_make_labels("new", "duplicate"),
 )
 DECISIONS = Counter("lark_questions_decided_total", "Questions that clicks have decided", ("app",))
 DECISION_SECONDS = Histogram(
@@ -144,13 +144,13 @@ OUTBOX_DELIVERED = Counter(
     "lark_outbox_delivered_total",
     "Messages of the outbox that reached Lark",
     ("app", "kind"),
-    values=_each("send", "update"),
+    values=_make_labels("send", "update"),
 )
 OUTBOX_GIVEN_UP = Counter(
     "lark_outbox_given_up_total",
     "Messages of the outbox that Lark refused for good",
     ("app", "reason"),
-    values=_each("card_gone", "receiver", "content", "refused"),
+    values=_make_labels("card_gone", "receiver", "content", "refused"),
 )
 
 # Deliveries: the gateway, the framework adapters and the long connection
@@ -158,13 +158,13 @@ RECEIVED = Counter(
     "lark_deliveries_received_total",
     "Clicks, events and challenges proved to be Lark's",
     ("app", "kind"),
-    values=_each("click", "event", "challenge"),
+    values=_make_labels("click", "event", "challenge"),
 )
 REJECTED = Counter(
     "lark_deliveries_rejected_total",
     "Requests to the callback URLs that were refused",
     ("app", "reason"),
-    values=_each("signature", "token", "no_keys", "stale", "other_app", "old_card", "unreadable"),
+    values=_make_labels("signature", "token", "no_keys", "stale", "other_app", "old_card", "unreadable"),
 )
 STORED = Counter(
     "lark_deliveries_stored_total", "Clicks and events that a sink has stored", ("app", "kind", "sink")
@@ -173,7 +173,7 @@ NOT_STORED = Counter(
     "lark_deliveries_failed_total",
     "Clicks and events that no sink has stored",
     ("app", "kind"),
-    values=_each("click", "event"),
+    values=_make_labels("click", "event"),
 )
 ANSWER_SECONDS = Histogram(
     "lark_delivery_answer_seconds",
@@ -185,7 +185,7 @@ DUPLICATES = Counter(
     "lark_duplicates_total",
     "Deliveries that had been stored or handled before",
     ("where",),
-    values=_each("gateway", "listener", "database", "consumer"),
+    values=_make_labels("gateway", "listener", "database", "consumer"),
 )
 HANDLER_FAILURES = Counter(
     "lark_handler_failures_total",
@@ -207,13 +207,16 @@ RETURNED = Counter(
     "lark_clicks_returned_total", "Clicks returned to the queue because the database was unavailable"
 )
 DEAD_LETTERS = Counter(
-    "lark_dead_letters_total", "Messages that were dead-lettered", ("kind",), values=_each("click", "event")
+    "lark_dead_letters_total",
+    "Messages that were dead-lettered",
+    ("kind",),
+    values=_make_labels("click", "event"),
 )
 EVENTS = Counter(
     "lark_events_handled_total",
     "Events that a consumer was given",
     ("app", "outcome"),
-    values=_each("handled", "duplicate", "failed"),
+    values=_make_labels("handled", "duplicate", "failed"),
 )
 EVENT_SECONDS = Histogram(
     "lark_event_handler_seconds", "Time that an event's handler took", buckets=_CALL_SECONDS
@@ -252,19 +255,19 @@ BRIDGE_POLLS = Counter(
     "lark_bridge_polls_total",
     "Polls of Airflow that succeeded, by what they look for",
     ("what",),
-    values=_each("questions", "failures"),
+    values=_make_labels("questions", "failures"),
 )
 BRIDGE_CARDS = Counter(
     "lark_bridge_cards_total",
     "Cards of Airflow's questions that were sent, updated, closed or given up",
     ("outcome",),
-    values=_each("sent", "updated", "closed", "given_up"),
+    values=_make_labels("sent", "updated", "closed", "given_up"),
 )
 BRIDGE_FAILURES = Counter(
     "lark_bridge_failures_total",
     "Failed tasks that the bridge saw, by whether a receiver was told",
     ("outcome",),
-    values=_each("told", "muted", "unrouted"),
+    values=_make_labels("told", "muted", "unrouted"),
 )
 BRIDGE_ESCALATION_STEPS = Counter(
     "lark_bridge_escalation_steps_total",
@@ -281,13 +284,13 @@ BRIDGE_DIGESTS = Counter(
     "lark_bridge_digests_total",
     "Digests of routes and days that were recorded to be sent, or skipped since it was too late",
     ("outcome",),
-    values=_each("recorded", "skipped"),
+    values=_make_labels("recorded", "skipped"),
 )
 BRIDGE_CLICKS = Counter(
     "lark_bridge_clicks_total",
     "Clicks on cards of Airflow's, by what became of them: applied, or the reason of the refusal",
     ("outcome",),
-    values=_each(*BRIDGE_OUTCOMES),
+    values=_make_labels(*BRIDGE_OUTCOMES),
 )
 BRIDGE_CLICK_SECONDS = Histogram(
     "lark_bridge_click_seconds",
@@ -298,7 +301,7 @@ BRIDGE_COMMANDS = Counter(
     "lark_bridge_commands_total",
     "Chat commands, by what became of them: performed, or the reason of the refusal",
     ("outcome",),
-    values=_each(*COMMAND_OUTCOMES),
+    values=_make_labels(*COMMAND_OUTCOMES),
 )
 BRIDGE_COMMANDS_OPEN = Gauge(
     "lark_bridge_commands_open", "Chat commands that are not over, by what is next", ("state",), merge="min"
@@ -309,7 +312,7 @@ NATIVE_APPROVALS = Counter(
     "lark_native_approvals_total",
     "Waits of tasks for native approvals that ended, by how",
     ("outcome",),
-    values=_each("approved", "reverted", "rejected", "canceled", "deleted", "timeout", "failed"),
+    values=_make_labels("approved", "reverted", "rejected", "canceled", "deleted", "timeout", "failed"),
 )
 
 # Watching bases

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def known_members(members: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
+def select_members(members: Mapping[str, Any], kind: type[Any]) -> dict[str, Any]:
     """Return the members that a dataclass has, without those that a newer version added.
 
     Args:

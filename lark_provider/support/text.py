@@ -12,7 +12,7 @@ def clip(text: str, limit: int) -> str:
     return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
 
 
-def whole(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """Return a text without lone surrogates, which JSON cannot hold.
 
     They stand for undecodable bytes, as in names of files, and are replaced by Python's escapes.
@@ -20,13 +20,13 @@ def whole(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def sendable(value: Any) -> Any:
-    """Return content with `whole` applied to each text in it."""
+def escape_texts(value: Any) -> Any:
+    """Return content with `escape_surrogates` applied to each text in it."""
     if isinstance(value, str):
-        return whole(value)
+        return escape_surrogates(value)
     if isinstance(value, Mapping):
-        return {name: sendable(part) for name, part in value.items()}
-    return [sendable(part) for part in value] if isinstance(value, list | tuple) else value
+        return {name: escape_texts(part) for name, part in value.items()}
+    return [escape_texts(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def shorten(text: str, limit: int, left_out: str) -> str:

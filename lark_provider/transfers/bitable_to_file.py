@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators import object_storage
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.tables import TableOperator
@@ -75,7 +75,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
         """Write the file."""
         from lark_provider.files import cells
 
-        with lark_errors():
+        with convert_lark_errors():
             client = self.hook.client
             bitable = client.clouddoc.bitable
             types = {
@@ -89,7 +89,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
                     f"field_names names {unknown[0]!r}, which the table does not have; it has "
                     f"{', '.join(map(repr, types))}. Next: write the name as in this list."
                 )
-            columns = cells.columns_of(types, names)
+            columns = cells.choose_columns(types, names)
             records = bitable.search_records(
                 self.base,
                 self.table_id,
@@ -98,9 +98,9 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
                 view_id=self.view_id,
                 zone=self.zone,
             )
-            rows = cells.to_file(self.progress.reading(records), columns)
+            rows = cells.to_file(self.progress.track_rows(records), columns)
             count = object_storage.write(self.target, columns, rows)
-        self.bitable_link = self._table_url(client.base_url)
+        self.bitable_link = self._make_table_url(client.base_url)
         self.log.info("Wrote %d records from %s to %s.", count, self.bitable_link, self.target)
         return {"rows": count}
 
@@ -108,4 +108,6 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
         """Return the Bitable table and the file, for OpenLineage."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        return OperatorLineage(inputs=[self._dataset()], outputs=[object_storage.dataset(self.target)])
+        return OperatorLineage(
+            inputs=[self._make_dataset()], outputs=[object_storage.make_dataset(self.target)]
+        )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.tables import TableOperator
 from lark_provider.transfers.copying import CopyMode, CopyOperator, SqlColumn
 from lark_provider.transfers.values import to_sql
@@ -111,9 +111,9 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
         """Copy the records."""
-        with lark_errors():
+        with convert_lark_errors():
             counts = self.copy()
-        self.bitable_link = self._table_url(self.hook.client.base_url)
+        self.bitable_link = self._make_table_url(self.hook.client.base_url)
         self.log.info("Copied %d records from %s to %s.", counts["rows"], self.bitable_link, self.sql_table)
         return counts
 
@@ -123,30 +123,30 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
 
         from lark_provider.transfers import lineage
 
-        outputs = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=[self._dataset()], outputs=outputs)
+        outputs = lineage.find_written_table(self.sql_table, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=[self._make_dataset()], outputs=outputs)
 
-    def _empty_source(self, deleted: int) -> InvalidRequestError:
+    def _make_empty_source_error(self, deleted: int) -> InvalidRequestError:
         return InvalidRequestError(
             f"The Bitable table has no records that the app sees, and {self.sql_table} has "
             f"{deleted} rows, which were not deleted. Next: check the app's role in the base's "
             "advanced permissions; if the table is empty, pass allow_empty_table=True."
         )
 
-    def _unknown(self, name: str, available: str) -> InvalidRequestError:
+    def _make_unknown_field_error(self, name: str, available: str) -> InvalidRequestError:
         return InvalidRequestError(
             f"columns names the field {name!r}, which the Bitable table does not have; it has {available}. "
             "Next: write the name in columns as in this list."
         )
 
-    def _columns(self, target: SqlTarget) -> list[SqlColumn]:
+    def _find_columns(self, target: SqlTarget) -> list[SqlColumn]:
         """Find the SQL column of each field."""
-        from lark_provider.api.clouddoc.fields import TEXT, zone_of
+        from lark_provider.api.clouddoc.fields import TEXT, find_zone
 
-        zone = zone_of(self.zone) or self._base_zone()
+        zone = find_zone(self.zone) or self._read_base_zone()
         fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
         types = {field["field_name"]: field["type"] for field in fields}
-        wanted = self._wanted_columns(list(types))
+        wanted = self._choose_columns(list(types))
         if self.record_id_column:
             wanted[""] = self.record_id_column
         is_text = target.driver == "sqlite3"
@@ -156,16 +156,16 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
 
         return self._match(target, wanted, convert)
 
-    def _base_zone(self) -> dt.tzinfo:
+    def _read_base_zone(self) -> dt.tzinfo:
         """Return the base's own time zone, in which people see its days; UTC if Lark names none."""
         from lark_provider.api import links
-        from lark_provider.api.clouddoc.conversion import base_zone
+        from lark_provider.api.clouddoc.conversion import read_base_zone
 
         client = self.hook.client
-        app_token, _ = client.perform(links.table(self.base, self.table_id))
-        return client.perform(base_zone(app_token)) or dt.UTC
+        app_token, _ = client.perform(links.find_table(self.base, self.table_id))
+        return client.perform(read_base_zone(app_token)) or dt.UTC
 
-    def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
+    def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         fields = [column.field for column in columns if column.field]
         records = self.hook.client.clouddoc.bitable.search_records(
             self.base,

@@ -14,8 +14,8 @@ from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.protocol.arguments import check_one_or_more
-from lark_provider.protocol.errors import unknown_choice
-from lark_provider.transfers.database import sql_hook
+from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.transfers.database import get_sql_hook
 
 if TYPE_CHECKING:
     from lark_provider.transfers.target import SqlTarget
@@ -70,7 +70,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
     ) -> None:
         super().__init__(**kwargs)
         if mode not in get_args(CopyMode):
-            raise unknown_choice("mode", mode, get_args(CopyMode))
+            raise make_unknown_choice_error("mode", mode, get_args(CopyMode))
         if (mode == "append") != bool(batch_id_column):
             raise InvalidRequestError(
                 f"batch_id_column must be given with mode='append' and only then, got {batch_id_column!r} "
@@ -109,7 +109,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         """
         from lark_provider.transfers.target import SqlTarget  # a DAG file does not need it
 
-        hook = sql_hook(self.sql_conn_id, self.hook_params)
+        hook = get_sql_hook(self.sql_conn_id, self.hook_params)
         with closing(hook.get_conn()) as connection:
             if hook.supports_autocommit:
                 hook.set_autocommit(connection, False)
@@ -122,35 +122,35 @@ class CopyOperator(ProgressMixin, LarkOperator):
         return counts
 
     @abstractmethod
-    def _columns(self, target: SqlTarget) -> list[SqlColumn]:
+    def _find_columns(self, target: SqlTarget) -> list[SqlColumn]:
         """Find the SQL column of each field."""
 
     @abstractmethod
-    def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
+    def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         """Read the rows, in the order of the columns."""
 
     @abstractmethod
-    def _unknown(self, name: str, available: str) -> InvalidRequestError:
+    def _make_unknown_field_error(self, name: str, available: str) -> InvalidRequestError:
         """Return the error for a field in `columns` that the source does not have, but `available`."""
 
     @abstractmethod
-    def _empty_source(self, deleted: int) -> InvalidRequestError:
+    def _make_empty_source_error(self, deleted: int) -> InvalidRequestError:
         """Return the error of an empty source; `deleted` rows are in the SQL table."""
 
     def _copy(self, target: SqlTarget) -> dict[str, int]:
-        columns = self._columns(target)
+        columns = self._find_columns(target)
         if not columns:
             raise InvalidRequestError(
                 f"columns must name what to copy, got {self.columns!r}. Next: name a field, or leave columns "
                 "out."
             )
-        keys = self._keys(columns)
+        keys = self._find_keys(columns)
         names = [column.name for column in columns]
         batch = self._batch(target, names)
         seen: set[int] = set()
         deleted = target.delete(batch) if self.mode != "merge" else 0
         count = 0
-        rows = self.progress.reading(self._rows(columns))
+        rows = self.progress.track_rows(self._iterate_rows(columns))
         while chunk := list(itertools.islice(rows, self.chunk_size)):
             _check_keys(self.row_name, chunk, [names.index(key) for key in keys], keys, count + 1, seen)
             batched_rows = [(*row, *batch.values()) for row in chunk]
@@ -158,10 +158,10 @@ class CopyOperator(ProgressMixin, LarkOperator):
             count += len(chunk)
             self.progress.check()
         if self.mode == "replace" and not count and deleted and not self.allow_empty_table:
-            raise self._empty_source(deleted)
+            raise self._make_empty_source_error(deleted)
         return {"rows": count, "deleted": deleted}
 
-    def _wanted_columns(self, available: Sequence[str]) -> dict[str, str]:
+    def _choose_columns(self, available: Sequence[str]) -> dict[str, str]:
         """Return the names of the SQL columns by the fields to copy: those of `columns`, else all.
 
         Args:
@@ -178,7 +178,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             wanted = {name: name for name in names}
         for name in wanted:
             if name not in available:
-                raise self._unknown(name, ", ".join(map(repr, available)))
+                raise self._make_unknown_field_error(name, ", ".join(map(repr, available)))
         return wanted
 
     def _match(
@@ -197,7 +197,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         Raises:
             InvalidRequestError: The SQL table has no such column, or two fields have the same one.
         """
-        column_names = {field: target.column(name) for field, name in wanted.items()}
+        column_names = {field: target.find_column(name) for field, name in wanted.items()}
         missing = [repr(wanted[field]) for field, name in column_names.items() if name is None]
         if missing:
             raise InvalidRequestError(
@@ -218,7 +218,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         return columns
 
-    def _keys(self, columns: Sequence[SqlColumn]) -> list[str]:
+    def _find_keys(self, columns: Sequence[SqlColumn]) -> list[str]:
         """Return the SQL columns of the key."""
         if self.mode != "merge":
             return []
@@ -241,7 +241,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
     def _batch(self, target: SqlTarget, names: Collection[str]) -> dict[str, Any]:
         if not self.batch_id_column:
             return {}
-        column = target.column(self.batch_id_column)
+        column = target.find_column(self.batch_id_column)
         if column is None or column in names:
             problem = "has no column" if column is None else "takes a field's values in the column"
             raise InvalidRequestError(

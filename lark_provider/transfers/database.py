@@ -26,7 +26,7 @@ _FILE = re.compile(r"\S+\.sql")
 _ORDER_BY = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
-def sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbApiHook:
+def get_sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbApiHook:
     """Return the hook of a connection to a SQL database.
 
     Args:
@@ -56,7 +56,7 @@ def sql_hook(conn_id: str, hook_params: Mapping[str, Any] | None = None) -> DbAp
     return hook
 
 
-def driver_of(connection: Any) -> str:
+def get_driver(connection: Any) -> str:
     """Return the package of the driver of a DB-API connection, such as `psycopg2`."""
     return type(connection).__module__.partition(".")[0]
 
@@ -129,18 +129,21 @@ def select(
         InvalidRequestError: It is not a query, or two columns have the same name.
     """
     sql = sql.rstrip().rstrip(";")
-    with closing(hook.get_conn()) as connection, closing(_streaming_cursor(connection, chunk_size)) as cursor:
+    with (
+        closing(hook.get_conn()) as connection,
+        closing(_make_streaming_cursor(connection, chunk_size)) as cursor,
+    ):
         cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
         # A cursor on the server knows its columns only after the first fetch.
-        chunk = cursor.fetchmany(chunk_size) if driver_of(connection) in POSTGRES else None
-        yield _columns(cursor.description)
+        chunk = cursor.fetchmany(chunk_size) if get_driver(connection) in POSTGRES else None
+        yield _list_columns(cursor.description)
         while chunk is None or chunk:
             yield from chunk or ()
             chunk = cursor.fetchmany(chunk_size)
 
 
-def _streaming_cursor(connection: Any, chunk_size: int) -> Any:
-    driver = driver_of(connection)
+def _make_streaming_cursor(connection: Any, chunk_size: int) -> Any:
+    driver = get_driver(connection)
     if driver in POSTGRES:
         cursor = connection.cursor(name=f"lark_{uuid.uuid4().hex}")
         cursor.itersize = chunk_size
@@ -150,7 +153,7 @@ def _streaming_cursor(connection: Any, chunk_size: int) -> Any:
     return connection.cursor()
 
 
-def _columns(description: Sequence[Sequence[Any]] | None) -> list[str]:
+def _list_columns(description: Sequence[Sequence[Any]] | None) -> list[str]:
     if not description:
         raise InvalidRequestError(
             "The statement in sql returned no result set. Next: pass a query that returns rows, such as a "

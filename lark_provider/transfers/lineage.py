@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lark_provider.transfers.database import sql_hook
+from lark_provider.transfers.database import get_sql_hook
 
 
 def read_by(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
@@ -18,14 +18,14 @@ def read_by(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> li
     """
     from airflow.providers.openlineage.sqlparser import get_openlineage_facets_with_sql
 
-    hook = sql_hook(conn_id, hook_params)
+    hook = get_sql_hook(conn_id, hook_params)
     lineage = get_openlineage_facets_with_sql(
         hook=hook, sql=sql, conn_id=conn_id, database=None, use_connection=False
     )
     return [] if lineage is None else list(lineage.inputs)
 
 
-def written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
+def find_written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
     """Return a SQL table that is written, or none if the provider of the database does not tell.
 
     Args:
@@ -36,7 +36,7 @@ def written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | Non
     from airflow.providers.openlineage.sqlparser import get_openlineage_facets_with_sql
 
     lineage = get_openlineage_facets_with_sql(
-        hook=sql_hook(conn_id, hook_params),
+        hook=get_sql_hook(conn_id, hook_params),
         sql=f"DELETE FROM {table}",  # noqa: S608 - it is parsed and never run
         conn_id=conn_id,
         database=None,

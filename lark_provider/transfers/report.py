@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import ConflictError, InvalidRequestError
-from lark_provider.hooks.links import LarkChatLink, LarkSheetLink, chat_url
-from lark_provider.hooks.task import lark_errors, task_key
+from lark_provider.hooks.links import LarkChatLink, LarkSheetLink, make_chat_url
+from lark_provider.hooks.task import convert_lark_errors, make_task_key
 from lark_provider.operators.sheets import Shares
-from lark_provider.protocol.errors import unknown_choice
+from lark_provider.protocol.errors import make_unknown_choice_error
 from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator
 
@@ -113,7 +113,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
                 "variables of the template."
             )
         if language not in LANGUAGES:
-            raise unknown_choice("language", language, LANGUAGES)
+            raise make_unknown_choice_error("language", language, LANGUAGES)
         self.receiver_id = receiver_id
         self.card_title = card_title
         self.text = text
@@ -126,17 +126,17 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the spreadsheet, and send or update its card."""
-        with lark_errors():
+        with convert_lark_errors():
             client = self.hook.client
             report = self.write(context)
-            card = self._card(client, context, report)
-            key = f"{self.idempotency_key or task_key(context, client, 'report')}\ncard"
+            card = self._make_card(client, context, report)
+            key = f"{self.idempotency_key or make_task_key(context, client, 'report')}\ncard"
             named = [self.receiver_id] if isinstance(self.receiver_id, str) else self.receiver_id
             receivers = [self.hook.receiver(receiver_id) for receiver_id in named]
-            sent = [self._send(client, to, card, to.key(key)) for to in receivers]
+            sent = [self._send(client, to, card, to.make_key(key)) for to in receivers]
         return {**asdict(report), "message_ids": sent}
 
-    def _card(self, client: LarkServiceClient, context: Context, report: TableResult) -> Any:
+    def _make_card(self, client: LarkServiceClient, context: Context, report: TableResult) -> Any:
         """Build the card, whose texts know the spreadsheet."""
         from lark_provider.api import cards
         from lark_provider.api.messaging.additions import with_element
@@ -176,7 +176,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
                 on_unknown=self.on_unknown,
             ).data
             message_id = sent["message_id"]
-            self.chat_link = chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
+            self.chat_link = make_chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
             if not message_id:  # an earlier attempt may have sent it, and on_unknown="skip"
                 return ""
             try:

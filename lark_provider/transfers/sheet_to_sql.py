@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.sheets import SheetOperator
 from lark_provider.transfers.copying import CopyMode, CopyOperator, SqlColumn
 from lark_provider.transfers.values import from_sheet
@@ -112,7 +112,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         """Copy the rows."""
         from lark_provider.api.clouddoc.sheets.reading import ChangedError
 
-        with lark_errors():
+        with convert_lark_errors():
             attempt = 1
             while True:
                 try:
@@ -123,7 +123,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
                         raise
                     self.log.info("The spreadsheet was changed while it was read; reading it again.")
                     attempt += 1
-        self.sheet_link = self._sheet_url()
+        self.sheet_link = self._make_sheet_url()
         self.log.info("Copied %d rows from %s to %s.", counts["rows"], self.sheet_link, self.sql_table)
         return counts
 
@@ -133,30 +133,30 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
         from lark_provider.transfers import lineage
 
-        outputs = lineage.written_table(self.sql_table, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=[self._dataset(self.sheet or "")], outputs=outputs)
+        outputs = lineage.find_written_table(self.sql_table, self.sql_conn_id, self.hook_params)
+        return OperatorLineage(inputs=[self._make_dataset(self.sheet or "")], outputs=outputs)
 
-    def _empty_source(self, deleted: int) -> InvalidRequestError:
+    def _make_empty_source_error(self, deleted: int) -> InvalidRequestError:
         return InvalidRequestError(
             f"The worksheet has no rows below its header, and {self.sql_table} has {deleted} rows, which "
             "were not deleted. Next: check the worksheet and the range; if it is empty, pass "
             "allow_empty_table=True."
         )
 
-    def _unknown(self, name: str, available: str) -> InvalidRequestError:
+    def _make_unknown_field_error(self, name: str, available: str) -> InvalidRequestError:
         return InvalidRequestError(
             f"The first row of the range has no title {name!r}; it has {available}. Next: write the title "
             "in columns as in this list, or begin range at the header."
         )
 
-    def _columns(self, target: SqlTarget) -> list[SqlColumn]:
-        from lark_provider.api.clouddoc.fields import zone_of
-        from lark_provider.api.clouddoc.sheets.headers import titles_of
+    def _find_columns(self, target: SqlTarget) -> list[SqlColumn]:
+        from lark_provider.api.clouddoc.fields import find_zone
+        from lark_provider.api.clouddoc.sheets.headers import parse_titles
 
-        zone = zone_of(self.zone) or dt.UTC
-        self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._ref(), self.range))
-        self._titles = titles_of(next(self._found, []))
-        wanted = self._wanted_columns([title for title in self._titles if title])
+        zone = find_zone(self.zone) or dt.UTC
+        self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._make_ref(), self.range))
+        self._titles = parse_titles(next(self._found, []))
+        wanted = self._choose_columns([title for title in self._titles if title])
         is_text = target.driver == "sqlite3"
 
         def convert(_: str, column: str) -> Callable[[Any], Any]:
@@ -164,7 +164,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
         return self._match(target, wanted, convert)
 
-    def _rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
+    def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         places = [(self._titles.index(column.field), column.convert) for column in columns]
         for row in self._found:
             if any(cell is not None for cell in row):

@@ -7,18 +7,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import lark_errors
+from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.bitable_sync import LarkBitableSyncOperator
 from lark_provider.operators.tables import OnClear, Records, check_on_clear
-from lark_provider.protocol.errors import unknown_choice
+from lark_provider.protocol.errors import make_unknown_choice_error
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
     check_columns,
     check_query,
+    get_sql_hook,
     is_ordered,
     select,
-    sql_hook,
 )
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         **kwargs: Any,
     ) -> None:
         if mode not in get_args(LoadMode):
-            raise unknown_choice("mode", mode, get_args(LoadMode))
+            raise make_unknown_choice_error("mode", mode, get_args(LoadMode))
         ignored = kwargs.keys() & _SYNC_ONLY
         if mode != "insert" and not key_fields:
             raise InvalidRequestError(
@@ -160,22 +160,22 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         from lark_provider.transfers import lineage
 
         inputs = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=inputs, outputs=[self._dataset()])
+        return OperatorLineage(inputs=inputs, outputs=[self._make_dataset()])
 
-    def _source(self) -> Records:
+    def _choose_records(self) -> Records:
         check_query(self.sql)
-        return self._rows()
+        return self._iterate_rows()
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _iterate_rows(self) -> Iterator[dict[str, Any]]:
         from lark_provider.files import cells  # a DAG file does not need it
 
-        with lark_errors():
+        with convert_lark_errors():
             fields = self.hook.client.clouddoc.bitable.list_fields(self.base, self.table_id)
             types = {field["field_name"]: field["type"] for field in fields}
-        structured = cells.structured_of(types)
-        hook = sql_hook(self.sql_conn_id, self.hook_params)
+        structured = cells.select_structured(types)
+        hook = get_sql_hook(self.sql_conn_id, self.hook_params)
         with closing(select(hook, self.sql, self.parameters)) as selected:
-            places = _places(next(selected), self.columns)
+            places = _find_places(next(selected), self.columns)
             for row in selected:
                 record = {name: values.to_cell(row[place], types.get(name)) for name, place in places.items()}
                 yield cells.parse(record, structured)
@@ -189,7 +189,7 @@ _SYNC_ONLY = frozenset(
 )  # fmt: skip
 
 
-def _places(names: Sequence[str], columns: Mapping[str, str] | None) -> dict[str, int]:
+def _find_places(names: Sequence[str], columns: Mapping[str, str] | None) -> dict[str, int]:
     """Return where in a row the value of each field is."""
     if columns is None:
         return {name: place for place, name in enumerate(names)}

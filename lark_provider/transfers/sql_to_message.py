@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.links import LarkChatLink, chat_url
-from lark_provider.hooks.task import attempt_key, lark_errors
+from lark_provider.hooks.links import LarkChatLink, make_chat_url
+from lark_provider.hooks.task import convert_lark_errors, make_attempt_key
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.object_storage import MAX_FILE_BYTES
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.protocol.errors import unknown_choice
+from lark_provider.protocol.errors import make_unknown_choice_error
 from lark_provider.transfers import values
-from lark_provider.transfers.database import Parameters, check_query, select, sql_hook
+from lark_provider.transfers.database import Parameters, check_query, get_sql_hook, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
                 "10."
             )
         if file_format not in get_args(FileFormat):
-            raise unknown_choice("file_format", file_format, get_args(FileFormat))
+            raise make_unknown_choice_error("file_format", file_format, get_args(FileFormat))
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.receiver_id = receiver_id
@@ -119,7 +119,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and send its rows."""
-        with lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
+        with convert_lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
             file = Path(folder) / f"rows.{self.file_format}"
             count, kept, columns, cut = self._spool(file)
             if not count and self.skip_empty:
@@ -136,27 +136,29 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
             Their number, the first of them, the columns, and the first cell that was cut.
         """
         from lark_provider.files import writing
-        from lark_provider.files.formats import CSV, XLSX, openpyxl
+        from lark_provider.files.formats import CSV, XLSX, import_openpyxl
         from lark_provider.files.workbooks import write_workbook
 
         if self.file_format == XLSX:
-            openpyxl()  # before the query runs
-        query = select(sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters)
+            import_openpyxl()  # before the query runs
+        query = select(
+            get_sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters
+        )
         kept: list[dict[str, Any]] = []
         with closing(query):
             columns = [str(name) for name in next(query)]
 
-            def rows() -> Iterator[dict[str, Any]]:
-                for row in self.progress.reading(query):
+            def iterate_rows() -> Iterator[dict[str, Any]]:
+                for row in self.progress.track_rows(query):
                     cells = dict(zip(columns, map(values.to_sheet_cell, row), strict=True))
                     if len(kept) < self.max_rows:
                         kept.append(cells)
                     yield cells
 
             if self.file_format == XLSX:
-                count, cut = write_workbook(file, columns, rows())
+                count, cut = write_workbook(file, columns, iterate_rows())
             else:
-                count, cut = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), rows()), ""
+                count, cut = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), iterate_rows()), ""
         return count, kept, columns, cut
 
     def _send(
@@ -192,10 +194,10 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
             )
         if to.instead_of is not None:
             card = mark_redirected(card, "interactive", to.instead_of)
-        key = to.key(self.idempotency_key or attempt_key(context, client, "rows", self.receiver_id))
+        key = to.make_key(self.idempotency_key or make_attempt_key(context, client, "rows", self.receiver_id))
         how: dict[str, Any] = {"receiver_id_type": to.id_type, "on_unknown": self.on_unknown}
         answer = client.messaging.send_card(to.id, card, idempotency_key=f"{key}\ncard", **how).data
-        self.chat_link = chat_url(client.base_url, answer.get("chat_id", ""), self.hook.web_domain)
+        self.chat_link = make_chat_url(client.base_url, answer.get("chat_id", ""), self.hook.web_domain)
         sent = [answer["message_id"]]
         if is_attached:
             name = self.file_name or f"{self.title.replace('/', '-')}.{self.file_format}"

@@ -9,19 +9,19 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
-from lark_provider.hooks.task import lark_errors, task_key
+from lark_provider.hooks.task import convert_lark_errors, make_task_key
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, shares_of
+from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, make_shares
 from lark_provider.protocol.arguments import check_dict
-from lark_provider.protocol.errors import unknown_choice
+from lark_provider.protocol.errors import make_unknown_choice_error
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
     check_columns,
     check_query,
+    get_sql_hook,
     is_ordered,
     select,
-    sql_hook,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
     ) -> None:
         super().__init__(sheet=sheet, worksheet=worksheet, **kwargs)
         if mode not in get_args(SheetMode):
-            raise unknown_choice("mode", mode, get_args(SheetMode))
+            raise make_unknown_choice_error("mode", mode, get_args(SheetMode))
         if bool(sheet) == bool(title):
             raise InvalidRequestError(
                 f"Either sheet or title must be given, got {'both' if sheet else 'neither'}. Next: pass the "
@@ -156,7 +156,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and write its rows."""
-        with lark_errors():
+        with convert_lark_errors():
             return asdict(self.write(context))
 
     def write(self, context: Context) -> TableResult:
@@ -178,19 +178,19 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             )
         keys = [self.key_fields] if isinstance(self.key_fields, str) else self.key_fields or ()
         self._check_settings()
-        query = select(sql_hook(self.sql_conn_id, self.hook_params), sql, self.parameters)
+        query = select(get_sql_hook(self.sql_conn_id, self.hook_params), sql, self.parameters)
         with closing(query):
             columns, rows = _arrange(query, self.columns)
             result = self.hook.client.clouddoc.sheets.write_table(
-                self._ref() if self.sheet else None,
-                self.progress.reading(rows),
+                self._make_ref() if self.sheet else None,
+                self.progress.track_rows(rows),
                 columns=columns,
                 mode=self.mode,
                 key_fields=keys,
-                key=self._key(context),
+                key=self._choose_key(context),
                 title=self.title,
                 folder=self.folder,
-                share_with=shares_of(self.share_with, self.hook),
+                share_with=make_shares(self.share_with, self.hook),
                 **self.table_settings,
             )
         self.sheet_link = result.url
@@ -210,7 +210,9 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         from lark_provider.transfers import lineage
 
         inputs = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
-        return OperatorLineage(inputs=inputs, outputs=[self._dataset(self.sheet_link or self.sheet or "")])
+        return OperatorLineage(
+            inputs=inputs, outputs=[self._make_dataset(self.sheet_link or self.sheet or "")]
+        )
 
     def _check_settings(self) -> None:
         from lark_provider.api.clouddoc.sheets.tables.procedure import write_table
@@ -223,9 +225,9 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
                 "spelling, or pass it to the operator itself."
             )
 
-    def _key(self, context: Context) -> str:
+    def _choose_key(self, context: Context) -> str:
         parts = ("sheet", self.sheet, self.worksheet) if self.sheet else ("new sheet",)
-        return self.idempotency_key or task_key(context, self.hook.client, *parts)
+        return self.idempotency_key or make_task_key(context, self.hook.client, *parts)
 
 
 _OWN_ARGUMENTS = frozenset(
@@ -240,13 +242,13 @@ def _arrange(
     """Return the columns of the table, and its rows in their order."""
     names = next(query)
     if columns is None:
-        return names, _cells(query, range(len(names)))
+        return names, _convert_cells(query, range(len(names)))
     wanted = [columns] if isinstance(columns, str) else columns
     check_columns(wanted, names)
-    return wanted, _cells(query, [names.index(name) for name in wanted])
+    return wanted, _convert_cells(query, [names.index(name) for name in wanted])
 
 
-def _cells(rows: Iterable[Sequence[Any]], places: Sequence[int]) -> Iterator[list[Any]]:
+def _convert_cells(rows: Iterable[Sequence[Any]], places: Sequence[int]) -> Iterator[list[Any]]:
     convert = values.to_sheet_cell
     for row in rows:
         yield [convert(row[place]) for place in places]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.arguments import check_str
-from lark_provider.transfers.database import MYSQL, driver_of
-from lark_provider.transfers.values import MomentForm, moment_of
+from lark_provider.transfers.database import MYSQL, get_driver
+from lark_provider.transfers.values import MomentForm, get_moment_form
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -42,16 +42,17 @@ class SqlTarget:
                 "name with other characters needs the database's quotes."
             )
         self._hook, self._connection, self.table = hook, connection, table
-        self.driver = driver_of(connection)
+        self.driver = get_driver(connection)
         with closing(connection.cursor()) as cursor:
             cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked to be a name
             described: dict[str, object] = {str(column[0]): column[1] for column in cursor.description}
-            declared = self._declared_types(cursor) if self.driver == "sqlite3" else {}
+            declared = self._read_declared_types(cursor) if self.driver == "sqlite3" else {}
         self.moments: dict[str, MomentForm] = {
-            name: moment_of(self.driver, code, declared.get(name, "")) for name, code in described.items()
+            name: get_moment_form(self.driver, code, declared.get(name, ""))
+            for name, code in described.items()
         }
 
-    def column(self, name: str) -> str | None:
+    def find_column(self, name: str) -> str | None:
         """Return the column of a name, exactly or else without regard to case; None if there is none.
 
         Args:
@@ -69,7 +70,7 @@ class SqlTarget:
     def delete(self, where: Mapping[str, Any] | None = None) -> int:
         """Delete all rows, or those whose columns have the values given, and return how many there were."""
         where = where or {}
-        condition = f" WHERE {self._all_equal(where)}" if where else ""
+        condition = f" WHERE {self._format_equalities(where)}" if where else ""
         with closing(self._connection.cursor()) as cursor:
             cursor.execute(f"DELETE FROM {self.table}{condition}", tuple(where.values()))  # noqa: S608 - quoted
             return max(int(cursor.rowcount), 0)
@@ -98,9 +99,9 @@ class SqlTarget:
         """Update or insert row by row: not every database tells by its row count whether a row exists."""
         others = [name for name in columns if name not in keys]
         key_places, places = [columns.index(name) for name in keys], [columns.index(name) for name in others]
-        which = self._all_equal(keys)
+        which = self._format_equalities(keys)
         exists = f"SELECT 1 FROM {self.table} WHERE {which}"  # noqa: S608 - quoted
-        update = f"UPDATE {self.table} SET {self._all_equal(others, ', ')} WHERE {which}"  # noqa: S608 - quoted
+        update = f"UPDATE {self.table} SET {self._format_equalities(others, ', ')} WHERE {which}"  # noqa: S608 - quoted
         insert = self._insert(columns)
         with closing(self._connection.cursor()) as cursor:
             for row in rows:
@@ -121,7 +122,7 @@ class SqlTarget:
         changes = ", ".join(f"{name} = excluded.{name}" for name in others)
         return f" ON CONFLICT ({', '.join(map(self._quote, keys))}) DO UPDATE SET {changes}"
 
-    def _all_equal(self, names: Iterable[str], between: str = " AND ") -> str:
+    def _format_equalities(self, names: Iterable[str], between: str = " AND ") -> str:
         return between.join(f"{self._quote(name)} = {self._hook.placeholder}" for name in names)
 
     def _quote(self, name: str) -> str:
@@ -133,7 +134,7 @@ class SqlTarget:
         quoted = form.format(name)
         return quoted.replace("%", "%%") if self._hook.placeholder == "%s" else quoted
 
-    def _declared_types(self, cursor: Any) -> dict[str, str]:
+    def _read_declared_types(self, cursor: Any) -> dict[str, str]:
         """Return the types in a table's definition on SQLite, which describes no types of results."""
         schema, _, name = self.table.rpartition(".")
         cursor.execute(

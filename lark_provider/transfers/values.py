@@ -47,7 +47,7 @@ def to_cell(value: Any, field_type: int | None) -> Any:
     if isinstance(value, _AS_TEXT):
         return str(value)
     if field_type == types.TEXT and isinstance(value, dict | list):
-        return _json(value)
+        return _encode_json(value)
     if field_type == types.CHECKBOX and isinstance(value, int | float | Decimal) and value in {0, 1}:
         return bool(value)
     return value
@@ -63,11 +63,11 @@ def to_sheet_cell(value: Any) -> Any:
         JSON and arrays as JSON text; intervals and network addresses as text; anything else as it is.
     """
     if isinstance(value, dict | list):
-        return _json(value)
+        return _encode_json(value)
     return str(value) if isinstance(value, _AS_TEXT) and not isinstance(value, dt.time) else value
 
 
-def moment_of(driver: str, type_code: object, declared: str = "") -> MomentForm:
+def get_moment_form(driver: str, type_code: object, declared: str = "") -> MomentForm:
     """Return what a column takes for a point in time.
 
     Args:
@@ -106,7 +106,7 @@ def to_sql(field_type: int, moment: MomentForm, zone: dt.tzinfo, *, is_text: boo
             if moment == "text":
                 return local.isoformat()
             return local.replace(tzinfo=None) if moment == "naive" else local
-        return _json(value) if isinstance(value, Mapping | list | tuple) else value
+        return _encode_json(value) if isinstance(value, Mapping | list | tuple) else value
 
     return convert
 
@@ -138,16 +138,16 @@ def from_sheet(moment: MomentForm, zone: dt.tzinfo, *, is_text: bool) -> Callabl
             return value.id
         if isinstance(value, dt.date | dt.time) and is_text:
             return value.isoformat()
-        return _json(value) if isinstance(value, Mapping | list | tuple) else value
+        return _encode_json(value) if isinstance(value, Mapping | list | tuple) else value
 
     return convert
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+def _encode_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_to_plain)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, Decimal):

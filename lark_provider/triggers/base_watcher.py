@@ -159,7 +159,7 @@ class LarkBaseWatcher(BaseEventTrigger):
         scanning = asyncio.create_task(watching.scan_repeatedly())
         try:
             async for offer in shared_stream:
-                async for payload in watching.payloads(offer):
+                async for payload in watching.iterate_payloads(offer):
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         finally:
             scanning.cancel()

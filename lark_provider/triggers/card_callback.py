@@ -58,7 +58,7 @@ class LarkCardCallbackTrigger(BaseTrigger):
         # A worker reads the answer by the id in the event, not by the DAG file, which may have been edited.
         named = {"wait": self.wait} if self.wait_id is None else {"wait_id": self.wait_id}
         try:
-            hub = await asyncio.to_thread(_hub, await airflow_config.adatabase_url())
+            hub = await asyncio.to_thread(_get_hub, await airflow_config.aread_database_url())
             # Awaited on the loop, so that cancelling the trigger ends its wait.
             if self.wait_id is None:
                 await asyncio.wrap_future(hub.wait(Wait.from_dict(self.wait or {}), self.database_id))
@@ -94,7 +94,7 @@ async def _on_kill(wait_id: str) -> None:
 async def _close(wait_id: str) -> None:
     from lark_provider.callbacks import waiting  # it loads SQLAlchemy and pika
 
-    url = await airflow_config.adatabase_url()
+    url = await airflow_config.aread_database_url()
     question = await asyncio.to_thread(waiting.with_waits, lambda waits: waits.get(wait_id), url)
     if question is None or question.state != "open":
         return
@@ -114,13 +114,13 @@ async def _withdraw(question: TaskQuestion) -> None:
     if not (question.is_ours and question.message_ids):
         return
     from lark_provider.api.card_life import end_all  # few cards are withdrawn here
-    from lark_provider.api.cards.outcome import outcome_card  # few cards are withdrawn here
+    from lark_provider.api.cards.outcome import make_outcome_card  # few cards are withdrawn here
     from lark_provider.hooks.lark import LarkHook  # few cards are withdrawn here
 
     refused: Mapping[str, Exception]
     try:
         async with await LarkHook(question.origin.conn_id).get_async_conn() as client:
-            refused = await client.perform(end_all(question.message_ids, outcome_card(question)))
+            refused = await client.perform(end_all(question.message_ids, make_outcome_card(question)))
     except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
         refused = dict.fromkeys(question.message_ids, error)
     if refused:  # The gateway withdraws them when a user clicks.
@@ -128,9 +128,9 @@ async def _withdraw(question: TaskQuestion) -> None:
         logger.warning("Failed to update cards %s: %s", ", ".join(refused), first)
 
 
-def _hub(database_url: str | None) -> Hub:
+def _get_hub(database_url: str | None) -> Hub:
     from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy and pika
     from lark_provider.hooks import airflow_stats
 
     airflow_stats.start()
-    return waiting.hub(database_url, airflow_config.rabbitmq_url())
+    return waiting.get_hub(database_url, airflow_config.read_rabbitmq_url())

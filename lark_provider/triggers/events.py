@@ -105,7 +105,7 @@ class LarkEventTrigger(BaseEventTrigger):
         async for offered in shared_stream:
             if offered.event is not None and self._matches(offered.event):
                 offered.is_matched = True
-                yield TriggerEvent(_payload(offered.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+                yield TriggerEvent(_make_payload(offered.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Refuse to run without the shared stream, which acknowledges events."""
@@ -120,7 +120,7 @@ class LarkEventTrigger(BaseEventTrigger):
         return of_this_type and self.app_id in {None, event.app_id}
 
 
-def _payload(event: Event) -> dict[str, Any]:
+def _make_payload(event: Event) -> dict[str, Any]:
     return {
         "event_id": event.event_id,
         "type": event.type,
@@ -186,7 +186,7 @@ class EventStream(SharedStreamProducer):
         """Connect in a thread, which does not block the loop, and yield each new event."""
         _open.append(self)
         await asyncio.sleep(_GATHER_SECONDS)
-        broker = await asyncio.to_thread(_broker)
+        broker = await asyncio.to_thread(_get_broker)
         from lark_provider.callbacks.broker.receiver import EventReceiver
 
         put = _from_threads(self._arrived)
@@ -255,10 +255,10 @@ class EventStream(SharedStreamProducer):
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._receiver.stop))
 
 
-def _broker() -> Broker:
+def _get_broker() -> Broker:
     from lark_provider.callbacks.broker import amqp, receiver  # noqa: F401 - in a thread: they load pika
 
-    return amqp.broker(airflow_config.rabbitmq_url())
+    return amqp.read_broker(airflow_config.read_rabbitmq_url())
 
 
 def _from_threads(queue: asyncio.Queue[Received | Offer | None]) -> Callable[[Received | None], None]:

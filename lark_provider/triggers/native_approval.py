@@ -212,5 +212,5 @@ def _begin(instance_code: str, wake: Callable[[], None]) -> tuple[Callable[[], N
     from lark_provider.hooks import airflow_stats
 
     airflow_stats.start()
-    url = airflow_config.rabbitmq_url()
+    url = airflow_config.read_rabbitmq_url()
     return approvals.listen(instance_code, wake, url), amqp.find_broker(url) is not None

@@ -47,7 +47,7 @@ def divide(
         yield {**head, "records": part}
 
 
-def payload_record(record_id: str, kind: str, read: Mapping[str, Any] | None) -> dict[str, Any]:
+def make_payload_record(record_id: str, kind: str, read: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a record as a payload has it.
 
     Args:
@@ -56,19 +56,19 @@ def payload_record(record_id: str, kind: str, read: Mapping[str, Any] | None) ->
         read: The record as it was read; None if it is gone or was not read.
     """
     fields = None if read is None else orjson.loads(orjson.dumps(read["fields"]))  # datetimes as ISO 8601
-    modified = None if read is None else version_of(read).modified_ms
+    modified = None if read is None else get_version(read).modified_ms
     return {
         "record_id": record_id,
         "change": kind.removeprefix(PREFIX),
         "fields": fields,
-        "modified_at": iso(modified) if modified else None,
+        "modified_at": format_iso(modified) if modified else None,
     }
 
 
-def version_of(record: Mapping[str, Any]) -> Version:
+def get_version(record: Mapping[str, Any]) -> Version:
     """Return when a record was created and modified, and by whom, as Lark's automatic fields say."""
 
-    def person_id(name: str) -> str:
+    def get_person_id(name: str) -> str:
         person = record.get(name)
         return str(person.get("id") or "") if isinstance(person, Mapping) else ""
 
@@ -77,16 +77,16 @@ def version_of(record: Mapping[str, Any]) -> Version:
         record["record_id"],
         created,
         max(created, modified),
-        person_id("created_by"),
-        person_id("last_modified_by"),
+        get_person_id("created_by"),
+        get_person_id("last_modified_by"),
     )
 
 
-def moment(ms: int) -> dt.datetime:
+def make_moment(ms: int) -> dt.datetime:
     """Return a time in UTC from milliseconds since 1970."""
     return dt.datetime.fromtimestamp(ms / MS, dt.UTC)
 
 
-def iso(ms: int) -> str:
+def format_iso(ms: int) -> str:
     """Return milliseconds since 1970 as ISO 8601, in UTC."""
-    return moment(ms).isoformat()
+    return make_moment(ms).isoformat()

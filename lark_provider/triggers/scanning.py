@@ -18,7 +18,15 @@ from lark_provider.protocol.record_cursors import SeenRecord, Version
 from lark_provider.support import measured
 from lark_provider.triggers import events
 from lark_provider.triggers.events import Offer
-from lark_provider.triggers.record_payloads import BATCH, MS, divide, iso, moment, payload_record, version_of
+from lark_provider.triggers.record_payloads import (
+    BATCH,
+    MS,
+    divide,
+    format_iso,
+    get_version,
+    make_moment,
+    make_payload_record,
+)
 
 if TYPE_CHECKING:
     from lark_provider.protocol.record_cursors import Cursor
@@ -111,7 +119,7 @@ class Scanner:
         keeps_all, store = self._wanted.deletions, self._reported.store
         until_ms = int((time.time() - _SETTLE_SECONDS) * MS)
         known = await asyncio.to_thread(store.read_seen) if keeps_all else {}
-        versions = [version_of(record) async for record in self._search(everything=keeps_all)]
+        versions = [get_version(record) async for record in self._search(everything=keeps_all)]
         recent = [version.record_id for version in versions if version.modified_ms > self._cursor.since_ms]
         seen = await asyncio.to_thread(store.read_seen, recent)
         own_ids = frozenset({self._own_id}) if self._wanted.skip_own else frozenset()
@@ -136,7 +144,7 @@ class Scanner:
         field, conditions = self._wanted.modified_field, None
         if field is not None and not everything:
             # Lark compares dates by the day, in the base's time zone.
-            since = moment(self._cursor.since_ms) - 2 * _DAY
+            since = make_moment(self._cursor.since_ms) - 2 * _DAY
             conditions = [(field, "isGreater", since)]
         fields = self._table.values.names
         names = [next(iter(fields.values()))] if fields else []
@@ -163,7 +171,7 @@ class Scanner:
         for future in waiting:
             await future
 
-    async def payloads(self, batch: ScanBatch) -> AsyncIterator[dict[str, Any]]:
+    async def iterate_payloads(self, batch: ScanBatch) -> AsyncIterator[dict[str, Any]]:
         """Yield what is to be fired for a batch that a scan has found.
 
         Args:
@@ -182,10 +190,10 @@ class Scanner:
             if kind == cursors.DELETED and before is not None and before.is_deleted:
                 continue
             # Without its values a record is reported, and once more by the scan that can read them.
-            reported = None if version is None else (version_of(read).modified_ms if read is not None else 0)
+            reported = None if version is None else (get_version(read).modified_ms if read is not None else 0)
             noted[record_id] = cursors.after_scan(before, reported)
             if self._wanted.has_kind(kind):
-                records.append(payload_record(record_id, kind, read))
+                records.append(make_payload_record(record_id, kind, read))
         measured.RECORD_GAPS.add(self._table.client.app_id, amount=len(records))
         self._reported.record_once_stored(batch, noted, None)
         batch.stored.append(batch.finish)
@@ -197,7 +205,7 @@ class Scanner:
             "source": "scan",
             "event_id": None,
             "revision": None,
-            "changed_at": None if newest is None else iso(newest),
+            "changed_at": None if newest is None else format_iso(newest),
             "operator": None,
         }
         for payload in divide({**self._table.place, **about}, records, self._wanted.max_payload_bytes):

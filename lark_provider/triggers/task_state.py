@@ -66,7 +66,7 @@ async def _query_airflow() -> None:
     global _is_prepared  # noqa: PLW0603 - the supervisor is one for the process
     began = time.monotonic()
     try:
-        await _task_states("", task_ids=[], run_ids=[])  # No DAG has this id: the answer is empty.
+        await _read_task_states("", task_ids=[], run_ids=[])  # No DAG has this id: the answer is empty.
     except Exception as error:  # noqa: BLE001 - whatever it is, the wait continues
         _is_prepared = False  # The next trigger tries again.
         logger.warning("Airflow's API is not ready; withdrawing a question may time out: %s", error)
@@ -84,7 +84,7 @@ async def is_deferred(dag_id: str, run_id: str, task_id: str, map_index: int) ->
         map_index: The index of a mapped task instance; negative if the task is not mapped.
     """
     try:
-        by_run = await _task_states(
+        by_run = await _read_task_states(
             dag_id, map_index=None if map_index < 0 else map_index, task_ids=[task_id], run_ids=[run_id]
         )
     except Exception:
@@ -94,7 +94,7 @@ async def is_deferred(dag_id: str, run_id: str, task_id: str, map_index: int) ->
     return _DEFERRED in {str(getattr(state, "value", state)) for state in states.values()}
 
 
-async def _task_states(dag_id: str, **criteria: Any) -> Any:
+async def _read_task_states(dag_id: str, **criteria: Any) -> Any:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from asgiref.sync import sync_to_async
 

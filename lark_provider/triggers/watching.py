@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.record_events import EventValues, RecordChange, 
 from lark_provider.hooks import airflow_config
 from lark_provider.protocol import record_cursors as cursors
 from lark_provider.support import measured
-from lark_provider.triggers.record_payloads import MS, divide, iso, payload_record, version_of
+from lark_provider.triggers.record_payloads import MS, divide, format_iso, get_version, make_payload_record
 from lark_provider.triggers.reported import ReportedChanges
 from lark_provider.triggers.scanning import ScanBatch, Scanner
 from lark_provider.triggers.watched_table import WatchedTable
@@ -74,7 +74,7 @@ class TableWatcher:
 
     @classmethod
     async def _begin(cls, wanted: WantedRecords, client: AsyncLarkServiceClient) -> TableWatcher:
-        url = await airflow_config.adatabase_url()
+        url = await airflow_config.aread_database_url()
         place = await client.clouddoc.bitable.locate(wanted.app_token, wanted.table_id)
         await client.clouddoc.drive.subscribe(place.app_token, type="bitable")
         own_id = str((await client.bot.info()).data["bot"]["open_id"])
@@ -91,7 +91,7 @@ class TableWatcher:
             "Watching table %s of base %s; changes since %s are reported; new: %s",
             place.table_id,
             place.app_token,
-            iso(cursor.scanned_ms),
+            format_iso(cursor.scanned_ms),
             is_new,
         )
         table = WatchedTable(client, *place)
@@ -106,7 +106,7 @@ class TableWatcher:
         """Close the client."""
         await self._table.client.close()
 
-    async def payloads(self, offer: Offer) -> AsyncIterator[dict[str, Any]]:
+    async def iterate_payloads(self, offer: Offer) -> AsyncIterator[dict[str, Any]]:
         """Yield what is to be fired for an offer; nothing if it is not about this table.
 
         Args:
@@ -114,7 +114,7 @@ class TableWatcher:
         """
         if isinstance(offer, ScanBatch):
             if offer.scanner is self._scanner:
-                async for payload in self._scanner.payloads(offer):
+                async for payload in self._scanner.iterate_payloads(offer):
                     yield payload
             return
         event, table = offer.event, self._table
@@ -137,20 +137,20 @@ class TableWatcher:
             return
         if changed.table_id != table.table:
             return
-        async for payload in self._payloads_of_event(offer, changed, event.event_id):
+        async for payload in self._iterate_event_payloads(offer, changed, event.event_id):
             yield payload
 
-    async def _payloads_of_event(
+    async def _iterate_event_payloads(
         self, offer: Offer, changed: RecordsChanged, event_id: str
     ) -> AsyncIterator[dict[str, Any]]:
-        key, table = changed.key(event_id), self._table
+        key, table = changed.compute_key(event_id), self._table
         if self._wanted.skip_own and changed.operator and changed.operator == self._own_id:
             self._count("own")
             return
         if not await self._reported.claim(key):
             self._count("duplicate")
             return
-        if table.values.unknown(changed):
+        if table.values.has_unknown(changed):
             await table.try_read_fields()
         ids = [change.record_id for change in changed.changes]
         current = await table.read(
@@ -160,14 +160,14 @@ class TableWatcher:
         records = []
         for change in changed.changes:
             read = current.get(change.record_id)
-            modified = None if read is None else version_of(read).modified_ms
+            modified = None if read is None else get_version(read).modified_ms
             before = seen.get(change.record_id)
             is_covered = cursors.is_covered(change.kind, before, at_s=changed.at_s, current_ms=modified)
             if is_covered:
                 seen[change.record_id] = cursors.after_event(change.kind, before, None)
             elif self._is_wanted(change):
                 seen[change.record_id] = cursors.after_event(change.kind, before, modified)
-                record = payload_record(change.record_id, change.kind, read)
+                record = make_payload_record(change.record_id, change.kind, read)
                 decode = table.values.decode
                 records.append({**record, "before": decode(change.before), "after": decode(change.after)})
             else:
@@ -180,7 +180,7 @@ class TableWatcher:
             "source": "event",
             "event_id": event_id,
             "revision": changed.revision,
-            "changed_at": iso(changed.at_s * MS),
+            "changed_at": format_iso(changed.at_s * MS),
             "operator": changed.operator or None,
         }
         for payload in divide({**table.place, **about}, records, self._wanted.max_payload_bytes):
@@ -192,7 +192,7 @@ class TableWatcher:
         if not self._wanted.fields or change.kind != cursors.EDITED:
             return True
         names_by_id = self._table.values.names
-        names = {names_by_id.get(field_id, field_id) for field_id in change.changed_ids()}
+        names = {names_by_id.get(field_id, field_id) for field_id in change.get_changed_ids()}
         return not names or not names.isdisjoint(self._wanted.fields)
 
     def _count(self, outcome: str) -> None:

@@ -40,9 +40,9 @@ def show_fields() -> None:
 
 def _with_fields(record: logging.LogRecord) -> logging.LogRecord:
     from lark_provider.protocol.redact import redact
-    from lark_provider.utils.records import fields_of
+    from lark_provider.utils.records import iterate_fields
 
-    text = with_fields(redact(record.getMessage()), fields_of(record))
+    text = with_fields(redact(record.getMessage()), iterate_fields(record))
     return logging.makeLogRecord({**vars(record), "msg": text, "args": ()})
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lark_provider.protocol.redact import redact
-from lark_provider.utils.records import MASK, fields_of, is_secret
+from lark_provider.utils.records import MASK, is_secret, iterate_fields
 
 _OWN = frozenset({"time", "level", "logger", "message", "exception", "stack"})
 # JSON leaves these as they are: some terminals obey them, some readers break lines there, and a lone
@@ -34,8 +34,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
-        for name, value in fields_of(record):
-            line[f"{name}_" if name in _OWN else name] = MASK if is_secret(name) else _plain(value)
+        for name, value in iterate_fields(record):
+            line[f"{name}_" if name in _OWN else name] = MASK if is_secret(name) else _to_plain(value)
         log_id = next(_log_ids(record), None)
         if log_id is not None:
             line.setdefault("log_id", redact(log_id))
@@ -46,7 +46,7 @@ class JsonFormatter(logging.Formatter):
         return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(line, ensure_ascii=False))
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float) and value - value == 0:  # JSON knows no infinity, and no NaN.

@@ -13,7 +13,7 @@ from typing import Any
 
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
-from lark_provider.utils.records import MASK, fields_of, is_secret
+from lark_provider.utils.records import MASK, is_secret, iterate_fields
 
 NAME = "lark_provider"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -41,7 +41,7 @@ class RedactingFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Write a record's line, without the traceback."""
-        fields = [f"{key}={format_field(key, value)}" for key, value in fields_of(record)]
+        fields = [f"{key}={format_field(key, value)}" for key, value in iterate_fields(record)]
         # Mask, then escape: an escaped line break would hide where a token begins.
         line = _BREAKS.sub(_escape, redact(super().formatMessage(record)))
         return " ".join([line, *fields])
@@ -70,7 +70,7 @@ def _escape(match: re.Match[str]) -> str:
     return "\\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}"
 
 
-def formatter(text: str = FORMAT) -> logging.Formatter:
+def make_formatter(text: str = FORMAT) -> logging.Formatter:
     """Return the formatter that `LOG_FORMAT` names: `text`, which is the default, or `json`.
 
     Args:
@@ -92,14 +92,14 @@ def formatter(text: str = FORMAT) -> logging.Formatter:
     return RedactingFormatter(text)
 
 
-def lenient_formatter(text: str = FORMAT) -> logging.Formatter:
-    """Return what `formatter` does, or text if `LOG_FORMAT` was meant for another program.
+def make_lenient_formatter(text: str = FORMAT) -> logging.Formatter:
+    """Return what `make_formatter` does, or text if `LOG_FORMAT` was meant for another program.
 
     Args:
         text: The format of a line of text.
     """
     try:
-        return formatter(text)
+        return make_formatter(text)
     except ConfigurationError:
         return RedactingFormatter(text)
 
@@ -109,7 +109,7 @@ class _DefaultHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFormatter(lenient_formatter())
+        self.setFormatter(make_lenient_formatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a line, unless another handler takes it."""
@@ -135,7 +135,7 @@ def show_by_default() -> None:
             logger.addHandler(_default[0])
         if logger.level == logging.NOTSET:
             try:
-                logger.setLevel(_level("LOG_LEVEL", os.environ.get("LOG_LEVEL")))
+                logger.setLevel(_parse_level("LOG_LEVEL", os.environ.get("LOG_LEVEL")))
             except ConfigurationError:
                 logger.setLevel(logging.INFO)
 
@@ -170,9 +170,13 @@ def setup_logger(
         ConfigurationError: There is no such level or format, or the file cannot be written; nothing is
             changed.
     """
-    threshold = _level("LOG_LEVEL", os.environ.get("LOG_LEVEL")) if level is None else _level("level", level)
-    lines = formatter()
-    handlers = [logging.StreamHandler(), *([] if log_file is None else [_file_handler(Path(log_file))])]
+    threshold = (
+        _parse_level("LOG_LEVEL", os.environ.get("LOG_LEVEL"))
+        if level is None
+        else _parse_level("level", level)
+    )
+    lines = make_formatter()
+    handlers = [logging.StreamHandler(), *([] if log_file is None else [_make_file_handler(Path(log_file))])]
     for handler in handlers:
         handler.setFormatter(lines)
     logger = logging.getLogger(NAME)
@@ -188,7 +192,7 @@ def setup_logger(
     return logger
 
 
-def _level(setting: str, level: int | str | None) -> int:
+def _parse_level(setting: str, level: int | str | None) -> int:
     if isinstance(level, int) and not isinstance(level, bool):
         return level
     name = "INFO" if level is None else str(level).strip().upper() or "INFO"
@@ -201,7 +205,7 @@ def _level(setting: str, level: int | str | None) -> int:
     return known[name]
 
 
-def _file_handler(path: Path) -> logging.Handler:
+def _make_file_handler(path: Path) -> logging.Handler:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return WatchedFileHandler(path, encoding="utf-8")

@@ -9,14 +9,14 @@ from typing import Any
 
 from lark_provider.protocol.redact import MASK
 
-__all__ = ["MASK", "fields_of", "is_secret"]
+__all__ = ["MASK", "is_secret", "iterate_fields"]
 
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
 """Attributes of a record that are not fields of `extra=`; the last one is uvicorn's."""
 _SECRET = re.compile(r"(?i)(?:secret|token|ticket|password|authorization|encrypt(?:ion)?_key|signature)$")
 
 
-def fields_of(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
+def iterate_fields(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     """Yield the fields of `extra=`, in the order given.
 
     Args:

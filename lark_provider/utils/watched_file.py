@@ -38,7 +38,7 @@ class WatchedFile(Generic[V]):
         """Why the file as it is now is not used; empty if it is."""
         return self._problem
 
-    def current(self) -> V:
+    def read_current(self) -> V:
         """Return the content; the last good one if the file is broken or gone, which is logged once."""
         with self._lock:
             try:
@@ -59,7 +59,7 @@ class WatchedFile(Generic[V]):
             stat = self._path.stat()
         except OSError as error:
             self._seen = None
-            raise self._unreadable(error) from None
+            raise self._make_unreadable_error(error) from None
         return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def _read(self) -> V:
@@ -70,11 +70,11 @@ class WatchedFile(Generic[V]):
                 self._seen = stat.st_ino, stat.st_size, stat.st_mtime_ns
                 return self._parse(file.read())
         except OSError as error:
-            raise self._unreadable(error) from None
+            raise self._make_unreadable_error(error) from None
         except ConfigurationError as error:
             raise ConfigurationError(f"{self._path} is invalid:\n{error}") from None
 
-    def _unreadable(self, error: OSError) -> ConfigurationError:
+    def _make_unreadable_error(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(
             f"Cannot read {self._path}: {error.strerror}. Next: check the path and its permissions."
         )

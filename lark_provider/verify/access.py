@@ -9,44 +9,44 @@ _BAD_FORM, _OTHER_KIND, _UNAUTHORIZED = 10003, 10005, 10014
 _NOBODY = "ou_00000000000000000000000000000000"
 
 
-def _token_request(target: ProbeTarget, secret: str, **more: str) -> dict[str, str]:
+def _make_token_body(target: ProbeTarget, secret: str, **more: str) -> dict[str, str]:
     return {"app_id": target.app_id, "app_secret": secret, **more}
 
 
-def _wrong_secret_status(target: ProbeTarget) -> ProbeSteps:
-    body = _token_request(target, "wrong")
+def _probe_wrong_secret_status(target: ProbeTarget) -> ProbeSteps:
+    body = _make_token_body(target, "wrong")
     reply = yield Request("POST", f"{_TOKEN}/internal", body, authorized=False, private=True)
-    return _refusal_status(reply)
+    return _get_refusal_status(reply)
 
 
-def _refusal_status(reply: Reply) -> int:
+def _get_refusal_status(reply: Reply) -> int:
     if not reply.code:
         raise UnexpectedError("the request was not refused")
     return reply.status
 
 
 def _form_token_requests(target: ProbeTarget) -> ProbeSteps:
-    form = _token_request(target, target.app_secret)
+    form = _make_token_body(target, target.app_secret)
     reply = yield Request("POST", f"{_TOKEN}/internal", form=form, authorized=False, private=True)
     return choose(reply, {0: "accepted", _BAD_FORM: "refused"})
 
 
-def _app_type_mismatch(target: ProbeTarget) -> ProbeSteps:
-    body = _token_request(target, target.app_secret, app_ticket="none")
+def _probe_app_type_mismatch(target: ProbeTarget) -> ProbeSteps:
+    body = _make_token_body(target, target.app_secret, app_ticket="none")
     where = "/auth/v3/app_access_token"
     reply = yield Request("POST", where, body, authorized=False, private=True)
     return choose(reply, {_OTHER_KIND: "10005", _UNAUTHORIZED: "10014"})
 
 
-def _unknown_user_ids(_: ProbeTarget) -> ProbeSteps:
+def _probe_unknown_user_ids(_: ProbeTarget) -> ProbeSteps:
     reply = yield Request("GET", f"/contact/v3/users/{_NOBODY}", params={"user_id_type": "open_id"})
     return choose(reply, {99992351: "gateway", 41012: "endpoint"})
 
 
-def _card_update_status(_: ProbeTarget) -> ProbeSteps:
+def _probe_card_update_status(_: ProbeTarget) -> ProbeSteps:
     card = {"elements": [{"tag": "hr"}]}
     reply = yield Request("POST", "/interactive/v1/card/update", {"token": "c-none", "card": card})
-    return str(_refusal_status(reply))
+    return str(_get_refusal_status(reply))
 
 
 PROBES = (
@@ -57,7 +57,7 @@ PROBES = (
         200,
         (200, 400),
         1,
-        _wrong_secret_status,
+        _probe_wrong_secret_status,
     ),
     Probe(
         "form_token_requests",
@@ -75,7 +75,7 @@ PROBES = (
         "10005",
         ("10005", "10014"),
         1,
-        _app_type_mismatch,
+        _probe_app_type_mismatch,
     ),
     Probe(
         "unknown_user_ids",
@@ -84,7 +84,7 @@ PROBES = (
         "gateway",
         ("gateway", "endpoint"),
         1,
-        _unknown_user_ids,
+        _probe_unknown_user_ids,
     ),
     Probe(
         "card_update_status",
@@ -93,6 +93,6 @@ PROBES = (
         "400",
         ("400", "200"),
         1,
-        _card_update_status,
+        _probe_card_update_status,
     ),
 )

@@ -27,24 +27,24 @@ def _undo(reply: Reply) -> Request:
     return Request("DELETE", f"/drive/v1/files/{reply.data['app']['app_token']}", params={"type": "bitable"})
 
 
-def _base(target: ProbeTarget) -> MadeObject:
+def _ensure_base(target: ProbeTarget) -> MadeObject:
     """Return a new base: its token and the id of the table that it has from the start."""
 
     def make() -> MadeObject:
         body = {"name": TITLE}
         if target.folder is not None:
             body["folder_token"] = target.folder
-        makes = target.document("base")
+        makes = target.describe_document("base")
         return (yield from require(Request("POST", "/bitable/v1/apps", body, undo=_undo, makes=makes)))["app"]
 
-    return (yield from target.once("base", make))
+    return (yield from target.make_once("base", make))
 
 
-def _table(target: ProbeTarget) -> MadeObject:
+def _ensure_table(target: ProbeTarget) -> MadeObject:
     """Return the path of a table with fields `text`, `number` (two decimals) and `option`."""
 
     def make() -> MadeObject:
-        base = yield from _base(target)
+        base = yield from _ensure_base(target)
         fields: list[dict[str, Any]] = [
             {"field_name": "text", "type": 1},
             {"field_name": "number", "type": _NUMBER, "property": {"formatter": "0.00"}},
@@ -55,11 +55,11 @@ def _table(target: ProbeTarget) -> MadeObject:
         data = yield from require(Request("POST", tables, table))
         return f"{tables}/{data['table_id']}"
 
-    return (yield from target.once("table", make))
+    return (yield from target.make_once("table", make))
 
 
-def _new_base(target: ProbeTarget) -> ProbeSteps:
-    base = yield from _base(target)
+def _probe_new_base(target: ProbeTarget) -> ProbeSteps:
+    base = yield from _ensure_base(target)
     records = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}/records"
     data = yield from require(Request("GET", records))
     return "samples" if data.get("items") else "bare"
@@ -71,15 +71,15 @@ def _create(table: str, fields: dict[str, Any], **params: str) -> Request:
 
 def _store(target: ProbeTarget, name: str, value: Any) -> MadeObject:
     """Write a value, and return how it is read."""
-    table = yield from _table(target)
+    table = yield from _ensure_table(target)
     record = (yield from require(_create(table, {name: value})))["record"]
     read = yield from require(Request("GET", f"{table}/records/{record['record_id']}"))
     return read["record"]["fields"].get(name)
 
 
-def _client_token_replay(target: ProbeTarget) -> ProbeSteps:
-    table = yield from _table(target)
-    token = target.uuid4("record")
+def _probe_client_token_replay(target: ProbeTarget) -> ProbeSteps:
+    table = yield from _ensure_table(target)
+    token = target.make_uuid4("record")
     request = _create(table, {"text": "a"}, client_token=token)
     first = yield from require(request)
     again = yield request
@@ -90,20 +90,20 @@ def _client_token_replay(target: ProbeTarget) -> ProbeSteps:
     return "same"
 
 
-def _unchanged_write(target: ProbeTarget) -> ProbeSteps:
-    table = yield from _table(target)
+def _probe_unchanged_write(target: ProbeTarget) -> ProbeSteps:
+    table = yield from _ensure_table(target)
     record = (yield from require(_create(table, {"text": "a"})))["record"]
     reply = yield Request("PUT", f"{table}/records/{record['record_id']}", {"fields": {"text": "a"}})
     return choose(reply, {0: "ok", 1254606: "1254606"})
 
 
-def _number_precision(target: ProbeTarget) -> ProbeSteps:
+def _probe_number_precision(target: ProbeTarget) -> ProbeSteps:
     return _choose_answer(
         float((yield from _store(target, "number", 1.23456))), {1.23456: "kept", 1.23: "formatter"}
     )
 
 
-def _text_ends(target: ProbeTarget) -> ProbeSteps:
+def _probe_text_ends(target: ProbeTarget) -> ProbeSteps:
     read = yield from _store(target, "text", " a ")
     text = "".join(part["text"] for part in read) if isinstance(read, list) else str(read)
     return _choose_answer(text, {" a ": "kept", "a": "trimmed"})
@@ -115,14 +115,14 @@ def _choose_answer(read: Any, answers: dict[Any, Setting]) -> Setting:
     raise UnexpectedError(f"it was read as {read!r}")
 
 
-def _unknown_options(target: ProbeTarget) -> ProbeSteps:
-    table = yield from _table(target)
+def _probe_unknown_options(target: ProbeTarget) -> ProbeSteps:
+    table = yield from _ensure_table(target)
     reply = yield _create(table, {"option": "b"})
     return choose(reply, {0: "created", _NO_OPTION: "refused"})
 
 
 def _search_total(target: ProbeTarget) -> ProbeSteps:
-    table = yield from _table(target)
+    table = yield from _ensure_table(target)
     search = Request("POST", f"{table}/records/search", {}, params={"page_size": "500"})
     yield from require(_create(table, {"text": "a"}))
     data = yield from require(search)
@@ -131,8 +131,8 @@ def _search_total(target: ProbeTarget) -> ProbeSteps:
     return "exact" if data["total"] == len(data.get("items") or ()) else "stale"
 
 
-def _bitable_error_status(target: ProbeTarget) -> ProbeSteps:
-    table = yield from _table(target)
+def _probe_bitable_error_status(target: ProbeTarget) -> ProbeSteps:
+    table = yield from _ensure_table(target)
     malformed = f"{target.nonce}-malformed"  # documented: HTTP 400
     reply = yield _create(table, {"text": "a"}, client_token=malformed)
     if not reply.code:
@@ -140,8 +140,8 @@ def _bitable_error_status(target: ProbeTarget) -> ProbeSteps:
     return "200" if reply.status == 200 else "documented"  # noqa: PLR2004 - HTTP
 
 
-def _max_filter_chars(target: ProbeTarget) -> ProbeSteps:
-    table = yield from _table(target)
+def _probe_max_filter_chars(target: ProbeTarget) -> ProbeSteps:
+    table = yield from _ensure_table(target)
     condition = {"field_name": "text", "operator": "is", "value": ["x" * _DOCUMENTED_FILTER]}
     body = {"filter": {"conjunction": "and", "conditions": [condition]}}
     reply = yield Request("POST", f"{table}/records/search", body)
@@ -156,7 +156,7 @@ PROBES = (
         "samples",
         ("samples", "bare"),
         1,
-        _new_base,
+        _probe_new_base,
     ),
     Probe(
         "client_token_replay",
@@ -165,7 +165,7 @@ PROBES = (
         "same",
         ("same", "1254608", "1255006"),
         2,
-        _client_token_replay,
+        _probe_client_token_replay,
     ),
     Probe(
         "unchanged_write",
@@ -174,7 +174,7 @@ PROBES = (
         "ok",
         ("ok", "1254606"),
         2,
-        _unchanged_write,
+        _probe_unchanged_write,
     ),
     Probe(
         "number_precision",
@@ -183,7 +183,7 @@ PROBES = (
         "kept",
         ("kept", "formatter"),
         2,
-        _number_precision,
+        _probe_number_precision,
     ),
     Probe(
         "text_ends",
@@ -192,7 +192,7 @@ PROBES = (
         "kept",
         ("kept", "trimmed"),
         2,
-        _text_ends,
+        _probe_text_ends,
     ),
     Probe(
         "unknown_options",
@@ -201,7 +201,7 @@ PROBES = (
         "created",
         ("created", "refused"),
         1,
-        _unknown_options,
+        _probe_unknown_options,
     ),
     Probe(
         "search_total",
@@ -219,7 +219,7 @@ PROBES = (
         "documented",
         ("documented", "200"),
         1,
-        _bitable_error_status,
+        _probe_bitable_error_status,
     ),
     Probe(
         "max_filter_chars",
@@ -228,6 +228,6 @@ PROBES = (
         _DOCUMENTED_FILTER,
         (_DOCUMENTED_FILTER, 0),
         1,
-        _max_filter_chars,
+        _probe_max_filter_chars,
     ),
 )

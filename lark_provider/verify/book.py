@@ -86,18 +86,18 @@ class Book:
         request = Request("GET", f"{self.v2}/values/{self.at(cells)}", params=params)
         return (yield from require(request))["valueRange"]["values"]
 
-    def cell(self, cells: str, **params: str) -> MadeObject:
+    def read_cell(self, cells: str, **params: str) -> MadeObject:
         """Read the first cell of a range; None if it is empty, and so left out."""
         rows = yield from self.read(cells, **params)
         return rows[0][0] if rows and rows[0] else None
 
-    def worksheets(self) -> MadeObject:
+    def read_worksheets(self) -> MadeObject:
         """Read the properties of all worksheets."""
         return (yield from require(Request("GET", f"{self.v2}/metainfo")))["sheets"]
 
-    def properties(self) -> MadeObject:
+    def read_properties(self) -> MadeObject:
         """Read the properties of this worksheet."""
-        sheets = [sheet for sheet in (yield from self.worksheets()) if sheet["sheetId"] == self.sheet_id]
+        sheets = [sheet for sheet in (yield from self.read_worksheets()) if sheet["sheetId"] == self.sheet_id]
         if not sheets:
             raise CannotProbeError("the worksheet is not listed")
         return sheets[0]
@@ -112,20 +112,20 @@ def open_book(target: ProbeTarget, *, alone: bool = False) -> MadeObject:
             probes share.
     """
     if alone:
-        return (yield from _spreadsheet(target))
-    book = yield from target.once("spreadsheet", lambda: _spreadsheet(target))
+        return (yield from _make_spreadsheet(target))
+    book = yield from target.make_once("spreadsheet", lambda: _make_spreadsheet(target))
     number = target.shared["worksheets"] = target.shared.get("worksheets", 0) + 1
     body = {"requests": [{"addSheet": {"properties": {"title": f"probe {number}"}}}]}
     data = yield from require(Request("POST", f"{book.v2}/sheets_batch_update", body))
     return Book(book.token, data["replies"][0]["addSheet"]["properties"]["sheetId"])
 
 
-def _spreadsheet(target: ProbeTarget) -> MadeObject:
+def _make_spreadsheet(target: ProbeTarget) -> MadeObject:
     body = {"title": TITLE}
     if target.folder is not None:
         body["folder_token"] = target.folder
     undo = undo_file("sheet", "spreadsheet", "spreadsheet_token")
-    makes = target.document("spreadsheet")
+    makes = target.describe_document("spreadsheet")
     data = yield from require(Request("POST", "/sheets/v3/spreadsheets", body, undo=undo, makes=makes))
     token = data["spreadsheet"]["spreadsheet_token"]
     listing = yield from require(Request("GET", f"/sheets/v3/spreadsheets/{token}/sheets/query"))

@@ -40,7 +40,7 @@ class Corpus:
         entry: dict[str, Any] = {
             "probe": probe,
             "method": request.method,
-            "path": self._path(request.path),
+            "path": self._mask_path(request.path),
             "status": reply.status,
             "code": reply.code,
             "msg": self.scrub(reply.msg),
@@ -48,9 +48,9 @@ class Corpus:
         if not request.private:
             if request.body is not None:
                 self._learn(request.body, self._ours)
-                entry["request"] = self._shape(request.body)
+                entry["request"] = self._mask_value(request.body)
             self._learn(reply.data, self._theirs)
-            entry["data"] = self._shape(reply.data)
+            entry["data"] = self._mask_value(reply.data)
         self.entries.append(entry)
 
     def scrub(self, text: str) -> str:
@@ -61,7 +61,7 @@ class Corpus:
                 text = text.replace(known, _HIDDEN)
         return _ID.sub(_HIDDEN, mask_addresses(redact(text)))
 
-    def _path(self, path: str) -> str:
+    def _mask_path(self, path: str) -> str:
         """Return a path whose ids are placeholders: the parts with a digit or a capital letter."""
         parts = (part if re.fullmatch(r"[a-z_]*|v\d", part) else ":id" for part in path.split("/"))
         known = {*self.secrets, *self._theirs} - {""}
@@ -77,15 +77,15 @@ class Corpus:
         elif isinstance(value, str) and not (into is self._ours and value in self._theirs):
             into.add(value)
 
-    def _shape(self, value: Any) -> Any:
+    def _mask_value(self, value: Any) -> Any:
         """Return a value whose strings are those of the probes, or placeholders."""
         if isinstance(value, dict):
             return {
-                (name if re.fullmatch(r"[A-Za-z0-9_ ]{1,40}", name) else _HIDDEN): self._shape(inner)
+                (name if re.fullmatch(r"[A-Za-z0-9_ ]{1,40}", name) else _HIDDEN): self._mask_value(inner)
                 for name, inner in value.items()
             }
         if isinstance(value, list):
-            return [self._shape(inner) for inner in value]
+            return [self._mask_value(inner) for inner in value]
         if isinstance(value, str):
             is_plain = value in self._ours and len(value) <= _MAX_TEXT_LENGTH and self.scrub(value) == value
             return value if is_plain else f"<{len(value)} characters>"

@@ -20,11 +20,11 @@ from lark_provider.verify.probe import (
 _MARKDOWN = "# a\n\n- b\n  - c\n\n| d | e |\n|---|---|\n| f | g |\n"
 
 
-def _text(content: str) -> dict[str, Any]:
+def _make_text_block(content: str) -> dict[str, Any]:
     return {"block_type": 2, "text": {"elements": [{"text_run": {"content": content}}]}}
 
 
-def _document(target: ProbeTarget) -> MadeObject:
+def _ensure_document(target: ProbeTarget) -> MadeObject:
     """Return the id of a document that the probes made."""
 
     def make() -> MadeObject:
@@ -32,28 +32,33 @@ def _document(target: ProbeTarget) -> MadeObject:
         if target.folder is not None:
             body["folder_token"] = target.folder
         undo = undo_file("docx", "document", "document_id")
-        makes = target.document("document")
+        makes = target.describe_document("document")
         data = yield from require(Request("POST", "/docx/v1/documents", body, undo=undo, makes=makes))
         return data["document"]["document_id"]
 
-    return (yield from target.once("document", make))
+    return (yield from target.make_once("document", make))
 
 
-def _docx_client_token(target: ProbeTarget) -> ProbeSteps:
-    document = yield from _document(target)
-    token = target.uuid4("block")
+def _probe_docx_client_token(target: ProbeTarget) -> ProbeSteps:
+    document = yield from _ensure_document(target)
+    token = target.make_uuid4("block")
     where = f"/docx/v1/documents/{document}/blocks/{document}/children"
-    request = Request("POST", where, {"children": [_text("a")]}, params={"client_token": token})
+    request = Request("POST", where, {"children": [_make_text_block("a")]}, params={"client_token": token})
     first = (yield from require(request))["children"][0]["block_id"]
     again = (yield from require(request))["children"][0]["block_id"]
     return "same" if again == first else "performed"
 
 
-def _docx_inserted(target: ProbeTarget) -> ProbeSteps:
-    document = yield from _document(target)
+def _probe_docx_inserted(target: ProbeTarget) -> ProbeSteps:
+    document = yield from _ensure_document(target)
     blocks = [
-        {"block_id": "outer", "block_type": 12, "bullet": _text("a")["text"], "children": ["inner"]},
-        {"block_id": "inner", **_text("b"), "children": []},
+        {
+            "block_id": "outer",
+            "block_type": 12,
+            "bullet": _make_text_block("a")["text"],
+            "children": ["inner"],
+        },
+        {"block_id": "inner", **_make_text_block("b"), "children": []},
     ]
     body = {"children_id": ["outer"], "descendants": blocks}
     where = f"/docx/v1/documents/{document}/blocks/{document}/descendant"
@@ -75,15 +80,15 @@ def _convert_order(_: ProbeTarget) -> ProbeSteps:
     return "document" if list(by_id) == order else "shuffled"
 
 
-def _owner_listed(target: ProbeTarget) -> ProbeSteps:
-    document = yield from _document(target)
+def _probe_owner_listed(target: ProbeTarget) -> ProbeSteps:
+    document = yield from _ensure_document(target)
     where = f"/drive/v1/permissions/{document}/members"
     listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
     return "listed" if listed else "absent"
 
 
-def _member_again(target: ProbeTarget) -> ProbeSteps:
-    document = yield from _document(target)
+def _probe_member_again(target: ProbeTarget) -> ProbeSteps:
+    document = yield from _ensure_document(target)
     where = f"/drive/v1/permissions/{document}/members"
     kinds = {"type": "docx", "need_notification": "false"}
 
@@ -91,7 +96,7 @@ def _member_again(target: ProbeTarget) -> ProbeSteps:
         body = {"member_type": "openid", "member_id": target.person, "perm": perm}
         return Request("POST", where, body, params=kinds)
 
-    def perm() -> MadeObject:
+    def read_perm() -> MadeObject:
         listed = (yield from require(Request("GET", where, params={"type": "docx"})))["items"]
         return next(member["perm"] for member in listed if member["member_id"] == target.person)
 
@@ -99,10 +104,10 @@ def _member_again(target: ProbeTarget) -> ProbeSteps:
     lower = yield add("view")
     if lower.code:
         return choose(lower, {1063003: "1063003"})
-    if (yield from perm()) == "view":
+    if (yield from read_perm()) == "view":
         return "upsert"
     yield from require(add("full_access"))
-    return "raised" if (yield from perm()) == "full_access" else "kept"
+    return "raised" if (yield from read_perm()) == "full_access" else "kept"
 
 
 PROBES = (
@@ -113,7 +118,7 @@ PROBES = (
         "same",
         ("same", "performed"),
         2,
-        _docx_client_token,
+        _probe_docx_client_token,
     ),
     Probe(
         "docx_inserted",
@@ -122,7 +127,7 @@ PROBES = (
         "first_level",
         ("first_level", "all"),
         1,
-        _docx_inserted,
+        _probe_docx_inserted,
     ),
     Probe(
         "convert_order",
@@ -140,7 +145,7 @@ PROBES = (
         "absent",
         ("absent", "listed"),
         1,
-        _owner_listed,
+        _probe_owner_listed,
     ),
     Probe(
         "member_again",
@@ -149,7 +154,7 @@ PROBES = (
         "upsert",
         ("upsert", "kept", "raised", "1063003"),
         5,
-        _member_again,
+        _probe_member_again,
         needs_person=True,
     ),
 )

@@ -27,15 +27,15 @@ _TABLE: Card = {"tag": "table", "columns": [{"name": "a", "data_type": "text"}],
 _KIB = 1024
 
 
-def _card(*elements: Card, **more: Any) -> Card:
+def _make_card(*elements: Card, **more: Any) -> Card:
     return {"schema": "2.0", "body": {"elements": list(elements)}, **more}
 
 
-def _plain(content: str = "a") -> Card:
+def _make_plain(content: str = "a") -> Card:
     return {"tag": "plain_text", "content": content}
 
 
-def _markdown(content: str) -> Card:
+def _make_markdown(content: str) -> Card:
     return {"tag": "markdown", "content": content}
 
 
@@ -43,10 +43,10 @@ def _form(*elements: Card) -> Card:
     return {"tag": "form", "name": "f", "elements": list(elements)}
 
 
-def _nested_card(levels: int) -> Card:
+def _make_nested_card(levels: int) -> Card:
     inner = _HR
     for _ in range(levels):
-        inner = {"tag": "collapsible_panel", "header": {"title": _plain()}, "elements": [inner]}
+        inner = {"tag": "collapsible_panel", "header": {"title": _make_plain()}, "elements": [inner]}
     return inner
 
 
@@ -55,22 +55,22 @@ _MARKDOWN_TABLE = "|a|b|\n|-|-|\n|1|2|\n\n"
 #: For each unconfirmed rule of the emulator: what it refuses, whether it is on by default, and a card.
 CARD_RULES: dict[str, tuple[str, bool, Card]] = {
     "schema": ("a `schema` other than 1.0 and 2.0", True, {"schema": "3.0"}),
-    "properties": ("an unknown property in a card 2.0", True, _card({**_HR, "verify_live": 1})),
-    "tags": ("an unknown tag in a card 2.0", True, _card({"tag": "verify_live"})),
-    "nesting": ("containers nested 6 levels deep", True, _card(_nested_card(6))),
+    "properties": ("an unknown property in a card 2.0", True, _make_card({**_HR, "verify_live": 1})),
+    "tags": ("an unknown tag in a card 2.0", True, _make_card({"tag": "verify_live"})),
+    "nesting": ("containers nested 6 levels deep", True, _make_card(_make_nested_card(6))),
     "container_table": (
         "a table in an interactive_container",
         True,
-        _card({"tag": "interactive_container", "elements": [_TABLE]}),
+        _make_card({"tag": "interactive_container", "elements": [_TABLE]}),
     ),
     "multi_select": (
         "a choice of several options outside a form",
         True,
-        _card(
+        _make_card(
             {
                 "tag": "multi_select_static",
                 "name": "m",
-                "options": [{"text": _plain(), "value": "1"}],
+                "options": [{"text": _make_plain(), "value": "1"}],
             }
         ),
     ),
@@ -78,31 +78,39 @@ CARD_RULES: dict[str, tuple[str, bool, Card]] = {
     "values": (
         "a word that a property does not have",
         False,
-        _card({"tag": "button", "text": _plain(), "type": "huge"}),
+        _make_card({"tag": "button", "text": _make_plain(), "type": "huge"}),
     ),
     "text_tags": (
         "lark_md where the page names plain_text only",
         False,
-        _card({"tag": "button", "text": {"tag": "lark_md", "content": "a"}}),
+        _make_card({"tag": "button", "text": {"tag": "lark_md", "content": "a"}}),
     ),
-    "form_names": ("a form's component without a name", False, _card(_form({"tag": "input"}, _SUBMIT))),
+    "form_names": ("a form's component without a name", False, _make_card(_form({"tag": "input"}, _SUBMIT))),
     "submit_behaviors": (
         "a submit button with `behaviors` as a form's only one",
         False,
-        _card(_form({**_SUBMIT, "behaviors": []})),
+        _make_card(_form({**_SUBMIT, "behaviors": []})),
     ),
-    "fences": ("six tables in a code fence", False, _card(_markdown(f"```\n{_MARKDOWN_TABLE * 6}```"))),
-    "required": ("an `img` without `alt`, with an empty key", False, _card({"tag": "img", "img_key": ""})),
+    "fences": (
+        "six tables in a code fence",
+        False,
+        _make_card(_make_markdown(f"```\n{_MARKDOWN_TABLE * 6}```")),
+    ),
+    "required": (
+        "an `img` without `alt`, with an empty key",
+        False,
+        _make_card({"tag": "img", "img_key": ""}),
+    ),
     "lengths": (
         "a button's text of 101 characters",
         False,
-        _card({"tag": "button", "text": _plain("x" * 101)}),
+        _make_card({"tag": "button", "text": _make_plain("x" * 101)}),
     ),
-    "ranges": ("a table with page_size 11", False, _card({**_TABLE, "page_size": 11})),
+    "ranges": ("a table with page_size 11", False, _make_card({**_TABLE, "page_size": 11})),
     "places": (
         "a button of a card 1.0 outside an action",
         False,
-        {"elements": [{"tag": "button", "text": _plain()}]},
+        {"elements": [{"tag": "button", "text": _make_plain()}]},
     ),
 }
 
@@ -115,21 +123,21 @@ def _undo_message(reply: Reply) -> Request:
     return Request("DELETE", f"/im/v1/messages/{reply.data['message_id']}")
 
 
-def _new_chat() -> MadeObject:
+def _make_chat() -> MadeObject:
     makes = f"a group {TITLE!r} of the app's bot, listed by GET /open-apis/im/v1/chats"
     data = yield from require(Request("POST", "/im/v1/chats", {"name": TITLE}, undo=_undo_chat, makes=makes))
     return data["chat_id"]
 
 
-def _chat(target: ProbeTarget) -> MadeObject:
+def _ensure_chat(target: ProbeTarget) -> MadeObject:
     if target.chat_id is not None:
         return target.chat_id
-    return (yield from target.once("chat", _new_chat))
+    return (yield from target.make_once("chat", _make_chat))
 
 
-def _message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = None) -> MadeObject:
+def _make_message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = None) -> MadeObject:
     """Return the request that sends a message; a chat that the probes made goes with what is in it."""
-    chat_id = yield from _chat(target)
+    chat_id = yield from _ensure_chat(target)
     body = {"receive_id": chat_id, "msg_type": kind, "content": json.dumps(content)}
     if uuid is not None:
         body["uuid"] = uuid
@@ -144,9 +152,9 @@ def _message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = N
     )
 
 
-def _uuid_replay(target: ProbeTarget) -> ProbeSteps:
+def _probe_uuid_replay(target: ProbeTarget) -> ProbeSteps:
     uuid = f"{target.nonce}-replay"
-    request = yield from _message(target, "text", {"text": TITLE}, uuid)
+    request = yield from _make_message(target, "text", {"text": TITLE}, uuid)
     first = yield from require(request)
     again = yield request
     if again.code:
@@ -156,19 +164,19 @@ def _uuid_replay(target: ProbeTarget) -> ProbeSteps:
     return "same"
 
 
-def _rule(card: Card, target: ProbeTarget) -> ProbeSteps:
-    request = yield from _message(target, "interactive", card)
+def _probe_rule(card: Card, target: ProbeTarget) -> ProbeSteps:
+    request = yield from _make_message(target, "interactive", card)
     reply = yield request
     if reply.code not in (0, _CARD_REFUSED):
         raise CannotProbeError(f"sending answered HTTP {reply.status}, code {reply.code}: {reply.msg}")
     return reply.code == _CARD_REFUSED
 
 
-def _largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: int) -> MadeObject:
+def _find_largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: int) -> MadeObject:
     """Return the largest key whose card is taken, of keys that grow; 0 if none is."""
     largest = 0
     for size, card in cards.items():
-        request = yield from _message(target, kind, card)
+        request = yield from _make_message(target, kind, card)
         reply = yield request
         if reply.code == refusal:
             break
@@ -178,25 +186,25 @@ def _largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusal: in
     return largest
 
 
-def _max_card_tables(target: ProbeTarget) -> ProbeSteps:
-    cards = {count: _card(*[_TABLE] * count) for count in range(5, 9)}
-    return int((yield from _largest(target, "interactive", cards, _CARD_REFUSED)))
+def _probe_max_card_tables(target: ProbeTarget) -> ProbeSteps:
+    cards = {count: _make_card(*[_TABLE] * count) for count in range(5, 9)}
+    return int((yield from _find_largest(target, "interactive", cards, _CARD_REFUSED)))
 
 
-def _padded_card(size: int) -> Card:
+def _make_padded_card(size: int) -> Card:
     """Return a card whose JSON has so many bytes."""
-    card = _card(_markdown(""))
-    return _card(_markdown("x" * (size - len(json.dumps(card)))))
+    card = _make_card(_make_markdown(""))
+    return _make_card(_make_markdown("x" * (size - len(json.dumps(card)))))
 
 
-def _max_card_bytes(target: ProbeTarget) -> ProbeSteps:
-    cards = {size * _KIB: _padded_card(size * _KIB) for size in (30, 40, 64, 100)}
-    return int((yield from _largest(target, "interactive", cards, _TOO_LONG)))
+def _probe_max_card_bytes(target: ProbeTarget) -> ProbeSteps:
+    cards = {size * _KIB: _make_padded_card(size * _KIB) for size in (30, 40, 64, 100)}
+    return int((yield from _find_largest(target, "interactive", cards, _TOO_LONG)))
 
 
 def _update_multi(target: ProbeTarget) -> ProbeSteps:
     card: Card = {"elements": [_HR]}
-    request = yield from _message(target, "interactive", card)
+    request = yield from _make_message(target, "interactive", card)
     message_id = (yield from require(request))["message_id"]
     reply = yield Request("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(card)})
     return reply.code != 0
@@ -210,7 +218,7 @@ PROBES = (
         "same",
         ("same", "error"),
         2,
-        _uuid_replay,
+        _probe_uuid_replay,
     ),
     *(
         Probe(
@@ -220,7 +228,7 @@ PROBES = (
             is_on,
             (True, False),
             1,
-            partial(_rule, card),
+            partial(_probe_rule, card),
             rule=name,
         )
         for name, (what, is_on, card) in CARD_RULES.items()
@@ -232,7 +240,7 @@ PROBES = (
         5,
         (),
         4,
-        _max_card_tables,
+        _probe_max_card_tables,
     ),
     Probe(
         "max_card_bytes",
@@ -241,7 +249,7 @@ PROBES = (
         30 * _KIB,
         (),
         4,
-        _max_card_bytes,
+        _probe_max_card_bytes,
     ),
     Probe(
         "update_multi",

@@ -85,7 +85,7 @@ class ProbeTarget:
     person: str | None = None
     shared: dict[str, Any] = field(default_factory=dict)
 
-    def document(self, kind: str) -> str:
+    def describe_document(self, kind: str) -> str:
         """Return where a document of a kind is found that probes have made."""
         place, option = (
             ("the app's own space", "")
@@ -94,12 +94,12 @@ class ProbeTarget:
         )
         return f"a {kind} {TITLE!r} in {place}, listed by `lark-provider drive ls{option}`"
 
-    def uuid4(self, name: str) -> str:
+    def make_uuid4(self, name: str) -> str:
         """Return an idempotency key of this run in the shape of a random UUID, which Bitable asks for."""
         digest = hashlib.sha256(f"{self.nonce} {name}".encode()).digest()
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
-    def once(self, name: str, make: Callable[[], MadeObject]) -> MadeObject:
+    def make_once(self, name: str, make: Callable[[], MadeObject]) -> MadeObject:
         """Return what was made under this name, making it at the first call."""
         if name not in self.shared:
             self.shared[name] = yield from make()

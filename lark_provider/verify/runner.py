@@ -67,7 +67,7 @@ class Runner:
         findings: list[Finding] = []
         try:
             for probe in probes:
-                findings.append(self._finding(probe))
+                findings.append(self._judge_probe(probe))
                 on_finding(findings[-1])
         except KeyboardInterrupt:
             self.interrupted = True
@@ -75,24 +75,24 @@ class Runner:
             self._clean_up()
         return findings
 
-    def _finding(self, probe: Probe) -> Finding:
+    def _judge_probe(self, probe: Probe) -> Finding:
         if probe.needs_person and self.target.person is None:
-            return _finding_of(probe, "could not be probed", reason="no person was named (--person)")
+            return _make_finding(probe, "could not be probed", reason="no person was named (--person)")
         try:
             value = self._run(probe)
         except CannotProbeError as error:
-            return _finding_of(probe, "could not be probed", reason=self.corpus.scrub(str(error)))
+            return _make_finding(probe, "could not be probed", reason=self.corpus.scrub(str(error)))
         except ExhaustedError:
-            return _finding_of(
+            return _make_finding(
                 probe, "could not be probed", reason=f"all {self.most} requests of --max-calls are used"
             )
         except UnexpectedError as error:
-            return _finding_of(probe, "contradicted", reason=self.corpus.scrub(str(error)))
+            return _make_finding(probe, "contradicted", reason=self.corpus.scrub(str(error)))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, StopIteration) as error:
             # An answer of a shape that neither the documents nor the SDK know.
             reason = f"an answer had another shape ({type(error).__name__})"
-            return _finding_of(probe, "could not be probed", reason=reason)
-        return _finding_of(probe, "confirmed" if value == probe.assumed else "contradicted", value)
+            return _make_finding(probe, "could not be probed", reason=reason)
+        return _make_finding(probe, "confirmed" if value == probe.assumed else "contradicted", value)
 
     def _run(self, probe: Probe) -> Setting:
         steps = probe.run(self.target)
@@ -165,13 +165,13 @@ class Runner:
         return reply
 
 
-def _finding_of(probe: Probe, status: Any, value: Setting | None = None, reason: str = "") -> Finding:
+def _make_finding(probe: Probe, status: Any, value: Setting | None = None, reason: str = "") -> Finding:
     return Finding(
         probe.name, probe.fact, status, probe.assumed, probe.setting, probe.rule, value, reason
     )  # fmt: skip
 
 
-def settings_of(findings: Iterable[Finding], probes: Iterable[Probe]) -> dict[str, Any]:
+def derive_settings(findings: Iterable[Finding], probes: Iterable[Probe]) -> dict[str, Any]:
     """Return the emulator's settings that follow: those that were found, others as they are by default.
 
     Args:

@@ -26,7 +26,7 @@ _REQUESTS = 5
 """The requests of most probes: a worksheet is made, two writes, a read, and one in reserve."""
 
 
-def _value_write_formats(target: ProbeTarget) -> ProbeSteps:
+def _probe_value_write_formats(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [[0.5]]))
     yield from require(book.style("A1:A1", {"formatter": "0.00%"}))
@@ -35,7 +35,7 @@ def _value_write_formats(target: ProbeTarget) -> ProbeSteps:
     return "kept" if "%" in shown else "reset"
 
 
-def _value_batches(target: ProbeTarget) -> ProbeSteps:
+def _probe_value_batches(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     blocks = [(book.at("A1:A1"), [["a"]]), (book.at("B1:B1"), [["b", "too many"]])]
     body = {"valueRanges": [{"range": where, "values": values} for where, values in blocks]}
@@ -45,7 +45,7 @@ def _value_batches(target: ProbeTarget) -> ProbeSteps:
     return "one_by_one" if (yield from book.read("A1:B1")) == [["a", None]] else "whole"
 
 
-def _style_batches(target: ProbeTarget) -> ProbeSteps:
+def _probe_style_batches(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [[0.5]]))
     style = {"formatter": "0.00%"}
@@ -60,13 +60,13 @@ def _style_batches(target: ProbeTarget) -> ProbeSteps:
     return "one_by_one" if "%" in shown else "whole"
 
 
-def _trailing_rows(target: ProbeTarget) -> ProbeSteps:
+def _probe_trailing_rows(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [["a"]]))
     return "kept" if len((yield from book.read("A1:A3"))) == 3 else "cut"  # noqa: PLR2004 - as asked for
 
 
-def _single_cells(target: ProbeTarget) -> ProbeSteps:
+def _probe_single_cells(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     return choose_refused((yield book.put("A1", [["a"]])), "refused", "taken", RANGE)
 
@@ -88,11 +88,11 @@ def _choose_answer(read: Any, answers: dict[Any, Setting]) -> Setting:
     raise UnexpectedError(f"it was read as {read!r}")
 
 
-def _null(read: Any) -> Setting:
+def _judge_null(read: Any) -> Setting:
     return "clears" if read in (None, "") else _choose_answer(read, {"before": "kept"})
 
 
-def _bool(read: Any) -> Setting:
+def _judge_bool(read: Any) -> Setting:
     if getattr(read, "code", 0):
         return "refused"
     return _choose_answer(read, {True: "bool", "TRUE": "text", "true": "text"})
@@ -119,7 +119,7 @@ def _import_range(target: ProbeTarget) -> ProbeSteps:
     return choose_refused((yield book.put("A1:A1", [[formula]])), "refused", "taken", 90204)
 
 
-def _dropdown(book: Book, **options: Any) -> Request:
+def _make_dropdown(book: Book, **options: Any) -> Request:
     validation = {"conditionValues": ["a", "b"], **options}
     body = {
         "range": book.at("A1:A1"), "dataValidationType": "list", "dataValidation": validation,
@@ -127,20 +127,20 @@ def _dropdown(book: Book, **options: Any) -> Request:
     return Request("POST", f"{book.v2}/dataValidation", body)
 
 
-def _dropdown_writes(target: ProbeTarget) -> ProbeSteps:
+def _probe_dropdown_writes(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    yield from require(_dropdown(book))
+    yield from require(_make_dropdown(book))
     return choose_refused((yield book.put("A1:A1", [["c"]])), "refused", "taken", RANGE)
 
 
-def _dropdown_reads(target: ProbeTarget) -> ProbeSteps:
+def _probe_dropdown_reads(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    yield from require(_dropdown(book, options={"multipleValues": True}))
+    yield from require(_make_dropdown(book, options={"multipleValues": True}))
     yield from require(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
     return "text" if isinstance((yield from book.cell("A1:A1")), str) else "list"
 
 
-def _image_range_name(target: ProbeTarget) -> ProbeSteps:
+def _probe_image_range_name(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     body = {"range": book.at("A1:A1"), "image": list(b64decode(_PICTURE)), "name": "dot.png"}
     data = yield from require(Request("POST", f"{book.v2}/values_image", body))
@@ -160,49 +160,49 @@ PROBES = (
         "Whether a write of values keeps the formats of its cells.",
         ("kept", "reset"),
         _REQUESTS,
-        _value_write_formats,
+        _probe_value_write_formats,
     ),
     probe(
         "value_batches",
         "Whether a refused range of values_batch_update undoes those before it.",
         ("whole", "one_by_one"),
         3,
-        _value_batches,
+        _probe_value_batches,
     ),
     probe(
         "style_batches",
         "Whether a refused range of styles_batch_update undoes those before it.",
         ("whole", "one_by_one"),
         4,
-        _style_batches,
+        _probe_style_batches,
     ),
     probe(
         "trailing_rows",
         "Whether empty rows at the end of a read are sent.",
         ("kept", "cut"),
         3,
-        _trailing_rows,
+        _probe_trailing_rows,
     ),
     probe(
         "single_cells",
         "Whether a write to `C2` in place of `C2:C2` is refused.",
         ("refused", "taken"),
         2,
-        _single_cells,
+        _probe_single_cells,
     ),
     probe(
         "null_write",
         "What a null does to a cell.",
         ("clears", "kept"),
         _REQUESTS,
-        partial(_write_and_judge, None, _null),
+        partial(_write_and_judge, None, _judge_null),
     ),
     probe(
         "bool_cells",
         "How a boolean is stored.",
         ("bool", "text", "refused"),
         _REQUESTS,
-        partial(_write_and_judge, True, _bool),
+        partial(_write_and_judge, True, _judge_bool),
     ),
     probe(
         "url_strings",
@@ -237,21 +237,21 @@ PROBES = (
         "What the range of an image in a cell is called in the answer.",
         ("updatedRange", "updateRange"),
         2,
-        _image_range_name,
+        _probe_image_range_name,
     ),
     probe(
         "dropdown_writes",
         "Whether a value that a dropdown does not offer is refused.",
         ("taken", "refused"),
         3,
-        _dropdown_writes,
+        _probe_dropdown_writes,
     ),
     probe(
         "dropdown_reads",
         "How a cell with several chosen values is read.",
         ("text", "list"),
         4,
-        _dropdown_reads,
+        _probe_dropdown_reads,
     ),
     probe("match_case", "What `match_case: true` does.", ("ignores", "matches"), 3, _match_case),
 )

@@ -35,7 +35,7 @@ class Tenant:
         )
         self.app: App = drive(credentials.find(session), session)
         self._token, _ = drive(tokens.fetch(self.app), session)
-        self._http = http.library().Client(timeout=_SECONDS)
+        self._http = http.choose_library().Client(timeout=_SECONDS)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -66,7 +66,7 @@ class Tenant:
             response = self._http.request(
                 request.method, f"{self.app.base_url}/open-apis{request.path}", **options
             )
-        except http.library_of(self._http).HTTPError as error:
+        except http.find_library(self._http).HTTPError as error:
             where = f"{request.method} {request.path}"
             raise CannotProbeError(f"{where} had no answer: {type(error).__name__}") from None
         try:

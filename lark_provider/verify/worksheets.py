@@ -20,7 +20,7 @@ _FILTER_EXISTS = 1310236
 _MANY_ROWS = (2001, 5000)
 
 
-def _grid_growth(target: ProbeTarget) -> ProbeSteps:
+def _probe_grid_growth(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     reply = yield book.put(f"A{rows + 1}:A{rows + 9}", [["a"]])
@@ -41,7 +41,7 @@ def _read_outside(target: ProbeTarget) -> ProbeSteps:
     return choose_refused(reply, "refused", "empty", RANGE)
 
 
-def _merged_writes(target: ProbeTarget) -> ProbeSteps:
+def _probe_merged_writes(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.merge("A1:B1"))
     yield from require(book.put("A1:B1", [["a", "b"]]))
@@ -64,7 +64,7 @@ def _filter_again(target: ProbeTarget) -> ProbeSteps:
     return choose_refused(reply, "refused", "overwrites", _FILTER_EXISTS)
 
 
-def _sheets_batch(target: ProbeTarget) -> ProbeSteps:
+def _probe_sheets_batch(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     requests: list[dict[str, Any]] = [
         {"addSheet": {"properties": {"title": f"batch {target.nonce}"[:40]}}},
@@ -77,7 +77,7 @@ def _sheets_batch(target: ProbeTarget) -> ProbeSteps:
     return "one_by_one" if len((yield from book.worksheets())) > before else "whole"
 
 
-def _sheets_replies(target: ProbeTarget) -> ProbeSteps:
+def _probe_sheets_replies(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     requests: list[dict[str, Any]] = [
         {"updateSheet": {"properties": {"sheetId": book.sheet_id, "frozenRowCount": 1}}},
@@ -88,14 +88,14 @@ def _sheets_replies(target: ProbeTarget) -> ProbeSteps:
     return "each" if len(data["replies"]) == len(requests) else "merged"
 
 
-def _last_worksheet(target: ProbeTarget) -> ProbeSteps:
+def _probe_last_worksheet(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target, alone=True)
     body = {"requests": [{"deleteSheet": {"sheetId": book.sheet_id}}]}
     reply = yield Request("POST", f"{book.v2}/sheets_batch_update", body)
     return "refused" if reply.code else "deleted"
 
 
-def _sheet_error_status(target: ProbeTarget) -> ProbeSteps:
+def _probe_sheet_error_status(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     reply = yield book.put("A1:A1", [["a", "b"]])
     if not reply.code:
@@ -103,7 +103,7 @@ def _sheet_error_status(target: ProbeTarget) -> ProbeSteps:
     return str(reply.status)
 
 
-def _max_style_rows(target: ProbeTarget) -> ProbeSteps:
+def _probe_max_style_rows(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     rows = (yield from book.properties())["rowCount"]
     wider = {"sheetId": book.sheet_id, "majorDimension": "ROWS", "length": _MANY_ROWS[-1] - rows}
@@ -117,7 +117,7 @@ def _max_style_rows(target: ProbeTarget) -> ProbeSteps:
     return largest
 
 
-def _revision(target: ProbeTarget) -> ProbeSteps:
+def _probe_revision(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     first = (yield from require(book.put("A1:A1", [["a"]])))["revision"]
     second = (yield from require(book.put("A1:A1", [["a"]])))["revision"]
@@ -130,7 +130,7 @@ PROBES = (
         "How far a write below the grid lets it grow: to the data, to its range, or not at all.",
         ("data", "range", "refused"),
         4,
-        _grid_growth,
+        _probe_grid_growth,
     ),
     probe(
         "read_outside", "Whether a read below the grid is refused.", ("refused", "empty"), 3, _read_outside
@@ -140,7 +140,7 @@ PROBES = (
         "Whether a value for a covered cell is dropped.",
         ("dropped", "stored"),
         4,
-        _merged_writes,
+        _probe_merged_writes,
     ),
     probe("remerge", "Whether merged cells can be merged again.", ("taken", "refused"), 3, _remerge),
     probe(
@@ -155,28 +155,28 @@ PROBES = (
         "Whether a refused item of sheets_batch_update undoes those before it.",
         ("one_by_one", "whole"),
         4,
-        _sheets_batch,
+        _probe_sheets_batch,
     ),
     probe(
         "sheets_replies",
         "Whether sheets_batch_update replies once for each request.",
         ("each", "merged"),
         2,
-        _sheets_replies,
+        _probe_sheets_replies,
     ),
     probe(
         "last_worksheet",
         "Whether the only worksheet can be deleted.",
         ("refused", "deleted"),
         3,
-        _last_worksheet,
+        _probe_last_worksheet,
     ),
     probe(
         "sheet_error_status",
         "The HTTP status of the errors of sheets v2.",
         ("400", "200"),
         2,
-        _sheet_error_status,
+        _probe_sheet_error_status,
     ),
     Probe(
         "max_style_rows",
@@ -185,7 +185,7 @@ PROBES = (
         5000,
         (),
         5,
-        _max_style_rows,
+        _probe_max_style_rows,
     ),
     Probe(
         "sheet_revision",
@@ -194,6 +194,6 @@ PROBES = (
         True,
         (True, False),
         3,
-        _revision,
+        _probe_revision,
     ),
 )

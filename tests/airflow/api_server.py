@@ -26,7 +26,7 @@ from sqlalchemy.engine import make_url
 
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.hitl.delivery import DeliveredClick
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage import migrate, urls
@@ -279,7 +279,7 @@ class ApiServer:
 
     def click(self, question: Asked, user: str, option: str = "Approve", **changes: Any) -> DeliveredClick:
         """A click of a person on a question's card."""
-        value = button_value(question.card, "answer", option=option)
+        value = make_button_value(question.card, "answer", option=option)
         click = DeliveredClick(
             event_id=uuid.uuid4().hex,
             app_id=APP,
@@ -294,9 +294,9 @@ class ApiServer:
 
     def deliver(self, click: DeliveredClick) -> httpx.Response:
         """Deliver a click as the bridge does."""
-        body = click.body()
+        body = click.encode_body()
         return self.post(
-            body, self.secrets.headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
+            body, self.secrets.make_headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
         )
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:

@@ -127,7 +127,7 @@ class LinkServer:
 
     def code(self, name: str) -> str:
         """A new code for a person of the emulator."""
-        return LinkCodes(self.people).new(self.person(name))
+        return LinkCodes(self.people).create(self.person(name))
 
     def find_linked(self, name: str) -> Account | None:
         """The user that a person of the emulator is linked to."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.fields import Field
-from lark_provider.transfers.database import sql_hook
+from lark_provider.transfers.database import get_sql_hook
 
 POSTGRES, SQLITE = "orders_postgres", "orders_sqlite"
 
@@ -30,14 +30,17 @@ class Database:
         return "TEXT" if self.path else "JSONB"
 
     def run(self, *statements: str) -> None:
-        with closing(sql_hook(self.conn_id).get_conn()) as connection:
+        with closing(get_sql_hook(self.conn_id).get_conn()) as connection:
             with closing(connection.cursor()) as cursor:
                 for statement in statements:
                     cursor.execute(statement)
             connection.commit()
 
     def read(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sql_hook(self.conn_id).get_conn()) as connection, closing(connection.cursor()) as cursor:
+        with (
+            closing(get_sql_hook(self.conn_id).get_conn()) as connection,
+            closing(connection.cursor()) as cursor,
+        ):
             cursor.execute(sql)
             return [tuple(row) for row in cursor.fetchall()]
 

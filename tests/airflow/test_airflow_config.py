@@ -12,7 +12,7 @@ from lark_emulator import Emulator
 
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.airflow_config import url_of
+from lark_provider.hooks.airflow_config import make_database_url
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
@@ -62,7 +62,7 @@ def test_the_asynchronous_client_shares_it_too(
         assert client._session.database_url == database_url
 
     asyncio.run(ask())
-    with migrate.ready_engine(urls.parse(database_url, "database_url")).connect() as connected:
+    with migrate.prepare_engine(urls.parse(database_url, "database_url")).connect() as connected:
         assert connected.exec_driver_sql("SELECT count(*) FROM tokens").scalar() == 1
 
 
@@ -91,7 +91,7 @@ def test_an_app_of_the_registry_needs_no_password_in_the_connection(
 
 
 def test_a_connection_becomes_a_url_whatever_its_password() -> None:
-    url = url_of(
+    url = make_database_url(
         Connection(
             conn_id="d",
             conn_type="postgres",
@@ -109,4 +109,4 @@ def test_a_connection_becomes_a_url_whatever_its_password() -> None:
 
 def test_a_connection_to_something_else_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="type 'mysql'"):
-        url_of(Connection(conn_id="d", conn_type="mysql", host="x"))
+        make_database_url(Connection(conn_id="d", conn_type="mysql", host="x"))

@@ -35,7 +35,7 @@ def session(manager: SimpleAuthManager, name: str, role: str) -> BaseUser:
 def test_a_simple_user_is_restored_with_the_role_that_is_configured_now(
     simple: SimpleAuthManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account = users.account(session(simple, "bob", "user"), simple)
+    account = users.make_account(session(simple, "bob", "user"), simple)
     assert (account.auth_manager, account.user_id, account.user_name) == (SIMPLE, "bob", "bob")
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "bob:viewer")
     assert vars(users.restore(make_link(account), simple))["role"] == "viewer"
@@ -46,7 +46,7 @@ def test_a_simple_user_is_restored_with_the_role_that_is_configured_now(
 
 def test_a_session_of_a_removed_user_is_not_kept(simple: SimpleAuthManager) -> None:
     with pytest.raises(InactiveUserError):
-        users.account(session(simple, "gone", "admin"), simple)
+        users.make_account(session(simple, "gone", "admin"), simple)
 
 
 def test_a_link_of_another_auth_manager_is_not_restored(simple: SimpleAuthManager) -> None:
@@ -76,9 +76,9 @@ def test_everybody_is_the_anonymous_admin_where_airflow_says_so(
 ) -> None:
     anonymous = session(simple, "Anonymous", "ADMIN")
     with pytest.raises(InactiveUserError):
-        users.account(anonymous, simple)
+        users.make_account(anonymous, simple)
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", "True")
-    account = users.account(anonymous, simple)
+    account = users.make_account(anonymous, simple)
     assert users.restore(make_link(account), simple).get_id() == "Anonymous"
 
 
@@ -110,7 +110,7 @@ def other(**more: Any) -> BaseAuthManager[GroupUser]:
 
 def test_another_auth_manager_restores_a_user_for_a_week() -> None:
     manager = other()
-    account = users.account(GroupUser({"sub": "bob", "groups": ["a"]}), manager)
+    account = users.make_account(GroupUser({"sub": "bob", "groups": ["a"]}), manager)
     day = timedelta(days=1)
     recent = make_link(account, datetime.now(UTC) - users.UNCHECKED + day)
     assert users.restore(recent, manager).get_id() == "bob"
@@ -127,13 +127,13 @@ def test_another_auth_manager_restores_a_user_for_a_week() -> None:
 )
 def test_an_auth_manager_that_needs_the_session_is_refused(claims: dict[str, Any], reason: str) -> None:
     with pytest.raises(AuthManagerUnsupportedError, match=reason) as error:
-        users.account(GroupUser(claims), other())
+        users.make_account(GroupUser(claims), other())
     assert "s3cr3t" not in str(error.value)
 
 
 def test_an_auth_manager_that_restores_another_user_is_refused() -> None:
     with pytest.raises(AuthManagerUnsupportedError, match="restored another user"):
-        users.account(GroupUser({"sub": "bob"}), other(sub="admin"))
+        users.make_account(GroupUser({"sub": "bob"}), other(sub="admin"))
 
 
 def test_another_auth_manager_finds_nobody_by_name() -> None:

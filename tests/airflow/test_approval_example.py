@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
-from lark_provider.callbacks.http.stores import configured_sinks, question_lookup
+from lark_provider.callbacks.http.stores import configured_sinks, make_question_lookup
 from lark_provider.storage import migrate, urls
 from tests.airflow.card_callbacks.clicks_and_cards import buttons, messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
@@ -40,7 +40,7 @@ def test_a_stranger_is_rejected_and_the_approver_goes_on(
         keys,
         configured_sinks(database_url=database_url)[0],
         endpoint=Endpoint(),
-        questions=question_lookup(database_url),
+        questions=make_question_lookup(database_url),
     )
     conf = json.dumps({"chat_id": CHAT, "approvers": ["ou_emulator0001_alice"]})
     command = [sys.executable, "-m", "airflow", "dags", "test", "approve_publish", "--conf", conf]

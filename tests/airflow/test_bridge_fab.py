@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.hitl.delivery import DeliveredClick
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Person
@@ -123,7 +123,7 @@ def person(place: BridgeSetup, name: str) -> Person:
 def link(place: BridgeSetup, name: str) -> None:
     """Link a person as they do it themselves, with their session in Airflow."""
     who = person(place, name)
-    code = LinkCodes(place.people).new(who)
+    code = LinkCodes(place.people).create(who)
     with httpx.Client(base_url=place.airflow.url, timeout=60) as client:
         response = client.post("/auth/token", json={"username": name, "password": name})
         assert response.is_success, response.text
@@ -212,22 +212,22 @@ def test_a_forged_click_is_refused_without_a_reason_and_logged(place: BridgeSetu
         app_id=place.bob.app_id,
         tenant_key=place.bob.tenant_key,
         operator=Operator(place.bob.open_id, tenant_key=place.bob.tenant_key),
-        action=Action(tag="button", value=button_value(card.key, "answer", option="Approve")),
+        action=Action(tag="button", value=make_button_value(card.key, "answer", option="Approve")),
         message_id=message_id,
         chat_id=CHAT,
         clicked_at=datetime.now(UTC),
     )
-    body, url = click.body(), place.airflow.url + CLICK_PATH
+    body, url = click.encode_body(), place.airflow.url + CLICK_PATH
     forged = BridgeSecrets("another-secret-of-at-least-32-bytes-for-sure")
     before = place.airflow.log().count("Unproven click refused")
-    for headers in ({}, forged.headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)):
+    for headers in ({}, forged.make_headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)):
         refused = httpx.post(url, content=body, headers=dict(headers), timeout=60)
         assert (refused.status_code, refused.json()) == (401, {})
     place.wait(lambda: place.airflow.log().count("Unproven click refused") == before + 2)
     assert place.task("asks", run_id)["state"] == "awaiting_input"
     assert owners(place, "update_hitl_detail", run_id) == []
     # The same click with the bridge's own signature counts.
-    proof = BridgeSecrets(SECRET).headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
+    proof = BridgeSecrets(SECRET).make_headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
     taken = httpx.post(url, content=body, headers=dict(proof), timeout=60)
     assert taken.json()["outcome"] == "answered"
 

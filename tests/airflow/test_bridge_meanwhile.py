@@ -12,7 +12,7 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from tests.airflow.bridge_place import BridgeSetup, click, find_card, path, versions, wait_until_applied
 from tests.airflow.conftest import AirflowHome
 from tests.bridge.builders import execute
@@ -122,7 +122,7 @@ def test_the_questions_that_a_shorter_mapped_task_has_no_more_are_withdrawn(plac
     assert click(place, "shrinks number 0?")["outcome"] == "answered"
     place.wait(lambda: states(place, "shrinks", run)[2] == "removed")
     # A bridge may have closed the card by now; bob's client still shows it as it was.
-    action = {"tag": "button", "value": button_value(card.key, "answer", option="Yes")}
+    action = {"tag": "button", "value": make_button_value(card.key, "answer", option="Yes")}
     gone = wait_until_applied(place, place.lark.click(last["message_id"], "bob", action=action)["event_id"])
     assert gone["outcome"] in {"over", "superseded"}
     place.wait(lambda: len(ends(place, "shrinks")) == 3, 400)

@@ -155,5 +155,5 @@ def test_messages_are_recorded_and_their_policy_passed_on(
     tell = LarkSendMessageOperator(task_id="t", receiver_id=CHAT, content="hi", on_unknown="skip")
     sent = tell.execute(context())
     assert tell.execute(context(try_number=2)) == sent
-    (entry,) = ledger_admin.entries(urls.parse(database, "test"))
+    (entry,) = ledger_admin.list_entries(urls.parse(database, "test"))
     assert (entry.kind, entry.state, entry.result["message_id"]) == ("message", "done", sent)

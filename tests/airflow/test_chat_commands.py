@@ -18,7 +18,7 @@ from lark_emulator import Emulator
 
 from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import ROLES, SECRET, SIMPLE, ApiServer
 from tests.failures.waiting import wait_until
@@ -114,7 +114,7 @@ class Place:
         return self.lark.say(user, text, **options)
 
     def row(self, message_id: str) -> Any:
-        with engine(self.server.database).connect() as connection:
+        with get_engine(self.server.database).connect() as connection:
             wanted = sa.select(chat_commands).where(chat_commands.c.message_id == message_id)
             return connection.execute(wanted).one_or_none()
 
@@ -170,7 +170,7 @@ def test_a_run_is_started_as_the_person_and_its_end_is_told_in_the_thread(place:
     wait_until(lambda: place.row(said["message_id"]).state == "done", SECONDS)
     # A process that was killed after it had answered, and before it recorded that, answers again.
     for state in ("decided", "ended"):
-        with engine(place.server.database).begin() as connection:
+        with get_engine(place.server.database).begin() as connection:
             connection.execute(
                 chat_commands.update()
                 .where(chat_commands.c.message_id == said["message_id"])

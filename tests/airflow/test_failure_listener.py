@@ -164,7 +164,7 @@ def test_a_failure_goes_by_route_through_the_outbox(
     [card] = messages(lark)
     assert "no orders in try 2" in card, printed
     assert "load_orders" in card
-    with migrate.ready_engine(urls.parse(database_url, "database_url")).connect() as connection:
+    with migrate.prepare_engine(urls.parse(database_url, "database_url")).connect() as connection:
         [row] = connection.execute(text("SELECT state FROM outbox")).all()
         [incident] = connection.execute(text("SELECT receiver, dag_id FROM incidents")).all()
     assert row.state == "delivered"
@@ -211,13 +211,13 @@ def test_a_task_with_a_notifier_is_not_reported_twice(run: Any, lark: Emulator) 
 
 def test_it_is_off_unless_configured(run: Any, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LARK_FAILURE_LISTENER", raising=False)
-    assert listener.listeners() == []
+    assert listener.list_listeners() == []
     for setting, is_on in [("1", True), ("True", True), ("0", False), ("maybe", False)]:
         monkeypatch.setenv("LARK_FAILURE_LISTENER", setting)
-        assert bool(listener.listeners()) is is_on
+        assert bool(listener.list_listeners()) is is_on
     monkeypatch.delenv("LARK_FAILURE_LISTENER")
     monkeypatch.setenv("AIRFLOW__LARK__FAILURE_LISTENER", "True")
-    [registered] = listener.listeners()
+    [registered] = listener.list_listeners()
     assert isinstance(registered, ModuleType)
 
 

@@ -17,7 +17,7 @@ from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.bridge_tables import people as table
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import People, Person
 from lark_provider.support.throttle import Throttle
@@ -61,7 +61,7 @@ def open_id(lark: Emulator, name: str) -> str:
 def link(people: People, lark: Emulator, name: str, user: str) -> None:
     airflow_user = users.find_by_name(user)
     assert airflow_user is not None
-    people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.account(airflow_user))
+    people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.make_account(airflow_user))
 
 
 def who(resolved: ActingUser | PersonRefusal) -> tuple[str, str]:
@@ -131,7 +131,7 @@ def test_an_altered_link_is_an_error_and_links_again(
     people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
     link(people, lark, "alice", "bob")
-    with transaction(migrate.ready_engine(people.url)) as connection:
+    with hold_transaction(migrate.prepare_engine(people.url)) as connection:
         connection.execute(sa.update(table).values(user_id="alice"))
     assert refusal(resolve()).outcome == "unlinked"
     assert any(

@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from tests.airflow.browser import Browser
 from tests.airflow.conftest import AirflowHome
 from tests.airflow.link_server import HOST, LinkServer
@@ -42,7 +42,7 @@ def server(airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(autouse=True)
 def _nobody_is_linked(server: LinkServer) -> None:
-    for linked in server.people.listing():
+    for linked in server.people.list_links():
         server.people.revoke(linked.person.open_id)
 
 
@@ -255,7 +255,7 @@ def test_an_expired_code_is_a_readable_page(server: LinkServer) -> None:
     code = server.code("alice")
     with server.visitor("bob", **{"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}) as client:
         proof_value = proof(open_link(client, code))
-        with transaction(migrate.ready_engine(server.database)) as connection:
+        with hold_transaction(migrate.prepare_engine(server.database)) as connection:
             past = datetime.now(UTC) - timedelta(seconds=1)
             connection.execute(sa.update(link_codes).values(until=past))
         answer = confirm(server, client, proof_value)

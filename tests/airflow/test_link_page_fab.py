@@ -118,7 +118,7 @@ def test_a_browser_logs_in_to_fab_and_links(server: LinkServer, tmp_path: Path) 
 
 
 def test_users_of_fab_are_restored_while_they_are_active(server: LinkServer) -> None:
-    for linked in server.people.listing():
+    for linked in server.people.list_links():
         server.people.revoke(linked.person.open_id)
     with server.visitor("bob") as client:
         client.get("/lark/link", params={"code": server.code("alice")})

@@ -22,7 +22,7 @@ from lark_provider.operators import (
     LarkSendMessageOperator,
     LarkUpdateMessageOperator,
 )
-from lark_provider.operators.links import LarkBitableLink, LarkChatLink, bitable_url, chat_url
+from lark_provider.operators.links import LarkBitableLink, LarkChatLink, make_bitable_url, make_chat_url
 from tests.airflow.conftest import CHAT, connection
 
 Context = Callable[..., Any]
@@ -176,9 +176,9 @@ def test_every_lark_gets_a_link_and_a_private_one_none_to_the_public_one(
     ],
 )
 def test_links_of_any_base_url(base_url: str, web_domain: str, chat: str, base: str) -> None:
-    assert chat_url(base_url, "oc_1", web_domain) == f"{chat}/client/chat/open?openChatId=oc_1"
-    assert bitable_url(base_url, "app", "tbl", web_domain) == f"{base}/base/app?table=tbl"
-    assert chat_url(base_url, "", web_domain) == ""
+    assert make_chat_url(base_url, "oc_1", web_domain) == f"{chat}/client/chat/open?openChatId=oc_1"
+    assert make_bitable_url(base_url, "app", "tbl", web_domain) == f"{base}/base/app?table=tbl"
+    assert make_chat_url(base_url, "", web_domain) == ""
 
 
 @pytest.mark.parametrize("named", ["feishu.cn", " https://feishu.cn/ "])
@@ -188,7 +188,7 @@ def test_the_connection_names_where_pages_are(
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra={"web_domain": named}))
     send = LarkSendMessageOperator(task_id="t", receiver_id=CHAT, content="hi")
     send.execute(context())
-    assert LarkChatLink().get_link(send, ti_key=None) == chat_url("https://open.feishu.cn", CHAT)
+    assert LarkChatLink().get_link(send, ti_key=None) == make_chat_url("https://open.feishu.cn", CHAT)
 
 
 @pytest.mark.parametrize("msg_type", ["text", "post", "interactive"])
@@ -216,15 +216,15 @@ def test_a_card_that_may_not_be_read_is_changed_all_the_same(lark: Emulator, con
 
 
 def test_links_open_the_right_lark() -> None:
-    assert chat_url("https://open.feishu.cn", "oc_1") == (
+    assert make_chat_url("https://open.feishu.cn", "oc_1") == (
         "https://applink.feishu.cn/client/chat/open?openChatId=oc_1"
     )
     assert (
-        bitable_url("https://open.larksuite.com", "app", "tbl")
+        make_bitable_url("https://open.larksuite.com", "app", "tbl")
         == "https://www.larksuite.com/base/app?table=tbl"
     )
     assert (
-        bitable_url("https://x", "https://x.feishu.cn/base/app?table=t", "")
+        make_bitable_url("https://x", "https://x.feishu.cn/base/app?table=t", "")
         == "https://x.feishu.cn/base/app?table=t"
     )
     assert LarkChatLink().name == "Lark chat"
@@ -252,7 +252,7 @@ def test_an_answer_goes_below_its_message(lark: Emulator, context: Context) -> N
     texts = lark.state()["chats"][0]["messages"]
     assert [message["parent_id"] for message in texts] == ["", first]
     (link,) = answer.operator_extra_links
-    answer.chat_link = chat_url("https://open.feishu.cn", CHAT)
+    answer.chat_link = make_chat_url("https://open.feishu.cn", CHAT)
     assert CHAT in link.get_link(answer, ti_key=None)
     with pytest.raises(AirflowFailException, match="receiver_id"):
         LarkSendMessageOperator(task_id="c", content="to nobody").execute(context())

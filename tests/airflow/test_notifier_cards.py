@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_left_out() -> None:
     run_event = read({"ti": Broken(), "exception": Unprintable()})
     assert (run_event.dag_id, run_event.log_url, run_event.error_type) == ("d", "", "Unprintable")
     assert read({}).dag_id == ""
-    assert cards.card(read({}), "en")["schema"] == "2.0"
+    assert cards.make_card(read({}), "en")["schema"] == "2.0"
 
 
 def test_the_traceback_begins_where_the_task_runner_calls_other_code() -> None:
@@ -125,14 +125,14 @@ def test_every_event_has_a_card_and_lines_in_each_language(language: Any, event:
     run_event = RunEvent(
         event, "d", "r+1", "t", owners=("alice",), try_number=2, tries=3, log_url=LOG, run_url="http://run"
     )
-    card = cards.card(run_event, language)
+    card = cards.make_card(run_event, language)
     assert texts.translate(language, event) in card["header"]["title"]["content"]
     assert "alice" in render(card)
     assert "(http://run)" in render(card)
     assert ("[Log]" in render(card) or "[查看日志]" in render(card)) == (
         event not in {"deadline", "dag_success"}
     )
-    assert cards.lines(run_event, language).startswith(texts.translate(language, event))
+    assert cards.format_lines(run_event, language).startswith(texts.translate(language, event))
 
 
 def test_a_failure_card_says_what_one_needs() -> None:
@@ -141,7 +141,7 @@ def test_a_failure_card_says_what_one_needs() -> None:
         "exception": make_raised("boom"),
         "task": SimpleNamespace(owner="alice"),
     }
-    card = cards.card(read(context), "en")
+    card = cards.make_card(read(context), "en")
     assert card["header"]["template"] == "red"
     for part in ("**Owner** alice", "**Try** 2 of 3", "ValueError: boom", "Traceback", f"[Log]({LOG})"):
         assert part in render(card)
@@ -160,7 +160,7 @@ def test_a_long_traceback_keeps_head_and_tail_and_fits(text: str) -> None:
     context = {"ti": ti(state="failed", task_id="t" * 250), "exception": make_raised(f"HEAD{text}TAIL")}
     run_event = read(context)
     many = tuple(Failure(f"task_{n}" * 12, 1, "e" * 160, LOG + "x" * 500) for n in range(MAX_FAILURES))
-    card = cards.card(run_event, "zh", Incident(count=99, failures=many))
+    card = cards.make_card(run_event, "zh", Incident(count=99, failures=many))
     size = len(json.dumps(card, ensure_ascii=False).encode())
     assert 3_000 < size <= MAX_BYTES < MAX_CARD_BYTES
     assert "Traceback" in render(card)
@@ -190,7 +190,9 @@ def test_shortening() -> None:
 
 def test_foreign_words_are_no_markup() -> None:
     evil = "</font> <at id=all></at> [x](http://evil) ``` ![y](img_1)"
-    card = cards.card(read({"ti": ti(state="failed", task_id=evil), "exception": make_raised(evil)}), "en")
+    card = cards.make_card(
+        read({"ti": ti(state="failed", task_id=evil), "exception": make_raised(evil)}), "en"
+    )
     contents = [element["content"] for element in card["body"]["elements"]]
     assert not any(
         "<at" in content or "](http://evil)" in content.replace("&#", "") for content in contents[:1]
@@ -202,7 +204,7 @@ def test_foreign_words_are_no_markup() -> None:
 
 def test_secrets_are_masked() -> None:
     context = {"ti": ti(state="failed"), "exception": make_raised("app_secret=abcdef and t-0123456789abcdef")}
-    card = render(cards.card(read(context, clean=redact), "en"))
+    card = render(cards.make_card(read(context, clean=redact), "en"))
     assert "***" in card
     assert "abcdef" not in card
 
@@ -265,11 +267,13 @@ def test_the_card_of_an_incident_lists_its_tasks() -> None:
     now = Incident(
         ("om_1",), 3, (Failure("a", 2, "E: boom", LOG), Failure("b", recovered=True)), run_failed=False
     )
-    text = render(cards.card(failure("a"), "en", now))
+    text = render(cards.make_card(failure("a"), "en", now))
     assert "3 failures" in text
     assert "❌ a (Try 2) E: boom [Log]" in text
     assert "✅ ~~b~~" in text
-    over = cards.card(failure("b", event="success"), "zh", Incident(("om_1",), 3, now.failures, over=True))
+    over = cards.make_card(
+        failure("b", event="success"), "zh", Incident(("om_1",), 3, now.failures, over=True)
+    )
     assert over["header"]["template"] == "green"
     assert "已恢复" in over["header"]["title"]["content"]
 
@@ -288,5 +292,5 @@ def test_whom_a_notification_names() -> None:
     assert resolve(["team", "all", "ou_9"], (), known).ids == ("ou_2", "ou_1", "all", "ou_9")
     assert resolve(["odd", "evil"], (), known) == Mentions(names=("odd", "evil"))
     assert resolve((), ["alice"], known) == Mentions()
-    line = Mentions(("ou_1",), ("a@b.c",), ("<x>",)).markdown()
+    line = Mentions(("ou_1",), ("a@b.c",), ("<x>",)).render_markdown()
     assert line == "<at id=ou_1></at> <at email=a@b.c></at> @&#60;x&#62;"

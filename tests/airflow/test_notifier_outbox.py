@@ -16,7 +16,7 @@ from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import bridge_tables as tables
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.outbox import Outbox
 from tests.airflow.conftest import connection
 from tests.airflow.notifier.contexts import context, make_dag_context, make_notifier, read_messages, titles
@@ -42,7 +42,7 @@ def output(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
 
 
 def states() -> list[str]:
-    with transaction(engine(urls.database()), reading=True) as connected:
+    with hold_transaction(get_engine(urls.database()), reading=True) as connected:
         return sorted(connected.scalars(sa.select(tables.outbox.c.state)))
 
 
@@ -165,7 +165,7 @@ def test_without_the_tables_it_is_sent_directly(lark: Emulator, output: Callable
 
 def test_a_muted_task_is_not_reported(lark: Emulator, output: Callable[[], str]) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
-    with transaction(engine(urls.database())) as connected:
+    with hold_transaction(get_engine(urls.database())) as connected:
         row = {"dag_id": "d", "task_id": "t", "muted_by": "{}", "until": until}
         connected.execute(tables.mutes.insert().values(row))
     make_notifier()(context())

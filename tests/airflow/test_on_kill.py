@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
-from lark_provider.operators.question_cards import question_card
+from lark_provider.operators.question_cards import render_question_card
 from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.inbox import Inbox
@@ -61,7 +61,7 @@ def ask(lark: Emulator, url: URL, count: int) -> list[TaskQuestion]:
             question = Question(receiver=CHAT, title=f"Question {number}", options={"yes": "Yes"})
             task_question = Waits(url).claim(Draft(origin, question, lark.app_id)).question
             sent = client.messaging.send_card(
-                CHAT, question_card(question, task_question.id), idempotency_key=task_question.id
+                CHAT, render_question_card(question, task_question.id), idempotency_key=task_question.id
             )
             questions.append(
                 Waits(url).record_sent(task_question.id, sent.data["message_id"]) or task_question
@@ -79,7 +79,7 @@ def test_a_task_that_is_cleared_or_marked_withdraws_its_question(
     lark: Emulator, url: URL, triggerer: Triggerer
 ) -> None:
     questions = ask(lark, url, 4)
-    triggerer.defer([question.id for question in questions], Inbox(url).database_id())
+    triggerer.defer([question.id for question in questions], Inbox(url).read_database_id())
     triggerer.start()
     wait_until(lambda: all(count_started(triggerer, number) for number in range(4)), 120)
     # Before a task is cleared: Airflow builds its API at the first query, and does nothing else meanwhile.
@@ -105,7 +105,7 @@ def test_a_triggerer_whose_waits_another_one_took_over_leaves_their_questions_op
     lark: Emulator, url: URL, triggerer: Triggerer
 ) -> None:
     questions = ask(lark, url, 1)
-    triggerer.defer([questions[0].id], Inbox(url).database_id())
+    triggerer.defer([questions[0].id], Inbox(url).read_database_id())
     triggerer.start()
     wait_until(lambda: count_started(triggerer, 0) == 1, 300)
     triggerer.freeze()

@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from lark_provider.errors import OutcomeUnknownError, RateLimitError
-from lark_provider.hooks.task import attempt_key
+from lark_provider.hooks.task import make_attempt_key
 from lark_provider.operators import LarkBitableBulkInsertOperator, LarkSendMessageOperator
 from tests.airflow.conftest import CHAT, connection
 
@@ -68,9 +68,9 @@ def test_another_run_task_or_map_index_is_another_message(
 
 
 def test_the_key_names_app_and_lark(context: Context) -> None:
-    key = attempt_key(context(), LarkServiceClient("cli_1", "s"), "message")
-    other = attempt_key(context(), LarkServiceClient("cli_2", "s"), "message")
-    elsewhere = attempt_key(context(), LarkServiceClient("cli_1", "s", base_url="lark"), "message")
+    key = make_attempt_key(context(), LarkServiceClient("cli_1", "s"), "message")
+    other = make_attempt_key(context(), LarkServiceClient("cli_2", "s"), "message")
+    elsewhere = make_attempt_key(context(), LarkServiceClient("cli_1", "s", base_url="lark"), "message")
     assert len({key, other, elsewhere}) == 3
 
 

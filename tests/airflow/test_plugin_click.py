@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from lark_provider.plugins.signed import MAX_AT_ONCE
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.commands.delivery import COMMAND_PATH, DeliveredCommand
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.hitl.proof import (
     CHECK_EVENT,
@@ -27,7 +27,7 @@ from lark_provider.protocol.hitl.proof import (
 )
 from lark_provider.storage.bridge_tables import applied_clicks, link_codes
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.api_server import APP, SIMPLE, TENANT, ApiServer, Asked
 from tests.failures.waiting import wait_until
@@ -49,7 +49,7 @@ def outcome(server: ApiServer, pending: Asked, user: str = "bob", **changes: Any
 
 
 def read_recorded(server: ApiServer, event_id: str) -> list[sa.Row[Any]]:
-    with engine(server.database).connect() as connection:
+    with get_engine(server.database).connect() as connection:
         wanted = sa.select(applied_clicks).where(applied_clicks.c.event_id == event_id)
         return list(connection.execute(wanted).all())
 
@@ -79,7 +79,7 @@ def test_a_click_delivered_again_has_the_same_result(server: ApiServer) -> None:
     assert first.json()["outcome"] == "answered"
     assert server.deliver(click).json() == first.json()
     # The answer was written, and the process died before it recorded the result.
-    with engine(server.database).begin() as connection:
+    with get_engine(server.database).begin() as connection:
         connection.execute(sa.delete(applied_clicks).where(applied_clicks.c.event_id == click.event_id))
     again = server.deliver(click)
     assert (again.status_code, again.json()["outcome"]) == (200, "answered")
@@ -92,19 +92,19 @@ def test_a_click_delivered_again_has_the_same_result(server: ApiServer) -> None:
 def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> None:
     pending = server.ask()
     click = server.click(pending, "bob")
-    body, now = click.body(), int(time.time())
-    good = server.secrets.headers("POST", CLICK_PATH, now, click.event_id, body)
+    body, now = click.encode_body(), int(time.time())
+    good = server.secrets.make_headers("POST", CLICK_PATH, now, click.event_id, body)
     forged = BridgeSecrets("another-secret-of-at-least-32-bytes-for-sure")
     tried = [
         (body, {}),
         (body, good | {SIGNATURE_HEADER: "0" * 64}),
-        (body, forged.headers("POST", CLICK_PATH, now, click.event_id, body)),
+        (body, forged.make_headers("POST", CLICK_PATH, now, click.event_id, body)),
         (body.replace(b"Approve", b"Reject!"), good),
-        (body, server.secrets.headers("PUT", CLICK_PATH, now, click.event_id, body)),
-        (body, server.secrets.headers("POST", "/lark/other", now, click.event_id, body)),
-        (body, server.secrets.headers("POST", CLICK_PATH, now - 61, click.event_id, body)),
-        (body, server.secrets.headers("POST", CLICK_PATH, now + 90, click.event_id, body)),
-        (body, server.secrets.headers("POST", CLICK_PATH, now, "another-event", body)),
+        (body, server.secrets.make_headers("PUT", CLICK_PATH, now, click.event_id, body)),
+        (body, server.secrets.make_headers("POST", "/lark/other", now, click.event_id, body)),
+        (body, server.secrets.make_headers("POST", CLICK_PATH, now - 61, click.event_id, body)),
+        (body, server.secrets.make_headers("POST", CLICK_PATH, now + 90, click.event_id, body)),
+        (body, server.secrets.make_headers("POST", CLICK_PATH, now, "another-event", body)),
     ]
     for content, headers in tried:
         refused = server.post(content, headers)
@@ -115,8 +115,8 @@ def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> No
 
 def test_the_delivery_of_a_check_is_not_an_error_and_answers_nothing(server: ApiServer) -> None:
     pending, unreadable = server.ask(), server.log().count("Delivered click is unreadable")
-    for body in (b"{}", server.click(pending, "bob").body()):
-        headers = server.secrets.headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
+    for body in (b"{}", server.click(pending, "bob").encode_body()):
+        headers = server.secrets.make_headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
         assert server.post(body, headers).json()["outcome"] == "invalid"
     wait_until(lambda: server.log().count("Delivery of clicks checked") >= 2)
     assert server.log().count("Delivered click is unreadable") == unreadable
@@ -161,14 +161,14 @@ def test_who_is_not_linked_gets_a_link_that_is_not_recorded(server: ApiServer) -
     assert again.json()["link_url"] not in {None, done.json()["link_url"]}
     page = server.http.get(again.json()["link_url"].removeprefix(server.url))
     assert page.status_code == 303
-    with engine(server.database).connect() as connection:
+    with get_engine(server.database).connect() as connection:
         codes = connection.execute(sa.select(link_codes.c.open_id)).scalars().all()
     assert codes.count("ou_stranger") == 2
 
 
 def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
     pending = server.ask()
-    value = button_value("0" * 64, "answer", option="Approve")
+    value = make_button_value("0" * 64, "answer", option="Approve")
     for changes in (
         {"app_id": "cli_other"},
         {"message_id": "om_other"},
@@ -182,7 +182,7 @@ def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
 def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(server: ApiServer) -> None:
     pending = server.ask()
     assert outcome(server, pending, option="Maybe") == (400, "invalid")
-    value = button_value(pending.card, "answer")
+    value = make_button_value(pending.card, "answer")
     assert outcome(server, pending, action=Action(value=value)) == (400, "invalid")
     assert not server.answer_of(pending)["response_received"]
 
@@ -192,7 +192,9 @@ def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
     (field,) = form_fields(PARAMS)
 
     def submit(text: str) -> Action:
-        return Action(value=button_value(pending.card, "answer", option="OK"), form_value={field.key: text})
+        return Action(
+            value=make_button_value(pending.card, "answer", option="OK"), form_value={field.key: text}
+        )
 
     for wrong in ("many", "10", "0"):
         done = server.deliver(server.click(pending, "bob", action=submit(wrong)))
@@ -209,7 +211,7 @@ def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
     pending = server.ask(params=params, options=["OK"])
     (field,) = form_fields(params)
     action = Action(
-        value=button_value(pending.card, "answer", option="OK"), form_value={field.key: '{"a": 1}'}
+        value=make_button_value(pending.card, "answer", option="OK"), form_value={field.key: '{"a": 1}'}
     )
     done = server.deliver(server.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
@@ -253,7 +255,7 @@ def test_a_click_before_the_time_is_delivered_again(server: ApiServer) -> None:
 
 def test_a_task_that_failed_after_its_answer_is_asked_again(server: ApiServer) -> None:
     pending = server.ask(state="failed")
-    action = Action(value=button_value(pending.card, "ask_again"))
+    action = Action(value=make_button_value(pending.card, "ask_again"))
     assert outcome(server, pending, "eve", action=action) == (403, "forbidden")
     done = server.deliver(server.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (200, "retried"), done.text
@@ -287,8 +289,8 @@ def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
 def command(server: ApiServer, user: str = "bob") -> tuple[int, str]:
     """Deliver the command that starts a run, and return what became of it."""
     typed = DeliveredCommand(APP, TENANT, f"ou_{user}", f"om_{uuid.uuid4().hex}", "run", "many")
-    body = typed.body()
-    headers = server.secrets.headers("POST", COMMAND_PATH, int(time.time()), typed.message_id, body)
+    body = typed.encode_body()
+    headers = server.secrets.make_headers("POST", COMMAND_PATH, int(time.time()), typed.message_id, body)
     done = server.http.post(COMMAND_PATH, content=body, headers=dict(headers))
     return done.status_code, done.json()["outcome"]
 

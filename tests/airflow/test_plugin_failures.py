@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lark_provider.api.cards.airflow.failure_actions import MUTE_HOURS
 from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.hitl.delivery import DeliveredClick
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.incidents.shown import IncidentPlace
@@ -51,7 +51,7 @@ class Failed:
 
     def click(self, user: str, action: str, option: str | None = None) -> DeliveredClick:
         base = self.server.click(Asked(None, self.key, "om_failures"), user)  # type: ignore[arg-type]  # no question
-        value: dict[str, Any] = button_value(self.key, action)  # type: ignore[arg-type]  # or one that it is not
+        value: dict[str, Any] = make_button_value(self.key, action)  # type: ignore[arg-type]  # or one that it is not
         return replace(base, action=Action(value=value, option=option), event_id=uuid.uuid4().hex)
 
     def do(self, user: str, action: str, option: str | None = None) -> tuple[int, dict[str, Any]]:

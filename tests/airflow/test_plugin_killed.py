@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 
 from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.hitl.delivery import DeliveredClick
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from tests.airflow.api_server import APP, APP_SECRET, ApiServer
 from tests.airflow.test_plugin_failures import Failed
 from tests.bridge.builders import execute
@@ -140,7 +140,7 @@ def test_what_another_person_cleared_meanwhile_is_not_told_as_ones_own(servers: 
 
 def test_a_question_that_is_asked_again_is_told_as_cleared(servers: Servers) -> None:
     pending = servers.now.ask(state="failed")
-    action = Action(value=button_value(pending.card, "ask_again"))
+    action = Action(value=make_button_value(pending.card, "ask_again"))
     done = servers.kill_before_the_result(servers.now.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (200, "retried"), done.text
     task = servers.now.call("GET", f"/api/v2{pending.question.task.path}").json()

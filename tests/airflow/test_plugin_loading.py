@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from lark_provider.plugins import settings
-from lark_provider.plugins.plugin import LarkPlugin, guard_middleware, lark
+from lark_provider.plugins.plugin import LarkPlugin, guard_middleware, serve_lark
 from lark_provider.protocol.hitl.proof import CLICK_PATH
 from tests.package.test_imports import list_loaded
 
@@ -23,7 +23,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 def statuses(method: str = "POST") -> list[int]:
     """What Airflow's application answers with the plugin mounted as Airflow mounts it."""
-    app = Starlette(routes=[Mount("/lark", lark)])
+    app = Starlette(routes=[Mount("/lark", serve_lark)])
 
     async def ask() -> list[int]:
         transport = httpx.ASGITransport(app=app)
@@ -105,7 +105,7 @@ def test_a_wrong_setting_is_logged_once_until_it_changes(
     logged = []
     for text in secrets:
         monkeypatch.setenv("LARK_BRIDGE_SECRET", text)
-        assert (settings.active() is not None) == (text == SECRET)
+        assert (settings.find_active_secrets() is not None) == (text == SECRET)
         logged.append(len(caplog.records))
     assert logged == [1, 1, 2, 2, 2, 3, 3, 4, 4]
 

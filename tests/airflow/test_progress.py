@@ -16,7 +16,7 @@ def test_a_line_every_five_seconds(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock(100.0)
     progress = Progress(logging.getLogger("task"), clock=clock)
     with caplog.at_level("INFO", "task"):
-        for _ in progress.reading(range(24)):
+        for _ in progress.track_rows(range(24)):
             clock.now += 0.5
         progress.wrote(0, 1_000)
         for done in range(100, 1_001, 100):
@@ -40,7 +40,7 @@ def test_it_stops_between_rows_and_between_batches() -> None:
         finally:
             closed.append(True)
 
-    reader = progress.reading(rows())
+    reader = progress.track_rows(rows())
     assert next(reader) == 0
     progress.stop()
     with pytest.raises(AirflowException, match="stopped by Airflow"):

@@ -42,7 +42,7 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
             async def scan_all() -> list[Any]:
                 # As if both were missing in the pages of a search, while others wrote.
                 batch = ScanBatch(scanner, dict.fromkeys((existing, gone), (DELETED, None)))
-                payloads = [payload async for payload in scanner.payloads(batch)]
+                payloads = [payload async for payload in scanner.iterate_payloads(batch)]
                 return [
                     (record["record_id"], record["change"]) for part in payloads for record in part["records"]
                 ]

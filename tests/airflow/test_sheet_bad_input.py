@@ -21,7 +21,7 @@ from lark_provider.errors import ConflictError, InvalidRequestError, LarkError, 
 from lark_provider.errors import PermissionDeniedError as Denied
 from lark_provider.storage import migrate, urls
 from lark_provider.transfers import SqlToLarkSheetOperator
-from lark_provider.transfers.database import sql_hook
+from lark_provider.transfers.database import get_sql_hook
 from tests.airflow.sql import Database
 from tests.cli.conftest import Run, run
 
@@ -218,6 +218,6 @@ def _arguments(case: Case, token: str, options: dict[str, Any]) -> list[str]:
 
 def _table(database: Database, rows: list[dict[str, Any]]) -> None:
     database.run("CREATE TABLE source (no REAL, name TEXT)")
-    with closing(sql_hook(database.conn_id).get_conn()) as connection:
+    with closing(get_sql_hook(database.conn_id).get_conn()) as connection:
         connection.executemany("INSERT INTO source VALUES (?, ?)", [list(row.values()) for row in rows])
         connection.commit()

@@ -122,7 +122,7 @@ def test_a_spreadsheet_that_changes_is_read_again(
     sheets = LarkServiceClient().clouddoc.sheets
     sheets.write(link, "A1", [["no", "paid"], *([f"A-{number}", number] for number in range(15_000))])
     operator = copy(sqlite, link, range="A1:B15001")
-    read, changes = operator._rows, iter([True])
+    read, changes = operator._iterate_rows, iter([True])
 
     def rows(columns: Any) -> Any:
         for number, row in enumerate(read(columns)):
@@ -130,7 +130,7 @@ def test_a_spreadsheet_that_changes_is_read_again(
                 sheets.write(link, "B2", [[7]])
             yield row
 
-    operator._rows = rows  # type: ignore[method-assign]
+    operator._iterate_rows = rows  # type: ignore[method-assign]
     assert operator.execute(context()) == {"rows": 15_000, "deleted": 0}
     assert sqlite.read("SELECT paid FROM orders WHERE no = 'A-0'") == [(7,)]
 

@@ -22,7 +22,7 @@ from lark_provider.api.clouddoc import fields
 from lark_provider.errors import InvalidRequestError
 from lark_provider.storage import migrate, urls
 from lark_provider.transfers import LarkBitableToSqlOperator, SqlToLarkBitableOperator
-from lark_provider.transfers.database import is_ordered, select, sql_hook
+from lark_provider.transfers.database import get_sql_hook, is_ordered, select
 from tests.airflow.sql import SQLITE, Database, table
 
 Context = Callable[..., Any]
@@ -219,7 +219,7 @@ def test_a_task_that_is_ended_stops_after_the_chunk_in_flight(
 
 
 def test_memory_stays_flat(postgres: Database) -> None:
-    hook = sql_hook(postgres.conn_id)
+    hook = get_sql_hook(postgres.conn_id)
     peaks = []
     for count in (20_000, 200_000):
         sql = f"SELECT i, repeat('x', 100) AS text FROM generate_series(1, {count}) AS i"  # noqa: S608 - a number
@@ -239,7 +239,7 @@ def test_the_order_of_a_query() -> None:
 
 
 def test_a_cursor_is_closed_when_the_reader_stops(sqlite: Database) -> None:
-    reader = select(sql_hook(sqlite.conn_id), "SELECT 1 AS a")
+    reader = select(get_sql_hook(sqlite.conn_id), "SELECT 1 AS a")
     assert [next(reader), tuple(next(reader))] == [["a"], (1,)]
     reader.close()
     with sqlite3.connect(sqlite.path) as connection:

@@ -17,7 +17,7 @@ from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.bridge_tables import outbox
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.outbox import Outbox
 from tests.airflow.browser import Browser
 from tests.airflow.conftest import CHAT, AirflowHome, connection
@@ -225,7 +225,7 @@ def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(
     card = card_of(chat, "crowd")
     assert all(text in card for text in wanted)
     assert "(30)" in card
-    with transaction(engines.engine(urls.parse(outbox_url, "test")), reading=True) as connected:
+    with hold_transaction(engines.get_engine(urls.parse(outbox_url, "test")), reading=True) as connected:
         given_up = sa.select(outbox.c.reason).where(outbox.c.state.not_in(["delivered", "superseded"]))
         assert list(connected.scalars(given_up)) == []
 

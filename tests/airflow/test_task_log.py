@@ -12,7 +12,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.notifications import LarkNotifier
-from lark_provider.notifications.task_log import Ending, ending
+from lark_provider.notifications.task_log import Ending, read_ending
 from lark_provider.protocol.incidents.changes import apply_event, merge_incidents
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
@@ -64,8 +64,8 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
 def test_a_killed_process_and_an_exception_are_read(log: Log) -> None:
     log("killed", "not JSON", {"event": "started"}, KILLED)
     log("raises", OWN, RAISED, LATER, {"event": "::endgroup::"})
-    assert ending("d", "r", "killed", -1, 1) == Ending(signal="SIGKILL")
-    assert ending("d", "r", "raises", -1, 1) == Ending(
+    assert read_ending("d", "r", "killed", -1, 1) == Ending(signal="SIGKILL")
+    assert read_ending("d", "r", "raises", -1, 1) == Ending(
         error_type="ValueError",
         error="on purpose",
         traceback="Traceback (most recent call last):\n"
@@ -76,7 +76,7 @@ def test_a_killed_process_and_an_exception_are_read(log: Log) -> None:
 def test_the_last_try_is_read_unless_one_is_named(log: Log) -> None:
     log("t", KILLED, map_index=3, number=1)
     log("t", RAISED, map_index=3, number=2)
-    last, first = ending("d", "r", "t", 3), ending("d", "r", "t", 3, 1)
+    last, first = read_ending("d", "r", "t", 3), read_ending("d", "r", "t", 3, 1)
     assert last is not None
     assert first is not None
     assert (last.error_type, first.signal) == ("ValueError", "SIGKILL")
@@ -95,9 +95,9 @@ def test_the_last_try_is_read_unless_one_is_named(log: Log) -> None:
 )
 def test_a_log_that_does_not_say_is_no_ending(log: Log, lines: list[Any]) -> None:
     log("t", *lines)
-    assert ending("d", "r", "t", -1, 1) is None
-    assert ending("d", "r", "t", -1) is None
-    assert ending("d", "r", "absent", -1) is None
+    assert read_ending("d", "r", "t", -1, 1) is None
+    assert read_ending("d", "r", "t", -1) is None
+    assert read_ending("d", "r", "absent", -1) is None
 
 
 @pytest.fixture

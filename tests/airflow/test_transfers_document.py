@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 from lark_provider.operators import LarkBitableBulkInsertOperator, LarkBitableSyncOperator
 from lark_provider.operators.tables import TableOperator, WritingOperator
 from lark_provider.transfers import (
@@ -77,7 +77,7 @@ def test_the_page_names_what_exists() -> None:
     options = set(re.findall(r"--[a-z][a-z-]+", PAGE))
     shown = "".join(
         action.format_help()
-        for group in parser(["bitable"])._actions[-1].choices.values()  # type: ignore[union-attr]  # of argparse
+        for group in make_parser(["bitable"])._actions[-1].choices.values()  # type: ignore[union-attr]  # of argparse
         for action in group._actions[-1].choices.values()
     )
     assert {option for option in options if option not in shown} == set()

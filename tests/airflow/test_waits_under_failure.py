@@ -87,8 +87,8 @@ def test_all_waits_of_a_process_share_one_query_a_second(
         if statement.startswith("SELECT"):  # the pump's proof that it can store clicks is no look
             sent.append(statement)
 
-    on = engines.engine(urls.parse(database_url, "test"))
-    hub, here = Hub(database_url, rabbitmq), inbox.database_id()
+    on = engines.get_engine(urls.parse(database_url, "test"))
+    hub, here = Hub(database_url, rabbitmq), inbox.read_database_id()
     sa.event.listen(on, "before_cursor_execute", note)
     began = time.monotonic()
     futures = [hub.wait(wait(number), here) for number in range(500)]
@@ -145,7 +145,7 @@ def test_a_database_that_becomes_unavailable_is_waited_for(
     caplog.set_level(logging.WARNING, hubs.__name__)
     inbox = Inbox(urls.parse(server.url, "test"))
     hub = Hub(server.url)
-    futures = [hub.wait(wait(1), inbox.database_id())]
+    futures = [hub.wait(wait(1), inbox.read_database_id())]
     wait_until(lambda: hub._database_id is not None)
     looks, look = [], hub._check_waits
 
@@ -172,10 +172,10 @@ def test_a_database_that_becomes_unavailable_is_waited_for(
 
 def test_a_database_that_was_replaced_is_another(server: OwnPostgres) -> None:
     url = urls.parse(server.url, "test")
-    hub, before = Hub(server.url), Inbox(url).database_id()
+    hub, before = Hub(server.url), Inbox(url).read_database_id()
     old = hub.wait(wait(1), before)
     wait_until(lambda: hub._database_id == before)
-    with engines.engine(url).begin() as connection:
+    with engines.get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.meta).values(value="restored"))
     new = hub.wait(wait(2), "restored")
     with pytest.raises(ConfigurationError, match="not the database where the wait began"):
@@ -188,7 +188,7 @@ def test_a_database_that_is_frozen_holds_no_loop(
     server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", server.url)
-    waiting.hub(server.url).wait(wait(0)).cancel()  # what takes time at first is done
+    waiting.get_hub(server.url).wait(wait(0)).cancel()  # what takes time at first is done
     wait_until(lambda: not threads())
     server.pause()
     thaw = threading.Timer(30, server.resume)  # else a loop that is held would be held indefinitely
@@ -210,13 +210,13 @@ def test_a_database_that_is_frozen_holds_no_loop(
 
 
 def test_a_forked_child_waits_for_itself(server: OwnPostgres) -> None:
-    hub = waiting.hub(server.url)
+    hub = waiting.get_hub(server.url)
     future = hub.wait(wait(1))
     child = os.fork()
     if child == 0:
         try:
-            assert waiting.hub(server.url) is not hub
-            assert read_answers(waiting.hub(server.url).wait(wait(2))) == ["e2"]
+            assert waiting.get_hub(server.url) is not hub
+            assert read_answers(waiting.get_hub(server.url).wait(wait(2))) == ["e2"]
         except BaseException:  # noqa: BLE001 - a child must not run the parent's tests
             os._exit(1)
         os._exit(0)
@@ -243,7 +243,7 @@ def test_a_database_that_is_frozen_holds_no_task(
     server.pause()
     thaw = threading.Timer(30, server.resume)  # else a task that is held would be held indefinitely
     thaw.start()
-    for ask in (lambda: sensor.execute(task_context), lambda: waiting.database_id(server.url)):
+    for ask in (lambda: sensor.execute(task_context), lambda: waiting.read_database_id(server.url)):
         with pytest.raises(StorageError, match=r"did not answer within 0.5 s. Next: check") as raised:
             ask()
         assert raised.value.retryable
@@ -260,7 +260,7 @@ def test_what_nobody_expects_ends_the_waits_and_is_told(
     server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = Hub(server.url)
-    monkeypatch.setattr(hub._inbox, "answers", lambda _: 1 / 0)
+    monkeypatch.setattr(hub._inbox, "find_answers", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         hub.wait(wait(1)).result(30)
 
@@ -279,9 +279,9 @@ def test_ten_thousand_triggers_wait_in_one_process(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
     monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
-    many, clicked, here = 10_000, range(0, 10_000, 25), inbox.database_id()
-    hub = waiting.hub(database_url, rabbitmq)
-    looks, ask = list[float](), hub._inbox.answers
+    many, clicked, here = 10_000, range(0, 10_000, 25), inbox.read_database_id()
+    hub = waiting.get_hub(database_url, rabbitmq)
+    looks, ask = list[float](), hub._inbox.find_answers
 
     def time_look(waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
         began = time.monotonic()
@@ -289,7 +289,7 @@ def test_ten_thousand_triggers_wait_in_one_process(
         looks.append(time.monotonic() - began)
         return answers
 
-    monkeypatch.setattr(hub._inbox, "answers", time_look)
+    monkeypatch.setattr(hub._inbox, "find_answers", time_look)
 
     async def time_trigger(number: int) -> float:
         event = await anext(aiter(LarkCardCallbackTrigger(asdict(wait(number)), here).run()))
@@ -354,7 +354,7 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     for _ in range(200):
         nested = [nested]
     happens("e1", nasty=nested, big=2**63)
-    triggerer.defer([Wait("k", ("om_1",))], inbox.database_id())
+    triggerer.defer([Wait("k", ("om_1",))], inbox.read_database_id())
     triggerer.start()
     wait_until(lambda: list_fired() == ["e1"], 60)
     assert triggerer.events()[0]["event"] == {"nasty": nested, "big": 2**63}
@@ -373,7 +373,7 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     wait_until(lambda: "e3" in list_fired(), 60)
     wait_until(lambda: triggerer.task()[0] == "scheduled")
     assert "answered" in str(triggerer.task()[1])
-    assert [click.event_id for click in inbox.answers([Wait("k", ("om_1",))])["k"]] == ["c1"]
+    assert [click.event_id for click in inbox.find_answers([Wait("k", ("om_1",))])["k"]] == ["c1"]
     happens("e4")
     wait_until(lambda: "e4" in list_fired())
     triggerer.kill()

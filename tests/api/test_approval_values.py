@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.api.approval.model import Status, instance_of
+from lark_provider.api.approval.model import Status, read_instance
 from lark_provider.api.approval.values import encode_form, read_value
 from lark_provider.api.approval.widgets import Widget, parse_form
 from lark_provider.errors import InvalidRequestError, LarkAPIError
@@ -111,11 +111,11 @@ def test_two_fields_of_a_name_are_told_apart_by_their_ids() -> None:
 
 def test_words_that_this_version_does_not_know() -> None:
     payload = {"instance_code": "I", "approval_code": "A", "status": "OVERTIME_CLOSE"}
-    instance = instance_of(payload | {"task_list": [{"id": "1", "status": "NEW"}], "end_time": "0"})
+    instance = read_instance(payload | {"task_list": [{"id": "1", "status": "NEW"}], "end_time": "0"})
     assert (instance.status, instance.is_final, instance.tasks[0].status) == (
         Status.UNKNOWN,
         False,
         Status.UNKNOWN,
     )
     with pytest.raises(LarkAPIError, match="cannot be read"):
-        instance_of({"status": "PENDING"})
+        read_instance({"status": "PENDING"})

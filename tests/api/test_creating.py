@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lark_provider.api.clouddoc.creating import batch_create, created_ids, skim
+from lark_provider.api.clouddoc.creating import batch_create, read_created_ids, skim
 from lark_provider.errors import LarkAPIError, OutcomeUnknownError
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import LarkResponse
@@ -32,7 +32,7 @@ def ids_of(payload: object, count: int, *, status: int = 200, indent: bool = Fal
     if isinstance(answer, answers.RefusedAnswer):
         raise answer.error
     assert isinstance(answer, LarkResponse)
-    return created_ids(answer, call, count)
+    return read_created_ids(answer, call, count)
 
 
 def accept(rows: list[Any]) -> dict[str, Any]:

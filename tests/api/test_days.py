@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lark_provider.api.clouddoc import cells
 from lark_provider.api.clouddoc.fields import DATE, Converter, Field
 from lark_provider.api.clouddoc.sync import canonical
-from lark_provider.api.clouddoc.sync.source_rows import calendar_day
+from lark_provider.api.clouddoc.sync.source_rows import convert_calendar_day
 
 FIELDS = [Field(field_name="Day", type=DATE)]
 ZONES = [
@@ -36,10 +36,12 @@ def test_a_day_is_that_day_in_its_zone_and_equal_in_a_sync(day: dt.date, name: s
         assert not bad
         moment = (cells.EPOCH + dt.timedelta(milliseconds=wire["Day"])).astimezone(zone)
         assert moment.date() == day
-        start, mode = calendar_day(given_, zone)
+        start, mode = convert_calendar_day(given_, zone)
         synced, _ = Converter(FIELDS).to_wire({"Day": start})
         assert (mode, synced) == (canonical.DAY, wire)
-        assert canonical.midnight(wire["Day"], zone) == canonical.midnight(synced["Day"], zone)
+        assert canonical.compute_midnight(wire["Day"], zone) == canonical.compute_midnight(
+            synced["Day"], zone
+        )
 
 
 @pytest.mark.parametrize("day", [dt.date(2026, 1, 31), "2026-01-31", " 2026-01-31 "])

@@ -68,7 +68,7 @@ VALUES = st.one_of(
 def convert(field_type: int, value: Any, count: int = 1) -> tuple[Any, str]:
     """Return what is written, and why a value was refused."""
     converter = Converter([Field(field_name="X", type=field_type)], dt.UTC)
-    wire, bad = converter.all_to_wire([{"X": value}] * count, {"X"}, 7)
+    wire, bad = converter.convert_all_to_wire([{"X": value}] * count, {"X"}, 7)
     orjson.dumps(wire)
     assert [(bad_value.row, bad_value.field) for bad_value in bad] == [(7 + at, "X") for at in range(count)][
         : len(bad)

@@ -167,7 +167,7 @@ def test_an_empty_text_in_a_typed_column_is_refused_or_missing(field_type: int, 
 def test_an_empty_text_in_a_text_column_is_a_text() -> None:
     for empty_as_none in (False, True):
         converter = Converter([Field(field_name="X", type=f.TEXT)], empty_as_none=empty_as_none)
-        assert converter.all_to_wire([{"X": ""}, {"X": 1}], {"X"}) == ([{"X": ""}, {"X": "1"}], [])
+        assert converter.convert_all_to_wire([{"X": ""}, {"X": 1}], {"X"}) == ([{"X": ""}, {"X": "1"}], [])
 
 
 def test_naive_datetimes_take_the_zone_that_is_named() -> None:
@@ -290,8 +290,8 @@ def test_a_column_at_once_is_what_its_cells_are_one_by_one(
     before = [dict(record) for record in records]
     converter = Converter([Field(field_name="X", type=field_type)], SHANGHAI)
     # Where one value is of a type of its own, the others are converted one by one.
-    apart, bad_apart = converter.all_to_wire([*records, {"X": object()}], {"X"}, 3, clear=clear)
-    together, bad = converter.all_to_wire(records, {"X"}, 3, clear=clear)
+    apart, bad_apart = converter.convert_all_to_wire([*records, {"X": object()}], {"X"}, 3, clear=clear)
+    together, bad = converter.convert_all_to_wire(records, {"X"}, 3, clear=clear)
     assert together == apart[:-1]
     assert [type(record.get("X")) for record in together] == [type(record.get("X")) for record in apart[:-1]]
     assert bad == bad_apart[:-1]
@@ -301,7 +301,7 @@ def test_a_column_at_once_is_what_its_cells_are_one_by_one(
 def test_a_long_text_among_others_is_named() -> None:
     converter = Converter([Field(field_name="X", type=f.TEXT)])
     records = [{"X": "x" * 60_000}, {"X": "y" * 60_000}, {"X": "z" * 100_001}]
-    wire, bad = converter.all_to_wire(records, {"X"})
+    wire, bad = converter.convert_all_to_wire(records, {"X"})
     assert wire == [*records[:2], {}]
     assert [str(bad_value).split(", got ")[0] for bad_value in bad] == [
         "row 3, field 'X': must have at most 100000 characters and has 100001"
@@ -311,7 +311,7 @@ def test_a_long_text_among_others_is_named() -> None:
 def test_what_does_not_fit_is_told_row_by_row() -> None:
     converter = Converter([Field(field_name="B", type=f.NUMBER), Field(field_name="A", type=f.CHECKBOX)])
     records: list[Any] = [{"A": 1, "C": 1, "B": "b"}, "x", {"B": 1}, {"B": [], 5: 1}]
-    wire, bad = converter.all_to_wire(records, {"A", "B", "C", 5}, 10)
+    wire, bad = converter.convert_all_to_wire(records, {"A", "B", "C", 5}, 10)
     assert [(bad_value.row, bad_value.field) for bad_value in bad] == [
         (10, "C"), (10, "B"), (10, "A"), (11, ""), (13, "5"), (13, "B"),
     ]  # fmt: skip

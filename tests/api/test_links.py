@@ -73,10 +73,10 @@ def resolve(procedure: Any, node: dict[str, str]) -> Any:
 @pytest.mark.parametrize("kind", ["sheet", "docx", "bitable"])
 def test_a_wiki_page_is_what_it_holds(kind: Any) -> None:
     page = "https://x.feishu.cn/wiki/wikcn1?table=tbl1"
-    document = resolve(links.document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
+    document = resolve(links.find_document(page, kind), {"obj_type": kind, "obj_token": "tok1"})
     assert (document.kind, document.token) == (kind, "tok1")
     with pytest.raises(InvalidRequestError, match="got a slides"):
-        resolve(links.document(page, kind), {"obj_type": "slides", "obj_token": "tok1"})
+        resolve(links.find_document(page, kind), {"obj_type": "slides", "obj_token": "tok1"})
 
 
 def test_a_base_goes_into_a_folder_that_is_pasted() -> None:

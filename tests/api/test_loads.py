@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.loads.chunks import encode_chunk, first_difference, rows_of
-from lark_provider.api.clouddoc.loads.leasing import early
-from lark_provider.api.clouddoc.loads.likeness import likeness
-from lark_provider.api.clouddoc.loads.searching import alternatives
+from lark_provider.api.clouddoc.loads.chunks import encode_chunk, find_first_difference, read_rows
+from lark_provider.api.clouddoc.loads.leasing import compute_wait
+from lark_provider.api.clouddoc.loads.likeness import compute_likeness
+from lark_provider.api.clouddoc.loads.searching import make_filters
 from lark_provider.protocol.ledger import Lease
 from lark_provider.protocol.redact import mask_addresses
 
@@ -31,7 +31,7 @@ rows = st.lists(st.dictionaries(st.text(max_size=8), values, max_size=5), min_si
 def test_a_body_holds_its_rows_whatever_the_order_of_their_columns(given_rows: Rows) -> None:
     chunk = encode_chunk(given_rows, 1, frozenset(), None)
     turned = encode_chunk([dict(reversed(row.items())) for row in given_rows], 1, frozenset(), None)
-    assert rows_of(chunk.body) == given_rows
+    assert read_rows(chunk.body) == given_rows
     assert (chunk.body, chunk.digest, chunk.row_sums) == (turned.body, turned.digest, turned.row_sums)
     assert orjson.loads(chunk.body) == {"records": [{"fields": row} for row in given_rows]}
 
@@ -43,17 +43,17 @@ def test_the_first_row_that_differs_is_found(given_rows: Rows, data: st.DataObje
     changed = [*given_rows[:at], {"changed": "certainly a new value"}, *given_rows[at + 1 :]]
     old, new = encode_chunk(given_rows, 1, frozenset(), None), encode_chunk(changed, 1, frozenset(), None)
     assert old.digest != new.digest
-    assert first_difference(old.row_sums, new.row_sums) == at
+    assert find_first_difference(old.row_sums, new.row_sums) == at
     shorter = encode_chunk(given_rows[:at] or [{}], 1, frozenset(), None)
     if at:
-        assert first_difference(old.row_sums, shorter.row_sums) == at
+        assert find_first_difference(old.row_sums, shorter.row_sums) == at
 
 
 @settings(deadline=None)
 @given(st.lists(st.lists(st.text(max_size=60), min_size=1, max_size=3), max_size=120))
 def test_filters_stay_within_larks_limits_and_leave_no_row_out(keys: list[list[str]]) -> None:
     conditions = [[[f"Field {n}", [text]] for n, text in enumerate(row)] for row in keys]
-    filters = alternatives(conditions)
+    filters = make_filters(conditions)
     collected = []
     for filter_info in filters:
         assert len(orjson.dumps(filter_info)) <= 2000
@@ -87,20 +87,22 @@ TYPES = {
     ],
 )
 def test_a_row_is_like_the_record_that_it_became(sent: dict[str, Any], read: dict[str, Any]) -> None:
-    assert likeness(sent, TYPES, list(TYPES)) == likeness(read, TYPES, list(TYPES))
+    assert compute_likeness(sent, TYPES, list(TYPES)) == compute_likeness(read, TYPES, list(TYPES))
 
 
 def test_other_values_and_other_cells_are_not_alike() -> None:
     names = ["T", "N"]
-    assert likeness({"T": "a"}, TYPES, names) != likeness({"T": "b"}, TYPES, names)
-    assert likeness({"T": "1"}, TYPES, names) != likeness({"N": 1}, TYPES, names)
-    assert likeness({"T": "a", "S": "x"}, TYPES, names) == likeness({"T": "a", "S": "y"}, TYPES, names)
+    assert compute_likeness({"T": "a"}, TYPES, names) != compute_likeness({"T": "b"}, TYPES, names)
+    assert compute_likeness({"T": "1"}, TYPES, names) != compute_likeness({"N": 1}, TYPES, names)
+    assert compute_likeness({"T": "a", "S": "x"}, TYPES, names) == compute_likeness(
+        {"T": "a", "S": "y"}, TYPES, names
+    )
 
 
 @pytest.mark.parametrize(("passed", "pause"), [(0.0, 30.0), (10.0, 20.0), (15.0, 0.0), (31.0, 0.0)])
 def test_only_a_call_that_ended_early_is_waited_for(passed: float, pause: float) -> None:
     lease, renewed = Lease("t", "o", 100.0), Lease("t", "o", 100.0 + passed)
-    assert early(lease, renewed, 30.0) == pause
+    assert compute_wait(lease, renewed, 30.0) == pause
 
 
 @pytest.mark.parametrize(

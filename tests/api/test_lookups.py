@@ -165,7 +165,7 @@ def test_many_are_kept_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_number_has_one_form(number: str, same: str) -> None:
-    assert contact.mobile_number(number) == same
+    assert contact.parse_mobile_number(number) == same
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from lark_provider.api import messaging
 from lark_provider.api.cards import card_content
-from lark_provider.api.receivers import receiver
+from lark_provider.api.receivers import make_receiver
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.calls import Call
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.operations import CallOrProcedure
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.store import Shared
 
 
@@ -43,12 +43,12 @@ def body(operation: CallOrProcedure[Any]) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_the_kind_of_a_receiver_shows_in_its_shape(receiver_id: str, id_type: str) -> None:
-    assert receiver(receiver_id) == (receiver_id, id_type)
+    assert make_receiver(receiver_id) == (receiver_id, id_type)
 
 
 def test_a_kind_that_is_named_wins() -> None:
-    assert receiver("ou_1", "user_id") == ("ou_1", "user_id")
-    assert receiver("138-0000-0001", "mobile") == ("+8613800000001", "mobile")
+    assert make_receiver("ou_1", "user_id") == ("ou_1", "user_id")
+    assert make_receiver("138-0000-0001", "mobile") == ("+8613800000001", "mobile")
 
 
 @pytest.mark.parametrize("receiver_id", ["+", "+86", "+86abc", "+0138000000", "+8613800000001x"])
@@ -60,12 +60,12 @@ def test_a_mobile_number_that_cannot_be_is_refused(receiver_id: str) -> None:
 @pytest.mark.parametrize("receiver_id", ["", "  ", None, 5])
 def test_a_receiver_that_cannot_be_is_refused(receiver_id: Any) -> None:
     with pytest.raises(InvalidRequestError, match="receiver_id"):
-        receiver(receiver_id)
+        make_receiver(receiver_id)
 
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"receiver_id_type must be one of .* got 'phone'"):
-        receiver("x", "phone")  # type: ignore[arg-type]
+        make_receiver("x", "phone")  # type: ignore[arg-type]
 
 
 def test_text_carries_mentions_and_is_serialised() -> None:
@@ -155,12 +155,12 @@ def test_content_without_a_json_form_is_refused() -> None:
 
 
 def test_path_segments_are_quoted_and_never_empty() -> None:
-    assert path("/a/{x}/b", x=" c&d:é ") == "/open-apis/a/c%26d%3A%C3%A9/b"
+    assert fill_path("/a/{x}/b", x=" c&d:é ") == "/open-apis/a/c%26d%3A%C3%A9/b"
     with pytest.raises(InvalidRequestError, match="app_token must be a non-empty string, got ''"):
-        path("/a/{app_token}", app_token="")
+        fill_path("/a/{app_token}", app_token="")
     for climbing in ("..", ".", "%2e%2e", "../c", "c?d", "c#d"):
         with pytest.raises(InvalidRequestError, match=r"app_token must be an id.* Next: pass the app_token"):
-            path("/a/{app_token}", app_token=climbing)
+            fill_path("/a/{app_token}", app_token=climbing)
 
 
 @given(
@@ -171,7 +171,7 @@ def test_path_segments_are_quoted_and_never_empty() -> None:
     )
 )
 def test_client_tokens_have_the_form_of_a_uuid4(parts: list[str]) -> None:
-    token = client_token(*parts)
-    assert token == client_token(*parts)
+    token = make_client_token(*parts)
+    assert token == make_client_token(*parts)
     assert token[14] == "4"
     assert token[19] in "89ab"

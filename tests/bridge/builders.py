@@ -13,10 +13,10 @@ from sqlalchemy.engine import URL
 from lark_provider.api.routes.model import RouteReceiver
 from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.callbacks import CardClick, read
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.question_cards import NewCard
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def card(ti_id: str, receiver: str = "ou_bob", app_id: str = "cli_a", **changes:
 
 
 def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob", **form: str) -> CardClick:
-    action: dict[str, Any] = {"tag": "button", "value": button_value(key, "answer", option="Approve")}
+    action: dict[str, Any] = {"tag": "button", "value": make_button_value(key, "answer", option="Approve")}
     if form:
         action["form_value"] = form
     card_click = read(
@@ -59,7 +59,7 @@ def click(key: str, event_id: str, app_id: str = "cli_a", open_id: str = "ou_bob
 
 
 def execute(url: URL, statement: str, **parameters: Any) -> list[Any]:
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         result = connection.execute(sa.text(statement), parameters)
         return list(result) if result.returns_rows else []
 

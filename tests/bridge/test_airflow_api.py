@@ -158,10 +158,10 @@ def test_what_answers_in_place_of_airflow_ends_no_question(
     assert [type(error) for error in errors] == [AirflowRefusedError] * 3
     reason = f"with status {other[0]}, and not by Airflow's REST API. Next: check LARK"
     assert all(reason in str(error) for error in errors)
-    assert Questions(url).known_states([ti_id]) == {ti_id: "open"}
+    assert Questions(url).read_states([ti_id]) == {ti_id: "open"}
     front.otherwise = answer(404, detail="The Task Instance with dag_id: `d` was not found")
     assert work(front, url, lambda parts: parts.poller.complete()) == [None]
-    assert Questions(url).known_states([ti_id]) == {ti_id: "over"}
+    assert Questions(url).read_states([ti_id]) == {ti_id: "over"}
 
 
 def test_a_refused_token_is_named_and_stops_no_later_look_at_the_audit_log(front: Front, url: URL) -> None:
@@ -292,12 +292,12 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
     store.end({ti_id: ANSWERED})
     waits(front, ti_id)
     assert set(look(front, url)) == {None}
-    assert store.known_states([ti_id]) == {ti_id: "over"}  # Its card still asks the earlier time.
+    assert store.read_states([ti_id]) == {ti_id: "over"}  # Its card still asks the earlier time.
     execute(url, "UPDATE hitl_cards SET state = 'over'")
     # What was listed before the answer was given says nothing.
     waits(front, ti_id, response_received=True)
     assert set(look(front, url)) == {None}
-    assert store.known_states([ti_id]) == {ti_id: "over"}
+    assert store.read_states([ti_id]) == {ti_id: "over"}
     waits(front, ti_id)
     assert set(look(front, url)) == {None}
     held = store.get([ti_id])[ti_id]

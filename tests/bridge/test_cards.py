@@ -23,7 +23,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.api_servers import ApiServer, ApiServers
-from lark_provider.storage.clicked_cards import question_cards
+from lark_provider.storage.clicked_cards import find_question_cards
 from lark_provider.storage.people import Account, People, Person
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
@@ -128,7 +128,10 @@ def test_a_question_that_is_asked_again_gets_a_new_card_that_says_so(bench: Benc
     assert "An earlier answer does not count any more" in json.dumps(again)
     assert "lark_wait" in json.dumps(again)
     old, new = execute(bench.url, "SELECT key, round FROM hitl_cards ORDER BY round")
-    assert [question_cards(bench.url, [row.key])[row.key].is_earlier for row in (old, new)] == [True, False]
+    assert [find_question_cards(bench.url, [row.key])[row.key].is_earlier for row in (old, new)] == [
+        True,
+        False,
+    ]
     assert bench.work(lambda sender: sender.look_for_receivers()) == 0
     bench.questions.end({ti_id: ANSWERED})
     bench.work(QuestionCardSender.work)
@@ -161,13 +164,13 @@ def test_the_hold_stays_while_no_api_server_is_seen(bench: Bench, monkeypatch: p
     monkeypatch.setattr(holds_module, "_SECONDS", 0.0)
     servers = ApiServers(bench.url)
     holds = Holds(servers, 15.0)
-    assert holds.seconds() == 15
+    assert holds.read_seconds() == 15
     servers.record(ApiServer("a", "a", "1", "3.3", guarded=True, hold_seconds=45.0))
-    assert holds.seconds() == 45
+    assert holds.read_seconds() == 45
     execute(bench.url, "DELETE FROM api_servers")
-    assert holds.seconds() == 45
+    assert holds.read_seconds() == 45
     servers.record(ApiServer("b", "b", "1", "3.3", guarded=True, hold_seconds=5.0))
-    assert holds.seconds() == 15
+    assert holds.read_seconds() == 15
 
 
 def test_a_card_whose_row_was_lost_on_the_way_is_sent_once(bench: Bench) -> None:

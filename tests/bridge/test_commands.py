@@ -17,7 +17,7 @@ from lark_provider.airflow_check.lark_apps import check_commands
 from lark_provider.api.routes.commands import CommandRule
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.command_check import SUBSCRIPTION
-from lark_provider.bridge.command_texts import format_end, format_help, harmless
+from lark_provider.bridge.command_texts import defuse_mentions, format_end, format_help
 from lark_provider.bridge.commands import GIVEN_UP_SECONDS, WATCH_SECONDS, ChatCommandWork
 from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.routes import RoutesFile
@@ -29,7 +29,7 @@ from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.chat_commands import ChatCommands, record
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.purging import purge
 from lark_provider.storage.retention import Retention
 from lark_provider.support.secret import Secret
@@ -47,7 +47,7 @@ def store_commands(url: URL, *messages: CommandMessage) -> int:
     # Not when this module was imported, which may be an hour ago.
     sent_at = datetime.now(UTC) - timedelta(seconds=90)
     recent = [replace(message, sent_at=min(message.sent_at, sent_at)) for message in messages]
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         return record(connection, recent)
 
 
@@ -84,11 +84,11 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
     store = ChatCommands(url)
     store_commands(url, MESSAGE, replace(MESSAGE, app_id="cli_b"))
     store.decide(store.claim(("due",), 1, 60)[0], "ignored", "")
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         old = datetime.now(UTC) - timedelta(days=91)
         connection.execute(chat_commands.update().values(updated_at=old))
     assert purge(url, Retention())["chat_commands"] == 1
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         assert connection.scalars(sa.select(chat_commands.c.state)).all() == ["due"]
 
 
@@ -101,7 +101,7 @@ def work(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> 
     async def work() -> None:
         bridge.api, bridge.apps = AirflowApi(credentials), BridgeClients()
         try:
-            steps = {step.name: step for step in ChatCommandWork(bridge, file).steps()}
+            steps = {step.name: step for step in ChatCommandWork(bridge, file).list_steps()}
             await steps[name].work()
         finally:
             await bridge.api.close()
@@ -111,7 +111,7 @@ def work(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> 
 
 def states(url: URL) -> dict[str, tuple[str, str | None]]:
     columns = chat_commands.c
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         rows = connection.execute(sa.select(columns.message_id, columns.state, columns.outcome))
         return {row.message_id: (row.state, row.outcome) for row in rows}
 
@@ -155,7 +155,7 @@ def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> N
         store.decide(command, "started", "yes", dag_id="etl", run_id="r")
     for command in store.claim(("decided",), 2, 0):
         store.record_answered(command)
-    with transaction(migrate.ready_engine(sqlite)) as connection:
+    with hold_transaction(migrate.prepare_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=WATCH_SECONDS + 60)
         is_second = chat_commands.c.message_id == "om_2"
         connection.execute(chat_commands.update().where(is_second).values(updated_at=old))
@@ -171,7 +171,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
     for command in store.claim(("due",), 3, 0):
         run_id = "r" if command.message.message_id == "om_3" else None
         store.decide(command, "started" if run_id else "helped", "yes", dag_id="etl", run_id=run_id)
-    with transaction(migrate.ready_engine(sqlite)) as connection:
+    with hold_transaction(migrate.prepare_engine(sqlite)) as connection:
         old = datetime.now(UTC) - timedelta(seconds=3660)
         is_old = chat_commands.c.message_id != "om_1"
         connection.execute(chat_commands.update().where(is_old).values(updated_at=old))
@@ -186,7 +186,7 @@ def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
         *["Chat command cannot be answered"] * 2,
         "Chat command not answered; will retry",
     ]
-    with transaction(migrate.ready_engine(sqlite), reading=True) as connection:
+    with hold_transaction(migrate.prepare_engine(sqlite), reading=True) as connection:
         answers = connection.scalars(sa.select(chat_commands.c.answer).order_by(chat_commands.c.message_id))
         problems = [orjson.loads(answer).get("problem", "") for answer in answers]
     assert [problem.partition(":")[0] for problem in problems] == ["", *["No Lark credentials"] * 2]
@@ -199,7 +199,7 @@ def test_texts() -> None:
     rule = CommandRule(1, ("direct",), ("etl",), arguments=("day",))
     assert format_help([rule, rule], "en").splitlines()[1:] == ["/run etl [day]", "/status etl", "/runs etl"]
     assert "not allowed to use any command" in format_help([], "en")
-    assert "<" not in harmless('<at user_id="all"></at>')
+    assert "<" not in defuse_mentions('<at user_id="all"></at>')
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from lark_provider.api.cards.airflow.digest import Digest, card
+from lark_provider.api.cards.airflow.digest import Digest, make_card
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.bridge.digest_reading import (
     FinishedRun,
-    digest,
+    compute_latest_period,
     is_dag_in_digest,
-    latest_period,
+    make_digest,
     parse_run,
 )
 from lark_provider.bridge.reading import Dag
@@ -40,21 +40,21 @@ moments = st.integers(1767312000, 1830000000).map(lambda seconds: datetime.fromt
 @given(st.times(), st.sampled_from(ZONES), moments)
 def test_days_follow_each_other_without_gap_or_overlap(at: time, zone: str, now: datetime) -> None:
     at = at.replace(second=0, microsecond=0, tzinfo=None, fold=0)
-    period = latest_period(at, zone, now)
+    period = compute_latest_period(at, zone, now)
     assert period.begin < period.end <= now
-    before = latest_period(at, zone, period.end - timedelta(microseconds=1))
+    before = compute_latest_period(at, zone, period.end - timedelta(microseconds=1))
     assert (before.end, before.day) == (period.begin, period.day - timedelta(days=1))
-    after = latest_period(at, zone, now + timedelta(days=2))
+    after = compute_latest_period(at, zone, now + timedelta(days=2))
     assert after.end > now
 
 
 def test_the_day_on_which_the_clocks_are_changed_is_shorter() -> None:
-    period = latest_period(time(9), "Europe/Berlin", datetime(2026, 3, 29, 12, tzinfo=UTC))
+    period = compute_latest_period(time(9), "Europe/Berlin", datetime(2026, 3, 29, 12, tzinfo=UTC))
     assert (period.day, period.end - period.begin) == (date(2026, 3, 29), timedelta(hours=23))
 
 
 END = datetime(2026, 11, 26, 1, tzinfo=UTC)
-PERIOD = latest_period(time(9), "Asia/Shanghai", END)
+PERIOD = compute_latest_period(time(9), "Asia/Shanghai", END)
 
 
 def run(dag_id: str, run_id: str, state: str, minutes: float, seconds: float = 60) -> FinishedRun:
@@ -78,26 +78,26 @@ def test_a_digest_counts_the_runs_of_its_period() -> None:
         run("c", "1", "failed", 24 * 60 + 1),  # the day before
         run("c", "2", "failed", 0),  # the day after
     ]
-    summary = digest("r", PERIOD, runs, {"a", "old"}, "http://airflow", "Asia/Shanghai")
+    summary = make_digest("r", PERIOD, runs, {"a", "old"}, "http://airflow", "Asia/Shanghai")
     assert (summary.runs, list(summary.failed)) == (5, [("a", 2), ("b", 1)])
     assert list(summary.broken) == ["b", "old"]  # a's last run went well
     assert (summary.slowest[0].dag_id, summary.slowest[0].run_id) == ("a", "3")
-    shown = json.dumps(card(summary, "en"), ensure_ascii=False)
+    shown = json.dumps(make_card(summary, "en"), ensure_ascii=False)
     for text in ("**5** runs ended, **3** failed", "a: 2", "2 h 0 min", "🔴 old", "/dags/a/runs/3", "CST"):
         assert text in shown
 
 
 def test_a_quiet_day_and_a_hostile_one_have_a_card() -> None:
     quiet = Digest("r", PERIOD.begin, PERIOD.end, "Asia/Shanghai")
-    assert "结束的运行 **0** 次" in json.dumps(card(quiet, "zh"), ensure_ascii=False)
-    assert card(quiet, "en")["header"]["template"] == "green"
+    assert "结束的运行 **0** 次" in json.dumps(make_card(quiet, "zh"), ensure_ascii=False)
+    assert make_card(quiet, "en")["header"]["template"] == "green"
     name = "<at id=all></at>" * 200
     many = Digest(
         name, PERIOD.begin, PERIOD.end, "UTC", 999, [(f"{name}{n}", n) for n in range(999)], (), [name] * 999
     )
-    shown = json.dumps(card(many, "en"), ensure_ascii=False)
+    shown = json.dumps(make_card(many, "en"), ensure_ascii=False)
     assert len(shown.encode()) < 28 * 1024
-    body = json.dumps(card(many, "en")["body"])
+    body = json.dumps(make_card(many, "en")["body"])
     assert "<at" not in body
     assert "and 989 more" in body
 

@@ -7,7 +7,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.routes.reading import read_routes
-from lark_provider.bridge.escalation_check import faults
+from lark_provider.bridge.escalation_check import list_faults
 from tests.bridge.escalations.scene import CHAT, calendar_of
 
 ROUTES = """
@@ -28,7 +28,7 @@ def unlimited(lark: Emulator) -> None:
 def check_rota(rota: str) -> list[str]:
     route = read_routes(ROUTES.format(chat=CHAT, rota=rota)).routes[0]
     with LarkServiceClient() as client:
-        texts = faults(client, [(route, route.receivers)], {})
+        texts = list_faults(client, [(route, route.receivers)], {})
     assert all(text.startswith("line 4, calendar: ") for text in texts)
     return [text.removeprefix("line 4, calendar: ") for text in texts]
 

@@ -25,7 +25,7 @@ from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import incidents
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.failures import FailureCursor, Mutes
 from lark_provider.storage.incidents import Incidents
 from lark_provider.support.secret import Secret
@@ -160,7 +160,7 @@ def test_what_is_gone_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -
     site.airflow.runs = [
         {"dag_id": "etl", "dag_run_id": "green", "state": "success", "end_date": "2026-11-26T11:00:00Z"}
     ]
-    with transaction(migrate.ready_engine(site.url)) as connection:
+    with hold_transaction(migrate.prepare_engine(site.url)) as connection:
         at = datetime.now(UTC) - timedelta(seconds=failure_logs.LATEST_SECONDS + 60)
         connection.execute(incidents.update().where(incidents.c.run_id == "old").values(updated_at=at))
     monkeypatch.setattr(failure_logs, "SECONDS", 60.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lark_provider.api.cards.airflow.failure_actions import lines
+from lark_provider.api.cards.airflow.failure_actions import render_actions
 from lark_provider.api.cards.airflow.limits import MAX_LISTED, STEPS
 from lark_provider.bridge import failure_errors as errors
 from lark_provider.bridge import failure_reading as reading
@@ -14,7 +14,7 @@ from lark_provider.bridge.failure_cards import after_click
 from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.callbacks import Action, CardClick
 from lark_provider.protocol.hitl.delivery import ClickResult
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
@@ -38,7 +38,7 @@ def instance(task: str = "load", index: int = -1, state: str = "failed", **chang
 
 
 def event(*args: Any, **changes: Any) -> RunEvent:
-    return reading.failure(instance(*args, **changes), Dag(("data",), ("prod",)), URL)
+    return reading.read_failure(instance(*args, **changes), Dag(("data",), ("prod",)), URL)
 
 
 def test_a_failed_task_instance_is_an_event_with_links() -> None:
@@ -95,14 +95,14 @@ def make_incident(*events: RunEvent) -> ShownIncident:
 
 def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first() -> None:
     many = [event("part", index) for index in range(MAX_LISTED + 5)]
-    unread = errors.unread(make_incident(*many), URL)
+    unread = errors.list_unread(make_incident(*many), URL)
     assert [failure.map_index for failure in unread] == [MAX_LISTED + 4, *range(MAX_LISTED)]
     assert errors.log_path(unread[0]) == errors.log_path(replace(many[-1], run_id="r"))
-    assert errors.unread(make_incident(*many), "https://other.example.com") == ()
+    assert errors.list_unread(make_incident(*many), "https://other.example.com") == ()
     shown = make_incident(many[0], replace(many[1], error="known"), many[2])
     (first, *others) = shown.incident.failures
     partly = replace(shown.incident, failures=(replace(first, recovered=True), *others))
-    assert [failure.map_index for failure in errors.unread(replace(shown, incident=partly), URL)] == [2]
+    assert [failure.map_index for failure in errors.list_unread(replace(shown, incident=partly), URL)] == [2]
 
 
 def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() -> None:
@@ -113,7 +113,7 @@ def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() ->
         )
         for failure in (event("a"), event("b"), event("c"))
     }
-    after_reading = errors.quoting(before, read)
+    after_reading = errors.quote_errors(before, read)
     assert after_reading is not None
     assert [failure.error for failure in after_reading.incident.failures] == [
         "ValueError: of a",
@@ -121,9 +121,9 @@ def test_an_error_is_added_where_there_is_none_unless_the_run_has_recovered() ->
         "ValueError: of c",
     ]
     assert (after_reading.event.error, after_reading.event.traceback) == ("of c", "Traceback")
-    assert errors.quoting(after_reading, read) == after_reading
+    assert errors.quote_errors(after_reading, read) == after_reading
     over = replace(before, incident=replace(before.incident, over=True))
-    assert errors.quoting(over, read) is None
+    assert errors.quote_errors(over, read) is None
 
 
 def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
@@ -178,7 +178,7 @@ def test_a_failure_that_the_run_tolerates_stays_red() -> None:
 
 
 def make_click(action: str, option: str | None = None, event_id: str = "e1") -> CardClick:
-    value = button_value("k" * 64, action)  # type: ignore[arg-type]  # one of its actions
+    value = make_button_value("k" * 64, action)  # type: ignore[arg-type]  # one of its actions
     return replace(
         click("k" * 64, event_id),
         action=Action(tag="button", value=value, option=option),
@@ -202,7 +202,7 @@ def test_the_card_shows_what_became_of_clicks_and_once() -> None:
     ):
         incident = after_click(incident, card_click, what, "en")
         assert after_click(incident, card_click, what, "en") == incident
-    shown = lines(incident, "en", STEPS[0]).replace("&#95;", "_").splitlines()
+    shown = render_actions(incident, "en", STEPS[0]).replace("&#95;", "_").splitlines()
     assert "Claimed by bob at 2026-11-26 18:00" in shown[0]
     assert "bob: load is cleared; part_0 was not" in shown[1]
     assert "load muted by bob until 2026-11-27 02:00" in shown[2]

@@ -13,7 +13,7 @@ from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import incidents
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.failures import FailureCursor, Mutes, OpenRun
 from lark_provider.storage.incidents import Incidents, RecordedIncident
 from lark_provider.support.secret import Secret
@@ -33,7 +33,7 @@ def record(url: URL, run_id: str, task: str = "t", kind: str = "failure", app: A
 
 
 def change_run(url: URL, run_id: str, days_ago: int) -> None:
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         at = datetime.now(UTC) - timedelta(days=days_ago)
         connection.execute(incidents.update().where(incidents.c.run_id == run_id).values(updated_at=at))
 
@@ -76,9 +76,9 @@ def test_a_muted_task_is_not_recorded_until_the_mute_ends(url: URL) -> None:
     mutes, now = Mutes(url), datetime.now(UTC)
     mutes.mute("d", "t", now + timedelta(hours=1), "ou_1", "bob")
     mutes.mute("d", "over", now - timedelta(seconds=1), "ou_1", "bob")
-    assert mutes.active() == {("d", "t")}
+    assert mutes.read_active() == {("d", "t")}
     assert record(url, "r1").is_muted
     assert not record(url, "r1", "other").is_muted
     mutes.mute("d", "t", now - timedelta(seconds=1), "ou_2", "eve")
-    assert mutes.active() == set()
+    assert mutes.read_active() == set()
     assert not record(url, "r1").is_muted

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.hitl.model import End
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.question_cards import QuestionCards
 from lark_provider.storage.questions import Questions
 from tests.bridge.builders import execute
@@ -30,7 +30,7 @@ def _bystander(url: URL, questions: Questions, cards: QuestionCards) -> Iterator
     before = execute(url, rows, key=due.key)
     yield due.key
     assert execute(url, rows, key=due.key) == before
-    assert questions.known_states([ti_id]) == {ti_id: "open"}
+    assert questions.read_states([ti_id]) == {ti_id: "open"}
 
 
 @pytest.mark.usefixtures("bystander")
@@ -54,7 +54,7 @@ def test_a_question_that_ends_has_its_own_card_closed(
     assert [(claimed.key, claimed.end) for claimed in cards.claim_due(10)] == [(due.key, failed)]
     cards.record_closed(due.key, "failed", failed)
     assert cards.claim_due(10) == []
-    assert list(questions.answered_since(60)) == []
+    assert list(questions.list_answered(60)) == []
     assert cards.read(["no such card"]) == []
 
 
@@ -105,7 +105,7 @@ def test_the_oldest_cards_are_claimed_first(
     some = [open_question(questions) for _ in range(3)]
     now = datetime.now(UTC)
     for hours, ti_id in zip((1, 3, 2), some, strict=True):
-        with transaction(migrate.ready_engine(url)) as connection:
+        with hold_transaction(migrate.prepare_engine(url)) as connection:
             mine = hitl_cards.c.ti_id == ti_id
             connection.execute(
                 hitl_cards.update().where(mine).values(created_at=now - timedelta(hours=hours))
@@ -119,6 +119,6 @@ def test_the_oldest_cards_are_claimed_first(
 def test_a_card_that_another_process_has_locked_is_not_waited_for(postgres: URL) -> None:
     questions, cards = Questions(postgres), QuestionCards(postgres)
     locked, free = open_question(questions), open_question(questions)
-    with transaction(migrate.ready_engine(postgres)) as connection:
+    with hold_transaction(migrate.prepare_engine(postgres)) as connection:
         connection.execute(sa.select(hitl_cards).where(hitl_cards.c.ti_id == locked).with_for_update())
         assert [claimed.card.ti_id for claimed in cards.claim_due(10)] == [free]

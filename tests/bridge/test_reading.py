@@ -31,7 +31,7 @@ def detail(*, ti: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any
 
 
 def test_the_text_is_that_of_this_try_and_not_that_of_the_first() -> None:
-    question = reading.question(detail(), Dag(("data",), ("t1",)), "https://airflow.example.com")
+    question = reading.read_question(detail(), Dag(("data",), ("t1",)), "https://airflow.example.com")
     assert (question.subject, question.body) == ("Now?", "Text")
     assert question.assignees == (Assignee("3", "bob"),)
     assert (question.owners, question.tags, question.defaults) == (("data",), ("t1",), None)
@@ -40,13 +40,13 @@ def test_the_text_is_that_of_this_try_and_not_that_of_the_first() -> None:
 
 def test_a_text_that_airflow_cut_is_taken_from_the_question() -> None:
     cut = {"subject": "Truncated. You can change this behaviour in [core]max_templated_field_length. 'B…"}
-    assert reading.question(detail(ti={"rendered_fields": cut}), Dag(), "").subject == "Before?"
+    assert reading.read_question(detail(ti={"rendered_fields": cut}), Dag(), "").subject == "Before?"
 
 
 def test_a_mapped_task_and_the_deadline_of_a_trigger() -> None:
     trigger = {"classpath": "airflow.x.HITLTrigger", "kwargs": {"timeout_datetime": AT}}
     ti = {"state": "deferred", "map_index": 4, "trigger": trigger}
-    question = reading.question(detail(ti=ti), Dag(), "u")
+    question = reading.read_question(detail(ti=ti), Dag(), "u")
     assert question.url.endswith("/tasks/t/mapped/4/required_actions")
     assert question.deadline == datetime(2026, 11, 26, 12, tzinfo=UTC)
     assert reading.is_asking(detail(ti=ti)["task_instance"])
@@ -104,7 +104,7 @@ def test_who_answered_what() -> None:
     ],
 )
 def test_a_query_names_the_states_that_airflow_knows(version: str, states: tuple[str, ...]) -> None:
-    assert reading.waiting_states(version) == states
+    assert reading.list_waiting_states(version) == states
 
 
 @pytest.mark.parametrize(

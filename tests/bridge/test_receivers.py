@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.bridge.receivers import Recipients, waits_until
+from lark_provider.bridge.receivers import Recipients, compute_wait_end
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.protocol.hitl.model import Assignee
 from lark_provider.protocol.quiet_hours import QuietHours
@@ -24,7 +24,7 @@ def ask(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tupl
     people = People(sqlite)
     people.link(Person("cli_a", "tenant", "ou_bob"), Account("Simple", "bob", "bob", {"sub": "bob"}))
     hitl_question = question(assignees=assignees)
-    cards = Recipients(RoutesFile(str(folder / "lark.yaml")), people, "cli_a").cards([hitl_question])
+    cards = Recipients(RoutesFile(str(folder / "lark.yaml")), people, "cli_a").make_cards([hitl_question])
     return [(card.receiver, tuple(card.mentions)) for card in cards[hitl_question.task.ti_id]]
 
 
@@ -57,8 +57,8 @@ EVENING, MORNING = datetime(2026, 11, 26, 15, tzinfo=UTC), datetime(2026, 11, 26
 def test_a_question_waits_for_the_morning_unless_it_ends_before(
     deadline: datetime | None, now: datetime, waits: datetime | None
 ) -> None:
-    assert waits_until(NIGHT, deadline, now) == waits
-    assert waits_until(None, deadline, now) is None
+    assert compute_wait_end(NIGHT, deadline, now) == waits
+    assert compute_wait_end(None, deadline, now) is None
 
 
 def test_a_card_knows_until_when_it_waits(sqlite: URL, tmp_path: Path, key: str) -> None:
@@ -69,7 +69,7 @@ def test_a_card_knows_until_when_it_waits(sqlite: URL, tmp_path: Path, key: str)
     )
     recipients = Recipients(RoutesFile(str(tmp_path / "lark.yaml")), People(sqlite), "cli_a")
     open_ended, soon = question(), question(deadline=now + timedelta(hours=1))
-    cards = recipients.cards([open_ended, soon])
+    cards = recipients.make_cards([open_ended, soon])
     quiet, loud = cards[open_ended.task.ti_id]
     assert quiet.not_before is not None
     assert timedelta(hours=1) < quiet.not_before - now <= timedelta(hours=2)

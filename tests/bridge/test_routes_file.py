@@ -13,7 +13,7 @@ GOOD, BETTER = "routes: [{dag: '*', to: oc_1}]", "routes: [{dag: '*', to: oc_2}]
 
 
 def receivers(file: RoutesFile) -> list[str]:
-    return [recipient.receiver for recipient in file.current().for_failure("d", (), (), "t")]
+    return [recipient.receiver for recipient in file.read_current().for_failure("d", (), (), "t")]
 
 
 def test_a_change_is_seen_without_a_restart(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_broken_or_missing_file_is_an_error_at_the_start(
 
 
 def test_without_a_file_there_are_no_routes() -> None:
-    assert RoutesFile.from_environment().current() == Routes()
+    assert RoutesFile.from_environment().read_current() == Routes()
 
 
 def test_without_pyyaml_the_error_names_the_extra(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def test_each_change_is_told_once(url: URL, caplog: pytest.LogCaptureFixture) ->
     store.record(UNGUARDED)
     assert look_and_read_log(3) == [READ_BACK]
     assert vars(caplog.records[0])["problem"] == "the model differs"
-    assert not store.all_guarded()
+    assert not store.are_all_guarded()
     store.record(replace(UNGUARDED, guarded=True, problem=None))
     store.record(replace(OLD, version=__version__))
     assert look_and_read_log(3) == [AGAIN]
-    assert store.all_guarded()
+    assert store.are_all_guarded()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lark_provider.bridge import settings
-from lark_provider.bridge.login import lifetime
+from lark_provider.bridge.login import compute_lifetime
 from lark_provider.bridge.settings import Credentials
 from lark_provider.errors import ConfigurationError
 
@@ -85,5 +85,5 @@ def test_periods_are_positive(given: dict[str, Any]) -> None:
 
 def test_the_lifetime_of_a_token_is_its_own() -> None:
     claims = base64.urlsafe_b64encode(json.dumps({"iat": 1000, "exp": 1090.5}).encode()).rstrip(b"=").decode()
-    assert lifetime(f"h.{claims}.s") == 90.5
-    assert lifetime("opaque") == lifetime("a.%%.c") == 3600.0
+    assert compute_lifetime(f"h.{claims}.s") == 90.5
+    assert compute_lifetime("opaque") == compute_lifetime("a.%%.c") == 3600.0

@@ -42,9 +42,7 @@ def test_a_question_is_recorded_once(questions: Questions) -> None:
     assert {ti_id: held.question for ti_id, held in recorded.items()} == {
         hitl_question.task.ti_id: hitl_question for hitl_question in some
     }
-    assert (
-        questions.list_live() == dict.fromkeys(parked, "held") == questions.known_states([*parked, "other"])
-    )
+    assert questions.list_live() == dict.fromkeys(parked, "held") == questions.read_states([*parked, "other"])
     assert questions.count_by_state() == {"held": 5, "open": 0}
 
 
@@ -61,7 +59,7 @@ def test_the_first_end_counts(questions: Questions) -> None:
     assert questions.end({ti_id: ANSWERED, "unknown": ANSWERED}) == {ti_id: ANSWERED}
     assert questions.end({ti_id: End("withdrawn")}) == {ti_id: ANSWERED}
     assert questions.list_live() == {}
-    assert list(questions.answered_since(60)) == [ti_id]
+    assert list(questions.list_answered(60)) == [ti_id]
 
 
 def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: URL) -> None:
@@ -72,7 +70,7 @@ def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: UR
         if statement.startswith("UPDATE"):
             updates.append(many)
 
-    engine = migrate.ready_engine(url)
+    engine = migrate.prepare_engine(url)
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         assert questions.end(ends) == ends
@@ -92,7 +90,7 @@ def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Que
         if sum(updates) > 1:
             raise OperationalError(statement, {}, TimeoutError("no answer"))
 
-    engine, ends = migrate.ready_engine(url), {hitl_question.task.ti_id: ANSWERED for hitl_question in some}
+    engine, ends = migrate.prepare_engine(url), {hitl_question.task.ti_id: ANSWERED for hitl_question in some}
     sa.event.listen(engine, "before_cursor_execute", fail)
     try:
         with pytest.raises(StorageError):
@@ -136,7 +134,7 @@ def test_a_damaged_end_stops_no_other(url: URL, questions: Questions, cards: Que
     questions.end({damaged: ANSWERED})
     execute(url, "UPDATE hitl_questions SET outcome = '[]' WHERE ti_id = :id", id=damaged)
     assert questions.end({damaged: ANSWERED, whole: ANSWERED}) == {whole: ANSWERED}
-    assert list(questions.answered_since(60)) == [whole]
+    assert list(questions.list_answered(60)) == [whole]
     assert [claimed.card.ti_id for claimed in cards.claim_due(10)] == [whole]
 
 

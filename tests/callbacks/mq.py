@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import orjson
 from pika.spec import BasicProperties
 
-from lark_provider.callbacks.broker.amqp import Broker, broker
+from lark_provider.callbacks.broker.amqp import Broker, read_broker
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.link import open_channel
-from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, declarations
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, list_declarations
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.support import threads
 from tests.protocol.callbacks import sender
@@ -25,7 +25,7 @@ LIMIT = 15.0
 
 def at(url: str, *, heartbeat: int | None = None) -> Broker:
     """Return the broker at a URL, whatever the environment says."""
-    parsed = broker(url, {})
+    parsed = read_broker(url, {})
     if heartbeat is not None:
         parsed.parameters.heartbeat = heartbeat
     return parsed
@@ -54,7 +54,7 @@ def declare(url: str) -> None:
     """Make exchange and queues."""
     with connect(url) as connection:
         channel = connection.channel()
-        for method, arguments in declarations("quorum"):
+        for method, arguments in list_declarations("quorum"):
             getattr(channel, method)(**arguments)
 
 

@@ -20,7 +20,7 @@ from tests.callbacks import mq
 
 def read_stored(url: URL) -> list[str]:
     """The event ids in the table, in order."""
-    with engines.engine(url).connect() as connection:
+    with engines.get_engine(url).connect() as connection:
         query = sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)
         return list(connection.scalars(query))
 

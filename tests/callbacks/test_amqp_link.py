@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lark_provider.callbacks.broker.amqp import Broker, broker
+from lark_provider.callbacks.broker.amqp import Broker, read_broker
 from lark_provider.callbacks.broker.link import Deliveries, keep_connected, open_channel
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, DELIVERY_LIMIT, EVENTS, EXCHANGE
 from lark_provider.errors import BrokerError
@@ -102,7 +102,7 @@ def test_an_exchange_of_another_type_is_an_error_that_names_both(rabbitmq: str) 
 
 
 def test_classic_queues_where_they_are_wanted(rabbitmq: str) -> None:
-    mq.run(enter(broker(rabbitmq, {"RABBITMQ_QUEUE_TYPE": "classic"})))
+    mq.run(enter(read_broker(rabbitmq, {"RABBITMQ_QUEUE_TYPE": "classic"})))
     with pytest.raises(BrokerError, match=r"= .*, not 'quorum'\. Next: .* set RABBITMQ_QUEUE_TYPE"):
         mq.run(enter(mq.at(rabbitmq)))
 
@@ -237,4 +237,4 @@ def test_a_fault_of_ours_is_logged_and_not_the_end(rabbitmq: str, caplog: pytest
 def test_pauses_double_up_to_the_longest() -> None:
     pauses = Backoff(1, 5)
     for expected in (1, 2, 4, 5, 5):
-        assert 0.5 * expected <= pauses.next() <= 1.5 * expected
+        assert 0.5 * expected <= pauses.compute_pause() <= 1.5 * expected

@@ -8,7 +8,12 @@ from pathlib import Path
 import pika
 import pytest
 
-from lark_provider.callbacks.broker.amqp import broker, failure, persistent, ping
+from lark_provider.callbacks.broker.amqp import (
+    make_broker_error,
+    make_persistent_properties,
+    ping,
+    read_broker,
+)
 from lark_provider.config import has_broker
 from lark_provider.errors import BrokerError, ConfigurationError, TransportError
 from tests.services.processes import HOST, free_port
@@ -18,7 +23,7 @@ QUOTED = "s3cr%3At%2Fp%40ss%231"
 
 
 def login(url: str | None, environ: dict[str, str]) -> pika.PlainCredentials:
-    credentials = broker(url, environ).parameters.credentials
+    credentials = read_broker(url, environ).parameters.credentials
     assert isinstance(credentials, pika.PlainCredentials)
     return credentials
 
@@ -30,7 +35,7 @@ def test_nothing_configured_is_said() -> None:
     with pytest.raises(
         ConfigurationError, match=r"RabbitMQ must be configured, got no setting\. Next: set RABBITMQ_HOST"
     ):
-        broker(None, {})
+        read_broker(None, {})
 
 
 def test_the_parts() -> None:
@@ -42,7 +47,7 @@ def test_the_parts() -> None:
         "RABBITMQ_VHOST": "/lark",
     }
     assert has_broker(environ=environ)
-    parsed = broker(None, environ)
+    parsed = read_broker(None, environ)
     where = parsed.parameters
     assert (where.host, where.port, where.virtual_host) == ("mq.example.com", 5673, "/lark")
     assert (login(None, environ).username, login(None, environ).password) == ("lark", SECRET)
@@ -52,14 +57,14 @@ def test_the_parts() -> None:
 
 
 def test_the_defaults() -> None:
-    where = broker(None, {"RABBITMQ_HOST": "mq"}).parameters
+    where = read_broker(None, {"RABBITMQ_HOST": "mq"}).parameters
     assert (where.port, where.virtual_host) == (5672, "/")
     assert login(None, {"RABBITMQ_HOST": "mq"}).username == "guest"
 
 
 @pytest.mark.parametrize("text", ["true", "1", "Yes", "on"])
 def test_tls_by_parts(text: str) -> None:
-    where = broker(None, {"RABBITMQ_HOST": "mq", "RABBITMQ_TLS": text}).parameters
+    where = read_broker(None, {"RABBITMQ_HOST": "mq", "RABBITMQ_TLS": text}).parameters
     assert where.port == 5671
     assert where.ssl_options is not None
     assert where.ssl_options.server_hostname == "mq"
@@ -69,16 +74,16 @@ def test_tls_by_parts(text: str) -> None:
 
 def test_a_url_wins_and_an_argument_wins_over_it() -> None:
     environ = {"RABBITMQ_HOST": "parts", "RABBITMQ_URL": f"amqp://u:{QUOTED}@variable/v%2Fw"}
-    where = broker(None, environ).parameters
+    where = read_broker(None, environ).parameters
     assert (where.host, where.port, where.virtual_host) == ("variable", 5672, "v/w")
     assert login(None, environ).password == SECRET
-    assert broker("amqps://argument", environ).parameters.host == "argument"
-    assert broker("amqps://argument", environ).parameters.port == 5671
+    assert read_broker("amqps://argument", environ).parameters.host == "argument"
+    assert read_broker("amqps://argument", environ).parameters.port == 5671
 
 
 def test_the_kind_of_queues() -> None:
-    assert broker("amqp://mq", {}).queue_type == "quorum"
-    assert broker("amqp://mq", {"RABBITMQ_QUEUE_TYPE": " Classic "}).queue_type == "classic"
+    assert read_broker("amqp://mq", {}).queue_type == "quorum"
+    assert read_broker("amqp://mq", {"RABBITMQ_QUEUE_TYPE": " Classic "}).queue_type == "classic"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,7 @@ def test_the_kind_of_queues() -> None:
 )
 def test_what_is_invalid_is_named(environ: dict[str, str], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
-        broker(None, environ)
+        read_broker(None, environ)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ def test_what_is_invalid_is_named(environ: dict[str, str], text: str) -> None:
 )
 def test_a_password_that_is_not_encoded_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        broker(url, {})
+        read_broker(url, {})
     assert "the broker's URL must be an AMQP URL" in str(raised.value)
     assert "12" not in str(raised.value)
     assert "34" not in str(raised.value)
@@ -133,14 +138,14 @@ def test_a_password_that_is_not_encoded_is_not_shown(url: str) -> None:
 
 def test_an_authority_that_is_not_a_file_or_no_certificate_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"RABBITMQ_CA must be .*got '/no/ca.pem'.*No such.*PEM"):
-        broker("amqps://mq", {"RABBITMQ_CA": "/no/ca.pem"})
+        read_broker("amqps://mq", {"RABBITMQ_CA": "/no/ca.pem"})
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(ConfigurationError, match="RABBITMQ_CA must be"):
-        broker(None, {"RABBITMQ_TLS": "true", "RABBITMQ_CA": str(tmp_path / "ca.pem")})
+        read_broker(None, {"RABBITMQ_TLS": "true", "RABBITMQ_CA": str(tmp_path / "ca.pem")})
 
 
 def test_a_broker_that_is_unavailable_is_named_without_its_password() -> None:
-    where = broker(f"amqp://lark:{QUOTED}@{HOST}:{free_port()}/lark", {})
+    where = read_broker(f"amqp://lark:{QUOTED}@{HOST}:{free_port()}/lark", {})
     with pytest.raises(
         BrokerError, match=r"Cannot connect to RabbitMQ at 127.0.0.1:\d+, virtual host 'lark': \w+"
     ) as raised:
@@ -152,7 +157,9 @@ def test_a_broker_that_is_unavailable_is_named_without_its_password() -> None:
 
 
 def test_a_password_in_what_pika_says_is_masked() -> None:
-    text = str(failure(broker("amqp://mq", {}), ValueError(f"amqp://lark:{QUOTED}@mq is odd.")))
+    text = str(
+        make_broker_error(read_broker("amqp://mq", {}), ValueError(f"amqp://lark:{QUOTED}@mq is odd."))
+    )
     assert QUOTED not in text
     assert text.startswith(
         "Cannot connect to RabbitMQ at mq:5672, virtual host '/': ValueError: amqp://lark:***@mq"
@@ -160,19 +167,19 @@ def test_a_password_in_what_pika_says_is_masked() -> None:
 
 
 def test_a_wrong_password_and_a_missing_virtual_host_are_told_apart(rabbitmq: str) -> None:
-    wrong = broker(rabbitmq, {})
+    wrong = read_broker(rabbitmq, {})
     wrong.parameters.credentials = pika.PlainCredentials("guest", "wrong")
     with pytest.raises(BrokerError, match="ACCESS_REFUSED"):
         ping(wrong)
-    missing = broker(rabbitmq, {})
+    missing = read_broker(rabbitmq, {})
     missing.parameters.virtual_host = "nowhere"
     with pytest.raises(BrokerError, match="vhost nowhere not found"):
         ping(missing)
-    ping(broker(rabbitmq, {}))
+    ping(read_broker(rabbitmq, {}))
 
 
 def test_a_message_id_is_cut_to_what_amqp_carries_between_two_characters() -> None:
-    persistent("好" * 85).encode()  # 255 bytes, the most that a short string holds
-    cut = persistent("é" * 200)
+    make_persistent_properties("好" * 85).encode()  # 255 bytes, the most that a short string holds
+    cut = make_persistent_properties("é" * 200)
     cut.encode()
     assert cut.message_id == "é" * 127

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.callbacks.broker.amqp import Broker, broker, ping
+from lark_provider.callbacks.broker.amqp import Broker, ping, read_broker
 from lark_provider.callbacks.broker.link import open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import CARDS
@@ -67,19 +67,19 @@ def test_an_authority_of_ones_own_is_trusted_when_it_is_named(
 
     parts = {"RABBITMQ_HOST": HOST, "RABBITMQ_PORT": str(port), "RABBITMQ_TLS": "true"}
     url = f"amqps://guest:guest@{HOST}:{port}/%2F"
-    for unknown in (broker(None, parts), broker(url, {})):
+    for unknown in (read_broker(None, parts), read_broker(url, {})):
         with pytest.raises(
             BrokerError, match=r"certificate verify failed.*RABBITMQ_CA for an authority of your"
         ):
             mq.run(enter(unknown))
 
     trusted = {"RABBITMQ_CA": str(certificate)}
-    mq.run(publish(broker(None, parts | trusted)))
-    mq.run(publish(broker(url, trusted)))
-    ping(broker(url, trusted))
-    mq.run(give_up_often(broker(url, trusted)))
+    mq.run(publish(read_broker(None, parts | trusted)))
+    mq.run(publish(read_broker(url, trusted)))
+    ping(read_broker(url, trusted))
+    mq.run(give_up_often(read_broker(url, trusted)))
     assert mq.ids(mq.drain(node.url, CARDS)) == ["e1", "e1"]
 
-    another_name = broker(f"amqps://guest:guest@localhost:{port}/%2F", trusted)
+    another_name = read_broker(f"amqps://guest:guest@localhost:{port}/%2F", trusted)
     with pytest.raises(BrokerError, match=r"Hostname mismatch|not valid for 'localhost'"):
         mq.run(enter(another_name))

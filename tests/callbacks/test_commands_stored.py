@@ -53,7 +53,7 @@ def commands(tmp_path: Path) -> CommandFilter:
 
 
 def rows(url: URL) -> list[Any]:
-    with engines.engine(url).connect() as connection:
+    with engines.get_engine(url).connect() as connection:
         return list(connection.execute(sa.select(chat_commands)).all())
 
 
@@ -70,13 +70,13 @@ def test_rabbitmq_takes_it_for_both_and_the_pump_stores_it_once(
 
     asyncio.run(run())
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["e1", "e2", "e3", "e4"]
-    assert Pump(mq.at(rabbitmq), Inbox(database)).once() == 2
+    assert Pump(mq.at(rabbitmq), Inbox(database)).run_once() == 2
     (row,) = rows(database)
     assert (row.app_id, row.message_id, row.text, row.state) == ("cli_a", "om_1", "/run etl", "due")
     assert mq.drain(rabbitmq, DEAD) == []
     # What is not a command has no place there, as before.
     mq.send(rabbitmq, "card.cli_a", make_event("hello").raw)
-    Pump(mq.at(rabbitmq), Inbox(database)).once()
+    Pump(mq.at(rabbitmq), Inbox(database)).run_once()
     assert mq.drain(rabbitmq, CARDS) == []
     assert len(mq.drain(rabbitmq, DEAD)) == 1
 

@@ -93,7 +93,7 @@ def test_a_repeat_is_known_to_the_next_process_through_the_database(rabbitmq: st
     another = Seen()
     with consuming(rabbitmq, another, database_url=either, consumer="another"):
         wait_until(lambda: another.ids == ["a"])
-    with engines.engine(urls.parse(either, "test")).connect() as connection:
+    with engines.get_engine(urls.parse(either, "test")).connect() as connection:
         query = sa.select(handled_events.c.consumer, handled_events.c.event_id)
         rows = [(row.consumer, row.event_id) for row in connection.execute(query)]
         app_id = event("a")["header"]["app_id"]  # ids of events are unique in an app, not across apps

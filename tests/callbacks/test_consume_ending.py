@@ -23,7 +23,7 @@ from lark_provider.callbacks.broker.dedup import HandledEvents
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.errors import StorageError
 from lark_provider.protocol.callbacks import Event
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.support.throttle import Throttle
 from tests.callbacks import mq
 from tests.callbacks.consuming import Seen, consuming, event, fail, send
@@ -263,7 +263,7 @@ def test_a_permission_that_is_missing_ends_it_and_loses_no_event(
     rabbitmq: str, database: URL, databases: Databases
 ) -> None:
     reader = databases.make_role()
-    with engine(database).begin() as connection:
+    with get_engine(database).begin() as connection:
         connection.exec_driver_sql(f"GRANT SELECT ON handled_events TO {reader.name}")
     send(rabbitmq, event("a"))
     seen, url = Seen(), database.set(username=reader.name, password=reader.password)

@@ -26,7 +26,7 @@ from lark_provider.callbacks.http import http_limits
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.endpoint import NOT_ALLOWED, RECEIVED
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import Command, gateway, ready
@@ -224,7 +224,7 @@ def test_what_is_forged_is_refused_with_its_status_and_leaves_no_trace(site: Sit
     answered = [(what, site.send(raw), expected) for what, raw, expected in forgeries()]
     assert [(what, status) for what, status, expected in answered if status not in expected] == []
     assert site.count_kept() == 0
-    with engine(site.database).connect() as connection:
+    with get_engine(site.database).connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM card_callbacks")) == 0
     logged = site.command.log.read_text()
     assert "Request refused status=401" in logged
@@ -260,10 +260,10 @@ def test_what_is_odd_but_genuine_is_stored_once_and_can_be_told(site: Site) -> N
             assert (answer.status_code, answer.content) == (200, RECEIVED), changes
     stranger = card(header__event_id="stranger", event__action__value={"lark_allowed": [[], {}, None, 5]})
     assert site.post(stranger).content == NOT_ALLOWED
-    while Pump(mq.at(site.broker), Inbox(site.database)).once():
+    while Pump(mq.at(site.broker), Inbox(site.database)).run_once():
         pass
     assert mq.drain(site.broker, DEAD) == []
-    with engine(site.database).connect() as connection:
+    with get_engine(site.database).connect() as connection:
         rows = connection.execute(
             sa.text("SELECT event_id, payload::jsonb AS parsed FROM card_callbacks")
         ).all()
@@ -287,7 +287,7 @@ def test_chunks_and_headers_in_any_case_are_taken(site: Site) -> None:
 def url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(http_limits, "IDLE_SECONDS", 0.2)
     app: Starlette = application(standing(deadline=1.5))
-    with serve(app, http=http_limits.strict(request.param), ws="none") as base_url:
+    with serve(app, http=http_limits.make_strict_protocol(request.param), ws="none") as base_url:
         yield base_url
 
 

@@ -25,7 +25,7 @@ from lark_emulator import Emulator
 from lark_provider.callbacks import CardClick
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.consuming import event, send
@@ -81,7 +81,7 @@ def test_stored_clicks_are_read_until_they_are_handled(databases: Databases) -> 
     [query] = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     [own_table] = re.findall(r"`(CREATE TABLE handled_clicks .*?)`", page)
     open_clicks = sa.text(query.replace("cli_…", stored[0].app_id))
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.text(own_table))
         [(first, operator_id, payload), second] = connection.execute(open_clicks).all()
         assert (first, second[0], operator_id) == ("e1", "e2", stored[0].operator.open_id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lark_provider.callbacks.broker.amqp import broker
+from lark_provider.callbacks.broker.amqp import read_broker
 from lark_provider.callbacks.broker.io_services import Pending
 from lark_provider.callbacks.broker.link import open_channel
 from tests.callbacks import mq
@@ -56,7 +56,7 @@ def test_a_connection_that_is_given_up_as_its_host_is_found_does_not_begin_once_
     begin = Pending.__init__
 
     async def enter(port: int) -> None:
-        async with open_channel(broker(f"amqp://guest:guest@{HOST}:{port}/%2F", {})):
+        async with open_channel(read_broker(f"amqp://guest:guest@{HOST}:{port}/%2F", {})):
             pass
 
     async def give_up() -> None:

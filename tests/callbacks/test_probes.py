@@ -66,7 +66,7 @@ def probe_loop(
     begun, stop = threading.Event(), threading.Event()
 
     async def work() -> None:
-        async with probes.serving(checks, **settings):
+        async with probes.serve_probes(checks, **settings):
             loops.append(asyncio.get_running_loop())
             begun.set()
             await asyncio.to_thread(stop.wait)

@@ -13,7 +13,7 @@ import pytest
 from pika.heartbeat import HeartbeatChecker
 
 from lark_provider.callbacks.broker import confirms
-from lark_provider.callbacks.broker.amqp import Broker, persistent
+from lark_provider.callbacks.broker.amqp import Broker, make_persistent_properties
 from lark_provider.callbacks.broker.link import Delivered, open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EXCHANGE
@@ -223,7 +223,9 @@ def test_the_dead_carry_the_reason_and_what_they_had(rabbitmq: str) -> None:
     async def work() -> None:
         async with open_channel(mq.at(rabbitmq)) as channel:
             confirmer = confirms.Confirms(channel, "here")
-            message = Delivered(1, persistent("e1", {"from": "there"}), b"[1]", queue=CARDS.name)
+            message = Delivered(
+                1, make_persistent_properties("e1", {"from": "there"}), b"[1]", queue=CARDS.name
+            )
             await confirmer.dead_letter(message, "w" * 2000)
 
     mq.run(work())
@@ -250,11 +252,15 @@ def test_a_message_counts_and_is_logged_as_dead_lettered_once_it_is(
             with connect(rabbitmq) as connection:
                 connection.channel().queue_delete(DEAD.name)
             with pytest.raises(confirms.UnroutableError):
-                await confirmer.dead_letter(Delivered(1, persistent("e1"), b"[1]", queue=CARDS.name), "why")
+                await confirmer.dead_letter(
+                    Delivered(1, make_persistent_properties("e1"), b"[1]", queue=CARDS.name), "why"
+                )
         assert list_dead_lettered() == []
         async with open_channel(mq.at(rabbitmq)) as channel:
             confirmer = confirms.Confirms(channel, "here")
-            await confirmer.dead_letter(Delivered(1, persistent("e2"), b"[1]", queue=CARDS.name), "why")
+            await confirmer.dead_letter(
+                Delivered(1, make_persistent_properties("e2"), b"[1]", queue=CARDS.name), "why"
+            )
         assert list_dead_lettered() == ["e2"]
 
     mq.run(work())

@@ -35,7 +35,7 @@ TABLES = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
 def role(databases: Databases, database: URL) -> URL:
     """The database, as a role that may do all but insert clicks."""
     login = databases.make_role()
-    with engines.engine(database).begin() as connection:
+    with engines.get_engine(database).begin() as connection:
         connection.execute(sa.text(f'GRANT {TABLES} TO "{login.name}"'))
         connection.execute(sa.text(f'REVOKE INSERT ON card_callbacks FROM "{login.name}"'))
     return database.set(username=login.name, password=login.password)
@@ -44,7 +44,7 @@ def role(databases: Databases, database: URL) -> URL:
 def allow(database: URL, role: URL, *, do: str = "GRANT") -> None:
     """Let a role insert clicks, or forbid it."""
     direction = "TO" if do == "GRANT" else "FROM"
-    with engines.engine(database).begin() as connection:
+    with engines.get_engine(database).begin() as connection:
         connection.execute(sa.text(f'{do} INSERT ON card_callbacks {direction} "{role.username}"'))
 
 
@@ -191,7 +191,7 @@ def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database:
     pump.start()
     mq.send(rabbitmq, "card.cli_1", mq.card("before"))
     wait_until(lambda: read_stored(database) == ["before"])
-    with engines.engine(database).begin() as connection:
+    with engines.get_engine(database).begin() as connection:
         connection.execute(sa.text("DROP TABLE card_callbacks"))
     mq.send(rabbitmq, "card.cli_1", *cards(3))
     assert pump.process is not None

@@ -63,7 +63,7 @@ def test_what_nobody_can_store_is_dead_lettered_alone(
     poison, reason = POISON[name]
     good = cards(20)
     mq.send(rabbitmq, "card.cli_1", *good[:13], poison, *good[13:])
-    assert Pump(mq.at(rabbitmq), inbox).once() == 21
+    assert Pump(mq.at(rabbitmq), inbox).run_once() == 21
     assert read_stored(database) == NAMES[:20]
     [(properties, content)] = mq.drain(rabbitmq, DEAD)
     assert properties.headers is not None
@@ -75,7 +75,7 @@ def test_what_nobody_can_store_is_dead_lettered_alone(
 def test_what_the_database_itself_refuses_is_found_by_bisection(
     rabbitmq: str, inbox: Inbox, database: URL
 ) -> None:
-    with engines.engine(database).begin() as connection:
+    with engines.get_engine(database).begin() as connection:
         no_bad = "ALTER TABLE card_callbacks ADD CONSTRAINT no_bad CHECK (message_id <> 'om_bad')"
         connection.execute(sa.text(no_bad))
     bad = {100, 101, 377}
@@ -85,7 +85,7 @@ def test_what_the_database_itself_refuses_is_found_by_bisection(
     mq.send(rabbitmq, "card.cli_1", *clicks)
     pump, done = Pump(mq.at(rabbitmq), inbox), 0
     while done < 400:  # on a busy machine they do not all arrive without a pause
-        done += (more := pump.once(seconds=mq.LIMIT))
+        done += (more := pump.run_once(seconds=mq.LIMIT))
         assert more
     # Sorted: what one `once` returned to the queue, RabbitMQ delivers to the next in any order.
     assert sorted(read_stored(database)) == [name for n, name in enumerate(NAMES[:400]) if n not in bad]
@@ -101,7 +101,7 @@ def test_odd_values_are_no_poison(rabbitmq: str, inbox: Inbox, database: URL) ->
         deep = [deep]
     clicks = [mq.card(NAMES[n], value=value) for n, value in enumerate([*values, deep])]
     mq.send(rabbitmq, "card.cli_1", *clicks)
-    assert Pump(mq.at(rabbitmq), inbox).once() == 5
+    assert Pump(mq.at(rabbitmq), inbox).run_once() == 5
     assert read_stored(database) == NAMES[:5]
     assert mq.drain(rabbitmq, DEAD) == []
 
@@ -224,7 +224,7 @@ def test_killed_before_the_commit_or_between_commit_and_acknowledgement(
     pump = Pump(mq.at(rabbitmq), inbox)
     pumped = 0
     while pumped < 1000:  # the broker may take a moment to see that the process is gone
-        pumped += pump.once()
+        pumped += pump.run_once()
     assert pumped == 1000
     assert sorted(read_stored(database)) == NAMES[:1000]
     assert mq.drain(rabbitmq, CARDS) == []

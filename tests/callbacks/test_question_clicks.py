@@ -14,22 +14,22 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.cards.airflow import notices
-from lark_provider.api.cards.airflow.ended import ended_card
-from lark_provider.api.cards.airflow.question import question_card
+from lark_provider.api.cards.airflow.ended import make_ended_card
+from lark_provider.api.cards.airflow.question import make_question_card
 from lark_provider.callbacks import CallbackKeys, CardClick, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, read_answer
-from lark_provider.protocol.hitl.keys import action_of, card_key, card_of
+from lark_provider.protocol.hitl.keys import get_action, get_card_key, make_card_key
 from lark_provider.protocol.hitl.model import End, HitlAnswer, HitlQuestion, TaskInstance
 from lark_provider.protocol.language import LANGUAGES
-from lark_provider.protocol.waits import correlation_of
+from lark_provider.protocol.waits import get_correlation
 from tests.api.cards.clicking import read_untouched
 from tests.callbacks.parts import FakeSink, KnownKeys
 from tests.callbacks.serving import serve
 from tests.protocol.hitl import generated
 
 CHAT, ALICE = "oc_emulator_data_team", "ou_emulator0001_alice"
-KEY = card_key("a-uuid", "cli_app", CHAT)
+KEY = make_card_key("a-uuid", "cli_app", CHAT)
 FORM: dict[str, dict[str, Any]] = {
     "reason": {"value": None, "description": "Why?", "schema": {"type": "string", "title": "Reason"}},
     "rows": {"value": 3, "schema": {"type": "integer", "minimum": 1, "maximum": 9}},
@@ -86,7 +86,7 @@ def test_a_form_is_filled_in_and_answered(
     lark: Emulator, client: LarkServiceClient, place: FakeSink, submit_value: str
 ) -> None:
     lark.settings(submit_value=submit_value)
-    card = question_card(QUESTION, key=KEY, language="en", mentions=[ALICE], timezone="Asia/Shanghai")
+    card = make_question_card(QUESTION, key=KEY, language="en", mentions=[ALICE], timezone="Asia/Shanghai")
     message_id = send(client, card)
     form = read_untouched(card) | {
         "param:reason": "checked",
@@ -98,8 +98,8 @@ def test_a_form_is_filled_in_and_answered(
     }
     click = perform_click(lark, place, message_id, "Approve", form_value=form, timezone="Asia/Shanghai")
     if submit_value == "sent":
-        assert card_of(correlation_of(click)) == KEY
-        assert action_of(click.action.value) == "answer"
+        assert get_card_key(get_correlation(click)) == KEY
+        assert get_action(click.action.value) == "answer"
     assert read_answer(QUESTION, click.action) == HitlAnswer(
         ("Approve",),
         {
@@ -118,14 +118,14 @@ def test_a_form_is_filled_in_and_answered(
 def test_an_invalid_answer_is_corrected_on_the_same_card(
     lark: Emulator, client: LarkServiceClient, place: FakeSink
 ) -> None:
-    message_id = send(client, question_card(QUESTION, key=KEY, language="zh"))
+    message_id = send(client, make_question_card(QUESTION, key=KEY, language="zh"))
     click = perform_click(
         lark, place, message_id, "Reject", form_value={"param:reason": "no", "param:rows": "77"}
     )
     with pytest.raises(InvalidAnswerError) as caught:
         read_answer(QUESTION, click.action)
-    notice = notices.invalid(QUESTION, ALICE, caught.value.errors, "zh")
-    again = question_card(
+    notice = notices.describe_invalid(QUESTION, ALICE, caught.value.errors, "zh")
+    again = make_question_card(
         QUESTION, key=KEY, language="zh", notice=notice, values=click.action.form_value, mentions=[ALICE]
     )
     client.messaging.update_card(message_id, again)
@@ -135,7 +135,7 @@ def test_an_invalid_answer_is_corrected_on_the_same_card(
     answer = read_answer(QUESTION, click.action)
     assert (answer.options, answer.params["rows"], answer.params["reason"]) == (("Reject",), 2, "no")
     end = End("answered", answer.options, answer.params, "alice", ALICE, click.created_at)
-    client.messaging.update_card(message_id, ended_card(QUESTION, end, language="zh"))
+    client.messaging.update_card(message_id, make_ended_card(QUESTION, end, language="zh"))
     with pytest.raises(ValueError, match="components that call back: none"):
         lark.click(message_id, "alice", "Reject")
 
@@ -144,21 +144,21 @@ def test_one_option_of_several_and_several(
     lark: Emulator, client: LarkServiceClient, place: FakeSink
 ) -> None:
     plain = replace(QUESTION, params={}, options=("A", "B", "C"))
-    click = perform_click(lark, place, send(client, question_card(plain, key=KEY, language="en")), "B")
+    click = perform_click(lark, place, send(client, make_question_card(plain, key=KEY, language="en")), "B")
     assert read_answer(plain, click.action) == HitlAnswer(("B",))
     several = replace(plain, multiple=True)
-    message_id = send(client, question_card(several, key=KEY, language="en"))
+    message_id = send(client, make_question_card(several, key=KEY, language="en"))
     chosen = {OPTIONS: ["option:2", "option:0"]}
     click = perform_click(lark, place, message_id, "Submit", form_value=chosen)
     assert read_answer(several, click.action) == HitlAnswer(("C", "A"))
-    assert card_of(correlation_of(click)) == KEY
+    assert get_card_key(get_correlation(click)) == KEY
 
 
 def test_a_failed_answer_is_asked_again(lark: Emulator, client: LarkServiceClient, place: FakeSink) -> None:
     end = End("failed", ("Approve",), person="alice", open_id=ALICE, detail="state mismatch")
-    message_id = send(client, ended_card(QUESTION, end, language="en", ask_again_key=KEY))
+    message_id = send(client, make_ended_card(QUESTION, end, language="en", ask_again_key=KEY))
     click = perform_click(lark, place, message_id, "Ask again")
-    assert (card_of(correlation_of(click)), action_of(click.action.value)) == (KEY, "ask_again")
+    assert (get_card_key(get_correlation(click)), get_action(click.action.value)) == (KEY, "ask_again")
 
 
 @given(st.data(), generated.questions(), st.sampled_from(LANGUAGES))
@@ -170,7 +170,9 @@ def test_a_failed_answer_is_asked_again(lark: Emulator, client: LarkServiceClien
 def test_lark_takes_every_card(
     lark: Emulator, client: LarkServiceClient, data: st.DataObject, question: HitlQuestion, language: Any
 ) -> None:
-    card = question_card(question, key=KEY, language=language, mentions=[ALICE])
+    card = make_question_card(question, key=KEY, language=language, mentions=[ALICE])
     message_id = send(client, card)
     end = data.draw(generated.ends(question))
-    client.messaging.update_card(message_id, ended_card(question, end, language=language, ask_again_key=KEY))
+    client.messaging.update_card(
+        message_id, make_ended_card(question, end, language=language, ask_again_key=KEY)
+    )

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.callbacks.broker.dedup import HandledEvents, identity
+from lark_provider.callbacks.broker.dedup import HandledEvents, compute_dedup_key
 from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.questions import QuestionLookup
-from lark_provider.callbacks.http.stores import question_lookup
+from lark_provider.callbacks.http.stores import make_question_lookup
 from lark_provider.protocol.callbacks import CardClick, Event, read
 from lark_provider.protocol.hitl.keys import PREFIX
 from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
@@ -65,8 +65,8 @@ def answer(looks: QuestionLookup | None, *wait_ids: str, deadline: float = 30.0)
 def test_a_gateway_without_a_database_answers_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LARK_DATABASE_URL", "POSTGRES_HOST"):
         monkeypatch.delenv(name, raising=False)
-    assert question_lookup() is None
-    assert answer(question_lookup(), "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f") == [RECEIVED]
+    assert make_question_lookup() is None
+    assert answer(make_question_lookup(), "5e0e9c3e-7b1e-4c5e-8f7e-1a2b3c4d5e6f") == [RECEIVED]
 
 
 def test_many_clicks_at_once_are_looked_up_together(
@@ -139,7 +139,7 @@ def test_a_question_of_airflows_that_is_over_says_who_answered(
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     answered = End("answered", options=("Approve",), person="bob")
     bodies = answer(
-        question_lookup(),
+        make_question_lookup(),
         airflow_card(url, answered),
         airflow_card(url, End("superseded")),
         airflow_card(url, None),
@@ -165,10 +165,10 @@ def test_what_a_consumer_has_handled_of_one_app_is_new_of_another() -> None:
     handled = HandledEvents("mine")
     for message_id in (None, "om_1"):
         first, other = (event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
-        handled.note_handled(identity(first))
-        assert handled.is_handled(identity(first))
-        assert not handled.is_handled(identity(other))
-    assert len(identity(event("a" * 200, "e" * 255))) <= 255
+        handled.note_handled(compute_dedup_key(first))
+        assert handled.is_handled(compute_dedup_key(first))
+        assert not handled.is_handled(compute_dedup_key(other))
+    assert len(compute_dedup_key(event("a" * 200, "e" * 255))) <= 255
 
 
 def test_a_user_id_counts_in_its_own_tenant_alone() -> None:

@@ -18,7 +18,7 @@ from pika.spec import BasicProperties
 from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker import publisher as publishers
-from lark_provider.callbacks.broker.amqp import broker
+from lark_provider.callbacks.broker.amqp import read_broker
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.dead_letters import find
 from lark_provider.callbacks.broker.limits import QueueFullError
@@ -137,14 +137,14 @@ def test_none_is_no_limit(rabbitmq: str) -> None:
 
 def test_the_settings() -> None:
     url = "amqp://mq"
-    assert broker(url, {}).limits == QueueLimits(clicks=1_000_000, events=100_000, dead_letters=100_000)
+    assert read_broker(url, {}).limits == QueueLimits(clicks=1_000_000, events=100_000, dead_letters=100_000)
     environ = {"RABBITMQ_MAX_CLICKS": "7", "RABBITMQ_MAX_EVENTS": " 8 ", "RABBITMQ_MAX_DEAD_LETTERS": "0"}
-    assert broker(url, environ).limits == QueueLimits(7, 8, 0)
+    assert read_broker(url, environ).limits == QueueLimits(7, 8, 0)
     for wrong in ("-1", "many", "1.5", "9" * 13):
         with pytest.raises(
             ConfigurationError, match=r"RABBITMQ_MAX_EVENTS must be a number .*Next: set it to a number"
         ):
-            broker(url, {"RABBITMQ_MAX_EVENTS": wrong})
+            read_broker(url, {"RABBITMQ_MAX_EVENTS": wrong})
 
 
 def click(url: str, event_id: str) -> bytes:

@@ -95,7 +95,7 @@ def over_time(place: FakeSink, at: Sequence[float]) -> list[bool]:
         loop = asyncio.get_running_loop()
         for moment in at:
             await asyncio.sleep(moment - loop.time())
-            states.append(readiness.ready()["queue"])
+            states.append(readiness.get_readiness()["queue"])
         running.cancel()
         await asyncio.wait({running})
         return states
@@ -123,9 +123,9 @@ def test_what_is_known_to_be_down_is_not_ready_whatever_was_proved() -> None:
     async def work() -> None:
         readiness = Readiness([place])
         readiness.note_proof("queue")
-        assert readiness.ready() == {"queue": True}
+        assert readiness.get_readiness() == {"queue": True}
         place.is_up = False
-        assert readiness.ready() == {"queue": False}
+        assert readiness.get_readiness() == {"queue": False}
 
     run_to_end(work)
 
@@ -258,7 +258,7 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
         assert mq.drain(rabbitmq, queue) == []
     with connect(rabbitmq) as connection:
         assert connection.channel().basic_get("tap") == (None, None, None)
-    with engines.engine(database).connect() as looking:
+    with engines.get_engine(database).connect() as looking:
         assert looking.scalar(sa.select(sa.func.count()).select_from(card_callbacks)) == 0
 
 

@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.tables import card_callbacks
 from tests.callbacks import commands, mq
 from tests.callbacks.commands import KEYS, ROOT
@@ -103,7 +103,7 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
         print(Pump(broker(), inbox()).once())
     """
     assert python(path, code, RABBITMQ_URL=rabbitmq, LARK_DATABASE_URL=render_url(database)) == "1\n"
-    with engine(database).connect() as connection:
+    with get_engine(database).connect() as connection:
         assert connection.scalars(sa.select(card_callbacks.c.event_id)).all() == ["taken"]
 
 
@@ -133,7 +133,7 @@ def test_what_needs_no_rabbitmq_needs_no_adapter_of_pikas(
     assert database_id
     status = click_once(tmp_path / "log", {"PYTHONPATH": without, "LARK_DATABASE_URL": render_url(database)})
     assert status == 200
-    with engine(database).connect() as connection:
+    with get_engine(database).connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(card_callbacks)) == 1
 
 

@@ -175,7 +175,7 @@ def test_an_app_whose_row_was_altered_is_refused(
     apps.create_application("cli_b", "s", encrypt_key="b")
     monkeypatch.setattr(keys, "_warned_at", {})
     assert set(keys.from_registry()) == {APP, "cli_b"}
-    with engine.transaction(engine.engine(urls.registry())) as connection:
+    with engine.hold_transaction(engine.get_engine(urls.registry())) as connection:
         rows = tables.applications
         theirs = rows.update().where(rows.c.app_id == "cli_b")
         connection.execute(theirs.values(base_url="https://evil.example"))
@@ -190,7 +190,7 @@ def test_a_gateway_does_not_start_where_it_can_take_nothing(
     apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys.check()
-    with engine.transaction(engine.engine(urls.registry())) as connection:
+    with engine.hold_transaction(engine.get_engine(urls.registry())) as connection:
         connection.execute(tables.applications.update().values(sealed=None))
     with pytest.raises(
         DecryptionError, match=r"is not sealed.*Next: run `lark-provider db upgrade --registry"

@@ -38,7 +38,7 @@ from tests.services.rabbitmq import OwnRabbit
 
 
 def read_stored(url: URL) -> list[str]:
-    with engines.engine(url).connect() as connection:
+    with engines.get_engine(url).connect() as connection:
         return list(connection.scalars(sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)))
 
 
@@ -135,7 +135,7 @@ def test_what_a_frozen_broker_does_not_confirm_is_written_and_comes_once(
     mq.run(work())
     assert sorted(read_stored(database)) == names
     pump = Pump(mq.at(url), Inbox(database))
-    assert sum(iter(pump.once, 0)) == 102  # the frozen broker had got the first hundred all the same
+    assert sum(iter(pump.run_once, 0)) == 102  # the frozen broker had got the first hundred all the same
     assert sorted(read_stored(database)) == sorted([*names, "before", "after"])
 
 
@@ -277,7 +277,7 @@ def test_a_ticket_goes_to_the_clients_and_to_no_queue(
 
     mq.run(work())
     app = App("https://lark.example.com", sender.APP, "secret")
-    token = TokenStore(database, sender.APP, "secret").get(app.key("ticket"), now=0)
+    token = TokenStore(database, sender.APP, "secret").get(app.make_cache_key("ticket"), now=0)
     assert token is not None
     assert token.value == "ticket-1"
     assert mq.drain(rabbitmq, EVENTS) == []

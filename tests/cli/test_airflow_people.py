@@ -66,7 +66,7 @@ def test_a_person_is_revoked(people: People, capsys: pytest.CaptureFixture[str])
 )
 def test_a_user_is_revoked(people: People, more: tuple[str, ...], left: set[str]) -> None:
     assert run("revoke", "--user", "bob", *more) == 0
-    assert {link.person.open_id for link in people.listing()} == left
+    assert {link.person.open_id for link in people.list_links()} == left
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.cli.output import table, width
+from lark_provider.cli.output import compute_width, render_table
 from lark_provider.storage import urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
@@ -66,7 +66,7 @@ def test_an_app_is_added_and_listed_as_the_guide_prints_it(
 
 def test_the_command_and_the_api_share_one_store(run: Run, apps: ApplicationManager) -> None:
     assert run(*ADD, "--app-secret", SECRET, "--base-url", "lark").code == 0
-    assert apps.secrets("cli_your_app_id").app_secret == SECRET
+    assert apps.decrypt_secrets("cli_your_app_id").app_secret == SECRET
     assert apps.get_application("cli_your_app_id").base_url == "https://open.larksuite.com"
     apps.disable_application("cli_a")
     lines = run("app", "list").out.splitlines()
@@ -88,7 +88,7 @@ def test_secrets_from_standard_input_and_variables(
     monkeypatch.setenv("VERIFICATION", "verify-me")
     options = ("--app-secret", "-", "--verification-token", "env:VERIFICATION", "--encrypt-key", "encrypt-me")
     assert run(*ADD, *options).code == 0
-    secrets = ApplicationManager().secrets("cli_your_app_id")
+    secrets = ApplicationManager().decrypt_secrets("cli_your_app_id")
     assert (secrets.app_secret, secrets.encrypt_key, secrets.verification_token) == (
         SECRET,
         "encrypt-me",
@@ -96,7 +96,7 @@ def test_secrets_from_standard_input_and_variables(
     )
     monkeypatch.setattr(sys, "stdin", io.StringIO("first\nsecond\n"))
     assert run("app", "update", "cli_your_app_id", "--app-secret", "-", "--encrypt-key", "-").code == 0
-    secrets = ApplicationManager().secrets("cli_your_app_id")
+    secrets = ApplicationManager().decrypt_secrets("cli_your_app_id")
     assert (secrets.app_secret, secrets.encrypt_key) == ("first", "second")
 
 
@@ -109,7 +109,7 @@ def test_a_secret_that_is_empty_changes_nothing(
         error = read_failure(run("app", "update", "cli_a", option, given))
         assert "must not be empty" in error
         assert "Next: put the secret there" in error
-    assert apps.secrets("cli_a").encrypt_key == "encrypt-a"
+    assert apps.decrypt_secrets("cli_a").encrypt_key == "encrypt-a"
     assert "must not be empty" in read_failure(run(*ADD, "--app-secret", given))
 
 
@@ -156,7 +156,7 @@ def test_a_terminal_is_asked_for_the_secret_and_does_not_show_it(key: str, regis
     assert code == 0
     assert "App secret: " in shown
     assert SECRET not in shown
-    assert ApplicationManager().secrets("cli_your_app_id").app_secret == SECRET
+    assert ApplicationManager().decrypt_secrets("cli_your_app_id").app_secret == SECRET
 
 
 def test_a_terminal_is_asked_before_an_app_is_removed(apps: ApplicationManager) -> None:
@@ -201,7 +201,7 @@ def test_update_changes_what_is_given_and_nothing_else(run: Run, apps: Applicati
     assert run("app", "update", "cli_a", "--name", "B", "--encrypt-key", "", "--app-secret", "new").code == 0
     app = apps.get_application("cli_a")
     assert (app.name, app.description) == ("B", "用于生产环境")
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     assert (secrets.app_secret, secrets.encrypt_key) == ("new", None)
     assert run("app", "update", "cli_a", "--name", "", "--description", "").code == 0
     app = apps.get_application("cli_a")
@@ -219,7 +219,7 @@ def test_adding_what_exists_says_so_and_offers_the_update(run: Run, apps: Applic
     error = read_failure(run("app", "add", "--app-id", "cli_a", "--app-secret", "other"))
     assert "'cli_a' is in the registry already" in error
     assert "`lark-provider app update --app-id cli_a`" in error
-    assert apps.secrets("cli_a").app_secret == "secret-of-a"
+    assert apps.decrypt_secrets("cli_a").app_secret == "secret-of-a"
 
 
 @pytest.mark.parametrize("action", ["show", "enable", "disable", "update --name x", "remove --yes"])
@@ -283,7 +283,7 @@ def test_a_key_that_is_another(
     assert registry.read_bytes() == before
     assert run("app", "remove", "cli_a", "--yes").code == 0
     assert run("app", "add", "--app-id", "cli_a", "--app-secret", "s").code == 0
-    assert ApplicationManager().secrets("cli_a").app_secret == "s"
+    assert ApplicationManager().decrypt_secrets("cli_a").app_secret == "s"
 
 
 def test_a_registry_that_is_not_a_sqlite_file(run: Run, key: str, registry: Path) -> None:
@@ -431,8 +431,8 @@ def test_a_registry_url_that_is_none(wrong: str, run: Run, key: str, monkeypatch
 
 def test_columns_stand_in_line_and_nothing_steers_the_terminal() -> None:
     rows = [("cli_" + "x" * 60, "a\x1b[31mb\nc"), ("日本語", "e\u0301"), ("🚀", "")]
-    lines = table(("ID", "Name"), rows).splitlines()
-    assert len({width(line) for line in lines}) == 1
+    lines = render_table(("ID", "Name"), rows).splitlines()
+    assert len({compute_width(line) for line in lines}) == 1
     assert "cli_" + "x" * 60 in lines[3]
     assert "\x1b" not in "".join(lines)
     assert len(lines) == 7

@@ -164,10 +164,10 @@ def test_check_takes_a_migration_of_the_users_own(
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     (tmp_path / "migrations" / "versions" / "a1b2c3d4e5f6_mine.py").write_text(OWN)
     with monkeypatch.context() as patched:
-        patched.setattr(migrate, "scripts", lambda: tmp_path / "migrations")
+        patched.setattr(migrate, "find_scripts", lambda: tmp_path / "migrations")
         assert run("db", "upgrade", "a1b2c3d4e5f6").code == 0
     if is_here:
-        monkeypatch.setattr(migrate, "scripts", lambda: tmp_path / "migrations")
+        monkeypatch.setattr(migrate, "find_scripts", lambda: tmp_path / "migrations")
     done = run("db", "check")
     assert done.code == 0, done.out
     assert f"a1b2c3d4e5f6 (of your own, after {tables.HEAD})" in done.out
@@ -191,7 +191,7 @@ def test_a_sqlite_file_with_a_migration_of_the_users_own_opens(
         connection.execute("UPDATE lark_alembic_version SET version_num = 'a1b2c3d4e5f6'")
     connection.close()
     monkeypatch.setenv("LARK_DATABASE_URL", url)
-    assert migrate.ready_engine(urls.database()) is not None
+    assert migrate.prepare_engine(urls.database()) is not None
     assert run("db", "check").code == 0
 
 
@@ -286,7 +286,7 @@ def test_the_registry_is_backed_up_while_it_is_in_use(
     done = run("db", "backup", "--registry", str(copy))
     assert (done.code, done.out) == (0, f"{registry} is copied to {copy}.\n")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert ApplicationManager(str(copy)).secrets("cli_a").app_secret == "secret-of-a"
+    assert ApplicationManager(str(copy)).decrypt_secrets("cli_a").app_secret == "secret-of-a"
     assert "must not exist yet. Next: name another one" in read_failure(
         run("db", "backup", "--registry", str(copy))
     )

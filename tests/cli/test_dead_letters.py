@@ -55,7 +55,7 @@ def database(database_url: str) -> Iterator[URL]:
     url = urls.parse(database_url, "test")
     migrate.upgrade(url)
     yield url
-    engines.engine(url).dispose()
+    engines.get_engine(url).dispose()
 
 
 def dead(url: str, *bodies: Any, queue: Queue = CARDS, **headers: Any) -> None:
@@ -103,7 +103,7 @@ def test_what_pump_and_consumer_refused_is_listed_in_order_and_stays(
     rabbitmq: str, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mq.send(rabbitmq, "card.cli_1", event("not-a-click"))
-    assert Pump(mq.at(rabbitmq), Inbox(database)).once(seconds=mq.LIMIT) == 1
+    assert Pump(mq.at(rabbitmq), Inbox(database)).run_once(seconds=mq.LIMIT) == 1
     send(rabbitmq, event("fails", app_secret="hunter22"))
     with consuming(rabbitmq, Seen(fail), tries=1):
         wait_until(lambda: len(mq.peek(rabbitmq, DEAD)) == 2)

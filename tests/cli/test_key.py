@@ -58,9 +58,9 @@ def test_keys_change_without_losing_an_app(
     assert done.out.startswith("2 app(s) in registry ")
     assert "Next: leave only that key there" in done.out
     for app_id, secret in (("cli_a", "secret-of-a"), ("cli_b", "secret-of-b")):
-        assert ApplicationManager(keys=EncryptionKeys(new)).secrets(app_id).app_secret == secret
+        assert ApplicationManager(keys=EncryptionKeys(new)).decrypt_secrets(app_id).app_secret == secret
         with pytest.raises(DecryptionError):
-            ApplicationManager(keys=EncryptionKeys(key)).secrets(app_id)
+            ApplicationManager(keys=EncryptionKeys(key)).decrypt_secrets(app_id)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -79,14 +79,14 @@ def test_killed_half_way_both_keys_still_work_and_a_second_run_finishes(
     died = subprocess.run([sys.executable, "-c", DIES_HALF_WAY], env=os.environ, check=False)  # noqa: S603
     assert died.returncode == -signal.SIGKILL
     both = ApplicationManager()
-    assert [both.secrets(f"cli_{number}").app_secret for number in range(5)] == [
+    assert [both.decrypt_secrets(f"cli_{number}").app_secret for number in range(5)] == [
         f"secret-{number}" for number in range(5)
     ]
-    assert before.secrets("cli_a").app_secret == "secret-of-a"
+    assert before.decrypt_secrets("cli_a").app_secret == "secret-of-a"
     assert run("key", "rotate").out.startswith("6 app(s)")
     only_new = ApplicationManager(keys=EncryptionKeys(new))
-    assert only_new.secrets("cli_4").app_secret == "secret-4"
-    assert only_new.secrets("cli_a").encrypt_key == "encrypt-a"
+    assert only_new.decrypt_secrets("cli_4").app_secret == "secret-4"
+    assert only_new.decrypt_secrets("cli_a").encrypt_key == "encrypt-a"
 
 
 def test_a_key_that_was_rotated_away(

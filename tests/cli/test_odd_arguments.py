@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 from lark_provider.cli.output import print_json
 from tests.cli.conftest import Run
 
@@ -37,7 +37,9 @@ def list_commands(
         yield path, part
 
 
-COMMANDS = {" ".join(path): command for path, command in list_commands(parser()) if not SERVERS & set(path)}
+COMMANDS = {
+    " ".join(path): command for path, command in list_commands(make_parser()) if not SERVERS & set(path)
+}
 
 
 def make_arguments(command: argparse.ArgumentParser, chance: random.Random) -> Iterator[str]:

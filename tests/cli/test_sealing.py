@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from tests.cli.conftest import Run, read_failure
 from tests.cli.test_db import alembic
@@ -41,7 +41,7 @@ def test_an_upgrade_seals_and_says_to_what(place: str, run: Run) -> None:
         "App cli_a is sealed with https://open.larksuite.com.",
         "App cli_b is sealed with no base URL of its own (each client's settings count).",
     ]
-    assert ApplicationManager().secrets("cli_a").app_secret == "secret-of-a"
+    assert ApplicationManager().decrypt_secrets("cli_a").app_secret == "secret-of-a"
     done = run("db", "upgrade", "--registry")
     assert done.out.count("\n") == 1, "once"
 
@@ -82,7 +82,7 @@ def test_alembic_leaves_rows_that_are_refused(key: str, run: Run, database_url: 
 
 
 def _execute(place: str, statement: str, **values: str) -> None:
-    with transaction(engine(urls.registry(place))) as connection:
+    with hold_transaction(get_engine(urls.registry(place))) as connection:
         connection.execute(sa.text(statement), values)
 
 
@@ -100,7 +100,7 @@ def test_an_old_row_that_came_after_the_upgrade_is_refused(place: str, key: str,
     assert "App 'cli_a' is not sealed, in a registry that was upgraded before" in error
     assert "its base URL, 'https://evil.example.com'. Next: compare that with what it should be" in error
     with pytest.raises(DecryptionError, match="is not sealed"):
-        ApplicationManager().secrets("cli_a")
+        ApplicationManager().decrypt_secrets("cli_a")
     done = run("db", "upgrade", "--registry", "--seal-unsealed")
     assert done.out.splitlines()[1:] == ["App cli_a is sealed with https://evil.example.com."]
 
@@ -120,7 +120,7 @@ def test_a_rotation_seals_and_says_to_what(run: Run, apps: ApplicationManager, r
         connection.execute("UPDATE applications SET sealed = NULL")
     connection.close()
     with pytest.raises(DecryptionError, match="is not sealed"):
-        apps.secrets("cli_a")
+        apps.decrypt_secrets("cli_a")
     done = run("key", "rotate")
     assert (
         done.out.splitlines()[-1]
@@ -130,9 +130,9 @@ def test_a_rotation_seals_and_says_to_what(run: Run, apps: ApplicationManager, r
 
 def test_a_replaced_key_is_kept_as_long_as_is_said(run: Run, apps: ApplicationManager) -> None:
     assert run("app", "update", "cli_a", "--encrypt-key", "encrypt-2", "--keep-previous", "90m").code == 0
-    assert [value for value, _ in apps.secrets("cli_a").previous_encrypt_keys] == ["encrypt-a"]
+    assert [value for value, _ in apps.decrypt_secrets("cli_a").previous_encrypt_keys] == ["encrypt-a"]
     assert run("app", "update", "cli_a", "--encrypt-key", "encrypt-3", "--keep-previous", "0").code == 0
-    assert apps.secrets("cli_a").previous_encrypt_keys == ()
+    assert apps.decrypt_secrets("cli_a").previous_encrypt_keys == ()
     assert run("app", "update", "cli_a", "--encrypt-key", "x", "--keep-previous", "-1d").code == 2
     assert "At least one setting must be given" in read_failure(
         run("app", "update", "cli_a", "--keep-previous", "1d"), code=2

@@ -38,13 +38,13 @@ def test_a_load_goes_in_chunks_and_keeps_its_order(lark: Emulator, do: Do, table
 
 def test_the_answer_to_a_chunk_is_not_parsed(table: Table, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
-    read = answers._json
+    read = answers._parse_json
 
     def spy(content: bytes) -> Any:
         parsed.append(content)
         return read(content)
 
-    monkeypatch.setattr(answers, "_json", spy)
+    monkeypatch.setattr(answers, "_parse_json", spy)
     done = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(20), chunk_size=10))
     assert len(set(done.record_ids)) == 20
     assert parsed

@@ -178,5 +178,5 @@ def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, duty: Duty) -> 
 
 def test_scopes_are_known_and_asked_for_only_where_they_are_used() -> None:
     assert "calendar" not in scopes.USUAL
-    assert scopes.missing("calendar", []) == ["calendar:calendar.event:read"]
-    assert scopes.missing("calendar", ["calendar:calendar:readonly"]) == []
+    assert scopes.list_missing("calendar", []) == ["calendar:calendar.event:read"]
+    assert scopes.list_missing("calendar", ["calendar:calendar:readonly"]) == []

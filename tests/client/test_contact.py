@@ -24,7 +24,7 @@ from lark_provider.errors import (
     RateLimitError,
 )
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.tables import user_cache
 from tests.client.conftest import Do, count
 from tests.services.postgres import OwnPostgres
@@ -56,18 +56,18 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
     url = urls.parse(text, "test")
     migrate.upgrade(url)
     monkeypatch.setenv("LARK_DATABASE_URL", text)
-    return engine(url)
+    return get_engine(url)
 
 
 def count_cached(database: sa.Engine) -> int:
-    with transaction(database, reading=True) as connection:
+    with hold_transaction(database, reading=True) as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(user_cache)) or 0
 
 
 def outdate(database: sa.Engine) -> None:
     """Make all that is kept a day old."""
     now = datetime.now(UTC)
-    with transaction(database) as connection:
+    with hold_transaction(database) as connection:
         times = {"fetched_at": now - timedelta(days=1), "expires_at": now - timedelta(seconds=1)}
         connection.execute(user_cache.update().values(**times))
 
@@ -133,11 +133,11 @@ def test_old_answers_serve_while_lark_cannot_be_asked(
 
 def test_the_guides_clean_up_costs_one_request(lark: Emulator, do: Do, database: sa.Engine) -> None:
     do(lambda c: c.contact.get_id("alice@example.com"))
-    with transaction(database) as connection:
+    with hold_transaction(database) as connection:
         clean_up = "DELETE FROM user_cache WHERE expires_at < CURRENT_TIMESTAMP"
         assert connection.execute(sa.text(clean_up)).rowcount == 0
     outdate(database)
-    with transaction(database) as connection:
+    with hold_transaction(database) as connection:
         assert connection.execute(sa.text(clean_up)).rowcount == 1
     assert do(lambda c: c.contact.get_id("alice@example.com")) == ALICE
     assert (count(lark, GET_ID), count_cached(database)) == (2, 1)

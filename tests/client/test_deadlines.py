@@ -43,7 +43,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Each library in turn, as in a process of its own."""
     name: str = request.param
     module = {"httpx": httpx, "httpx2": httpx2}[name]
-    monkeypatch.setattr(http, "library", lambda: module)
+    monkeypatch.setattr(http, "choose_library", lambda: module)
     pools = Pools()
     monkeypatch.setattr(PROCESS, "pools", pools)
     yield name
@@ -243,7 +243,7 @@ def test_an_answer_that_inflates_is_cut_off(do: Callable[..., Any]) -> None:
 def test_an_encoding_that_was_not_asked_for_is_not_read(do: Callable[..., Any]) -> None:
     with raw_server(lambda _: answered(zlib.compress(b"{}"), "200 OK", "Content-Encoding: br")) as server:
         with pytest.raises(TransportError, match="'br', which was not asked for"):
-            do(lambda c: c.bot.info(), server)
+            do(lambda c: c.bot.info(), server, deadline=60)
         assert server.requests[0].headers["accept-encoding"] == "gzip, deflate"
 
 
@@ -252,7 +252,7 @@ def test_compressed_answers_are_read(encoding: str, do: Callable[..., Any]) -> N
     pack = gzip.compress if encoding == "gzip" else zlib.compress
     reply = answered(pack(b'{"code":0,"msg":"ok","data":{"a":1}}'), "200 OK", f"Content-Encoding: {encoding}")
     with raw_server(lambda _: reply) as server:
-        assert do(lambda c: c.call("GET", "/x"), server).data == {"a": 1}
+        assert do(lambda c: c.call("GET", "/x"), server, deadline=60).data == {"a": 1}
 
 
 @pytest.mark.parametrize("module", [httpx, httpx2])

@@ -18,7 +18,7 @@ from lark_provider.errors import (
     RateLimitError,
     TransportError,
 )
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from tests.client.conftest import CHAT, MESSAGES, TOKENS, Do, count, messages
 
 PATH = "/open-apis/im/v1/messages"
@@ -174,4 +174,4 @@ def test_ones_own_http_client_carries_its_own_proxy(lark: Emulator) -> None:
 def test_a_call_without_a_token_can_be_the_first(do: Do) -> None:
     path = "/open-apis/nowhere"
     with pytest.raises(NotFoundError, match="404"):
-        do(lambda client: client.perform(request("GET", path, auth=False)))
+        do(lambda client: client.perform(make_request("GET", path, auth=False)))

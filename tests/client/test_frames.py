@@ -98,7 +98,7 @@ def test_a_task_that_is_cancelled_shows_no_secret(lark: Emulator) -> None:
 
 def test_a_thousand_cold_tasks_fetch_one_token(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """With httpx2, that is: httpx by itself does not get a thousand requests at a time through its pool."""
-    monkeypatch.setattr(http, "library", lambda: httpx2)
+    monkeypatch.setattr(http, "choose_library", lambda: httpx2)
     lark.settings(rate_limits=False, receiver_qps=0)
 
     async def crowd() -> list[Any]:

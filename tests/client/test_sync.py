@@ -40,7 +40,7 @@ def test_answers_to_creates_and_updates_are_not_parsed(
     lark: Emulator, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[str] = []
-    read, load = answers.read, answers._json
+    read, load = answers.read, answers._parse_json
 
     def note_parsing(call: Call[Any], response: Response, *secrets: str | None) -> Any:
         def load_noted(content: bytes) -> Any:
@@ -48,7 +48,7 @@ def test_answers_to_creates_and_updates_are_not_parsed(
             return load(content)
 
         with monkeypatch.context() as patch:
-            patch.setattr(answers, "_json", load_noted)
+            patch.setattr(answers, "_parse_json", load_noted)
             return read(call, response, *secrets)
 
     monkeypatch.setattr(answers, "read", note_parsing)

@@ -16,7 +16,7 @@ from lark_provider.errors import (
     OutcomeUnknownError,
     PermissionDeniedError,
 )
-from lark_provider.protocol.pacing import limits
+from lark_provider.protocol.pacing import list_limits
 from tests.client.conftest import CHAT, Do
 
 URGENT = "/open-apis/im/v1/messages/:message_id/urgent"
@@ -87,6 +87,6 @@ def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, message: str) -
 def test_scopes_and_pace_are_known() -> None:
     for kind in ("app", "sms", "phone"):
         assert f"PATCH {URGENT}_{kind}" in scopes.AREAS["urgent"]
-        keys = {limit.key for limit in limits("PATCH", f"/open-apis/im/v1/messages/om_1/urgent_{kind}")}
+        keys = {limit.key for limit in list_limits("PATCH", f"/open-apis/im/v1/messages/om_1/urgent_{kind}")}
         assert keys == {f"PATCH /open-apis/im/v1/messages/*/urgent_{kind} {seconds}" for seconds in (1, 60)}
     assert "urgent" not in scopes.USUAL

@@ -207,7 +207,7 @@ def test_the_token_reaches_no_log_and_no_text(
 def test_httpx_logs_urls_and_no_webhook(lark: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     for library in ("httpx", "httpx2"):
         caplog.set_level(logging.INFO, library)
-    with http.library().Client() as client:
+    with http.choose_library().Client() as client:
         LarkServiceClient(http_client=client).call("GET", "/im/v1/chats", params={"page_size": "5"})
         client.post(lark.add_webhook(token=TOKEN))
     assert f"GET {lark.base_url}/open-apis/im/v1/chats?page_size=5" in caplog.text

@@ -13,7 +13,7 @@ import yaml
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 from lark_provider.storage.crypto import EncryptionKeys
 from tests.deploy.composed import FILE, FOLDER, IMAGE, UnsetError, secrets, services, settings
 from tests.deploy.running import Deployed, run, start
@@ -174,7 +174,7 @@ def test_the_command_lines_are_understood_and_health_is_asked_where_it_is_answer
     name: str, env: dict[str, str]
 ) -> None:
     service = services(env)[name]
-    assert callable(parser().parse_args(service["command"]).run)
+    assert callable(make_parser().parse_args(service["command"]).run)
     if name in SERVICES:
         deployed = read_service(name, env)
         assert deployed.probe in {deployed.ports.get("--probe-port"), deployed.ports.get("--port")}

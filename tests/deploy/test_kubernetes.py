@@ -14,7 +14,7 @@ import yaml
 from lark_emulator import Emulator
 
 from lark_provider import __version__, config
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
 from lark_provider.storage import urls
 from tests.deploy.running import Deployed, as_text, run, start
@@ -179,7 +179,7 @@ def test_settings_are_read_and_the_command_lines_understood() -> None:
     for _, container in containers():
         assert settings(container).keys() <= known
         if "args" in container:
-            assert callable(parser().parse_args(container["args"]).run)
+            assert callable(make_parser().parse_args(container["args"]).run)
 
 
 def test_secrets_stand_in_no_manifest_and_each_goes_where_it_is_needed() -> None:

@@ -35,12 +35,12 @@ def test_a_program_that_is_busy_reserves_more_each_time_and_one_that_rests_begin
     limiter = Buckets()
     counts = []
     for _ in range(6):
-        counts.append(limiter.reservation_sizes("app", [FAST])[FAST])
+        counts.append(limiter.choose_reservation_sizes("app", [FAST])[FAST])
         clock.now += 0.9
     assert counts == [1, 2, 4, 8, 8, 8]
     clock.now += 0.1  # a second since the last one
-    assert limiter.reservation_sizes("app", [FAST]) == {FAST: 1}
-    assert limiter.reservation_sizes("another app", [FAST]) == {FAST: 1}
+    assert limiter.choose_reservation_sizes("app", [FAST]) == {FAST: 1}
+    assert limiter.choose_reservation_sizes("another app", [FAST]) == {FAST: 1}
 
 
 def test_reserved_times_are_used_up_one_by_one(clock: Clock) -> None:

@@ -24,7 +24,7 @@ from lark_provider.protocol.redact import redact
     ],
 )
 def test_base_urls(value: str | None, url: str) -> None:
-    assert config.base_url(value) == url
+    assert config.resolve_base_url(value) == url
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_base_urls(value: str | None, url: str) -> None:
 )
 def test_a_base_url_that_cannot_be_is_refused_without_its_password(value: str) -> None:
     with pytest.raises(ConfigurationError, match="base_url") as refused:
-        config.base_url(value)
+        config.resolve_base_url(value)
     assert "secret1" not in str(refused.value)
     with pytest.raises(ConfigurationError):
         Session(base_url=value)
@@ -60,45 +60,47 @@ def test_a_base_url_in_clear_is_refused_wherever_it_stands(
     monkeypatch.setenv("LARK_BASE_URL", value)
     with pytest.raises(ConfigurationError, match=says):
         LarkServiceClient("cli_a", "s").bot.info()
-    assert config.base_url(value, environ={"LARK_ALLOW_HTTP": "1"}).lower() == value.lower()
+    assert config.resolve_base_url(value, environ={"LARK_ALLOW_HTTP": "1"}).lower() == value.lower()
 
 
 @pytest.mark.parametrize(
     "value", ["http://127.0.0.1:8765", "http://127.1.2.3", "http://[::1]:8765", "http://LOCALHOST:1"]
 )
 def test_a_base_url_in_clear_on_this_machine(value: str) -> None:
-    assert config.base_url(value, environ={}) == value
+    assert config.resolve_base_url(value, environ={}) == value
 
 
 def test_whether_http_is_allowed_is_said_clearly() -> None:
     for text in ("", "0", "False", "no"):
         with pytest.raises(ConfigurationError, match="must begin with https://"):
-            config.base_url("http://x.example", environ={"LARK_ALLOW_HTTP": text})
+            config.resolve_base_url("http://x.example", environ={"LARK_ALLOW_HTTP": text})
     with pytest.raises(ConfigurationError, match=r"LARK_ALLOW_HTTP must be 1 or 0, got 'maybe'\. Next: "):
-        config.base_url("http://x.example", environ={"LARK_ALLOW_HTTP": "maybe"})
+        config.resolve_base_url("http://x.example", environ={"LARK_ALLOW_HTTP": "maybe"})
 
 
 def test_arguments_win_over_the_environment() -> None:
     env = {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "env-secret", "LARK_BASE_URL": "lark"}
-    from_args = config.app("cli_arg", "arg-secret", "feishu", env)
+    from_args = config.find_app("cli_arg", "arg-secret", "feishu", env)
     assert from_args is not None
     assert (from_args.app_id, from_args.app_secret, from_args.base_url) == (
         "cli_arg",
         "arg-secret",
         "https://open.feishu.cn",
     )
-    from_env = config.app(None, None, None, env)
+    from_env = config.find_app(None, None, None, env)
     assert from_env is not None
     assert (from_env.app_id, from_env.app_secret, from_env.base_url) == (
         "cli_env",
         "env-secret",
         "https://open.larksuite.com",
     )
-    assert config.app("cli_env", None, None, env) == from_env
+    assert config.find_app("cli_env", None, None, env) == from_env
 
 
 def test_the_environments_secret_is_not_lent_to_another_app() -> None:
-    assert config.app("cli_other", None, None, {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "s"}) is None
+    assert (
+        config.find_app("cli_other", None, None, {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "s"}) is None
+    )
     with pytest.raises(ConfigurationError, match="'cli_other' has no secret"):
         _ = LarkServiceClient("cli_other").app_id
 
@@ -117,12 +119,12 @@ def test_the_registry_that_was_searched_is_named(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("env", [{}, {"LARK_APP_ID": "cli_x"}, {"LARK_APP_ID": " ", "LARK_APP_SECRET": " "}])
 def test_nothing_found_names_the_ways(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert config.app(None, None, None, env) is None
+    assert config.find_app(None, None, None, env) is None
     monkeypatch.delenv("LARK_APP_ID", raising=False)
     with pytest.raises(ConfigurationError, match=r"LARK_APP_SECRET.*lark-provider app add"):
         _ = LarkServiceClient().base_url
     with pytest.raises(ConfigurationError, match="app_id="):
-        config.app(None, "only-a-secret", None, env)
+        config.find_app(None, "only-a-secret", None, env)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_secrets_are_masked(text: str) -> None:
 def test_an_id_or_secret_that_is_not_text(given: tuple[str, str]) -> None:
     """As Python reads bytes that are not UTF-8 from the environment."""
     with pytest.raises(ConfigurationError, match=r"must be valid UTF-8\. Next: "):
-        config.app(*given, None, {})
+        config.find_app(*given, None, {})
 
 
 def test_a_file_that_may_not_be_looked_at_may_be_there(tmp_path: Path) -> None:

@@ -16,16 +16,16 @@ from lark_provider.storage import crypto, engine, retention, urls
 from lark_provider.support.environment import ENVIRONMENT
 
 READERS = [
-    amqp.broker,
+    amqp.read_broker,
     config.has_broker,
-    config.app,
-    config.base_url,
+    config.find_app,
+    config.resolve_base_url,
     config.has_database,
     config.has_registry,
     config.find_app_id,
-    config.registry,
+    config.get_registry,
     crypto.EncryptionKeys.from_environment,
-    engine.pool_settings,
+    engine.read_pool_settings,
     keys.from_environment,
     retention.Retention.from_environment,
     urls.database,
@@ -65,5 +65,5 @@ def test_urls_with_passwords_are_masked_where_they_are_held() -> None:
 )
 def test_a_base_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        config.base_url(url)
+        config.resolve_base_url(url)
     assert f"got {shown}. Next: " in str(refused.value)

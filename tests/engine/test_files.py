@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lark_provider.engine.files import arriving, load
+from lark_provider.engine.files import load, open_arriving
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.effects import ReadFile
 
@@ -108,11 +108,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_download_has_its_name_once_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / ("n" * 250)
     target.write_bytes(b"the last one")
-    with suppress(ZeroDivisionError), arriving(str(target)) as file:
+    with suppress(ZeroDivisionError), open_arriving(str(target)) as file:
         file.write(b"half")
         raise ZeroDivisionError
     assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"the last one", [target])
-    with arriving(str(target)) as file:
+    with open_arriving(str(target)) as file:
         file.write(b"whole")
         assert target.read_bytes() == b"the last one"
     assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"whole", [target])

@@ -12,7 +12,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.errors import DeadlineExceededError, OutcomeUnknownError
-from lark_provider.protocol.calls import LarkResponse, request
+from lark_provider.protocol.calls import LarkResponse, make_request
 from lark_provider.protocol.ledger import Lease
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import perform_leased
@@ -22,7 +22,7 @@ CHATS = "/open-apis/im/v1/chats"
 
 
 def leased_call(method: str, seconds: float, **options: Any) -> Procedure[LarkResponse[Any]]:
-    call = request(method, CHATS, **options)
+    call = make_request(method, CHATS, **options)
     return (yield from perform_leased(call, Lease("table", "writer", time.monotonic() + seconds)))
 
 
@@ -50,7 +50,7 @@ def leased_call(method: str, seconds: float, **options: Any) -> Procedure[LarkRe
 def test_an_error_names_what_ended_the_call(
     lark: Emulator, make: Callable[[], Any], kind: type[Exception], text: str
 ) -> None:
-    LarkServiceClient().perform(request("GET", CHATS))  # a token is there
+    LarkServiceClient().perform(make_request("GET", CHATS))  # a token is there
     lark.fault("POST", CHATS, delay_ms=8_000)
     with pytest.raises(kind, match=re.escape(text)):
         make()

@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
 from lark_provider.engine.buckets import Buckets
 from lark_provider.errors import ConfigurationError, DeadlineExceededError
-from lark_provider.protocol.pacing import SHARE, Limit, Rate, limits
+from lark_provider.protocol.pacing import SHARE, Limit, Rate, list_limits
 from lark_provider.storage import migrate, urls
 from tests.client.conftest import CHAT
 from tests.failures.crowd import Crowd
@@ -73,7 +73,7 @@ def _paced(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_endpoint_has_its_documented_limits(
     method: str, path: str, rates: set[tuple[int, float]]
 ) -> None:
-    applied = limits(method, path)
+    applied = list_limits(method, path)
     assert {(round(each_minute(limit) / SHARE), limit.key.rpartition(" ")[2]) for limit in applied} == {
         (round(count / seconds * 60), f"{seconds:g}") for count, seconds in rates
     }
@@ -85,7 +85,7 @@ def each_minute(limit: Limit) -> float:
 
 def test_spreadsheets_share_a_limit_and_endpoints_do_not() -> None:
     def key(method: str, path: str) -> str:
-        return limits(method, path)[0].key
+        return list_limits(method, path)[0].key
 
     sheet = "/open-apis/sheets/v3/spreadsheets/{}/sheets/{}/{}"
     assert key("POST", sheet.format("shtcn1", "0b12", "find")) == key(
@@ -101,17 +101,17 @@ def test_spreadsheets_share_a_limit_and_endpoints_do_not() -> None:
 
 
 def test_tables_share_a_limit_and_endpoints_do_not() -> None:
-    [search] = limits("POST", f"{TABLE}/records/search")
-    [other] = limits("POST", "/open-apis/bitable/v1/apps/bascn2/tables/tbl2/records/search")
-    [write] = limits("POST", f"{TABLE}/records/batch_create")
+    [search] = list_limits("POST", f"{TABLE}/records/search")
+    [other] = list_limits("POST", "/open-apis/bitable/v1/apps/bascn2/tables/tbl2/records/search")
+    [write] = list_limits("POST", f"{TABLE}/records/batch_create")
     assert search.key == other.key != write.key
     assert (
-        limits("GET", "/open-apis/im/v1/messages/om_1")[0].key
-        == limits("GET", "/open-apis/im/v1/messages/om_2")[0].key
+        list_limits("GET", "/open-apis/im/v1/messages/om_1")[0].key
+        == list_limits("GET", "/open-apis/im/v1/messages/om_2")[0].key
     )
     assert (
-        limits("POST", "/open-apis/im/v1/messages", "oc_1")[2].key
-        != limits("POST", "/open-apis/im/v1/messages", "oc_2")[2].key
+        list_limits("POST", "/open-apis/im/v1/messages", "oc_1")[2].key
+        != list_limits("POST", "/open-apis/im/v1/messages", "oc_2")[2].key
     )
 
 
@@ -206,4 +206,4 @@ def test_messages_that_are_refused_by_the_deadline_delay_no_other(
 @pytest.mark.parametrize("text", ["fast", "2", "-1", "nan"])
 def test_the_setting_is_a_share(text: str) -> None:
     with pytest.raises(ConfigurationError, match="LARK_PACING must be a number from 0"):
-        config.pacing({"LARK_PACING": text})
+        config.get_pacing({"LARK_PACING": text})

@@ -222,10 +222,10 @@ def test_a_token_is_renewed_20_minutes_before_its_end_and_used_until_10_seconds_
     for life, stale, invalid in ((7200.0, 1200.0, 10.0), (60.0, 10.0, 3.0)):
         issued = Token("t-1", 1000.0, 1000.0 + life)
         left = {Freshness.FRESH: stale + 0.1, Freshness.STALE: stale, Freshness.INVALID: invalid}
-        assert {state: issued.freshness(issued.expires_at - seconds) for state, seconds in left.items()} == {
-            state: state for state in left
-        }
-        assert issued.freshness(issued.expires_at - invalid - 0.1) is Freshness.STALE
+        assert {
+            state: issued.compute_freshness(issued.expires_at - seconds) for state, seconds in left.items()
+        } == {state: state for state in left}
+        assert issued.compute_freshness(issued.expires_at - invalid - 0.1) is Freshness.STALE
 
 
 def test_secrets_and_tokens_are_masked_wherever_they_are_held() -> None:
@@ -248,7 +248,7 @@ def test_another_secret_is_another_key_and_shows_in_no_repr() -> None:
 @given(life=st.floats(1, 7200), age=st.floats(0, 8000))
 def test_a_token_is_never_used_after_its_end(life: float, age: float) -> None:
     token = Token("t", 0.0, life)
-    state = token.freshness(age)
+    state = token.compute_freshness(age)
     if age >= life:
         assert state is Freshness.INVALID
     if age == 0:

@@ -140,7 +140,7 @@ def test_a_library_that_keeps_its_transports_elsewhere() -> None:
         def send(self, request: object, **options: object) -> None:
             sent.append((request, options))
 
-    pools._sender(Client(), "handle_request")("a request")
+    pools._make_sender(Client(), "handle_request")("a request")
     assert sent == [("a request", {"stream": True, "follow_redirects": False})]
 
 
@@ -202,6 +202,6 @@ def test_times_without_an_end(do: Send, lark: Emulator) -> None:
 
 
 def test_no_url_with_a_secret_is_cached(lark: Emulator) -> None:
-    transport._url.cache_clear()
+    transport._parse_url.cache_clear()
     LarkWebhookClient(lark.add_webhook(token="hook-token-0123456789")).send_text("x")
-    assert transport._url.cache_info().currsize == 0
+    assert transport._parse_url.cache_info().currsize == 0

@@ -7,7 +7,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from tests.client.conftest import TOKENS, count
 from tests.services.plugin import StartServer
 from tests.services.postgres import OwnPostgres
@@ -22,7 +22,7 @@ def server(start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyP
     postgres = start_postgres({"max_connections": "200"})
     url = urls.parse(postgres.url, "test")
     migrate.upgrade(url)
-    engine(url).dispose()  # so that only those that a test is about are connected
+    get_engine(url).dispose()  # so that only those that a test is about are connected
     monkeypatch.setenv("LARK_DATABASE_URL", postgres.url)
     return postgres
 

@@ -28,7 +28,7 @@ import httpx
 from lark_provider.utils.logger import RedactingFormatter
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60.0
+SECONDS = 120.0
 Work = Callable[..., Any]
 PARENT = "parent"
 

@@ -26,7 +26,7 @@ OURS = "FROM pg_stat_activity WHERE application_name = 'lark_provider'"
 
 def test_a_crowd_that_starts_cold_asks_once(lark: Emulator, fetched: Callable[[], int], ask: Ask) -> None:
     with Crowd(MANY) as crowd:
-        outcomes = crowd.all(work.call)
+        outcomes = crowd.all(work.call_without_haste)
     assert values(outcomes) == [0] * MANY
     assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
     assert fetched() == 1
@@ -36,7 +36,7 @@ def test_a_crowd_that_starts_cold_asks_once(lark: Emulator, fetched: Callable[[]
 def asks_once_a_token(crowd: Crowd, lark: Emulator, fetched: Callable[[], int]) -> None:
     """All of a crowd call, and again when their token is good no more; each time one of them gets it."""
     for turn in (1, 2):
-        outcomes = crowd.all(work.call)
+        outcomes = crowd.all(work.call_without_haste)
         values(outcomes)
         assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
         assert fetched() == turn
@@ -66,7 +66,7 @@ def test_nobody_holds_a_connection_while_waiting(
     lark.fault(path=TOKEN_PATH, delay_ms=3000)
     with Crowd(MANY) as crowd:
         assert len(set(values(crowd.all(work.backend_pid)))) == MANY
-        crowd.begin(work.call)
+        crowd.begin(work.call_without_haste)
         wait_until(fetched)
         busy, inside = [], []
         while count(lark, CHATS) == 0:
@@ -85,7 +85,7 @@ def test_a_token_rejected_under_a_crowd_is_replaced_once(
 ) -> None:
     with Crowd(MANY) as crowd:
         for turn in (1, 2, 3):
-            values(crowd.all(work.call))
+            values(crowd.all(work.call_without_haste))
             assert fetched() == turn
             lark.revoke_tokens()
     assert ask("SELECT count(*) FROM tokens") == [(1,)]
@@ -98,7 +98,7 @@ def test_a_crowd_behind_pgbouncer(
     url = pgbouncer(server.url, pool_size=2)
     with Crowd(20, environ={"LARK_DATABASE_URL": url}) as crowd:
         for turn in (1, 2, 3):
-            outcomes = crowd.all(work.call)
+            outcomes = crowd.all(work.call_without_haste)
             values(outcomes)
             assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
             assert fetched() == turn

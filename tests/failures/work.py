@@ -15,12 +15,13 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
+from lark_provider.engine import fallback_store
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.protocol.tokens import Token
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import engine, migrate, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.token_store import TokenStore
 from tests.runtimes import own_tokens
 
@@ -28,6 +29,13 @@ from tests.runtimes import own_tokens
 def call(timeout: float = 30.0, **settings: Any) -> int:
     """Make a call with a client of its own."""
     return LarkServiceClient(timeout=timeout, **settings).call("GET", "/im/v1/chats").code
+
+
+def call_without_haste() -> int:
+    """Make a call whose queries have a minute each: dozens of processes begin at once on few processors."""
+    fallback_store.FIRST_QUERY_SECONDS = fallback_store.QUERY_SECONDS = 60.0
+    engine.BUSY_SECONDS = 60
+    return call(timeout=120.0)
 
 
 def add_app(app_id: str, secret: str = "") -> str:
@@ -54,14 +62,16 @@ def keep_token(url: str) -> None:
 class _Freezing(TokenStore):
     """The store of a process that freezes inside the transaction in which it takes the lease."""
 
-    def _usable(self, connection: Connection, key: str, now: float, rejected: str | None) -> Token | None:
+    def _read_usable(
+        self, connection: Connection, key: str, now: float, rejected: str | None
+    ) -> Token | None:
         os.kill(os.getpid(), signal.SIGSTOP)
-        return super()._usable(connection, key, now, rejected)
+        return super()._read_usable(connection, key, now, rejected)
 
 
 def freeze_inside_a_claim() -> bool:
     """Claim the token of the environment's app, and freeze meanwhile."""
-    app = config.app(None, None, None)
+    app = config.find_app(None, None, None)
     assert app is not None
     store = _Freezing(urls.database(), app.app_id, app.app_secret)
     return store.claim(app.token_key, now=time.time(), owner="frozen", lease_seconds=10).won
@@ -93,7 +103,7 @@ def rotate_and_stop(keys: str, after: int) -> int:
 
 def backend_pid() -> int:
     """The database's process that serves this one's pooled connection."""
-    with engine(urls.database()).connect() as connection:
+    with get_engine(urls.database()).connect() as connection:
         return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
 

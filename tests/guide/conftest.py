@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import generate_key
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from tests.guide.reader import LARK, TEMPLATE, Database, Reader, database
 from tests.services.plugin import _starting
 from tests.services.postgres import OwnPostgres, PostgresServer
@@ -60,7 +60,7 @@ def guide_server(certificate: tuple[Path, Path]) -> Iterator[PostgresServer]:
         server.execute(f"CREATE DATABASE {TEMPLATE} OWNER lark")
         url = urls.parse(server.url(TEMPLATE, LARK), "test")
         migrate.upgrade(url)
-        engine(url).dispose()
+        get_engine(url).dispose()
         yield server
 
 

@@ -123,7 +123,7 @@ def test_guide_13_the_environment_steers_the_connection(
 ) -> None:
     """What is published where the parts say is in this virtual host, and is pumped from there."""
     mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
-    assert Pump(amqp.broker(), Inbox(own_url(upgraded))).once(seconds=mq.LIMIT) == 1
+    assert Pump(amqp.read_broker(), Inbox(own_url(upgraded))).run_once(seconds=mq.LIMIT) == 1
     assert read_stored(own_url(upgraded)) == ["e1"]
 
 
@@ -137,7 +137,7 @@ def test_guide_13_each_part_counts(name: str, parts: dict[str, str], monkeypatch
     assert why in report["error"]
     assert "another-password" not in report["error"]
     with pytest.raises(BrokerError, match=r"Next: check "):
-        amqp.ping(amqp.broker())
+        amqp.ping(amqp.read_broker())
 
 
 def test_guide_14_queues_and_messages_survive_a_restart_and_clients_reconnect(

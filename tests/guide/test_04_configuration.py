@@ -88,7 +88,7 @@ def test_guide_29_a_key_of_openssl_is_accepted(
     assert made == "by openssl" or {"+", "/"} <= set(key)
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", key)
     reader.run(ADD)
-    assert ApplicationManager().secrets("cli_your_app_id").app_secret == "your_app_secret"
+    assert ApplicationManager().decrypt_secrets("cli_your_app_id").app_secret == "your_app_secret"
 
 
 def test_guide_30_the_sample_key_gets_a_clear_error(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import ConfigurationError, LarkServiceClient
-from lark_provider.cli.output import width
+from lark_provider.cli.output import compute_width
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from tests.guide.arrived import open_id, texts
 from tests.guide.reader import Reader
@@ -64,7 +64,7 @@ def cells(printed: str) -> list[list[str]]:
 
 def secret() -> str:
     """The secret that the registry holds."""
-    return ApplicationManager().secrets("cli_your_app_id").app_secret
+    return ApplicationManager().decrypt_secrets("cli_your_app_id").app_secret
 
 
 def without_secret(options: str = "") -> str:
@@ -122,7 +122,7 @@ def test_guide_35_app_list(reader: Reader) -> None:
     printed = reader.run(LIST).stdout
     assert cells(printed)[2][0] == longest
     bars = {
-        tuple(width(line[: bar.start()]) for bar in re.finditer("[│┌┬┐├┼┤└┴┘]", line))
+        tuple(compute_width(line[: bar.start()]) for bar in re.finditer("[│┌┬┐├┼┤└┴┘]", line))
         for line in printed.splitlines()
     }
     assert len(bars) == 1, "the columns do not stand in line"

@@ -103,7 +103,14 @@ def test_guide_55_secrets_reach_no_log_error_or_repr(
         PostgresStorage(pool_size=1).execute("SELECT 1")
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello")
-    shown = [log, done.stdout, done.stderr, repr(client), repr(apps), repr(apps.secrets("cli_your_app_id"))]
+    shown = [
+        log,
+        done.stdout,
+        done.stderr,
+        repr(client),
+        repr(apps),
+        repr(apps.decrypt_secrets("cli_your_app_id")),
+    ]
     shown += [str(wrong_password.value), repr(wrong_password.value), repr(PostgresStorage())]
     key = os.environ["LARK_CONFIG_ENCRYPTION_KEY"]
     for secret in ("your_app_secret", LARK.password, token_of(lark), key):

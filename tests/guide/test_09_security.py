@@ -57,7 +57,7 @@ def test_guide_58_a_key_is_rotated_and_no_app_is_lost(
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", new)
     assert len(ApplicationManager().reseal()) == 2  # nothing is under the old key any more
     for app in apps.list_applications():
-        assert ApplicationManager().secrets(app.app_id).app_secret == "your_app_secret"
+        assert ApplicationManager().decrypt_secrets(app.app_id).app_secret == "your_app_secret"
     send(lark)
     assert texts(lark) == ["Hello"]
 
@@ -71,7 +71,7 @@ def test_guide_59_a_key_from_a_secret_manager(
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", key + ending)
     reader.run(ADD)
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", key)
-    assert ApplicationManager().secrets("cli_your_app_id").app_secret == "your_app_secret"
+    assert ApplicationManager().decrypt_secrets("cli_your_app_id").app_secret == "your_app_secret"
 
 
 @pytest.mark.parametrize("sslmode", ["require", "disable"])

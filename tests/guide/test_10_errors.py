@@ -70,7 +70,7 @@ def test_guide_65_a_wrong_key(
     lark: Emulator, apps: ApplicationManager, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_CONFIG_ENCRYPTION_KEY", generate_key())
-    for call in (lambda: ApplicationManager().secrets("cli_your_app_id"), lambda: send(lark)):
+    for call in (lambda: ApplicationManager().decrypt_secrets("cli_your_app_id"), lambda: send(lark)):
         with pytest.raises(cryptography.fernet.InvalidToken, match=r"another key.*Next: set the key"):
             call()
     (line,) = reader.run(f"{APP} update cli_your_app_id --app-secret another", code=1).stderr.splitlines()

@@ -9,7 +9,7 @@ from sqlalchemy.pool import QueuePool
 
 from lark_provider import LarkServiceClient
 from lark_provider.storage import urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.postgres_storage import PostgresStorage
 from tests.guide.arrived import open_id, texts, token_requests
 from tests.guide.reader import CHECKOUT, Database, Reader
@@ -103,10 +103,10 @@ def test_guide_72_the_pool(upgraded: Database, monkeypatch: pytest.MonkeyPatch) 
     exec(ENGINE, names)  # noqa: S102 - the guide's code
     guides = names["engine"]
     assert isinstance(guides, sa.Engine)
-    shared = PostgresStorage()._engine()
-    assert shared is engine(urls.database())
+    shared = PostgresStorage()._get_engine()
+    assert shared is get_engine(urls.database())
     assert pool_of(shared) == pool_of(guides) == (10, 20, 30, 3600)
     for name, value in (("POOL_SIZE", 1), ("MAX_OVERFLOW", 2), ("POOL_TIMEOUT", 3), ("POOL_RECYCLE", 4)):
         monkeypatch.setenv(f"LARK_DB_{name}", str(value))
     with PostgresStorage(pool_size=5) as storage:
-        assert pool_of(storage._engine()) == (5, 2, 3, 4)
+        assert pool_of(storage._get_engine()) == (5, 2, 3, 4)

@@ -54,7 +54,7 @@ def test_guide_73_a_dump_is_restored_and_the_library_works(
     upgraded.server.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
     upgraded.server.execute(f"CREATE DATABASE {DATABASE} OWNER lark TEMPLATE template0")
     assert reader.run(RESTORE).stderr == ""
-    assert migrate.differences(urls.database()) == []
+    assert migrate.find_differences(urls.database()) == []
     reader.python(
         "from lark_provider import LarkServiceClient\n"
         "with LarkServiceClient(app_id='cli_your_app_id') as client:\n"
@@ -75,7 +75,7 @@ def test_guide_74_the_registry_is_copied_and_restored(
     backup.rename("config/applications.db.backup_20260115")
     apps.delete_application("cli_your_app_id")
     reader.run(COPY_BACK)
-    assert apps.secrets("cli_your_app_id").app_secret == "your_app_secret"
+    assert apps.decrypt_secrets("cli_your_app_id").app_secret == "your_app_secret"
     send(lark)
     assert texts(lark) == ["Hello"]
 
@@ -88,4 +88,4 @@ def test_guide_74_a_command_copies_a_registry_that_is_in_use(
         writer.execute("DELETE FROM applications")
         reader.run(f"{CLI} --registry backup.db")
     shutil.copy("backup.db", "config/applications.db")
-    assert apps.secrets("cli_your_app_id").app_secret == "your_app_secret"
+    assert apps.decrypt_secrets("cli_your_app_id").app_secret == "your_app_secret"

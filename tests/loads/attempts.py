@@ -123,7 +123,7 @@ def _main() -> None:
         importlib.import_module(f"lark_provider.{name}")
     for name in sys.argv[1:]:
         importlib.import_module(name)
-    http_library.library()
+    http_library.choose_library()
     children: dict[int, int] = {}
     lock = threading.Lock()
 

@@ -16,8 +16,8 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.errors import BulkWriteError, ConflictError, InvalidRequestError, PermissionDeniedError
 from lark_provider.storage import urls
-from lark_provider.storage.engine import transaction
-from lark_provider.storage.migrate import ready_engine
+from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.migrate import prepare_engine
 from lark_provider.storage.tables import ledger
 from tests.loads.attempts import Attempts
 from tests.loads.conftest import CREATE, LoadTable
@@ -78,7 +78,7 @@ def midnights(count: int) -> list[dt.datetime]:
 
 def recorded_by_an_earlier_version(database: str) -> None:
     """Give the ledger's entries the form that they had before zones were recorded."""
-    with transaction(ready_engine(urls.parse(database, "test"))) as connection:
+    with hold_transaction(prepare_engine(urls.parse(database, "test"))) as connection:
         for identity, detail in connection.execute(sa.select(ledger.c.id, ledger.c.detail)).all():
             new = {"days", "record"}
             old = {name: value for name, value in orjson.loads(detail).items() if name not in new}

@@ -270,7 +270,7 @@ def test_fields_that_have_changed_blame_no_row(place: LoadTable) -> None:
 def test_the_ledger_shows_parts(place: LoadTable, database: str) -> None:
     skip(place, rows(10, {2}))
     url = urls.parse(database, "test")
-    summary, chunks = ledger_admin.entry(url, ledger_admin.entries(url)[0].id)
+    summary, chunks = ledger_admin.find_entry(url, ledger_admin.list_entries(url)[0].id)
     assert (summary.written, summary.uncertain, summary.refused) == (9, 0, 0)
     assert [(chunk.number, chunk.part, chunk.state, chunk.row_count) for chunk in chunks] == [
         (0, 0, "done", 10), (0, 2, "refused", 5), (0, 4, "refused", 3), (0, 8, "done", 2),

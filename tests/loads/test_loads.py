@@ -122,7 +122,7 @@ def test_a_chunk_that_lark_refused_may_change(place: LoadTable, database: str) -
     place.lark.fault(path=CREATE, skip=1, code=1254060)
     with pytest.raises(BulkWriteError, match="1254060"):
         place.load(rows(25))
-    (load,) = ledger_admin.entries(urls.parse(database, "test"))
+    (load,) = ledger_admin.list_entries(urls.parse(database, "test"))
     assert (load.written, load.refused, load.uncertain) == (10, 1, 0)
     corrected = rows(25, r15="corrected")
     assert place.load(corrected).written == 25
@@ -248,13 +248,13 @@ def test_an_attempt_whose_load_was_forgotten_writes_nothing(place: LoadTable, da
     url = urls.parse(database, "test")
 
     def slow() -> Iterator[dict[str, Any]]:
-        ledger_admin.forget(url, ledger_admin.entries(url)[0].id)
+        ledger_admin.forget(url, ledger_admin.list_entries(url)[0].id)
         yield from rows(25)
 
     with pytest.raises(ConflictError, match="restarted or forgotten by another process"):
         place.load(slow())
     assert place.read_stored() == []
-    assert ledger_admin.entries(url) == []
+    assert ledger_admin.list_entries(url) == []
 
 
 def test_an_empty_source_is_a_load(place: LoadTable) -> None:

@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError, OutcomeUnknownError
 from lark_provider.storage import ledger_admin, tables, urls
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from tests.client.conftest import CHAT, MESSAGES, count, messages
 
 Do = Callable[[Callable[[Any], Any]], Any]
@@ -35,7 +35,7 @@ def pass_hours(lark: Emulator, database: str) -> None:
     """Let two hours pass, for Lark and for the ledger."""
     lark.advance(HOURS_2)
     rows = tables.ledger
-    with transaction(engine(urls.parse(database, "test"))) as connection:
+    with hold_transaction(get_engine(urls.parse(database, "test"))) as connection:
         for row in connection.execute(sa.select(rows.c.id, rows.c.sent_at)).all():
             earlier = row.sent_at - timedelta(seconds=HOURS_2)
             connection.execute(rows.update().where(rows.c.id == row.id).values(sent_at=earlier))
@@ -110,7 +110,7 @@ def test_after_the_hour_the_policy_decides(lark: Emulator, database: str, drop: 
 def test_a_message_that_was_forgotten_is_sent_again_within_the_hour(lark: Emulator, database: str) -> None:
     first = say()["message_id"]
     url = urls.parse(database, "test")
-    (entry,) = ledger_admin.entries(url, kind="message")
+    (entry,) = ledger_admin.list_entries(url, kind="message")
     ledger_admin.forget(url, entry.id)
     again = say()["message_id"]
     assert again != first
@@ -141,10 +141,10 @@ def test_neither_receiver_nor_content_is_stored(lark: Emulator, database: str) -
     LarkServiceClient().messaging.send_text(
         CHAT, "the secret plan", idempotency_key="to ann@example.com +8613800138000"
     )
-    (entry,) = ledger_admin.entries(urls.parse(database, "test"))
+    (entry,) = ledger_admin.list_entries(urls.parse(database, "test"))
     assert entry.name == "to ***@example.com ***00"
     assert set(entry.result) == {"message_id", "chat_id", "msg_type", "create_time"}
-    with transaction(engine(urls.parse(database, "test")), reading=True) as connection:
+    with hold_transaction(get_engine(urls.parse(database, "test")), reading=True) as connection:
         row = str(connection.execute(sa.select(tables.ledger)).one())
     assert "secret plan" not in row
     assert "ann@" not in row
@@ -169,7 +169,7 @@ def test_a_database_that_is_unavailable_never_stops_a_message(
 def test_a_message_without_a_key_leaves_no_row(lark: Emulator, database: str) -> None:
     LarkServiceClient().messaging.send_text(CHAT, "x")
     LarkServiceClient().messaging.send_text(CHAT, "x", uuid="u1")
-    assert ledger_admin.entries(urls.parse(database, "test")) == []
+    assert ledger_admin.list_entries(urls.parse(database, "test")) == []
 
 
 def test_a_key_of_nobody_fails_as_before(lark: Emulator) -> None:

@@ -245,5 +245,5 @@ def test_a_token_that_lark_always_knows_ends_with_an_error(place: LoadTable) -> 
 
 def test_an_uncertain_load_is_listed(place: LoadTable, database: str) -> None:
     lose(place, "after")
-    (load,) = ledger_admin.entries(urls.parse(database, "test"))
+    (load,) = ledger_admin.list_entries(urls.parse(database, "test"))
     assert (load.state, load.written, load.uncertain) == ("pending", 10, 1)

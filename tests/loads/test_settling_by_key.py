@@ -110,6 +110,6 @@ def test_addresses_in_a_refusal_are_masked_in_the_ledger(place: LoadTable, datab
     with pytest.raises(InvalidRequestError, match="ada@example"):
         place.load([{"Name": "a"}])
     url = urls.parse(database, "test")
-    _, (chunk,) = ledger_admin.entry(url, ledger_admin.entries(url)[0].id)
+    _, (chunk,) = ledger_admin.find_entry(url, ledger_admin.list_entries(url)[0].id)
     assert chunk.reason is not None
     assert "***@example.com" in chunk.reason

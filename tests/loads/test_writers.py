@@ -108,22 +108,22 @@ def test_who_lost_a_lease_learns_of_it(place: LoadTable, database: str) -> None:
 def test_an_intent_is_kept_for_the_next_writer(place: LoadTable, database: str) -> None:
     store = leases(database, place)
     first, second = claimant(place, "first", 0.2), claimant(place, "second", 60)
-    assert store.intent(first.key) is None
+    assert store.read_intent(first.key) is None
     assert isinstance(store.record_intent(first, '{"keys": ["a@example.com"]}'), Lease)
     while isinstance(store.take(second), LeaseConflict):
         time.sleep(0.01)
-    intent = store.intent(first.key)
+    intent = store.read_intent(first.key)
     assert intent is not None
     assert intent.text == '{"keys": ["a@example.com"]}'
     assert 0 <= intent.age < 60
     assert isinstance(store.record_intent(first, "too late"), LeaseConflict)
     assert isinstance(store.clear_intent(first), LeaseConflict)
     other_app = TableLeases(urls.parse(database, "test"), place.lark.base_url, "another secret")
-    unreadable = other_app.intent(first.key)
+    unreadable = other_app.read_intent(first.key)
     assert unreadable is not None
     assert unreadable.text is None
     assert isinstance(store.clear_intent(second), Lease)
-    assert store.intent(first.key) is None
+    assert store.read_intent(first.key) is None
 
 
 def test_eight_processes_write_one_table(place: LoadTable, database: str) -> None:

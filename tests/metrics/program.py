@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, metrics
 from lark_provider.callbacks.broker.consumer import consume
-from lark_provider.callbacks.waiting import hub, waits
+from lark_provider.callbacks.waiting import get_hub, make_waits
 from lark_provider.errors import LarkError
 from lark_provider.protocol.callbacks import Event
 from lark_provider.protocol.questions import Draft, Origin, Question
@@ -29,8 +29,8 @@ GONE = "postgresql://nobody@127.0.0.1:9/none"
 def ask(n: int) -> str:
     """Record a question, and wait for its answer in the background."""
     origin = Origin("dag", "run", f"task{n}", -1, "approval", 1, 1)
-    question = waits().claim(Draft(origin, Question(options={"approve": "Yes"}), sender.APP)).question
-    hub().settle(question.id)
+    question = make_waits().claim(Draft(origin, Question(options={"approve": "Yes"}), sender.APP)).question
+    get_hub().settle(question.id)
     return question.id
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from lark_provider import metrics
 from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.depths import Depths
-from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, card_key, event_key
+from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, make_card_key, make_event_key
 from lark_provider.metrics.exporter import GaugeReading
 from lark_provider.protocol.questions import Draft, Origin, Question
 from lark_provider.storage.inbox import Inbox
@@ -42,8 +42,8 @@ def test_depths_are_those_of_the_queues_and_of_the_table(
     counted: Counted,
 ) -> None:
     mq.declare(rabbitmq)
-    mq.send(rabbitmq, card_key(sender.APP), *(mq.card(f"e{n}") for n in range(5)))
-    mq.send(rabbitmq, event_key(sender.APP), sender.event(), sender.event())
+    mq.send(rabbitmq, make_card_key(sender.APP), *(mq.card(f"e{n}") for n in range(5)))
+    mq.send(rabbitmq, make_event_key(sender.APP), sender.event(), sender.event())
     now = datetime.now(UTC)
     ask(database, "open")
     ask(database, "soon", now + timedelta(hours=1))
@@ -105,13 +105,13 @@ def test_a_scrape_every_moment_asks_the_servers_once_in_a_while(
     from lark_provider.callbacks.broker import depths
 
     mq.declare(rabbitmq)
-    calls, read = list[Broker](), depths._queues
+    calls, read = list[Broker](), depths._measure_queues
 
     def counting(broker: Broker) -> list[GaugeReading]:
         calls.append(broker)
         return read(broker)
 
-    monkeypatch.setattr(depths, "_queues", counting)
+    monkeypatch.setattr(depths, "_measure_queues", counting)
     now = [0.0]
     metrics.collect(Depths(mq.at(rabbitmq), Waits(database), seconds=5.0, clock=lambda: now[0]))
     for _ in range(20):

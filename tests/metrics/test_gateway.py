@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy.engine import URL
 
-from lark_provider.callbacks.broker.topology import event_key
+from lark_provider.callbacks.broker.topology import make_event_key
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
@@ -152,7 +152,7 @@ def test_a_consumer_counts_what_became_of_each_event(rabbitmq: str, counted: Cou
     good, bad = sender.event(), sender.event()
     bad["header"]["event_id"] = "bad"
     bad["event"]["message"]["message_id"] = "om_bad"
-    mq.send(rabbitmq, event_key(sender.APP), good, good, bad)
+    mq.send(rabbitmq, make_event_key(sender.APP), good, good, bad)
 
     def handler(event: object) -> None:
         if getattr(event, "event_id", "") == "bad":

@@ -15,7 +15,7 @@ import pytest
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from lark_provider.callbacks.broker.topology import event_key
+from lark_provider.callbacks.broker.topology import make_event_key
 from lark_provider.protocol.waits import mark
 from tests.callbacks import mq
 from tests.callbacks.commands import ROOT, ready
@@ -112,7 +112,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
         assert site.click(f"answer-{n}", value=mark({"action": "approve"}, question)) == 200
     good, bad = sender.event(), sender.event()
     bad["header"]["event_id"], bad["event"]["message"]["message_id"] = "bad", "om_bad"
-    mq.send(node.url, event_key(sender.APP), good, good, bad)
+    mq.send(node.url, make_event_key(sender.APP), good, good, bad)
     answered = len(site.questions) - 1
     accepted = CLICKS + answered
 

@@ -19,8 +19,8 @@ from lark_provider import LarkServiceClient
 from lark_provider.engine import observing, tracing
 from lark_provider.engine.session import Session
 from lark_provider.errors import LarkError
-from lark_provider.protocol.attempts import attempts
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.attempts import attempt_call
+from lark_provider.protocol.calls import make_request
 
 CHAT = "oc_emulator_data_team"
 MESSAGES = "/open-apis/im/v1/messages"
@@ -91,9 +91,9 @@ def test_a_provider_that_records_nothing_costs_no_span(
 ) -> None:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
     assert not tracing.is_on()
-    steps = observing.tries(request("GET", "/open-apis/bot/v3/info"), Session())
+    steps = observing.try_call(make_request("GET", "/open-apis/bot/v3/info"), Session())
     assert isinstance(steps, GeneratorType)
-    assert steps.gi_code is attempts.__code__  # nothing is between
+    assert steps.gi_code is attempt_call.__code__  # nothing is between
 
 
 def test_opentelemetry_is_never_imported() -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.outbox import Outbox
 from tests.failures.crowd import Crowd, values
 from tests.outbox import work
@@ -55,7 +55,7 @@ def test_each_of_many_failures_takes_the_same_few_statements(app: Emulator, url:
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         sent.append(statement)
 
-    sa.event.listen(engine(url), "before_cursor_execute", note)
+    sa.event.listen(get_engine(url), "before_cursor_execute", note)
     for number in range(30):
         sent.clear()
         work.fail(number)

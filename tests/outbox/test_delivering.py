@@ -19,7 +19,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.outbox.delivering import REPLACE_VARIABLE
 from lark_provider.outbox.runner import OutboxRunner
 from lark_provider.storage.bridge_tables import outbox
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.outbox import Outbox
 from tests.failures.crowd import Crowd
 from tests.failures.waiting import wait_until
@@ -45,13 +45,13 @@ def requests(lark: Emulator, method: str) -> list[dict[str, Any]]:
 
 def change(url: URL, **values: Any) -> None:
     """Change all rows, as the passing of time would."""
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(outbox.update().values(**values))
 
 
 def expire(url: URL) -> None:
     """Let all leases end and all pauses be over."""
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         rows = connection.execute(sa.select(outbox.c.id, outbox.c.created_at)).all()
         for row in rows:
             connection.execute(
@@ -118,7 +118,7 @@ def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) ->
         thread.join(20)
     (card,) = read_cards(app)
     assert "25 failures" in card
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         delivered = sa.select(outbox.c.version).where(outbox.c.state == "delivered")
         versions = list(connection.scalars(delivered.order_by(outbox.c.updated_at)))
     assert versions == sorted(versions)

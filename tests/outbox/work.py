@@ -38,7 +38,7 @@ def recorder() -> Recorder:
 
 def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RecordedIncident:
     """Record an event of a run."""
-    return recorder().event(place(), event(task_id, kind, **changes), Mentions())
+    return recorder().record_event(place(), event(task_id, kind, **changes), Mentions())
 
 
 def fail(number: int) -> int:
@@ -55,7 +55,7 @@ def warm() -> None:
 
 def text(key: str, chat: str = CHAT, words: str = "") -> str:
     """Record a text, and return the id of its row."""
-    return recorder().message(Outgoing(chat, "", "text", words or key), key)
+    return recorder().record_message(Outgoing(chat, "", "text", words or key), key)
 
 
 async def adeliver(only: str | None = None, seconds: float = 10.0) -> int:

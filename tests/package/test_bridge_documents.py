@@ -93,7 +93,7 @@ def test_settings_metrics_and_alerts_are_there(page: Path) -> None:
     options = get_provider_info()["config"]["lark"]["options"]  # type: ignore[index]
     code = "\n".join(path.read_text("utf-8") for path in (ROOT / "lark_provider").rglob("*.py"))
     known = {*re.findall(r"\bLARK_[A-Z_]+\b", code), *(f"LARK_{name.upper()}" for name in options)}
-    known |= {f"{retention.PREFIX}{name.upper()}" for name in retention.names()}
+    known |= {f"{retention.PREFIX}{name.upper()}" for name in retention.list_names()}
     known |= {settings.URL, settings.USERNAME, settings.PASSWORD, settings.TOKEN}
     assert set(re.findall(r"\bLARK_[A-Z_]+\b", text)) - known == set()
     named = {*re.findall(r"\[lark\] (\w+)", text)}

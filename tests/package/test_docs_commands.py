@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -44,7 +44,7 @@ def commands(page: str) -> Iterator[list[str]]:
 
 def wrong(words: Sequence[str]) -> str | None:
     """Return the first word of a command that its parser does not know; None if it knows all."""
-    current = parser()
+    current = make_parser()
     for word in words:
         children = next((a for a in current._actions if isinstance(a, argparse._SubParsersAction)), None)
         if word.startswith("--"):

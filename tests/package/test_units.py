@@ -14,7 +14,7 @@ from lark_emulator import Emulator
 
 from lark_provider import config
 from lark_provider.bridge import settings as bridge_settings
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE
 from lark_provider.storage import urls
@@ -67,7 +67,7 @@ def test_the_command_lines_are_understood(unit: Path) -> None:
     if program != PROGRAM:
         assert (program, words) == ("/opt/lark/venv/bin/python", ["/opt/lark/consumers/%i.py"])
         return
-    assert callable(parser().parse_args(words).run)
+    assert callable(make_parser().parse_args(words).run)
 
 
 def test_prometheus_scrapes_the_ports_of_the_units() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from lark_provider.errors import ConfigurationError
-from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
+from lark_provider.protocol.hitl.people import PeopleSettings, read_people_settings
 
 
 def test_a_table_and_domains_are_read() -> None:
-    settings = people_settings(
+    settings = read_people_settings(
         {"people": {"ou_a": "alice", "ou_b": "alice", "ou_c": "3"}, "email_domains": ["Example.COM"], "x": 1}
     )
     assert settings.users == {"ou_a": "alice", "ou_b": "alice", "ou_c": "3"}
@@ -20,7 +20,7 @@ def test_a_table_and_domains_are_read() -> None:
 
 
 def test_nothing_is_mapped_unless_it_is_written() -> None:
-    settings = people_settings({})
+    settings = read_people_settings({})
     assert settings == PeopleSettings()
     assert not settings.accepts("alice@example.com")
 
@@ -69,5 +69,5 @@ def test_another_address_is_not(address: str) -> None:
 )
 def test_a_mistake_is_named(document: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as error:
-        people_settings(document)
+        read_people_settings(document)
     assert "Next: " in str(error.value)

@@ -16,7 +16,7 @@ from lark_provider.protocol.waits import (
     ALLOWED,
     CORRELATION,
     Wait,
-    correlation_of,
+    get_correlation,
     mark,
     may_answer,
     to_xcom,
@@ -184,7 +184,7 @@ def test_a_wait_looks_at_its_own_people_and_at_the_cards() -> None:
 
 @pytest.mark.parametrize("odd", [None, "", 1, ["w1"], "w\0", "w" * 256, "w\n", {}])
 def test_what_is_no_correlation_finds_no_wait(odd: object) -> None:
-    assert correlation_of(click(value={CORRELATION: odd})) is None
+    assert get_correlation(click(value={CORRELATION: odd})) is None
     assert not Wait("k", correlation="w1").counts(click(value={CORRELATION: odd}))
 
 
@@ -194,7 +194,7 @@ def test_marks_come_and_go() -> None:
     assert carried == {**value, CORRELATION: "w1", ALLOWED: ["ou_1"]}
     assert unmark(carried) == value
     assert unmark("text") == "text"
-    assert correlation_of(click(value=carried)) == "w1"
+    assert get_correlation(click(value=carried)) == "w1"
 
 
 # --- waits that make no sense ---

@@ -264,7 +264,7 @@ class Approvals:
     def _cards(self) -> Iterable[tuple[str, dict[str, Any]]]:
         """The cards that were sent, by their titles."""
         assert self._lark is not None
-        for chat in self._lark.state()["chats"]:
+        for chat in self._lark.read_snapshot()["chats"]:
             for message in chat["messages"]:
                 title = message["content"].get("header", {}).get("title", {}).get("content", "")
                 if title in EDITS:

@@ -34,7 +34,7 @@ from sqlalchemy.engine import URL, make_url
 from lark_provider.bridge.clicks import FINAL
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.hitl.delivery import DeliveredClick
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.question_cards import NewCard, QuestionCards
@@ -248,15 +248,15 @@ class Early:
             app_id=bob.app_id,
             tenant_key=bob.tenant_key,
             operator=Operator(bob.open_id, tenant_key=bob.tenant_key),
-            action=Action(tag="button", value=button_value(card, "answer", option=answer.option)),
+            action=Action(tag="button", value=make_button_value(card, "answer", option=answer.option)),
             message_id=f"om_{answer.ti_id}",
             chat_id=CHAT,
             clicked_at=datetime.now(UTC),
         )
-        body = click.body()
+        body = click.encode_body()
 
         def send(_: Answer) -> str | None:
-            headers = self._secrets.headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
+            headers = self._secrets.make_headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
             done = self._http.post(CLICK_PATH, content=body, headers=headers)
             if done.status_code not in FINAL:  # 408, too: the body came too slowly for a busy server
                 return None

@@ -92,7 +92,7 @@ def main() -> None:
     """Wait for what is read, until there is no more."""
     database, broker = os.environ["LARK_DATABASE_URL"], os.environ["RABBITMQ_URL"]
     metrics.start()  # it consumes the queue, too
-    hub, lock = waiting.hub(database, broker), threading.Lock()
+    hub, lock = waiting.get_hub(database, broker), threading.Lock()
 
     def say(line: str) -> None:
         with lock:

@@ -21,7 +21,7 @@ def test_airflow_and_we_leave_each_other_alone(tmp_path: Path) -> None:
 
     store = TokenStore(url, "cli_a", "secret")
     store.put("k", Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
-    assert migrate.differences(url) == []
+    assert migrate.find_differences(url) == []
     assert names(url) == airflows | {*tables.metadata.tables, tables.VERSION_TABLE}
     home.airflow("db", "migrate")
     assert store.get("k", now=0.0) is not None

@@ -22,7 +22,7 @@ from lark_provider.engine import fallback_store
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import deadlines, migrate, urls, watched
 from lark_provider.storage.deadlines import Deadlines, Socket, watchdog
-from lark_provider.storage.engine import create, engine, transaction
+from lark_provider.storage.engine import create, get_engine, hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.postgres_storage import PostgresStorage
 from lark_provider.storage.token_store import TokenStore
@@ -88,7 +88,7 @@ def plain(url: URL) -> str:
 
 
 def ask(on: Engine, statement: str, *, reading: bool = False) -> object:
-    with transaction(on, reading=reading) as connection:
+    with hold_transaction(on, reading=reading) as connection:
         return connection.exec_driver_sql(statement).scalar()
 
 
@@ -135,7 +135,7 @@ def test_a_client_that_stops_inside_a_transaction_holds_its_rows_for_a_limited_t
     on: Engine, postgres: URL
 ) -> None:
     def stops() -> None:
-        with transaction(on) as connection:
+        with hold_transaction(on) as connection:
             connection.exec_driver_sql("CREATE TABLE t (n int)")
             pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
             with closing(psycopg2.connect(plain(postgres))) as other, other.cursor() as cursor:
@@ -159,7 +159,7 @@ def test_a_client_that_stops_inside_a_transaction_holds_its_rows_for_a_limited_t
 @pytest.mark.usefixtures("short")
 def test_many_statements_do_not_make_a_transaction_endless(on: Engine) -> None:
     def goes_on() -> None:
-        with transaction(on) as connection:
+        with hold_transaction(on) as connection:
             connection.exec_driver_sql("CREATE TABLE t (n int)")
             began = time.monotonic()
             while time.monotonic() < began + 10:
@@ -214,12 +214,12 @@ def test_a_migration_waits_longer(postgres: URL) -> None:
         migrating = threads.start(lambda: migrate.upgrade(postgres))
         wait_until(lambda: waiting(postgres) == 1)
         with pytest.raises(StorageError, match="lock timeout"):
-            ask(engine(postgres), "SELECT 1 FROM card_callbacks")
+            ask(get_engine(postgres), "SELECT 1 FROM card_callbacks")
         with pytest.raises(TimeoutError):
             migrating.result(2 * SHORT.socket)
         other.rollback()
     migrating.result(30)
-    assert migrate.differences(postgres) == []
+    assert migrate.find_differences(postgres) == []
 
 
 @pytest.mark.usefixtures("short", "locked")
@@ -275,7 +275,7 @@ def test_a_backend_that_freezes_in_a_statement(server: OwnPostgres, *, reading: 
     pids: list[object] = []
 
     def work() -> None:
-        with transaction(on, reading=reading) as connection:
+        with hold_transaction(on, reading=reading) as connection:
             pids.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
             thaw.append(freeze(pids[0]))
             begun.set()
@@ -298,7 +298,7 @@ def test_a_backend_that_freezes_at_the_commit(server: OwnPostgres) -> None:
     thaw: list[Callable[[], None]] = []
 
     def work() -> None:
-        with transaction(on) as connection:
+        with hold_transaction(on) as connection:
             thaw.append(freeze(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
 
     waits = in_thread(work)
@@ -328,7 +328,7 @@ def test_a_pooled_connection_that_froze_is_replaced_by_the_ping(
 def test_a_pooled_connection_is_pinged_with_the_deadline_of_a_ping_after_a_long_transaction(
     on: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with transaction(on, limits=deadlines.MAINTENANCE):
+    with hold_transaction(on, limits=deadlines.MAINTENANCE):
         pass
     seconds: list[float] = []
     begin = watchdog.begin
@@ -366,7 +366,7 @@ def test_a_proxy_that_swallows_data(server: OwnPostgres) -> None:
         swallowed = threading.Event()
 
         def work() -> None:
-            with transaction(on) as connection:
+            with hold_transaction(on) as connection:
                 connection.exec_driver_sql("SELECT 1")
                 proxy.swallows = True
                 swallowed.set()
@@ -389,7 +389,7 @@ def test_more_than_the_server_reads_is_not_sent_indefinitely(server: OwnPostgres
     thaw: list[Callable[[], None]] = []
 
     def work() -> None:
-        with transaction(on) as connection:
+        with hold_transaction(on) as connection:
             thaw.append(freeze(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()))
             connection.exec_driver_sql(f"SELECT '{'x' * 50_000_000}'")
 
@@ -473,7 +473,7 @@ def test_a_file_that_is_written_elsewhere_is_waited_for_in_bounded_time(
     migrate.upgrade(sqlite)
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.2)
     on = create(sqlite)
-    with transaction(engine(sqlite)) as writing:
+    with hold_transaction(get_engine(sqlite)) as writing:
         writing.execute(sa.text("SELECT 1"))
         with pytest.raises(StorageError, match="written by another process") as refused:
             ask(on, "SELECT 1")

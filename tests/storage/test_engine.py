@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from lark_provider.storage import urls, watched
-from lark_provider.storage.engine import create, transaction
+from lark_provider.storage.engine import create, hold_transaction
 from lark_provider.storage.errors import StorageError
 from tests.services.plugin import StartServer
 from tests.services.postgres import OwnPostgres
@@ -24,9 +24,9 @@ def test_reading_is_a_statement_and_a_connection_that_was_just_used_needs_no_pin
     url = urls.parse(server.url, "test")
     on, looking = create(url), create(url)
     for reading in (False, True, False, True):
-        with transaction(on, reading=reading) as connection:
+        with hold_transaction(on, reading=reading) as connection:
             connection.exec_driver_sql(f"SELECT 'here {reading}'")
-    with transaction(looking) as connection:
+    with hold_transaction(looking) as connection:
         log = connection.exec_driver_sql("SELECT pg_read_file(pg_current_logfile())").scalar_one()
     lines = [line.removeprefix("LOG:  statement: ") for line in log.splitlines()]
     assert lines[lines.index("\tSELECT 'here True'") + 1 :][: 5 + 2 * len(ping)] == [
@@ -45,11 +45,11 @@ def test_reading_is_a_statement_and_a_connection_that_was_just_used_needs_no_pin
 def test_a_connection_that_was_just_used_and_ended_by_the_server_is_replaced(database_url: str) -> None:
     on, other = (create(urls.parse(database_url, "test")) for _ in range(2))
     ask = sa.text("SELECT pg_backend_pid()")
-    with transaction(on) as connection:
+    with hold_transaction(on) as connection:
         pid = connection.execute(ask).scalar_one()
-    with transaction(other) as ending:
+    with hold_transaction(other) as ending:
         ending.execute(sa.select(sa.func.pg_terminate_backend(pid, 5000)))
-    with transaction(on) as connection:
+    with hold_transaction(on) as connection:
         assert connection.execute(ask).scalar_one() != pid
     on.dispose()
     other.dispose()
@@ -61,15 +61,15 @@ def test_a_connection_that_breaks_is_told_and_replaced(database_url: str, *, rea
     pids = []
 
     def breaks() -> None:
-        with transaction(on, reading=reading) as connection:
+        with hold_transaction(on, reading=reading) as connection:
             pids.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
-            with transaction(other) as ending:
+            with hold_transaction(other) as ending:
                 ending.execute(sa.select(sa.func.pg_terminate_backend(pids[0], 5000)))
             connection.exec_driver_sql("SELECT 1")
 
     with pytest.raises(StorageError, match="Next: check that it runs"):
         breaks()
-    with transaction(on, reading=reading) as connection:
+    with hold_transaction(on, reading=reading) as connection:
         assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() not in pids
     on.dispose()
     other.dispose()
@@ -81,22 +81,22 @@ def test_a_database_that_is_read_only_no_longer_takes_writes_at_once(database_ur
     operator, on = create(url), create(url, pool_size=2)
 
     def write() -> None:
-        with transaction(on) as connection, transaction(on) as other:
+        with hold_transaction(on) as connection, hold_transaction(on) as other:
             connection.exec_driver_sql("CREATE TABLE by_one (id int)")
             other.exec_driver_sql("CREATE TABLE by_other (id int)")
 
     def change(setting: str) -> None:
-        with transaction(operator) as connection:
+        with hold_transaction(operator) as connection:
             connection.exec_driver_sql("SET LOCAL transaction_read_only = off")
             connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" {setting}')
 
     change("SET default_transaction_read_only = on")
-    with transaction(on, reading=True) as first, transaction(on, reading=True) as other:
+    with hold_transaction(on, reading=True) as first, hold_transaction(on, reading=True) as other:
         assert [connection.exec_driver_sql("SELECT 1").scalar() for connection in (first, other)] == [1, 1]
     with pytest.raises(StorageError, match="is read-only: cannot execute CREATE TABLE") as raised:
         write()
     assert raised.value.retryable
-    with transaction(on, reading=True) as first, transaction(on, reading=True) as other:
+    with hold_transaction(on, reading=True) as first, hold_transaction(on, reading=True) as other:
         assert [connection.exec_driver_sql("SELECT 1").scalar() for connection in (first, other)] == [1, 1]
     change("RESET default_transaction_read_only")
     with pytest.raises(StorageError, match="is read-only"):

@@ -23,14 +23,14 @@ from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH
 from lark_provider.protocol.waits import Wait, mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import migrate, stored_clicks, tables, urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks.mq import click
 
 
 def count(url: URL, table: sa.Table) -> int:
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
 
@@ -46,7 +46,7 @@ def statements(url: URL, work: Callable[[], object]) -> list[tuple[str, Any]]:
         if not statement.startswith("BEGIN"):
             sent.append((statement, parameters))
 
-    on = engine(url)
+    on = get_engine(url)
     sa.event.listen(on, "before_cursor_execute", note)
     try:
         work()
@@ -65,7 +65,7 @@ def test_a_click_is_kept_once_and_as_it_first_came(url: URL) -> None:
     assert inbox.store([first, click("e2"), first]) == 2
     assert inbox.store([again, click("e3")]) == 1
     assert count(url, tables.card_callbacks) == 3
-    [kept] = inbox.answers([Wait("k", ("om_1",))])["k"]
+    [kept] = inbox.find_answers([Wait("k", ("om_1",))])["k"]
     assert replace(kept, raw={}) == replace(first, token=None, raw={})
 
 
@@ -74,7 +74,7 @@ def test_that_a_click_can_be_stored_is_proven_without_a_row(url: URL) -> None:
     sent = statements(url, Inbox(url).check_writable)
     assert any(statement.startswith("INSERT INTO card_callbacks") for statement, _ in sent)
     assert count(url, tables.card_callbacks) == 1
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.text("ALTER TABLE card_callbacks RENAME TO elsewhere"))
     with pytest.raises(StorageError, match="behind on migrations"):
         Inbox(url).check_writable()
@@ -85,7 +85,7 @@ def test_what_could_change_the_card_is_not_in_the_database(url: URL) -> None:
     assert card_click.token == "c-295ee57216a5dc9de90fefd0aadb4b1d7d0001"
     Inbox(url).store([card_click])
     assert card_click.raw["event"]["token"] == card_click.token  # what was handed over stays as it was
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         row = connection.execute(sa.select(tables.card_callbacks)).one()
     assert card_click.token not in str(tuple(row))
     assert (row.event_id, row.message_id, row.correlation) == ("e1", "om_1", None)
@@ -99,7 +99,7 @@ def test_earlier_clicks_of_a_batch_come_first(url: URL) -> None:
         replace(click("b"), created_at=at),
     )
     Inbox(url).store([late, early])
-    assert ids(Inbox(url).answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+    assert ids(Inbox(url).find_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def test_more_clicks_than_a_statement_takes(url: URL) -> None:
@@ -132,7 +132,7 @@ def test_ids_as_long_as_they_may_be(url: URL) -> None:
     card_click = click(longest, message_id=longest, value=mark({}, longest))
     Inbox(url).store([replace(card_click, app_id=longest)])
     wait = Wait(longest, (longest,), correlation=longest)
-    assert ids(Inbox(url).answers([wait])[longest]) == [longest]
+    assert ids(Inbox(url).find_answers([wait])[longest]) == [longest]
 
 
 def test_a_click_without_a_message_or_with_an_odd_correlation_is_kept(url: URL) -> None:
@@ -151,9 +151,9 @@ def of(app_id: str, event_id: str, **parts: Any) -> CardClick:
 
 
 def read_stored(url: URL) -> list[tuple[str, str]]:
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         rows = connection.execute(sa.select(tables.card_callbacks.c.payload)).scalars()
-        return sorted((click.app_id, click.event_id) for click in map(stored_clicks.click_of, rows))
+        return sorted((click.app_id, click.event_id) for click in map(stored_clicks.parse_click, rows))
 
 
 def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
@@ -163,9 +163,9 @@ def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
     for _ in range(2):
         assert inbox.store([of("cli_b", "e1"), of("cli_a", "e1"), of("cli_c", "e1")]) == 0
     assert read_stored(url) == [("cli_a", "e1"), ("cli_b", "e1"), ("cli_c", "e1")]
-    [answer] = inbox.answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
+    [answer] = inbox.find_answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
     assert (answer.app_id, answer.event_id) == ("cli_b", "e1")
-    [again] = Inbox(url).answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
+    [again] = Inbox(url).find_answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
     assert (again.app_id, again.event_id) == ("cli_b", "e1")
 
 
@@ -187,7 +187,7 @@ batches = st.lists(st.lists(st.tuples(app_ids, event_ids), max_size=5), max_size
 def test_whatever_the_batches_each_event_of_each_app_is_stored_once(
     url: URL, batches: list[list[tuple[str, str]]]
 ) -> None:
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
     new = sum(Inbox(url).store([of(*pair) for pair in batch]) for batch in batches)
     expected = sorted({pair for batch in batches for pair in batch})
@@ -197,7 +197,7 @@ def test_whatever_the_batches_each_event_of_each_app_is_stored_once(
 
 def test_who_clicked_stands_in_a_column(url: URL) -> None:
     Inbox(url).store([click("e1", open_id="ou_7"), click("e2", open_id="o" * 256)])
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         rows = connection.execute(sa.select(tables.card_callbacks.c.operator_id)).scalars().all()
     assert sorted(rows, key=str) == [None, "ou_7"]
 
@@ -207,13 +207,13 @@ def test_who_clicked_stands_in_a_column(url: URL) -> None:
 
 def test_the_answer_is_decided_once_for_all_who_ask(url: URL) -> None:
     inbox, wait = Inbox(url), Wait("k", ("om_1",))
-    assert inbox.answers([wait]) == {}
+    assert inbox.find_answers([wait]) == {}
     inbox.store([click("a")])
-    assert ids(inbox.answers([wait])["k"]) == ["a"]
+    assert ids(inbox.find_answers([wait])["k"]) == ["a"]
     inbox.store([click("b", message_id="om_2")])
-    assert ids(inbox.answers([wait])["k"]) == ["a"]
-    assert ids(Inbox(url).answers([Wait("k", ("om_2",))])["k"]) == ["a"]  # its key alone is looked at
-    assert ids(inbox.answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
+    assert ids(inbox.find_answers([wait])["k"]) == ["a"]
+    assert ids(Inbox(url).find_answers([Wait("k", ("om_2",))])["k"]) == ["a"]  # its key alone is looked at
+    assert ids(inbox.find_answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
 
 
 def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooked(postgres: URL) -> None:
@@ -222,13 +222,13 @@ def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooke
         Inbox(postgres),
         [Wait("k1", ("om_1",)), Wait("k2", ("om_2",)), Wait("k3", ("om_1", "om_2"))],
     )
-    with engine(postgres).begin() as connection:
-        values = inboxes._row(click("early", message_id="om_1"))
+    with get_engine(postgres).begin() as connection:
+        values = inboxes._make_row(click("early", message_id="om_1"))
         connection.execute(sa.insert(tables.card_callbacks).values(values))
         inbox.store([click("late", message_id="om_2")])
-        seen = {key: ids(answer) for key, answer in inbox.answers(waits).items()}
+        seen = {key: ids(answer) for key, answer in inbox.find_answers(waits).items()}
         assert seen == {"k2": ["late"], "k3": ["late"]}
-    seen = {key: ids(answer) for key, answer in inbox.answers(waits).items()}
+    seen = {key: ids(answer) for key, answer in inbox.find_answers(waits).items()}
     assert seen == {"k1": ["early"], "k2": ["late"], "k3": ["late"]}
 
 
@@ -244,31 +244,31 @@ def test_answers_by_message_by_correlation_and_of_every_message(url: URL) -> Non
         Wait("none", correlation="w2"),
         Wait("theirs", ("om_1",), operators=("ou_2",)),
     ]
-    answers = {key: ids(answer) for key, answer in inbox.answers(waits).items()}
+    answers = {key: ids(answer) for key, answer in inbox.find_answers(waits).items()}
     assert answers == {"one": ["b"], "any": ["a"], "all": ["b", "a"], "by correlation": ["b"]}
 
 
 def test_an_answer_whose_click_is_gone_is_none(url: URL) -> None:
     inbox, wait = Inbox(url), Wait("k", ("om_1",))
     inbox.store([click("a")])
-    assert inbox.answers([wait])
-    with engine(url).begin() as connection:
+    assert inbox.find_answers([wait])
+    with get_engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
-    assert inbox.answers([wait]) == {}
+    assert inbox.find_answers([wait]) == {}
 
 
 def test_a_thousand_waits_cost_one_query(url: URL) -> None:
     inbox = Inbox(url)
     waits = [Wait(f"k{n}", (f"om_{n}",), correlation=f"w{n}") for n in range(10_000)]
-    inbox.answers(waits[:1])  # SQLite is looked at first
-    assert len(statements(url, lambda: inbox.answers(waits))) == 10
+    inbox.find_answers(waits[:1])  # SQLite is looked at first
+    assert len(statements(url, lambda: inbox.find_answers(waits))) == 10
     inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=mark({}, "w9999"))])
-    assert {key: ids(answer) for key, answer in inbox.answers(waits).items()} == {
+    assert {key: ids(answer) for key, answer in inbox.find_answers(waits).items()} == {
         "k77": ["a"],
         "k9999": ["b"],
     }
-    assert len(statements(url, lambda: inbox.answers(waits[100:200]))) == 1
-    assert inbox.answers([]) == {}
+    assert len(statements(url, lambda: inbox.find_answers(waits[100:200]))) == 1
+    assert inbox.find_answers([]) == {}
 
 
 def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) -> None:
@@ -279,12 +279,12 @@ def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) ->
         SELECT 'e' || n, 'cli_1', 'om_' || n, 'w' || n, repeat('x', 800), now(), now()
         FROM generate_series(1, 100000) n
     """
-    with engine(postgres).begin() as connection:
+    with get_engine(postgres).begin() as connection:
         connection.execute(sa.text(fill))
         connection.execute(sa.text("ANALYZE card_callbacks"))
     waits = [Wait(f"k{n}", (f"other_{n}",), correlation=f"v{n}") for n in range(1000)]
-    [(query, parameters)] = statements(postgres, lambda: Inbox(postgres).answers(waits))
-    with engine(postgres).connect() as connection:
+    [(query, parameters)] = statements(postgres, lambda: Inbox(postgres).find_answers(waits))
+    with get_engine(postgres).connect() as connection:
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {query}", parameters).scalars())
     assert "Seq Scan on card_callbacks" not in plan
 
@@ -309,21 +309,21 @@ def test_who_is_overtaken_says_what_the_other_has_decided(url: URL, monkeypatch:
     inbox = Inbox(url)
     inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2")])
     others = Wait("k", ("om_2",))
-    monkeypatch.setattr(Overtaken, "overtake", lambda _: Inbox(url).answers([others]), raising=False)
-    assert ids(inbox.answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
-    assert ids(inbox.answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+    monkeypatch.setattr(Overtaken, "overtake", lambda _: Inbox(url).find_answers([others]), raising=False)
+    assert ids(inbox.find_answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
+    assert ids(inbox.find_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def decide(url: str, names: list[str], pipe: Connection) -> None:
     """In a process of its own: store clicks and answer waits, when told to."""
     inbox = Inbox(urls.parse(url, "test"))
-    inbox.database_id()
+    inbox.read_database_id()
     pipe.send("ready")
     pipe.recv()
     waits = [Wait(f"k{n}", (f"om_{n}",)) for n in range(100)]
     for name in names:
         inbox.store([click(f"{name}-{n}", message_id=f"om_{n}") for n in range(100)])
-        pipe.send({key: ids(answer) for key, answer in inbox.answers(waits[::-1]).items()})
+        pipe.send({key: ids(answer) for key, answer in inbox.find_answers(waits[::-1]).items()})
     pipe.send(None)
 
 
@@ -362,7 +362,7 @@ def test_threads_that_answer_at_once_say_the_same(url: URL) -> None:
         inbox.store([click(f"warm-{n}", message_id="om_0")])
         barrier.wait()
         inbox.store([click(f"e{n}")])
-        return ids(inbox.answers([wait])["k"])
+        return ids(inbox.find_answers([wait])["k"])
 
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(work, range(8)))
@@ -391,7 +391,7 @@ def test_whatever_the_order_an_answer_once_given_stays(url: URL, steps: list[str
             stored.append(click(f"{run}-{n}", message_id=run + step))
             inbox.store(stored[-1:])
             continue
-        answer = ids(inbox.answers([waits[step]]).get(waits[step].key))
+        answer = ids(inbox.find_answers([waits[step]]).get(waits[step].key))
         expected = ids(waits[step].answer(stored))
         assert answer == answers.get(step, expected)
         if answer is not None:
@@ -418,28 +418,28 @@ def test_what_a_consumer_has_handled(url: URL) -> None:
 
 
 def test_a_database_has_an_id_of_its_own(url: URL, tmp_path: Any) -> None:
-    first = Inbox(url).database_id()
-    assert first == Inbox(url).database_id()
-    other = Inbox(urls.parse(f"sqlite:///{tmp_path}/other.db", "test")).database_id()
+    first = Inbox(url).read_database_id()
+    assert first == Inbox(url).read_database_id()
+    other = Inbox(urls.parse(f"sqlite:///{tmp_path}/other.db", "test")).read_database_id()
     assert first != other
     assert len(other) == 36
 
 
 def test_a_database_that_has_lost_its_id_is_an_error(url: URL) -> None:
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.delete(tables.meta))
     with pytest.raises(StorageError):
-        Inbox(url).database_id()
+        Inbox(url).read_database_id()
 
 
 def test_a_database_without_our_tables_says_what_to_do(postgres: URL) -> None:
     inbox = Inbox(postgres)
     asks: list[Callable[[], object]] = [
         lambda: inbox.store([click("e1")]),
-        lambda: inbox.answers([Wait("k", ("om_1",))]),
+        lambda: inbox.find_answers([Wait("k", ("om_1",))]),
         lambda: inbox.is_handled("mine", "e1"),
         lambda: inbox.note_handled("mine", "e1"),
-        inbox.database_id,
+        inbox.read_database_id,
     ]
     for ask in asks:
         with pytest.raises(StorageError, match=r"behind on migrations .*lark-provider db upgrade"):

@@ -15,7 +15,7 @@ from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict, LoadCh
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import ledger as ledger_table
@@ -61,7 +61,7 @@ def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> 
         assert step.is_new
         assert isinstance(step.lease, Lease)
         assert len(calls) == 1, number
-    chunks = ledger.chunks(load, -1, 10)
+    chunks = ledger.read_chunks(load, -1, 10)
     assert [recorded.state for recorded in chunks] == [LedgerState.DONE] * 3 + [LedgerState.PENDING]
     assert [recorded.record_ids for recorded in chunks] == [["rec0"], ["rec1"], ["rec2"], None]
     assert [recorded.chunk for recorded in chunks[3:]] == [
@@ -92,7 +92,7 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     assert isinstance(ends[0], LeaseConflict)
     assert ends[0].seconds > 5
     assert isinstance(ledger.step(load, OTHER, None, chunk(2)).lease, LeaseConflict)
-    assert [recorded.chunk.number for recorded in ledger.chunks(load, -1, 10)] == [0, 1]
+    assert [recorded.chunk.number for recorded in ledger.read_chunks(load, -1, 10)] == [0, 1]
 
 
 def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
@@ -104,7 +104,7 @@ def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
     assert isinstance(leases.take(OTHER), Lease)
     step = ledger.step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, LeaseConflict)
-    assert [recorded.state for recorded in ledger.chunks(load, -1, 10)] == [LedgerState.DONE]
+    assert [recorded.state for recorded in ledger.read_chunks(load, -1, 10)] == [LedgerState.DONE]
 
 
 def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
@@ -113,7 +113,7 @@ def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
     ledger.step(load, ME, None, chunk(0))
     with pytest.raises(ConflictError, match="recorded it otherwise"):
         ledger.step(load, ME, make_done(0, "another token"), chunk(1))
-    assert [(recorded.state, recorded.chunk.number) for recorded in ledger.chunks(load, -1, 10)] == [
+    assert [(recorded.state, recorded.chunk.number) for recorded in ledger.read_chunks(load, -1, 10)] == [
         (LedgerState.PENDING, 0)
     ]
 
@@ -136,7 +136,7 @@ def test_of_two_processes_that_record_a_zone_at_once_the_first_one_counts(url: U
     load = ledger.open("base/tbl", "key", 500, 0).id
     detail = sa.func.replace(ledger_table.c.detail, '"days":null', '"days":"Asia/Shanghai"')
     with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(url)) as connection:
+        with hold_transaction(get_engine(url)) as connection:
             connection.execute(ledger_table.update().where(ledger_table.c.id == load).values(detail=detail))
             late = threads.submit(ledger.record_days, load, "UTC")
             wait_until(lambda: has_waiting_sessions(url))

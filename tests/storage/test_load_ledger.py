@@ -19,11 +19,11 @@ from lark_provider.protocol.ledger import (
     LoadChunk,
     SupersededError,
     WrittenChunk,
-    part_number,
+    compute_part_number,
 )
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.tokens import App
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import ledger as entries
@@ -56,12 +56,12 @@ def load(ledger: LoadLedger) -> str:
 
 
 def states(ledger: LoadLedger, load: str) -> dict[int, LedgerState]:
-    return {recorded.chunk.number: recorded.state for recorded in ledger.chunks(load, -(2**40), 100)}
+    return {recorded.chunk.number: recorded.state for recorded in ledger.read_chunks(load, -(2**40), 100)}
 
 
 def age(url: URL, table: sa.Table, *columns: str) -> None:
     """Let an hour pass."""
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         for row in connection.execute(sa.select(table)).mappings().all():
             mine = sa.and_(*(column == row[column.name] for column in table.primary_key.columns))
             moved = {name: row[name] - timedelta(hours=1) for name in columns}
@@ -75,9 +75,9 @@ def bystander(ledger: LoadLedger, load: str) -> Iterator[str]:
     assert other != load
     for number in (0, 1):
         ledger.step(other, ME, None, chunk(number))
-    before = [recorded.chunk for recorded in ledger.chunks(other, -1, 10)]
+    before = [recorded.chunk for recorded in ledger.read_chunks(other, -1, 10)]
     yield other
-    after = ledger.chunks(other, -1, 10)
+    after = ledger.read_chunks(other, -1, 10)
     assert [(recorded.chunk, recorded.state) for recorded in after] == [
         (expected, LedgerState.PENDING) for expected in before
     ]
@@ -108,7 +108,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
     step = ledger.step(load, ME, None, chunk(0))
     assert (step.is_new, step.recorded and step.recorded.chunk) == (True, chunk(0))
     age(url, ledger_chunks, "sent_at", "updated_at")
-    [pending] = ledger.chunks(load, -1, 10)
+    [pending] = ledger.read_chunks(load, -1, 10)
     assert (pending.chunk, pending.state, pending.record_ids, pending.reason) == (
         chunk(0),
         LedgerState.PENDING,
@@ -117,12 +117,12 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
     )
     assert 3600 <= pending.age == pending.seconds_since_sent < 4000
     assert pending.sent_at == pytest.approx(time.time() - 3600, abs=100)
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         assert '["k"]' not in str(connection.execute(sa.select(ledger_chunks)).all())
     for number in (1, 2, 3):
         ledger.step(load, ME, make_done(number - 1), chunk(number))
-    assert [recorded.chunk.number for recorded in ledger.chunks(load, 0, 2)] == [1, 2]
-    [first] = ledger.chunks(load, -1, 1)
+    assert [recorded.chunk.number for recorded in ledger.read_chunks(load, 0, 2)] == [1, 2]
+    [first] = ledger.read_chunks(load, -1, 1)
     assert (first.state, first.record_ids, first.seconds_since_sent < 3600 <= first.age) == (
         LedgerState.DONE,
         ["rec0"],
@@ -178,7 +178,10 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     lose(url)
     lost = ledger.resend(load, ME, "t1", chunk(1))
     assert isinstance(lost.lease, LeaseConflict)
-    assert [recorded.seconds_since_sent >= 3600 for recorded in ledger.chunks(load, 0, 10)] == [True, True]
+    assert [recorded.seconds_since_sent >= 3600 for recorded in ledger.read_chunks(load, 0, 10)] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.usefixtures("bystander")
@@ -192,7 +195,7 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
     assert states(ledger, load) == dict.fromkeys(range(3), LedgerState.PENDING)
     ledger.refuse(load, 0, "t0", "someone@example.com is no user")
     assert states(ledger, load) == {0: LedgerState.REFUSED, 1: LedgerState.PENDING, 2: LedgerState.PENDING}
-    [refused] = ledger.chunks(load, -1, 1)
+    [refused] = ledger.read_chunks(load, -1, 1)
     assert refused.seconds_since_sent < 3600 <= refused.age
     assert refused.reason is not None
     assert "someone" not in refused.reason
@@ -209,7 +212,7 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     ledger.step(load, ME, None, chunk(1, rows=8))
     ledger.step(load, ME, None, chunk(2, "t0", rows=8))
     ledger.refuse(load, 2, "t0", "said no")
-    first, second, third = (part_number(0, place) for place in (1, 2, 3))
+    first, second, third = (compute_part_number(0, place) for place in (1, 2, 3))
     for number, rows in ((first, 2), (second, 1), (third, 1)):
         ledger.step(load, ME, None, chunk(number, rows=rows))
     ledger.refuse(load, second, f"t{second}", "said no")
@@ -225,7 +228,7 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     kept = revised.recorded
     assert (kept.state, kept.chunk.row_count, kept.chunk.token) == (LedgerState.REFUSED, 3, "t0")
     assert kept.seconds_since_sent < 3600
-    for untouched in (*ledger.chunks(load, 1, 1), *ledger.chunks(other, -1, 1)):
+    for untouched in (*ledger.read_chunks(load, 1, 1), *ledger.read_chunks(other, -1, 1)):
         assert untouched.chunk.row_count in {4, 8}
     assert not ledger.revise(load, ME, "another", chunk(0)).is_new
     assert not ledger.revise(load, ME, "t1", chunk(1)).is_new  # it is pending
@@ -242,7 +245,7 @@ def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, 
         ledger.step(load, ME, None, chunk(number))
     age(url, entries, "updated_at")
     ledger.step(load, ME, make_done(15), chunk(16))
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         query = sa.select(entries.c.id, entries.c.updated_at)
         moved = {row.id: row.updated_at for row in connection.execute(query)}
     # Every sixteenth chunk says that a load goes on, so that it is not deleted as an old one.
@@ -276,7 +279,7 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     for restart in (0, 1):  # it stays so, whoever asks again, until it is cleared
         again = ledger.open(TABLE, "key", 500, restart)
         assert (again.restart, again.is_clearing) == (1, True)
-    assert ledger.recorded_days(TABLE, "key", 1) is None
+    assert ledger.read_recorded_days(TABLE, "key", 1) is None
     untouched = ledger.open(TABLE, "key2", 500, 0)
     assert (untouched.restart, untouched.is_clearing) == (0, False)
     assert False is ledger.clear(load, ME, 1, 2)  # another number has records than were deleted
@@ -327,17 +330,17 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
 
 
 def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) -> None:
-    assert ledger.recorded_days(TABLE, "key", 0) is None
+    assert ledger.read_recorded_days(TABLE, "key", 0) is None
     second = ledger.open(TABLE, "key2", 500, 0).id
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert ledger.record_days(load, "UTC") == "Asia/Shanghai"
-    assert ledger.recorded_days(TABLE, "key", 0) == "Asia/Shanghai"
-    assert ledger.recorded_days(TABLE, "key", 1) is None
+    assert ledger.read_recorded_days(TABLE, "key", 0) == "Asia/Shanghai"
+    assert ledger.read_recorded_days(TABLE, "key", 1) is None
     assert ledger.open(TABLE, "key", 500, 0).days == "Asia/Shanghai"
     assert ledger.open(TABLE, "key2", 500, 0).days is None
     assert ledger.record_days(second, "Europe/Berlin") == "Europe/Berlin"
-    assert ledger.recorded_days(TABLE, "key2", 0) == "Europe/Berlin"
-    assert ledger.recorded_days(TABLE, "no such key", 0) is None
+    assert ledger.read_recorded_days(TABLE, "key2", 0) == "Europe/Berlin"
+    assert ledger.read_recorded_days(TABLE, "no such key", 0) is None
     assert ledger.record_days("no such load", "UTC") == "UTC"
 
 
@@ -351,6 +354,6 @@ def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, 
     ledger.step(elsewhere, place, None, chunk(5))
     ledger.step(elsewhere, place, make_done(5), None)
     record_ids = ["rec0", "rec1", "rec5", "of a person"]
-    assert ledger.known_records(TABLE, time.time() - 1800, record_ids) == {"rec1"}
-    assert ledger.known_records(TABLE, time.time() - 7200, record_ids) == {"rec0", "rec1"}
-    assert ledger.known_records("base/tbl2", 0, record_ids) == {"rec5"}
+    assert ledger.select_known_records(TABLE, time.time() - 1800, record_ids) == {"rec1"}
+    assert ledger.select_known_records(TABLE, time.time() - 7200, record_ids) == {"rec0", "rec1"}
+    assert ledger.select_known_records("base/tbl2", 0, record_ids) == {"rec5"}

@@ -19,7 +19,7 @@ from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import looks as module
 from lark_provider.storage import migrate, stored_clicks, tables
 from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS, Looks
 from lark_provider.storage.question_chunks import CHUNK
@@ -74,7 +74,7 @@ def fill(url: URL, rows: int, **columns: str) -> None:
         SELECT '{sender.APP}', 'om_' || n, repeat('x', 800), now(), now(), {", ".join(expressions.values())}
         FROM generate_series(1, {rows}) n
     """  # noqa: S608 - constants
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.text(statement))
         connection.execute(sa.text("ANALYZE card_callbacks"))
 
@@ -82,7 +82,7 @@ def fill(url: URL, rows: int, **columns: str) -> None:
 def many(url: URL, count: int, **question: Any) -> list[TaskQuestion]:
     """Questions that are asked already, made from one: their rows are copies."""
     first = ask(url, question=replace(ASK, **question))
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         row = dict(connection.execute(sa.select(tables.waits)).one()._mapping)
         rows = [row | {"id": f"w{n}"} for n in range(1, count)]
         if rows:
@@ -98,8 +98,8 @@ def bounds(url: URL, work: Callable[[], object]) -> list[int]:
 @contextmanager
 def open_transaction(url: URL, *clicks: Any) -> Iterator[None]:
     """Clicks that are inserted, and committed at the end: their ids are given out at the beginning."""
-    with transaction(engine(url), limits=MAINTENANCE) as connection:
-        connection.execute(sa.insert(tables.card_callbacks), [inboxes._row(click) for click in clicks])
+    with hold_transaction(get_engine(url), limits=MAINTENANCE) as connection:
+        connection.execute(sa.insert(tables.card_callbacks), [inboxes._make_row(click) for click in clicks])
         yield
 
 
@@ -140,7 +140,7 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
     with open_transaction(postgres, answer(question, "early")):
         fill(postgres, 10)
         with monkeypatch.context() as failing:
-            failing.setattr(module, "transaction", lambda *_, **__: 1 / 0)
+            failing.setattr(module, "hold_transaction", lambda *_, **__: 1 / 0)
             for _ in range(30):  # the database cannot be used for longer than the overlap
                 with pytest.raises(ZeroDivisionError):
                     looks.settle([question])
@@ -188,7 +188,7 @@ def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock
     for _ in range(50):
         looks.settle([question])
         clock.now += 1
-    with engine(postgres).begin() as connection:
+    with get_engine(postgres).begin() as connection:
         connection.execute(sa.text("DELETE FROM card_callbacks"))
         connection.execute(sa.text("ALTER TABLE card_callbacks ALTER COLUMN id RESTART WITH 1"))
     Inbox(postgres).store([answer(question)])
@@ -205,7 +205,7 @@ def test_a_question_that_was_deleted_is_noticed_within_a_minute(
     for _ in range(5):
         assert (looks.settle([kept, lost]), looks.deleted) == ({}, set())
         clock.now += 1
-    with engine(postgres).begin() as connection:
+    with get_engine(postgres).begin() as connection:
         connection.execute(sa.delete(tables.waits).where(tables.waits.c.id == lost.id))
     noticed = []
     for _ in range(int(COMPLETE_SECONDS)):
@@ -242,7 +242,7 @@ def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) ->
     union = replace(union, operator=replace(union.operator, union_id="on_1"))
     union.raw["event"]["operator"]["union_id"] = "on_1"
     inbox.store([answer(plain, "stranger", open_id="ou_2"), answer(plain, "early"), union])
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         old = sa.update(tables.card_callbacks).where(tables.card_callbacks.c.event_id == "early")
         connection.execute(old.values(operator_id=None))
     over = looks.settle([plain, by_union])
@@ -293,7 +293,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
 ) -> None:
     inbox, looks, (first, second) = Inbox(url), Looks(url), [ask(url, name) for name in "ab"]
     inbox.store([answer(first, "damaged"), answer(first, "good"), answer(second, "other")])
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         which = tables.card_callbacks.c.event_id == "damaged"
         connection.execute(sa.update(tables.card_callbacks).where(which).values(payload=payload))
     caplog.set_level(logging.ERROR)
@@ -315,7 +315,7 @@ def test_a_question_that_cannot_be_read_ends_no_other(
 ) -> None:
     waits, looks, (first, second) = Waits(url), Looks(url), [ask(url, name) for name in "ab"]
     assert looks.settle([first, second]) == {}  # it was read before it was damaged
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         which = tables.waits.c.id == first.id
         connection.execute(sa.update(tables.waits).where(which).values({column: "{"}))
     assert set(waits.read([first.id, second.id])) == {second.id}
@@ -389,7 +389,7 @@ def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, peop
     for _ in range(2):
         sent += statements(postgres, lambda: looks.settle(questions))
         clock.now += 1
-    with engine(postgres).connect() as connection:
+    with get_engine(postgres).connect() as connection:
         for query, parameters in sent:
             plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {query}", parameters).scalars())
             assert "Seq Scan on card_callbacks" not in plan
@@ -402,6 +402,6 @@ def test_clicks_of_people_who_may_not_answer_are_not_read(
     questions, looks = many(postgres, 100), Looks(postgres)
     fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
     read: list[object] = []
-    monkeypatch.setattr(stored_clicks, "click_of", read.append)
+    monkeypatch.setattr(stored_clicks, "parse_click", read.append)
     looks.settle(questions)
     assert read == []

@@ -19,7 +19,7 @@ from lark_provider.protocol.tokens import Token
 from lark_provider.storage import maintenance, migrate, purging, tables, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.token_store import TokenStore
 from tests.runtimes import own_tokens
@@ -39,19 +39,19 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_database_that_is_fit_for_use(url: URL) -> None:
     assert maintenance.connect(url).split()[0] in {"PostgreSQL", "SQLite"}
     assert maintenance.check_revision(url) == tables.HEAD
-    assert not migrate.is_airflows(maintenance.existing(url))
-    with transaction(engine(url)) as connection:
+    assert not migrate.is_airflows(maintenance.require_engine(url))
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(sa.text("CREATE TABLE dag_run (id int)"))
-    assert migrate.is_airflows(maintenance.existing(url))
-    assert migrate.differences(url) == []
+    assert migrate.is_airflows(maintenance.require_engine(url))
+    assert migrate.find_differences(url) == []
 
 
 def test_a_database_that_is_not_says_what_to_do(url: URL) -> None:
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(sa.text(f"UPDATE {tables.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608
     with pytest.raises(StorageError, match=r"newer version.*9999.*Next: install that version"):
         maintenance.check_revision(url)
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(sa.text(f"DROP TABLE {tables.VERSION_TABLE}"))
     with pytest.raises(StorageError, match=r"none of our tables\. Next: run `lark-provider db upgrade`"):
         maintenance.check_revision(url)
@@ -63,7 +63,7 @@ def test_a_sqlite_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         maintenance.connect,
         maintenance.check_revision,
         purging.purge,
-        lambda url: maintenance.backup(url, tmp_path / "copy"),
+        lambda url: maintenance.back_up(url, tmp_path / "copy"),
     ):
         with pytest.raises(StorageError, match=r"must exist\. Next: "):
             work(missing)
@@ -83,7 +83,7 @@ def test_a_copy_of_a_live_file_is_whole_and_private(tmp_path: Path) -> None:
     writer = sqlite3.connect(registry, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     writer.execute("UPDATE applications SET name = 'not committed'")
-    maintenance.backup(urls.registry(str(registry)), copy)
+    maintenance.back_up(urls.registry(str(registry)), copy)
     writer.execute("ROLLBACK")
     writer.close()
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -91,7 +91,7 @@ def test_a_copy_of_a_live_file_is_whole_and_private(tmp_path: Path) -> None:
     apps.delete_application("cli_a")
     shutil.copy(copy, registry)  # as the guide restores it
     assert apps.get_application("cli_a").name == "生产应用"
-    assert apps.secrets("cli_a").app_secret == "secret-a"
+    assert apps.decrypt_secrets("cli_a").app_secret == "secret-a"
 
 
 def test_a_dump_restored_elsewhere_has_everything(databases: Databases, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_dump_restored_elsewhere_has_everything(databases: Databases, tmp_path
     )
     store = TokenStore(source, "cli_a", "secret-a")
     store.put("key", Token("t-kept", NOW.timestamp(), NOW.timestamp() + 7200), clock=NOW.timestamp, owner="o")
-    maintenance.backup(source, dump)
+    maintenance.back_up(source, dump)
     assert stat.S_IMODE(dump.stat().st_mode) == 0o600
     assert b"secret-a" not in dump.read_bytes()
     assert b"t-kept" not in dump.read_bytes()
@@ -111,14 +111,14 @@ def test_a_dump_restored_elsewhere_has_everything(databases: Databases, tmp_path
     where = target.set(drivername="postgresql").render_as_string(hide_password=False)
     subprocess.run([*psql, where], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - the guide's restore
     restored = ApplicationManager(where, keys=keys)
-    assert restored.secrets("cli_a").app_secret == "secret-a"
+    assert restored.decrypt_secrets("cli_a").app_secret == "secret-a"
     restored.create_application("cli_b", "secret-b")
     claim = TokenStore(target, "cli_a", "secret-a").claim(
         "key", now=NOW.timestamp(), owner="o", lease_seconds=1
     )
     assert claim.token is not None
     assert claim.token.value == "t-kept"
-    assert migrate.differences(target) == []
+    assert migrate.find_differences(target) == []
 
 
 def test_a_dump_with_a_password_shows_it_nowhere(own_postgres: OwnPostgres, tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_dump_with_a_password_shows_it_nowhere(own_postgres: OwnPostgres, tmp_
     spy.chmod(0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{spy.parent}:{os.environ['PATH']}")
-        maintenance.backup(url, tmp_path / "backup.sql")
+        maintenance.back_up(url, tmp_path / "backup.sql")
         with pytest.raises(StorageError, match=r"password authentication failed.*Next: check") as wrong:
-            maintenance.backup(url.set(password="wr0ng"), tmp_path / "other.sql")
+            maintenance.back_up(url.set(password="wr0ng"), tmp_path / "other.sql")
     assert "user=lark" in seen.read_text()
     assert password not in seen.read_text()
     assert "wr0ng" not in str(wrong.value)
@@ -155,7 +155,7 @@ def test_a_dump_through_a_socket(
     hba.write_text(f"local all all trust\n{hba.read_text()}")
     server.server.execute("SELECT pg_reload_conf()")
     migrate.upgrade(urls.database())
-    maintenance.backup(urls.database(), tmp_path / "backup.sql")
+    maintenance.back_up(urls.database(), tmp_path / "backup.sql")
     assert "CREATE TABLE public.tokens" in (tmp_path / "backup.sql").read_text()
 
 
@@ -165,18 +165,18 @@ def test_what_stands_in_the_way_of_a_backup(
     target = tmp_path / "there"
     target.write_text("precious")
     with pytest.raises(ConfigurationError, match="must not exist yet"):
-        maintenance.backup(url, target)
+        maintenance.back_up(url, target)
     assert target.read_text() == "precious"
     with pytest.raises(StorageError, match=r"cannot be written: No such file"):
-        maintenance.backup(url, tmp_path / "no folder" / "backup")
+        maintenance.back_up(url, tmp_path / "no folder" / "backup")
     no_database = tmp_path / "text.db"
     no_database.write_text("no database " * 100)
     with pytest.raises(StorageError, match=r"cannot be copied: file is not a database"):
-        maintenance.backup(urls.parse(f"sqlite:///{no_database}", "test"), tmp_path / "backup")
+        maintenance.back_up(urls.parse(f"sqlite:///{no_database}", "test"), tmp_path / "backup")
     monkeypatch.setenv("PATH", str(tmp_path))
     if url.drivername == urls.POSTGRES_DRIVER:
         with pytest.raises(ConfigurationError, match=r"pg_dump is not installed.*pg_dump '--dbname="):
-            maintenance.backup(url, tmp_path / "backup")
+            maintenance.back_up(url, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
 
 
@@ -185,7 +185,7 @@ def test_a_client_says_once_that_the_database_is_airflows(
 ) -> None:
     url = urls.parse(database_url, "url")
     migrate.upgrade(url)
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.exec_driver_sql("CREATE TABLE dag_run (id integer)")
     for _ in range(2):
         client = LarkServiceClient(database_url=database_url)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.tokens import Token
 from lark_provider.storage import migrate, tables, urls
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.token_store import TokenStore
@@ -25,34 +25,34 @@ OURS = {*tables.metadata.tables, tables.VERSION_TABLE}
 
 
 def run(url: URL, *statements: str) -> None:
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
 
 
 def names(url: URL) -> set[str]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         return set(sa.inspect(connection).get_table_names())
 
 
 def database_id(url: URL) -> str:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         value: str = connection.scalars(sa.select(tables.meta.c.value)).one()
         return value
 
 
 def test_the_tables_are_what_the_migrations_make(url: URL) -> None:
-    assert migrate.differences(url) == []
+    assert migrate.find_differences(url) == []
     assert names(url) == OURS
-    assert migrate.version(engine(url)) == tables.HEAD
+    assert migrate.read_version(get_engine(url)) == tables.HEAD
 
 
 def test_the_indexes_of_the_guide_change_nothing(url: URL) -> None:
     run(url, *(line for line in GUIDE.splitlines() if line))
-    assert migrate.differences(url) == []
+    assert migrate.find_differences(url) == []
     migrate.downgrade(url, "base")
     migrate.upgrade(url)
-    assert migrate.differences(url) == []
+    assert migrate.find_differences(url) == []
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_the_indexes_of_the_guide_change_nothing(url: URL) -> None:
 )
 def test_a_difference_is_found(url: URL, damage: str) -> None:
     run(url, damage)
-    assert migrate.differences(url)
+    assert migrate.find_differences(url)
 
 
 def test_there_and_back_and_there_again(empty: URL) -> None:
     migrate.upgrade(empty)
     first = database_id(empty)
     migrate.upgrade(empty)
-    assert database_id(empty) == first == Inbox(empty).database_id()
-    for _ in migrate.history().splitlines():
+    assert database_id(empty) == first == Inbox(empty).read_database_id()
+    for _ in migrate.format_history().splitlines():
         migrate.downgrade(empty)
     assert names(empty) == {tables.VERSION_TABLE}
-    assert migrate.version(engine(empty)) is None
+    assert migrate.read_version(get_engine(empty)) is None
     migrate.upgrade(empty)
-    assert migrate.differences(empty) == []
+    assert migrate.find_differences(empty) == []
     assert uuid.UUID(database_id(empty)) != uuid.UUID(first)
 
 
@@ -103,17 +103,17 @@ def test_what_others_keep_in_the_database_is_left_alone(url: URL) -> None:
         "CREATE TABLE dag_run (id int, state varchar(10))",
         "CREATE INDEX idx_dag_run ON dag_run(state)",
     )
-    assert migrate.differences(url) == []
+    assert migrate.find_differences(url) == []
     migrate.downgrade(url, "base")
     migrate.upgrade(url)
     assert names(url) == OURS | {"alembic_version", "dag_run"}
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "abc"
 
 
 def test_ids_are_identities_and_times_have_zones(postgres: URL) -> None:
     migrate.upgrade(postgres)
-    with transaction(engine(postgres), reading=True) as connection:
+    with hold_transaction(get_engine(postgres), reading=True) as connection:
         columns = connection.exec_driver_sql(
             "SELECT table_name, column_name, data_type, is_identity, column_default "
             "FROM information_schema.columns WHERE table_schema = 'public'"
@@ -133,7 +133,7 @@ def test_ids_are_identities_and_times_have_zones(postgres: URL) -> None:
 
 def test_record_ids_are_not_compressed(postgres: URL) -> None:
     def storage() -> str:
-        with transaction(engine(postgres), reading=True) as connection:
+        with hold_transaction(get_engine(postgres), reading=True) as connection:
             storage_code: str = connection.exec_driver_sql(
                 "SELECT attstorage FROM pg_attribute "
                 "WHERE attrelid = 'ledger_chunks'::regclass AND attname = 'record_ids'"
@@ -198,7 +198,7 @@ def test_a_file_that_was_replaced_is_read_again(sqlite: URL, tmp_path: Path) -> 
 
 
 def test_the_history_names_every_revision() -> None:
-    scripts = sorted(path.name for path in (migrate.scripts() / "versions").glob("*.py"))
+    scripts = sorted(path.name for path in (migrate.find_scripts() / "versions").glob("*.py"))
     revisions = [re.match(r"\d+", name) for name in scripts]
-    assert all(match is not None and match[0] in migrate.history() for match in revisions)
+    assert all(match is not None and match[0] in migrate.format_history() for match in revisions)
     assert scripts[-1].startswith(tables.HEAD)

@@ -13,7 +13,7 @@ from lark_provider.protocol.incidents.model import Claim
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.bridge_tables import incidents, outbox
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import OutboxEntry, open_payload
@@ -35,12 +35,12 @@ def record(url: URL, task_id: str) -> str:
 
 
 def end_leases(url: URL) -> None:
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(outbox.update().values(owned_until=outbox.c.created_at))
 
 
 def states(url: URL) -> list[tuple[int, str]]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         query = sa.select(outbox.c.version, outbox.c.state).order_by(outbox.c.version)
         return [(row.version, row.state) for row in connection.execute(query)]
 
@@ -112,7 +112,7 @@ def test_a_change_by_a_person_is_a_version_of_the_card(url: URL) -> None:
 def test_the_tables_show_no_content(url: URL) -> None:
     record(url, "a")
     Outbox(url).add(APP, OutboxEntry("x" * 64, "oc_1", "private text"))
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         rows = [*connection.execute(sa.select(outbox)), *connection.execute(sa.select(incidents))]
     assert "private" not in str(rows)
     claimed = Outbox(url).claim("one", 60, limit=9)

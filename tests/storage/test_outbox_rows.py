@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.storage.bridge_tables import outbox
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, open_payload
 from tests.storage.test_outbox import APP, end_leases, record, states
@@ -25,7 +25,7 @@ def add(url: URL, *names: str, app: str = "cli_a") -> Outbox:
 
 
 def move(url: URL, name: str, **columns: timedelta) -> None:
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         now = datetime.now(UTC)
         values = {column: now + by for column, by in columns.items()}
         connection.execute(outbox.update().where(outbox.c.id == name).values(**values))

@@ -13,7 +13,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Account, People, Person
@@ -30,12 +30,12 @@ def store(url: URL, key: str) -> People:
 
 
 def execute(url: URL, statement: sa.Executable) -> None:
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         connection.execute(statement)
 
 
 def rows(url: URL, table: sa.Table) -> list[dict[str, object]]:
-    with transaction(migrate.ready_engine(url), reading=True) as connection:
+    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         return [dict(row._mapping) for row in connection.execute(sa.select(table))]
 
 
@@ -62,7 +62,7 @@ def test_a_new_link_replaces_the_old_one(store: People) -> None:
     store.link(BOB, ACCOUNT)
     store.link(BOB, ADMIN)
     assert get(store, BOB) == ADMIN
-    assert [link.account.user_id for link in store.listing()] == ["admin"]
+    assert [link.account.user_id for link in store.list_links()] == ["admin"]
 
 
 def test_links_are_found_by_user(store: People) -> None:
@@ -78,14 +78,14 @@ def test_links_are_found_by_user(store: People) -> None:
 
 def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) -> None:
     store.link(BOB, ACCOUNT)
-    code = LinkCodes(store).new(BOB)
+    code = LinkCodes(store).create(BOB)
     [revoked] = store.revoke("ou_bob")
     assert revoked.is_revoked
     assert get(store, BOB) is None
     assert store.by_user("cli_a", ["bob"]) == {}
     assert LinkCodes(store).link(code, ACCOUNT) is None
-    assert store.listing() == []
-    assert [link.is_revoked for link in store.listing(revoked=True)] == [True]
+    assert store.list_links() == []
+    assert [link.is_revoked for link in store.list_links(revoked=True)] == [True]
     assert store.revoke("ou_bob") == []
     execute(url, sa.update(people).values(state="linked"))
     with pytest.raises(DecryptionError, match="not as it was recorded"):
@@ -146,7 +146,7 @@ def test_another_key_is_reported_and_an_older_one_is_enough(
 
 
 def test_a_code_is_used_once(store: People, url: URL) -> None:
-    code = LinkCodes(store).new(BOB)
+    code = LinkCodes(store).create(BOB)
     link_code = LinkCodes(store).find(code)
     assert link_code is not None
     assert (link_code.person, link_code.state) == (BOB, "valid")
@@ -161,13 +161,13 @@ def test_a_code_is_used_once(store: People, url: URL) -> None:
 
 
 def test_codes_are_long_and_differ(store: People) -> None:
-    codes = {LinkCodes(store).new(BOB) for _ in range(20)}
+    codes = {LinkCodes(store).create(BOB) for _ in range(20)}
     assert len(codes) == 20
     assert all(len(code) * 6 >= 128 for code in codes)
 
 
 def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
-    code = LinkCodes(store).new(BOB)
+    code = LinkCodes(store).create(BOB)
     [row] = rows(url, link_codes)
     until = row["until"]
     assert isinstance(until, datetime)
@@ -177,26 +177,26 @@ def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
     assert link_code is not None
     assert link_code.state == "expired"
     assert LinkCodes(store).link(code, ACCOUNT) is None
-    assert store.listing() == []
+    assert store.list_links() == []
 
 
 def test_codes_that_ended_long_ago_are_deleted(store: People, url: URL) -> None:
-    old = LinkCodes(store).new(BOB)
+    old = LinkCodes(store).create(BOB)
     execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(days=2)))
-    LinkCodes(store).new(EVE)
+    LinkCodes(store).create(EVE)
     assert LinkCodes(store).find(old) is None
     assert len(rows(url, link_codes)) == 1
 
 
 @pytest.mark.parametrize("code", ["", "x", "x" * 10_000, "码", "' or 1=1 --", "\0", "\ud800"])
 def test_what_is_no_code_finds_nothing(store: People, code: str) -> None:
-    LinkCodes(store).new(BOB)
+    LinkCodes(store).create(BOB)
     assert LinkCodes(store).find(code) is None
     assert LinkCodes(store).link(code, ACCOUNT) is None
 
 
 def test_of_uses_at_once_one_succeeds(store: People) -> None:
-    code = LinkCodes(store).new(BOB)
+    code = LinkCodes(store).create(BOB)
     accounts = [Account("m", str(number), str(number), {"sub": number}) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         done = [
@@ -209,7 +209,7 @@ def test_of_uses_at_once_one_succeeds(store: People) -> None:
 def test_a_link_that_fails_leaves_the_code_usable(
     store: People, url: URL, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = LinkCodes(store).new(BOB)
+    code = LinkCodes(store).create(BOB)
     monkeypatch.delenv(KEY_VARIABLE)
     with pytest.raises(ConfigurationError, match=KEY_VARIABLE):
         LinkCodes(store).link(code, ACCOUNT)

@@ -84,7 +84,10 @@ def test_what_cannot_be_executed_says_what_to_look_at(configured: str) -> None:
 
 def test_a_pool_that_is_used_up_does_not_count_as_an_unavailable_database(configured: str) -> None:
     with PostgresStorage(pool_size=1, max_overflow=0, pool_timeout=0) as storage:
-        with storage._engine().connect(), pytest.raises(StorageError, match="LARK_DB_POOL_SIZE") as refused:
+        with (
+            storage._get_engine().connect(),
+            pytest.raises(StorageError, match="LARK_DB_POOL_SIZE") as refused,
+        ):
             storage.execute("SELECT 1")
         assert refused.value.retryable
         assert storage.execute("SELECT 1") == [(1,)]
@@ -109,7 +112,7 @@ def test_the_pool_is_the_guides_by_default_shared_and_can_be_set(
         "pool_timeout": 30,
         "pool_recycle": 3600,
     }
-    shared = [PostgresStorage()._engine() for _ in range(1000)]
+    shared = [PostgresStorage()._get_engine() for _ in range(1000)]
     assert len({id(engine) for engine in shared}) == 1
     monkeypatch.setenv("LARK_DB_MAX_OVERFLOW", "0")
     with PostgresStorage(pool_size=2, pool_timeout=20) as storage:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from lark_provider.storage import migrate, tables
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.token_store import TokenStore
 from tests.failures import work
 from tests.failures.crowd import Crowd, values
@@ -38,7 +38,7 @@ def test_of_several_who_add_an_app_one_does(place: URL) -> None:
     assert {outcome.error.partition(" Next: ")[0] for outcome in outcomes if outcome.error} == {
         "ConfigurationError: App 'cli_a' is in the registry already."
     }
-    assert ApplicationManager().secrets("cli_a").app_secret == str(winner)
+    assert ApplicationManager().decrypt_secrets("cli_a").app_secret == str(winner)
 
 
 def test_apps_added_at_once_are_all_there(place: URL) -> None:
@@ -51,8 +51,8 @@ def test_apps_added_at_once_are_all_there(place: URL) -> None:
 def test_several_upgrades_at_once(empty: URL) -> None:
     with Crowd(4) as crowd:
         values(crowd.all(work.upgrade, empty.render_as_string(hide_password=False)))
-    assert migrate.version(engine(empty)) == tables.HEAD
-    assert migrate.differences(empty) == []
+    assert migrate.read_version(get_engine(empty)) == tables.HEAD
+    assert migrate.find_differences(empty) == []
 
 
 def test_several_processes_at_a_file_that_is_not_there_yet(sqlite: URL) -> None:
@@ -80,7 +80,7 @@ def test_a_rotation_that_is_killed_half_way(place: URL, key: str, monkeypatch: p
         assert Path(f"{place.database}-journal").exists()
     for text in (key, f"{new},{key}", f"{key},{new}"):
         some = ApplicationManager(keys=EncryptionKeys(text))
-        assert [some.secrets(app_id).app_secret for app_id in ids] == ids
+        assert [some.decrypt_secrets(app_id).app_secret for app_id in ids] == ids
     assert len(ApplicationManager(keys=EncryptionKeys(f"{new},{key}")).reseal()) == len(ids)
     monkeypatch.setenv(KEY_VARIABLE, new)
-    assert [ApplicationManager().secrets(app_id).app_secret for app_id in ids] == ids
+    assert [ApplicationManager().decrypt_secrets(app_id).app_secret for app_id in ids] == ids

@@ -15,10 +15,10 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.storage import bridge_tables as bridge
 from lark_provider.storage import tables, watch_tables
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.purging import purge
-from lark_provider.storage.retention import Retention, names
+from lark_provider.storage.retention import Retention, list_names
 from tests.protocol.callbacks import sender
 from tests.storage.purged import NONE
 
@@ -27,12 +27,12 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def add(url: URL, table: sa.Table, **values: Any) -> None:
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(table.insert().values(**values))
 
 
 def list_left(url: URL, table: sa.Table, column: str) -> list[str]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         return sorted(connection.scalars(sa.select(table.c[column])))
 
 
@@ -198,9 +198,9 @@ def test_each_table_has_a_period_of_its_own(
     table: sa.Table, url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_aged(url, {"old": 10 * HOUR, "older": 30 * HOUR})
-    longest = dict.fromkeys(names(), 300 * DAY)
+    longest = dict.fromkeys(list_names(), 300 * DAY)
     assert purge(url, Retention(**longest)) == NONE
-    for name in names():
+    for name in list_names():
         monkeypatch.setenv(f"LARK_RETENTION_{name.upper()}", "300d")
     short_lived = ["table_leases", "pacing", "link_codes", "api_servers", "mutes"]
     of_incidents = ["escalation_steps", "digests"]
@@ -296,14 +296,14 @@ FORM = {"form_value": {"reason": "my mother is ill", "days": "3"}, "name": "send
 
 def store(url: URL, age: timedelta, *clicks: CardClick) -> None:
     Inbox(url).store(clicks)
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         rows = tables.card_callbacks
         names = [click.event_id for click in clicks]
         connection.execute(rows.update().where(rows.c.event_id.in_(names)).values(stored_at=NOW - age))
 
 
 def payloads(url: URL) -> dict[str, CardClick]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         rows = connection.execute(
             sa.select(tables.card_callbacks.c.event_id, tables.card_callbacks.c.payload)
         )
@@ -324,7 +324,7 @@ def test_what_was_entered_goes_and_the_click_stays(url: URL) -> None:
     assert clicks["form-0000"].action.form_value == {}
     assert (clicks["form-0000"].action.name, clicks["form-0000"].operator) == ("send", forms[0].operator)
     assert clicks["text"].action.input_value == ""
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         content = repr([tuple(row) for row in connection.execute(sa.select(tables.card_callbacks))])
     assert content.count("my mother is ill") == 1
     assert "my own words" not in content
@@ -334,7 +334,7 @@ def test_what_was_entered_goes_and_the_click_stays(url: URL) -> None:
 @pytest.mark.parametrize("payload", ['{"form_value":{"', '{"event":{"form_value":{"a":1}}}'])
 def test_a_damaged_click_does_not_stop_the_clean_up(payload: str, url: URL) -> None:
     add_aged(url, {"old": timedelta(days=400)})
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         clicks = tables.card_callbacks
         connection.execute(
             clicks.update().values(payload=payload, stored_at=datetime(2020, 1, 1, tzinfo=UTC))
@@ -348,7 +348,7 @@ def test_a_damaged_click_does_not_stop_the_clean_up(payload: str, url: URL) -> N
 def test_what_an_open_question_needs_is_kept(state: str, url: URL) -> None:
     add_wait(url, "the wait", state=state, deadline=NOW + DAY)
     store(url, 99 * DAY, click("form", FORM))
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(tables.card_callbacks.update().values(correlation="the wait"))
     gone = int(state != "open")
     assert purge(url, Retention(card_callbacks=365 * DAY, form_inputs=HOUR))["form_inputs"] == gone

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.record_cursors import Cursor, SeenRecord
 from lark_provider.storage import engine as engines
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.record_cursors import RecordCursors
 from lark_provider.storage.watch_tables import seen_records
 
@@ -25,7 +25,7 @@ def test_a_scan_forgets_a_few_hundred_rows_in_a_transaction(
     deleted = {f"gone{number}": SeenRecord(1, is_deleted=True) for number in range(1234)}
     store.note(deleted | {"old": SeenRecord(10), "later": SeenRecord(11)})
     other.note({"theirs": SeenRecord(1, is_deleted=True)})
-    with transaction(migrate.ready_engine(url)) as connection:
+    with hold_transaction(migrate.prepare_engine(url)) as connection:
         connection.execute(seen_records.update().values(updated_at=datetime.now(UTC) - timedelta(days=2)))
     store.note({"new": SeenRecord(1, is_deleted=True)})
     counts: list[int] = []
@@ -34,7 +34,7 @@ def test_a_scan_forgets_a_few_hundred_rows_in_a_transaction(
         if statement.startswith("DELETE"):
             counts.append(cursor.rowcount)
 
-    used = engines.engine(url)
+    used = engines.get_engine(url)
     sa.event.listen(used, "after_cursor_execute", count)
     try:
         store.complete(Cursor(10, 10), keeps_all=keeps_all)

@@ -19,7 +19,7 @@ from lark_provider.protocol.tokens import Token
 from lark_provider.storage import migrate, registry, tables
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
 from lark_provider.storage.token_store import TokenStore
 from tests.failures.waiting import wait_until
@@ -39,7 +39,7 @@ def apps(place: str, key: str) -> ApplicationManager:
 
 
 def rows(url: URL) -> list[tuple[object, ...]]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         return [tuple(row) for row in connection.execute(sa.select(tables.applications))]
 
 
@@ -51,7 +51,7 @@ def test_an_app_comes_changes_and_goes(apps: ApplicationManager) -> None:
     assert before <= created.created_at == created.updated_at <= datetime.now(UTC)
     assert created.created_at.utcoffset() == timedelta()
     assert apps.get_application("cli_a") == created
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     assert {name: getattr(secrets, name) for name in SECRETS} == SECRETS
 
     changed = apps.update_application("cli_a", app_secret="new", name="B", base_url="lark", encrypt_key="")
@@ -59,7 +59,7 @@ def test_an_app_comes_changes_and_goes(apps: ApplicationManager) -> None:
     assert changed.base_url == "https://open.larksuite.com"
     assert changed.updated_at > created.updated_at
     assert changed.created_at == created.created_at
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     assert (secrets.app_secret, secrets.encrypt_key, secrets.verification_token) == (
         "new",
         None,
@@ -134,7 +134,7 @@ def test_what_is_invalid_is_not_kept(apps: ApplicationManager, given: dict[str, 
     if not {"app_id", "encrypt_key"} & set(given):
         with pytest.raises(ConfigurationError, match=complaint):
             apps.update_application("cli_a", **given)  # type: ignore[arg-type]
-        assert apps.secrets("cli_a").app_secret == "s"
+        assert apps.decrypt_secrets("cli_a").app_secret == "s"
 
 
 def test_secrets_are_in_no_row_repr_error_or_log(
@@ -142,13 +142,13 @@ def test_secrets_are_in_no_row_repr_error_or_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     app = apps.create_application("cli_a", **SECRETS)
-    shown = [repr(rows(url)), repr(app), repr(apps), repr(apps.secrets("cli_a")), str(vars(apps))]
+    shown = [repr(rows(url)), repr(app), repr(apps), repr(apps.decrypt_secrets("cli_a")), str(vars(apps))]
     apps.reseal()
     for wrong in (
         lambda: apps.create_application("cli_a", **SECRETS),
         lambda: ApplicationManager(
             apps._url.render_as_string(hide_password=False), keys=EncryptionKeys(generate_key())
-        ).secrets("cli_a"),
+        ).decrypt_secrets("cli_a"),
     ):
         with pytest.raises(LarkError) as caught:
             wrong()
@@ -197,7 +197,7 @@ def test_another_key_reads_nothing_and_overwrites_nothing(
     before = rows(url)
     other = ApplicationManager(place, keys=EncryptionKeys(generate_key()))
     for attempt in (
-        lambda: other.secrets("cli_a"),
+        lambda: other.decrypt_secrets("cli_a"),
         lambda: other.update_application("cli_a", app_secret="x"),
         lambda: other.update_application("cli_a", name="x"),
         other.reseal,
@@ -218,7 +218,7 @@ def test_another_key_reads_nothing_and_overwrites_nothing(
     assert [app.app_id for app in other.list_applications()] == ["cli_a", "cli_b"]
     other.delete_application("cli_a")  # as the guide has it: a new key, and the apps added again
     assert other.create_application("cli_a", "z").active
-    assert other.secrets("cli_a").app_secret == "z"
+    assert other.decrypt_secrets("cli_a").app_secret == "z"
 
 
 def test_keys_are_rotated(apps: ApplicationManager, url: URL, place: str, key: str) -> None:
@@ -226,20 +226,20 @@ def test_keys_are_rotated(apps: ApplicationManager, url: URL, place: str, key: s
     apps.create_application("cli_b", "b")
     new = generate_key()
     both, only = (ApplicationManager(place, keys=EncryptionKeys(text)) for text in (f"{new},{key}", new))
-    assert both.secrets("cli_a").app_secret == SECRETS["app_secret"]
+    assert both.decrypt_secrets("cli_a").app_secret == SECRETS["app_secret"]
     with pytest.raises(DecryptionError):
-        only.secrets("cli_a")
+        only.decrypt_secrets("cli_a")
     updated = [app.updated_at for app in both.list_applications()]
     assert [len(manager.reseal()) for manager in (both, both, only)] == [2, 2, 2]
     assert vars_of(only, "cli_a") == SECRETS
-    assert only.secrets("cli_b").app_secret == "b"
+    assert only.decrypt_secrets("cli_b").app_secret == "b"
     assert [app.updated_at for app in both.list_applications()] == updated
     with pytest.raises(DecryptionError):
-        apps.secrets("cli_a")
+        apps.decrypt_secrets("cli_a")
 
 
 def vars_of(apps: ApplicationManager, app_id: str) -> dict[str, str]:
-    secrets = apps.secrets(app_id)
+    secrets = apps.decrypt_secrets(app_id)
     return {name: getattr(secrets, name) for name in SECRETS}
 
 
@@ -248,7 +248,7 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
     apps = ApplicationManager(postgres.render_as_string(hide_password=False))
     apps.create_application("cli_a", "s")
     with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
+        with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(tables.applications.delete())
             change = threads.submit(apps.update_application, "cli_a", name="late")
             wait_until(lambda: has_waiting_sessions(postgres))
@@ -259,7 +259,7 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
 def has_waiting_sessions(url: URL, least: int = 1) -> bool:
     """Whether connections wait for locks; asked again, for a transaction sees but one state."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         count = connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"))  # noqa: S608 - fixed
     return int(count or 0) >= least
 
@@ -292,7 +292,7 @@ def test_a_file_that_is_no_database(key: str, tmp_path: Path) -> None:
 def test_a_file_of_a_newer_version(key: str, tmp_path: Path) -> None:
     apps = ApplicationManager(str(tmp_path / "apps.db"))
     apps.create_application("cli_a", "s")
-    with transaction(engine(apps._url)) as connection:
+    with hold_transaction(get_engine(apps._url)) as connection:
         connection.execute(sa.text(f"UPDATE {tables.VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - a constant
     migrate._opened.clear()  # as a new process begins
     content = (tmp_path / "apps.db").read_bytes()

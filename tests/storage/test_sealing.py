@@ -21,7 +21,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, tables
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.sealing import AppSecrets
 from tests.client.conftest import TOKENS, count
@@ -37,12 +37,12 @@ def apps(url: URL, key: str) -> ApplicationManager:
 
 def write(url: URL, app: str, **values: Any) -> None:
     """Write to the registry as a user who has no key."""
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(ROWS.update().where(ROWS.c.app_id == app).values(**values))
 
 
 def row(url: URL, app_id: str) -> sa.Row[Any]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         return connection.execute(sa.select(ROWS).where(ROWS.c.app_id == app_id)).one()
 
 
@@ -77,7 +77,7 @@ def test_a_row_that_was_changed_by_hand_is_refused(
     with pytest.raises(
         DecryptionError, match=r"App 'cli_a' is not as it was sealed.*Next: find out"
     ) as caught:
-        apps.secrets("cli_a")
+        apps.decrypt_secrets("cli_a")
     assert not any(secret in str(caught.value) for secret in SECRETS.values())
     for change in (lambda: apps.update_application("cli_a", name="x"), apps.reseal):
         with pytest.raises(DecryptionError, match="'cli_a' is not as it was sealed"):
@@ -88,7 +88,7 @@ def test_a_row_that_was_changed_by_hand_is_refused(
     assert count(lark, TOKENS) == 0, "the secret went nowhere"
     apps.delete_application("cli_a")
     apps.create_application("cli_a", "new")
-    assert apps.secrets("cli_a").app_secret == "new"
+    assert apps.decrypt_secrets("cli_a").app_secret == "new"
 
 
 @pytest.mark.parametrize("column", ["sealed", "base_url"])
@@ -96,18 +96,18 @@ def test_bytes_in_a_row_of_sqlite_disable_that_app_alone(column: str, sqlite: UR
     apps = ApplicationManager(str(sqlite))
     apps.create_application("cli_a", "a")
     apps.create_application("cli_b", "b")
-    with transaction(engine(sqlite)) as connection:
+    with hold_transaction(get_engine(sqlite)) as connection:
         connection.execute(sa.text(f"UPDATE applications SET {column} = x'00ff' WHERE id = 1"))  # noqa: S608 - of this test
     with pytest.raises(DecryptionError, match="App 'cli_a' is not as it was sealed"):
-        apps.secrets("cli_a")
-    assert apps.secrets("cli_b").app_secret == "b"
+        apps.decrypt_secrets("cli_a")
+    assert apps.decrypt_secrets("cli_b").app_secret == "b"
 
 
 def test_a_row_under_another_id_is_refused(apps: ApplicationManager, url: URL) -> None:
     apps.create_application("cli_a", "s")
     write(url, "cli_a", app_id="cli_x")
     with pytest.raises(DecryptionError, match="App 'cli_x' is not as it was sealed"):
-        apps.secrets("cli_x")
+        apps.decrypt_secrets("cli_x")
 
 
 def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> None:
@@ -125,7 +125,7 @@ def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> 
         encrypt_key="rubbish",
         verification_token="x",
     )
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     assert (secrets.app_secret, secrets.encrypt_key, secrets.verification_token) == ("new", "encrypt-2", None)
     new = generate_key()
     assert (
@@ -143,7 +143,7 @@ def test_a_row_without_a_seal_is_refused_until_it_is_sealed(apps: ApplicationMan
     apps.create_application("cli_a", **SECRETS)
     write(url, "cli_a", sealed=None)
     for attempt in (
-        lambda: apps.secrets("cli_a"),
+        lambda: apps.decrypt_secrets("cli_a"),
         lambda: apps.update_application("cli_a", base_url="lark"),
     ):
         with pytest.raises(
@@ -151,11 +151,11 @@ def test_a_row_without_a_seal_is_refused_until_it_is_sealed(apps: ApplicationMan
             match=r"'cli_a' is not sealed.*db upgrade --registry` or .*key rotate",
         ):
             attempt()
-    assert isinstance(apps.active_secrets()["cli_a"], DecryptionError)
+    assert isinstance(apps.decrypt_active_secrets()["cli_a"], DecryptionError)
     assert not apps.disable_application("cli_a").active, "which sends no secret anywhere"
     assert apps.enable_application("cli_a").active
     assert [app.app_id for app in apps.reseal()] == ["cli_a"]
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     assert {name: getattr(secrets, name) for name in SECRETS} == SECRETS
 
 
@@ -172,7 +172,7 @@ def test_a_seal_that_was_taken_off_is_not_made_for_another_place(
     for attack in attacks:
         write(url, "cli_a", sealed=None, **(taken | attack))
         with (
-            transaction(engine(url)) as connection,
+            hold_transaction(get_engine(url)) as connection,
             pytest.raises(DecryptionError, match="not as it was sealed"),
         ):
             sealing.seal_all(connection)
@@ -181,7 +181,7 @@ def test_a_seal_that_was_taken_off_is_not_made_for_another_place(
     write(url, "cli_a", sealed=None, **taken)
     place, new = url.render_as_string(hide_password=False), generate_key()
     assert len(ApplicationManager(place, keys=EncryptionKeys(f"{new},{key}")).reseal()) == 2
-    assert apps.active_secrets().keys() == {"cli_a", "cli_b"}
+    assert apps.decrypt_active_secrets().keys() == {"cli_a", "cli_b"}
 
 
 def test_all_rows_are_sealed_or_none(
@@ -191,7 +191,7 @@ def test_all_rows_are_sealed_or_none(
     apps.create_application("cli_b", "b")
     as_version_0_1_left_it(url)
     write_old = sa.text("UPDATE applications SET app_secret = 'damaged' WHERE app_id = 'cli_b'")
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         kept = connection.scalar(sa.text("SELECT app_secret FROM applications WHERE app_id = 'cli_b'"))
         connection.execute(write_old)
 
@@ -209,13 +209,13 @@ def test_all_rows_are_sealed_or_none(
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     with pytest.raises(DecryptionError, match="'cli_a' was encrypted with another key"):
         upgrade()
-    assert migrate.version(engine(url)) == "0002", "nothing was changed at all"
-    with transaction(engine(url)) as connection:
+    assert migrate.read_version(get_engine(url)) == "0002", "nothing was changed at all"
+    with hold_transaction(get_engine(url)) as connection:
         statement = sa.text("UPDATE applications SET app_secret = :kept WHERE app_id = 'cli_b'")
         connection.execute(statement, {"kept": kept})
     upgrade(apps._keys)
-    assert apps.secrets("cli_a").encrypt_key == "encrypt-BBB"
-    assert apps.secrets("cli_b").app_secret == "b"
+    assert apps.decrypt_secrets("cli_a").encrypt_key == "encrypt-BBB"
+    assert apps.decrypt_secrets("cli_b").app_secret == "b"
 
 
 def test_a_file_that_upgrades_itself_seals_nothing(sqlite: URL, key: str) -> None:
@@ -226,8 +226,8 @@ def test_a_file_that_upgrades_itself_seals_nothing(sqlite: URL, key: str) -> Non
     as_version_0_1_left_it(sqlite)
     migrate._opened.clear()  # as a new process begins
     with pytest.raises(DecryptionError, match="'cli_a' is not sealed"):
-        ApplicationManager(place).secrets("cli_a")
-    assert migrate.version(engine(sqlite)) == tables.HEAD
+        ApplicationManager(place).decrypt_secrets("cli_a")
+    assert migrate.read_version(get_engine(sqlite)) == tables.HEAD
     assert row(sqlite, "cli_a").sealed is None
 
 
@@ -251,7 +251,7 @@ def test_a_base_url_in_clear_is_not_bound(
     assert [app.base_url for app in apps.reseal()] == ["http://lark.example.com"]
     monkeypatch.delenv("LARK_ALLOW_HTTP")
     assert len(apps.reseal()) == 1, "it is bound already"
-    assert apps.secrets("cli_a").app_secret == "s"
+    assert apps.decrypt_secrets("cli_a").app_secret == "s"
 
 
 # --- values that are replaced ---
@@ -260,20 +260,20 @@ def test_a_base_url_in_clear_is_not_bound(
 def test_values_that_are_replaced_are_kept_for_a_while(apps: ApplicationManager, url: URL) -> None:
     apps.create_application("cli_a", **SECRETS)
     apps.update_application("cli_a", encrypt_key="encrypt-2")
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     ((value, end),) = secrets.previous_encrypt_keys
     assert (secrets.encrypt_key, value) == ("encrypt-2", "encrypt-BBB")
     kept = end - row(url, "cli_a").updated_at.timestamp()
     assert kept == pytest.approx(timedelta(hours=24).total_seconds(), abs=60)
     assert secrets.previous_verification_tokens == ()
     apps.update_application("cli_a", verification_token="verify-2", keep_previous=timedelta(minutes=5))
-    secrets = apps.secrets("cli_a")
+    secrets = apps.decrypt_secrets("cli_a")
     assert [value for value, _ in secrets.previous_verification_tokens] == ["verify-CCC"]
     assert [value for value, _ in secrets.previous_encrypt_keys] == ["encrypt-BBB"], "it is left alone"
     assert len(ApplicationManager(apps._url.render_as_string(False)).reseal()) == 1
-    assert apps.secrets("cli_a") == secrets
+    assert apps.decrypt_secrets("cli_a") == secrets
     apps.update_application("cli_a", encrypt_key="encrypt-3", keep_previous=timedelta())
-    assert apps.secrets("cli_a").previous_encrypt_keys == ()
+    assert apps.decrypt_secrets("cli_a").previous_encrypt_keys == ()
     with pytest.raises(ConfigurationError, match="keep_previous must be 0 or more"):
         apps.update_application("cli_a", encrypt_key="x", keep_previous=timedelta(seconds=-1))
     assert not any(secret in repr(secrets) for secret in ("encrypt", "verify-", "secret-AAA"))

@@ -17,7 +17,7 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.engine import token_provider
 from lark_provider.errors import ConfigurationError, LarkAPIError, TokenAcquisitionError
 from lark_provider.storage import migrate, tables
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from tests.client.conftest import TOKENS, count
 from tests.failures.crowd import ROOT
 from tests.failures.waiting import wait_until
@@ -137,7 +137,7 @@ def test_the_better_of_two_tokens_is_used(lark: Emulator, shared: URL) -> None:
     process.call()
     age(shared, tables.tokens, 7200)
     process.age(7200 - 600)
-    with transaction(engine(shared)) as connection:
+    with hold_transaction(get_engine(shared)) as connection:
         [row] = connection.execute(sa.select(tables.tokens))
         until = datetime.now(UTC) + timedelta(hours=1)
         connection.execute(tables.leases.insert().values(key=row.key, owner="a user", until=until))

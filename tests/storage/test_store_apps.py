@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 from lark_provider import LarkServiceClient
 from lark_provider.engine import tickets
 from lark_provider.errors import ConfigurationError, InvalidRequestError, TokenAcquisitionError
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from tests.client.conftest import count
 from tests.failures import work
 from tests.failures.crowd import Crowd, values
@@ -154,10 +154,10 @@ def test_a_rejected_ticket_gives_way_to_one_that_the_database_missed(app: StoreA
     app.push()
     app.hand_over()
     app.push()
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.text("ALTER TABLE tokens RENAME TO moved"))
     process.store_app.keep_ticket(str(app.ticket))
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.text("ALTER TABLE moved RENAME TO tokens"))
     process._session.runtime.databases.queries.clear()
     bot(process)

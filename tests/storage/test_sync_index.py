@@ -78,20 +78,20 @@ def test_the_plan_leaves_out_rejected_rows_duplicates_and_records_without_a_key(
     index.see([ScannedRecord("r4", "", None, None), ScannedRecord("r5", None, None, None)])
     index.see([ScannedRecord("r6", "twice", 4, b"[0]"), ScannedRecord("r7", "twice", 4, b"[0]")])
     index.end_scan(keep=False)
-    assert list(index.duplicates()) == [(4, ["r6", "r7"])]
+    assert list(index.iterate_duplicates()) == [(4, ["r6", "r7"])]
     index.leave_alone(["r7"])
-    assert [(difference.record_id, difference.wire) for difference in index.differences()] == [
+    assert [(difference.record_id, difference.wire) for difference in index.iterate_differences()] == [
         ("r1", b'{"A":1}'),
         ("r6", b"{}"),
     ]
     assert index.plan_creates() == 1
-    assert list(index.missing(9)) == [[("r3", "gone")]]
-    assert (index.unreadable(), index.without_key(), index.records()) == (1, 1, 7)
+    assert list(index.iterate_missing(9)) == [[("r3", "gone")]]
+    assert (index.count_unreadable(), index.without_key(), index.count_records()) == (1, 1, 7)
     index.plan([Planned(0, "delete", 0, "gone", "r3", None, None)])
     assert [(planned.kind, planned.key, planned.after) for planned in index.read_plan()] == [
         ("create", "new", b'{"A":3}'), ("delete", "gone", None),
     ]  # fmt: skip
-    assert index.counts() == {"create": 1, "delete": 1}
+    assert index.count_writes() == {"create": 1, "delete": 1}
     index.close()
 
 
@@ -104,11 +104,11 @@ def test_a_record_that_is_seen_again_counts_once() -> None:
     assert index.count_scanned() == 2
     index.begin_scan()
     index.see([ScannedRecord("r2", "b", None, None)])
-    assert (index.count_scanned(), index.records()) == (1, 2)
+    assert (index.count_scanned(), index.count_records()) == (1, 2)
     index.end_scan(keep=True)
-    assert index.records() == 2
+    assert index.count_records() == 2
     index.end_scan(keep=False)
-    assert index.records() == 1
+    assert index.count_records() == 1
     index.close()
 
 
@@ -139,8 +139,8 @@ def test_what_was_seen_last_of_a_record_counts(steps: list[list[ScannedRecord] |
         else:
             index.see(step)
             seen |= {record.record_id: (record.row, scan) for record in step}
-    assert index.records() == len(seen)
-    differences = sorted((difference.record_id, difference.row) for difference in index.differences())
+    assert index.count_records() == len(seen)
+    differences = sorted((difference.record_id, difference.row) for difference in index.iterate_differences())
     assert differences == sorted((name, row) for name, (row, _) in seen.items() if row is not None)
     assert [row for row, _ in index.without_record(0, 9)] == sorted(
         {1, 2, 3} - {row for row, _ in seen.values()}

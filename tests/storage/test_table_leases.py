@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import table_leases
 
@@ -30,7 +30,7 @@ def leases(url: URL) -> TableLeases:
 def age(url: URL, seconds: float) -> None:
     """Let time pass for all leases and intents."""
     rows = table_leases.c
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         for row in connection.execute(sa.select(rows.key, rows.until, rows.intent_at)).all():
             moved = {
                 "until": row.until - timedelta(seconds=seconds),
@@ -98,9 +98,9 @@ def test_apps_share_leases_and_other_larks_do_not(url: URL, leases: TableLeases)
 
 
 def test_an_intent_stays_until_it_is_settled(url: URL, leases: TableLeases) -> None:
-    assert leases.intent(ME.key) is None
+    assert leases.read_intent(ME.key) is None
     leases.take(ME)
-    assert leases.intent(ME.key) is None
+    assert leases.read_intent(ME.key) is None
     leases.record_intent(ME, "first")
     age(url, 30)
     recorded = leases.record_intent(ME, "second")
@@ -108,18 +108,18 @@ def test_an_intent_stays_until_it_is_settled(url: URL, leases: TableLeases) -> N
     assert recorded.is_renewed
     age(url, 40)  # the first lease would be over
     assert isinstance(leases.take(OTHER), LeaseConflict)
-    intent = leases.intent(ME.key)
+    intent = leases.read_intent(ME.key)
     assert intent is not None
     assert intent.text == "second"
     assert 40 <= intent.age < 70
-    assert leases.intent("base/tbl2") is None
+    assert leases.read_intent("base/tbl2") is None
     leases.release(ME)
     leases.take(OTHER)
-    assert getattr(leases.intent(ME.key), "text", None) == "second"  # who takes it has to settle it
+    assert getattr(leases.read_intent(ME.key), "text", None) == "second"  # who takes it has to settle it
     cleared = leases.clear_intent(OTHER)
     assert isinstance(cleared, Lease)
     assert cleared.is_renewed
-    assert leases.intent(ME.key) is None
+    assert leases.read_intent(ME.key) is None
 
 
 def test_who_has_lost_the_table_records_and_settles_nothing(url: URL, leases: TableLeases) -> None:
@@ -127,21 +127,21 @@ def test_who_has_lost_the_table_records_and_settles_nothing(url: URL, leases: Ta
     age(url, 61)
     # Another writer takes the table by what it records: what it finds has to be settled first.
     assert not getattr(leases.record_intent(OTHER, "theirs"), "is_renewed", True)
-    intent = leases.intent(ME.key)
+    intent = leases.read_intent(ME.key)
     assert intent is not None
     assert intent.text == "mine"
     for lost in (leases.record_intent(ME, "late"), leases.clear_intent(ME)):
         assert isinstance(lost, LeaseConflict)
-    intent = leases.intent(ME.key)
+    intent = leases.read_intent(ME.key)
     assert intent is not None
     assert intent.text == "mine"
 
 
 def test_an_intent_is_readable_with_the_secret_of_the_app_alone(url: URL, leases: TableLeases) -> None:
     leases.record_intent(ME, "values of records")
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         row = connection.execute(sa.select(table_leases)).one()
     assert "values of records" not in str(row)
-    intent = TableLeases(url, LARK, "another secret").intent(ME.key)
+    intent = TableLeases(url, LARK, "another secret").read_intent(ME.key)
     assert intent is not None
     assert intent.text is None

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.tables import leases, tokens
 from lark_provider.storage.token_store import TokenClaim
 from tests.failures.waiting import wait_until
@@ -21,7 +21,7 @@ from tests.storage.test_token_store import Host, age, list_holders
 def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: Any) -> TokenClaim:
     """What a claim comes to that waits for a transaction with some changes."""
     with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
+        with hold_transaction(get_engine(postgres)) as connection:
             for change in changes:
                 connection.execute(change)
             claiming = threads.submit(late.claim, **claim)
@@ -34,9 +34,9 @@ def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: 
     migrate.upgrade(postgres)
     holder, late = Host(postgres), Host(postgres)
     holder.keep("t-1")
-    with transaction(engine(postgres), reading=True) as connection:
+    with hold_transaction(get_engine(postgres), reading=True) as connection:
         [done] = connection.execute(sa.select(tokens)).mappings()
-    with transaction(engine(postgres)) as connection:
+    with hold_transaction(get_engine(postgres)) as connection:
         connection.execute(tokens.delete())
     holder.claim(lease=60)
     age(postgres, leases, 61)
@@ -51,7 +51,7 @@ def test_a_lease_that_another_process_takes_meanwhile_is_not_won(postgres: URL) 
     first, late = Host(postgres), Host(postgres)
     first.keep("t-1", left=600)
     first.claim()
-    with transaction(engine(postgres), reading=True) as connection:
+    with hold_transaction(get_engine(postgres), reading=True) as connection:
         [taken] = connection.execute(sa.select(leases)).mappings()
     first.store.release("k", owner=first.owner)
     claim = claimed_during(postgres, late, leases.insert().values(**taken))
@@ -64,9 +64,9 @@ def test_a_token_that_replaces_a_rejected_one_meanwhile_stays(postgres: URL) -> 
     migrate.upgrade(postgres)
     holder, late = Host(postgres), Host(postgres)
     holder.keep("t-2")
-    with transaction(engine(postgres), reading=True) as connection:
+    with hold_transaction(get_engine(postgres), reading=True) as connection:
         [newer] = connection.execute(sa.select(tokens)).mappings()
-    with transaction(engine(postgres)) as connection:
+    with hold_transaction(get_engine(postgres)) as connection:
         connection.execute(tokens.delete())
     holder.keep("t-1", left=600)
     assert claimed_during(postgres, late, tokens.update().values(**newer), rejected="t-1").won
@@ -78,7 +78,7 @@ def test_a_token_that_replaces_a_rejected_one_meanwhile_stays(postgres: URL) -> 
 def test_a_fresh_token_needs_no_lock(url: URL) -> None:
     """While another process writes, to the lease as well, nobody who finds a fresh token waits for it."""
     Host(url).keep("t-1")
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         row = {"key": "k", "owner": "writer", "until": datetime.now(UTC)}
         connection.execute(leases.insert().values(**row))
         for token in (Host(url).claim().token, Host(url).look()):

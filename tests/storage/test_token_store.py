@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.tokens import App, Freshness, Token
 from lark_provider.storage import token_store
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.tables import leases, tokens
 from lark_provider.storage.token_store import TokenStore
 
@@ -62,7 +62,7 @@ def other(url: URL) -> Host:
 
 def age(url: URL, table: sa.Table, seconds: float) -> None:
     """Let time pass for what a table holds."""
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         for row in connection.execute(sa.select(table)).mappings():
             moved = {
                 name: value - timedelta(seconds=seconds)
@@ -73,12 +73,12 @@ def age(url: URL, table: sa.Table, seconds: float) -> None:
 
 
 def list_holders(url: URL) -> list[str]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         return list(connection.scalars(sa.select(leases.c.owner)))
 
 
 def read_tokens(url: URL) -> list[Any]:
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         return list(connection.execute(sa.select(tokens).order_by(tokens.c.key)))
 
 
@@ -92,7 +92,7 @@ def test_one_fetches_and_all_use(url: URL, one: Host, other: Host) -> None:
         claim = host.claim()
         assert claim.token is not None
         assert (claim.token.value, claim.won) == ("t-1", False)
-        assert claim.token.freshness(host.now) is Freshness.FRESH
+        assert claim.token.compute_freshness(host.now) is Freshness.FRESH
     assert list_holders(url) == []  # who finds a fresh one leaves no lease behind
 
 
@@ -182,7 +182,7 @@ def test_the_time_for_which_a_process_was_frozen_does_not_lengthen_a_token(url: 
 @pytest.mark.parametrize("damage", ["", "x", "gAAAAAB" + "A" * 100, "密"])
 def test_a_damaged_row_counts_as_absent(url: URL, one: Host, other: Host, damage: str) -> None:
     one.keep("t-1")
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(tokens.update().values(value=damage))
     assert one.look() is None
     assert other.claim() == token_store.TokenClaim(None, won=True)
@@ -194,7 +194,7 @@ def test_a_damaged_row_counts_as_absent(url: URL, one: Host, other: Host, damage
 
 def test_a_row_moved_to_another_key_is_not_believed(url: URL, one: Host) -> None:
     one.keep("t-1", key="theirs")
-    with transaction(engine(url)) as connection:
+    with hold_transaction(get_engine(url)) as connection:
         connection.execute(tokens.update().values(key="k"))
     assert one.look() is None
 
@@ -221,7 +221,7 @@ def test_hosts_whose_clocks_differ_agree_on_what_is_left(url: URL) -> None:
         assert host.seconds_left() == pytest.approx(1000, abs=100)
         claim = host.claim()
         assert claim.token is not None
-        assert claim.token.freshness(host.now) is Freshness.STALE
+        assert claim.token.compute_freshness(host.now) is Freshness.STALE
     hosts[3].keep("t-2", left=7000)
     hosts[1].keep("t-3", left=6000)
     for host in hosts:

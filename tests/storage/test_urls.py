@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from lark_provider import config
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import engine, pool_settings, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction, read_pool_settings
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.postgres_storage import PostgresStorage
 from lark_provider.storage.token_store import TokenStore
@@ -179,10 +179,10 @@ def test_any_password_opens_the_door(own_postgres: OwnPostgres, monkeypatch: pyt
     ],
 )
 def test_a_database_that_is_not_there(url: str) -> None:
-    unreachable = engine(urls.parse(url, "it"))
+    unreachable = get_engine(urls.parse(url, "it"))
     with (
         pytest.raises(StorageError, match=r"^Database postgresql.* Next: ") as caught,
-        transaction(unreachable),
+        hold_transaction(unreachable),
     ):
         pass
     assert "secret" not in "".join(traceback.format_exception(caught.value))
@@ -191,8 +191,8 @@ def test_a_database_that_is_not_there(url: str) -> None:
 @pytest.mark.parametrize("value", ["many", "1.5", "²", "--1", "-1", "1_0x"])
 def test_pool_settings_are_numbers(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"LARK_DB_POOL_SIZE must be .*Next: "):
-        pool_settings({"LARK_DB_POOL_SIZE": value})
-    assert tuple(pool_settings({}).values()) == (10, 20, 30, 3600)
-    assert pool_settings({"LARK_DB_MAX_OVERFLOW": " -1 "})["max_overflow"] == -1
+        read_pool_settings({"LARK_DB_POOL_SIZE": value})
+    assert tuple(read_pool_settings({}).values()) == (10, 20, 30, 3600)
+    assert read_pool_settings({"LARK_DB_MAX_OVERFLOW": " -1 "})["max_overflow"] == -1
     with pytest.raises(ConfigurationError, match=r"LARK_DB_POOL_RECYCLE must .* got '-2'"):
-        pool_settings({"LARK_DB_POOL_RECYCLE": "-2"})
+        read_pool_settings({"LARK_DB_POOL_RECYCLE": "-2"})

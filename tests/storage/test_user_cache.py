@@ -17,7 +17,7 @@ from lark_provider.engine.runtime import PROCESS
 from lark_provider.protocol.cached_user import CachedUser
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import urls
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.tables import user_cache
 from lark_provider.storage.user_cache import UserCache
@@ -64,7 +64,7 @@ PEOPLE = {
 def test_nobody_is_in_the_database_in_clear(url: URL) -> None:
     for kind in (KIND, "mobile.open_id"):
         cache(url).put(kind, {lookup: entry(data) for lookup, data in PEOPLE.items()})
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         content = repr([tuple(row) for row in connection.execute(sa.select(user_cache))]).encode()
     assert content.count(b"lark|cli_a") == 2 * len(PEOPLE)
     if url.drivername == "sqlite":
@@ -80,7 +80,7 @@ def test_what_a_client_keeps_of_people_is_not_in_clear(url: URL, lark: Emulator)
         assert client.contact.find_by_mobile(["+8613800000001"]) == {"+8613800000001": alice}
         alices = client.contact.get_user(alice)
         assert alices is not None
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         rows = connection.execute(sa.select(user_cache)).all()
     assert {row.kind for row in rows} >= {"email.open_id", "mobile.open_id"}
     assert len(rows) >= 3
@@ -97,20 +97,20 @@ def test_who_has_not_the_secret_finds_nobody_and_recognises_nobody(url: URL) -> 
     cache(url, app_secret="another").put(KIND, {"alice@example.com": entry('"ou_alice"')})
     cache(url, "cli_b").put(KIND, {"alice@example.com": entry('"ou_alice"')})
     cache(url).put("mobile.open_id", {"alice@example.com": entry('"ou_alice"')})
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         rows = connection.execute(sa.select(user_cache.c.lookup, user_cache.c.data)).all()
     assert len({row.lookup for row in rows}) == len({row.data for row in rows}) == 4
 
 
 def test_an_entry_that_was_moved_or_damaged_counts_as_absent(url: URL) -> None:
     cache(url).put(KIND, {"a@example.com": entry('"ou_a"'), "b@example.com": entry('"ou_b"')})
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         rows = connection.execute(sa.select(user_cache)).all()
         for row, other in zip(rows, rows[::-1], strict=True):
             moved = user_cache.update().where(user_cache.c.lookup == row.lookup).values(data=other.data)
             connection.execute(moved)
     assert cache(url).get(KIND, ["a@example.com", "b@example.com"]) == {}
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(user_cache.update().values(data='"ou_evil"'))  # as version 0.1 kept it
     assert cache(url).get(KIND, ["a@example.com", "b@example.com"]) == {}
     cache(url).put(KIND, {"a@example.com": entry('"ou_a"')})
@@ -127,10 +127,10 @@ def test_many_take_one_statement_each_way(url: URL, count: int) -> None:
     users = cache(url, "cli_a")
     users.get(KIND, ["a"])  # opens the database
     many = {f"u{number}@example.com": entry(f'"ou_{number}"') for number in range(count)}
-    sa.event.listen(engine(url), "before_cursor_execute", note)
+    sa.event.listen(get_engine(url), "before_cursor_execute", note)
     users.put(KIND, many)
     assert users.get(KIND, list(many)) == many
-    sa.event.remove(engine(url), "before_cursor_execute", note)
+    sa.event.remove(get_engine(url), "before_cursor_execute", note)
     assert [statement for statement in statements if statement not in {"BEGIN", "SET"}] == [
         "INSERT",
         "SELECT",
@@ -148,12 +148,12 @@ def test_thousands_are_stored_by_one_statement(url: URL) -> None:
             statements.append(bool(details[-1]))  # whether it is one of many
 
     names = [f"u{number}@example.com" for number in range(5_500)]
-    sa.event.listen(engine(url), "before_cursor_execute", note)
+    sa.event.listen(get_engine(url), "before_cursor_execute", note)
     try:
         for text in ("1", "2"):
             users.put(KIND, {name: entry(text) for name in names})
     finally:
-        sa.event.remove(engine(url), "before_cursor_execute", note)
+        sa.event.remove(get_engine(url), "before_cursor_execute", note)
     assert statements == 2 * [False, False]
     assert {user.data for user in users.get(KIND, names).values()} == {"2"}
 

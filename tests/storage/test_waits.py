@@ -19,7 +19,7 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
@@ -45,12 +45,12 @@ def answering(
 
 def change(url: URL, damaged: TaskQuestion, **values: str) -> None:
     """Change a row as only a damage does."""
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).where(tables.waits.c.id == damaged.id).values(values))
 
 
 def count(url: URL) -> int:
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(tables.waits)) or 0
 
 
@@ -166,7 +166,7 @@ def test_a_damaged_question_is_asked_again_by_whichever_attempt(
     assert waits.find(origin) is None
     claim = waits.claim(draft(origin))
     assert (claim.is_new, claim.replaced) == (True, None)
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         query = sa.select(tables.waits).where(tables.waits.c.id == old.id)
         row = connection.execute(query).one()
     assert (row.state, row.reason, row.successor) == ("closed", "superseded", claim.question.id)
@@ -232,7 +232,7 @@ def test_a_decision_whose_click_was_deleted_is_still_one(url: URL) -> None:
     question = waits.claim(draft()).question
     Inbox(url).store([answering(question)])
     decided = waits.settle([question])[question.id]
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
     assert waits.get(question.id) == decided
     assert waits.read_clicks(decided) == []
@@ -242,7 +242,7 @@ def test_any_number_of_questions_cost_two_queries(url: URL) -> None:
     waits = Waits(url)
     questions = [waits.claim(draft(replace(FIRST, task_id=f"t{n}"))).question for n in range(50)]
     sent: list[str] = []
-    on = engine(url)
+    on = get_engine(url)
     sa.event.listen(on, "before_cursor_execute", lambda _c, _u, statement, *_: sent.append(statement))
     assert waits.settle(questions) == {}
     assert len([statement for statement in sent if not statement.startswith("BEGIN")]) == 2
@@ -298,7 +298,7 @@ def test_whatever_happens_one_question_at_most_is_open_and_none_changes_its_end(
     url: URL, steps: list[tuple[str, int, int]]
 ) -> None:
     waits, ends = Waits(url), dict[str, Any]()
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.delete(tables.waits))
     newest: TaskQuestion | None = None
     for n, (step, try_number, max_tries) in enumerate(steps):
@@ -314,7 +314,7 @@ def test_whatever_happens_one_question_at_most_is_open_and_none_changes_its_end(
         elif newest is not None:
             Inbox(url).store([answering(newest, f"{newest.id}-{n}", open_id="ou_1")])
             waits.settle([newest])
-        with engine(url).connect() as connection:
+        with get_engine(url).connect() as connection:
             query = sa.select(tables.waits.c.id, tables.waits.c.state, tables.waits.c.decided_by)
             rows = connection.execute(query).all()
         assert sum(row.state == "open" for row in rows) <= 1

@@ -14,7 +14,7 @@ from lark_provider import metrics
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.questions import Reason, TaskQuestion
 from lark_provider.storage import migrate, tables
-from lark_provider.storage.engine import engine, transaction
+from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from tests.failures.waiting import wait_until
@@ -98,7 +98,7 @@ def test_a_damaged_question_that_was_replaced_is_not_replaced_again(url: URL) ->
     second = waits.claim(draft(CLEARED)).question
     assert waits.settle([question])[question.id].successor == second.id
     third = waits.claim(draft(replace(CLEARED, try_number=3, max_tries=4))).question
-    with transaction(engine(url), reading=True) as connection:
+    with hold_transaction(get_engine(url), reading=True) as connection:
         query = sa.select(tables.waits.c.id, tables.waits.c.successor)
         followed = {row.id: row.successor for row in connection.execute(query)}
     assert followed == {question.id: second.id, second.id: third.id, third.id: None}
@@ -144,13 +144,13 @@ def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: U
     waits, [question] = Waits(postgres), ask(postgres, "a")
     row = tables.waits.c.id == question.id
     with ThreadPoolExecutor(1) as threads:
-        with transaction(engine(postgres)) as connection:
+        with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(sa.update(tables.waits).where(row).values(state="closed", reason="failed"))
             assert waits.read([question.id])[question.id].state == "open"
             reading = threads.submit(waits.read, [question.id], after_writers=True)
             wait_until(lambda: has_waiting_sessions(postgres))
         assert reading.result()[question.id].state == "closed"
-    with transaction(engine(postgres)) as connection:  # who reads holds up no other reader
+    with hold_transaction(get_engine(postgres)) as connection:  # who reads holds up no other reader
         connection.execute(sa.select(tables.waits).where(row).with_for_update(read=True))
         assert waits.read([question.id], after_writers=True)[question.id].state == "closed"
 
@@ -159,7 +159,7 @@ def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postg
     migrate.upgrade(postgres)
     waits = Waits(postgres)
     with ThreadPoolExecutor(2) as threads:
-        with transaction(engine(postgres)) as connection:
+        with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE waits IN SHARE MODE"))  # whoever reads goes on
             asking = [threads.submit(waits.claim, draft(origin)) for origin in (FIRST, RETRY)]
             wait_until(lambda: has_waiting_sessions(postgres, 2))
@@ -173,7 +173,7 @@ def test_a_click_is_not_received_for_a_question_that_expires_without_it(postgres
     migrate.upgrade(postgres)
     waits, [question] = Waits(postgres), ask(postgres, "a")
     with ThreadPoolExecutor(2) as threads:
-        with transaction(engine(postgres)) as connection:
+        with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE card_callbacks IN ACCESS EXCLUSIVE MODE"))
             closing = threads.submit(waits.close, question.id, "expired")
             wait_until(lambda: has_waiting_sessions(postgres))

@@ -11,8 +11,8 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.api.clouddoc.loads.leasing import target
-from lark_provider.config import app as configured_app
+from lark_provider.api.clouddoc.loads.leasing import format_target
+from lark_provider.config import find_app as configured_app
 from lark_provider.errors import LarkAPIError, OutcomeUnknownError
 from lark_provider.protocol.ledger import Claimant
 from lark_provider.storage import migrate, urls
@@ -83,7 +83,7 @@ def leave_interrupted(place: tuple[str, str], database: str) -> None:
     app = configured_app(None, None, None)
     assert app is not None
     store = SharedStore(urls.parse(database, "test"), app)
-    claimant = Claimant(target(*place), "killed", "a sync that was killed", 0.0)
+    claimant = Claimant(format_target(*place), "killed", "a sync that was killed", 0.0)
     text = f'{{"token": "{TOKEN}", "keys": {KEYS}, "key_fields": ["No"]}}'.replace("'", '"')
     store.leases.record_intent(claimant, text)
 

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, encode_chunk
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, compute_blocks, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.cutting import Cutter
 from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum
-from lark_provider.api.clouddoc.sheets.tables.formatting import pieces
+from lark_provider.api.clouddoc.sheets.tables.formatting import iterate_pieces
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     SegmentVerdict,
-    changed_rows,
+    find_offset,
+    format_spans,
     judge,
-    offset_of,
-    spans,
+    list_changed_rows,
 )
-from lark_provider.api.clouddoc.sheets.tables.layout import layout
+from lark_provider.api.clouddoc.sheets.tables.layout import make_layout
 from lark_provider.api.clouddoc.sheets.tables.updating import arrange
 from lark_provider.errors import InvalidRequestError
 
@@ -41,13 +41,13 @@ def tables(draw: st.DrawFn, least: int = 1, most: int = 20) -> list[list[Any]]:
 
 
 def make_chunk(cells: list[list[Any]], number: int = 0) -> TableChunk:
-    return encode_chunk(number, 1, [*cells], [None] * len(cells[0]), blocks_of(len(cells[0])))
+    return encode_chunk(number, 1, [*cells], [None] * len(cells[0]), compute_blocks(len(cells[0])))
 
 
 def cut(cells: list[list[Any]], max_rows: int, max_bytes: int) -> list[TableChunk]:
-    cutter = Cutter(blocks_of(len(cells[0])), max_rows, max_bytes)
+    cutter = Cutter(compute_blocks(len(cells[0])), max_rows, max_bytes)
     chunks = list(cutter.add(list(zip(*cells, strict=True)), [None] * len(cells[0])))
-    return [*chunks, *([last] if (last := cutter.rest()) is not None else [])]
+    return [*chunks, *([last] if (last := cutter.take_rest()) is not None else [])]
 
 
 @given(tables(), st.integers(1, 7), st.integers(250, 500))
@@ -62,7 +62,7 @@ def test_chunks_hold_all_rows_within_the_limits(
         assert table_chunk.first == first
         first += table_chunk.count
         assert table_chunk.count <= max_rows
-        body = table_chunk.body(0, 0, table_chunk.count, "Q7PlXT!A1:D20")
+        body = table_chunk.encode_body(0, 0, table_chunk.count, "Q7PlXT!A1:D20")
         assert len(body) <= max_bytes or table_chunk.count == 1
         assert orjson.loads(body) == {"valueRange": {"range": "Q7PlXT!A1:D20", "values": table_chunk.rows}}
     assert [part.digest for part in cut(cells, max_rows, max_bytes)] == [part.digest for part in chunks]
@@ -70,14 +70,14 @@ def test_chunks_hold_all_rows_within_the_limits(
 
 @given(tables(least=3), st.integers(10, 300))
 def test_parts_cover_a_chunk_once(cells: list[list[Any]], limit: int) -> None:
-    parts = make_chunk(cells).parts(0, limit)
+    parts = make_chunk(cells).split_rows(0, limit)
     assert [place for first, end in parts for place in range(first, end)] == list(range(len(cells)))
     assert all(first < end for first, end in parts)
 
 
 @given(st.integers(1, 450))
 def test_blocks_cover_all_columns_a_hundred_at_a_time(width: int) -> None:
-    blocks = blocks_of(width)
+    blocks = compute_blocks(width)
     assert [place for first, end in blocks for place in range(first, end)] == list(range(width))
     assert all(end - first <= MAX_COLUMNS for first, end in blocks)
     assert len(blocks) == -(-width // MAX_COLUMNS)
@@ -92,9 +92,9 @@ def answer_row(row: list[Any]) -> list[Any]:
 def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> None:
     table_chunk = make_chunk(cells)
     now = [answer_row(row) for row in cells]
-    assert changed_rows(now, table_chunk.sums, table_chunk.wild) == []
+    assert list_changed_rows(now, table_chunk.sums, table_chunk.wild) == []
     assert judge(now, table_chunk).verdict is SegmentVerdict.OURS
-    assert offset_of(now, table_chunk.sums, table_chunk.wild) == 0
+    assert find_offset(now, table_chunk.sums, table_chunk.wild) == 0
 
 
 @given(tables(), st.data())
@@ -103,7 +103,7 @@ def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> 
     place = data.draw(st.integers(0, len(cells) - 1))
     now = [list(row) for row in cells]
     now[place][0] = "someone's\x7f"
-    assert changed_rows(now, table_chunk.sums, table_chunk.wild) == [place]
+    assert list_changed_rows(now, table_chunk.sums, table_chunk.wild) == [place]
     judgement = judge(now, table_chunk)
     assert judgement.foreign == (place,)
     assert judgement.verdict is (SegmentVerdict.MIXED if len(cells) > 1 else SegmentVerdict.FOREIGN)
@@ -122,8 +122,8 @@ def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int
 def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserted: int) -> None:
     table_chunk = make_chunk(cells)
     now = [["someone's\x7f"] * len(cells[0])] * inserted + cells + [[None] * len(cells[0])] * 3
-    assert offset_of(now, table_chunk.sums, table_chunk.wild) == inserted
-    assert offset_of(now[: inserted + len(cells) - 1], table_chunk.sums, table_chunk.wild) is None
+    assert find_offset(now, table_chunk.sums, table_chunk.wild) == inserted
+    assert find_offset(now[: inserted + len(cells) - 1], table_chunk.sums, table_chunk.wild) is None
 
 
 def test_of_a_wide_row_a_block_may_stand_alone() -> None:
@@ -144,15 +144,15 @@ def test_what_lark_computes_is_not_compared() -> None:
     table_chunk = make_chunk([sent])
     assert table_chunk.wild == {2, 3}
     link = [{"type": "url", "text": "page", "link": "https://example.com", "cellPosition": None}]
-    assert changed_rows([["a", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == []
-    assert changed_rows([["b", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == [0]
+    assert list_changed_rows([["a", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == []
+    assert list_changed_rows([["b", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == [0]
     assert check_sum(sent, table_chunk.wild) == check_sum(["a", link, 7, None, None], table_chunk.wild)
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 250), st.integers(1, 250))
 def test_styled_pieces_cover_a_range(row: int, rows: int, column: int, columns: int) -> None:
     whole = Range(row, column, row + rows - 1, column + columns - 1)
-    ranges = list(pieces(whole))
+    ranges = list(iterate_pieces(whole))
     cells = 0
     for piece in ranges:
         assert piece.last_row is not None
@@ -167,7 +167,7 @@ def test_columns_are_found_by_their_titles(titles: list[str], others: list[str],
     header: list[Any] = list(titles)
     for other in others:
         header.insert(data.draw(st.integers(0, len(header))), other)
-    columns = layout(["A", "B", "C", "D"], None)
+    columns = make_layout(["A", "B", "C", "D"], None)
     blocks, lefts, order = arrange(header, columns, 3)
     positions = {}
     for (first, end), left in zip(blocks, lefts, strict=True):
@@ -177,9 +177,9 @@ def test_columns_are_found_by_their_titles(titles: list[str], others: list[str],
 
 
 def test_rows_are_named_as_people_name_them() -> None:
-    assert spans([4]) == "row 4"
-    assert spans([4, 5, 6, 9]) == "rows 4 to 6, 9"
-    assert spans(list(range(1, 60, 2))).endswith("and 20 more")
+    assert format_spans([4]) == "row 4"
+    assert format_spans([4, 5, 6, 9]) == "rows 4 to 6, 9"
+    assert format_spans(list(range(1, 60, 2))).endswith("and 20 more")
 
 
 @pytest.mark.parametrize(
@@ -195,16 +195,16 @@ def test_rows_are_named_as_people_name_them() -> None:
 )
 def test_wrong_columns_are_refused(columns: Any, first: Any, said: str) -> None:
     with pytest.raises(InvalidRequestError, match=said):
-        layout(columns, first)
+        make_layout(columns, first)
 
 
 def test_wrong_rows_are_refused() -> None:
-    columns = layout(None, {"A": 1, "B": 2})
-    assert columns.values({"B": 3}, 1) == [None, 3]
+    columns = make_layout(None, {"A": 1, "B": 2})
+    assert columns.order_values({"B": 3}, 1) == [None, 3]
     for row, said in (
         ({"A": 1, "B": 2, "C": 3}, "column 'C'"),
         ([1], "must have 2 values, got 1"),
         (7, "dict or a sequence"),
     ):
         with pytest.raises(InvalidRequestError, match=f"Row 9 of the source.*{said}"):
-            columns.values(row, 9)
+            columns.order_values(row, 9)

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc.sheets.kinds import Link
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, blocks_of, encode_chunk
-from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, comparable, encode
-from lark_provider.api.clouddoc.sheets.tables.layout import layout
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, compute_blocks, encode_chunk
+from lark_provider.api.clouddoc.sheets.tables.encoding import check_sum, encode, normalize_cell
+from lark_provider.api.clouddoc.sheets.tables.layout import make_layout
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.api.clouddoc.sheets.values import TEXT, encode_row
@@ -45,13 +45,13 @@ TABLES = st.lists(COLUMNS, min_size=1, max_size=5).flatmap(
 
 def chunks_of(rows: Sequence[Sequence[Any]], options: TableOptions, order: Sequence[int]) -> list[TableChunk]:
     """Return the chunks of a table, driving the source as the trampoline does."""
-    columns = layout([f"c{place}" for place in range(len(rows[0]))], None)
+    columns = make_layout([f"c{place}" for place in range(len(rows[0]))], None)
     stream, source = iter(rows), None
-    blocks = blocks_of(len(rows[0]))
+    blocks = compute_blocks(len(rows[0]))
     source = TableSource(Stream(()), (), columns, blocks, order, options, with_header=True)
     chunks: list[TableChunk] = []
     while True:
-        steps = source.chunk()
+        steps = source.take_chunk()
         try:
             effect = next(steps)
             while True:
@@ -77,7 +77,7 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
     for table_chunk in chunks:
         assert table_chunk.count <= max_rows
         assert (
-            len(table_chunk.body(0, 0, table_chunk.count, "Q7PlXT!A1:D20")) <= max_bytes
+            len(table_chunk.encode_body(0, 0, table_chunk.count, "Q7PlXT!A1:D20")) <= max_bytes
             or table_chunk.count == 1
         )
         assert table_chunk.first == number + 1
@@ -90,7 +90,7 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
                 formats = table_chunk.formats[place]
                 formatter = formats[at - table_chunk.header_rows] if isinstance(formats, list) else formats
                 assert formatter == needed or wire == "" or (formatter == TEXT and type(wire) is str)
-                assert (comparable(wire) is not None) or place in table_chunk.wild
+                assert (normalize_cell(wire) is not None) or place in table_chunk.wild
             number += 1
 
 
@@ -100,12 +100,12 @@ def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> N
     rows = [[cell for cell, _ in encode_row(row, 1)] for row in table]
     every = frozenset(range(len(rows[0])))
     columns = list(zip(*rows, strict=True))
-    wide = encode(columns * 60, blocks_of(60 * len(rows[0])), frozenset(range(60 * len(every))))
-    encoded = encode(columns, blocks_of(len(rows[0])), every)
+    wide = encode(columns * 60, compute_blocks(60 * len(rows[0])), frozenset(range(60 * len(every))))
+    encoded = encode(columns, compute_blocks(len(rows[0])), every)
     assert [orjson.loads(line) for line in encoded.lines[0]] == orjson.loads(orjson.dumps(rows))
     assert encoded.sums == b"".join(check_sum(row, encoded.wild) for row in rows)
     assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
-    assert encoded.sums == encode_chunk(0, 1, rows, [None] * len(rows[0]), blocks_of(len(rows[0]))).sums
+    assert encoded.sums == encode_chunk(0, 1, rows, [None] * len(rows[0]), compute_blocks(len(rows[0]))).sums
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_another_format_is_an_error_for_setup_logger_and_nothing_to_a_library(
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(ConfigurationError, match=r"LOG_FORMAT must be text or json, got 'xml'\. Next: "):
         setup_logger()
-    assert isinstance(module.lenient_formatter(), module.RedactingFormatter)
+    assert isinstance(module.make_lenient_formatter(), module.RedactingFormatter)
 
 
 def test_commands_print_their_warnings_as_json_too() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from lark_provider.cli.__main__ import parser
+from lark_provider.cli.__main__ import make_parser
 from website.layout import Language
 from website.reference import writing
 from website.reference.chinese_commands import COMMANDS, ENDINGS
@@ -37,7 +37,7 @@ def page(language: Language) -> str:
     title, intro, heads = _TEXTS[language.code]
     described = Translation("website/reference/chinese_commands.py", COMMANDS, ENDINGS)
     options = Translation("website/reference/chinese_options.py", OPTIONS)
-    parts = list(_commands(parser(), language, heads, 2, described, options))
+    parts = list(_commands(make_parser(), language, heads, 2, described, options))
     described.check()
     options.check()
     return writing.page(f"# {title}", intro, *parts)

@@ -191,7 +191,7 @@ def _rows(language: Language, rows: tuple[tuple[_Texts, str, _Texts], ...]) -> l
 
 def _rate(endpoint: str) -> str:
     method, path = endpoint.split()
-    limits = pacing.limits(method, path, share=1.0)
+    limits = pacing.list_limits(method, path, share=1.0)
     seconds = [float(limit.key.rpartition(" ")[2]) for limit in limits]
     return ", ".join(
         f"{second / limit.interval:g} / {second:g} s" for limit, second in zip(limits, seconds, strict=True)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from lark_provider.storage import tables
-from lark_provider.storage.retention import PREFIX, Retention, names
+from lark_provider.storage.retention import PREFIX, Retention, list_names
 from lark_provider.support import periods
 from website.layout import Language, SiteError
 from website.reference import writing
@@ -89,7 +89,7 @@ def page(language: Language) -> str:
         )
     title, intro, heads, ever, as_click, column_heads, yes = _TEXTS[language.code]
     periods_ = Retention()
-    if unknown := {use.retention for use in _USES.values()} - {None, *names()}:
+    if unknown := {use.retention for use in _USES.values()} - {None, *list_names()}:
         raise SiteError(f"No such retention: {unknown}. Next: change website/reference/tables.py.")
 
     def describe_retention(use: _Use) -> tuple[str, str]:

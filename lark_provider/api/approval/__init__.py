@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 _HOME_OF = {
     "Definition": ".definitions",
@@ -25,4 +25,4 @@ if TYPE_CHECKING:
     from lark_provider.api.approval.widgets import Widget as Widget
 
 
-__getattr__ = lazy(__name__, _HOME_OF)
+__getattr__ = make_getattr(__name__, _HOME_OF)

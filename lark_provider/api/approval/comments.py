@@ -10,10 +10,10 @@ import orjson
 from lark_provider.api import receivers
 from lark_provider.api.approval.definitions import check_code
 from lark_provider.protocol.arguments import check_str
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _COMMENTS = "/approval/v4/instances/{instance}/comments"
 _PAGE = 100
@@ -57,14 +57,14 @@ def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(_COMMENTS, instance=check_code(instance, "instance"))
+    url = fill_path(_COMMENTS, instance=check_code(instance, "instance"))
     if not (isinstance(text, str) and text.strip()):
         raise InvalidRequestError(
             f"A comment must be a non-empty string, got {text!r}. Next: pass what it says.", code=1390001
         )
     check_str("The comment", text, "what it says")
     who = yield from receivers.find_person(author, "author")
-    call: Call[Any] = request(
+    call: Call[Any] = make_request(
         "POST",
         url,
         params={"user_id": who.id, "user_id_type": who.id_type},
@@ -90,9 +90,9 @@ def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(_COMMENTS, instance=check_code(instance, "instance"))
+    url = fill_path(_COMMENTS, instance=check_code(instance, "instance"))
 
-    def page(token: str | None) -> Procedure[Page[Comment]]:
+    def read_page(token: str | None) -> Procedure[Page[Comment]]:
         who = yield from receivers.find_person(reader, "reader")
         params = {
             "user_id": who.id,
@@ -100,14 +100,14 @@ def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
             "page_size": str(_PAGE),
             "page_token": token,
         }
-        data = (yield from perform(request("GET", url, params=params))).data
+        data = (yield from perform(make_request("GET", url, params=params))).data
         comment_page: Page[Any] = Page.of({**data, "items": data.get("comments")})
-        return Page([_comment(comment) for comment in comment_page.items], comment_page.next_token)
+        return Page([_read_comment(comment) for comment in comment_page.items], comment_page.next_token)
 
-    return Listing(page)
+    return Listing(read_page)
 
 
-def _comment(comment: dict[str, Any]) -> Comment:
+def _read_comment(comment: dict[str, Any]) -> Comment:
     content = comment.get("content") or ""
     try:
         parsed = orjson.loads(content)
@@ -139,11 +139,11 @@ def remove_comment(instance: str, comment_id: str, *, author: str) -> Procedure[
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(
+    url = fill_path(
         _COMMENTS + "/{comment_id}",
         instance=check_code(instance, "instance"),
         comment_id=check_code(comment_id, "comment_id"),
     )
     who = yield from receivers.find_person(author, "author")
-    call: Call[Any] = request("DELETE", url, params={"user_id": who.id, "user_id_type": who.id_type})
+    call: Call[Any] = make_request("DELETE", url, params={"user_id": who.id, "user_id_type": who.id_type})
     yield from perform(call)

@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.approval.widgets import Widget, parse_form
 from lark_provider.protocol.arguments import check_seconds
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Memoize
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import ConflictError, InvalidRequestError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, memoize, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 Locale: TypeAlias = Literal["zh-CN", "en-US", "ja-JP"]
 _ALREADY = 1390007
@@ -103,19 +103,19 @@ def get_definition(
     """
     code = check_code(approval_code)
     if locale not in get_args(Locale):
-        raise unknown_choice("locale", locale, get_args(Locale), 1390001)
+        raise make_unknown_choice_error("locale", locale, get_args(Locale), 1390001)
     check_seconds("max_age", max_age)
 
     def read() -> Procedure[Definition]:
         params = {"locale": locale, "with_option": "true"}
-        url = path("/approval/v4/approvals/{approval_code}", approval_code=code)
-        call: Call[Any] = request("GET", url, params=params)
-        return _definition(code, (yield from perform(call)).data)
+        url = fill_path("/approval/v4/approvals/{approval_code}", approval_code=code)
+        call: Call[Any] = make_request("GET", url, params=params)
+        return _read_definition(code, (yield from perform(call)).data)
 
     return (yield from memoize(Memoize(("approval", code, locale), read, max_age)))
 
 
-def _definition(code: str, data: Mapping[str, Any]) -> Definition:
+def _read_definition(code: str, data: Mapping[str, Any]) -> Definition:
     nodes = data.get("node_list") or ()
     return Definition(
         code,
@@ -173,8 +173,10 @@ def unsubscribe(approval_code: str) -> Procedure[bool]:
 
 
 def _switch(approval_code: str, verb: str) -> Procedure[bool]:
-    url = path(f"/approval/v4/approvals/{{approval_code}}/{verb}", approval_code=check_code(approval_code))
-    call: Call[Any] = request("POST", url, json={}, idempotent=True)
+    url = fill_path(
+        f"/approval/v4/approvals/{{approval_code}}/{verb}", approval_code=check_code(approval_code)
+    )
+    call: Call[Any] = make_request("POST", url, json={}, idempotent=True)
     try:
         yield from perform(call)
     except ConflictError as error:

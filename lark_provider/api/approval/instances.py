@@ -15,11 +15,11 @@ import orjson
 
 from lark_provider.api import receivers
 from lark_provider.api.approval.definitions import check_code, get_definition
-from lark_provider.api.approval.model import Instance, instance_of
+from lark_provider.api.approval.model import Instance, read_instance
 from lark_provider.api.approval.values import encode_form
-from lark_provider.api.clouddoc.fields import zone_of
+from lark_provider.api.clouddoc.fields import find_zone
 from lark_provider.protocol.arguments import check_dict, check_list
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.errors import (
     ConflictError,
@@ -30,7 +30,7 @@ from lark_provider.protocol.errors import (
 )
 from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _INVALID = 1390001
 _USED = 60012
@@ -86,8 +86,8 @@ def create_instance(
         TransportError: Lark was not reached.
     """
     code = check_code(approval_code)
-    uuid = None if idempotency_key is None else instance_uuid(check_key(idempotency_key))
-    tz = zone_of(zone)
+    uuid = None if idempotency_key is None else compute_instance_uuid(check_key(idempotency_key))
+    tz = find_zone(zone)
     if not isinstance(form, Mapping | list | tuple):
         raise InvalidRequestError(
             f"form must be a dict of field and value, got {type(form).__name__}. Next: pass it "
@@ -108,15 +108,15 @@ def create_instance(
         "approval_code": code,
         "form": _form_text(form),
         "uuid": uuid,
-        **_person(who),
+        **_encode_person(who),
         **({} if department_id is None else {"department_id": department_id}),
     }
     for name, by_step in (("node_approver_open_id_list", approvers), ("node_cc_open_id_list", copies)):
         if by_step:
             assert definition is not None  # noqa: S101 - likewise
-            body[name] = yield from _people_of_steps(definition.nodes, by_step)
-    call: Call[Any] = request(
-        "POST", path(_INSTANCES), json=body, idempotent=True, subject=f"approval {code}"
+            body[name] = yield from _assign_people(definition.nodes, by_step)
+    call: Call[Any] = make_request(
+        "POST", fill_path(_INSTANCES), json=body, idempotent=True, subject=f"approval {code}"
     )
     try:
         answer = yield from perform(call)
@@ -138,7 +138,7 @@ def _form_text(form: Sequence[Mapping[str, Any]]) -> str:
         ) from None
 
 
-def instance_uuid(key: str) -> str:
+def compute_instance_uuid(key: str) -> str:
     """Return what Lark knows an instance by, from a caller's key. It is unique in the tenant, for all apps.
 
     Args:
@@ -166,11 +166,11 @@ def _recover(
     return instance
 
 
-def _person(who: receivers.Receiver) -> dict[str, str]:
+def _encode_person(who: receivers.Receiver) -> dict[str, str]:
     return {"open_id" if who.id_type == "open_id" else "user_id": who.id}
 
 
-def _people_of_steps(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]]) -> Procedure[list[Any]]:
+def _assign_people(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]]) -> Procedure[list[Any]]:
     assignments = []
     for name, people in check_dict("approvers and copies", by_step, "people by step").items():
         node = next((step for step in nodes if name in (step.id, step.custom_id, step.name) and name), None)
@@ -205,9 +205,9 @@ def get_instance(instance: str) -> Procedure[Instance]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    url = path(_INSTANCES + "/{instance}", instance=check_code(instance, "instance"))
-    call: Call[Any] = request("GET", url, params={"user_id_type": "open_id"})
-    return instance_of((yield from perform(call)).data)
+    url = fill_path(_INSTANCES + "/{instance}", instance=check_code(instance, "instance"))
+    call: Call[Any] = make_request("GET", url, params={"user_id_type": "open_id"})
+    return read_instance((yield from perform(call)).data)
 
 
 def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | None = None) -> Listing[str]:
@@ -240,7 +240,7 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
     last = end if end is not None else dt.datetime.now(dt.UTC)
     first = max(start, _FIRST)
 
-    def page(token: str | None) -> Procedure[Page[str]]:
+    def read_page(token: str | None) -> Procedure[Page[str]]:
         number, _, mark = (token or "0:").partition(":")
         begins = first + int(number) * _WINDOW
         ends = min(begins + _WINDOW, last)
@@ -248,22 +248,22 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
             return Page([], None)
         params = {
             "approval_code": code,
-            "start_time": str(_milliseconds(begins)),
+            "start_time": str(_to_milliseconds(begins)),
             # Both ends count, and neighbouring windows must not show an instance twice.
-            "end_time": str(_milliseconds(ends) - (1 if ends < last else 0)),
+            "end_time": str(_to_milliseconds(ends) - (1 if ends < last else 0)),
             "page_size": str(_PAGE),
             "page_token": mark or None,
         }
-        data = (yield from perform(request("GET", path(_INSTANCES), params=params))).data
+        data = (yield from perform(make_request("GET", fill_path(_INSTANCES), params=params))).data
         code_page: Page[str] = Page.of({**data, "items": data.get("instance_code_list")})
         if code_page.next_token:
             return Page(code_page.items, f"{number}:{code_page.next_token}")
         return Page(code_page.items, f"{int(number) + 1}:" if ends < last else None)
 
-    return Listing(page)
+    return Listing(read_page)
 
 
-def _milliseconds(moment: dt.datetime) -> int:
+def _to_milliseconds(moment: dt.datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
@@ -288,9 +288,9 @@ def cancel_instance(instance: str) -> Procedure[Instance]:
     """
     approval = yield from get_instance(instance)
     body = {"approval_code": approval.approval_code, "instance_code": approval.code}
-    call: Call[Any] = request(
+    call: Call[Any] = make_request(
         "POST",
-        path(_INSTANCES + "/cancel"),
+        fill_path(_INSTANCES + "/cancel"),
         params={"user_id_type": "open_id" if approval.open_id else "user_id"},
         json=body | {"user_id": approval.open_id or approval.user_id},
         subject=f"approval instance {approval.code}",

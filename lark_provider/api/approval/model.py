@@ -144,7 +144,7 @@ class Instance:
         return None
 
 
-def instance_of(data: Mapping[str, Any]) -> Instance:
+def read_instance(data: Mapping[str, Any]) -> Instance:
     """Read Lark's answer to `GET /open-apis/approval/v4/instances/:instance_id`.
 
     Args:
@@ -160,14 +160,14 @@ def instance_of(data: Mapping[str, Any]) -> Instance:
             name=str(data.get("approval_name") or ""),
             serial_number=str(data.get("serial_number") or ""),
             uuid=str(data.get("uuid") or ""),
-            status=_status(data["status"]),
+            status=_parse_status(data["status"]),
             is_reverted=bool(data.get("reverted")),
             open_id=str(data.get("open_id") or ""),
             user_id=str(data.get("user_id") or ""),
-            started_at=_time(data.get("start_time")),
-            ended_at=_time(data.get("end_time")),
-            fields=tuple(_field(widget) for widget in orjson.loads(data.get("form") or "[]")),
-            tasks=tuple(_task(task) for task in _list(data.get("task_list"))),
+            started_at=_parse_time(data.get("start_time")),
+            ended_at=_parse_time(data.get("end_time")),
+            fields=tuple(_read_field(widget) for widget in orjson.loads(data.get("form") or "[]")),
+            tasks=tuple(_read_task(task) for task in _list(data.get("task_list"))),
             raw=data,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -177,17 +177,17 @@ def instance_of(data: Mapping[str, Any]) -> Instance:
         ) from error
 
 
-def _status(word: Any) -> Status:
+def _parse_status(word: Any) -> Status:
     return Status(word) if word in Status.__members__ else Status.UNKNOWN
 
 
-def _time(timestamp: Any) -> datetime | None:
+def _parse_time(timestamp: Any) -> datetime | None:
     """Read milliseconds, as text; an end that has not come is `0`."""
     milliseconds = int(timestamp or 0)
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 
 
-def _field(widget: Mapping[str, Any]) -> FilledField:
+def _read_field(widget: Mapping[str, Any]) -> FilledField:
     kind = str(widget.get("type") or "")
     return FilledField(
         str(widget["id"]),
@@ -198,13 +198,13 @@ def _field(widget: Mapping[str, Any]) -> FilledField:
     )
 
 
-def _task(task: Mapping[str, Any]) -> Task:
+def _read_task(task: Mapping[str, Any]) -> Task:
     return Task(
         str(task["id"]),
         str(task.get("open_id") or ""),
-        _status(task.get("status")),
+        _parse_status(task.get("status")),
         str(task.get("node_name") or ""),
-        _time(task.get("end_time")),
+        _parse_time(task.get("end_time")),
     )
 
 

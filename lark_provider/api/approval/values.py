@@ -70,7 +70,7 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
     base = {"id": widget.id, "type": widget.type}
     try:
         if widget.type == "fieldList":
-            return base | {"value": _rows(widget, value, zone, what)}
+            return base | {"value": _encode_rows(widget, value, zone, what)}
         return base | _WRITERS.get(widget.type, _as_given)(widget, value, zone)
     except WidgetMisfitError as error:
         raise InvalidRequestError(
@@ -79,7 +79,7 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
         ) from None
 
 
-def _rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> list[list[dict[str, Any]]]:
+def _encode_rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> list[list[dict[str, Any]]]:
     if not isinstance(value, list | tuple) or not all(isinstance(row, Mapping) for row in value):
         raise WidgetMisfitError("must be a list of dicts, one for each row")
     return [
@@ -93,17 +93,17 @@ def _as_given(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str,
     return {"value": value}
 
 
-def _text(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+def _encode_text(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     if not isinstance(value, str):
         raise WidgetMisfitError("must be a string")
     return {"value": value}
 
 
-def _number(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": _finite(value)}
+def _encode_number(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _require_finite(value)}
 
 
-def _finite(value: Any) -> int | float:
+def _require_finite(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         raise WidgetMisfitError("must be a finite number")
     if not isinstance(value, float) and abs(Decimal(value)) >= _TOO_LARGE:
@@ -113,7 +113,7 @@ def _finite(value: Any) -> int | float:
     return value
 
 
-def _amount(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+def _encode_amount(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     pair = value if isinstance(value, list | tuple) else (value, None)
     if len(pair) != _PAIR:
         raise WidgetMisfitError('must be a number and a currency, such as (12.5, "CNY")')
@@ -122,10 +122,10 @@ def _amount(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, An
         raise WidgetMisfitError('must name its currency, such as (12.5, "CNY")')
     if widget.currencies and currency not in widget.currencies:
         raise WidgetMisfitError(f"must have one of the currencies {', '.join(widget.currencies)}")
-    return {"value": _finite(pair[0]), "currency": currency}
+    return {"value": _require_finite(pair[0]), "currency": currency}
 
 
-def _moment(value: Any, zone: dt.tzinfo | None) -> dt.datetime:
+def _parse_moment(value: Any, zone: dt.tzinfo | None) -> dt.datetime:
     if isinstance(value, str):
         try:
             value = dt.datetime.fromisoformat(value)
@@ -147,25 +147,27 @@ def _format_moment(value: dt.datetime) -> str:
     return value.replace(microsecond=0).isoformat()
 
 
-def _date(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": _format_moment(_moment(value, zone))}
+def _encode_date(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _format_moment(_parse_moment(value, zone))}
 
 
-def _interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
+def _encode_interval(_widget: Widget, value: Any, zone: dt.tzinfo | None) -> dict[str, Any]:
     if isinstance(value, Mapping):
         value = tuple(value.get(name) for name in ("start", "end", "interval") if name in value)
     if not isinstance(value, list | tuple) or len(value) not in (_PAIR, _TRIPLE):
         raise WidgetMisfitError(
             "must be a start and an end, with the number of days as a third value if wanted"
         )
-    start, end = _moment(value[0], zone), _moment(value[1], zone)
+    start, end = _parse_moment(value[0], zone), _parse_moment(value[1], zone)
     if end < start:
         raise WidgetMisfitError("must not end before it starts")
-    days = _finite(value[2]) if len(value) == _TRIPLE else (end - start).total_seconds() / _DAY_SECONDS
+    days = (
+        _require_finite(value[2]) if len(value) == _TRIPLE else (end - start).total_seconds() / _DAY_SECONDS
+    )
     return {"value": {"start": _format_moment(start), "end": _format_moment(end), "interval": float(days)}}
 
 
-def _option(widget: Widget, value: Any) -> str:
+def _find_option(widget: Widget, value: Any) -> str:
     """Return the value of an option, which may be given by its text."""
     if not isinstance(value, str):
         raise WidgetMisfitError("must be the text or value of an option")
@@ -181,43 +183,45 @@ def _option(widget: Widget, value: Any) -> str:
     raise WidgetMisfitError(f"must be one of {', '.join(text or option for option, text in widget.options)}")
 
 
-def _radio(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": _option(widget, value)}
+def _encode_radio(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _find_option(widget, value)}
 
 
-def _checkbox(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": [_option(widget, option) for option in _several(value)]}
+def _encode_checkbox(widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": [_find_option(widget, option) for option in _list_distinct(value)]}
 
 
-def _several(value: Any) -> list[Any]:
+def _list_distinct(value: Any) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, list | tuple | set | frozenset):
         raise WidgetMisfitError("must be a list")
     items = list(value)
     return [item for number, item in enumerate(items) if item not in items[:number]]
 
 
-def _texts(value: Any, what: str) -> list[str]:
-    texts = [value] if isinstance(value, str) else _several(value)
+def _list_texts(value: Any, what: str) -> list[str]:
+    texts = [value] if isinstance(value, str) else _list_distinct(value)
     if not all(isinstance(text, str) and text for text in texts):
         raise WidgetMisfitError(f"must be a list of {what}")
     return texts
 
 
-def _contact(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    ids = _texts(value, "open_ids or user_ids")
+def _encode_contact(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    ids = _list_texts(value, "open_ids or user_ids")
     open_ids = [person for person in ids if person.startswith(_OPEN_ID)]
     return {"value": [person for person in ids if not person.startswith(_OPEN_ID)], "open_ids": open_ids}
 
 
-def _department(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": [{"open_id": department_id} for department_id in _texts(value, "department ids (od-…)")]}
+def _encode_department(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {
+        "value": [{"open_id": department_id} for department_id in _list_texts(value, "department ids (od-…)")]
+    }
 
 
-def _codes(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    return {"value": _texts(value, "codes")}
+def _encode_codes(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+    return {"value": _list_texts(value, "codes")}
 
 
-def _telephone(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+def _encode_telephone(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     if isinstance(value, Mapping):
         value = (value.get("countryCode"), value.get("nationalNumber"))
     if not (isinstance(value, list | tuple) and len(value) == _PAIR) or not all(
@@ -227,7 +231,7 @@ def _telephone(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str
     return {"value": {"countryCode": value[0], "nationalNumber": value[1]}}
 
 
-def _document(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+def _encode_document(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     if isinstance(value, str):
         value = {"token": value, "type": "docx"}
     if not isinstance(value, Mapping):
@@ -240,25 +244,25 @@ def _document(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str,
 
 _Writer = Callable[[Widget, Any, "dt.tzinfo | None"], "dict[str, Any]"]
 _WRITERS: dict[str, _Writer] = {
-    "input": _text,
-    "textarea": _text,
-    "number": _number,
-    "formula": _number,
-    "amount": _amount,
-    "date": _date,
-    "dateInterval": _interval,
-    "radio": _radio,
-    "radioV2": _radio,
-    "checkbox": _checkbox,
-    "checkboxV2": _checkbox,
-    "contact": _contact,
-    "department": _department,
-    "connect": _codes,
-    "document": _document,
-    "attachmentV2": _codes,
-    "image": _codes,
-    "imageV2": _codes,
-    "telephone": _telephone,
+    "input": _encode_text,
+    "textarea": _encode_text,
+    "number": _encode_number,
+    "formula": _encode_number,
+    "amount": _encode_amount,
+    "date": _encode_date,
+    "dateInterval": _encode_interval,
+    "radio": _encode_radio,
+    "radioV2": _encode_radio,
+    "checkbox": _encode_checkbox,
+    "checkboxV2": _encode_checkbox,
+    "contact": _encode_contact,
+    "department": _encode_department,
+    "connect": _encode_codes,
+    "document": _encode_document,
+    "attachmentV2": _encode_codes,
+    "image": _encode_codes,
+    "imageV2": _encode_codes,
+    "telephone": _encode_telephone,
 }
 
 

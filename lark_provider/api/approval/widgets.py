@@ -60,7 +60,7 @@ def parse_form(form: str) -> tuple[Widget, ...]:
         LarkAPIError: It is not a list of widgets.
     """
     try:
-        return tuple(_widget(widget) for widget in orjson.loads(form))
+        return tuple(_read_widget(widget) for widget in orjson.loads(form))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise LarkAPIError(
             f"Lark's definition of the approval has a form that cannot be read ({type(error).__name__}: "
@@ -68,7 +68,7 @@ def parse_form(form: str) -> tuple[Widget, ...]:
         ) from error
 
 
-def _widget(widget: Mapping[str, Any]) -> Widget:
+def _read_widget(widget: Mapping[str, Any]) -> Widget:
     kind = str(widget["type"])
     options = widget.get("option") or ()
     rows = widget.get("children") or (widget.get("value") if kind == "fieldList" else None) or ()
@@ -78,15 +78,17 @@ def _widget(widget: Mapping[str, Any]) -> Widget:
         name=str(widget.get("name") or ""),
         type=kind,
         is_required=bool(widget.get("required")),
-        options=tuple((str(option["value"]), str(option.get("text") or "")) for option in _dicts(options)),
-        children=tuple(_widget(child) for child in _dicts(rows)),
-        currencies=tuple(str(option.get("value") or option.get("key")) for option in _dicts(options))
+        options=tuple(
+            (str(option["value"]), str(option.get("text") or "")) for option in _select_dicts(options)
+        ),
+        children=tuple(_read_widget(child) for child in _select_dicts(rows)),
+        currencies=tuple(str(option.get("value") or option.get("key")) for option in _select_dicts(options))
         if kind == "amount"
         else (),
     )
 
 
-def _dicts(values: Any) -> list[Mapping[str, Any]]:
+def _select_dicts(values: Any) -> list[Mapping[str, Any]]:
     return [value for value in values if isinstance(value, Mapping)] if isinstance(values, Sequence) else []
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from lark_provider.api.cards.content import card_content, mention_id, mention_ids
 from lark_provider.api.cards.text import MAX_CARD_BYTES, Card
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 _HOMES = {
     "card": ("Card2", "Header", "TextTag"),
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from lark_provider.api.cards.template import template_card as template_card
 
 
-__getattr__ = lazy(__name__, _HOME_OF)  # every task imports this package, and few build cards
+__getattr__ = make_getattr(__name__, _HOME_OF)  # every task imports this package, and few build cards
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lark_provider.api.cards.card import Card2, Header, Template
 from lark_provider.api.cards.containers import Form
-from lark_provider.api.cards.decisions import Option, decision_lines, option_row
+from lark_provider.api.cards.decisions import Option, render_decision, render_option_row
 from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.waits import mark
@@ -17,7 +17,7 @@ _COLORS: dict[ApprovalOutcome, Template] = {"approved": "green", "rejected": "re
 _FORM = "approval"
 
 
-def approval_card(
+def make_approval_card(
     title: str,
     text: str,
     options: Mapping[str, str],
@@ -54,12 +54,12 @@ def approval_card(
         )
         for place, (decision, label) in enumerate(options.items())
     ]
-    row = option_row(buttons, submits=bool(fields))
+    row = render_option_row(buttons, submits=bool(fields))
     below: list[Mapping[str, Any]] = [Form(_FORM, [*fields, row])] if fields else [row]
-    return Card2([*_text_elements(text), *below], header=Header(title, template="blue"))
+    return Card2([*_render_text(text), *below], header=Header(title, template="blue"))
 
 
-def decided_card(
+def make_decided_card(
     title: str, text: str, outcome: ApprovalOutcome, *, label: str, open_id: str | None = None,
     when: str = "", answers: Mapping[str, Any] | None = None,
 ) -> Card2:  # fmt: skip
@@ -77,11 +77,11 @@ def decided_card(
     Raises:
         InvalidRequestError: Lark would refuse the card.
     """
-    lines = decision_lines(label, open_id=open_id, when=when, answers=answers)
+    lines = render_decision(label, open_id=open_id, when=when, answers=answers)
     return Card2(
-        [*_text_elements(text), Markdown("\n".join(lines))], header=Header(title, template=_COLORS[outcome])
+        [*_render_text(text), Markdown("\n".join(lines))], header=Header(title, template=_COLORS[outcome])
     )
 
 
-def _text_elements(text: str) -> list[Mapping[str, Any]]:
+def _render_text(text: str) -> list[Mapping[str, Any]]:
     return [Markdown(text)] if text else []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from lark_provider.api.cards.content import BuiltCard
-from lark_provider.api.cards.element import Element, Text, text_object, without_none
+from lark_provider.api.cards.element import Element, Text, make_text_object, without_none
 from lark_provider.api.cards.rules import check
 from lark_provider.api.cards.shapes import MAX_TEXT_TAGS
 from lark_provider.api.cards.text import MAX_CARD_BYTES
@@ -32,7 +32,7 @@ class TextTag(Element):
     """
 
     def __init__(self, text: Text, *, color: TagColor = "neutral", **properties: Any) -> None:
-        super().__init__("text_tag", text=text_object(text), color=color, **properties)
+        super().__init__("text_tag", text=make_text_object(text), color=color, **properties)
 
 
 class Header(dict[str, Any]):
@@ -69,8 +69,8 @@ class Header(dict[str, Any]):
         tags = [TextTag(tag) if isinstance(tag, str) else tag for tag in text_tag_list]
         super().__init__(
             without_none(
-                title=text_object(title),
-                subtitle=text_object(subtitle),
+                title=make_text_object(title),
+                subtitle=make_text_object(subtitle),
                 template=template,
                 text_tag_list=tags or None,
                 **properties,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from lark_provider.api.cards.element import Element, Text, text_object, within
+from lark_provider.api.cards.element import Element, Text, make_text_object, within
 from lark_provider.api.cards.interactive import Button
 
 MAX_WEIGHT = 5
@@ -79,7 +79,7 @@ class CollapsiblePanel(Element):
     ) -> None:
         super().__init__(
             "collapsible_panel",
-            header={"title": text_object(title)},
+            header={"title": make_text_object(title)},
             elements=list(elements),
             expanded=expanded,
             **properties,

@@ -94,7 +94,7 @@ class Option(NamedTuple):
     is_rejection: bool = False
 
 
-def option_row(options: Sequence[Option], *, submits: bool) -> ColumnSet:
+def render_option_row(options: Sequence[Option], *, submits: bool) -> ColumnSet:
     """Return a row of buttons, of which the first is the proposed one; rejections are red.
 
     Args:
@@ -105,7 +105,7 @@ def option_row(options: Sequence[Option], *, submits: bool) -> ColumnSet:
         Button(
             option.label,
             value=option.value,
-            type=_button_type(option, place),
+            type=_choose_button_type(option, place),
             name=option.name,
             form_action_type="submit" if submits else None,
         )
@@ -114,13 +114,13 @@ def option_row(options: Sequence[Option], *, submits: bool) -> ColumnSet:
     return ColumnSet([Column([button], width="auto") for button in buttons], flex_mode="flow")
 
 
-def _button_type(option: Option, place: int) -> ButtonType:
+def _choose_button_type(option: Option, place: int) -> ButtonType:
     if option.is_rejection:
         return "danger"
     return "primary" if place == 0 else "default"
 
 
-def decision_lines(
+def render_decision(
     label: str, *, open_id: str | None = None, when: str = "", answers: Mapping[str, Any] | None = None
 ) -> list[str]:
     """Return who decided what and when, and what was filled in, as lines of Markdown.
@@ -141,7 +141,7 @@ def decision_lines(
     ]
 
 
-def links_line(links: Iterable[tuple[str, str]]) -> list[str]:
+def render_links(links: Iterable[tuple[str, str]]) -> list[str]:
     """Return links as one line of Markdown; none if no address is one of http(s).
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.api.cards.element import Element, Markdown, Text, text_object, within, without_none
+from lark_provider.api.cards.element import Element, Markdown, Text, make_text_object, within, without_none
 
 __all__ = ["Div", "Hr", "Img", "Markdown", "Table", "TableColumn", "note"]
 
@@ -35,7 +35,7 @@ class Div(Element):
         lines: int | None = None,
         **properties: Any,
     ) -> None:
-        shown = text_object(text, text_size=text_size, text_color=text_color, lines=lines)
+        shown = make_text_object(text, text_size=text_size, text_color=text_color, lines=lines)
         super().__init__("div", text=shown, **properties)
 
 
@@ -75,7 +75,9 @@ class Img(Element):
     """
 
     def __init__(self, img_key: str, *, alt: Text = "", title: Text | None = None, **properties: Any) -> None:
-        super().__init__("img", img_key=img_key, alt=text_object(alt), title=text_object(title), **properties)
+        super().__init__(
+            "img", img_key=img_key, alt=make_text_object(alt), title=make_text_object(title), **properties
+        )
 
 
 class TableColumn(dict[str, Any]):

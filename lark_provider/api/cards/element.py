@@ -50,7 +50,7 @@ def without_none(**properties: Any) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if value is not None}
 
 
-def text_object(text: Text | None, **style: Any) -> dict[str, Any] | None:
+def make_text_object(text: Text | None, **style: Any) -> dict[str, Any] | None:
     """Make Lark's text object.
 
     Args:

@@ -43,7 +43,7 @@ def log(doubts: Iterable[Doubt]) -> None:
             )
 
 
-def refusal_error(path: str, what: str, step: str) -> InvalidRequestError:
+def make_refusal_error(path: str, what: str, step: str) -> InvalidRequestError:
     """Make the error for a card that Lark refuses, with the code that Lark would answer (230099)."""
     return InvalidRequestError(f"The card's {path} {what}. Next: {step}.", code=230099)
 
@@ -53,17 +53,17 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def members(value: Any, path: str) -> Mapping[str, Any]:
+def require_object(value: Any, path: str) -> Mapping[str, Any]:
     """Return an object, or refuse a value of another type."""
     if not isinstance(value, Mapping):
-        raise refusal_error(path, f"must be an object, got {type(value).__name__}", "pass a dict")
+        raise make_refusal_error(path, f"must be an object, got {type(value).__name__}", "pass a dict")
     return value
 
 
-def items(value: Any, path: str) -> Iterator[tuple[Any, str]]:
+def iterate_items(value: Any, path: str) -> Iterator[tuple[Any, str]]:
     """Iterate over a list with each item's path, or refuse a value of another type."""
     if not isinstance(value, (list, tuple)):
-        raise refusal_error(path, f"must be a list, got {type(value).__name__}", "pass a list")
+        raise make_refusal_error(path, f"must be a list, got {type(value).__name__}", "pass a list")
     return ((item, f"{path}[{index}]") for index, item in enumerate(value))
 
 
@@ -71,4 +71,4 @@ def only_once(seen: dict[str, str], value: str, path: str) -> None:
     """Refuse a value that occurs elsewhere in the card, too."""
     first = seen.setdefault(value, path)
     if first is not path:
-        raise refusal_error(path, f"must be unique, got {value!r}, as in {first}", "give each its own")
+        raise make_refusal_error(path, f"must be unique, got {value!r}, as in {first}", "give each its own")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.api.cards.element import Element, Text, text_object, within, without_none
+from lark_provider.api.cards.element import Element, Text, make_text_object, within, without_none
 
 ButtonType: TypeAlias = Literal[
     "default", "primary", "danger", "text", "primary_text", "danger_text", "primary_filled", "danger_filled",
@@ -26,7 +26,7 @@ class Confirm(dict[str, Any]):
     """
 
     def __init__(self, title: Text, text: Text = "") -> None:
-        super().__init__(title=text_object(title), text=text_object(text))
+        super().__init__(title=make_text_object(title), text=make_text_object(text))
 
 
 class Button(Element):
@@ -59,9 +59,9 @@ class Button(Element):
     ) -> None:
         super().__init__(
             "button",
-            text=text_object(text),
+            text=make_text_object(text),
             type=type,
-            behaviors=_behaviors(value, url),
+            behaviors=_make_behaviors(value, url),
             confirm=confirm,
             name=name,
             form_action_type=form_action_type,
@@ -103,12 +103,12 @@ class Input(Element):
         super().__init__(
             "input",
             name=name,
-            label=text_object(label),
-            placeholder=text_object(placeholder),
+            label=make_text_object(label),
+            placeholder=make_text_object(placeholder),
             required=required,
             input_type=input_type,
             max_length=within("max_length", max_length, 1, MAX_INPUT_CHARS),
-            behaviors=_behaviors(value),
+            behaviors=_make_behaviors(value),
             **properties,
         )
 
@@ -143,11 +143,11 @@ class SelectStatic(Element):
         super().__init__(
             "select_static",
             name=name,
-            options=[{"text": text_object(text), "value": option} for option, text in texts.items()],
-            placeholder=text_object(placeholder),
+            options=[{"text": make_text_object(text), "value": option} for option, text in texts.items()],
+            placeholder=make_text_object(placeholder),
             required=required,
             initial_option=initial_option,
-            behaviors=_behaviors(value),
+            behaviors=_make_behaviors(value),
             **properties,
         )
 
@@ -179,15 +179,15 @@ class DatePicker(Element):
         super().__init__(
             "date_picker",
             name=name,
-            placeholder=text_object(placeholder),
+            placeholder=make_text_object(placeholder),
             required=required,
             initial_date=initial_date,
-            behaviors=_behaviors(value),
+            behaviors=_make_behaviors(value),
             **properties,
         )
 
 
-def _behaviors(value: Mapping[str, Any] | None, url: str | None = None) -> list[dict[str, Any]] | None:
+def _make_behaviors(value: Mapping[str, Any] | None, url: str | None = None) -> list[dict[str, Any]] | None:
     callback = None if value is None else {"type": "callback", "value": value}
     page = None if url is None else {"type": "open_url", "default_url": url}
     return list(without_none(callback=callback, page=page).values()) or None

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lark_provider.api.cards.approval import decided_card
+from lark_provider.api.cards.approval import make_decided_card
 from lark_provider.api.cards.card import Card2, Header
 from lark_provider.api.cards.content import card_content
-from lark_provider.api.cards.decisions import CLOSINGS, links_line
+from lark_provider.api.cards.decisions import CLOSINGS, render_links
 from lark_provider.api.cards.element import Markdown
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.moments import format_moment
 from lark_provider.protocol.questions import TaskQuestion
-from lark_provider.protocol.waits import decision_of
+from lark_provider.protocol.waits import get_decision
 
 
-def outcome_card(task_question: TaskQuestion, click: CardClick | None = None, *, newer: str = "") -> Card2:
+def make_outcome_card(
+    task_question: TaskQuestion, click: CardClick | None = None, *, newer: str = ""
+) -> Card2:
     """Build the card that shows how a question ended: no buttons, but what happened, when, and what to do.
 
     Args:
@@ -32,26 +34,26 @@ def outcome_card(task_question: TaskQuestion, click: CardClick | None = None, *,
     question = task_question.question
     if task_question.state == "decided" and click is not None:
         return _build_decided(task_question, click)
-    closing = CLOSINGS.get(reason_of(task_question), CLOSINGS["failed"])
+    closing = CLOSINGS.get(get_reason(task_question), CLOSINGS["failed"])
     when = (
         task_question.deadline
-        if task_question.deadline is not None and reason_of(task_question) == "expired"
+        if task_question.deadline is not None and get_reason(task_question) == "expired"
         else task_question.updated_at
     )
     lines = [
         f"**{closing.in_both}** · {format_moment(when, question.timezone)}",
         f"{closing.why['en']} {closing.step['en']}",
-        *links_line([("新卡片 / New card", newer), ("Airflow", task_question.origin.url)]),
+        *render_links([("新卡片 / New card", newer), ("Airflow", task_question.origin.url)]),
     ]
     text = [Markdown(question.text)] if question.text else []
     return Card2([*text, Markdown("\n".join(lines))], header=Header(question.title, template="grey"))
 
 
 def _build_decided(task_question: TaskQuestion, click: CardClick) -> Card2:
-    question, decision = task_question.question, decision_of(click) or ""
+    question, decision = task_question.question, get_decision(click) or ""
 
-    def card(answers: Mapping[str, Any] | None) -> Card2:
-        return decided_card(
+    def make_card(answers: Mapping[str, Any] | None) -> Card2:
+        return make_decided_card(
             question.title,
             question.text,
             "rejected" if decision in question.rejections else "approved",
@@ -62,20 +64,20 @@ def _build_decided(task_question: TaskQuestion, click: CardClick) -> Card2:
         )
 
     try:
-        full_card = card(click.action.form_value)
+        full_card = make_card(click.action.form_value)
         card_content(full_card)
     except InvalidRequestError:
         # Most likely too large. Without the answers, the card still shows the decision and has no buttons.
-        return card(None)
+        return make_card(None)
     return full_card
 
 
-def reason_of(task_question: TaskQuestion) -> str:
+def get_reason(task_question: TaskQuestion) -> str:
     """Return why a question that is not decided is over."""
     return "expired" if task_question.state == "open" else task_question.reason or "failed"
 
 
-def over_words(task_question: TaskQuestion, click: CardClick | None = None) -> dict[str, str]:
+def describe_outcome(task_question: TaskQuestion, click: CardClick | None = None) -> dict[str, str]:
     """Return the text for a user who clicks on a question that is over, by locale.
 
     Args:
@@ -84,14 +86,14 @@ def over_words(task_question: TaskQuestion, click: CardClick | None = None) -> d
     """
     zone = task_question.question.timezone
     if task_question.state == "decided" and click is not None:
-        label = task_question.question.options.get(decision_of(click) or "", "")
+        label = task_question.question.options.get(get_decision(click) or "", "")
         when = format_moment(click.created_at, zone)
         return {"zh_cn": f"此问题已于 {when} 处理：{label}", "en_us": f"Already answered at {when}: {label}"}
     if task_question.state == "decided":
         return {"zh_cn": "此问题已处理", "en_us": "Already answered"}
     chinese = {"expired": "已过期", "withdrawn": "已撤回", "superseded": "已有新卡片"}
     english = {"expired": "it has expired", "withdrawn": "it was withdrawn", "superseded": "see the new card"}
-    reason = reason_of(task_question)
+    reason = get_reason(task_question)
     return {
         "zh_cn": f"此问题已结束：{chinese.get(reason, '任务已失败')}",
         "en_us": f"This question is over: {english.get(reason, 'its task has failed')}",

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lark_provider.api.cards import shapes, values
-from lark_provider.api.cards.findings import Doubt, items, join, members, only_once, refusal_error
+from lark_provider.api.cards.findings import (
+    Doubt,
+    iterate_items,
+    join,
+    make_refusal_error,
+    only_once,
+    require_object,
+)
 
 _ELEMENT_ID = re.compile(shapes.ELEMENT_ID)
 
@@ -24,7 +31,7 @@ class Counted:
         """Count an element, and refuse the first one too many."""
         self.elements += 1
         if self.elements > shapes.MAX_ELEMENTS:
-            raise refusal_error(
+            raise make_refusal_error(
                 path,
                 f"is element {self.elements}, texts counted; Lark takes {shapes.MAX_ELEMENTS}",
                 "send a second card",
@@ -34,23 +41,23 @@ class Counted:
         """Count the tables of a component, and refuse the first one too many."""
         self.tables += values.count_tables(tag, value)
         if self.tables > shapes.MAX_TABLES:
-            raise refusal_error(
+            raise make_refusal_error(
                 path, f"has table {shapes.MAX_TABLES + 1} of the card", "send the rest in a second card"
             )
 
-    def name(self, tag: str, value: Mapping[str, Any], path: str, *, in_form: bool) -> None:
+    def check_name(self, tag: str, value: Mapping[str, Any], path: str, *, in_form: bool) -> None:
         """Check that a form has a name, and that a name is unique in the card."""
         name, place = value.get("name"), join(path, "name")
         if name is None or name == "":
             step = f"name the {tag}: the callback brings its value under this name"
             if tag == "form":
-                raise refusal_error(place, "must not be empty", step)
+                raise make_refusal_error(place, "must not be empty", step)
             if in_form and tag in shapes.NAMED_IN_FORM:
                 self.doubts.append(
                     Doubt(place, "is empty, so that the form fails at the click (200530)", step)
                 )
         elif not isinstance(name, str):
-            raise refusal_error(place, f"must be a string, got {type(name).__name__}", "pass a str")
+            raise make_refusal_error(place, f"must be a string, got {type(name).__name__}", "pass a str")
         else:
             only_once(self.names, name, place)
 
@@ -65,7 +72,7 @@ class Reader2(Counted):
         self.containers: list[str] = []
         self.forwardable = True
 
-    def card(self, card: Mapping[str, Any]) -> None:
+    def check_card(self, card: Mapping[str, Any]) -> None:
         """Check a whole card."""
         config = card.get("config")
         self.forwardable = not (isinstance(config, Mapping) and config.get("enable_forward") is False)
@@ -76,13 +83,13 @@ class Reader2(Counted):
     def read(self, kind: str, value: Any, path: str, shape: Mapping[str, str] | None = None) -> None:
         """Check an object of a known kind, and all that it holds."""
         shape = shapes.OBJECTS[kind] if shape is None else shape
-        for name in members(value, path):
+        for name in require_object(value, path):
             # A property `i18n_…` holds the other languages of a text.
             translated = name.removeprefix("i18n_")
             if name not in shape and not (translated in shapes.TRANSLATED and translated in shape):
-                self.unknown_property(kind, name, join(path, name), shape)
+                self.check_unknown_property(kind, name, join(path, name), shape)
         if "element_id" in shape:
-            self.element_id(value.get("element_id"), join(path, "element_id"))
+            self.check_element_id(value.get("element_id"), join(path, "element_id"))
         if kind == "text" and value.get("tag") in shapes.TEXT_TAGS:
             self.count(path)
         self.doubts.extend(values.check_values(kind, value, path))
@@ -90,36 +97,36 @@ class Reader2(Counted):
             if inner and value.get(name) is not None:
                 if inner == "text":
                     self.doubts.extend(values.check_text_tag(kind, value[name], join(path, name)))
-                self.member(inner, value[name], join(path, name))
+                self.check_member(inner, value[name], join(path, name))
 
-    def member(self, kind: str, value: Any, path: str) -> None:
+    def check_member(self, kind: str, value: Any, path: str) -> None:
         """Check what a property holds: one object or a list of them."""
-        for item, place in items(value, path) if kind.endswith("[]") else ((value, path),):
+        for item, place in iterate_items(value, path) if kind.endswith("[]") else ((value, path),):
             item_kind = kind.removesuffix("[]")
             if item_kind in {"element", "column"}:
-                self.element(item, place, only="column" if item_kind == "column" else None)
+                self.check_element(item, place, only="column" if item_kind == "column" else None)
             else:
                 self.read(item_kind, item, place)
 
-    def element(self, value: Any, path: str, *, only: str | None = None) -> None:
+    def check_element(self, value: Any, path: str, *, only: str | None = None) -> None:
         """Check a component, whatever its tag."""
-        members(value, path)
+        require_object(value, path)
         tag = value.get("tag")
         check_tag(tag, path)
         if tag in shapes.DROPPED_TAGS:
-            raise refusal_error(
+            raise make_refusal_error(
                 join(path, "tag"), f"is {tag!r}, which JSON 2.0 dropped", shapes.DROPPED_TAGS[tag]
             )
         if (tag == "column") != (only == "column"):
-            raise refusal_error(
+            raise make_refusal_error(
                 path,
                 f"must {'' if only == 'column' else 'not '}be a column, got {tag}",
                 "put columns, and nothing else, into column_set.columns",
             )
         self.count(path)
-        self.place(tag, value, path)
+        self.check_place(tag, value, path)
         self.count_tables(tag, value, path)
-        self.name(tag, value, path, in_form="form" in self.containers)
+        self.check_name(tag, value, path, in_form="form" in self.containers)
         if tag == "form":
             check_submit(value, path, _submits)
         if tag == "audio":
@@ -129,28 +136,28 @@ class Reader2(Counted):
         if tag in shapes.COMPONENTS:
             self.read(tag, value, path, shapes.COMPONENTS[tag])
         else:
-            self.unknown_tag(tag, value, path)
+            self.check_unknown_tag(tag, value, path)
         if tag in shapes.CONTAINERS:
             self.containers.pop()
 
-    def place(self, tag: str, value: Mapping[str, Any], path: str) -> None:
+    def check_place(self, tag: str, value: Mapping[str, Any], path: str) -> None:
         """Check where a component stands."""
         if tag in shapes.ROOT_ONLY and not re.fullmatch(r"body\.elements\[\d+\]", path):
             if tag == "form" or set(self.containers) - {"interactive_container"}:
-                raise refusal_error(
+                raise make_refusal_error(
                     path, f"is a {tag} inside another component", "put it straight into body.elements"
                 )
             self.doubts.append(
                 Doubt(path, "is a table in an interactive_container", "put it straight into body.elements")
             )
         if tag in shapes.CONTAINERS and len(self.containers) == shapes.MAX_NESTING:
-            raise refusal_error(
+            raise make_refusal_error(
                 path, f"is nested deeper than {shapes.MAX_NESTING} levels", "flatten the layout"
             )
         if "form" in self.containers:
             return
         if value.get("form_action_type"):
-            raise refusal_error(
+            raise make_refusal_error(
                 join(path, "form_action_type"),
                 "must be given inside a form only",
                 "put the button into a form",
@@ -160,21 +167,21 @@ class Reader2(Counted):
                 Doubt(path, f"is a {tag} for several choices outside a form", "put it into a form")
             )
 
-    def unknown_tag(self, tag: str, value: Mapping[str, Any], path: str) -> None:
+    def check_unknown_tag(self, tag: str, value: Mapping[str, Any], path: str) -> None:
         """Check what is known of a component that is newer than our table: its id, and components inside."""
         self.doubts.append(
             Doubt(join(path, "tag"), f"is {tag!r}, which is unknown to this version", "compare Lark's pages")
         )
-        self.element_id(value.get("element_id"), join(path, "element_id"))
+        self.check_element_id(value.get("element_id"), join(path, "element_id"))
         if isinstance(value.get("elements"), list):
-            self.member("element[]", value["elements"], join(path, "elements"))
+            self.check_member("element[]", value["elements"], join(path, "elements"))
 
-    def unknown_property(self, kind: str, name: str, path: str, shape: Mapping[str, str]) -> None:
+    def check_unknown_property(self, kind: str, name: str, path: str, shape: Mapping[str, str]) -> None:
         """Refuse a property that Lark has refused, and warn of any other that is not in the table."""
         from difflib import get_close_matches  # rarely needed
 
         if (kind, name) in shapes.REFUSED_PROPERTIES:
-            raise refusal_error(
+            raise make_refusal_error(
                 path, f"is unknown to Lark in a {kind}", shapes.REFUSED_PROPERTIES[kind, name]
             )
         step = shapes.DROPPED_PROPERTIES.get((kind, name))
@@ -183,12 +190,12 @@ class Reader2(Counted):
             step = f"write {close[0]!r}" if close else f"leave it out; it has {', '.join(sorted(shape))}"
         self.doubts.append(Doubt(path, f"is unknown to this version in a {kind}", step))
 
-    def element_id(self, element_id: Any, path: str) -> None:
+    def check_element_id(self, element_id: Any, path: str) -> None:
         """Check that an id has Lark's form and is unique in the card."""
         if element_id is None or element_id == "":
             return
         if not (isinstance(element_id, str) and _ELEMENT_ID.fullmatch(element_id)):
-            raise refusal_error(
+            raise make_refusal_error(
                 path,
                 "must be at most 20 letters, digits and underscores, beginning with a letter, got "
                 f"{element_id!r}",
@@ -200,13 +207,13 @@ class Reader2(Counted):
 def check_tag(tag: Any, path: str) -> None:
     """Check that a component has a tag which Lark is not known to refuse."""
     if not (isinstance(tag, str) and tag):
-        raise refusal_error(
+        raise make_refusal_error(
             join(path, "tag"),
             f"must be a non-empty string, got {tag!r}",
             "name the component, e.g. 'markdown'",
         )
     if tag in shapes.REFUSED_TAGS:
-        raise refusal_error(
+        raise make_refusal_error(
             join(path, "tag"), f"is {tag!r}, which Lark does not know", shapes.REFUSED_TAGS[tag]
         )
 
@@ -219,8 +226,8 @@ def check_submit(form: Mapping[str, Any], path: str, submits: Any) -> None:
         path: Its place in the card.
         submits: Tells whether a value somewhere in the form is a submit button of this version.
     """
-    if not any(submits(node) for node in _nodes(form.get("elements"))):
-        raise refusal_error(
+    if not any(submits(node) for node in _iterate_nodes(form.get("elements"))):
+        raise make_refusal_error(
             path, "is a form without a submit button", 'add a button with form_action_type "submit"'
         )
 
@@ -230,11 +237,11 @@ def _submits(node: Mapping[str, Any]) -> bool:
     return submits and node.get("tag") == "button"
 
 
-def _nodes(value: Any) -> Iterator[Mapping[str, Any]]:
+def _iterate_nodes(value: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(value, Mapping):
         yield value
         for inner in value.values():
-            yield from _nodes(inner)
+            yield from _iterate_nodes(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _nodes(inner)
+            yield from _iterate_nodes(inner)

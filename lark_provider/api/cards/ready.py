@@ -16,7 +16,7 @@ from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import Button
 from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
 from lark_provider.api.cards.text import MAX_CARD_BYTES
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 Level: TypeAlias = Literal["info", "success", "warning", "error"]
 #: Buttons that open pages: one address, or each label with its address.
@@ -73,11 +73,11 @@ def notice_card(
     )
     elements: list[Mapping[str, Any]] = [Markdown(text)] if text else []
     if fields:
-        elements.append(Markdown("\n".join(_line(name, value) for name, value in fields.items())))
-    elements += _buttons(link)
+        elements.append(Markdown("\n".join(_render_line(name, value) for name, value in fields.items())))
+    elements += _render_buttons(link)
     if footnote:
         elements.append(note(footnote))
-    return Card2(elements, header=_header(title, level, subtitle=subtitle, text_tag_list=text_tag_list))
+    return Card2(elements, header=_make_header(title, level, subtitle=subtitle, text_tag_list=text_tag_list))
 
 
 def table_card(
@@ -131,7 +131,7 @@ def table_card(
     _require(isinstance(max_rows, int), "max_rows", max_rows, "a whole number", "10")
     source = iter(rows)
     first = list(islice(source, 1))
-    names = columns if columns is not None else list(_row(first[0], 0)) if first else ()
+    names = columns if columns is not None else list(_require_row(first[0], 0)) if first else ()
     shown = [
         column if isinstance(column, TableColumn) else str(column) for column in names[:MAX_TABLE_COLUMNS]
     ]
@@ -142,7 +142,9 @@ def table_card(
             elements.append(Table(*_type_columns(shown, kept), page_size=page_size))
         if dropped:
             elements.append(note(more.format(count=dropped)))
-        return Card2([*elements, *_buttons(link)], header=_header(title, level), max_bytes=max_bytes)
+        return Card2(
+            [*elements, *_render_buttons(link)], header=_make_header(title, level), max_bytes=max_bytes
+        )
 
     # Measured with the longest line for the rest, so that a row that fits now fits at the end.
     left = max_bytes - _ROOM - len(orjson.dumps(build((), 10**12)))
@@ -150,31 +152,33 @@ def table_card(
     total = 0
     for row in chain(first, source):
         if shown and len(kept) == total < max_rows:
-            cells = _cells(row, shown, total)
-            left -= _size(cells)
+            cells = _convert_cells(row, shown, total)
+            left -= _compute_size(cells)
             if left >= 0:
                 kept.append(cells)
         total += 1
     return build(kept, total - len(kept))
 
 
-def _cells(row: Mapping[Any, Any], columns: Sequence[str | TableColumn], index: int) -> dict[str, Any]:
+def _convert_cells(
+    row: Mapping[Any, Any], columns: Sequence[str | TableColumn], index: int
+) -> dict[str, Any]:
     """Return the cells of a row that are shown: numbers, which may become text later, and texts."""
-    by_name = {str(name): value for name, value in _row(row, index).items()}
+    by_name = {str(name): value for name, value in _require_row(row, index).items()}
     cells = {}
     for column in columns:
         if isinstance(column, TableColumn):
             cell = by_name.get(column["name"])
             name = column["name"]
         else:
-            cell = _cell(by_name.get(column))
+            cell = _convert_cell(by_name.get(column))
             name = column
         if cell is not None:
             cells[name] = cell
     return cells
 
 
-def _row(row: Any, index: int) -> Mapping[Any, Any]:
+def _require_row(row: Any, index: int) -> Mapping[Any, Any]:
     if not isinstance(row, Mapping):
         raise InvalidRequestError(
             f"rows[{index}] must be a dict by column, got {type(row).__name__}. Next: pass it as "
@@ -184,7 +188,7 @@ def _row(row: Any, index: int) -> Mapping[Any, Any]:
     return row
 
 
-def _cell(value: Any) -> int | float | str | None:
+def _convert_cell(value: Any) -> int | float | str | None:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _EXACT:
         return int(value)
     if isinstance(value, float) and isfinite(value):
@@ -215,7 +219,7 @@ def _type_columns(
     return typed, [{name: str(cell) if name in texts else cell for name, cell in row.items()} for row in rows]
 
 
-def _size(cells: Mapping[str, Any]) -> int:
+def _compute_size(cells: Mapping[str, Any]) -> int:
     """Count the bytes that a row takes at most, whether its numbers stay numbers or become text.
 
     A number is counted with quotes that it does not need, which outweighs its column's longer data type.
@@ -223,17 +227,17 @@ def _size(cells: Mapping[str, Any]) -> int:
     return 1 + len(orjson.dumps(cells, default=str)) + 2 * len(cells)
 
 
-def _header(title: str, level: Level, **properties: Any) -> Header:
+def _make_header(title: str, level: Level, **properties: Any) -> Header:
     if level not in _TEMPLATES:
-        raise unknown_choice("level", level, _TEMPLATES, 230099)
+        raise make_unknown_choice_error("level", level, _TEMPLATES, 230099)
     return Header(title, template=_TEMPLATES[level], **properties)
 
 
-def _line(name: str, value: object) -> str:
+def _render_line(name: str, value: object) -> str:
     return f"**{escape_markdown(name)}:** {escape_markdown(value)}"
 
 
-def _buttons(link: Links | None) -> list[Element]:
+def _render_buttons(link: Links | None) -> list[Element]:
     links = {"Open": link} if isinstance(link, str) and link else link or {}
     _require(
         isinstance(links, Mapping),

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from lark_provider.api.cards import findings
-from lark_provider.api.cards.findings import Doubt, join, refusal_error
+from lark_provider.api.cards.findings import Doubt, join, make_refusal_error
 from lark_provider.api.cards.legacy import Reader1
 from lark_provider.api.cards.reader import Reader2
 from lark_provider.api.cards.text import MAX_CARD_BYTES, check_size, parse
@@ -58,27 +58,27 @@ def review(card: Mapping[str, Any]) -> list[Doubt]:
     if card.get("type") in ("template", "card") and "data" in card:
         return []
     if "msg_type" in card:
-        raise refusal_error("msg_type", "belongs to a message", "pass the card alone")
+        raise make_refusal_error("msg_type", "belongs to a message", "pass the card alone")
     schema = card.get("schema")
     if schema not in _VERSIONS or (schema != "2.0" and "body" in card):
         # Without the schema, Lark ignores a body and shows a blank card.
         state = f"is {schema!r}" if "schema" in card else "is missing, so that Lark reads JSON 1.0"
-        raise refusal_error("schema", state, 'add "schema": "2.0"')
+        raise make_refusal_error("schema", state, 'add "schema": "2.0"')
     reader = Reader2() if schema == "2.0" else Reader1()
-    reader.card(card)
+    reader.check_card(card)
     return reader.doubts
 
 
 def _check_json(value: Any, path: str, depth: int) -> None:
     """Refuse the first value that is not a JSON value, e.g. a date, which the encoder would convert."""
     if depth > _DEEPEST:
-        raise refusal_error(
+        raise make_refusal_error(
             path[:80] + "…", "is nested too deeply", "pass a card that does not contain itself"
         )
     if isinstance(value, dict):
         for name, inner in value.items():
             if not isinstance(name, str):
-                raise refusal_error(
+                raise make_refusal_error(
                     join(path, repr(name)), "must be a string", "use strings as property names"
                 )
             _check_json(inner, join(path, name), depth + 1)
@@ -87,12 +87,18 @@ def _check_json(value: Any, path: str, depth: int) -> None:
             _check_json(inner, f"{path}[{index}]", depth + 1)
     elif isinstance(value, str):
         if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            raise refusal_error(path, "must be valid Unicode, got a lone surrogate", "decode the text again")
+            raise make_refusal_error(
+                path, "must be valid Unicode, got a lone surrogate", "decode the text again"
+            )
     elif isinstance(value, float) and not isfinite(value):
-        raise refusal_error(path, f"must be finite, got {value}", "pass a finite number, or leave it out")
+        raise make_refusal_error(
+            path, f"must be finite, got {value}", "pass a finite number, or leave it out"
+        )
     elif isinstance(value, int) and value not in _INTEGERS:
-        raise refusal_error(path, "must be an int of at most 64 bits, got a larger one", "pass it as text")
+        raise make_refusal_error(
+            path, "must be an int of at most 64 bits, got a larger one", "pass it as text"
+        )
     elif not (value is None or isinstance(value, (int, float))):
-        raise refusal_error(
+        raise make_refusal_error(
             path, f"must be a JSON value, got {type(value).__name__}", "pass it as text or number"
         )

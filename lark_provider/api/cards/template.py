@@ -28,13 +28,13 @@ def template_card(
         InvalidRequestError: An argument is invalid; the text names it.
     """
     if not (isinstance(template_id, str) and _ID.fullmatch(template_id)):
-        raise _invalid(
+        raise _make_invalid_error(
             "template_id", "the id of a card template", template_id, "copy it from the card builder"
         )
     if template_version is not None and not (
         isinstance(template_version, str) and _VERSION.fullmatch(template_version)
     ):
-        raise _invalid(
+        raise _make_invalid_error(
             "template_version", "a version such as '1.0.3', or None", template_version, "copy it from there"
         )
     data: dict[str, Any] = {"template_id": template_id}
@@ -42,19 +42,21 @@ def template_card(
         data["template_version_name"] = template_version
     if template_variable is not None:
         if not isinstance(template_variable, Mapping):
-            raise _invalid("template_variable", "a dict by variable", template_variable, "pass one")
+            raise _make_invalid_error(
+                "template_variable", "a dict by variable", template_variable, "pass one"
+            )
         for name, value in template_variable.items():
             if not (isinstance(name, str) and name):
-                raise _invalid("The name of a template variable", "a str", name, "correct it")
+                raise _make_invalid_error("The name of a template variable", "a str", name, "correct it")
             if value is None:
-                raise _invalid(
+                raise _make_invalid_error(
                     f"template_variable[{name!r}]", "a value", value, "leave the variable out, or pass ''"
                 )
         data["template_variable"] = dict(template_variable)
     return {"type": "template", "data": data}
 
 
-def _invalid(what: str, wanted: str, got: object, next_step: str) -> InvalidRequestError:
+def _make_invalid_error(what: str, wanted: str, got: object, next_step: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"{what} must be {wanted}, got {str(got)[:80]!r}. Next: {next_step}.", code=_WRONG_TEMPLATE
     )

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lark_provider.api.cards import shapes
-from lark_provider.api.cards.findings import Doubt, items, join, members, only_once, refusal_error
+from lark_provider.api.cards.findings import (
+    Doubt,
+    iterate_items,
+    join,
+    make_refusal_error,
+    only_once,
+    require_object,
+)
 
 _FENCED = re.compile(r"^(`{3,}|~{3,}).*?(?:^\1|\Z)", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"(`+)[^`].*?\1")
@@ -42,7 +49,7 @@ def check_values(kind: str, value: Mapping[str, Any], path: str) -> Iterator[Dou
         _check_picture(value["img_key"], join(path, "img_key"))
     check_content(value, path)
     if isinstance(value.get("initial_option"), (Mapping, list, tuple)):
-        raise refusal_error(
+        raise make_refusal_error(
             join(path, "initial_option"),
             f"must be a string, got {type(value['initial_option']).__name__}",
             "pass the `value` of one option",
@@ -68,13 +75,13 @@ def check_content(text: Mapping[str, Any], path: str) -> None:
         return
     bare = _CODE.sub("", _FENCED.sub("", content))
     if union_id := _UNION_ID.search(bare):
-        raise refusal_error(
+        raise make_refusal_error(
             join(path, "content"),
             f"mentions {union_id[1]!r}, a union_id, which cards do not take",
             "use the person's open_id",
         )
     if tag == "markdown" and (picture := _PICTURE.search(bare)):
-        raise refusal_error(
+        raise make_refusal_error(
             join(path, "content"),
             f"shows a picture by its address {picture[1][:80]!r}",
             "upload the picture and use its image_key",
@@ -102,14 +109,14 @@ def check_text_tag(slot: str, value: Any, path: str) -> Iterator[Doubt]:
         return
     place = join(path, "tag")
     if tag != "lark_md" and tag in shapes.COMPONENTS:
-        raise refusal_error(place, f"is {tag!r}, not a text object", "write 'plain_text' or 'lark_md'")
+        raise make_refusal_error(place, f"is {tag!r}, not a text object", "write 'plain_text' or 'lark_md'")
     if tag != "lark_md" or slot == "panel_header":
         yield Doubt(place, f"is {tag!r}, which Lark may refuse here", "write 'plain_text'")
 
 
 def _check_color(value: Any, path: str) -> None:
     if isinstance(value, str) and value.startswith("#"):
-        raise refusal_error(
+        raise make_refusal_error(
             path,
             f"must be the name of a colour, got {value!r}",
             "use a name such as 'blue' or 'grey-500', or define one in config.style.color",
@@ -118,21 +125,25 @@ def _check_color(value: Any, path: str) -> None:
 
 def _check_picture(value: Any, path: str) -> None:
     if isinstance(value, str) and "/" in value:
-        raise refusal_error(
+        raise make_refusal_error(
             path, f"is the address {value[:80]!r}", "upload the picture and use its image_key"
         )
 
 
 def _check_padding(value: Any, path: str) -> None:
     if isinstance(value, str) and len(value.split()) not in _PANEL_PADDINGS:
-        raise refusal_error(
+        raise make_refusal_error(
             path, f"must have one value or four, got {value!r}", "pass them as '4px 8px 4px 8px'"
         )
 
 
 def _check_chart(spec: Any, path: str) -> None:
-    if spec is not None and "axes" in members(spec, path) and not isinstance(spec["axes"], (list, tuple)):
-        raise refusal_error(
+    if (
+        spec is not None
+        and "axes" in require_object(spec, path)
+        and not isinstance(spec["axes"], (list, tuple))
+    ):
+        raise make_refusal_error(
             join(path, "axes"), f"must be a list, got {spec['axes']!r}", "pass a list, or leave it out"
         )
 
@@ -142,10 +153,10 @@ def _check_table(table: Mapping[str, Any], path: str) -> Iterator[Doubt]:
     columns, place = table.get("columns"), join(path, "columns")
     types: dict[str, Any] = {}
     seen: dict[str, str] = {}
-    for column, where in items(columns, place) if columns is not None else ():
-        name = members(column, where).get("name")
+    for column, where in iterate_items(columns, place) if columns is not None else ():
+        name = require_object(column, where).get("name")
         if not (isinstance(name, str) and name):
-            raise refusal_error(
+            raise make_refusal_error(
                 join(where, "name"),
                 f"must be a non-empty string, got {name!r}",
                 "name the column by its key in the rows",
@@ -155,15 +166,15 @@ def _check_table(table: Mapping[str, Any], path: str) -> Iterator[Doubt]:
         seen.setdefault(name, where)
         types[name] = column.get("data_type", "text")
     rows = table.get("rows")
-    for row, where in items(rows, join(path, "rows")) if rows is not None else ():
-        for name, cell in members(row, where).items():
+    for row, where in iterate_items(rows, join(path, "rows")) if rows is not None else ():
+        for name, cell in require_object(row, where).items():
             if name not in types:
-                raise refusal_error(
+                raise make_refusal_error(
                     join(where, name), "belongs to no column", "add the column, or drop the cell"
                 )
             wanted = shapes.CELLS.get(types[name]) if isinstance(types[name], str) else None
             if wanted and cell is not None and (isinstance(cell, bool) or not isinstance(cell, wanted)):
-                raise refusal_error(
+                raise make_refusal_error(
                     join(where, name),
                     f"must be a value for a column of {types[name]}, got {type(cell).__name__}",
                     f"pass a {wanted[0].__name__}",
@@ -173,7 +184,7 @@ def _check_table(table: Mapping[str, Any], path: str) -> Iterator[Doubt]:
 def check_audio(audio: Mapping[str, Any], path: str, *, forwardable: bool, seen: dict[str, str]) -> None:
     """Check a sound: its id must be unique in the card, and its card must not be forwarded."""
     if forwardable:
-        raise refusal_error(
+        raise make_refusal_error(
             path, "is an audio in a card that may be forwarded", "set config.enable_forward to false"
         )
     if isinstance(audio.get("audio_id"), str) and audio["audio_id"]:

@@ -8,13 +8,13 @@ from typing import Any, Required, TypedDict
 from lark_provider.api import links
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.fields import Field
-from lark_provider.api.links import document, table
+from lark_provider.api.links import find_document, find_table
 from lark_provider.protocol.arguments import check_list
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 FIELDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/fields"
 FIELDS_PAGE = 100
@@ -69,8 +69,8 @@ def create_app(name: str, *, folder_token: str | None = None) -> Call[BaseAnswer
     """
     body = {"name": name}
     if folder_token is not None:
-        body["folder_token"] = links.folder(folder_token)
-    return request("POST", path("/bitable/v1/apps"), json=body)
+        body["folder_token"] = links.parse_folder(folder_token)
+    return make_request("POST", fill_path("/bitable/v1/apps"), json=body)
 
 
 def create_table(
@@ -94,7 +94,7 @@ def create_table(
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
     """
-    described: dict[str, Any] = {"name": _name(name, "table")}
+    described: dict[str, Any] = {"name": _require_name(name, "table")}
     columns = check_list("fields", fields, "a list of dicts with field_name and type")
     for number, column in enumerate(columns, 1):
         if not isinstance(column, Mapping) or not {"field_name", "type"} <= column.keys():
@@ -103,12 +103,14 @@ def create_table(
                 "Next: write "
                 '{"field_name": "Day", "type": fields.DATE}.'
             )
-        _type(column["type"])
+        _require_type(column["type"])
     if columns:
         described |= {"default_view_name": name, "fields": columns}
-    base = yield from document(app_token, "bitable")
-    call: Call[TableAnswer] = request(
-        "POST", path("/bitable/v1/apps/{app_token}/tables", app_token=base.token), json={"table": described}
+    base = yield from find_document(app_token, "bitable")
+    call: Call[TableAnswer] = make_request(
+        "POST",
+        fill_path("/bitable/v1/apps/{app_token}/tables", app_token=base.token),
+        json={"table": described},
     )
     return (yield from perform(call))
 
@@ -145,17 +147,19 @@ def create_field(
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
     """
-    app_token, table_id = yield from table(app_token, table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
     field = {
-        "field_name": _name(field_name, "field"),
-        "type": _type(type),
+        "field_name": _require_name(field_name, "field"),
+        "type": _require_type(type),
         "property": property,
         "ui_type": ui_type,
     }
-    token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "field")
-    call: Call[FieldAnswer] = request(
+    token = (
+        None if idempotency_key is None else make_client_token(idempotency_key, app_token, table_id, "field")
+    )
+    call: Call[FieldAnswer] = make_request(
         "POST",
-        path(FIELDS, app_token=app_token, table_id=table_id),
+        fill_path(FIELDS, app_token=app_token, table_id=table_id),
         params={"client_token": token},
         json={name: value for name, value in field.items() if value is not None},
         idempotent=token is not None,
@@ -181,16 +185,18 @@ def list_fields(app_token: str, table_id: str | None = None) -> Listing[Field]:
         TransportError: Lark was not reached.
     """
 
-    def page(token: str | None) -> Procedure[Page[Field]]:
-        base, resolved_id = yield from table(app_token, table_id)
-        url = path(FIELDS, app_token=base, table_id=resolved_id)
-        call: Call[Any] = request("GET", url, params={"page_size": str(FIELDS_PAGE), "page_token": token})
+    def read_page(token: str | None) -> Procedure[Page[Field]]:
+        base, resolved_id = yield from find_table(app_token, table_id)
+        url = fill_path(FIELDS, app_token=base, table_id=resolved_id)
+        call: Call[Any] = make_request(
+            "GET", url, params={"page_size": str(FIELDS_PAGE), "page_token": token}
+        )
         return Page.of((yield from perform(call)).data)
 
-    return Listing(page)
+    return Listing(read_page)
 
 
-def _name(name: object, what: str) -> str:
+def _require_name(name: object, what: str) -> str:
     if not (isinstance(name, str) and name.strip()):
         raise InvalidRequestError(
             f"The {what}'s name must be a non-empty string, got {name!r}. Next: pass a name such as 'Orders'."
@@ -198,7 +204,7 @@ def _name(name: object, what: str) -> str:
     return name
 
 
-def _type(number: object) -> int:
+def _require_type(number: object) -> int:
     if isinstance(number, bool) or not isinstance(number, int):
         raise InvalidRequestError(
             f"A field's type must be an int, got {number!r}. Next: pass Lark's number for it, such as "

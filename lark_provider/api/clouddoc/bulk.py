@@ -12,14 +12,14 @@ from lark_provider.api.clouddoc.chunking import Source, in_chunks
 from lark_provider.api.clouddoc.creating import skim
 from lark_provider.api.clouddoc.days import DayZone, convert_records
 from lark_provider.api.clouddoc.inserting import MAX_CHUNK, bulk_insert
-from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, write_leased, writer
+from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS, make_writer, write_leased
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.api.contact import UserIdType
-from lark_provider.api.links import table
-from lark_provider.protocol.calls import Call, request
+from lark_provider.api.links import find_table
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 __all__ = ["BulkResult", "bulk_delete", "bulk_insert", "bulk_update"]
 
@@ -67,8 +67,8 @@ def bulk_update(
         LarkAPIError: Lark refused the first chunk; nothing was changed.
     """
     sources.within(chunk_size, MAX_CHUNK)
-    app_token, table_id = yield from table(app_token, table_id)
-    url = path(RECORDS + "/batch_update", app_token=app_token, table_id=table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
+    url = fill_path(RECORDS + "/batch_update", app_token=app_token, table_id=table_id)
     days = DayZone(app_token)
 
     def write(chunk: list[tuple[str, Mapping[str, Any]]], first: int) -> Procedure[list[str]]:
@@ -82,12 +82,12 @@ def bulk_update(
             {"record_id": ident, "fields": values} for (ident, _), values in zip(chunk, fields, strict=True)
         ]
         params = {"user_id_type": user_id_type}
-        call: Call[Any] = request("POST", url, params=params, json={"records": changed}, idempotent=True)
+        call: Call[Any] = make_request("POST", url, params=params, json={"records": changed}, idempotent=True)
         skimmed = replace(call, skim=skim(len(changed)))
         yield from write_leased(skimmed, claimant, table_wait, is_repeatable=True)
         return [ident for ident, _ in chunk]
 
-    claimant = yield from writer(app_token, table_id, "bulk_update")
+    claimant = yield from make_writer(app_token, table_id, "bulk_update")
     return (yield from in_chunks(records, chunk_size, write, claimant))
 
 
@@ -123,15 +123,15 @@ def bulk_delete(
         LarkAPIError: Lark refused the first chunk; nothing was deleted.
     """
     sources.within(chunk_size, MAX_DELETED)
-    app_token, table_id = yield from table(app_token, table_id)
-    url = path(RECORDS + "/batch_delete", app_token=app_token, table_id=table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
+    url = fill_path(RECORDS + "/batch_delete", app_token=app_token, table_id=table_id)
 
     def write(chunk: list[str], first: int) -> Procedure[list[str]]:
         sources.check(chunk, first, "id")
-        call: Call[Any] = request("POST", url, json={"records": chunk}, idempotent=True)
+        call: Call[Any] = make_request("POST", url, json={"records": chunk}, idempotent=True)
         deletion = write_leased(call, claimant, table_wait, is_repeatable=False)
         yield from deleted.delete_and_check(deletion, app_token, table_id, chunk)
         return chunk
 
-    claimant = yield from writer(app_token, table_id, "bulk_delete")
+    claimant = yield from make_writer(app_token, table_id, "bulk_delete")
     return (yield from in_chunks(record_ids, chunk_size, write, claimant))

@@ -46,7 +46,7 @@ class DayWithoutZoneError(Exception):
     """A day was met, and the time zone in which it begins is not known yet. The day itself fits."""
 
 
-def milliseconds(value: dt.date, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
+def to_milliseconds(value: dt.date, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
     """Return milliseconds since the epoch, as Lark writes dates.
 
     Args:
@@ -59,7 +59,7 @@ def milliseconds(value: dt.date, zone: dt.tzinfo | None, days: dt.tzinfo | None 
         DayWithoutZoneError: It is a date, and neither zone is known.
     """
     if isinstance(value, dt.datetime):
-        moment = value if type(value) is dt.datetime else _standard(value)
+        moment = value if type(value) is dt.datetime else _convert_to_standard(value)
         if moment.tzinfo is None:
             if zone is None:
                 raise MisfitError("must be an aware datetime unless zone= is given")
@@ -72,7 +72,7 @@ def milliseconds(value: dt.date, zone: dt.tzinfo | None, days: dt.tzinfo | None 
     return (moment - EPOCH) // MILLISECOND
 
 
-def date(value: Any, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
+def encode_date(value: Any, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
     """Return milliseconds since the epoch from a datetime, a date, ISO 8601 or milliseconds.
 
     Args:
@@ -87,7 +87,7 @@ def date(value: Any, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) ->
     if isinstance(value, str):
         value = _parse_date(value.strip())
     if isinstance(value, dt.date):
-        return milliseconds(value, zone, days)
+        return to_milliseconds(value, zone, days)
     if type(value).__name__ == "datetime64":
         raise MisfitError(WRONG_YEAR)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -109,7 +109,7 @@ def _parse_date(iso: str) -> dt.date:
     raise MisfitError("must be a date in ISO 8601, such as 2026-01-31T09:00:00+08:00")
 
 
-def _standard(value: dt.datetime) -> dt.datetime:
+def _convert_to_standard(value: dt.datetime) -> dt.datetime:
     """Return a datetime of the standard library, since those of pendulum and pandas calculate differently."""
     return dt.datetime(
         value.year,
@@ -124,7 +124,7 @@ def _standard(value: dt.datetime) -> dt.datetime:
     )
 
 
-def plain(value: Any) -> Any:
+def convert_to_python(value: Any) -> Any:
     """Return the Python value for a value of numpy or pandas; None for NaN, NA and NaT.
 
     What Python has no value for, such as a numpy datetime64 of the year 10000, is returned as it is: no field
@@ -141,7 +141,9 @@ def plain(value: Any) -> Any:
 
 def _of_numpy(value: Any) -> Any:
     if type(value).__name__ == "ndarray":
-        return [plain(element) for element in value] if value.ndim else plain(value[()])
+        return (
+            [convert_to_python(element) for element in value] if value.ndim else convert_to_python(value[()])
+        )
     if type(value).__name__ not in {"datetime64", "timedelta64"}:
         return value.item()
     shown = str(value)
@@ -164,7 +166,7 @@ def show(value: Any) -> str:
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
 
 
-def text(value: Any) -> str:
+def encode_text(value: Any) -> str:
     """Return text, from a str, a date or a number."""
     if isinstance(value, dt.datetime | dt.date):
         value = value.isoformat()
@@ -174,10 +176,10 @@ def text(value: Any) -> str:
         raise MisfitError("must be a str, a date or a number")
     if len(value) > MAX_CELL_CHARS:
         raise MisfitError(f"must have at most {MAX_CELL_CHARS} characters and has {len(value)}")
-    return _encodable(value)
+    return _require_encodable(value)
 
 
-def _encodable(value: str) -> str:
+def _require_encodable(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -185,7 +187,7 @@ def _encodable(value: str) -> str:
     return value
 
 
-def number(value: Any) -> int | float:
+def encode_number(value: Any) -> int | float:
     """Return a number that a double represents, from a number or its text."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value.strip()):
@@ -215,24 +217,24 @@ def _parse_number(digits: str) -> float | Decimal:
     return float(digits) if is_double else exact
 
 
-def option(value: Any) -> str:
+def encode_option(value: Any) -> str:
     """Return the name of an option."""
     if not (isinstance(value, str) and value):
         raise MisfitError("must be the name of an option")
-    return _encodable(value)
+    return _require_encodable(value)
 
 
-def options(value: Any) -> list[str]:
+def encode_options(value: Any) -> list[str]:
     """Return names of options, from one or several."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list | tuple | set | frozenset):
         raise MisfitError("must be a list of option names")
     _require_at_most(MAX_OPTIONS, items, "options")
-    names = [option(item) for item in items]
+    names = [encode_option(item) for item in items]
     return sorted(names) if isinstance(items, set | frozenset) else names
 
 
-def checkbox(value: Any) -> bool:
+def encode_checkbox(value: Any) -> bool:
     """Return a bool, from a bool or its name."""
     if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
         return value.strip().lower() == "true"
@@ -241,7 +243,7 @@ def checkbox(value: Any) -> bool:
     return value
 
 
-def phone(value: Any) -> str:
+def encode_phone(value: Any) -> str:
     """Return a phone number, from a str or an int."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**64:
         value = str(value)
@@ -250,7 +252,7 @@ def phone(value: Any) -> str:
     return value
 
 
-def url(value: Any) -> dict[str, str]:
+def encode_url(value: Any) -> dict[str, str]:
     """Return a link, from a URL, a pair of text and URL, or the dict that reading returns."""
     if isinstance(value, str):
         value = {"text": value, "link": value}
@@ -258,7 +260,10 @@ def url(value: Any) -> dict[str, str]:
         value = {"text": value[0], "link": value[1]}
     if not (isinstance(value, Mapping) and isinstance(value.get("link"), str) and value["link"]):
         raise MisfitError('must be a URL, (text, URL) or {"text": …, "link": …}')
-    return {"text": text(value.get("text") or value["link"]), "link": _encodable(value["link"])}
+    return {
+        "text": encode_text(value.get("text") or value["link"]),
+        "link": _require_encodable(value["link"]),
+    }
 
 
 def _require_at_most(limit: int, items: Collection[Any], what: str) -> None:
@@ -266,7 +271,7 @@ def _require_at_most(limit: int, items: Collection[Any], what: str) -> None:
         raise MisfitError(f"must have at most {limit} {what} and has {len(items)}")
 
 
-def objects(key: str, what: str, limit: int) -> Callable[[Any], list[dict[str, str]]]:
+def make_object_encoder(key: str, what: str, limit: int) -> Callable[[Any], list[dict[str, str]]]:
     """Return a function that makes `[{key: id}]` from one id, several, or the dicts that reading returns.
 
     Args:
@@ -283,7 +288,7 @@ def objects(key: str, what: str, limit: int) -> Callable[[Any], list[dict[str, s
             raise MisfitError(f"must name a {what}")
         if key == "id" and any("@" in str(ident) for ident in ids):
             raise MisfitError("must be an open_id, not an e-mail address: look it up first")
-        return [{key: _encodable(str(ident))} for ident in ids]
+        return [{key: _require_encodable(str(ident))} for ident in ids]
 
     return write
 
@@ -298,15 +303,15 @@ def record_ids(value: Any) -> list[str]:
     ):
         raise MisfitError("must be a list of record ids (rec…)")
     _require_at_most(MAX_LINKS, items, "links")
-    return [_encodable(record_id) for record_id in items]
+    return [_require_encodable(record_id) for record_id in items]
 
 
-def location(value: Any) -> str:
+def encode_location(value: Any) -> str:
     """Return a place, from a pair of longitude and latitude, their text, or the dict that reading returns."""
     if isinstance(value, Mapping):
         value = value.get("location")
     elif isinstance(value, list | tuple) and len(value) == PAIR:
-        value = ",".join(_coordinate(plain(coordinate)) for coordinate in value)
+        value = ",".join(_format_coordinate(convert_to_python(coordinate)) for coordinate in value)
     if not (isinstance(value, str) and _LOCATION.fullmatch(value)):
         raise MisfitError("must be (longitude, latitude)")
     longitude, latitude = map(float, value.split(","))
@@ -315,14 +320,14 @@ def location(value: Any) -> str:
     return value
 
 
-def _coordinate(value: Any) -> str:
+def _format_coordinate(value: Any) -> str:
     """Return a number without an exponent, which Python writes for small ones."""
     if isinstance(value, int | float) and not abs(value) <= _MAX_LONGITUDE:  # NaN, or too long to be written
         raise MisfitError(_NOT_ON_EARTH)
     return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
-def unknown(value: Any) -> Any:
+def encode_unknown(value: Any) -> Any:
     """Return a value for a type of field that is newer than this package, if JSON has it: Lark decides."""
     try:
         orjson.dumps(value)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TypeAlias, TypeVar
 
 from lark_provider.api.clouddoc.loads.leasing import release
-from lark_provider.api.clouddoc.results import BulkResult, progress_error
+from lark_provider.api.clouddoc.results import BulkResult, make_progress_error
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.ledger import Claimant
 from lark_provider.protocol.operations import Procedure, take
@@ -51,7 +51,7 @@ def in_chunks(
     except Exception as error:
         if claimant is not None:
             yield from release(claimant)
-        why = progress_error(error, result, rows=count)
+        why = make_progress_error(error, result, rows=count)
         if why is error:
             raise
         raise why from error

@@ -21,17 +21,17 @@ from lark_provider.api.clouddoc.cells import (
 _DAY_SECONDS = 24 * 60 * 60
 
 
-def numbers(values: list[int]) -> list[int] | None:
+def accept_numbers(values: list[int]) -> list[int] | None:
     """Return the numbers unchanged, if a double represents them all."""
     return values if max(map(abs, values)) <= EXACT_INT else None
 
 
-def floats(values: list[float]) -> list[float] | None:
+def accept_floats(values: list[float]) -> list[float] | None:
     """Return the numbers unchanged, if all are finite."""
     return values if all(map(math.isfinite, values)) else None
 
 
-def texts(values: list[str]) -> list[str] | None:
+def accept_texts(values: list[str]) -> list[str] | None:
     """Return the texts unchanged, if none is too long and all are valid Unicode."""
     together = "".join(values)
     if len(together) > MAX_CELL_CHARS and max(map(len, values)) > MAX_CELL_CHARS:
@@ -44,30 +44,30 @@ def texts(values: list[str]) -> list[str] | None:
     return values
 
 
-def options(values: list[str]) -> list[str] | None:
+def accept_options(values: list[str]) -> list[str] | None:
     """Return the names of options unchanged, if none is empty."""
-    return texts(values) if all(values) else None
+    return accept_texts(values) if all(values) else None
 
 
-def option_lists(values: list[list[str]]) -> list[list[str]] | None:
+def accept_option_lists(values: list[list[str]]) -> list[list[str]] | None:
     """Return lists of names of options unchanged, if all are lists of names."""
     names = [name for value in values for name in value]
-    if names and (set(map(type, names)) != {str} or options(names) is None):
+    if names and (set(map(type, names)) != {str} or accept_options(names) is None):
         return None
     return values if max(map(len, values)) <= MAX_OPTIONS else None
 
 
-def booleans(values: list[bool]) -> list[bool]:
+def accept_booleans(values: list[bool]) -> list[bool]:
     """Return the values unchanged."""
     return values
 
 
-def milliseconds(values: list[int]) -> list[int] | None:
+def accept_milliseconds(values: list[int]) -> list[int] | None:
     """Return milliseconds unchanged, if all are after 1970 and cannot be seconds."""
     return values if min(values) >= SECONDS_BELOW and max(values) <= MAX_MILLISECONDS else None
 
 
-def moments(values: list[dt.datetime]) -> list[int] | None:
+def convert_moments(values: list[dt.datetime]) -> list[int] | None:
     """Return milliseconds since the epoch, if all datetimes have a time zone."""
     if None in {value.tzinfo for value in values}:
         return None

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from lark_provider.api.clouddoc.bitable import list_fields
-from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, names_of, zone_named, zone_of
-from lark_provider.protocol.calls import request
+from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, collect_names, find_zone, read_zone
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.effects import Memoize, Sleep
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Listing, Procedure, memoize, perform
 from lark_provider.protocol.paging import Pager
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 T = TypeVar("T")
 MAX_AGE = 300.0  # seconds; a field that is missing in the cached list makes it be read again
@@ -23,7 +23,7 @@ MAX_BAD_VALUES = 100  # enough to see what is wrong with the source
 _SHOWN_BAD_VALUES = 10
 
 
-def converter_for(
+def make_converter(
     app_token: str,
     table_id: str,
     zone: str | dt.tzinfo | None,
@@ -44,7 +44,7 @@ def converter_for(
             file; else it is refused there.
         fresh: Whether to read the fields now, whatever is cached.
     """
-    tz = zone_of(zone)
+    tz = find_zone(zone)
     fields = yield from read_fields(app_token, table_id, max_age=0.0 if fresh else MAX_AGE)
     if not set(names) <= {field["field_name"] for field in fields}:
         fields = yield from read_fields(app_token, table_id)
@@ -61,12 +61,12 @@ def read_fields(app_token: str, table_id: str, *, max_age: float = 0.0) -> Proce
     """
 
     def read() -> Procedure[list[Field]]:
-        return (yield from _all_items(list_fields(app_token, table_id)))
+        return (yield from _list_items(list_fields(app_token, table_id)))
 
     return (yield from memoize(Memoize(("bitable.fields", app_token, table_id), read, max_age)))
 
 
-def base_zone(app_token: str, *, max_age: float = 0.0) -> Procedure[ZoneInfo | None]:
+def read_base_zone(app_token: str, *, max_age: float = 0.0) -> Procedure[ZoneInfo | None]:
     """Return a base's own time zone; None if Lark names none, or one that this machine does not know.
 
     See GET /open-apis/bitable/v1/apps/:app_token.
@@ -75,11 +75,11 @@ def base_zone(app_token: str, *, max_age: float = 0.0) -> Procedure[ZoneInfo | N
         app_token: The base.
         max_age: Maximum age in seconds of a cached answer; 0 reads it again.
     """
-    url = path("/bitable/v1/apps/{app_token}", app_token=app_token)
+    url = fill_path("/bitable/v1/apps/{app_token}", app_token=app_token)
 
     def read() -> Procedure[ZoneInfo | None]:
-        answer = yield from perform(request("GET", url))
-        return zone_named((answer.data.get("app") or {}).get("time_zone"))
+        answer = yield from perform(make_request("GET", url))
+        return read_zone((answer.data.get("app") or {}).get("time_zone"))
 
     return (yield from memoize(Memoize(("bitable.zone", app_token), read, max_age)))
 
@@ -109,29 +109,29 @@ def check(
     firsts = range(0, len(records), _SLICE)
     names: set[object] = set()
     for first in firsts:
-        names |= names_of(records[first : first + _SLICE])
+        names |= collect_names(records[first : first + _SLICE])
         yield Sleep(0)
-    converter = yield from converter_for(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
+    converter = yield from make_converter(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
     bad: list[BadValue] = []
     for first in firsts:
-        bad += converter.all_to_wire(records[first : first + _SLICE], names, first + 1)[1]
+        bad += converter.convert_all_to_wire(records[first : first + _SLICE], names, first + 1)[1]
         if len(bad) >= MAX_BAD_VALUES:
             break
         yield Sleep(0)
     if bad:
-        raise misfits(bad)
+        raise make_misfits_error(bad)
 
 
-def _all_items(listing: Listing[T]) -> Procedure[list[T]]:
+def _list_items(listing: Listing[T]) -> Procedure[list[T]]:
     """Return all items of a listing, inside a procedure."""
     items: list[T] = []
     pager = Pager(listing)
     while not pager.ended:
-        items += yield from pager.next_page()
+        items += yield from pager.read_next_page()
     return items
 
 
-def misfits(bad: list[BadValue]) -> InvalidRequestError:
+def make_misfits_error(bad: list[BadValue]) -> InvalidRequestError:
     """Return the error that names the values that do not fit.
 
     Args:

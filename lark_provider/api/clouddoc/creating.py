@@ -9,9 +9,9 @@ from typing import TypeAlias, TypedDict
 
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.contact import UserIdType
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import OutcomeUnknownError
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 # Around the records of an answer, in either order of its members. What differs is parsed.
 _AROUND = (
@@ -52,16 +52,16 @@ def batch_create(
         token: The `client_token`, which makes a repeat safe.
         user_id_type: The kind of id by which people are named.
     """
-    call: Create = request(
+    call: Create = make_request(
         "POST",
-        path(RECORDS + "/batch_create", app_token=app_token, table_id=table_id),
+        fill_path(RECORDS + "/batch_create", app_token=app_token, table_id=table_id),
         params={"client_token": token, "user_id_type": user_id_type},
         idempotent=True,
     )
     return replace(call, body=body, skim=skim(count))
 
 
-def created_ids(
+def read_created_ids(
     answer: LarkResponse[CreatedAnswer],
     call: Create,
     count: int,

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from lark_provider.api.clouddoc.cells import DayWithoutZoneError
-from lark_provider.api.clouddoc.conversion import MAX_AGE, base_zone, converter_for, misfits
-from lark_provider.api.clouddoc.fields import BadValue, Converter, names_of
+from lark_provider.api.clouddoc.conversion import MAX_AGE, make_converter, make_misfits_error, read_base_zone
+from lark_provider.api.clouddoc.fields import BadValue, Converter, collect_names
 from lark_provider.protocol.errors import PermissionDeniedError
 from lark_provider.protocol.operations import Procedure
 
@@ -43,7 +43,7 @@ class DayZone:
         """
         if self.known is None:
             try:
-                own = yield from base_zone(self.app_token, max_age=self.max_age)
+                own = yield from read_base_zone(self.app_token, max_age=self.max_age)
             except PermissionDeniedError as error:
                 why = "A day has no time zone of its own, so that of the base is read; with zone= it is not."
                 error.args = (f"{error} {why}",)
@@ -72,11 +72,11 @@ class DayZone:
         """
         converter = converter.with_days(self.known)
         try:
-            return converter.all_to_wire(records, names, first_row, clear=clear)
+            return converter.convert_all_to_wire(records, names, first_row, clear=clear)
         except DayWithoutZoneError:
             # At most once in an operation: from now on the zone is known.
             zone: dt.tzinfo = yield from self.decide()
-        return converter.with_days(zone).all_to_wire(records, names, first_row, clear=clear)
+        return converter.with_days(zone).convert_all_to_wire(records, names, first_row, clear=clear)
 
 
 def convert_records(
@@ -109,10 +109,10 @@ def convert_records(
         InvalidRequestError: Some values do not fit.
         PermissionDeniedError: There are days, and the app may not read the base's time zone.
     """
-    names = names_of(records)
-    converter = yield from converter_for(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
+    names = collect_names(records)
+    converter = yield from make_converter(app_token, table_id, zone, names=names, empty_as_none=empty_as_none)
     begins = days or DayZone(app_token, MAX_AGE)
     wire, bad = yield from begins.to_wire(converter, records, names, first_row, clear=clear)
     if bad:
-        raise misfits(bad)
+        raise make_misfits_error(bad)
     return wire

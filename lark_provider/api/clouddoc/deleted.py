@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lark_provider.api.clouddoc.records import RECORDS
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import LarkError, NotFoundError, OutcomeUnknownError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 MAX_LOOKED_UP = 100
 _RECORD_NOT_FOUND = 1254043
@@ -43,18 +43,18 @@ def delete_and_check(
         if not (isinstance(missing, NotFoundError) and missing.code == _RECORD_NOT_FOUND):
             raise
         try:
-            gone = yield from _all_gone(app_token, table_id, record_ids)
+            gone = yield from _is_all_deleted(app_token, table_id, record_ids)
         except LarkError as failure:
             raise unknown from failure
         if not gone:
             raise missing from None
 
 
-def _all_gone(app_token: str, table_id: str, record_ids: Sequence[str]) -> Procedure[bool]:
-    url = path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
+def _is_all_deleted(app_token: str, table_id: str, record_ids: Sequence[str]) -> Procedure[bool]:
+    url = fill_path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
     for start in range(0, len(record_ids), MAX_LOOKED_UP):
         batch = list(record_ids[start : start + MAX_LOOKED_UP])
-        call: Call[Any] = request("POST", url, json={"record_ids": batch}, safe=True)
+        call: Call[Any] = make_request("POST", url, json={"record_ids": batch}, safe=True)
         absent = (yield from perform(call)).data.get("absent_record_ids") or ()
         if not set(batch) <= set(absent):
             return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lark_provider.api.clouddoc.kept_lease import KeptLease
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, early
+from lark_provider.api.clouddoc.loads.leasing import PERIODS, compute_wait
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
@@ -135,7 +135,7 @@ class DocumentLease(KeptLease):
             lease = yield from self.renew(strict=strict)
             if lease is None:
                 return (yield from perform(call))
-            if before is not None and (pause := early(before, lease, self.claimant.seconds)):
+            if before is not None and (pause := compute_wait(before, lease, self.claimant.seconds)):
                 yield Sleep(pause)
                 lease = (yield from self.renew(strict=strict)) or lease
             before = None
@@ -154,7 +154,7 @@ class DocumentLease(KeptLease):
         return (yield from self.renew(strict=False))
 
 
-def document_lease(
+def make_document_lease(
     document: str,
     what: str,
     seconds: float,

@@ -43,10 +43,35 @@ from lark_provider.api.clouddoc.reading import read
 from lark_provider.protocol.errors import InvalidRequestError
 
 __all__ = [
-    "ATTACHMENT", "AUTO_NUMBER", "BUTTON", "CHECKBOX", "CREATED_BY", "CREATED_TIME", "DATE", "DUPLEX_LINK",
-    "FORMULA", "GROUP", "LINK", "LOCATION", "LOOKUP", "MODIFIED_BY", "MODIFIED_TIME", "MULTI_SELECT",
-    "NUMBER", "PERSON", "PHONE", "SINGLE_SELECT", "STAGE", "TEXT", "URL", "BadValue", "Converter", "Field",
-    "names_of", "zone_named", "zone_of",
+    "ATTACHMENT",
+    "AUTO_NUMBER",
+    "BUTTON",
+    "CHECKBOX",
+    "CREATED_BY",
+    "CREATED_TIME",
+    "DATE",
+    "DUPLEX_LINK",
+    "FORMULA",
+    "GROUP",
+    "LINK",
+    "LOCATION",
+    "LOOKUP",
+    "MODIFIED_BY",
+    "MODIFIED_TIME",
+    "MULTI_SELECT",
+    "NUMBER",
+    "PERSON",
+    "PHONE",
+    "SINGLE_SELECT",
+    "STAGE",
+    "TEXT",
+    "URL",
+    "BadValue",
+    "Converter",
+    "Field",
+    "collect_names",
+    "find_zone",
+    "read_zone",
 ]  # fmt: skip
 
 
@@ -73,7 +98,7 @@ class BadValue:
         return f"row {self.row}, field {self.field!r}: {self.reason}"
 
 
-def zone_of(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
+def find_zone(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
     """Find a time zone.
 
     Args:
@@ -92,7 +117,7 @@ def zone_of(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
         ) from None
 
 
-def zone_named(name: object) -> ZoneInfo | None:
+def read_zone(name: object) -> ZoneInfo | None:
     """Return the time zone that Lark names for a base; None if it names none, or one unknown to this machine.
 
     Args:
@@ -104,7 +129,7 @@ def zone_named(name: object) -> ZoneInfo | None:
         return None
 
 
-def names_of(records: Iterable[Any]) -> set[Any]:
+def collect_names(records: Iterable[Any]) -> set[Any]:
     """Return the field names that records use."""
     names: set[Any] = set()
     return names.union(*(record for record in records if isinstance(record, _MAPPINGS)))
@@ -165,10 +190,10 @@ class Converter:
         Returns:
             The record as Lark takes it, and the values that do not fit, which are not in it.
         """
-        (wire,), bad = self.all_to_wire([record], names_of([record]), row, clear=clear)
+        (wire,), bad = self.convert_all_to_wire([record], collect_names([record]), row, clear=clear)
         return wire, bad
 
-    def all_to_wire(
+    def convert_all_to_wire(
         self,
         records: Sequence[Mapping[str, Any]],
         names: Collection[Any],
@@ -199,18 +224,18 @@ class Converter:
             own = {name: name for name in self.types}
             wire = [{own.get(name, name): value for name, value in record.items()} for record in wire]
         for name in sorted(set(names) - self.types.keys(), key=str):
-            reason = self._unknown(str(name))
+            reason = self._suggest_field(str(name))
             for row, record in enumerate(wire, first_row):
                 if name in record:
                     del record[name]
                     bad.append(BadValue(row, str(name), reason))
         for name in self.types:
             if name in names:
-                bad += self._column(name, wire, first_row, clear=clear)
+                bad += self._convert_column(name, wire, first_row, clear=clear)
         bad.sort(key=attrgetter("row"))
         return wire, bad
 
-    def _column(
+    def _convert_column(
         self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool
     ) -> list[BadValue]:
         """Convert one field of all records as a column, if all values have one type; else cell by cell."""
@@ -227,7 +252,7 @@ class Converter:
         whole = _COLUMNS.get((self.types[name], kinds.pop())) if len(kinds) == 1 else None
         written = whole(filled) if whole else None
         if written is None:
-            return self._cells(name, wire, first_row, clear=clear)
+            return self._convert_cells(name, wire, first_row, clear=clear)
         if written is not filled:
             filled_in = [record for record in holders if record[name] is not None] if missing else holders
             for record, value in zip(filled_in, written, strict=True):
@@ -238,15 +263,17 @@ class Converter:
                     del record[name]
         return []
 
-    def _cells(self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool) -> list[BadValue]:
+    def _convert_cells(
+        self, name: str, wire: list[dict[str, Any]], first_row: int, *, clear: bool
+    ) -> list[BadValue]:
         """Convert one field of all records, cell by cell, in place."""
         bad: list[BadValue] = []
-        write = self._writer(self.types[name])
+        write = self._choose_writer(self.types[name])
         for row, record in enumerate(wire, first_row):
             if name not in record:
                 continue
             value = record[name]
-            plain = value if type(value) in _BUILTIN else cells.plain(value)
+            plain = value if type(value) in _BUILTIN else cells.convert_to_python(value)
             empty = self.types[name] != TEXT and isinstance(plain, str) and not plain
             if empty and self._empty_as_none:
                 plain = None
@@ -278,52 +305,52 @@ class Converter:
         """
         return {name: read(self.types.get(name), value, self._zone) for name, value in fields.items()}
 
-    def unknown(self, names: Iterable[str]) -> dict[str, str]:
+    def describe_unknown(self, names: Iterable[str]) -> dict[str, str]:
         """Return the names that are not fields of the table, each with a suggestion.
 
         Args:
             names: Field names.
         """
-        return {name: self._unknown(name) for name in names if name not in self.types}
+        return {name: self._suggest_field(name) for name in names if name not in self.types}
 
-    def _unknown(self, name: str) -> str:
+    def _suggest_field(self, name: str) -> str:
         folded = {known.casefold().strip(): known for known in self.types}
         close = [folded[match] for match in difflib.get_close_matches(name.casefold().strip(), folded, n=1)]
         hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(map(repr, self.types))}"
         return f"the table has no such field; {hint}"
 
-    def _writer(self, field_type: int) -> Callable[[Any], Any]:
+    def _choose_writer(self, field_type: int) -> Callable[[Any], Any]:
         if field_type == DATE:
-            return functools.partial(cells.date, zone=self._zone, days=self.days)
-        return _WRITERS.get(field_type, cells.unknown)
+            return functools.partial(cells.encode_date, zone=self._zone, days=self.days)
+        return _WRITERS.get(field_type, cells.encode_unknown)
 
 
 _NONE = type(None)
 _MAPPINGS = (dict, Mapping)  # isinstance(…, Mapping) alone is slow for a dict
 _BUILTIN = frozenset({str, int, bool, list, tuple, dict, dt.datetime, dt.date})
 _WRITERS: dict[int, Callable[[Any], Any]] = {
-    TEXT: cells.text,
-    NUMBER: cells.number,
-    SINGLE_SELECT: cells.option,
-    MULTI_SELECT: cells.options,
-    CHECKBOX: cells.checkbox,
-    PERSON: cells.objects("id", "person by id (ou_…)", cells.MAX_PEOPLE),
-    PHONE: cells.phone,
-    URL: cells.url,
-    ATTACHMENT: cells.objects("file_token", "uploaded file by file_token", cells.MAX_ATTACHMENTS),
+    TEXT: cells.encode_text,
+    NUMBER: cells.encode_number,
+    SINGLE_SELECT: cells.encode_option,
+    MULTI_SELECT: cells.encode_options,
+    CHECKBOX: cells.encode_checkbox,
+    PERSON: cells.make_object_encoder("id", "person by id (ou_…)", cells.MAX_PEOPLE),
+    PHONE: cells.encode_phone,
+    URL: cells.encode_url,
+    ATTACHMENT: cells.make_object_encoder("file_token", "uploaded file by file_token", cells.MAX_ATTACHMENTS),
     LINK: cells.record_ids,
     DUPLEX_LINK: cells.record_ids,
-    LOCATION: cells.location,
-    GROUP: cells.objects("id", "group by chat id (oc_…)", cells.MAX_GROUPS),
+    LOCATION: cells.encode_location,
+    GROUP: cells.make_object_encoder("id", "group by chat id (oc_…)", cells.MAX_GROUPS),
     **dict.fromkeys(READ_ONLY, cells.refuse_computed),
 }
 _COLUMNS: dict[tuple[int, type], Callable[[list[Any]], list[Any] | None]] = {
-    (TEXT, str): columns.texts,
-    (NUMBER, int): columns.numbers,
-    (NUMBER, float): columns.floats,
-    (SINGLE_SELECT, str): columns.options,
-    (MULTI_SELECT, list): columns.option_lists,
-    (CHECKBOX, bool): columns.booleans,
-    (DATE, dt.datetime): columns.moments,
-    (DATE, int): columns.milliseconds,
+    (TEXT, str): columns.accept_texts,
+    (NUMBER, int): columns.accept_numbers,
+    (NUMBER, float): columns.accept_floats,
+    (SINGLE_SELECT, str): columns.accept_options,
+    (MULTI_SELECT, list): columns.accept_option_lists,
+    (CHECKBOX, bool): columns.accept_booleans,
+    (DATE, dt.datetime): columns.convert_moments,
+    (DATE, int): columns.accept_milliseconds,
 }

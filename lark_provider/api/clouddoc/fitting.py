@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from lark_provider.api.clouddoc import rejects
-from lark_provider.api.clouddoc.fields import Converter, names_of
+from lark_provider.api.clouddoc.fields import Converter, collect_names
 from lark_provider.api.clouddoc.rejects import Reject
 
 Row: TypeAlias = Mapping[str, Any]
@@ -49,7 +49,7 @@ class Fitting:
             rejects.check_within(self.only, len(source))
         return self._filter_async(source) if isinstance(source, AsyncIterable) else self._filter(source)
 
-    def row_of(self, position: int) -> int:
+    def get_source_row(self, position: int) -> int:
         """Return the number in the source of a row that was passed on.
 
         Args:
@@ -72,8 +72,8 @@ class Fitting:
             InvalidRequestError: They are too many.
         """
         self.rejected += new_rejects
-        if rejects.row_count(self.rejected) > self.max_rejects:
-            raise rejects.too_many(self.rejected, self.max_rejects)
+        if rejects.count_rows(self.rejected) > self.max_rejects:
+            raise rejects.make_too_many_error(self.rejected, self.max_rejects)
 
     def _filter(self, source: Iterable[Row]) -> Iterator[Row]:
         rows, number = iter(source), 1
@@ -107,7 +107,7 @@ class Fitting:
         if self.converter is None or not numbered:
             return [row for _, row in numbered]
         kept = [row for _, row in numbered]
-        _, bad = self.converter.all_to_wire(kept, names_of(kept))
+        _, bad = self.converter.convert_all_to_wire(kept, collect_names(kept))
         new_rejects = [Reject(numbered[misfit.row - 1][0], misfit.field, misfit.reason) for misfit in bad]
         rejected = {reject.row for reject in new_rejects}
         self._left_out += sorted(rejected)

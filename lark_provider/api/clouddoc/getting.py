@@ -6,16 +6,16 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from lark_provider.api.clouddoc.conversion import converter_for
-from lark_provider.api.clouddoc.fields import names_of
+from lark_provider.api.clouddoc.conversion import make_converter
+from lark_provider.api.clouddoc.fields import collect_names
 from lark_provider.api.clouddoc.records import RECORDS, Record
 from lark_provider.api.contact import UserIdType
-from lark_provider.api.links import table
+from lark_provider.api.links import find_table
 from lark_provider.protocol.arguments import check_texts
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 MAX_GET = 100
 
@@ -56,7 +56,7 @@ def locate(app_token: str, table_id: str | None = None) -> Procedure[TablePlace]
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    return TablePlace(*(yield from table(app_token, table_id)))
+    return TablePlace(*(yield from find_table(app_token, table_id)))
 
 
 def get_records(
@@ -95,8 +95,8 @@ def get_records(
     if "" in ids:
         raise InvalidRequestError("record_ids must be a list of record ids, got ''. Next: leave it out.")
     wanted = list(dict.fromkeys(ids))
-    app_token, table_id = yield from table(app_token, table_id)
-    url = path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
+    url = fill_path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
     records: list[Record] = []
     absent: list[str] = []
     forbidden: list[str] = []
@@ -106,14 +106,14 @@ def get_records(
             "user_id_type": user_id_type,
             "automatic_fields": automatic_fields,
         }
-        call: Call[Any] = request("POST", url, json=body, safe=True)
+        call: Call[Any] = make_request("POST", url, json=body, safe=True)
         data = (yield from perform(call)).data
         records += data.get("records") or ()
         absent += data.get("absent_record_ids") or ()
         forbidden += data.get("forbidden_record_ids") or ()
     if convert and records:
-        names = names_of(record["fields"] for record in records)
-        converter = yield from converter_for(app_token, table_id, zone, names)
+        names = collect_names(record["fields"] for record in records)
+        converter = yield from make_converter(app_token, table_id, zone, names)
         records = [{**record, "fields": converter.from_wire(record["fields"])} for record in records]
     positions = {record_id: position for position, record_id in enumerate(wanted)}
     records.sort(key=lambda record: positions.get(record["record_id"], len(positions)))

@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 from lark_provider.api.clouddoc import rejects, sources, unrecorded, validating
 from lark_provider.api.clouddoc.chunking import Source
-from lark_provider.api.clouddoc.conversion import check, converter_for
+from lark_provider.api.clouddoc.conversion import check, make_converter
 from lark_provider.api.clouddoc.days import DayZone
 from lark_provider.api.clouddoc.fields import Converter
 from lark_provider.api.clouddoc.fitting import Fitting
-from lark_provider.api.clouddoc.loads.days import recorded_days
+from lark_provider.api.clouddoc.loads.days import read_recorded_days
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, LoadOptions
 from lark_provider.api.clouddoc.loads.procedure import load
@@ -23,9 +23,9 @@ from lark_provider.api.clouddoc.rejects import OnBadRow
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.api.clouddoc.validating import Validate
 from lark_provider.api.contact import UserIdType
-from lark_provider.api.links import table
+from lark_provider.api.links import find_table
 from lark_provider.protocol.effects import NewKey, Stream
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.spool import open_spool
@@ -121,9 +121,9 @@ def bulk_insert(
     """
     sources.within(chunk_size, MAX_CHUNK)
     if on_bad_row not in get_args(OnBadRow):
-        raise unknown_choice("on_bad_row", on_bad_row, get_args(OnBadRow))
+        raise make_unknown_choice_error("on_bad_row", on_bad_row, get_args(OnBadRow))
     if validate not in get_args(Validate):
-        raise unknown_choice("validate", validate, get_args(Validate))
+        raise make_unknown_choice_error("validate", validate, get_args(Validate))
     if validate == "all" and not convert:
         raise InvalidRequestError(
             "validate='all' checks values by their fields' types, which convert=False turns off. Next: leave "
@@ -146,11 +146,11 @@ def bulk_insert(
     )
     options.check()
     rejects.check_limit(max_rejects)
-    app_token, table_id = yield from table(app_token, table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
     fitting = Fitting(None, max_rejects, rejects.check_rows(retry_rows))
     converter: Converter | None = None
     if convert and (on_bad_row == "skip" or validate == "all"):
-        converter = yield from converter_for(
+        converter = yield from make_converter(
             app_token, table_id, zone, empty_as_none=empty_as_none, fresh=True
         )
         fitting.converter = converter if on_bad_row == "skip" else None
@@ -171,7 +171,7 @@ def bulk_insert(
     stream = Stream(records)
     try:
         if zone is None and idempotency_key is not None:
-            days.known = yield from recorded_days(app_token, table_id, key, restart)
+            days.known = yield from read_recorded_days(app_token, table_id, key, restart)
         yield from validating.spool_source(stream, converter, options, days, spool)
         # They are converted by now.
         options = replace(options, convert=False)

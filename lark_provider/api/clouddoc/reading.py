@@ -31,26 +31,26 @@ def read(field_type: object, value: Any, zone: dt.tzinfo | None) -> Any:
         what a field of its result's type holds; anything else as Lark sent it.
     """
     if field_type in _TEXTS:
-        return _text(value)
+        return _join_text(value)
     if field_type in _MOMENTS and isinstance(value, int | float):
-        return _moment(value, zone)
+        return _read_moment(value, zone)
     if field_type in types.LINKS and isinstance(value, Mapping):
         return list(value.get("link_record_ids") or ())
     if field_type == types.LOOKUP:
-        return _lookup(*_type_and_values(value), zone)
+        return _read_lookup(*_get_type_and_values(value), zone)
     if field_type == types.FORMULA:
-        return _formula(*_type_and_values(value), zone)
+        return _read_formula(*_get_type_and_values(value), zone)
     return value
 
 
-def _type_and_values(value: Any) -> tuple[object, Any]:
+def _get_type_and_values(value: Any) -> tuple[object, Any]:
     """Return the type and the values of a formula or lookup."""
     if isinstance(value, Mapping) and "value" in value:
         return value.get("type"), value["value"]
     return None, value
 
 
-def _lookup(inner: object, raw: Any, zone: dt.tzinfo | None) -> list[Any]:
+def _read_lookup(inner: object, raw: Any, zone: dt.tzinfo | None) -> list[Any]:
     """Return one value for each record found; record ids of links are one list."""
     values: list[Any] = []
     for item in raw if isinstance(raw, list) else [] if raw is None else [raw]:
@@ -62,27 +62,29 @@ def _lookup(inner: object, raw: Any, zone: dt.tzinfo | None) -> list[Any]:
     return values
 
 
-def _formula(inner: object, raw: Any, zone: dt.tzinfo | None) -> Any:
+def _read_formula(inner: object, raw: Any, zone: dt.tzinfo | None) -> Any:
     """Return the one result; a list if Lark sends several, since none may be dropped."""
     if not isinstance(raw, list):
         return read(inner, raw, zone)
     if inner == types.TEXT and raw and all(isinstance(part, Mapping) for part in raw):
-        return _text(raw)  # the parts of one text, such as a mention between words
-    values = _lookup(inner, raw, zone)
+        return _join_text(raw)  # the parts of one text, such as a mention between words
+    values = _read_lookup(inner, raw, zone)
     if inner in types.SEVERAL:
         return values
     return values if len(values) > 1 else next(iter(values), None)
 
 
-def _text(value: Any) -> Any:
+def _join_text(value: Any) -> Any:
     """Join the parts of a text; one part alone is a text, too."""
     if isinstance(value, list):
         # Nearly all texts have one part, and there may be millions of cells.
-        return str(_text(value[0])) if len(value) == 1 else "".join(str(_text(part)) for part in value)
+        return (
+            str(_join_text(value[0])) if len(value) == 1 else "".join(str(_join_text(part)) for part in value)
+        )
     return str(value.get("text", "")) if isinstance(value, _MAPPINGS) else value
 
 
-def _moment(value: float, zone: dt.tzinfo | None) -> dt.datetime | float:
+def _read_moment(value: float, zone: dt.tzinfo | None) -> dt.datetime | float:
     try:
         return (EPOCH + dt.timedelta(milliseconds=value)).astimezone(zone or dt.UTC)
     except OverflowError:

@@ -42,7 +42,7 @@ class RecordChange:
     before: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     after: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
-    def changed_ids(self) -> set[str]:
+    def get_changed_ids(self) -> set[str]:
         """Return the ids of the fields whose values differ; Lark may list others as well."""
         before, after = _by_field(self.before), _by_field(self.after)
         return {
@@ -72,7 +72,7 @@ class RecordsChanged:
     operator: str
     changes: tuple[RecordChange, ...]
 
-    def key(self, event_id: str) -> str:
+    def compute_key(self, event_id: str) -> str:
         """Return what two deliveries of the same write have in common, also under two event ids.
 
         Args:
@@ -95,14 +95,14 @@ def parse_change(event: Mapping[str, Any]) -> RecordsChanged | None:
     actions = event.get("action_list")
     if not (isinstance(app_token, str) and isinstance(table_id, str) and isinstance(actions, list)):
         return None
-    revision = _whole(event.get("revision"))
+    revision = _parse_whole(event.get("revision"))
     operator = event.get("operator_id")
     open_id = operator.get("open_id") if isinstance(operator, Mapping) else None
     return RecordsChanged(
         app_token,
         table_id,
         revision,
-        _whole(event.get("update_time")) or 0,
+        _parse_whole(event.get("update_time")) or 0,
         open_id if isinstance(open_id, str) else "",
         tuple(change for change in map(_change, actions) if change is not None),
     )
@@ -130,7 +130,7 @@ def _by_field(values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {value["field_id"]: value.get("field_value") for value in values}
 
 
-def _whole(value: Any) -> int | None:
+def _parse_whole(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     try:
@@ -150,9 +150,9 @@ class EventValues:
         known = list(fields)
         self.names = {known_field.get("field_id", ""): known_field["field_name"] for known_field in known}
         self._types = {known_field.get("field_id", ""): known_field["type"] for known_field in known}
-        self._options = {known_field.get("field_id", ""): _options(known_field) for known_field in known}
+        self._options = {known_field.get("field_id", ""): _read_options(known_field) for known_field in known}
 
-    def unknown(self, change: RecordsChanged) -> bool:
+    def has_unknown(self, change: RecordsChanged) -> bool:
         """Return whether an event has fields, or options, that are newer than the fields known here.
 
         Args:
@@ -185,11 +185,11 @@ class EventValues:
             form stays the text that Lark sent.
         """
         return {
-            self.names.get(value["field_id"], value["field_id"]): self._value(value["field_id"], value)
+            self.names.get(value["field_id"], value["field_id"]): self._decode_value(value["field_id"], value)
             for value in values
         }
 
-    def _value(self, field_id: str, item: Mapping[str, Any]) -> Any:
+    def _decode_value(self, field_id: str, item: Mapping[str, Any]) -> Any:
         raw = item.get("field_value")
         if raw is None or raw == "":
             return None
@@ -203,13 +203,13 @@ class EventValues:
         except orjson.JSONDecodeError:
             return raw
         if kind == types.TEXT:
-            return _text(parsed, raw)
+            return _join_text(parsed, raw)
         if kind == types.MULTI_SELECT and isinstance(parsed, list):
             return [options.get(option, option) if isinstance(option, str) else option for option in parsed]
         if kind in _MOMENTS:
-            return _moment(parsed)
+            return _format_moment(parsed)
         if kind in _PEOPLE:
-            return _people(item, parsed)
+            return _read_people(item, parsed)
         if kind == types.URL and isinstance(parsed, list) and parsed and isinstance(parsed[0], Mapping):
             return {name: parsed[0][name] for name in ("text", "link") if name in parsed[0]}
         if kind == types.AUTO_NUMBER and isinstance(parsed, list) and parsed:
@@ -220,20 +220,20 @@ class EventValues:
         return parsed
 
 
-def _options(known: Field) -> dict[str, str]:
+def _read_options(known: Field) -> dict[str, str]:
     listed = (known.get("property") or {}).get("options") or ()
     return {
         str(option.get("id")): str(option.get("name")) for option in listed if isinstance(option, Mapping)
     }
 
 
-def _text(parsed: Any, raw: str) -> str:
+def _join_text(parsed: Any, raw: str) -> str:
     if not isinstance(parsed, list) or not all(isinstance(part, Mapping) for part in parsed):
         return raw
     return "".join(str(part.get("text", "")) for part in parsed)
 
 
-def _moment(parsed: Any) -> Any:
+def _format_moment(parsed: Any) -> Any:
     if isinstance(parsed, bool) or not isinstance(parsed, int | float):
         return parsed
     try:
@@ -242,7 +242,7 @@ def _moment(parsed: Any) -> Any:
         return parsed
 
 
-def _people(item: Mapping[str, Any], parsed: Any) -> Any:
+def _read_people(item: Mapping[str, Any], parsed: Any) -> Any:
     """Return people with ids that other endpoints take; those in the value itself are internal numbers."""
     identity = item.get("field_identity_value")
     users = identity.get("users") if isinstance(identity, Mapping) else None

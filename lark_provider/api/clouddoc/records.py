@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any, Required, TypedDict, TypeVar
 
 from lark_provider.api.clouddoc import searches
-from lark_provider.api.clouddoc.conversion import MAX_AGE, converter_for
+from lark_provider.api.clouddoc.conversion import MAX_AGE, make_converter
 from lark_provider.api.clouddoc.days import DayZone, convert_records
-from lark_provider.api.clouddoc.fields import names_of, zone_of
+from lark_provider.api.clouddoc.fields import collect_names, find_zone
 from lark_provider.api.clouddoc.searches import SearchFilter
 from lark_provider.api.contact import UserIdType
-from lark_provider.api.links import table
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.api.links import find_table
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 T = TypeVar("T")
 RECORDS = "/bitable/v1/apps/{app_token}/tables/{table_id}/records"
@@ -84,13 +84,15 @@ def create_record(
         ConflictError: The key was used before, for other data.
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
     """
-    app_token, table_id = yield from table(app_token, table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
     conversion = convert_records(app_token, table_id, zone, [fields], empty_as_none=empty_as_none)
     wire = (yield from conversion)[0] if convert else _check_unconverted(fields)
-    token = None if idempotency_key is None else client_token(idempotency_key, app_token, table_id, "record")
-    call: Call[RecordAnswer] = request(
+    token = (
+        None if idempotency_key is None else make_client_token(idempotency_key, app_token, table_id, "record")
+    )
+    call: Call[RecordAnswer] = make_request(
         "POST",
-        path(RECORDS, app_token=app_token, table_id=table_id),
+        fill_path(RECORDS, app_token=app_token, table_id=table_id),
         params={"user_id_type": user_id_type, "client_token": token},
         json={"fields": wire},
         idempotent=token is not None,
@@ -134,12 +136,12 @@ def update_record(
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost.
     """
-    app_token, table_id = yield from table(app_token, table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
     conversion = convert_records(app_token, table_id, zone, [fields], clear=True, empty_as_none=empty_as_none)
     wire = (yield from conversion)[0] if convert else _check_unconverted(fields)
-    call: Call[RecordAnswer] = request(
+    call: Call[RecordAnswer] = make_request(
         "PUT",
-        path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
+        fill_path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id),
         params={"user_id_type": user_id_type},
         json={"fields": wire},
         idempotent=True,  # a repeat writes the same values
@@ -174,9 +176,9 @@ def delete_record(
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: The answer is lost, also that of the retries.
     """
-    app_token, table_id = yield from table(app_token, table_id)
-    url = path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id)
-    call: Call[DeletedAnswer] = request("DELETE", url)
+    app_token, table_id = yield from find_table(app_token, table_id)
+    url = fill_path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id)
+    call: Call[DeletedAnswer] = make_request("DELETE", url)
     answer = yield from perform(call)
     return answer if answer.data else replace(answer, data={"deleted": True, "record_id": record_id})
 
@@ -232,27 +234,27 @@ def search_records(
             f"100, or leave it out for {MAX_PAGE}.",
             code=1254011,
         )
-    tz = zone_of(zone)
-    body, names = searches.body(filter, sort, field_names, tz)
+    tz = find_zone(zone)
+    body, names = searches.make_body(filter, sort, field_names, tz)
     body["automatic_fields"] = automatic_fields
     if view_id:
         body["view_id"] = view_id
     # Copied, as it is converted once more when the base's zone is known.
     dated = [*filter] if filter and tz is None and searches.has_day(filter) else None
 
-    def page(token: str | None) -> Procedure[Page[Record]]:
+    def read_page(token: str | None) -> Procedure[Page[Record]]:
         nonlocal dated
-        base, resolved_id = yield from table(app_token, table_id)
+        base, resolved_id = yield from find_table(app_token, table_id)
         if dated is not None:
             days = yield from DayZone(base, MAX_AGE).decide()
-            body.update(searches.body(dated, sort, field_names, tz, days)[0])
+            body.update(searches.make_body(dated, sort, field_names, tz, days)[0])
             dated = None
-        converter = (yield from converter_for(base, resolved_id, tz, names)) if convert else None
+        converter = (yield from make_converter(base, resolved_id, tz, names)) if convert else None
         if converter is not None:
             searches.check_names(names, converter)
-        call: Call[Any] = request(
+        call: Call[Any] = make_request(
             "POST",
-            path(RECORDS + "/search", app_token=base, table_id=resolved_id),
+            fill_path(RECORDS + "/search", app_token=base, table_id=resolved_id),
             params={"user_id_type": user_id_type, "page_size": str(page_size), "page_token": token},
             json=body,
             safe=True,
@@ -260,15 +262,15 @@ def search_records(
         answered: Page[Record] = Page.of((yield from perform(call)).data)
         if converter is None:
             return answered
-        read = names_of(item["fields"] for item in answered.items)
-        if converter.unknown(read):  # fields that are newer than the cached list
-            converter = yield from converter_for(base, resolved_id, tz, read)
+        read = collect_names(item["fields"] for item in answered.items)
+        if converter.describe_unknown(read):  # fields that are newer than the cached list
+            converter = yield from make_converter(base, resolved_id, tz, read)
         items: list[Record] = [
             {**item, "fields": converter.from_wire(item["fields"])} for item in answered.items
         ]
         return Page(items, answered.next_token)
 
-    return Listing(page)
+    return Listing(read_page)
 
 
 def _check_unconverted(fields: object) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Reject:
         return f"row {self.row}{f', field {self.field!r}' if self.field else ''}: {self.reason}"
 
 
-def reject_of(row: int, key: str, error: LarkAPIError) -> Reject:
+def make_reject(row: int, key: str, error: LarkAPIError) -> Reject:
     """Return the reject for a row that Lark has refused.
 
     Args:
@@ -83,7 +83,7 @@ def read(row: int, key: str, text: str | None) -> Reject | None:
     return Reject(row, str(field), str(reason), key, int(code))
 
 
-def row_count(rejects: Iterable[Reject]) -> int:
+def count_rows(rejects: Iterable[Reject]) -> int:
     """Return how many rows are rejected; one may be listed for each of its cells.
 
     Args:
@@ -110,7 +110,7 @@ def to_csv(rejects: Iterable[Reject]) -> str:
     return file.getvalue()
 
 
-def rows_of(text: str) -> frozenset[int]:
+def parse_row_numbers(text: str) -> frozenset[int]:
     """Return the numbers of the rows that a CSV file of rejects names.
 
     Args:
@@ -192,7 +192,7 @@ def check_limit(max_rejects: object) -> None:
         )
 
 
-def failure(rejects: list[Reject], total: int) -> InvalidRequestError:
+def make_rejects_error(rejects: list[Reject], total: int) -> InvalidRequestError:
     """Return the error that names rejects.
 
     Args:
@@ -212,7 +212,7 @@ def failure(rejects: list[Reject], total: int) -> InvalidRequestError:
     )
 
 
-def too_many(rejects: list[Reject], max_rejects: int) -> InvalidRequestError:
+def make_too_many_error(rejects: list[Reject], max_rejects: int) -> InvalidRequestError:
     """Return the error for more rejects than are allowed.
 
     Args:

@@ -32,7 +32,7 @@ class BulkResult:
     rejects: list[Reject] = field(default_factory=list, repr=False)
 
 
-def progress_error(
+def make_progress_error(
     error: Exception,
     result: BulkResult,
     advice: str = "fix the source and write the rest",

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.cells import milliseconds
+from lark_provider.api.clouddoc.cells import to_milliseconds
 from lark_provider.api.clouddoc.fields import Converter
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 SearchCondition: TypeAlias = tuple[str, str, object]
 SearchFilter: TypeAlias = Mapping[str, Any] | Sequence[SearchCondition]
@@ -24,7 +24,7 @@ _PARTS = 3
 MAX_CONDITIONS, MAX_VALUES, MAX_SORTS, MAX_NAMES = 50, 10, 100, 200
 
 
-def body(
+def make_body(
     conditions: SearchFilter | None,
     sort: Sequence[str],
     field_names: Sequence[str],
@@ -52,17 +52,17 @@ def body(
         payload |= {"filter": conditions} if conditions else {}
     elif conditions:
         checked = _check_list(conditions, "filter", MAX_CONDITIONS)
-        converted = [_condition(condition, zone or dt.UTC, zone or days) for condition in checked]
+        converted = [_encode_condition(condition, zone or dt.UTC, zone or days) for condition in checked]
         payload["filter"] = {"conjunction": "and", "conditions": converted}
         names += (condition["field_name"] for condition in converted)
     if sort:
-        order = _texts(sort, "sort", MAX_SORTS)
+        order = _check_texts(sort, "sort", MAX_SORTS)
         payload["sort"] = [
             {"field_name": name.removeprefix("-"), "desc": name.startswith("-")} for name in order
         ]
         names += (sort_field["field_name"] for sort_field in payload["sort"])
     if field_names:
-        payload["field_names"] = _texts(field_names, "field_names", MAX_NAMES)
+        payload["field_names"] = _check_texts(field_names, "field_names", MAX_NAMES)
         names += payload["field_names"]
     return payload, names
 
@@ -71,7 +71,7 @@ def has_day(conditions: SearchFilter | None) -> bool:
     """Return whether one of the conditions is about a day, which begins in some time zone.
 
     Args:
-        conditions: As for `body`, which has checked them.
+        conditions: As for `make_body`, which has checked them.
     """
     if conditions is None or isinstance(conditions, Mapping):
         return False
@@ -88,7 +88,7 @@ def check_names(names: Collection[str], converter: Converter) -> None:
     Raises:
         InvalidRequestError: There are some.
     """
-    if unknown := converter.unknown(names):
+    if unknown := converter.describe_unknown(names):
         said = "; ".join(f"{name!r}: {why}" for name, why in unknown.items())
         raise InvalidRequestError(
             f"The search must name fields of the table; {said}. Next: write each name exactly as the "
@@ -96,7 +96,7 @@ def check_names(names: Collection[str], converter: Converter) -> None:
         )
 
 
-def _condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str, Any]:
+def _encode_condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str, Any]:
     if not (isinstance(condition, tuple | list) and len(condition) == _PARTS):
         raise InvalidRequestError(
             f"filter must be a list of (field, operator, value), got the condition {str(condition)[:80]!r}. "
@@ -109,14 +109,14 @@ def _condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> dict[str,
             "condition as ('Delay', 'isGreater', 30)."
         )
     if not (isinstance(operator, str) and operator in OPERATORS):
-        raise unknown_choice(f"filter's operator on {name!r}", operator, OPERATORS, 1254018)
+        raise make_unknown_choice_error(f"filter's operator on {name!r}", operator, OPERATORS, 1254018)
     if isinstance(value, dt.date) and operator not in _OF_DATES:
         raise InvalidRequestError(
             f"filter must compare {name!r} with a date by {', '.join(_OF_DATES)}, got {operator!r}. Next: "
             "use isGreater with the day before, or isLess with the day after.",
             code=1254018,
         )
-    operand = _operand(value, days if _is_day(value) else zone)
+    operand = _encode_operand(value, days if _is_day(value) else zone)
     if bool(operand) is (operator in _WITHOUT_VALUE):
         wanted = "no value, got one. Next: pass None" if operand else "a value, got none. Next: add the value"
         raise InvalidRequestError(f"filter: {operator} on {name!r} must have {wanted}.", code=1254018)
@@ -133,12 +133,12 @@ def _is_day(value: object) -> bool:
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 
-def _operand(value: object, zone: dt.tzinfo) -> list[str]:
+def _encode_operand(value: object, zone: dt.tzinfo) -> list[str]:
     """Return a value as Lark compares it: a list of texts, for a date its kind and milliseconds."""
     if value is None:
         return []
     if isinstance(value, dt.date):
-        return ["ExactDate", str(milliseconds(value, zone))]
+        return ["ExactDate", str(to_milliseconds(value, zone))]
     if isinstance(value, bool):
         return ["true" if value else "false"]
     return [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
@@ -156,7 +156,7 @@ def _check_list(value: Any, what: str, limit: int) -> list[Any]:
     return list(value)
 
 
-def _texts(value: Any, what: str, limit: int) -> list[str]:
+def _check_texts(value: Any, what: str, limit: int) -> list[str]:
     names = _check_list(value, what, limit)
     if wrong := [name for name in names if not (isinstance(name, str) and name)]:
         raise InvalidRequestError(

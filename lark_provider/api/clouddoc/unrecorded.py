@@ -8,17 +8,17 @@ from typing import Any, TypeAlias
 from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.chunking import Source, in_chunks
-from lark_provider.api.clouddoc.conversion import converter_for
-from lark_provider.api.clouddoc.creating import Create, batch_create, created_ids
+from lark_provider.api.clouddoc.conversion import make_converter
+from lark_provider.api.clouddoc.creating import Create, batch_create, read_created_ids
 from lark_provider.api.clouddoc.days import DayZone, convert_records
-from lark_provider.api.clouddoc.fields import Field, names_of
+from lark_provider.api.clouddoc.fields import Field, collect_names
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.protocol.calls import encode
 from lark_provider.protocol.errors import LarkAPIError
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.operations import Procedure, perform
 
 Numbered: TypeAlias = tuple[int, Mapping[str, Any]]
@@ -53,13 +53,13 @@ def load(
 
     def make_chunk(first: int, rows: Sequence[Mapping[str, Any]]) -> Create:
         # Position and length are part of the token: chunks of another size are other writes.
-        token = client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}")
+        token = make_client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}")
         body = encode({"records": [{"fields": fields} for fields in rows]}, "the records of a chunk")
         return batch_create(app_token, table_id, body, len(rows), token, options.user_id_type)
 
     def send(rows: list[Numbered], ids: list[str]) -> Procedure[None]:
         call = make_chunk(rows[0][0], [fields for _, fields in rows])
-        ids += created_ids((yield from perform(call)), call, len(rows))
+        ids += read_created_ids((yield from perform(call)), call, len(rows))
 
     def write(chunk: list[Mapping[str, Any]], first: int) -> Procedure[list[str]]:
         wire: list[Any] = chunk
@@ -77,13 +77,13 @@ def load(
             call = make_chunk(first, wire)
             del wire  # frees memory: it is in the call's body, and a thousand records come back
             try:
-                return created_ids((yield from perform(call)), call, len(chunk))
+                return read_created_ids((yield from perform(call)), call, len(chunk))
             except LarkAPIError as error:
                 bisecting.append_hint(error, len(chunk))
                 raise
         ids: list[str] = []
-        names = names_of(chunk)
-        converter = yield from converter_for(app_token, table_id, options.zone, names)
+        names = collect_names(chunk)
+        converter = yield from make_converter(app_token, table_id, options.zone, names)
         fields = [
             Field(field_name=name, type=kind, field_id=converter.ids[name])
             for name, kind in converter.types.items()
@@ -93,7 +93,8 @@ def load(
             list(enumerate(wire, first)), lambda rows: send(rows, ids), unchanged, skip=True
         )
         refused.extend(
-            rejects.reject_of(fitting.row_of(position), "", error) for (position, _), error in done.refused
+            rejects.make_reject(fitting.get_source_row(position), "", error)
+            for (position, _), error in done.refused
         )
         return ids
 

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from lark_provider.api.clouddoc.cells import DayWithoutZoneError
-from lark_provider.api.clouddoc.conversion import MAX_BAD_VALUES, misfits
+from lark_provider.api.clouddoc.conversion import MAX_BAD_VALUES, make_misfits_error
 from lark_provider.api.clouddoc.days import DayZone
-from lark_provider.api.clouddoc.fields import BadValue, Converter, names_of
+from lark_provider.api.clouddoc.fields import BadValue, Converter, collect_names
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.protocol.effects import Stream, Take
-from lark_provider.protocol.operations import Procedure, local, take
+from lark_provider.protocol.operations import Procedure, run_local, take
 from lark_provider.protocol.spool import Spool
 
 Validate: TypeAlias = Literal["chunk", "all"]
@@ -41,14 +41,16 @@ def spool_source(
         spool_rows = partial(_spool_rows, spool, options, rows, count + 1)
         misfitting: list[BadValue] | None = None
         with suppress(DayWithoutZoneError):
-            misfitting = yield from local(partial(spool_rows, converter.with_days(days.known)), _WORK_SECONDS)
+            misfitting = yield from run_local(
+                partial(spool_rows, converter.with_days(days.known)), _WORK_SECONDS
+            )
         if misfitting is None:
             zone = yield from days.decide()
-            misfitting = yield from local(partial(spool_rows, converter.with_days(zone)), _WORK_SECONDS)
+            misfitting = yield from run_local(partial(spool_rows, converter.with_days(zone)), _WORK_SECONDS)
         bad += misfitting
         count += len(rows)
     if bad:
-        raise misfits(bad)
+        raise make_misfits_error(bad)
 
 
 def _spool_rows(
@@ -59,10 +61,10 @@ def _spool_rows(
     Raises:
         DayWithoutZoneError: The zone of days is needed; nothing was put into the spool.
     """
-    names = names_of(rows)
-    wire, bad = converter.all_to_wire(rows, names, first_row)
+    names = collect_names(rows)
+    wire, bad = converter.convert_all_to_wire(rows, names, first_row)
     if not bad:
         options.check_marker(names, converter.types)
-        options.keys_of(wire, first_row, converter.types)
+        options.encode_keys(wire, first_row, converter.types)
         spool.add(wire)
     return bad

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.messaging.content import MessageType, serialise
-from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
+from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
 from lark_provider.api.messaging.send import Message
 from lark_provider.protocol.arguments import check_str
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.keys import message_uuid
+from lark_provider.protocol.keys import make_message_uuid
 from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 
 def reply(
@@ -58,19 +58,19 @@ def reply(
         body["reply_in_thread"] = True
     check_policy(on_unknown)
     check_str("message_id", message_id, "the id of the message to answer (om_…)")
-    token = message_uuid(message_id, idempotency_key, uuid)
-    url = path("/im/v1/messages/{message_id}/reply", message_id=message_id)
+    token = make_message_uuid(message_id, idempotency_key, uuid)
+    url = fill_path("/im/v1/messages/{message_id}/reply", message_id=message_id)
 
     def answer(uuid: str | None) -> Call[Message]:
         uuid_field = {} if uuid is None else {"uuid": uuid}
-        return request("POST", url, json=body | uuid_field, idempotent=uuid is not None)
+        return make_request("POST", url, json=body | uuid_field, idempotent=uuid is not None)
 
     def send(uuid: str) -> Procedure[LarkResponse[Message]]:
         return (yield from perform(answer(uuid)))
 
     if idempotency_key is None:
         return answer(token)
-    return once(send, message_id, idempotency_key, msg_type, on_unknown)
+    return send_once(send, message_id, idempotency_key, msg_type, on_unknown)
 
 
 def edit(
@@ -105,9 +105,9 @@ def edit(
             code=230054,
         )
     body = {"msg_type": msg_type, "content": serialise(content, msg_type, mentions)}
-    url = path("/im/v1/messages/{message_id}", message_id=message_id)
+    url = fill_path("/im/v1/messages/{message_id}", message_id=message_id)
     # A repeat writes the same text, so it is safe after a lost answer.
-    return request("PUT", url, json=body, idempotent=True)
+    return make_request("PUT", url, json=body, idempotent=True)
 
 
 def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES) -> Call[dict[str, Any]]:
@@ -130,10 +130,10 @@ def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES)
         ConflictError: It is too old, or recalled.
         TransportError: Lark was not reached.
     """
-    url = path("/im/v1/messages/{message_id}", message_id=message_id)
+    url = fill_path("/im/v1/messages/{message_id}", message_id=message_id)
     content = card_content(card, max_bytes=max_bytes)
     # A card takes 5 updates a second, as a chat takes 5 messages.
-    return request("PATCH", url, json={"content": content}, idempotent=True, receiver=message_id)
+    return make_request("PATCH", url, json={"content": content}, idempotent=True, receiver=message_id)
 
 
 def recall(message_id: str) -> Call[dict[str, Any]]:
@@ -153,4 +153,4 @@ def recall(message_id: str) -> Call[dict[str, Any]]:
         OutcomeUnknownError: The answer is lost, also that of the retries.
         TransportError: Lark was not reached.
     """
-    return request("DELETE", path("/im/v1/messages/{message_id}", message_id=message_id))
+    return make_request("DELETE", fill_path("/im/v1/messages/{message_id}", message_id=message_id))

@@ -9,7 +9,7 @@ import orjson
 
 from lark_provider.api.cards import card_content, mention_ids
 from lark_provider.protocol.calls import encode
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 MAX_TEXT_BYTES = 150 * 1024
 MAX_POST_BYTES = 30 * 1024
@@ -29,7 +29,7 @@ _MEMBERS = {
 }
 
 
-def text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
+def make_text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
     """Build the content object of a text.
 
     Args:
@@ -49,9 +49,9 @@ def text_content(text: object, mentions: Sequence[str] = ()) -> dict[str, str]:
     return {"text": text}
 
 
-def text_json(text: object, mentions: Sequence[str] = ()) -> str:
-    """Build the `content` of a text: a JSON text. Arguments and errors as for `text_content`."""
-    return _within(encode(text_content(text, mentions), "content").decode(), "text")
+def encode_text(text: object, mentions: Sequence[str] = ()) -> str:
+    """Build the `content` of a text: a JSON text. Arguments and errors as for `make_text_content`."""
+    return _within(encode(make_text_content(text, mentions), "content").decode(), "text")
 
 
 def post_content(
@@ -115,22 +115,22 @@ def serialise(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequenc
         InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
     """
     if msg_type not in get_args(MessageType):
-        raise unknown_choice("msg_type", msg_type, get_args(MessageType), 230001)
+        raise make_unknown_choice_error("msg_type", msg_type, get_args(MessageType), 230001)
     if msg_type == "interactive":
         return card_content(content, mentions=mentions)
     if msg_type == "post":
         content = post_content(content, mentions=mentions)
     elif msg_type == "text":
         words = content.get("text") if isinstance(content, Mapping) else content
-        content = {**(content if isinstance(content, Mapping) else {}), **text_content(words, mentions)}
+        content = {**(content if isinstance(content, Mapping) else {}), **make_text_content(words, mentions)}
     elif mentions:
         raise InvalidRequestError(
             f"mentions must not be given with {msg_type}. Next: leave them out.", code=230001
         )
-    return _within(_json_object(content, msg_type), msg_type)
+    return _within(_encode_object(content, msg_type), msg_type)
 
 
-def _json_object(content: object, msg_type: str) -> str:
+def _encode_object(content: object, msg_type: str) -> str:
     """Return a content object as JSON text; return such a text unchanged."""
     parsed = content
     if isinstance(content, str):

@@ -7,17 +7,17 @@ from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.messaging.content import serialise
-from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
-from lark_provider.api.messaging.send import Message, message
-from lark_provider.api.receivers import ReceiverIdType, receiver, resolve
+from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
+from lark_provider.api.messaging.send import Message, make_message
+from lark_provider.api.receivers import ReceiverIdType, make_receiver, resolve
 from lark_provider.protocol.arguments import check_str
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import Loaded, NewKey, Readable, ReadFile
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
-from lark_provider.protocol.keys import message_uuid
-from lark_provider.protocol.multipart import multipart
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.keys import make_message_uuid
+from lark_provider.protocol.multipart import encode_multipart
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 MAX_IMAGE_BYTES = 10 * 1024 * 1024
 MAX_FILE_BYTES = 30 * 1024 * 1024
@@ -94,7 +94,7 @@ def upload_file(
         TransportError: Lark was not reached.
     """
     if file_type is not None and file_type not in get_args(FileType):
-        raise unknown_choice("file_type", file_type, get_args(FileType), 234001)
+        raise make_unknown_choice_error("file_type", file_type, get_args(FileType), 234001)
     if duration is not None and not (type(duration) is int and duration >= 0):
         raise InvalidRequestError(
             f"duration must be an int of 0 or more, got {duration!r}. Next: pass milliseconds.", code=234001
@@ -132,8 +132,8 @@ def send_image(
     Returns:
         The message.
     """
-    named = receiver(receiver_id, receiver_id_type)
-    token = message_uuid(named.id, idempotency_key, uuid)
+    named = make_receiver(receiver_id, receiver_id_type)
+    token = make_message_uuid(named.id, idempotency_key, uuid)
     check_policy(on_unknown)
     to = yield from resolve(named)  # refused before anything is uploaded
 
@@ -143,11 +143,11 @@ def send_image(
         else:
             key = (yield from upload_image(image)).data["image_key"]
         content = serialise({"image_key": key}, "image")
-        return (yield from perform(message(to, "image", content, uuid)))
+        return (yield from perform(make_message(to, "image", content, uuid)))
 
     if idempotency_key is None:
         return (yield from send(token))
-    return (yield from once(send, named.id, idempotency_key, "image", on_unknown))
+    return (yield from send_once(send, named.id, idempotency_key, "image", on_unknown))
 
 
 def send_file(
@@ -187,8 +187,8 @@ def send_file(
             "'media'.",
             code=230055,
         )
-    named = receiver(receiver_id, receiver_id_type)
-    token = message_uuid(named.id, idempotency_key, uuid)
+    named = make_receiver(receiver_id, receiver_id_type)
+    token = make_message_uuid(named.id, idempotency_key, uuid)
     check_policy(on_unknown)
     to = yield from resolve(named)  # refused before anything is uploaded
 
@@ -196,11 +196,11 @@ def send_file(
         # `stream` by default: what is uploaded as sound or video can only be sent as a message to play.
         uploaded = yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")
         content = serialise({"file_key": uploaded.data["file_key"]}, "file")
-        return (yield from perform(message(to, "file", content, uuid)))
+        return (yield from perform(make_message(to, "file", content, uuid)))
 
     if idempotency_key is None:
         return (yield from send(token))
-    return (yield from once(send, named.id, idempotency_key, "file", on_unknown))
+    return (yield from send_once(send, named.id, idempotency_key, "file", on_unknown))
 
 
 def download(
@@ -230,13 +230,15 @@ def download(
         OSError: The file cannot be written.
     """
     if type not in ("image", "file"):
-        raise unknown_choice("type", type, ("image", "file"), 234001)
+        raise make_unknown_choice_error("type", type, ("image", "file"), 234001)
     if not isinstance(target, str | os.PathLike):
         raise InvalidRequestError(
             f"target must be a path, got {target!r}. Next: pass the path of the file to write."
         )
-    url = path("/im/v1/messages/{message_id}/resources/{file_key}", message_id=message_id, file_key=file_key)
-    return request("GET", url, params={"type": type}, save_to=os.fspath(target))
+    url = fill_path(
+        "/im/v1/messages/{message_id}/resources/{file_key}", message_id=message_id, file_key=file_key
+    )
+    return make_request("GET", url, params={"type": type}, save_to=os.fspath(target))
 
 
 def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedure[Loaded]:
@@ -272,7 +274,7 @@ def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedur
 
 def _upload(url: str, part: str, loaded: Loaded, fields: dict[str, str]) -> Procedure[LarkResponse[Any]]:
     boundary: str = yield NewKey()
-    form = multipart(boundary, fields, part, loaded.name, loaded.content)
+    form = encode_multipart(boundary, fields, part, loaded.name, loaded.content)
     # A repeat leaves at worst an unused upload.
-    call: Call[Any] = Call("POST", path(url), form=form, content_type=form.content_type, idempotent=True)
+    call: Call[Any] = Call("POST", fill_path(url), form=form, content_type=form.content_type, idempotent=True)
     return (yield from perform(call))

@@ -15,9 +15,9 @@ from lark_provider.protocol.errors import (
     LarkError,
     OutcomeUnknownError,
     TransportError,
-    unknown_choice,
+    make_unknown_choice_error,
 )
-from lark_provider.protocol.keys import check_key, key_uuid
+from lark_provider.protocol.keys import check_key, make_key_uuid
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import with_store
@@ -42,10 +42,10 @@ def check_policy(on_unknown: str) -> None:
         InvalidRequestError: It is none of the policies.
     """
     if on_unknown not in _POLICIES:
-        raise unknown_choice("on_unknown", on_unknown, _POLICIES, 230001)
+        raise make_unknown_choice_error("on_unknown", on_unknown, _POLICIES, 230001)
 
 
-def once(
+def send_once(
     send: Callable[[str], Procedure[LarkResponse[Any]]],
     receiver: str,
     key: str,
@@ -68,7 +68,7 @@ def once(
         OutcomeUnknownError: An earlier attempt may have sent it, more than an hour ago.
         LarkError: As for any message.
     """
-    uuid = key_uuid(receiver, check_key(key))
+    uuid = make_key_uuid(receiver, check_key(key))
     outcome = yield from with_store(
         lambda store: store.messages.begin(receiver, key, uuid), wait_for_database=False
     )
@@ -80,14 +80,14 @@ def once(
     uuid, is_fresh = entry.token, entry.is_new
     if entry.state is LedgerState.REFUSED:
         # Nothing was sent under the old token, but Lark does not say how it treats one that was refused.
-        uuid, is_fresh = _next(receiver, key, entry), True
+        uuid, is_fresh = _make_next_token(receiver, key, entry), True
     elif entry.age >= UUID_SECONDS:
         if on_unknown == "skip":
             logger.warning("Skipped a message that an earlier attempt may have sent")
             return LarkResponse(0, "skipped", {"message_id": "", "chat_id": "", "msg_type": msg_type})
         if on_unknown == "fail":
-            raise _unknown(entry)
-        uuid, is_fresh = _next(receiver, key, entry), True
+            raise _make_unknown_error(entry)
+        uuid, is_fresh = _make_next_token(receiver, key, entry), True
     if uuid != entry.token:
         yield from with_store(lambda store: store.messages.resend(entry, uuid), wait_for_database=False)
     return (yield from _send(send(uuid), entry, is_fresh=is_fresh))
@@ -109,12 +109,12 @@ def _send(
     return answer
 
 
-def _next(receiver: str, key: str, entry: LedgerEntry) -> str:
+def _make_next_token(receiver: str, key: str, entry: LedgerEntry) -> str:
     """Return the token after that of an entry; it follows from it, so that two processes find the same."""
-    return key_uuid(receiver, f"{key}\0{entry.token}")
+    return make_key_uuid(receiver, f"{key}\0{entry.token}")
 
 
-def _unknown(entry: LedgerEntry) -> LarkError:
+def _make_unknown_error(entry: LedgerEntry) -> LarkError:
     hours = entry.age / 3600
     return OutcomeUnknownError(
         f"Whether message {entry.id[:12]} was sent is unknown: an attempt {hours:.1f} h ago had no answer, "

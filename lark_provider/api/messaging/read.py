@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from lark_provider.api.messaging.send import Message
-from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.calls import Call, make_request
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _PAGE = 50
 _YEAR_5138 = 10**11  # larger numbers are milliseconds by mistake
@@ -39,7 +39,9 @@ def get(
         TransportError: Lark was not reached.
     """
     params = {"user_id_type": user_id_type, "card_msg_content_type": "user_card_content"}
-    return request("GET", path("/im/v1/messages/{message_id}", message_id=message_id), params=params)
+    return make_request(
+        "GET", fill_path("/im/v1/messages/{message_id}", message_id=message_id), params=params
+    )
 
 
 def list_messages(
@@ -74,7 +76,7 @@ def list_messages(
             code=230001,
         )
     if container_id_type not in ("chat", "thread"):
-        raise unknown_choice("container_id_type", container_id_type, ("chat", "thread"), 230001)
+        raise make_unknown_choice_error("container_id_type", container_id_type, ("chat", "thread"), 230001)
     if container_id_type == "thread" and (start_time, end_time) != (None, None):
         raise InvalidRequestError(
             "start_time and end_time must not be given for a thread. Next: leave them out, and filter the "
@@ -91,11 +93,13 @@ def list_messages(
         "page_size": str(_PAGE),
     }
 
-    def page(token: str | None) -> Procedure[Page[Message]]:
-        call: Call[Any] = request("GET", path("/im/v1/messages"), params={**fixed, "page_token": token})
+    def read_page(token: str | None) -> Procedure[Page[Message]]:
+        call: Call[Any] = make_request(
+            "GET", fill_path("/im/v1/messages"), params={**fixed, "page_token": token}
+        )
         return Page.of((yield from perform(call)).data)
 
-    return Listing(page)
+    return Listing(read_page)
 
 
 def _check_times(start_time: int | None, end_time: int | None) -> None:

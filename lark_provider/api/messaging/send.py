@@ -7,15 +7,15 @@ from typing import Any, Required, TypedDict
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.cards.template import template_card
-from lark_provider.api.messaging.content import MessageType, post_content, serialise, text_json
-from lark_provider.api.messaging.keyed import OnUnknown, check_policy, once
-from lark_provider.api.receivers import Receiver, ReceiverIdType, hint, receiver, resolve
-from lark_provider.protocol.calls import Call, LarkResponse, request
-from lark_provider.protocol.keys import message_uuid
+from lark_provider.api.messaging.content import MessageType, encode_text, post_content, serialise
+from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
+from lark_provider.api.receivers import Receiver, ReceiverIdType, describe_hint, make_receiver, resolve
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
+from lark_provider.protocol.keys import make_message_uuid
 from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
-_MESSAGES = path("/im/v1/messages")
+_MESSAGES = fill_path("/im/v1/messages")
 
 
 class Message(TypedDict, total=False):
@@ -76,7 +76,7 @@ def send(
         DeadlineExceededError: The deadline came, and nothing was sent.
         TransportError: Lark was not reached.
     """
-    to = receiver(receiver_id, receiver_id_type)
+    to = make_receiver(receiver_id, receiver_id_type)
     return send_to(to, msg_type, serialise(content, msg_type, mentions), idempotency_key, uuid, on_unknown)
 
 
@@ -101,9 +101,9 @@ def send_to(
             `resend` or `skip`; see `send`.
     """
     check_policy(on_unknown)
-    token = message_uuid(to.id, idempotency_key, uuid)
+    token = make_message_uuid(to.id, idempotency_key, uuid)
     if idempotency_key is None and to.id_type != "mobile":
-        return message(to, msg_type, content, token)
+        return make_message(to, msg_type, content, token)
     return _resolve_and_send(to, msg_type, content, idempotency_key, token, on_unknown)
 
 
@@ -117,27 +117,27 @@ def _resolve_and_send(
 ) -> Procedure[LarkResponse[Message]]:
     to = yield from resolve(named)
     if idempotency_key is None:
-        return (yield from perform(message(to, msg_type, content, token)))
+        return (yield from perform(make_message(to, msg_type, content, token)))
 
     def send_with(uuid: str) -> Procedure[LarkResponse[Message]]:
-        return (yield from perform(message(to, msg_type, content, uuid)))
+        return (yield from perform(make_message(to, msg_type, content, uuid)))
 
-    return (yield from once(send_with, named.id, idempotency_key, msg_type, on_unknown))
+    return (yield from send_once(send_with, named.id, idempotency_key, msg_type, on_unknown))
 
 
-def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Call[Message]:
+def make_message(to: Receiver, msg_type: str, content: str, token: str | None) -> Call[Message]:
     """Build the request that sends a message.
 
     Args:
         to: The receiver; not a mobile number.
         msg_type: Lark's name for its type.
         content: What `serialise` returned.
-        token: What `message_uuid` returned.
+        token: What `make_message_uuid` returned.
     """
     body = {"receive_id": to.id, "msg_type": msg_type, "content": content}
     if token is not None:
         body["uuid"] = token
-    return request(
+    return make_request(
         "POST",
         _MESSAGES,
         params={"receive_id_type": to.id_type},
@@ -145,7 +145,7 @@ def message(to: Receiver, msg_type: str, content: str, token: str | None) -> Cal
         idempotent=token is not None,
         subject=f"to {to.id}",
         receiver=to.id,
-        hint=hint(to),
+        hint=describe_hint(to),
     )
 
 
@@ -173,8 +173,8 @@ def send_text(
         on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
             `resend` or `skip`; see `send`.
     """
-    to = receiver(receiver_id, receiver_id_type)
-    return send_to(to, "text", text_json(content, mentions), idempotency_key, uuid, on_unknown)
+    to = make_receiver(receiver_id, receiver_id_type)
+    return send_to(to, "text", encode_text(content, mentions), idempotency_key, uuid, on_unknown)
 
 
 def send_post(
@@ -203,7 +203,7 @@ def send_post(
         on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
             `resend` or `skip`; see `send`.
     """
-    to = receiver(receiver_id, receiver_id_type)
+    to = make_receiver(receiver_id, receiver_id_type)
     return send_to(
         to,
         "post",
@@ -240,7 +240,7 @@ def send_card(
         on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
             `resend` or `skip`; see `send`.
     """
-    to = receiver(receiver_id, receiver_id_type)
+    to = make_receiver(receiver_id, receiver_id_type)
     return send_to(
         to,
         "interactive",
@@ -281,7 +281,7 @@ def send_card_template(
         on_unknown: What to do if an earlier attempt with this key may or may not have been sent: `fail`,
             `resend` or `skip`; see `send`.
     """
-    to = receiver(receiver_id, receiver_id_type)
+    to = make_receiver(receiver_id, receiver_id_type)
     card = template_card(template_id, template_variable, template_version)
     content = card_content(card, max_bytes=max_bytes)
     return send_to(to, "interactive", content, idempotency_key, uuid, on_unknown)

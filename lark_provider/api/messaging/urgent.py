@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lark_provider.api import contact
-from lark_provider.api.receivers import receiver
+from lark_provider.api.receivers import make_receiver
 from lark_provider.protocol.arguments import check_one_or_more
-from lark_provider.protocol.calls import Call, LarkResponse, request
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, unknown_choice
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.urgent_kinds import URGENT_KINDS, UrgentKind
 
 MAX_PEOPLE = 200
@@ -47,9 +47,9 @@ def urgent(
         TransportError: Lark was not reached.
     """
     if kind not in URGENT_KINDS:
-        raise unknown_choice("kind", kind, URGENT_KINDS, _INVALID)
+        raise make_unknown_choice_error("kind", kind, URGENT_KINDS, _INVALID)
     ids = check_one_or_more("people", people, "their ids (ou_…)")
-    receivers = [receiver(person_id) for person_id in dict.fromkeys(ids)]
+    receivers = [make_receiver(person_id) for person_id in dict.fromkeys(ids)]
     if not 0 < len(receivers) <= MAX_PEOPLE:
         raise InvalidRequestError(
             f"people must be 1 to {MAX_PEOPLE} ids, got {len(receivers)}. Next: name them, or divide "
@@ -63,7 +63,7 @@ def urgent(
             "open_ids, e-mail addresses or mobile numbers alone.",
             code=_INVALID,
         )
-    url = path("/im/v1/messages/{message_id}/" + f"urgent_{kind}", message_id=message_id)
+    url = fill_path("/im/v1/messages/{message_id}/" + f"urgent_{kind}", message_id=message_id)
     return _urge(url, [(person.id, person.id_type) for person in receivers], kinds.pop())
 
 
@@ -86,7 +86,7 @@ def _urge(
         )
     ids = list(dict.fromkeys(known.get(person_id) or person_id for person_id, _ in people))
     # Each repeat would ring, and cost, again: so only what Lark has certainly not performed is retried.
-    call: Call[dict[str, Any]] = request(
+    call: Call[dict[str, Any]] = make_request(
         "PATCH", url, params={"user_id_type": id_type}, json={"user_id_list": ids}, idempotent=False
     )
     return (yield from perform(call))

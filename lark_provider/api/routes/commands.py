@@ -88,11 +88,13 @@ def read_rules(value: Value | None, mistakes: Mistakes) -> tuple[CommandRule, ..
     if not isinstance(value.plain, list):
         mistakes.add(value.line, "commands must be a list, got something else. Next: begin each with `- `.")
         return ()
-    return tuple(_rule(MemberReader(command, "a command", _MEMBERS, mistakes)) for command in value.plain)
+    return tuple(
+        _read_rule(MemberReader(command, "a command", _MEMBERS, mistakes)) for command in value.plain
+    )
 
 
-def _rule(command: MemberReader) -> CommandRule:
-    dags, tags, chats = command.texts("dag"), command.texts("tag"), command.texts("chat")
+def _read_rule(command: MemberReader) -> CommandRule:
+    dags, tags, chats = command.read_texts("dag"), command.read_texts("tag"), command.read_texts("chat")
     if not (dags or tags):
         command.mistakes.add(
             command.line, "a command must name DAGs, got none. Next: add `dag: etl_*`, or `tag: chat`."
@@ -102,7 +104,7 @@ def _rule(command: MemberReader) -> CommandRule:
             command.line,
             f"a command must name chats, got none. Next: add `chat: [oc_…]`, or `chat: {DIRECT}`.",
         )
-    arguments, people = command.texts("arguments"), command.texts("person")
+    arguments, people = command.read_texts("arguments"), command.read_texts("person")
     _check(command, "chat", chats, _CHAT, f"chats (oc_…) or {DIRECT}", _FIND_CHAT)
     _check(
         command,
@@ -122,9 +124,9 @@ def _rule(command: MemberReader) -> CommandRule:
         dags=dags,
         tags=tags,
         people=people,
-        app_id=command.text("app", None),
+        app_id=command.read_text("app", None),
         arguments=arguments,
-        acts=_WHAT[command.choice("what", _WHAT, "both")],
+        acts=_WHAT[command.read_choice("what", _WHAT, "both")],
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date, time
 from itertools import pairwise
 from typing import cast
 
-from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.receivers import make_receiver as receiver_of
 from lark_provider.api.routes.members import MemberReader
 from lark_provider.api.routes.yaml_text import Value
 from lark_provider.protocol.errors import InvalidRequestError
@@ -35,7 +35,7 @@ _MAX_STEPS, _MAX_PEOPLE = 20, 200
 _PEOPLE_STEP = "write an open_id (ou_…), an e-mail address, or a mobile number as +8613…, in quotes"
 
 
-def quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
+def read_quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
     """Return the quiet hours of a route; None, perhaps with a mistake, if it has none.
 
     Args:
@@ -53,12 +53,12 @@ def quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
         return None
     begin, end = time(int(match[1]), int(match[2])), time(int(match[3]), int(match[4]))
     if begin == end:
-        route.wrong("quiet_hours", "two different times", value, "write another one, or remove it")
+        route.add_mistake("quiet_hours", "two different times", value, "write another one, or remove it")
         return None
     return QuietHours(begin, end, timezone or "")
 
 
-def digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) -> time | None:
+def read_digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) -> time | None:
     """Return the time of a route's digest; None, perhaps with a mistake, if it has none.
 
     Args:
@@ -75,12 +75,14 @@ def digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) 
         return None
     at = time(int(match[1]), int(match[2]))
     if quiet is not None and _is_in(quiet, at):
-        route.wrong("digest", "outside of quiet_hours", value, "name a time at which the route is not quiet")
+        route.add_mistake(
+            "digest", "outside of quiet_hours", value, "name a time at which the route is not quiet"
+        )
         return None
     return at
 
 
-def escalation(route: MemberReader, timezone: str | None) -> Escalation | None:
+def read_escalation(route: MemberReader, timezone: str | None) -> Escalation | None:
     """Return the escalation of a route; None, perhaps with a mistake, if it has none.
 
     Args:
@@ -91,7 +93,7 @@ def escalation(route: MemberReader, timezone: str | None) -> Escalation | None:
     if value is None:
         return None
     reader = MemberReader(value, "an escalation", _ESCALATION, route.mistakes)
-    rota, steps = _rota(reader, timezone), _steps(reader)
+    rota, steps = _read_rota(reader, timezone), _read_steps(reader)
     return None if rota is None or not steps else Escalation(steps, rota)
 
 
@@ -111,7 +113,7 @@ def _is_in(quiet: QuietHours, at: time) -> bool:
     return at >= quiet.begin or at < quiet.end
 
 
-def _rota(reader: MemberReader, timezone: str | None) -> Rota | None:
+def _read_rota(reader: MemberReader, timezone: str | None) -> Rota | None:
     value = reader.get("rota")
     if value is None:
         reader.mistakes.add(
@@ -119,26 +121,26 @@ def _rota(reader: MemberReader, timezone: str | None) -> Rota | None:
             "an escalation must have a rota, got none. Next: add `rota: [ou_…, ann@example.com]`.",
         )
         return None
-    begin = _day(reader, timezone)
+    begin = _read_day(reader, timezone)
     members = value.plain if isinstance(value.plain, dict) else None
     if members is None:
-        people = _people(reader, "rota", value)
+        people = _read_people(reader, "rota", value)
         return Rota(people, begin, None, timezone or "UTC") if people else None
     table, calendar = None, None
     if "calendar" in members:
         source = MemberReader(value, "a rota in a calendar", _CALENDAR, reader.mistakes)
-        calendar = _calendar(source, value, timezone)
+        calendar = _read_calendar(source, value, timezone)
     else:
         source = MemberReader(value, "a rota in a Bitable", _TABLE, reader.mistakes)
-        table = _table(source)
+        table = _read_table(source)
     otherwise = source.get("otherwise")
-    people = () if otherwise is None else _people(source, "otherwise", otherwise)
+    people = () if otherwise is None else _read_people(source, "otherwise", otherwise)
     if table is None and calendar is None:
         return None
     return Rota(people, begin, table, timezone or "UTC", calendar)
 
 
-def _calendar(source: MemberReader, value: Value, timezone: str | None) -> RotaCalendar | None:
+def _read_calendar(source: MemberReader, value: Value, timezone: str | None) -> RotaCalendar | None:
     calendar_id = source.check(
         "calendar",
         "",
@@ -152,17 +154,17 @@ def _calendar(source: MemberReader, value: Value, timezone: str | None) -> RotaC
             "a rota in a calendar must have its id, got none. Next: write `rota: {calendar: "
             "feishu.cn_…@group.calendar.feishu.cn}`.",
         )
-    person = source.choice("person", SOURCES, "attendees")
+    person = source.read_choice("person", SOURCES, "attendees")
     # The days of events of whole days begin somewhere.
     if _lacks_zone(source, "a rota in a calendar", value, timezone) or not calendar_id:
         return None
     return RotaCalendar(calendar_id, cast("DutySource", person))
 
 
-def _people(reader: MemberReader, name: str, value: Value) -> tuple[str, ...]:
+def _read_people(reader: MemberReader, name: str, value: Value) -> tuple[str, ...]:
     listed = value.plain if isinstance(value.plain, list) else [value]
     if not 0 < len(listed) <= _MAX_PEOPLE:
-        reader.wrong(name, f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
+        reader.add_mistake(name, f"a list of 1 to {_MAX_PEOPLE} people", value, _PEOPLE_STEP)
     people = []
     for person in listed:
         text = reader.as_text(name, person)
@@ -174,22 +176,22 @@ def _people(reader: MemberReader, name: str, value: Value) -> tuple[str, ...]:
             reader.mistakes.add(person.line, str(error))
             continue
         if to.id_type not in {"open_id", "email", "mobile"}:
-            reader.wrong(name, "a list of people", person, _PEOPLE_STEP)
+            reader.add_mistake(name, "a list of people", person, _PEOPLE_STEP)
         people.append(text)
     return tuple(people)
 
 
-def _table(source: MemberReader) -> RotaTable | None:
-    def id_(name: str) -> str:
+def _read_table(source: MemberReader) -> RotaTable | None:
+    def read_id(name: str) -> str:
         wanted = f"the {name}'s id, as the address bar shows it"
         return source.check(name, "", _ID.fullmatch, wanted, "write the id alone, without the URL")
 
     rota_table = RotaTable(
-        id_("base"),
-        id_("table"),
-        source.text("person", ""),
-        source.text("from", ""),
-        source.text("until", ""),
+        read_id("base"),
+        read_id("table"),
+        source.read_text("person", ""),
+        source.read_text("from", ""),
+        source.read_text("until", ""),
     )
     for name, text in (("base", rota_table.base), ("table", rota_table.table), ("person", rota_table.person)):
         if not text and source.get(name) is None:
@@ -201,18 +203,20 @@ def _table(source: MemberReader) -> RotaTable | None:
     return rota_table if rota_table.base and rota_table.table and rota_table.person else None
 
 
-def _day(reader: MemberReader, timezone: str | None) -> date | None:
+def _read_day(reader: MemberReader, timezone: str | None) -> date | None:
     value = reader.get("weekly_from")
     if value is None or _lacks_zone(reader, "weekly_from", value, timezone):
         return None
     try:
         return date.fromisoformat(value.text.strip())
     except ValueError:
-        reader.wrong("weekly_from", "a day such as 2026-11-30", value, "write the day of the first change")
+        reader.add_mistake(
+            "weekly_from", "a day such as 2026-11-30", value, "write the day of the first change"
+        )
         return None
 
 
-def _steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
+def _read_steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
     value = reader.get("steps")
     listed = value.plain if value is not None and isinstance(value.plain, list) else []
     if not 0 < len(listed) <= _MAX_STEPS:
@@ -225,7 +229,7 @@ def _steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
     pairs = [(raw, _step(MemberReader(raw, "a step", _STEP, reader.mistakes))) for raw in listed]
     for (_, previous), (raw, step) in pairwise(pairs):
         if previous is not None and step is not None and step.after <= previous.after:
-            reader.wrong(
+            reader.add_mistake(
                 "after", f"more than the {previous.after:g} minutes of the step before", raw,
                 "put the steps in the order of their times",
             )  # fmt: skip
@@ -236,7 +240,7 @@ def _step(step: MemberReader) -> EscalationStep | None:
     value = step.get("after")
     plain = None if value is None else value.plain
     minutes = float(plain) if isinstance(plain, int | float) and not isinstance(plain, bool) else 0.0
-    kind = step.choice("urgent", URGENT_KINDS, "app")
+    kind = step.read_choice("urgent", URGENT_KINDS, "app")
     always = step.flag("always")
     if not 0 < minutes <= _MAX_MINUTES:
         step.mistakes.add(

@@ -122,11 +122,11 @@ class MemberReader:
         member = self._members.get(name)
         return None if member is None or member.plain is None else member
 
-    def wrong(self, name: str, wanted: str, value: Value, step: str) -> None:
+    def add_mistake(self, name: str, wanted: str, value: Value, step: str) -> None:
         """Add a mistake about a member."""
         self.mistakes.add(value.line, f"{name} must be {wanted}, got {format_value(value)}. Next: {step}.")
 
-    def text(self, name: str, default: V) -> str | V:
+    def read_text(self, name: str, default: V) -> str | V:
         """Return a text; digits are text as well."""
         value = self.get(name)
         return default if value is None else self.as_text(name, value) or default
@@ -136,18 +136,20 @@ class MemberReader:
         is_text = isinstance(value.plain, str | int | float) and not isinstance(value.plain, bool)
         text = value.text.strip() if is_text else ""
         if not text or len(text) > _MAX_CHARACTERS or not text.isprintable():
-            self.wrong(name, f"a text of 1 to {_MAX_CHARACTERS} characters", value, "write one, in quotes")
+            self.add_mistake(
+                name, f"a text of 1 to {_MAX_CHARACTERS} characters", value, "write one, in quotes"
+            )
             return None
         return text
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def read_texts(self, name: str) -> tuple[str, ...]:
         """Return a text, or a list of them, each once; empty if the member is missing."""
         value = self.get(name)
         if value is None:
             return ()
         values = value.plain if isinstance(value.plain, list) else [value]
         if not values:
-            self.wrong(name, "a text or a list of them", value, "name at least one, or remove it")
+            self.add_mistake(name, "a text or a list of them", value, "name at least one, or remove it")
         return tuple(dict.fromkeys(filter(None, (self.as_text(name, entry) for entry in values))))
 
     def flag(self, name: str) -> bool:
@@ -156,38 +158,40 @@ class MemberReader:
         if value is None:
             return False
         if not isinstance(value.plain, bool):
-            self.wrong(name, "true or false", value, "write one of them, without quotes")
+            self.add_mistake(name, "true or false", value, "write one of them, without quotes")
             return False
         return value.plain
 
-    def choice(self, name: str, choices: Collection[str], default: V) -> str | V:
+    def read_choice(self, name: str, choices: Collection[str], default: V) -> str | V:
         """Return one of several words."""
         value = self.get(name)
         if value is None:
             return default
         if not isinstance(value.plain, str) or value.plain not in choices:
-            self.wrong(name, f"one of {', '.join(choices)}", value, "write one of these")
+            self.add_mistake(name, f"one of {', '.join(choices)}", value, "write one of these")
             return default
         return value.plain
 
-    def number(self, name: str, highest: float) -> float | None:
+    def read_number(self, name: str, highest: float) -> float | None:
         """Return a number from 0 on; None if there is none, or a wrong one."""
         value = self.get(name)
         if value is None:
             return None
         is_number = isinstance(value.plain, int | float) and not isinstance(value.plain, bool)
         if not is_number or not 0 <= value.plain <= highest:
-            self.wrong(name, f"a number of seconds from 0 to {highest:g}", value, "write one, without a unit")
+            self.add_mistake(
+                name, f"a number of seconds from 0 to {highest:g}", value, "write one, without a unit"
+            )
             return None
         return float(value.plain)
 
     def check(self, name: str, default: V, fits: Callable[[str], object], wanted: str, step: str) -> str | V:
         """Return a text that fits a condition."""
-        text = self.text(name, None)
+        text = self.read_text(name, None)
         if text is None:
             return default
         if not fits(text):
-            self.wrong(name, wanted, self._members[name], step)
+            self.add_mistake(name, wanted, self._members[name], step)
             return default
         return text
 

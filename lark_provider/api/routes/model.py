@@ -136,8 +136,10 @@ class Routes:
             at: The moment, for quiet hours; None if they do not count.
         """
         task = question.task
-        routes = self.matching("questions", task.dag_id, task.task_id, question.tags, question.owners, team)
-        return _receivers(routes, at)
+        routes = self.select_matching(
+            "questions", task.dag_id, task.task_id, question.tags, question.owners, team
+        )
+        return _list_receivers(routes, at)
 
     def for_failure(
         self,
@@ -159,9 +161,9 @@ class Routes:
             team: The team of the DAG, in a multi-team Airflow.
             at: The moment, for quiet hours; None if they do not count.
         """
-        return _receivers(self.matching("failures", dag_id, task_id, tags, owners, team), at)
+        return _list_receivers(self.select_matching("failures", dag_id, task_id, tags, owners, team), at)
 
-    def matching(
+    def select_matching(
         self,
         what: What,
         dag_id: str,
@@ -185,7 +187,7 @@ def _fits(patterns: tuple[str, ...], names: Iterable[str]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
-def _receivers(routes: Iterable[Route], at: datetime | None) -> list[RouteReceiver]:
+def _list_receivers(routes: Iterable[Route], at: datetime | None) -> list[RouteReceiver]:
     receivers: dict[tuple[str | None, str], RouteReceiver] = {}
     for receiver in _iterate_receivers(routes, at):
         receivers.setdefault((receiver.app_id, receiver.receiver), receiver)

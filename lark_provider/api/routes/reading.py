@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import cast
 
-from lark_provider.api.receivers import receiver as receiver_of
+from lark_provider.api.receivers import make_receiver as receiver_of
 from lark_provider.api.routes import escalation_reading as timed
 from lark_provider.api.routes.commands import read_rules
 from lark_provider.api.routes.members import MemberReader, Mistakes, is_zone
@@ -18,9 +18,9 @@ from lark_provider.api.routes.model import (
     Routes,
     What,
 )
-from lark_provider.api.routes.yaml_text import Value, plain, read_yaml
+from lark_provider.api.routes.yaml_text import Value, read_yaml, strip_lines
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
-from lark_provider.protocol.hitl.people import PeopleSettings, people_settings
+from lark_provider.protocol.hitl.people import PeopleSettings, read_people_settings
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.quiet_hours import QuietHours
 
@@ -73,7 +73,7 @@ def read_routes(text: str | bytes) -> Routes:
 def _read(text: str | bytes) -> Routes | ConfigurationError:
     mistakes = Mistakes()
     try:
-        routes = _file(read_yaml(text if isinstance(text, str) else text.decode("utf-8-sig")), mistakes)
+        routes = _read_file(read_yaml(text if isinstance(text, str) else text.decode("utf-8-sig")), mistakes)
         mistakes.check()
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -85,16 +85,18 @@ def _read(text: str | bytes) -> Routes | ConfigurationError:
     return routes
 
 
-def _file(root: Value, mistakes: Mistakes) -> Routes:
+def _read_file(root: Value, mistakes: Mistakes) -> Routes:
     mistakes.refuse_secrets(root)
     if root.plain is None:
         return Routes()
     file = MemberReader(root, "the file", _FILE, mistakes)
     defaults = file.get("defaults")
-    how = _How() if defaults is None else _how(MemberReader(defaults, "defaults", _HOW, mistakes), _How())
+    how = (
+        _How() if defaults is None else _read_how(MemberReader(defaults, "defaults", _HOW, mistakes), _How())
+    )
     route_list = file.get("routes")
     if route_list is not None and not isinstance(route_list.plain, list):
-        file.wrong("routes", "a list", route_list, "begin each route with `- `")
+        file.add_mistake("routes", "a list", route_list, "begin each route with `- `")
         route_list = None
     routes = tuple(
         _route(MemberReader(route, "a route", _ROUTE, mistakes), number, how)
@@ -103,8 +105,8 @@ def _file(root: Value, mistakes: Mistakes) -> Routes:
     _check_names(routes, mistakes)
     return Routes(
         routes=routes,
-        people=_people(file),
-        hold=file.number("hold", _MAX_HOLD),
+        people=_read_people(file),
+        hold=file.read_number("hold", _MAX_HOLD),
         new_card_when_lost=file.flag("new_card_when_lost"),
         language=how.language,
         timezone=how.timezone,
@@ -129,42 +131,44 @@ def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
 
 
 def _route(route: MemberReader, number: int, defaults: _How) -> Route:
-    how = _how(route, defaults)
+    how = _read_how(route, defaults)
     mute = route.flag("mute")
     receivers = tuple(
         dict.fromkeys(
             receiver
             for target in _list(route.get("to"))
-            if (receiver := _receiver(route, target, how)) is not None
+            if (receiver := _read_receiver(route, target, how)) is not None
         )
     )
     to = route.get("to")
     if mute and to is not None:
-        route.wrong("to", "left out of a route that mutes", to, "remove `to`, or `mute`")
+        route.add_mistake("to", "left out of a route that mutes", to, "remove `to`, or `mute`")
     elif not mute and (to is None or to.plain == []):
         route.mistakes.add(
             route.line, "a route must have receivers, got none. Next: add `to: [oc_…]`, or `mute: true`."
         )
     quiet = timed.HOURS.fullmatch(how.quiet)
-    what = _WHAT[route.choice("what", _WHAT, "both")]
-    quiet_hours = timed.quiet_hours(route, how.named_zone)
-    digest = timed.digest(route, how.named_zone, quiet_hours)
-    escalation = timed.escalation(route, how.named_zone)
+    what = _WHAT[route.read_choice("what", _WHAT, "both")]
+    quiet_hours = timed.read_quiet_hours(route, how.named_zone)
+    digest = timed.read_digest(route, how.named_zone, quiet_hours)
+    escalation = timed.read_escalation(route, how.named_zone)
     for member in _TIMED:
         if (value := route.get(member)) is not None and (
             mute or (member != "quiet_hours" and "failures" not in what)
         ):
-            route.wrong(member, "left out of such a route", value, f"remove {member}, or `mute` and `what`")
+            route.add_mistake(
+                member, "left out of such a route", value, f"remove {member}, or `mute` and `what`"
+            )
     return Route(
-        name=route.text("name", f"route {number}"),
+        name=route.read_text("name", f"route {number}"),
         line=route.line,
         receivers=receivers,
         what=what,
-        dags=route.texts("dag"),
-        tags=route.texts("tag"),
-        owners=route.texts("owner"),
-        tasks=route.texts("task"),
-        teams=route.texts("team"),
+        dags=route.read_texts("dag"),
+        tags=route.read_texts("tag"),
+        owners=route.read_texts("owner"),
+        tasks=route.read_texts("task"),
+        teams=route.read_texts("team"),
         mute=mute,
         is_final=not route.flag("continue"),
         quiet=None
@@ -183,9 +187,9 @@ def _list(value: Value | None) -> list[Value]:
     return value.plain if isinstance(value.plain, list) else [value]
 
 
-def _how(reader: MemberReader, defaults: _How) -> _How:
+def _read_how(reader: MemberReader, defaults: _How) -> _How:
     """Return how a card looks. Members that a mapping may not have are mistakes already, and are ignored."""
-    mentions = reader.texts("mentions")
+    mentions = reader.read_texts("mentions")
     for mention in mentions:
         if not _MENTION.fullmatch(mention):
             reader.mistakes.add(
@@ -193,7 +197,7 @@ def _how(reader: MemberReader, defaults: _How) -> _How:
                 f"mentions must be open_ids (ou_…), e-mail addresses or all, got {mention[:80]!r}. Next: "
                 "name people in one of these ways.",
             )
-    language = reader.choice("language", _LANGUAGES, defaults.language)
+    language = reader.read_choice("language", _LANGUAGES, defaults.language)
     quiet = reader.check(
         "quiet",
         defaults.quiet,
@@ -205,7 +209,7 @@ def _how(reader: MemberReader, defaults: _How) -> _How:
     if zone is None and reader.get("timezone") is not None:
         zone = "UTC"  # The mistake is recorded; what needs a time zone has none to add.
     return _How(
-        app_id=reader.text("app", defaults.app_id),
+        app_id=reader.read_text("app", defaults.app_id),
         language=cast("Language", language),
         timezone=zone or defaults.timezone,
         mentions=mentions if reader.get("mentions") is not None else defaults.mentions,
@@ -214,11 +218,11 @@ def _how(reader: MemberReader, defaults: _How) -> _How:
     )
 
 
-def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
+def _read_receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
     if not isinstance(value.plain, dict):
-        return _receiver_by_id(route, value, how)
+        return _read_receiver_by_id(route, value, how)
     reader = MemberReader(value, "a receiver", _RECEIVER, route.mistakes)
-    receiver_how = _how(reader, how)
+    receiver_how = _read_how(reader, how)
     receiver_id = reader.get("id")
     if receiver_id is None:
         reader.mistakes.add(
@@ -226,10 +230,10 @@ def _receiver(route: MemberReader, value: Value, how: _How) -> RouteReceiver | N
             "a receiver must have an id, got none. Next: add `id: oc_…`, ou_… or an e-mail address.",
         )
         return None
-    return _receiver_by_id(route, receiver_id, receiver_how)
+    return _read_receiver_by_id(route, receiver_id, receiver_how)
 
 
-def _receiver_by_id(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
+def _read_receiver_by_id(route: MemberReader, value: Value, how: _How) -> RouteReceiver | None:
     text = route.as_text("to", value)
     if text is None:
         return None
@@ -239,7 +243,7 @@ def _receiver_by_id(route: MemberReader, value: Value, how: _How) -> RouteReceiv
         route.mistakes.add(value.line, str(error))
         return None
     if receiver.id_type == "mobile" or not _ID.fullmatch(text):
-        route.wrong(
+        route.add_mistake(
             "to",
             "ids of chats (oc_…), of people (ou_…) or e-mail addresses",
             value,
@@ -249,25 +253,27 @@ def _receiver_by_id(route: MemberReader, value: Value, how: _How) -> RouteReceiv
     return RouteReceiver(how.app_id, receiver.id, receiver.id_type, how.language, how.mentions, how.timezone)
 
 
-def _people(file: MemberReader) -> PeopleSettings:
+def _read_people(file: MemberReader) -> PeopleSettings:
     """Return the mapping of people; each entry is checked alone, so that its line can be named."""
     users: dict[str, str] = {}
     value = file.get("people")
     if value is not None and isinstance(value.plain, dict):
         for open_id, user in value.plain.items():
-            users |= _check_people(file, "people", {open_id: plain(user)}, user).users
+            users |= _check_people(file, "people", {open_id: strip_lines(user)}, user).users
     elif value is not None:
-        _check_people(file, "people", plain(value), value)
+        _check_people(file, "people", strip_lines(value), value)
     domains = file.get("email_domains")
     settings = (
-        PeopleSettings() if domains is None else _check_people(file, "email_domains", plain(domains), domains)
+        PeopleSettings()
+        if domains is None
+        else _check_people(file, "email_domains", strip_lines(domains), domains)
     )
     return PeopleSettings(users, settings.email_domains)
 
 
 def _check_people(file: MemberReader, name: str, entries: object, value: Value) -> PeopleSettings:
     try:
-        return people_settings({name: entries})
+        return read_people_settings({name: entries})
     except ConfigurationError as error:
         file.mistakes.add(value.line, str(error))
         return PeopleSettings()

@@ -49,7 +49,7 @@ def read_yaml(text: str) -> Value:
         ConfigurationError: It is not YAML, is too large, or has a tag, a key that is not a string, or a key
             twice. The line is named.
     """
-    outcome = _read(_library(), text)
+    outcome = _read(_import_library(), text)
     if isinstance(outcome, ConfigurationError):
         del text  # Error reporters print the arguments of this function, and it may hold a secret by mistake.
         raise outcome
@@ -69,7 +69,7 @@ def _read(yaml: Any, text: str) -> Value | ConfigurationError:
     try:
         # Only nodes are made here, of which `_Reader` takes plain values: no tag constructs an object.
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return Value(None, 1) if root is None else _Reader().value(root)
+        return Value(None, 1) if root is None else _Reader().read_value(root)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
@@ -86,16 +86,16 @@ def _read(yaml: Any, text: str) -> Value | ConfigurationError:
         )
 
 
-def plain(value: Value) -> Any:
+def strip_lines(value: Value) -> Any:
     """Return a value without its lines, as `yaml.safe_load` would; dates and times stay text."""
     if isinstance(value.plain, dict):
-        return {name: plain(member) for name, member in value.plain.items()}
+        return {name: strip_lines(member) for name, member in value.plain.items()}
     if isinstance(value.plain, list):
-        return [plain(item) for item in value.plain]
+        return [strip_lines(item) for item in value.plain]
     return value.plain
 
 
-def _library() -> Any:
+def _import_library() -> Any:
     try:
         import yaml
     except ImportError:
@@ -111,7 +111,7 @@ class _Reader:
     def __init__(self) -> None:
         self._values = self._characters = 0
 
-    def value(self, node: yaml.Node) -> Value:
+    def read_value(self, node: yaml.Node) -> Value:
         line = node.start_mark.line + 1
         self._values += 1
         self._characters += len(node.value) if isinstance(node.value, str) else 0
@@ -121,14 +121,14 @@ class _Reader:
                 f"{MAX_CHARACTERS:,} characters, aliases included. Next: use fewer aliases."
             )
         if node.tag == f"{_TAG}seq" and isinstance(node.value, list):
-            return Value([self.value(child) for child in node.value], line)
+            return Value([self.read_value(child) for child in node.value], line)
         if node.tag == f"{_TAG}map" and isinstance(node.value, list):
-            return Value(self._members(node.value), line)
+            return Value(self._read_members(node.value), line)
         if isinstance(node.value, str):
-            return Value(_scalar(node.tag, node.value, line), line, node.value)
-        raise _unknown_tag(node.tag, line)
+            return Value(_parse_scalar(node.tag, node.value, line), line, node.value)
+        raise _make_unknown_tag_error(node.tag, line)
 
-    def _members(self, pairs: list[Any]) -> Members:
+    def _read_members(self, pairs: list[Any]) -> Members:
         members: Members = {}
         for key, value in pairs:
             line = key.start_mark.line + 1
@@ -143,11 +143,11 @@ class _Reader:
                     f"Line {line}: {key.value[:80]!r} must be there once, and line {members[key.value].line} "
                     "has it too. Next: remove one of them."
                 )
-            members[key.value] = self.value(value)
+            members[key.value] = self.read_value(value)
         return members
 
 
-def _scalar(tag: str, text: str, line: int) -> Any:
+def _parse_scalar(tag: str, text: str, line: int) -> Any:
     if tag in _TEXTS:
         return text
     word = text.strip().lower()
@@ -160,10 +160,10 @@ def _scalar(tag: str, text: str, line: int) -> Any:
             return int(text) if tag.endswith("int") else float(text)
         except ValueError:
             return text  # e.g. 22:30, which YAML 1.1 takes for a number to the base of 60
-    raise _unknown_tag(tag, line)
+    raise _make_unknown_tag_error(tag, line)
 
 
-def _unknown_tag(tag: str, line: int) -> ConfigurationError:
+def _make_unknown_tag_error(tag: str, line: int) -> ConfigurationError:
     return ConfigurationError(
         f"Line {line}: a value must be a text, a number, a list or members, got the tag {tag[:80]!r}. Next: "
         "remove the tag, and quote the text."

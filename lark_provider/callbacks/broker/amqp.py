@@ -65,7 +65,7 @@ class Broker:
         return f"RabbitMQ at {where.host}:{where.port}, virtual host {where.virtual_host!r}"
 
 
-def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> Broker:
+def read_broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> Broker:
     """Find the broker: the argument, `RABBITMQ_URL`, then `RABBITMQ_HOST`, `_PORT`, `_USER`, ….
 
     `amqps://` or `RABBITMQ_TLS=true` encrypts; `RABBITMQ_CA` is the file of a certificate authority that is
@@ -80,7 +80,7 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
         ConfigurationError: Nothing is configured, a part is invalid, or the installed pika cannot be used.
     """
     url = Secret.of(url)  # Error reporters print the arguments of a function.
-    _adapter()
+    _load_adapter()
     kind = environ.get("RABBITMQ_QUEUE_TYPE", "").strip().lower() or QUEUE_TYPES[0]
     known: QueueType | None = next((queue_type for queue_type in QUEUE_TYPES if queue_type == kind), None)
     if known is None:
@@ -101,23 +101,23 @@ def broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -> 
     parameters.heartbeat = _HEARTBEAT_SECONDS
     parameters.socket_timeout = parameters.stack_timeout = _SOCKET_SECONDS
     parameters.client_properties = {"connection_name": f"lark_provider {os.getpid()}"}
-    return Broker(parameters, known, _limits(environ))
+    return Broker(parameters, known, _read_limits(environ))
 
 
 def find_broker(url: str | None = None) -> Broker | None:
-    """Find the broker as `broker` does; return None if none is configured.
+    """Find the broker as `read_broker` does; return None if none is configured.
 
     Args:
         url: `amqp://user:password@host:5672/vhost`, or `amqps://…`; None for the settings of the environment.
 
     Raises:
-        ConfigurationError: As for `broker`, but not where nothing is configured.
+        ConfigurationError: As for `read_broker`, but not where nothing is configured.
     """
     url = Secret.of(url)
-    return broker(url) if has_broker(url) else None
+    return read_broker(url) if has_broker(url) else None
 
 
-def services(loop: asyncio.AbstractEventLoop) -> LoopServices:
+def make_services(loop: asyncio.AbstractEventLoop) -> LoopServices:
     """Return the event loop, as a connection of pika's uses it.
 
     Args:
@@ -126,10 +126,10 @@ def services(loop: asyncio.AbstractEventLoop) -> LoopServices:
     Raises:
         ConfigurationError: The installed pika cannot be used.
     """
-    return _adapter()(loop)
+    return _load_adapter()(loop)
 
 
-def _adapter() -> type[LoopServices]:
+def _load_adapter() -> type[LoopServices]:
     """Load the adapter, which stands on parts of pika that a later version may rename."""
     try:
         from lark_provider.callbacks.broker.io_services import LoopServices
@@ -156,7 +156,7 @@ def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.Conne
             "percent-encoded."
         )
     if parameters.ssl_options is not None and "ssl_options=" not in text:
-        parameters.ssl_options = _tls(parameters.host, environ)
+        parameters.ssl_options = _make_tls_options(parameters.host, environ)
     return parameters
 
 
@@ -183,7 +183,7 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
         port=int(port),
         virtual_host=read("VHOST", "/"),
         credentials=login,
-        ssl_options=_tls(host, environ) if tls in _YES else None,
+        ssl_options=_make_tls_options(host, environ) if tls in _YES else None,
     )
 
 
@@ -207,7 +207,7 @@ def _check_names(parameters: pika.ConnectionParameters) -> None:
         ) from None
 
 
-def _limits(environ: Mapping[str, str]) -> QueueLimits:
+def _read_limits(environ: Mapping[str, str]) -> QueueLimits:
     limits = {}
     for name in ("clicks", "events", "dead_letters"):
         variable = f"RABBITMQ_MAX_{name.upper()}"
@@ -221,7 +221,7 @@ def _limits(environ: Mapping[str, str]) -> QueueLimits:
     return QueueLimits(**limits)
 
 
-def _tls(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:
+def _make_tls_options(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:
     context = ssl.create_default_context()
     if authority := environ.get(CA_VARIABLE, "").strip():
         try:
@@ -243,10 +243,10 @@ def ping(on: Broker) -> None:
     try:
         BlockingConnection(on.parameters).close()
     except (AMQPError, OSError) as error:
-        raise failure(on, error) from error
+        raise make_broker_error(on, error) from error
 
 
-def failure(on: Broker, error: BaseException) -> BrokerError:
+def make_broker_error(on: Broker, error: BaseException) -> BrokerError:
     """Return what an error of pika's means to an operator, with the next step."""
     if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
         match = _MISMATCH.search(error.reply_text)
@@ -256,7 +256,7 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
                 f"{on}: {kind} {name!r} has {what} = {actual.strip()}, not {expected}. "
                 "Next: delete it when it is empty, or set RABBITMQ_QUEUE_TYPE to what it is."
             )
-    cause = _innermost(error)
+    cause = _find_innermost(error)
     reason = " ".join(redact(str(cause)).split()).rstrip(".")
     return BrokerError(
         f"Cannot connect to {on}: {type(cause).__name__}{reason and f': {reason}'}. Next: check "
@@ -265,7 +265,7 @@ def failure(on: Broker, error: BaseException) -> BrokerError:
     )
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _find_innermost(error: BaseException) -> BaseException:
     """Return the error that pika has wrapped, often several times and without a text of its own."""
     while True:
         held = (*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args)
@@ -275,7 +275,7 @@ def _innermost(error: BaseException) -> BaseException:
         error = inner[0]
 
 
-def persistent(
+def make_persistent_properties(
     event_id: str, headers: Mapping[str, Any] | None = None, expires: float | None = None
 ) -> pika.BasicProperties:
     """Return the properties of a message that survives a restart of the broker.

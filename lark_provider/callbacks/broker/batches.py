@@ -11,7 +11,7 @@ from pika.channel import Channel
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.link import Delivered
 from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, Event
-from lark_provider.protocol.commands.message import command_of
+from lark_provider.protocol.commands.message import find_command
 from lark_provider.protocol.errors import TransportError
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
@@ -104,7 +104,7 @@ class MessageBatches:
         except CallbackRefusedError as error:
             await self._dead_letter(delivered, str(error))
             return None
-        if isinstance(content, Event) and command_of(content) is None:
+        if isinstance(content, Event) and find_command(content) is None:
             await self._dead_letter(
                 delivered,
                 f"The message is an event of type {content.type}, not a click. Next: remove the binding "

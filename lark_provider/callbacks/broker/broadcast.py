@@ -20,7 +20,7 @@ from pika.channel import Channel
 from pika.spec import Basic, BasicProperties
 
 from lark_provider.callbacks.broker.amqp import Broker
-from lark_provider.callbacks.broker.dedup import identity
+from lark_provider.callbacks.broker.dedup import compute_dedup_key
 from lark_provider.callbacks.broker.link import keep_connected
 from lark_provider.callbacks.broker.topology import EVENTS, EXCHANGE
 from lark_provider.protocol.callbacks import CallbackRefusedError, Event, read
@@ -121,7 +121,7 @@ class Broadcast:
         if not isinstance(event, Event):
             return
         name = self._name_of(event)
-        if name is None or self._is_known(identity(event)):
+        if name is None or self._is_known(compute_dedup_key(event)):
             return
         with self._lock:
             waking = list(self._listeners.get(name, ()))

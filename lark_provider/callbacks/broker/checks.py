@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 
-from lark_provider.callbacks.broker.amqp import Broker, failure
+from lark_provider.callbacks.broker.amqp import Broker, make_broker_error
 from lark_provider.callbacks.broker.link import declare
 from lark_provider.protocol.callbacks import BrokerError
 
@@ -32,7 +32,7 @@ class ChannelCheck:
         return self._channel is not None
 
     @contextmanager
-    def holding(self, channel: Channel) -> Iterator[None]:
+    def hold_channel(self, channel: Channel) -> Iterator[None]:
         """Prove this channel while the body runs, which is as long as the connection lasts."""
         self._channel = channel
         try:
@@ -51,7 +51,7 @@ class ChannelCheck:
         try:
             await declare(self._channel, self._broker.queue_type)
         except AMQPError as error:  # the connection is being lost
-            raise failure(self._broker, error) from error
+            raise make_broker_error(self._broker, error) from error
 
 
 class WorkCheck:

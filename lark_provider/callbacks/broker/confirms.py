@@ -13,7 +13,7 @@ from typing import Any
 from pika.channel import Channel
 from pika.spec import Basic, BasicProperties
 
-from lark_provider.callbacks.broker.amqp import persistent
+from lark_provider.callbacks.broker.amqp import make_persistent_properties
 from lark_provider.callbacks.broker.link import Delivered
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, DEAD_AT, EVENTS, QUEUE, REASON
 from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError
@@ -76,7 +76,9 @@ class Confirms:
             UnroutableError: No queue takes it.
             BrokerError: It is not in a queue, as far as is known.
         """
-        await self._publish(exchange, routing_key, body, persistent(event_id, headers, expires))
+        await self._publish(
+            exchange, routing_key, body, make_persistent_properties(event_id, headers, expires)
+        )
 
     async def probe(self, exchange: str, routing_key: str) -> None:
         """Prove that the broker routes and confirms, with a message that no queue stores.
@@ -129,7 +131,7 @@ class Confirms:
             QUEUE: message.queue,
         }
         await self.publish("", DEAD.name, message.body, event_id, headers, expires)
-        fields = {"app_id": _app_of(message), "event_id": event_id, "queue": DEAD.name, "reason": reason}
+        fields = {"app_id": _find_app(message), "event_id": event_id, "queue": DEAD.name, "reason": reason}
         logger.error("Message dead-lettered", extra=fields)
         measured.DEAD_LETTERS.add("click" if message.queue == CARDS.name else "event")
 
@@ -171,7 +173,7 @@ class Confirms:
         self._progress = self._loop.time()
 
 
-def _app_of(message: Delivered) -> str:
+def _find_app(message: Delivered) -> str:
     """Return the app that the content names, or else the routing key; that of a requeued one is its queue."""
     try:
         named = message.read().app_id

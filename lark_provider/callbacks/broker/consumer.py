@@ -101,7 +101,7 @@ def consume(
             f"consumer must be a short text without control characters, got {consumer!r}. Next: pass a short "
             "name."
         )
-    where = broker if isinstance(broker, amqp.Broker) else amqp.broker(broker)
+    where = broker if isinstance(broker, amqp.Broker) else amqp.read_broker(broker)
     if not logger.hasHandlers():  # a service of its own, whose program has not configured logging
         show_by_default()
     probes = None if probe_port is None else Probes(probe_host, probe_port)
@@ -119,7 +119,7 @@ def consume(
         threads.start(stop.wait).add_done_callback(lambda _: end())
     with on_termination(end), suppress(_EndedError):
         # Begun before the database is waited for: its thread answers the probes.
-        receiver = EventReceiver(where, work.events.put, work.end, probes, _checks(handled))
+        receiver = EventReceiver(where, work.events.put, work.end, probes, _make_checks(handled))
         try:
             work.check()
             work.run()
@@ -127,7 +127,7 @@ def consume(
             receiver.stop()
 
 
-def _checks(handled: HandledEvents) -> list[WorkCheck]:
+def _make_checks(handled: HandledEvents) -> list[WorkCheck]:
     """Return what the probes check in addition to the broker: the database, if there is one."""
     if not handled.may_block:
         return []
@@ -181,12 +181,12 @@ class _Work:
         """Handle events until `end`."""
         with suppress(_EndedError):
             while self._ended.empty():
-                received = self._next()
+                received = self._take_next()
                 if received is not None and received.is_ours:
                     self._process(received)
         wait(list(self._dead_lettering), timeout=_LEAVE_SECONDS)
 
-    def _next(self) -> Received | None:
+    def _take_next(self) -> Received | None:
         left = max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
         if left == 0:
             return heapq.heappop(self._later)[2]
@@ -261,7 +261,7 @@ class _Work:
                     self._failures = 0
                 return answer
             with suppress(Empty):
-                self._ended.get(timeout=pauses.next())
+                self._ended.get(timeout=pauses.compute_pause())
                 raise _EndedError
 
     def _answer(self, ask: Callable[[], T]) -> T:

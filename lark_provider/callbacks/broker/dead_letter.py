@@ -62,10 +62,10 @@ class DeadLetter:
     def read(cls, delivered: Delivered) -> Self:
         """Read a message of the dead-letter queue; whatever is in it, something is returned."""
         headers = delivered.properties.headers or {}
-        death = _death(headers)
-        kind, app_id, type_, created_at = _content(delivered)
+        death = _get_death(headers)
+        kind, app_id, type_, created_at = _read_content(delivered)
         name = delivered.properties.message_id
-        reason = str(headers.get(REASON) or "") or _broker_reason(death)
+        reason = str(headers.get(REASON) or "") or _format_broker_reason(death)
         return cls(
             id=name or f"sha256:{hashlib.sha256(delivered.body).hexdigest()[:_DIGITS]}",
             kind=kind,
@@ -73,8 +73,8 @@ class DeadLetter:
             type=type_,
             reason=redact(reason),
             queue=str(headers.get(QUEUE) or death.get("queue") or "") or None,
-            at=_time(headers.get(DEAD_AT)) or _time(death.get("time")) or created_at,
-            requeued=_count(headers),
+            at=_parse_time(headers.get(DEAD_AT)) or _parse_time(death.get("time")) or created_at,
+            requeued=_get_requeue_count(headers),
             delivered=delivered,
         )
 
@@ -85,7 +85,7 @@ class DeadLetter:
         by_kind = {"click": CARDS.name, "event": EVENTS.name}
         return self.queue if self.queue in ours else by_kind.get(self.kind)
 
-    def payload(self, *, is_revealed: bool) -> Any:
+    def decode_payload(self, *, is_revealed: bool) -> Any:
         """Return the content as JSON has it, or as text if it is not JSON.
 
         Args:
@@ -113,7 +113,7 @@ def _mask(value: Any, path: tuple[str, ...]) -> Any:
     return value if value is None or path in _SHOWN else MASK
 
 
-def _content(delivered: Delivered) -> tuple[DeadLetterKind, str | None, str | None, datetime | None]:
+def _read_content(delivered: Delivered) -> tuple[DeadLetterKind, str | None, str | None, datetime | None]:
     """Return the kind, the app, the type and the time of what is in a message."""
     try:
         callback = delivered.read()
@@ -125,23 +125,23 @@ def _content(delivered: Delivered) -> tuple[DeadLetterKind, str | None, str | No
     return "event", callback.app_id, callback.type, callback.created_at
 
 
-def _death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+def _get_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return RabbitMQ's own record of the last dead-lettering, if it did it."""
     deaths = headers.get("x-death")
     last = deaths[0] if isinstance(deaths, list) and deaths else None
     return last if isinstance(last, dict) else {}
 
 
-def _broker_reason(death: Mapping[str, Any]) -> str:
+def _format_broker_reason(death: Mapping[str, Any]) -> str:
     return f"RabbitMQ dead-lettered it: {death.get('reason')}." if death else "unknown"
 
 
-def _time(value: Any) -> datetime | None:
+def _parse_time(value: Any) -> datetime | None:
     if isinstance(value, datetime):  # pika reads AMQP's timestamps as naive ones in UTC
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value
     return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and 0 < value < 1 << 33 else None
 
 
-def _count(headers: Mapping[str, Any]) -> int:
+def _get_requeue_count(headers: Mapping[str, Any]) -> int:
     value = headers.get(_REQUEUED)
     return value if isinstance(value, int) and value > 0 else 0

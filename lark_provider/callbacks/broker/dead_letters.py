@@ -15,7 +15,7 @@ from typing import Any
 
 from pika.channel import Channel
 
-from lark_provider.callbacks.broker.amqp import Broker, failure
+from lark_provider.callbacks.broker.amqp import Broker, make_broker_error
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.dead_letter import DeadLetter, clean_headers
 from lark_provider.callbacks.broker.link import Deliveries, declare, open_channel
@@ -45,7 +45,7 @@ class _Visit:
         self._deliveries = Deliveries(channel, DEAD, limit)
         self._most, self._held = limit, 0
 
-    async def letters(self) -> AsyncIterator[DeadLetter]:
+    async def iterate_letters(self) -> AsyncIterator[DeadLetter]:
         """Yield each one, until no more come."""
         visited = 0
         while self._held < self._most:
@@ -117,7 +117,7 @@ async def _check_alone(channel: Channel, broker: Broker) -> None:
 
 
 @asynccontextmanager
-async def _visiting(broker: Broker, limit: int = _MAX_PREFETCH) -> AsyncIterator[_Visit]:
+async def _open_visit(broker: Broker, limit: int = _MAX_PREFETCH) -> AsyncIterator[_Visit]:
     try:
         async with open_channel(broker) as channel:
             total = (await declare(channel, broker.queue_type))[DEAD.name]
@@ -129,7 +129,7 @@ async def _visiting(broker: Broker, limit: int = _MAX_PREFETCH) -> AsyncIterator
                 if channel.is_open:
                     await visit.leave()
     except TimeoutError as error:
-        raise failure(broker, TimeoutError(f"no answer within {_STEP_SECONDS:g} s")) from error
+        raise make_broker_error(broker, TimeoutError(f"no answer within {_STEP_SECONDS:g} s")) from error
 
 
 def _accept_all(_: DeadLetter) -> bool:
@@ -155,8 +155,8 @@ def find(
 
     async def work() -> tuple[list[DeadLetter], int]:
         letters: list[DeadLetter] = []
-        async with _visiting(broker, limit if wanted is _accept_all else _MAX_PREFETCH) as visit:
-            async for letter in visit.letters():
+        async with _open_visit(broker, limit if wanted is _accept_all else _MAX_PREFETCH) as visit:
+            async for letter in visit.iterate_letters():
                 if wanted(letter):
                     letters.append(letter)
                 if len(letters) >= limit:
@@ -187,8 +187,8 @@ def requeue(
         stay: list[DeadLetter] = []
         chosen: list[DeadLetter] = []
         copied: set[tuple[str, int]] = set()
-        async with _visiting(broker) as visit:
-            async for letter in visit.letters():
+        async with _open_visit(broker) as visit:
+            async for letter in visit.iterate_letters():
                 if (letter.id, letter.requeued) in copied:
                     continue  # It was requeued just now, and has failed again.
                 if wanted(letter):
@@ -216,8 +216,8 @@ def purge(broker: Broker, wanted: Callable[[DeadLetter], bool], done: Callable[[
     """
 
     async def work() -> None:
-        async with _visiting(broker) as visit:
-            async for letter in visit.letters():
+        async with _open_visit(broker) as visit:
+            async for letter in visit.iterate_letters():
                 if wanted(letter):
                     visit.remove(letter)
                     done(letter)

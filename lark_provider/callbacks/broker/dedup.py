@@ -17,7 +17,7 @@ _REMEMBERED = 10_000
 _MESSAGE = "im.message.receive_v1"
 
 
-def identity(event: Event) -> str:
+def compute_dedup_key(event: Event) -> str:
     """Return the deduplication key of an event: its app and its id, which is unique in the app.
 
     Args:
@@ -66,7 +66,7 @@ class HandledEvents:
         """Whether an event was handled.
 
         Args:
-            key: The event's deduplication key, see `identity`.
+            key: The event's deduplication key, see `compute_dedup_key`.
 
         Raises:
             StorageError: The database cannot be used.
@@ -77,7 +77,7 @@ class HandledEvents:
         """Note that an event was handled.
 
         Args:
-            key: The event's deduplication key, see `identity`.
+            key: The event's deduplication key, see `compute_dedup_key`.
 
         Raises:
             StorageError: The database cannot be used.

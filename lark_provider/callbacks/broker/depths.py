@@ -57,8 +57,8 @@ class Depths:
     ) -> None:
         self._timeout = timeout
         self._sources = (
-            _Source("rabbitmq", lambda: _queues(broker), seconds, clock),
-            _Source("database", lambda: _rows(waits, outbox), seconds, clock),
+            _Source("rabbitmq", lambda: _measure_queues(broker), seconds, clock),
+            _Source("database", lambda: _measure_rows(waits, outbox), seconds, clock),
         )
 
     def __call__(self) -> Iterator[GaugeReading]:
@@ -118,7 +118,7 @@ class _Source:
         return None
 
 
-def _queues(broker: Broker) -> list[GaugeReading]:
+def _measure_queues(broker: Broker) -> list[GaugeReading]:
     parameters = copy.copy(broker.parameters)
     parameters.blocked_connection_timeout = _SOCKET_SECONDS
     connection = BlockingConnection(parameters)
@@ -135,7 +135,7 @@ def _queues(broker: Broker) -> list[GaugeReading]:
     return readings
 
 
-def _rows(waits: Waits, outbox: Outbox | None) -> list[GaugeReading]:
+def _measure_rows(waits: Waits, outbox: Outbox | None) -> list[GaugeReading]:
     is_open, overdue = waits.count_open(_OVERDUE)
     readings: list[GaugeReading] = [
         (measured.WAITS_OPEN, (), float(is_open)),

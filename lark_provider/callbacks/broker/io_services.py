@@ -3,7 +3,7 @@
 pika's own adapter for asyncio is private. This one tracks sockets and streams as well: pika loses the
 socket of a connection that is given up early, and has no public way to cut one that does not answer.
 
-Loaded when RabbitMQ is used, by `amqp.broker`, and never before: no other part needs such a pika.
+Loaded when RabbitMQ is used, by `amqp.read_broker`, and never before: no other part needs such a pika.
 """
 
 from __future__ import annotations

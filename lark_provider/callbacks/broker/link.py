@@ -21,8 +21,8 @@ from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 
 from lark_provider.callbacks.broker import amqp
-from lark_provider.callbacks.broker.amqp import Broker, failure
-from lark_provider.callbacks.broker.topology import Queue, QueueType, declarations
+from lark_provider.callbacks.broker.amqp import Broker, make_broker_error
+from lark_provider.callbacks.broker.topology import Queue, QueueType, list_declarations
 from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Delivery, read
 from lark_provider.support import measured
 from lark_provider.support.backoff import Backoff
@@ -71,7 +71,7 @@ async def keep_connected(
         finally:
             measured.BROKER_CONNECTED.set(0, role)
         failed()
-        await asyncio.sleep(pauses.next())
+        await asyncio.sleep(pauses.compute_pause())
 
 
 def _warn(warnings: Throttle, error: str) -> None:
@@ -106,9 +106,9 @@ async def open_channel(broker: Broker) -> AsyncIterator[Channel]:
     except TimeoutError as error:
         if link.lost is None and link.scope is not None:
             raise  # It comes from the body.
-        raise link.lost or failure(broker, TimeoutError("no answer")) from error
+        raise link.lost or make_broker_error(broker, TimeoutError("no answer")) from error
     except AMQPError as error:
-        raise link.lost or failure(broker, error) from error
+        raise link.lost or make_broker_error(broker, error) from error
     finally:
         await link.leave()
 
@@ -127,7 +127,7 @@ async def declare(channel: Channel, kind: QueueType) -> dict[str, int]:
     """
     loop = asyncio.get_running_loop()
     waiting: dict[str, int] = {}
-    for method, arguments in declarations(kind):
+    for method, arguments in list_declarations(kind):
         answered: asyncio.Future[Any] = loop.create_future()
         getattr(channel, method)(**arguments, callback=partial(_set_result, answered))
         declared = await answered
@@ -158,7 +158,7 @@ class _Link:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Any] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
-        self._services = amqp.services(self._loop)
+        self._services = amqp.make_services(self._loop)
         self._connection = _Connection(
             broker.parameters,
             on_open_callback=self._on_answer,
@@ -172,7 +172,7 @@ class _Link:
         await self._answer
         channel: Channel = await self._ask(partial(self._connection.channel, None), "on_open_callback")
         channel.add_on_close_callback(lambda _, error: self._fail(error))
-        for method, arguments in declarations(self._broker.queue_type):
+        for method, arguments in list_declarations(self._broker.queue_type):
             await self._ask(partial(getattr(channel, method), **arguments), "callback")
         return channel
 
@@ -210,7 +210,7 @@ class _Link:
     def _fail(self, error: BaseException) -> None:
         if self.lost is not None:
             return
-        self.lost = failure(self._broker, error)
+        self.lost = make_broker_error(self._broker, error)
         if not self._answer.done():
             self._answer.set_exception(self.lost)
         if self.scope is not None:

@@ -7,11 +7,11 @@ import asyncio
 from pika.channel import Channel
 from pika.exceptions import AMQPError
 
-from lark_provider.callbacks.broker.amqp import Broker, failure
+from lark_provider.callbacks.broker.amqp import Broker, make_broker_error
 from lark_provider.callbacks.broker.confirms import Confirms, UnroutableError
 from lark_provider.callbacks.broker.limits import QueueDepths
 from lark_provider.callbacks.broker.link import declare, keep_connected
-from lark_provider.callbacks.broker.topology import CARDS, EXCHANGE, PROBE_KEY, queue_of
+from lark_provider.callbacks.broker.topology import CARDS, EXCHANGE, PROBE_KEY, choose_queue
 from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.support.futures import consume_exception
 
@@ -49,7 +49,7 @@ class Publisher:
         A queue that was deleted is declared again first.
 
         Args:
-            routing_key: The routing key, from `topology.card_key` or `topology.event_key`.
+            routing_key: The routing key, from `topology.make_card_key` or `topology.make_event_key`.
             event_id: The event's id, which becomes the message id.
             body: The message's body, as JSON.
 
@@ -58,7 +58,7 @@ class Publisher:
             BrokerError: There is no connection, it was lost, or no queue takes the message.
         """
         confirms = self._require_connection()
-        self._fill.take(queue_of(routing_key))
+        self._fill.take(choose_queue(routing_key))
         try:
             try:
                 await confirms.publish(EXCHANGE, routing_key, body, event_id)
@@ -66,7 +66,7 @@ class Publisher:
                 await self._declare(confirms)
                 await confirms.publish(EXCHANGE, routing_key, body, event_id)
         except AMQPError as error:  # the connection is being lost
-            raise failure(self._broker, error) from error
+            raise make_broker_error(self._broker, error) from error
 
     async def probe(self) -> None:
         """Prove that a click would be confirmed: declare all, and publish a message that no queue stores.
@@ -86,7 +86,7 @@ class Publisher:
             self._fill.check(CARDS)
             await confirms.probe(EXCHANGE, PROBE_KEY)
         except AMQPError as error:  # the connection is being lost
-            raise failure(self._broker, error) from error
+            raise make_broker_error(self._broker, error) from error
 
     def _require_connection(self) -> Confirms:
         if self._confirms is None:

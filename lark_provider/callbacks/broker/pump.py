@@ -78,7 +78,7 @@ class Pump:
         if self._unusable is not None and not stop.is_set():
             raise self._unusable
 
-    def once(self, *, limit: int = BATCH, seconds: float = 2.0) -> int:
+    def run_once(self, *, limit: int = BATCH, seconds: float = 2.0) -> int:
         """Pump the messages that are in the queue, up to a number and a time.
 
         Args:
@@ -93,7 +93,7 @@ class Pump:
             StorageError: The database cannot be used.
         """
         # In a thread of its own: this one may have a loop that runs, and even a name server may be frozen.
-        pumping = threads.start(lambda: asyncio.run(self._once(limit, seconds)))
+        pumping = threads.start(lambda: asyncio.run(self._run_once(limit, seconds)))
         try:
             return pumping.result(seconds + _GRACE_SECONDS)
         except TimeoutError:
@@ -106,8 +106,8 @@ class Pump:
         async with AsyncExitStack() as probing:
             if self._probes is not None:
                 database = WorkCheck("database", self._store.check, lambda: not self._is_out)
-                await probing.enter_async_context(self._probes.serving([self._link, database]))
-            pumping = asyncio.ensure_future(keep_connected(self._broker, self._forever, role="pump"))
+                await probing.enter_async_context(self._probes.serve_probes([self._link, database]))
+            pumping = asyncio.ensure_future(keep_connected(self._broker, self._run_forever, role="pump"))
             stopped = asyncio.wrap_future(threads.start(stop.wait))
             either: set[asyncio.Future[Any]] = {pumping, stopped}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -124,8 +124,8 @@ class Pump:
         with suppress(asyncio.CancelledError):
             await pumping
 
-    async def _forever(self, channel: Channel) -> None:
-        with self._link.holding(channel):
+    async def _run_forever(self, channel: Channel) -> None:
+        with self._link.hold_channel(channel):
             await self._pump(channel)
 
     async def _pump(self, channel: Channel) -> None:
@@ -150,7 +150,7 @@ class Pump:
                     logger.info("Database available again; consuming", extra={"returned": self.returned})
                 if await self._consume(channel, batches):
                     pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
-            await asyncio.sleep(pauses.next())
+            await asyncio.sleep(pauses.compute_pause())
 
     async def _consume(self, channel: Channel, batches: MessageBatches) -> bool:
         """Store what arrives until the database cannot be used; then return every message to the queue.
@@ -183,7 +183,7 @@ class Pump:
 
         self._warnings.note("unavailable", log)
 
-    async def _once(self, limit: int, seconds: float) -> int:
+    async def _run_once(self, limit: int, seconds: float) -> int:
         done, is_connected = 0, False
         try:
             async with asyncio.timeout(seconds), open_channel(self._broker) as channel:

@@ -15,7 +15,7 @@ from pika.exceptions import AMQPError
 from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.checks import ChannelCheck
 from lark_provider.callbacks.broker.confirms import Confirms
-from lark_provider.callbacks.broker.dedup import identity
+from lark_provider.callbacks.broker.dedup import compute_dedup_key
 from lark_provider.callbacks.broker.link import Delivered, Deliveries, keep_connected
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.callbacks.probes.probes import Probes
@@ -74,13 +74,13 @@ class EventReceiver:
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as probing:
             if self._probes is not None:
-                await probing.enter_async_context(self._probes.serving(self._checks))
+                await probing.enter_async_context(self._probes.serve_probes(self._checks))
             receiving = loop.create_task(keep_connected(self._broker, self._hold, role="consumer"))
             self._begun.set_result((loop, receiving))
             await receiving
 
     async def _hold(self, channel: Channel) -> None:
-        with self._link.holding(channel):
+        with self._link.hold_channel(channel):
             await self._receive(channel)
 
     async def _receive(self, channel: Channel) -> None:
@@ -130,7 +130,7 @@ class Received:
         confirms: Confirms,
         alive: asyncio.Future[None],
     ) -> None:
-        self.event, self.key, self.failures = event, identity(event), 0
+        self.event, self.key, self.failures = event, compute_dedup_key(event), 0
         self._delivered, self._channel, self._confirms, self._alive = delivered, channel, confirms, alive
 
     @property

@@ -25,7 +25,7 @@ class Queue:
     name: str
     binding: str | None = None
 
-    def arguments(self, kind: QueueType) -> dict[str, Any]:
+    def make_arguments(self, kind: QueueType) -> dict[str, Any]:
         """Return the arguments to declare it with.
 
         Args:
@@ -65,22 +65,22 @@ CARDS = Queue("lark.card_callbacks", "card.#")
 EVENTS = Queue("lark.events.inbox", "event.#")
 
 
-def card_key(app_id: str) -> str:
+def make_card_key(app_id: str) -> str:
     """Return the routing key of an app's clicks."""
     return f"card.{app_id}"
 
 
-def event_key(app_id: str | None) -> str:
+def make_event_key(app_id: str | None) -> str:
     """Return the routing key of an app's events."""
     return f"event.{app_id or 'unknown'}"
 
 
-def queue_of(routing_key: str) -> Queue:
+def choose_queue(routing_key: str) -> Queue:
     """Return the queue of a click's or an event's routing key."""
     return CARDS if routing_key.startswith("card.") else EVENTS
 
 
-def declarations(kind: QueueType) -> list[tuple[str, dict[str, Any]]]:
+def list_declarations(kind: QueueType) -> list[tuple[str, dict[str, Any]]]:
     """Return the methods of a channel that declare everything, in order, with their arguments.
 
     Args:
@@ -90,7 +90,7 @@ def declarations(kind: QueueType) -> list[tuple[str, dict[str, Any]]]:
         ("exchange_declare", {"exchange": EXCHANGE, "exchange_type": "topic", "durable": True})
     ]
     for queue in (DEAD, CARDS, EVENTS):
-        declared = {"queue": queue.name, "durable": True, "arguments": queue.arguments(kind)}
+        declared = {"queue": queue.name, "durable": True, "arguments": queue.make_arguments(kind)}
         steps.append(("queue_declare", declared))
         if queue.binding is not None:
             bound = {"queue": queue.name, "exchange": EXCHANGE, "routing_key": queue.binding}

@@ -72,7 +72,7 @@ def application(
     """
     paths.check(path)
 
-    async def callbacks(request: Request) -> Response:
+    async def handle_callback(request: Request) -> Response:
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(began + gateway.deadline):
@@ -85,10 +85,10 @@ def application(
             answer = await gateway.answer(request.path_params["app_id"], request.headers, body, began)
         return Response(answer.body, answer.status, media_type="application/json")
 
-    async def health(_request: Request) -> Response:
+    async def serve_health(_request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def ready(_request: Request) -> Response:
+    async def serve_readiness(_request: Request) -> Response:
         sinks = gateway.ready()
         up = any(sinks.values())
         return JSONResponse({"status": "ready" if up else "not ready", "sinks": sinks}, 200 if up else 503)
@@ -107,9 +107,9 @@ def application(
 
     app = Starlette(
         routes=[
-            Route(path, callbacks, methods=["POST"]),
-            Route("/healthz", health),
-            Route("/readyz", ready),
+            Route(path, handle_callback, methods=["POST"]),
+            Route("/healthz", serve_health),
+            Route("/readyz", serve_readiness),
         ],
         lifespan=lifespan,
     )

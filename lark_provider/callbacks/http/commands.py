@@ -9,7 +9,7 @@ from lark_provider import config
 from lark_provider.api.routes.model import Routes
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.protocol.callbacks import Delivery, Event
-from lark_provider.protocol.commands.message import RECEIVED, command_of
+from lark_provider.protocol.commands.message import RECEIVED, find_command
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.utils.watched_file import WatchedFile
 
@@ -33,8 +33,8 @@ class CommandFilter:
     @classmethod
     def from_config(cls) -> CommandFilter:
         """Return the filter of the file that `LARK_ROUTES_PATH` names."""
-        routes_path = config.routes()
-        return cls(None if routes_path is None else config.path(routes_path))
+        routes_path = config.get_routes_path()
+        return cls(None if routes_path is None else config.expand_path(routes_path))
 
     def is_message(self, delivery: Delivery) -> bool:
         """Return whether a delivery is a message to an app that takes commands."""
@@ -42,18 +42,20 @@ class CommandFilter:
 
     def is_command(self, delivery: Delivery) -> bool:
         """Return whether a delivery is a command to an app that takes commands."""
-        return isinstance(delivery, Event) and self.is_message(delivery) and command_of(delivery) is not None
+        return (
+            isinstance(delivery, Event) and self.is_message(delivery) and find_command(delivery) is not None
+        )
 
     def _is_on(self, app_id: str | None) -> bool:
-        return any(rule.app_id in {None, app_id} for rule in self._routes().commands)
+        return any(rule.app_id in {None, app_id} for rule in self._load_routes().commands)
 
-    def _routes(self) -> Routes:
+    def _load_routes(self) -> Routes:
         if self._path is None:
             return Routes()
         try:
             if self._file is None:
                 self._file = WatchedFile(self._path, read_routes)
-            return self._file.current()
+            return self._file.read_current()
         except ConfigurationError as error:  # It was never good; it is read again for the next message.
             if str(error) != self._problem:
                 self._problem = str(error)

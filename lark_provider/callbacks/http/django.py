@@ -38,27 +38,27 @@ def callback_view(
     rules = endpoint or Endpoint()
 
     def view(request: HttpRequest, app_id: str) -> HttpResponse:
-        body = _body(request)
+        body = _read_body(request)
         if body is None:
-            return _http(rules.answer_too_large())
-        return _http(respond(rules, keys, handler, app_id, request.headers, body))
+            return _make_response(rules.answer_too_large())
+        return _make_response(respond(rules, keys, handler, app_id, request.headers, body))
 
     async def async_view(request: HttpRequest, app_id: str) -> HttpResponse:
-        body = _body(request)
+        body = _read_body(request)
         if body is None:
-            return _http(rules.answer_too_large())
-        return _http(await arespond(rules, keys, handler, app_id, request.headers, body))
+            return _make_response(rules.answer_too_large())
+        return _make_response(await arespond(rules, keys, handler, app_id, request.headers, body))
 
     chosen = async_view if inspect.iscoroutinefunction(handler) else view
     return csrf_exempt(require_POST(chosen))  # type: ignore[no-any-return]  # Django ships no types
 
 
-def _body(request: HttpRequest) -> bytes | None:
+def _read_body(request: HttpRequest) -> bytes | None:
     try:
         return bytes(request.body)
     except RequestDataTooBig:  # above Django's own limit
         return None
 
 
-def _http(answer: Answer) -> HttpResponse:
+def _make_response(answer: Answer) -> HttpResponse:
     return HttpResponse(answer.body, status=answer.status, content_type="application/json")

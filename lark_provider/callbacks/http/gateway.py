@@ -20,7 +20,7 @@ from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.responding import FRESH_KEYS_SECONDS, admit
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.probes.readiness import Readiness
-from lark_provider.protocol.callbacks import CardClick, Delivery, kind_of, log_ids
+from lark_provider.protocol.callbacks import CardClick, Delivery, get_kind, log_ids
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
@@ -80,7 +80,7 @@ class Gateway:
 
     def ready(self) -> dict[str, bool]:
         """Return which sinks can store a click, by their names, as last proved by `run`, without I/O."""
-        return self._readiness.ready()
+        return self._readiness.get_readiness()
 
     async def run(self) -> None:
         """Prove the sinks, and log refused requests, until cancelled. `app.application` runs this."""
@@ -119,7 +119,7 @@ class Gateway:
             delivery: The click or the event.
             deadline: By the event loop's clock.
         """
-        app, kind = delivery.app_id or measured.UNKNOWN, kind_of(delivery)
+        app, kind = delivery.app_id or measured.UNKNOWN, get_kind(delivery)
         measured.RECEIVED.add(app, kind)
         measured.NOT_STORED.add(app, kind, amount=0)  # Shown as 0, so that the first failure is an increase.
         is_new = (delivery.app_id, delivery.event_id) not in self._stored
@@ -137,7 +137,7 @@ class Gateway:
             answer = self.endpoint.answer_not_stored(delivery)
         else:
             answer = self.endpoint.answer_stored(
-                delivery, await self._own_answer(delivery, deadline, is_new=is_new)
+                delivery, await self._find_own_answer(delivery, deadline, is_new=is_new)
             )
         began = deadline - self.deadline
         measured.ANSWER_SECONDS.observe(asyncio.get_running_loop().time() - began, kind)
@@ -159,7 +159,7 @@ class Gateway:
 
         self._failures.note("not stored", log)
 
-    async def _own_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:
+    async def _find_own_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:
         """Return the handler's answer to a new click, else that of its question; None for the default one."""
         if not isinstance(delivery, CardClick):
             return None

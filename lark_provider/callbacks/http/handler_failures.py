@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lark_provider.protocol.callbacks import Delivery, kind_of, log_ids
+from lark_provider.protocol.callbacks import Delivery, get_kind, log_ids
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
 
@@ -28,13 +28,13 @@ class HandlerFailures:
             error: What the handler raised; a `TimeoutError` if it was too slow.
         """
         reason = "timeout" if isinstance(error, TimeoutError) else "exception"
-        measured.HANDLER_FAILURES.add(kind_of(delivery), reason)
+        measured.HANDLER_FAILURES.add(get_kind(delivery), reason)
         fields = {**log_ids(delivery), "reason": reason}
 
         def log(suppressed: int) -> None:
             logger.error("Handler failed", exc_info=error, extra={**fields, "suppressed": suppressed})
 
-        self._throttle.note((type(error), kind_of(delivery)), log)
+        self._throttle.note((type(error), get_kind(delivery)), log)
 
     async def run(self) -> None:
         """Log the counts at the end of each minute, and the remaining ones when cancelled."""

@@ -39,7 +39,7 @@ def raise_file_limit() -> int:
     return _UNLIMITED if hard == resource.RLIM_INFINITY else hard
 
 
-def strict(base: Any, files: int = _UNLIMITED) -> Any:
+def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
     """Make uvicorn's protocol close connections that are idle, or that send too much in the headers.
 
     Of more connections than three quarters of the open files, the oldest idle ones are closed: the rest is
@@ -98,7 +98,7 @@ def strict(base: Any, files: int = _UNLIMITED) -> Any:
 
 
 def check(protocol: Any, settings: Any, state: Any) -> None:
-    """Check once, before anything is served, that the protocol has what `strict` relies on.
+    """Check once, before anything is served, that the protocol has what `make_strict_protocol` relies on.
 
     Args:
         protocol: The protocol's class.

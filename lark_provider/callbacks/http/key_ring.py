@@ -88,17 +88,17 @@ class KeyRing:
             KeysUnknownError: No keys were ever loaded, and loading has just failed or takes too long.
             Exception: What loading raised, if it never succeeded before.
         """
-        loading = self._due_load()
+        loading = self._join_due_load()
         if loading is not None:
             await _wait_for(loading, self._load_timeout())
-        return self._known_keys(loading, app_id)
+        return self._get_known_keys(loading, app_id)
 
     def get_blocking(self, app_id: str) -> CallbackKeys | None:
         """Return what `get` does, in a thread that may block."""
-        loading = self._due_load()
+        loading = self._join_due_load()
         if loading is not None:
             wait([loading], self._load_timeout())
-        return self._known_keys(loading, app_id)
+        return self._get_known_keys(loading, app_id)
 
     async def get_fresh(self, app_id: str, known: CallbackKeys | None, seconds: float) -> CallbackKeys | None:
         """Return the keys of an app as they are now, for a request that the known ones refuse.
@@ -108,12 +108,12 @@ class KeyRing:
             known: The known keys; they are returned if loading fails or takes too long.
             seconds: How long to wait for the keys to be loaded, in seconds.
         """
-        load = self._fresh_load()
+        load = self._join_fresh_load()
         if load is None:
             return known
         try:
             await _wait_for(load, max(0.0, seconds))
-            return _result(load, app_id, known)
+            return _get_result(load, app_id, known)
         finally:
             self._stop_waiting()
 
@@ -133,7 +133,7 @@ class KeyRing:
             wait([loading], self._load_timeout())
         return known if self._keys is None else self._keys.get(app_id)
 
-    def _known_keys(self, loading: Future[KeysByApp] | None, app_id: str) -> CallbackKeys | None:
+    def _get_known_keys(self, loading: Future[KeysByApp] | None, app_id: str) -> CallbackKeys | None:
         if self._keys is not None:
             return self._keys.get(app_id)
         if loading is not None and loading.done():
@@ -152,7 +152,7 @@ class KeyRing:
         # A load that hangs holds up only the requests that come at its beginning.
         return max(0.0, self._load_started_at + _RELOAD_SECONDS - self._clock())
 
-    def _due_load(self) -> Future[KeysByApp] | None:
+    def _join_due_load(self) -> Future[KeysByApp] | None:
         """Return a load to wait for; None if the keys are fresh, or loading has just failed."""
         if self._clock() < self._stale_at or self._has_failed():
             return None
@@ -162,7 +162,7 @@ class KeyRing:
                 return None
             return self._join_load()
 
-    def _fresh_load(self) -> Future[KeysByApp] | None:
+    def _join_fresh_load(self) -> Future[KeysByApp] | None:
         """Return a load that has not begun yet, shared by all that need one; None if it cannot help.
 
         Requests that wait are held in memory, and so their number is bounded.
@@ -240,7 +240,7 @@ async def _wait_for(load: Future[KeysByApp], seconds: float | None) -> None:
     await asyncio.wait({waiting}, timeout=seconds)
 
 
-def _result(load: Future[KeysByApp], app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
+def _get_result(load: Future[KeysByApp], app_id: str, known: CallbackKeys | None) -> CallbackKeys | None:
     if not load.done() or load.exception() is not None:
         return known
     return load.result().get(app_id)

@@ -80,19 +80,19 @@ def from_registry() -> KeysByApp:
         ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
         StorageError: The registry cannot be used.
     """
-    keys, unreadable = _registry()
+    keys, unreadable = _read_registry()
     for app_id, error in unreadable.items():
         _warn(app_id, str(error))
     return keys
 
 
-def _registry() -> tuple[KeysByApp, dict[str, LarkError]]:
+def _read_registry() -> tuple[KeysByApp, dict[str, LarkError]]:
     """Return the keys of the registry's active apps, and the errors of those that cannot be read."""
     from lark_provider.storage.applications import ApplicationManager
     from lark_provider.storage.errors import DecryptionError
 
     keys, unreadable = list[CallbackKeys](), dict[str, LarkError]()
-    for app_id, secrets in ApplicationManager().active_secrets().items():
+    for app_id, secrets in ApplicationManager().decrypt_active_secrets().items():
         if isinstance(secrets, DecryptionError):
             unreadable[app_id] = secrets
         elif secrets.encrypt_key or secrets.verification_token:
@@ -146,6 +146,6 @@ def check() -> None:
     """
     if load_configured():
         return
-    for error in _registry()[1].values():
+    for error in _read_registry()[1].values():
         raise error
     from_environment()  # says what is missing

@@ -13,14 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from lark_provider.api.cards.airflow import ended
-from lark_provider.api.cards.outcome import outcome_card, over_words
+from lark_provider.api.cards.outcome import describe_outcome, make_outcome_card
 from lark_provider.callbacks.http.answers import toast
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.hitl.keys import card_of
+from lark_provider.protocol.hitl.keys import get_card_key
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.questions import TaskQuestion
-from lark_provider.protocol.waits import correlation_of
+from lark_provider.protocol.waits import get_correlation
 from lark_provider.support import threads
 from lark_provider.support.throttle import Throttle
 
@@ -82,7 +82,7 @@ class QuestionLookup:
         Returns:
             The body of the answer; None if the question is open, is another app's, or is not known in time.
         """
-        key = correlation_of(click)
+        key = get_correlation(click)
         loop = asyncio.get_running_loop()
         if key is None or click.is_old or not _is_ours(key) or loop.time() < self._unavailable_until:
             return None
@@ -91,11 +91,11 @@ class QuestionLookup:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
                 result = (await looked).get(key)
         except Exception as error:  # noqa: BLE001 - the click is stored; its answer must not depend on this
-            self._unavailable(error, loop.time())
+            self._note_unavailable(error, loop.time())
             return None
         if result is None:
             return None
-        return _answer(click, *result) if isinstance(result, tuple) else _airflow_answer(click, result)
+        return _answer(click, *result) if isinstance(result, tuple) else _make_airflow_answer(click, result)
 
     def _join_look(self, key: str) -> asyncio.Future[LookupResults]:
         """Join the next look. One runs at a time, so that a frozen database holds one thread."""
@@ -119,7 +119,7 @@ class QuestionLookup:
                 future.set_result(results)
 
     def _read(self, keys: Iterable[str]) -> LookupResults:
-        of_cards = {key: card for key in keys if (card := card_of(key)) is not None}
+        of_cards = {key: card for key in keys if (card := get_card_key(key)) is not None}
         cards = self._cards(of_cards.values()) if of_cards else {}
         results: LookupResults = {key: cards[card] for key, card in of_cards.items() if card in cards}
         if wait_ids := [key for key in keys if key not in of_cards]:
@@ -132,7 +132,7 @@ class QuestionLookup:
             }
         return results
 
-    def _unavailable(self, error: Exception, now: float) -> None:
+    def _note_unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
 
         def log(suppressed: int) -> None:
@@ -143,7 +143,7 @@ class QuestionLookup:
 
 
 def _is_ours(key: str) -> bool:
-    if card_of(key) is not None:
+    if get_card_key(key) is not None:
         return True
     try:
         return str(uuid.UUID(key)) == key
@@ -151,11 +151,11 @@ def _is_ours(key: str) -> bool:
         return False
 
 
-def _airflow_answer(click: CardClick, card: AirflowCard) -> bytes | None:
+def _make_airflow_answer(click: CardClick, card: AirflowCard) -> bytes | None:
     end = End("superseded") if card.is_earlier else card.end
     if end is None or card.app_id != click.app_id:
         return None
-    words = ended.over_words(end)
+    words = ended.describe_end(end)
     return toast("info", f"{words['zh_cn']} / {words['en_us']}", words)
 
 
@@ -168,11 +168,11 @@ def _answer(click: CardClick, question: TaskQuestion, deciding: list[CardClick])
     elif question.state == "decided" and click.event_id in {decision.event_id for decision in deciding}:
         return None
     decided = deciding[0] if deciding else None
-    words = over_words(question, decided)
+    words = describe_outcome(question, decided)
     said = f"{words['zh_cn']} / {words['en_us']}"
     if question.state == "decided" and decided is None:
         return toast("info", said, words)  # The click is deleted, and with it what the card would show.
     try:
-        return toast("info", said, words, card=outcome_card(question, decided))
+        return toast("info", said, words, card=make_outcome_card(question, decided))
     except InvalidRequestError:
         return toast("info", said, words)

@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
-from lark_provider.protocol.callbacks import CallbackKeys, CallbackRefusedError, Delivery, kind_of
+from lark_provider.protocol.callbacks import CallbackKeys, CallbackRefusedError, Delivery, get_kind
 from lark_provider.support import measured
 
 Handler: TypeAlias = Callable[[Delivery], bytes | Awaitable[bytes | None] | None]
@@ -165,7 +165,7 @@ async def _respond(
     admitted = await admit(endpoint, keys, app_id, headers, body)
     if isinstance(admitted, Answer):
         return admitted
-    kind = kind_of(admitted)
+    kind = get_kind(admitted)
     measured.RECEIVED.add(admitted.app_id or measured.UNKNOWN, kind)
     began = time.monotonic()
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from lark_provider.callbacks.http import keys, stores
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
-from lark_provider.callbacks.http.http_limits import check, raise_file_limit, strict
+from lark_provider.callbacks.http.http_limits import check, make_strict_protocol, raise_file_limit
 from lark_provider.callbacks.http.paths import PATH
 from lark_provider.callbacks.http.refusals import Refusals
 from lark_provider.callbacks.probes.listening import bind, format_host
@@ -67,12 +67,12 @@ def serve(
         sinks,
         handler=handler,
         endpoint=Endpoint(accept_old_cards),
-        questions=stores.question_lookup(),
+        questions=stores.make_question_lookup(),
     )
     app = application(gateway, background=background, path=path)
     stores.check_database()
     with bind(host, port) as listener:
-        server = _server(uvicorn, app)
+        server = _make_server(uvicorn, app)
         listener.listen(_BACKLOG)
         url = f"http://{format_host(host)}:{listener.getsockname()[1]}{path}"
         logging.getLogger("uvicorn.error").addFilter(_Counted(gateway.endpoint.refusals))
@@ -88,7 +88,7 @@ def serve(
             server.run(sockets=[listener])
 
 
-def _server(uvicorn: Any, app: Any) -> Any:
+def _make_server(uvicorn: Any, app: Any) -> Any:
     """Make the server for an application, with a protocol for untrusted clients.
 
     Args:
@@ -117,7 +117,7 @@ def _server(uvicorn: Any, app: Any) -> Any:
             end_at_once_next_time()
 
     server = Server(settings)
-    settings.http_protocol_class = strict(settings.http_protocol_class, raise_file_limit())
+    settings.http_protocol_class = make_strict_protocol(settings.http_protocol_class, raise_file_limit())
     check(settings.http_protocol_class, settings, server.server_state)
     return server
 

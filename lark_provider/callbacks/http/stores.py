@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from lark_provider import config
-from lark_provider.callbacks.broker.topology import card_key, event_key
+from lark_provider.callbacks.broker.topology import make_card_key, make_event_key
 from lark_provider.callbacks.http.commands import CommandFilter
 from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.sinks import Sink
@@ -72,14 +72,14 @@ class BrokerSink:
             LarkError: It is not stored, as far as is known.
         """
         if isinstance(delivery, CardClick):
-            key = card_key(delivery.app_id)
+            key = make_card_key(delivery.app_id)
         elif delivery.type == _TICKET:
             await _store_ticket(delivery, self._database_url)
             return
         else:
-            key = event_key(delivery.app_id)
+            key = make_event_key(delivery.app_id)
             if self._commands.is_command(delivery):
-                command = card_key(delivery.app_id or "unknown")
+                command = make_card_key(delivery.app_id or "unknown")
                 await self._publisher.publish(command, delivery.event_id, orjson.dumps(delivery.raw))
         await self._publisher.publish(key, delivery.event_id, orjson.dumps(delivery.raw))
 
@@ -180,7 +180,7 @@ def configured_sinks(
         from lark_provider.callbacks.broker import amqp  # pika takes 2 MB
         from lark_provider.callbacks.broker import publisher as publishing
 
-        publisher = publishing.Publisher(amqp.broker(broker_url))
+        publisher = publishing.Publisher(amqp.read_broker(broker_url))
         sinks.append(BrokerSink(publisher, database_url, commands))
         background.append(publisher.run)
     if config.has_database(database_url):
@@ -209,7 +209,7 @@ def check_database() -> None:
     clicks = inbox.Inbox(urls.database())
 
     def check() -> None:
-        clicks.database_id()
+        clicks.read_database_id()
         clicks.check_writable()
 
     error: str
@@ -226,7 +226,7 @@ def check_database() -> None:
     logger.warning("Database unavailable; starting without it", extra={"error": error})
 
 
-def question_lookup(database_url: str | None = None) -> QuestionLookup | None:
+def make_question_lookup(database_url: str | None = None) -> QuestionLookup | None:
     """Return the look-up of questions that are over; None without a database.
 
     Args:
@@ -240,4 +240,4 @@ def question_lookup(database_url: str | None = None) -> QuestionLookup | None:
     from lark_provider.storage import clicked_cards, urls, waits
 
     url = urls.database(database_url)
-    return QuestionLookup(waits.Waits(url), partial(clicked_cards.question_cards, url))
+    return QuestionLookup(waits.Waits(url), partial(clicked_cards.find_question_cards, url))

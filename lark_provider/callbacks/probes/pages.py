@@ -69,7 +69,7 @@ class PageConnection(asyncio.Protocol):
         if _END in self._request:
             self._answer(*self._find())
         elif len(self._request) > MAX_REQUEST_BYTES:
-            self._answer(_text(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+            self._answer(_make_text_page(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
     def connection_lost(self, _: Exception | None) -> None:
         """Forget the connection."""
@@ -85,18 +85,18 @@ class PageConnection(asyncio.Protocol):
         """Return the page that is asked for, and whether only its head is."""
         line = self._request.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         if len(line) != 3 or not line[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
-            return _text(HTTPStatus.BAD_REQUEST), False
+            return _make_text_page(HTTPStatus.BAD_REQUEST), False
         method, target, _ = line
         page = self._pages.get(target.partition("?")[0])
         if page is None:
-            return _text(HTTPStatus.NOT_FOUND), method == "HEAD"
+            return _make_text_page(HTTPStatus.NOT_FOUND), method == "HEAD"
         if method not in {"GET", "HEAD"}:
-            return _text(HTTPStatus.METHOD_NOT_ALLOWED), False
+            return _make_text_page(HTTPStatus.METHOD_NOT_ALLOWED), False
         try:
             return page(), method == "HEAD"
         except Exception:
             logger.exception("Page of a service failed", extra={"path": target.partition("?")[0]})
-            return _text(HTTPStatus.INTERNAL_SERVER_ERROR), method == "HEAD"
+            return _make_text_page(HTTPStatus.INTERNAL_SERVER_ERROR), method == "HEAD"
 
     def _answer(self, page: ProbePage, is_head: bool = False) -> None:
         self._is_answered = True
@@ -110,5 +110,5 @@ class PageConnection(asyncio.Protocol):
         self._transport.close()  # once it is sent; a client that does not read is aborted at the deadline
 
 
-def _text(status: HTTPStatus) -> ProbePage:
+def _make_text_page(status: HTTPStatus) -> ProbePage:
     return ProbePage(status.phrase.encode(), status, "text/plain; charset=utf-8")

@@ -22,7 +22,7 @@ _BACKLOG = 128
 
 
 class Probes:
-    """The probes of a service; the address is taken when this is made, and answers while `serving`.
+    """The probes of a service; the address is taken when this is made, and answers while `serve_probes`.
 
     Args:
         host: The address to listen on; loopback, unless others may see it.
@@ -44,7 +44,7 @@ class Probes:
         self.is_draining = False
 
     @asynccontextmanager
-    async def serving(
+    async def serve_probes(
         self, checks: Sequence[Dependency], enough: Callable[[Iterable[bool]], bool] = all
     ) -> AsyncIterator[Readiness]:
         """Prove the checks and answer probes on this event loop, as long as the body runs.
@@ -57,8 +57,8 @@ class Probes:
             The readiness, which also takes work that proves a check.
         """
         readiness = Readiness(checks)
-        ready = partial(self._ready, readiness, enough)
-        pages: Pages = {"/healthz": _health, "/readyz": ready, **self._pages}
+        ready = partial(self._make_readiness_page, readiness, enough)
+        pages: Pages = {"/healthz": _make_health_page, "/readyz": ready, **self._pages}
         opened: dict[PageConnection, None] = {}
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
@@ -74,8 +74,10 @@ class Probes:
             proving.cancel()
             await asyncio.wait({proving})
 
-    def _ready(self, readiness: Readiness, enough: Callable[[Iterable[bool]], bool]) -> ProbePage:
-        checks, status = readiness.ready(), "not ready"
+    def _make_readiness_page(
+        self, readiness: Readiness, enough: Callable[[Iterable[bool]], bool]
+    ) -> ProbePage:
+        checks, status = readiness.get_readiness(), "not ready"
         if self.is_draining:
             status = "draining"
         elif enough(checks.values()):
@@ -83,5 +85,5 @@ class Probes:
         return ProbePage(orjson.dumps({"status": status, "sinks": checks}), 200 if status == "ready" else 503)
 
 
-def _health() -> ProbePage:
+def _make_health_page() -> ProbePage:
     return ProbePage(b'{"status":"ok"}')

@@ -61,7 +61,7 @@ class Readiness:
         self._results: dict[str, _Result] = {}
         self._warnings = Throttle()
 
-    def ready(self) -> dict[str, bool]:
+    def get_readiness(self) -> dict[str, bool]:
         """Return which checks hold, by their names. No I/O is done."""
         return {check.name: self._is_ready(check) for check in self._checks}
 

@@ -95,7 +95,7 @@ class AppListener:
                 logger.exception("Long connection failed unexpectedly", extra={"app_id": self.app.app_id})
                 refusal = ConnectRefusal(ConnectVerdict.RETRY, f"unexpected error {type(error).__name__}")
             stood = loop.time() - began if self._connection is not None else 0.0
-            delay = backoff.next(refusal.verdict, stood, self._config, random.random())  # noqa: S311 - jitter
+            delay = backoff.compute_delay(refusal.verdict, stood, self._config, random.random())  # noqa: S311 - jitter
             self._error = refusal.reason
             if self._is_leaving:
                 return

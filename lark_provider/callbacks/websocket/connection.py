@@ -81,7 +81,7 @@ class Connection:
                 self._heard_at = self._loop.time()
                 await self._receive(message)
         except ConnectionClosed as error:
-            return self._why or _closing(error)
+            return self._why or _describe_closing(error)
         finally:
             keeping.cancel()
             self._socket.transport.abort()
@@ -212,7 +212,7 @@ class Connection:
         self._warnings.note(("card", self._app_id), log, overflow="card")
 
 
-def _closing(error: Exception) -> str:
+def _describe_closing(error: Exception) -> str:
     """Return why a connection ended, from the library's error."""
     received = getattr(error, "rcvd", None)
     if received is None:

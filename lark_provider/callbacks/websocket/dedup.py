@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from lark_provider import config
-from lark_provider.callbacks.broker.dedup import identity
+from lark_provider.callbacks.broker.dedup import compute_dedup_key
 from lark_provider.protocol.callbacks import Event
 from lark_provider.storage.work import DatabaseWork
 from lark_provider.support.batches import Batches
@@ -67,10 +67,10 @@ class StoredEvents:
         Args:
             event: The event.
         """
-        key, now = identity(event), asyncio.get_running_loop().time()
+        key, now = compute_dedup_key(event), asyncio.get_running_loop().time()
         while self._last and next(iter(self._last.values())) <= now:
             self._last.popitem(last=False)
-        if _short(key) in self._last:
+        if _shorten(key) in self._last:
             return True
         return key in (await self._try(self._looks, key, now + _LOOK_SECONDS) or ())
 
@@ -81,8 +81,8 @@ class StoredEvents:
             event: The event.
             deadline: When to stop waiting for the database, by the event loop's clock.
         """
-        key = identity(event)
-        self._last[_short(key)] = asyncio.get_running_loop().time() + KEPT_SECONDS
+        key = compute_dedup_key(event)
+        self._last[_shorten(key)] = asyncio.get_running_loop().time() + KEPT_SECONDS
         if len(self._last) > _MAX_REMEMBERED:
             self._last.popitem(last=False)
         await self._try(self._notes, key, deadline)
@@ -125,5 +125,5 @@ class StoredEvents:
         self._warnings.note("unavailable", log)
 
 
-def _short(key: str) -> bytes:
+def _shorten(key: str) -> bytes:
     return hashlib.blake2b(key.encode(), digest_size=16).digest()

@@ -47,7 +47,7 @@ class Fleet:
         self._was_up = False
         self.all_refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def state(self) -> tuple[AppState, ...]:
+    def get_state(self) -> tuple[AppState, ...]:
         """Return the state of each app, by id."""
         return tuple(sorted((listener.state for listener in self._runs), key=lambda state: state.app_id))
 
@@ -64,7 +64,7 @@ class Fleet:
             if app_id in roster.problems and not isinstance(roster.problems[app_id], ConfigurationError):
                 continue  # It cannot be read now, as with another key; that is no reason to end what works.
             del self._current[app_id]
-            for listener in self._listeners_of(app_id):
+            for listener in self._list_listeners(app_id):
                 self._retire(listener)
         for app_id, app in roster.apps.items():
             before = self._current.get(app_id)
@@ -98,13 +98,13 @@ class Fleet:
         for task in self._tasks:
             task.cancel()
 
-    def _listeners_of(self, app_id: str) -> list[AppListener]:
+    def _list_listeners(self, app_id: str) -> list[AppListener]:
         """Return the listeners of an app: several while its credentials are being replaced."""
         return [listener for listener in self._runs if listener.app.app_id == app_id]
 
     def _show(self, app_id: str) -> None:
         """Set the gauge of an app, which several listeners may share; without one it is gone."""
-        phases = [listener.state.phase for listener in self._listeners_of(app_id)]
+        phases = [listener.state.phase for listener in self._list_listeners(app_id)]
         if phases:
             measured.LISTENING.set(Phase.CONNECTED in phases, app_id)
         else:
@@ -134,13 +134,13 @@ class Fleet:
             self._check_all_refused()
             await listener.up.wait()
         self._was_up = True
-        for other in self._listeners_of(listener.app.app_id):
+        for other in self._list_listeners(listener.app.app_id):
             if other is not self._current.get(listener.app.app_id):
                 self._retire(other, is_replaced=True)
 
     def _check_all_refused(self) -> None:
         """Give up if Lark refuses every app and none was ever connected: the settings are wrong."""
-        states = self.state()
+        states = self.get_state()
         if (
             self._was_up
             or self.all_refused.done()

@@ -11,7 +11,7 @@ from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import UNAVAILABLE
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.websocket.dedup import StoredEvents
-from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, Event, kind_of, read
+from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, Event, get_kind, read
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
 
@@ -51,8 +51,8 @@ class Intake:
             self._warn(app_id, error)
             return UNAVAILABLE
         if is_leaving:
-            measured.RECEIVED.add(app_id, kind_of(delivery))
-            measured.NOT_STORED.add(app_id, kind_of(delivery))
+            measured.RECEIVED.add(app_id, get_kind(delivery))
+            measured.NOT_STORED.add(app_id, get_kind(delivery))
             return self._gateway.endpoint.answer_not_stored(delivery)
         deadline = began + self._gateway.deadline
         if not isinstance(delivery, Event):

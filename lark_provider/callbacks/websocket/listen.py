@@ -79,7 +79,7 @@ class Listener:
             KeyRing(dict),  # Nothing has to be verified.
             sinks,
             handler=settings.handler,
-            questions=stores.question_lookup(),
+            questions=stores.make_question_lookup(),
         )
         self._stored = StoredEvents.from_config()
         self._intake = Intake(self._gateway, self._stored, self._warnings)
@@ -88,7 +88,9 @@ class Listener:
         self._first.check()
         stores.check_database()
         self._fleet: Fleet | None = None
-        self._probes = Probes(*settings.probes, {"/readyz": self._ready}) if settings.probes else None
+        self._probes = (
+            Probes(*settings.probes, {"/readyz": self._make_readiness_page}) if settings.probes else None
+        )
         if self._probes is not None:
             logger.info("Probes started", extra={"url": self._probes.url})
 
@@ -97,7 +99,7 @@ class Listener:
 
         To be called in the event loop of `run`.
         """
-        apps = () if self._fleet is None else self._fleet.state()
+        apps = () if self._fleet is None else self._fleet.get_state()
         return ListenState(apps, self._gateway.ready())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -109,7 +111,7 @@ class Listener:
         Raises:
             ConfigurationError: Lark refuses all apps, and has refused them from the start.
         """
-        fleet = self._fleet = Fleet(self._load, self._listener, self._warnings)
+        fleet = self._fleet = Fleet(self._load, self._make_listener, self._warnings)
         work: tuple[Callable[[], Awaitable[None]], ...] = (
             *self._background,
             self._gateway.run,
@@ -126,7 +128,7 @@ class Listener:
         ends: set[asyncio.Future[Any]] = {stopped, fleet.all_refused, *running}
         async with AsyncExitStack() as stack:
             if self._probes is not None:
-                await stack.enter_async_context(self._probes.serving(()))
+                await stack.enter_async_context(self._probes.serve_probes(()))
             try:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 if not stopped.done():
@@ -143,7 +145,7 @@ class Listener:
                 await asyncio.gather(*running, return_exceptions=True)
         logger.info("Listener drained")
 
-    def _ready(self) -> ProbePage:
+    def _make_readiness_page(self) -> ProbePage:
         state = self.state()
         is_draining = self._probes is not None and self._probes.is_draining
         status = "draining" if is_draining else "ready" if state.is_ready else "not ready"
@@ -151,7 +153,7 @@ class Listener:
         body = orjson.dumps({"status": status, "sinks": dict(state.sinks), "apps": apps})
         return ProbePage(body, 200 if status == "ready" else 503)
 
-    def _listener(self, app: App) -> AppListener:
+    def _make_listener(self, app: App) -> AppListener:
         return AppListener(app, self._intake.take, self._opener, self._wire, self._warnings)
 
 

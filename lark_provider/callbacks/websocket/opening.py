@@ -65,7 +65,7 @@ class Opener:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._context: ssl.SSLContext | None = None
-        self._logger = _logger()
+        self._logger = _get_logger()
 
     def check(self) -> None:
         """Check that the trusted certificates can be read, if others than the usual ones are named.
@@ -74,7 +74,7 @@ class Opener:
             ConfigurationError: They cannot.
         """
         if isinstance(self._wire.verify, str):
-            self._tls()
+            self._get_tls_context()
 
     async def open(self, app: App, address: Address) -> ClientConnection:
         """Open the WebSocket of an address. The library's own pings are off: Lark has its own.
@@ -92,9 +92,9 @@ class Opener:
         from websockets.exceptions import InvalidStatus, WebSocketException
 
         is_encrypted, proxy = address.url.startswith("wss:"), self._wire.proxy
-        options: dict[str, Any] = {"ssl": self._tls()} if is_encrypted else {}
+        options: dict[str, Any] = {"ssl": self._get_tls_context()} if is_encrypted else {}
         if proxy is not None and proxy.startswith("https:"):
-            options["proxy_ssl"] = self._tls()
+            options["proxy_ssl"] = self._get_tls_context()
         try:
             return await connect(
                 str(address.url),
@@ -113,15 +113,15 @@ class Opener:
                 of_handshake(app.app_id, response.status_code, response.headers, app.app_secret)
             ) from None
         except (OSError, EOFError, TimeoutError, WebSocketException, ValueError, ImportError) as error:
-            raise _failure(app, address, error) from None
+            raise _make_open_error(app, address, error) from None
 
-    def _tls(self) -> ssl.SSLContext:
+    def _get_tls_context(self) -> ssl.SSLContext:
         if self._context is None:
             self._context = pools.make_tls_context(self._wire)
         return self._context
 
 
-def _failure(app: App, address: Address, error: Exception) -> LarkError:
+def _make_open_error(app: App, address: Address, error: Exception) -> LarkError:
     """Return the error for a connection that did not come about; the library's texts may quote the URL."""
     causes = [
         cause for cause in (error, error.__cause__, error.__context__) if cause is not None and str(cause)
@@ -155,7 +155,7 @@ class _NoQueries(logging.Filter):
 _NO_QUERIES = _NoQueries()
 
 
-def _logger() -> logging.Logger:
+def _get_logger() -> logging.Logger:
     """Return the library's logger, above DEBUG: there it would log the handshake, with the ticket in it."""
     library_logger = logging.getLogger("lark_provider.callbacks.websocket.library")
     library_logger.setLevel(logging.WARNING)

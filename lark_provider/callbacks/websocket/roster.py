@@ -54,7 +54,7 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
         ConfigurationError: A setting is invalid, or the registry is missing.
         StorageError: The registry cannot be used.
     """
-    own_app = config.app(None, None, None)
+    own_app = config.find_app(None, None, None)
     apps: dict[str, App] = {}
     problems: dict[str, LarkError] = {}
     disabled: set[str] = set()
@@ -75,12 +75,12 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
                 problems[registered.app_id] = registered.error
             elif registered.app is not None:
                 apps[registered.app_id] = replace(
-                    registered.app, base_url=config.base_url(registered.app.base_url)
+                    registered.app, base_url=config.resolve_base_url(registered.app.base_url)
                 )
     elif needs_registry:
         raise ConfigurationError(
-            f"The registry at {config.path(config.registry()).absolute()} was removed while this process "
-            "listens. Next: put it back."
+            f"The registry at {config.expand_path(config.get_registry()).absolute()} was removed while this "
+            "process listens. Next: put it back."
         )
     if own_app is not None and is_wanted(own_app.app_id) and own_app.app_id not in disabled:
         apps[own_app.app_id] = own_app
@@ -96,7 +96,11 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
 
 
 def _no_apps() -> ConfigurationError:
-    registry = str(config.path(config.registry()).absolute()) if "://" not in config.registry() else "its URL"
+    registry = (
+        str(config.expand_path(config.get_registry()).absolute())
+        if "://" not in config.get_registry()
+        else "its URL"
+    )
     where = (
         f"the registry at {registry} has no active app" if config.has_registry() else "there is no registry"
     )

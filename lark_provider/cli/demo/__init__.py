@@ -17,14 +17,14 @@ from typing import Any
 import orjson
 
 from lark_provider.cli.demo import load, native
-from lark_provider.cli.demo.airflow_services import services
+from lark_provider.cli.demo.airflow_services import run_services
 from lark_provider.cli.demo.processes import (
     CHAT_ID,
     Airflow,
     LocalLark,
-    bridge,
-    gateway,
-    listener,
+    run_local_bridge,
+    run_local_gateway,
+    run_local_listener,
     start_emulator,
 )
 from lark_provider.errors import ConfigurationError
@@ -74,18 +74,18 @@ def show(lark: LocalLark) -> bool:
             airflow.run("dags", "test", load.DAG_ID, "--conf", orjson.dumps(conf).decode())
         with ExitStack() as stack:
             with step(5, "start Airflow (api-server, scheduler, dag-processor), gateway, listener, bridge"):
-                settings = airflow.bridge_settings(lark, native.APPROVER)
-                serving = stack.enter_context(services(airflow.env, airflow.home, settings))
-                stack.enter_context(gateway(lark, airflow.database_url))
-                stack.enter_context(listener(lark, airflow.database_url))
-                stack.enter_context(bridge(serving, settings))
+                settings = airflow.write_bridge_settings(lark, native.APPROVER)
+                serving = stack.enter_context(run_services(airflow.env, airflow.home, settings))
+                stack.enter_context(run_local_gateway(lark, airflow.database_url))
+                stack.enter_context(run_local_listener(lark, airflow.database_url))
+                stack.enter_context(run_local_bridge(serving, settings))
             with (
                 step(6, f"run {native.DAG_ID}: Airflow's own ApprovalOperator asks; click on the card"),
                 native.DemoClicker(lark) as clicker,
             ):
                 answered = native.run(serving)
     with step(7, f"ask {lark.base_url} what arrived"):
-        arrived = lark.state()
+        arrived = lark.read_snapshot()
     loaded = load.report(arrived, app_token, table_id)
     return native.report(arrived, clicker, answered) and loaded
 

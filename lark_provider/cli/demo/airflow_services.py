@@ -46,7 +46,7 @@ class AirflowServices:
         Raises:
             LarkError: Airflow refused.
         """
-        client = http.library()
+        client = http.choose_library()
         if not self._token:
             login = {"username": ADMIN, "password": self.passwords[ADMIN]}
             self._token = client.post(f"{self.url}/auth/token", json=login).json()["access_token"]
@@ -90,14 +90,18 @@ class AirflowServices:
 
     def _is_healthy(self) -> bool:
         try:
-            health = orjson.loads(http.library().get(f"{self.url}/api/v2/monitor/health", timeout=5).content)
-        except (OSError, ValueError, http.library().HTTPError):
+            health = orjson.loads(
+                http.choose_library().get(f"{self.url}/api/v2/monitor/health", timeout=5).content
+            )
+        except (OSError, ValueError, http.choose_library().HTTPError):
             return False
         return all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor"))
 
 
 @contextmanager
-def services(env: Mapping[str, str], home: Path, settings: Mapping[str, str]) -> Iterator[AirflowServices]:
+def run_services(
+    env: Mapping[str, str], home: Path, settings: Mapping[str, str]
+) -> Iterator[AirflowServices]:
     """Run API server, scheduler and DAG processor until the block ends.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc import fields
-from lark_provider.cli.demo.processes import CHAT_ID, LocalLark, example_dags
+from lark_provider.cli.demo.processes import CHAT_ID, LocalLark, find_example_dags
 from lark_provider.client import LarkServiceClient
 
 DAG_ID = "etl_to_lark"
@@ -41,14 +41,14 @@ def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
     (base,) = [base for base in state["bitables"] if base["app_token"] == app_token]
     (table,) = [table for table in base["tables"] if table["table_id"] == table_id]
     records = [record["fields"] for record in table["records"]]
-    with (example_dags() / "data" / "flights_2013-01-01.csv").open() as file:
+    with (find_example_dags() / "data" / "flights_2013-01-01.csv").open() as file:
         source = sum(1 for _ in file) - 1
     # A flight number may leave from two airports on one day; all fields together tell records apart.
     duplicates = len(records) - len({orjson.dumps(record, option=orjson.OPT_SORT_KEYS) for record in records})
 
     print(f"\nChat {chat['name']!r}:")
     for message in chat["messages"]:
-        print(f"  [{message['msg_type']}] {message_text(message['content'])}")
+        print(f"  [{message['msg_type']}] {get_message_text(message['content'])}")
     print(f"\nTable {table['name']!r}, first rows:")
     for record in records[:_FIRST_ROWS]:
         print(f"  {record}")
@@ -59,7 +59,7 @@ def report(state: dict[str, Any], app_token: str, table_id: str) -> bool:
     return len(records) == source and duplicates == 0 and kinds == ["text", "interactive"]
 
 
-def message_text(content: dict[str, Any]) -> str:
+def get_message_text(content: dict[str, Any]) -> str:
     """Return a message's text; of a card, title and texts."""
     if "text" in content:
         return str(content["text"])

@@ -45,7 +45,9 @@ class DemoClicker:
     def _click(self) -> None:
         while not self._over.wait(0.2):
             asking = [
-                message for message in messages(self._lark.state()) if _BUTTON in labels(message["content"])
+                message
+                for message in list_chat_messages(self._lark.read_snapshot())
+                if _BUTTON in list_labels(message["content"])
             ]
             if asking:
                 break
@@ -81,7 +83,7 @@ def run(airflow: AirflowServices) -> dict[str, Any]:
     return answered
 
 
-def messages(state: dict[str, Any]) -> list[dict[str, Any]]:
+def list_chat_messages(state: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the messages of a chat."""
     (chat,) = [chat for chat in state["chats"] if chat["chat_id"] == CHAT_ID]
     chat_messages: list[dict[str, Any]] = chat["messages"]
@@ -101,33 +103,33 @@ def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]
         if "Airflow" in str(message["content"])
     ]
     for notice in notices:
-        words = str(notice["content"].get("text") or texts(notice["content"]))
+        words = str(notice["content"].get("text") or join_texts(notice["content"]))
         print(f"  {STRANGER} was told alone: {words.splitlines()[0]}")
     person = (answered["responded_by_user"] or {}).get("name")
     print(f"  Airflow recorded: {', '.join(answered['chosen_options'])}, by {person}")
-    card, confirmation = messages(state)[-2:]
-    print(f"{state['click_count']} clicks · {len(labels(card['content']))} buttons left on the card")
+    card, confirmation = list_chat_messages(state)[-2:]
+    print(f"{state['click_count']} clicks · {len(list_labels(card['content']))} buttons left on the card")
     is_answered = person == APPROVER and answered["chosen_options"] == [_BUTTON] and bool(notices)
-    is_closed = not labels(card["content"]) and APPROVER in str(card["content"])
+    is_closed = not list_labels(card["content"]) and APPROVER in str(card["content"])
     return (
         is_answered and is_closed and confirmation["content"].get("text") == f"Deployed {_VERSION}. {_NOTE}"
     )
 
 
-def labels(part: Any) -> list[str]:
+def list_labels(part: Any) -> list[str]:
     """Return the labels of a card's buttons."""
     button_labels: list[str] = []
     if isinstance(part, dict) and part.get("tag") == "button":
         button_labels.append(str(part.get("text", {}).get("content")))
     children = list(part.values()) if isinstance(part, dict) else part
     for child in children if isinstance(children, list) else ():
-        button_labels += labels(child)
+        button_labels += list_labels(child)
     return button_labels
 
 
-def texts(part: Any) -> str:
+def join_texts(part: Any) -> str:
     """Return the texts of a card in one line."""
     if isinstance(part, dict):
         own = str(part["content"]) if isinstance(part.get("content"), str) else ""
-        return " ".join(filter(None, (own, *map(texts, part.values()))))
-    return " ".join(filter(None, map(texts, part))) if isinstance(part, list) else ""
+        return " ".join(filter(None, (own, *map(join_texts, part.values()))))
+    return " ".join(filter(None, map(join_texts, part))) if isinstance(part, list) else ""

@@ -35,16 +35,16 @@ class LocalLark(NamedTuple):
     app_id: str
     app_secret: str
 
-    def state(self) -> dict[str, Any]:
+    def read_snapshot(self) -> dict[str, Any]:
         """Return what it holds."""
         snapshot: dict[str, Any] = orjson.loads(
-            http.library().get(f"{self.base_url}/_emulator/state", timeout=30).content
+            http.choose_library().get(f"{self.base_url}/_emulator/state", timeout=30).content
         )
         return snapshot
 
     def control(self, path: str, **body: Any) -> dict[str, Any]:
         """Send a request to its control plane."""
-        answer = http.library().post(f"{self.base_url}/_emulator/{path}", json=body, timeout=30)
+        answer = http.choose_library().post(f"{self.base_url}/_emulator/{path}", json=body, timeout=30)
         answer.raise_for_status()
         result: dict[str, Any] = answer.json()
         return result
@@ -97,14 +97,14 @@ class Airflow:
         self.env = {
             **os.environ,
             "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(example_dags()),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(find_example_dags()),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
             "AIRFLOW__LARK__DATABASE_URL": self.database_url,
             "AIRFLOW_CONN_LARK_DEFAULT": orjson.dumps(connection).decode(),
         }
 
-    def bridge_settings(self, lark: LocalLark, person: str) -> dict[str, str]:
+    def write_bridge_settings(self, lark: LocalLark, person: str) -> dict[str, str]:
         """Return what bridge and plugin share, and write their `lark.yaml`.
 
         Args:
@@ -112,7 +112,9 @@ class Airflow:
             person: Who has the same name in both.
         """
         (open_id,) = (
-            user["open_ids"][lark.app_id] for user in lark.state()["users"] if user["user_id"] == person
+            user["open_ids"][lark.app_id]
+            for user in lark.read_snapshot()["users"]
+            if user["user_id"] == person
         )
         routes = self.home / "lark.yaml"
         routes.write_text(
@@ -151,7 +153,7 @@ class Airflow:
 
 
 @contextmanager
-def gateway(lark: LocalLark, database_url: str) -> Iterator[None]:
+def run_local_gateway(lark: LocalLark, database_url: str) -> Iterator[None]:
     """Run the callback gateway on a free port, known to the local Lark, until the block ends."""
     keys = {"encrypt_key": secrets.token_hex(16), "verification_token": secrets.token_hex(16)}
     env = os.environ | {
@@ -173,7 +175,7 @@ def gateway(lark: LocalLark, database_url: str) -> Iterator[None]:
 
 
 @contextmanager
-def listener(lark: LocalLark, database_url: str) -> Iterator[None]:
+def run_local_listener(lark: LocalLark, database_url: str) -> Iterator[None]:
     """Listen for clicks over a long connection until the block ends."""
     env = os.environ | {
         "LARK_APP_ID": lark.app_id,
@@ -195,7 +197,7 @@ def listener(lark: LocalLark, database_url: str) -> Iterator[None]:
 
 
 @contextmanager
-def bridge(airflow: AirflowServices, settings: Mapping[str, str]) -> Iterator[None]:
+def run_local_bridge(airflow: AirflowServices, settings: Mapping[str, str]) -> Iterator[None]:
     """Bring Airflow's questions to the local Lark until the block ends."""
     env = {
         **os.environ,
@@ -219,7 +221,7 @@ def bridge(airflow: AirflowServices, settings: Mapping[str, str]) -> Iterator[No
             process.terminate()
 
 
-def example_dags() -> Path:
+def find_example_dags() -> Path:
     """Return the folder of the example DAGs: in an installed package, or beside it in a checkout."""
     package = Path(lark_provider.__file__).parent
     inside = package / "example_dags"

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from lark_provider.engine import files, transport
 from lark_provider.engine.drivers.common import (
-    background,
     check_sleep,
+    compute_remaining,
     log_answer,
-    remaining,
-    timeout_error,
-    waiter_error,
+    log_background_errors,
+    make_timeout_error,
+    make_waiter_error,
 )
 from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
@@ -78,7 +78,7 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             return await asyncio.sleep(check_sleep(seconds, until))
         case Take(stream, count):
             if isinstance(stream.iterator, AsyncIterator):
-                return await _next_items(stream.iterator, count)
+                return await _take_items(stream.iterator, count)
             if isinstance(stream.source, list | tuple):
                 return list(itertools.islice(stream.iterator, count))
             # A generator may block; one bound to its thread, such as a database cursor, has to be a list.
@@ -90,14 +90,14 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             wrapped.add_done_callback(consume_exception)
             try:
                 # Shielded: a waiter that is cancelled must not take the flight from the others.
-                return await asyncio.wait_for(asyncio.shield(wrapped), remaining(until))
+                return await asyncio.wait_for(asyncio.shield(wrapped), compute_remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
-                raise waiter_error(error, is_over=future.done()) from None
+                raise make_waiter_error(error, is_over=future.done()) from None
         case Local(work, seconds):
             try:
                 return await threads.run(work, min(seconds, max(0.0, until - time.monotonic())))
             except TimeoutError:
-                raise timeout_error(seconds, until) from None
+                raise make_timeout_error(seconds, until) from None
         case Spawn():
             task = asyncio.get_running_loop().create_task(_in_background_task(effect, session))
             running = session.runtime.background
@@ -111,11 +111,11 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
 
 
 async def _in_background_task(spawn: Spawn, session: Session) -> None:
-    with background():
+    with log_background_errors():
         await adrive(spawn.make(), replace(session, policy=spawn.policy))
 
 
-async def _next_items(items: AsyncIterator[T], count: int) -> list[T]:
+async def _take_items(items: AsyncIterator[T], count: int) -> list[T]:
     taken: list[T] = []
     while len(taken) < count:
         try:

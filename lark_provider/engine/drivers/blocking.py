@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from lark_provider.engine import files, transport
 from lark_provider.engine.drivers.common import (
-    background,
     check_sleep,
+    compute_remaining,
     log_answer,
-    remaining,
-    timeout_error,
-    waiter_error,
+    log_background_errors,
+    make_timeout_error,
+    make_waiter_error,
 )
 from lark_provider.engine.interpreter import answer as answer_to
 from lark_provider.engine.session import Session
@@ -89,14 +89,14 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
             if thread == threading.get_ident():
                 return None
             try:
-                return future.result(remaining(until))
+                return future.result(compute_remaining(until))
             except Exception as error:  # noqa: BLE001 - of whatever the other caller met
-                raise waiter_error(error, is_over=future.done()) from None
+                raise make_waiter_error(error, is_over=future.done()) from None
         case Local(work, seconds):
             try:
                 return threads.start(work).result(min(seconds, max(0.0, until - time.monotonic())))
             except TimeoutError:
-                raise timeout_error(seconds, until) from None
+                raise make_timeout_error(seconds, until) from None
         case Spawn():
             try:
                 threads.start(lambda: _in_background(effect, session))
@@ -108,5 +108,5 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
 
 
 def _in_background(spawn: Spawn, session: Session) -> None:
-    with background():
+    with log_background_errors():
         drive(spawn.make(), replace(session, policy=spawn.policy))

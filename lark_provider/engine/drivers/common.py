@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def background() -> Iterator[None]:
+def log_background_errors() -> Iterator[None]:
     """Log what background work raises: no caller waits for it."""
     try:
         yield
@@ -24,12 +24,12 @@ def background() -> Iterator[None]:
         logger.exception("Background work failed")
 
 
-def remaining(until: float) -> float | None:
+def compute_remaining(until: float) -> float | None:
     """Return the seconds until a deadline by the monotonic clock; None if there is none."""
     return None if until == float("inf") else max(0.0, until - time.monotonic())
 
 
-def timeout_error(seconds: float, until: float) -> Exception:
+def make_timeout_error(seconds: float, until: float) -> Exception:
     """Return the error to raise for local work that has not ended in time."""
     if time.monotonic() >= until:
         return DeadlineExceededError("The deadline came before a database answered. Next: call again later.")
@@ -47,7 +47,7 @@ def check_sleep(seconds: float, until: float) -> float:
     return seconds
 
 
-def waiter_error(error: Exception, *, is_over: bool) -> Exception:
+def make_waiter_error(error: Exception, *, is_over: bool) -> Exception:
     """Return the error to raise for a wait: each waiter's own copy, with its own traceback."""
     if isinstance(error, TimeoutError) and not is_over:
         return DeadlineExceededError(

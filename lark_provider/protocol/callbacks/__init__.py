@@ -18,7 +18,7 @@ from lark_provider.protocol.callbacks.model import (
     Delivery,
     Event,
     Operator,
-    kind_of,
+    get_kind,
     log_ids,
 )
 from lark_provider.protocol.callbacks.read import read
@@ -37,7 +37,7 @@ __all__ = [
     "Event",
     "Incoming",
     "Operator",
-    "kind_of",
+    "get_kind",
     "log_ids",
     "read",
     "receive",

@@ -41,7 +41,7 @@ class CallbackKeys:
         Args:
             now: Seconds since the epoch.
         """
-        return _valid(self.encrypt_key, self.previous_encrypt_keys, now)
+        return _select_valid(self.encrypt_key, self.previous_encrypt_keys, now)
 
     def verification_tokens(self, now: float) -> tuple[str, ...]:
         """Return the valid verification tokens, the current one first; none if no token is known.
@@ -49,7 +49,7 @@ class CallbackKeys:
         Args:
             now: Seconds since the epoch.
         """
-        return _valid(self.verification_token, self.previous_verification_tokens, now)
+        return _select_valid(self.verification_token, self.previous_verification_tokens, now)
 
     def __post_init__(self) -> None:
         """Check the types, and turn blank keys into None, so that they prove nothing."""
@@ -76,7 +76,9 @@ class CallbackKeys:
                 )
 
 
-def _valid(current: str | None, previous: tuple[tuple[str, float], ...], now: float) -> tuple[str, ...]:
+def _select_valid(
+    current: str | None, previous: tuple[tuple[str, float], ...], now: float
+) -> tuple[str, ...]:
     if current is None:
         return ()
     if not previous:  # No key is being replaced.
@@ -104,7 +106,7 @@ class Incoming:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
-    def signature_headers(self) -> SignatureHeaders:
+    def read_signature_headers(self) -> SignatureHeaders:
         """Return the headers that Lark signs with. One that occurs twice counts as missing."""
         headers: dict[str, str] = {}
         for name, value in self.headers.items():

@@ -131,7 +131,7 @@ class Event:
 Delivery: TypeAlias = CardClick | Event
 
 
-def kind_of(delivery: Delivery) -> str:
+def get_kind(delivery: Delivery) -> str:
     """Return `click` or `event`, for metrics."""
     return "click" if isinstance(delivery, CardClick) else "event"
 

@@ -16,7 +16,7 @@ _BLOCK = 16
 _UTF8 = ("utf-8", "surrogatepass")  # invalid Unicode must not raise
 
 
-def signature(
+def compute_signature(
     signed: SignatureHeaders, key: str, body: bytes, algorithm: Callable[[bytes], Any] = hashlib.sha256
 ) -> str:
     """Return what `X-Lark-Signature` must be.
@@ -31,7 +31,7 @@ def signature(
     return str(algorithm((signed.timestamp + signed.nonce + key).encode(*_UTF8) + body).hexdigest())
 
 
-def old_card_signature(signed: SignatureHeaders, verification_token: str, body: bytes) -> str:
+def compute_old_card_signature(signed: SignatureHeaders, verification_token: str, body: bytes) -> str:
     """Return what `X-Lark-Signature` must be with an old card callback, which Lark signs with SHA-1.
 
     Args:
@@ -39,7 +39,7 @@ def old_card_signature(signed: SignatureHeaders, verification_token: str, body: 
         verification_token: The app's verification token.
         body: The raw body of the request.
     """
-    return signature(signed, verification_token, body, hashlib.sha1)
+    return compute_signature(signed, verification_token, body, hashlib.sha1)
 
 
 def matches_secret(received: object, expected: str) -> bool:

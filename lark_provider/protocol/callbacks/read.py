@@ -11,7 +11,7 @@ import orjson
 
 from lark_provider.protocol.callbacks.model import OLD_CARD, Action, CardClick, Delivery, Event, Operator
 from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id
-from lark_provider.protocol.callbacks.times import seconds
+from lark_provider.protocol.callbacks.times import parse_seconds
 from lark_provider.protocol.errors import CallbackRefusedError
 
 _SCHEMA = "2.0"
@@ -73,18 +73,18 @@ def read(content: dict[str, Any]) -> Delivery:
         orjson.dumps([[[[content]]]])
     except TypeError:
         # The encoder's limit is lower than the decoder's, and the content is passed on in an envelope.
-        raise _refusal_error(
+        raise _make_refusal_error(
             "The body must not be nested so deeply that it cannot be encoded again"
         ) from None
     if "schema" not in content:
-        return _event_1(content)
+        return _read_event_1(content)
     if content["schema"] != _SCHEMA:
-        raise _refusal_error(f"schema must be {_SCHEMA!r}, got another value")
+        raise _make_refusal_error(f"schema must be {_SCHEMA!r}, got another value")
     _check(content, "", _CONTENT)
     header, event = content["header"], content["event"]
     _check(header, "header", _HEADER)
     event_id, app_id, tenant_key = header["event_id"], header["app_id"], header.get("tenant_key")
-    created_at = _moment(header, "header", "create_time")
+    created_at = _read_moment(header, "header", "create_time")
     if header["event_type"] not in _CARDS:
         return Event(
             event_id=event_id,
@@ -102,8 +102,8 @@ def read(content: dict[str, Any]) -> Delivery:
         event_id=event_id,
         app_id=app_id,
         tenant_key=tenant_key,
-        operator=_operator(event["operator"]),
-        action=_action(event["action"]),
+        operator=_read_operator(event["operator"]),
+        action=_read_action(event["action"]),
         message_id=context.get("open_message_id") or None,
         chat_id=context.get("open_chat_id"),
         token=event.get("token"),
@@ -112,7 +112,7 @@ def read(content: dict[str, Any]) -> Delivery:
     )
 
 
-def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float) -> dict[str, Any]:
+def modernize(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float) -> dict[str, Any]:
     """Convert an old, flat card callback to schema 2.0, so that all later code knows one shape.
 
     Args:
@@ -139,7 +139,7 @@ def modern(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float
     }
 
 
-def _event_1(content: dict[str, Any]) -> Event:
+def _read_event_1(content: dict[str, Any]) -> Event:
     _check(content, "", _CONTENT_1)
     event = content["event"]
     _check(event, "event", _EVENT_1)
@@ -149,12 +149,12 @@ def _event_1(content: dict[str, Any]) -> Event:
         app_id=event.get("app_id"),
         tenant_key=event.get("tenant_key"),
         event=event,
-        created_at=_moment(content, "", "ts"),
+        created_at=_read_moment(content, "", "ts"),
         raw=content,
     )
 
 
-def _operator(operator: dict[str, Any]) -> Operator:
+def _read_operator(operator: dict[str, Any]) -> Operator:
     _check(operator, "event.operator", _OPERATOR)
     return Operator(
         open_id=operator["open_id"],
@@ -164,7 +164,7 @@ def _operator(operator: dict[str, Any]) -> Operator:
     )
 
 
-def _action(action: dict[str, Any]) -> Action:
+def _read_action(action: dict[str, Any]) -> Action:
     _check(action, "event.action", _ACTION)
     return Action(
         tag=action.get("tag"),
@@ -191,23 +191,23 @@ def _check(parent: Mapping[str, Any], path: str, members: Mapping[str, _Kind]) -
         elif kind is _TEXTS and value:
             fits = fits and all(isinstance(text, str) for text in value)
         if not fits:
-            raise _invalid(path, name, kind.wanted, value)
+            raise _make_invalid_error(path, name, kind.wanted, value)
 
 
-def _moment(parent: Mapping[str, Any], path: str, name: str) -> datetime:
-    value = seconds(parent.get(name))
+def _read_moment(parent: Mapping[str, Any], path: str, name: str) -> datetime:
+    value = parse_seconds(parent.get(name))
     if value is None:
-        raise _invalid(path, name, "a time stamp", parent.get(name))
+        raise _make_invalid_error(path, name, "a time stamp", parent.get(name))
     return datetime.fromtimestamp(value, UTC)
 
 
-def _invalid(path: str, name: str, wanted: str, value: object) -> CallbackRefusedError:
+def _make_invalid_error(path: str, name: str, wanted: str, value: object) -> CallbackRefusedError:
     """Return the error for a member. It quotes the type alone, since the body may hold personal data."""
     got = "nothing" if value is None else f"a {type(value).__name__}"
-    return _refusal_error(f"{path}{'.' if path else ''}{name} must be {wanted}, got {got}")
+    return _make_refusal_error(f"{path}{'.' if path else ''}{name} must be {wanted}, got {got}")
 
 
-def _refusal_error(reason: str) -> CallbackRefusedError:
+def _make_refusal_error(reason: str) -> CallbackRefusedError:
     return CallbackRefusedError(
         f"{reason}. Next: point only Lark's callbacks and events at this URL; if Lark sent it, report it."
     )

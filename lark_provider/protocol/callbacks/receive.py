@@ -24,9 +24,14 @@ import orjson
 
 from lark_provider.protocol.callbacks.incoming import CallbackKeys, Incoming
 from lark_provider.protocol.callbacks.model import CardClick, Challenge, Delivery
-from lark_provider.protocol.callbacks.proof import decrypt, matches_secret, old_card_signature, signature
-from lark_provider.protocol.callbacks.read import modern, read
-from lark_provider.protocol.callbacks.times import seconds
+from lark_provider.protocol.callbacks.proof import (
+    compute_old_card_signature,
+    compute_signature,
+    decrypt,
+    matches_secret,
+)
+from lark_provider.protocol.callbacks.read import modernize, read
+from lark_provider.protocol.callbacks.times import parse_seconds
 from lark_provider.protocol.errors import CallbackRefusedError
 from lark_provider.support.secret import Secret
 
@@ -99,20 +104,22 @@ def _receive_plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Chal
             reason="no_keys",
         )
     if not _pop_and_verify_token(body, keys, now):
-        raise _token_error(keys)
-    return _challenge(body) or _delivery(body, keys)
+        raise _make_token_error(keys)
+    return _find_challenge(body) or _read_delivery(body, keys)
 
 
 def _receive_encrypted(
     incoming: Incoming, body: dict[str, Any], keys: CallbackKeys, now: float
 ) -> Challenge | Delivery:
-    signed, encrypt_keys = incoming.signature_headers(), keys.encrypt_keys(now)
+    signed, encrypt_keys = incoming.read_signature_headers(), keys.encrypt_keys(now)
     signed_with = [
-        key for key in encrypt_keys if matches_secret(signed.signature, signature(signed, key, incoming.body))
+        key
+        for key in encrypt_keys
+        if matches_secret(signed.signature, compute_signature(signed, key, incoming.body))
     ]
     content = _decrypt(body, signed_with or encrypt_keys)
     token_is_valid = content is not None and _pop_and_verify_token(content, keys, now)
-    challenge = _challenge(content) if content is not None and token_is_valid else None
+    challenge = _find_challenge(content) if content is not None and token_is_valid else None
     if challenge is not None:
         return challenge
     if not signed_with:
@@ -130,14 +137,14 @@ def _receive_encrypted(
             "The body is signed, but does not contain an encrypted JSON object. Next: report it."
         )
     if not token_is_valid:
-        raise _token_error(keys)
-    delivery = _delivery(content, keys)
-    sent = seconds(signed.timestamp)
+        raise _make_token_error(keys)
+    delivery = _read_delivery(content, keys)
+    sent = parse_seconds(signed.timestamp)
     if sent is None and ":" in signed.timestamp:
         # A date in an unknown notation. The body's own time is signed as well.
         sent = delivery.created_at.timestamp()
     if sent is None or not signed.nonce:
-        raise _timestamp_error()
+        raise _make_timestamp_error()
     _check_age(now - sent, CARD_WINDOW if isinstance(delivery, CardClick) else EVENT_WINDOW)
     return delivery
 
@@ -152,11 +159,11 @@ def _receive_old_card(
             status=_UNPROVEN,
             reason="old_card",
         )
-    signed = incoming.signature_headers()
+    signed = incoming.read_signature_headers()
     signed_with = [
         token
         for token in keys.verification_tokens(now)
-        if matches_secret(signed.signature, old_card_signature(signed, token, incoming.body))
+        if matches_secret(signed.signature, compute_old_card_signature(signed, token, incoming.body))
     ]
     if not signed_with:
         raise CallbackRefusedError(
@@ -166,11 +173,11 @@ def _receive_old_card(
             may_be_stale=True,
             reason="signature",
         )
-    sent = seconds(signed.timestamp)
+    sent = parse_seconds(signed.timestamp)
     if sent is None:
-        raise _timestamp_error()
+        raise _make_timestamp_error()
     _check_age(now - sent, CARD_WINDOW)
-    return read(modern(body, event_id=f"v1-{signed.signature}", app_id=keys.app_id, created=sent))
+    return read(modernize(body, event_id=f"v1-{signed.signature}", app_id=keys.app_id, created=sent))
 
 
 def _parse_body(data: bytes) -> dict[str, Any] | None:
@@ -209,14 +216,14 @@ def _pop_and_verify_token(content: dict[str, Any], keys: CallbackKeys, now: floa
     return is_valid
 
 
-def _challenge(content: dict[str, Any]) -> Challenge | None:
+def _find_challenge(content: dict[str, Any]) -> Challenge | None:
     if content.get("type") != "url_verification" or "schema" in content:
         return None
     challenge = content.get("challenge")
     return Challenge(challenge) if isinstance(challenge, str) and challenge else None
 
 
-def _delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
+def _read_delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
     delivery = read(content)
     if delivery.app_id not in {keys.app_id, None}:
         raise CallbackRefusedError(
@@ -237,7 +244,7 @@ def _check_age(age: float, window: float) -> None:
         )
 
 
-def _timestamp_error() -> CallbackRefusedError:
+def _make_timestamp_error() -> CallbackRefusedError:
     return CallbackRefusedError(
         "The request has no readable time stamp or no nonce. Next: if Lark sent it, report it.",
         status=_UNPROVEN,
@@ -245,7 +252,7 @@ def _timestamp_error() -> CallbackRefusedError:
     )
 
 
-def _token_error(keys: CallbackKeys) -> CallbackRefusedError:
+def _make_token_error(keys: CallbackKeys) -> CallbackRefusedError:
     return CallbackRefusedError(
         f"The verification token is missing, or is not that of app {keys.app_id}. Next: if Lark sent it, "
         f"compare the token with {_CONSOLE}.",

@@ -12,7 +12,7 @@ _PRINTED = re.compile(
 _TOO_MANY_SECONDS = 10**11  # the year 5138; milliseconds reach this in 1973
 
 
-def seconds(value: object) -> float | None:
+def parse_seconds(value: object) -> float | None:
     """Read a time stamp.
 
     Lark sends seconds, milliseconds and microseconds under the same names, distinguished by their magnitude.

@@ -57,25 +57,27 @@ def convert(arguments: Mapping[str, str], params: Mapping[str, Any]) -> dict[str
             f"The DAG must have the param {unknown[0]}, and has {', '.join(params) or 'none'}. Next: correct "
             "`arguments` in lark.yaml, or the DAG."
         )
-    return {name: _value(name, text, _types(params[name])) for name, text in arguments.items()}
+    return {name: _parse_value(name, text, _get_types(params[name])) for name, text in arguments.items()}
 
 
-def _types(param: Any) -> frozenset[str]:
+def _get_types(param: Any) -> frozenset[str]:
     schema = (param.get("schema") if isinstance(param, Mapping) else None) or {}
     kind = schema.get("type")
     kinds = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
     if not kinds:
-        kinds = _types_of(schema.get("enum") or [param.get("value") if isinstance(param, Mapping) else None])
+        kinds = _infer_types(
+            schema.get("enum") or [param.get("value") if isinstance(param, Mapping) else None]
+        )
     return frozenset(kinds)
 
 
-def _types_of(values: Sequence[Any]) -> list[str]:
+def _infer_types(values: Sequence[Any]) -> list[str]:
     """Return what values are; a param without a type takes what its default is."""
     kinds = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
     return [kinds.get(type(value), "string") for value in values]
 
 
-def _value(name: str, text: str, types: frozenset[str]) -> Any:
+def _parse_value(name: str, text: str, types: frozenset[str]) -> Any:
     if "string" in types:
         return text
     try:

@@ -12,7 +12,7 @@ import orjson
 
 from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.support.members import known_members
+from lark_provider.support.members import select_members
 
 COMMAND_PATH = "/lark/command"
 """The path as it is signed, whatever prefix a reverse proxy adds."""
@@ -57,7 +57,7 @@ def is_dag_id(text: str) -> bool:
     return bool(_DAG_ID.fullmatch(text)) and text not in {".", ".."}
 
 
-def run_id_of(message_id: str) -> str:
+def make_run_id(message_id: str) -> str:
     """Return the id of the run that a message starts: a repeated delivery finds the same run."""
     return f"lark__{message_id}"
 
@@ -84,13 +84,13 @@ class DeliveredCommand:
     dag_id: str
     arguments: Mapping[str, str] = field(default_factory=dict)
 
-    def body(self) -> bytes:
+    def encode_body(self) -> bytes:
         """Return the body of the request to the plugin, JSON."""
         return orjson.dumps(asdict(self))
 
 
 def read_delivered(body: bytes) -> DeliveredCommand:
-    """Read what `DeliveredCommand.body` returned; members that a newer version added are left out.
+    """Read what `DeliveredCommand.encode_body` returned; members that a newer version added are left out.
 
     Args:
         body: The body, which must have been proven before.
@@ -100,20 +100,20 @@ def read_delivered(body: bytes) -> DeliveredCommand:
     """
     try:
         payload = orjson.loads(body)
-        command = DeliveredCommand(**known_members(payload, DeliveredCommand))
+        command = DeliveredCommand(**select_members(payload, DeliveredCommand))
     except (ValueError, TypeError, AttributeError) as error:
-        raise _unreadable(type(error).__name__) from None
+        raise _make_unreadable_error(type(error).__name__) from None
     ids = (command.app_id, command.tenant_key, command.open_id, command.message_id)
     has_texts = isinstance(command.arguments, dict) and all(
         isinstance(value, str) for value in command.arguments.values()
     )
     has_ids = all(map(is_id, ids)) and isinstance(command.dag_id, str) and is_dag_id(command.dag_id)
     if not has_ids or command.act not in {"run", "status", "runs"} or not has_texts:
-        raise _unreadable("a member of it is not usable")
+        raise _make_unreadable_error("a member of it is not usable")
     return command
 
 
-def _unreadable(reason: str) -> InvalidRequestError:
+def _make_unreadable_error(reason: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"The delivered command is not a JSON object with all its members ({reason}). Next: "
         "run the same version of this package in the bridge and in Airflow's API servers."
@@ -166,7 +166,7 @@ def read_result(payload: Mapping[str, Any]) -> CommandResult:
     try:
         outcome = payload["outcome"]
         return CommandResult(
-            **known_members(payload, CommandResult) | {"outcome": outcome if outcome in STATUS else "shown"}
+            **select_members(payload, CommandResult) | {"outcome": outcome if outcome in STATUS else "shown"}
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The result of the command is incomplete: {error!r}.") from None

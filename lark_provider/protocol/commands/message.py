@@ -68,7 +68,7 @@ class CommandMessage:
         """Return whether a person or bot is mentioned by name, not with everybody."""
         return any(mention.open_id == open_id and mention.key != "@_all" for mention in self.mentions)
 
-    def typed_text(self, own_open_id: str) -> str:
+    def get_typed_text(self, own_open_id: str) -> str:
         """Return the command as it was typed: without the bot's mention, other people by their names.
 
         Args:
@@ -83,7 +83,7 @@ class CommandMessage:
         return _KEY.sub(lambda match: names.get(match[0], match[0]), rest).strip()
 
 
-def command_of(event: Event) -> CommandMessage | None:
+def find_command(event: Event) -> CommandMessage | None:
     """Return the command that an event brings; None for every other event.
 
     A command is a new text message (not forwarded, not edited) of a person of the app's own tenant, which

@@ -80,7 +80,7 @@ def split(text: str) -> list[str]:
         if sign in _CLOSING:
             word += _read_quoted(sign, signs)
         elif sign == "\\":
-            word.append(_next(signs, "\\"))
+            word.append(_read_next(signs, "\\"))
         else:
             word.append(sign)
     if word is not None:
@@ -90,15 +90,15 @@ def split(text: str) -> list[str]:
 
 def _read_quoted(opening: str, signs: Iterator[str]) -> Iterator[str]:
     closing, escapes = _CLOSING[opening], opening in {'"', "“"}
-    while (sign := _next(signs, opening)) != closing:
+    while (sign := _read_next(signs, opening)) != closing:
         if escapes and sign == "\\":
-            following = _next(signs, opening)
+            following = _read_next(signs, opening)
             yield following if following in {closing, "\\"} else sign + following
         else:
             yield sign
 
 
-def _next(signs: Iterator[str], opened: str) -> str:
+def _read_next(signs: Iterator[str], opened: str) -> str:
     sign = next(signs, None)
     if sign is None:
         raise InvalidRequestError(

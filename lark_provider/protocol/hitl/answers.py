@@ -9,8 +9,8 @@ from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.entries import UnreadableValueError, parse
 from lark_provider.protocol.hitl.model import HitlAnswer, HitlQuestion
-from lark_provider.protocol.hitl.params import constants, form_fields
-from lark_provider.protocol.hitl.schema import find_fault, words
+from lark_provider.protocol.hitl.params import form_fields, select_constants
+from lark_provider.protocol.hitl.schema import find_fault, localize
 from lark_provider.protocol.language import LocalizedText
 
 OPTIONS = "_options"
@@ -39,7 +39,7 @@ class InvalidAnswerError(LarkError, ValueError):
         return type(self), (self.errors,)
 
 
-def option_key(place: int) -> str:
+def make_option_key(place: int) -> str:
     """Return the key of an option: its value in a menu, and the name of its button.
 
     The option is read from the button's name if Lark leaves out the value of a button that submits a form.
@@ -65,20 +65,22 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
             does not fit its schema.
     """
     errors: dict[str, LocalizedText] = {}
-    options = _options(question, action)
-    if wrong := _fault_of_options(question, options):
+    options = _read_options(question, action)
+    if wrong := _find_options_fault(question, options):
         errors[OPTIONS] = wrong
     fields = form_fields(question.params)
-    values = constants(question.params)
+    values = select_constants(question.params)
     if fields and action.form_value is None:
-        missing = words(
+        missing = localize(
             "没有收到表单，请重新打开卡片填写", "was not received; open the card again and fill it in"
         )
         raise InvalidAnswerError({**errors, **{field.name: missing for field in fields}})
     form_value = action.form_value or {}
     for field in fields:
         try:
-            value = parse(field, form_value.get(field.key), timezone=_timezone(action), zone=action.timezone)
+            value = parse(
+                field, form_value.get(field.key), timezone=_read_timezone(action), zone=action.timezone
+            )
         except UnreadableValueError as error:
             errors[field.name] = error.words
             continue
@@ -90,35 +92,35 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
     return HitlAnswer(options, {name: values[name] for name in question.params})
 
 
-def _options(question: HitlQuestion, action: Action) -> tuple[str, ...]:
+def _read_options(question: HitlQuestion, action: Action) -> tuple[str, ...]:
     """Return what was chosen: in the form, by a menu, or by a button."""
     chosen = (action.form_value or {}).get(OPTIONS)
     if isinstance(chosen, str) and chosen:
-        return (_option(question, chosen),)
+        return (_read_option(question, chosen),)
     if isinstance(chosen, list | tuple) and chosen:
-        return tuple(dict.fromkeys(_option(question, str(key)) for key in chosen))
+        return tuple(dict.fromkeys(_read_option(question, str(key)) for key in chosen))
     value = action.value if isinstance(action.value, Mapping) else {}
     if isinstance(value.get("option"), str):
         return (value["option"],)
     is_option = action.name is not None and action.name.startswith(_OPTION)
-    return (_option(question, action.name or ""),) if is_option else ()
+    return (_read_option(question, action.name or ""),) if is_option else ()
 
 
-def _option(question: HitlQuestion, key: str) -> str:
-    return {option_key(place): option for place, option in enumerate(question.options)}.get(key, key)
+def _read_option(question: HitlQuestion, key: str) -> str:
+    return {make_option_key(place): option for place, option in enumerate(question.options)}.get(key, key)
 
 
-def _fault_of_options(question: HitlQuestion, options: tuple[str, ...]) -> LocalizedText | None:
+def _find_options_fault(question: HitlQuestion, options: tuple[str, ...]) -> LocalizedText | None:
     unknown = [option for option in options if option not in question.options]
     if not options:
-        return words("请至少选择一项", "at least one must be chosen")
+        return localize("请至少选择一项", "at least one must be chosen")
     if unknown:
-        return words(f"没有这个选项：{unknown[0][:60]}", f"is not an option: {unknown[0][:60]}")
+        return localize(f"没有这个选项：{unknown[0][:60]}", f"is not an option: {unknown[0][:60]}")
     if len(options) > 1 and not question.multiple:
-        return words("只能选择一项", "only one must be chosen")
+        return localize("只能选择一项", "only one must be chosen")
     return None
 
 
-def _timezone(action: Action) -> str:
+def _read_timezone(action: Action) -> str:
     timezone = action.value.get(TIMEZONE) if isinstance(action.value, Mapping) else None
     return timezone if isinstance(timezone, str) else ""

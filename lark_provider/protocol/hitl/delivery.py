@@ -15,7 +15,7 @@ from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.records import dump_end, load_end
-from lark_provider.support.members import known_members
+from lark_provider.support.members import select_members
 
 AnswerOutcome: TypeAlias = Literal[
     "answered",
@@ -100,13 +100,13 @@ class DeliveredClick:
             clicked_at=click.created_at,
         )
 
-    def body(self) -> bytes:
+    def encode_body(self) -> bytes:
         """Return the body of the request to the plugin, JSON."""
         return orjson.dumps(asdict(self))
 
 
 def read_click(body: bytes) -> DeliveredClick:
-    """Read what `DeliveredClick.body` returned; members that a newer version added are left out.
+    """Read what `DeliveredClick.encode_body` returned; members that a newer version added are left out.
 
     Args:
         body: The body, which must have been proven before.
@@ -116,24 +116,24 @@ def read_click(body: bytes) -> DeliveredClick:
     """
     try:
         payload = orjson.loads(body)
-        action = known_members(payload["action"], Action)
+        action = select_members(payload["action"], Action)
         click = DeliveredClick(
-            **known_members(payload, DeliveredClick)
+            **select_members(payload, DeliveredClick)
             | {
-                "operator": Operator(**known_members(payload["operator"], Operator)),
+                "operator": Operator(**select_members(payload["operator"], Operator)),
                 "action": Action(**action | {"options": tuple(action.get("options") or ())}),
                 "clicked_at": datetime.fromisoformat(payload["clicked_at"]),
             }
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(type(error).__name__) from None
+        raise _make_unreadable_error(type(error).__name__) from None
     ids = (click.event_id, click.app_id, click.operator.open_id)
     if not all(map(is_id, ids)):
-        raise _unreadable("an id of it is not a usable id")
+        raise _make_unreadable_error("an id of it is not a usable id")
     return click
 
 
-def _unreadable(reason: str) -> InvalidRequestError:
+def _make_unreadable_error(reason: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"The delivered click is not a JSON object with all its members ({reason}). Next: "
         "run the same version of this package in the bridge and in Airflow's API servers."
@@ -207,7 +207,7 @@ def read_result(text: str) -> ClickResult:
         payload = orjson.loads(text)
         end, outcome = payload.get("end"), payload["outcome"]
         return ClickResult(
-            **known_members(payload, ClickResult)
+            **select_members(payload, ClickResult)
             | {
                 "outcome": outcome if outcome in STATUS else "over",
                 "end": None if end is None else load_end(orjson.dumps(end).decode()),

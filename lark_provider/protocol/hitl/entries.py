@@ -14,7 +14,7 @@ from typing import Any
 
 from lark_provider.protocol import moments
 from lark_provider.protocol.hitl.params import FormField, to_json
-from lark_provider.protocol.hitl.schema import json_equal, types_of, words
+from lark_provider.protocol.hitl.schema import is_json_equal, list_types, localize
 from lark_provider.protocol.language import LocalizedText
 
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -49,14 +49,14 @@ def parse(field: FormField, raw: Any, *, timezone: str = "", zone: str | None = 
     """
     if is_empty(raw):
         if field.required:
-            raise UnreadableValueError(words("必填", "must be filled in"))
+            raise UnreadableValueError(localize("必填", "must be filled in"))
         return field.default
     if field.kind == "choices":
         return [_choose(field, key) for key in (raw if isinstance(raw, list | tuple) else [raw])]
     if isinstance(raw, bool) and field.kind == "boolean":
         return raw
     if not isinstance(raw, str):
-        raise UnreadableValueError(words("无法识别输入的内容", "is not readable; enter it again"))
+        raise UnreadableValueError(localize("无法识别输入的内容", "is not readable; enter it again"))
     if field.kind == "choice":
         return _choose(field, raw)
     if field.kind in {"text", "lines"}:
@@ -64,15 +64,15 @@ def parse(field: FormField, raw: Any, *, timezone: str = "", zone: str | None = 
     if field.kind == "list":
         return [line.strip() for line in raw.splitlines() if line.strip()]
     if field.kind in {"date", "time", "datetime"}:
-        return _moment(field, raw, timezone, zone)
+        return _parse_moment(field, raw, timezone, zone)
     plain = unicodedata.normalize("NFKC", raw).strip()  # digits of a Chinese keyboard may be full-width
     if field.kind == "boolean":
         if plain not in {"true", "false"}:
-            raise UnreadableValueError(words("必须是或否", "must be yes or no"))
+            raise UnreadableValueError(localize("必须是或否", "must be yes or no"))
         return plain == "true"
     if field.kind == "json":
-        return _json(field, raw)
-    return _number(plain, whole=field.kind == "integer")
+        return _parse_json(field, raw)
+    return _parse_number(plain, whole=field.kind == "integer")
 
 
 def to_entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[str]:
@@ -90,10 +90,12 @@ def to_entry(field: FormField, value: Any, timezone: str = "UTC") -> str | list[
         A text, the key of an option, or several keys; empty if the field cannot show the value.
     """
     if field.kind == "choice":
-        return next((choice.key for choice in field.choices if json_equal(choice.value, value)), "")
+        return next((choice.key for choice in field.choices if is_json_equal(choice.value, value)), "")
     if field.kind == "choices":
         values = value if isinstance(value, list | tuple) else []
-        return [choice.key for item in values for choice in field.choices if json_equal(choice.value, item)]
+        return [
+            choice.key for item in values for choice in field.choices if is_json_equal(choice.value, item)
+        ]
     if value is None:
         return ""
     if field.kind == "boolean":
@@ -118,10 +120,10 @@ def _choose(field: FormField, key: Any) -> Any:
     for choice in field.choices:
         if choice.key == key:
             return choice.value
-    raise UnreadableValueError(words("没有这个选项", "is not one of the options"))
+    raise UnreadableValueError(localize("没有这个选项", "is not one of the options"))
 
 
-def _moment(field: FormField, raw: str, timezone: str, zone: str | None) -> Any:
+def _parse_moment(field: FormField, raw: str, timezone: str, zone: str | None) -> Any:
     # A picker knows minutes only. If it still shows the default, the default itself counts.
     default = field.default if isinstance(field.default, str) else ""
     text = moments.without_zone(raw)
@@ -132,43 +134,45 @@ def _moment(field: FormField, raw: str, timezone: str, zone: str | None) -> Any:
     read = {"date": moments.read_date, "time": moments.read_time}.get(field.kind)
     moment = read(raw) if read is not None else moments.read_moment(raw, zone or timezone)
     if moment is None:
-        raise UnreadableValueError(words("无法识别日期或时间", "is not a readable date or time"))
+        raise UnreadableValueError(localize("无法识别日期或时间", "is not a readable date or time"))
     return moment
 
 
-def _number(text: str, *, whole: bool) -> int | float:
+def _parse_number(text: str, *, whole: bool) -> int | float:
     if not _DECIMAL.fullmatch(text):
         example = "42" if whole else "42 / 0.5"
         kind = ("整数", "a whole number") if whole else ("数字", "a number")
         raise UnreadableValueError(
-            words(f"必须是{kind[0]}，例如 {example}", f"must be {kind[1]} such as {example}")
+            localize(f"必须是{kind[0]}，例如 {example}", f"must be {kind[1]} such as {example}")
         )
     if math.isinf(float(text)):
-        raise UnreadableValueError(words("数字太大", "is too large a number"))
-    return _integer(text) if whole or _WHOLE.fullmatch(text) else float(text)
+        raise UnreadableValueError(localize("数字太大", "is too large a number"))
+    return _parse_integer(text) if whole or _WHOLE.fullmatch(text) else float(text)
 
 
-def _integer(text: str) -> int:
+def _parse_integer(text: str) -> int:
     # Exact, where a float is not; and `int` takes neither "1e3" nor thousands of digits.
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent beyond any use
         number = Decimal("NaN")
     if number != number.to_integral_value():
-        raise UnreadableValueError(words("必须是整数，例如 42", "must be a whole number such as 42"))
+        raise UnreadableValueError(localize("必须是整数，例如 42", "must be a whole number such as 42"))
     if not _INTEGERS.start <= number < _INTEGERS.stop:
-        raise UnreadableValueError(words("数字太大", "is too large a number"))
+        raise UnreadableValueError(localize("数字太大", "is too large a number"))
     return int(number)
 
 
-def _json(field: FormField, raw: str) -> Any:
+def _parse_json(field: FormField, raw: str) -> Any:
     try:
         return json.loads(raw, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        if "string" in types_of(field.schema):
+        if "string" in list_types(field.schema):
             return raw
         raise UnreadableValueError(
-            words('必须是 JSON，例如 {"a": 1} 或 ["x", "y"]', 'must be JSON such as {"a": 1} or ["x", "y"]')
+            localize(
+                '必须是 JSON，例如 {"a": 1} 或 ["x", "y"]', 'must be JSON such as {"a": 1} or ["x", "y"]'
+            )
         ) from None
 
 

@@ -15,7 +15,7 @@ PREFIX = "airflow:"
 ButtonAction: TypeAlias = Literal["answer", "ask_again", "retry", "claim", "mute"]
 
 
-def card_key(ti_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
+def make_card_key(ti_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
     """Return the key of a question's card: one for each question, receiver and round.
 
     Args:
@@ -24,10 +24,10 @@ def card_key(ti_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
         receiver: The chat or person.
         round_: From 0; a card that took clicks for 13 days is sent again.
     """
-    return _digest("question", ti_id, app_id, receiver, round_)
+    return _compute_digest("question", ti_id, app_id, receiver, round_)
 
 
-def incident_key(dag_id: str, run_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
+def make_incident_key(dag_id: str, run_id: str, app_id: str, receiver: str, round_: int = 0) -> str:
     """Return the key of the card of a run's failures: one for each run and receiver.
 
     Args:
@@ -37,20 +37,20 @@ def incident_key(dag_id: str, run_id: str, app_id: str, receiver: str, round_: i
         receiver: The chat or person.
         round_: From 0; a failure after all others have recovered begins another card.
     """
-    return _digest("incident", dag_id, run_id, app_id, receiver, round_)
+    return _compute_digest("incident", dag_id, run_id, app_id, receiver, round_)
 
 
-def idempotency_key(card: str, *parts: object) -> str:
+def make_idempotency_key(card: str, *parts: object) -> str:
     """Return the `uuid` under which Lark recognizes a repeated message, 32 characters.
 
     Args:
         card: The key of the card.
         parts: What else makes it another message.
     """
-    return _digest(card, *parts)[:32]
+    return _compute_digest(card, *parts)[:32]
 
 
-def button_value(card: str, action: ButtonAction, **more: Any) -> dict[str, Any]:
+def make_button_value(card: str, action: ButtonAction, **more: Any) -> dict[str, Any]:
     """Return the value of a button, which carries the card's key.
 
     Args:
@@ -61,18 +61,18 @@ def button_value(card: str, action: ButtonAction, **more: Any) -> dict[str, Any]
     return mark({"action": action, **more}, PREFIX + card)
 
 
-def card_of(correlation: str | None) -> str | None:
+def get_card_key(correlation: str | None) -> str | None:
     """Return the key of the card that a click was on; None if it is not one of Airflow's."""
     if correlation is None or not correlation.startswith(PREFIX):
         return None
     return correlation.removeprefix(PREFIX)
 
 
-def action_of(value: Any) -> str | None:
+def get_action(value: Any) -> str | None:
     """Return what a click means, from its value."""
     action = value.get("action") if isinstance(value, Mapping) else None
     return action if isinstance(action, str) else None
 
 
-def _digest(*parts: object) -> str:
+def _compute_digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.protocol.hitl.schema import json_equal, types_of
+from lark_provider.protocol.hitl.schema import is_json_equal, list_types
 
 FieldKind: TypeAlias = Literal[
     "text", "lines", "list", "integer", "number", "boolean", "date", "time", "datetime", "choice", "choices",
@@ -35,7 +35,7 @@ class Choice:
     @property
     def key(self) -> str:
         """What the card sends back."""
-        return key_of(self.value)
+        return encode_key(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,18 @@ def form_fields(params: Mapping[str, Mapping[str, Any]]) -> tuple[FormField, ...
     Args:
         params: Airflow's params: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
     """
-    return tuple(_field(name, param) for name, param in params.items() if "const" not in _schema(param))
+    return tuple(
+        _make_field(name, param) for name, param in params.items() if "const" not in _get_schema(param)
+    )
 
 
-def constants(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def select_constants(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the params that have one value only, which nobody enters.
 
     Args:
         params: Airflow's params: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
     """
-    return {name: param.get("value") for name, param in params.items() if "const" in _schema(param)}
+    return {name: param.get("value") for name, param in params.items() if "const" in _get_schema(param)}
 
 
 def has_secrets(params: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -94,11 +96,11 @@ def has_secrets(params: Mapping[str, Mapping[str, Any]]) -> bool:
     Args:
         params: Airflow's params: `{name: {"value": default, "description": …, "schema": JSON schema}}`.
     """
-    schemas = [_schema(param) for param in params.values()]
+    schemas = [_get_schema(param) for param in params.values()]
     return any(schema.get("format") == "password" or schema.get("writeOnly") is True for schema in schemas)
 
 
-def key_of(value: Any) -> str:
+def encode_key(value: Any) -> str:
     """Return the key of an option on a card: JSON, since an enumeration may hold both `1` and `"1"`."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
@@ -108,12 +110,12 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _field(name: str, param: Mapping[str, Any]) -> FormField:
-    schema, default = _schema(param), param.get("value")
-    kind, choices = _kind(schema, default)
+def _make_field(name: str, param: Mapping[str, Any]) -> FormField:
+    schema, default = _get_schema(param), param.get("value")
+    kind, choices = _choose_kind(schema, default)
     title, description = schema.get("title"), param.get("description") or schema.get("description")
     examples = schema.get("examples")
-    types = types_of(schema)
+    types = list_types(schema)
     nullable = not types or "null" in types
     return FormField(
         name=name,
@@ -128,23 +130,23 @@ def _field(name: str, param: Mapping[str, Any]) -> FormField:
     )
 
 
-def _schema(param: Mapping[str, Any]) -> Mapping[str, Any]:
+def _get_schema(param: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = param.get("schema")
     return schema if isinstance(schema, Mapping) else {}
 
 
-def _kind(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
-    types = [type_name for type_name in types_of(schema) if type_name != "null"]
+def _choose_kind(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
+    types = [type_name for type_name in list_types(schema) if type_name != "null"]
     if isinstance(schema.get("enum"), list | tuple):
-        return "choice", _choices(schema["enum"], schema)
+        return "choice", _make_choices(schema["enum"], schema)
     if not types and not _UNLIKE & schema.keys():
-        types = _types_like(default)
+        types = _infer_types(default)
     if set(types) == {"integer", "number"}:
         types = ["number"]
     if len(types) != 1:
         return "json", ()
     if types[0] == "array":
-        return _array(schema, default)
+        return _choose_array_kind(schema, default)
     if types[0] == "string":
         form = schema.get("format")
         if isinstance(form, str) and form in _MOMENTS:
@@ -155,26 +157,26 @@ def _kind(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Cho
     return simple.get(types[0], "json"), ()
 
 
-def _array(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
+def _choose_array_kind(schema: Mapping[str, Any], default: Any) -> tuple[FieldKind, tuple[Choice, ...]]:
     inner = schema.get("items")
     items: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
     values = default if isinstance(default, list | tuple) else []
     if isinstance(items.get("enum"), list | tuple):
-        return "choices", _choices(items["enum"], {**items, **schema})
+        return "choices", _make_choices(items["enum"], {**items, **schema})
     examples = schema.get("examples")
     if isinstance(examples, list | tuple) and examples:
         # Airflow's page offers the examples; a default that is none of them must be shown as well.
-        return "choices", _choices([*examples, *values], schema)
+        return "choices", _make_choices([*examples, *values], schema)
     # A line is one text; texts that do not survive that are written as JSON.
     plain = all(
         isinstance(value, str) and value and value == value.strip() and len(value.splitlines()) == 1
         for value in values
     )
-    is_texts = types_of(items) == ("string",) or (not items and bool(values))
+    is_texts = list_types(items) == ("string",) or (not items and bool(values))
     return "list" if is_texts and plain else "json", ()
 
 
-def _types_like(default: Any) -> list[str]:
+def _infer_types(default: Any) -> list[str]:
     if default is None or isinstance(default, str):
         return ["string"]
     kinds = ((bool, "boolean"), (int, "integer"), (float, "number"), (list | tuple, "array"))
@@ -183,12 +185,12 @@ def _types_like(default: Any) -> list[str]:
     return ["number" if type_name == "integer" else type_name]
 
 
-def _choices(values: Iterable[Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
+def _make_choices(values: Iterable[Any], schema: Mapping[str, Any]) -> tuple[Choice, ...]:
     declared = schema.get("values_display")
     labels: Mapping[str, Any] = declared if isinstance(declared, Mapping) else {}
     choices: list[Choice] = []
     for value in values:
-        if not any(json_equal(value, choice.value) for choice in choices):
+        if not any(is_json_equal(value, choice.value) for choice in choices):
             plain = value if isinstance(value, str) else to_json(value)
             choices.append(Choice(value, str(labels.get(plain, plain))))
     return tuple(choices)

@@ -63,7 +63,7 @@ class PeopleSettings:
         )
 
 
-def people_settings(document: Mapping[str, Any]) -> PeopleSettings:
+def read_people_settings(document: Mapping[str, Any]) -> PeopleSettings:
     """Read `people` and `email_domains` of `lark.yaml`; other members are left to others.
 
     Args:
@@ -72,10 +72,10 @@ def people_settings(document: Mapping[str, Any]) -> PeopleSettings:
     Raises:
         ConfigurationError: One of them is invalid; the error names it.
     """
-    return PeopleSettings(_users(document.get("people")), _domains(document.get("email_domains")))
+    return PeopleSettings(_read_users(document.get("people")), _read_domains(document.get("email_domains")))
 
 
-def _users(users: Any) -> dict[str, str]:
+def _read_users(users: Any) -> dict[str, str]:
     if users is None:
         return {}
     if not isinstance(users, Mapping):
@@ -97,7 +97,7 @@ def _users(users: Any) -> dict[str, str]:
     return dict(users)
 
 
-def _domains(domains: Any) -> tuple[str, ...]:
+def _read_domains(domains: Any) -> tuple[str, ...]:
     if domains is None:
         return ()
     if isinstance(domains, str) or not isinstance(domains, Iterable):

@@ -51,7 +51,7 @@ class BridgeSecrets:
         """Return how many there are; they are secret."""
         return f"<BridgeSecrets: {len(self._secrets)}>"
 
-    def headers(self, method: str, path: str, at: int, event_id: str, body: bytes) -> dict[str, str]:
+    def make_headers(self, method: str, path: str, at: int, event_id: str, body: bytes) -> dict[str, str]:
         """Return the headers that prove a request.
 
         Args:
@@ -61,7 +61,7 @@ class BridgeSecrets:
             event_id: The id of what is delivered: the event of a click, or the message of a command.
             body: The whole body of the request.
         """
-        proof = _proof(self._secrets[0], method, path, str(at), event_id, body)
+        proof = _compute_proof(self._secrets[0], method, path, str(at), event_id, body)
         return {TIME_HEADER: str(at), EVENT_HEADER: event_id, SIGNATURE_HEADER: proof}
 
     def prove(
@@ -84,7 +84,7 @@ class BridgeSecrets:
         # All secrets are compared, so that the time does not tell which one fits.
         fitting = (
             [
-                hmac.compare_digest(_proof(secret, method, path, at, event_id, body), signature)
+                hmac.compare_digest(_compute_proof(secret, method, path, at, event_id, body), signature)
                 for secret in self._secrets
             ]
             if signature.isascii()
@@ -93,7 +93,7 @@ class BridgeSecrets:
         return is_recent and any(fitting)
 
 
-def _proof(secret: bytes, method: str, path: str, at: str, event_id: str, body: bytes) -> str:
+def _compute_proof(secret: bytes, method: str, path: str, at: str, event_id: str, body: bytes) -> str:
     parts: Sequence[bytes] = [part.encode() for part in (method, path, at, event_id)]
     # With the lengths, so that no two requests have the same text.
     text = b"".join(len(part).to_bytes(4) + part for part in [*parts, body])

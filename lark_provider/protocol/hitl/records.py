@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskInstance
-from lark_provider.support.members import known_members
+from lark_provider.support.members import select_members
 
 
 def dump_question(question: HitlQuestion) -> str:
@@ -23,19 +23,20 @@ def load_question(text: str) -> HitlQuestion:
     Raises:
         ValueError: It is damaged.
     """
-    members = _members(text, HitlQuestion)
+    members = _parse_members(text, HitlQuestion)
     try:
         defaults = members.get("defaults")
         return HitlQuestion(
             **members
             | {
-                "task": TaskInstance(**known_members(members["task"], TaskInstance)),
+                "task": TaskInstance(**select_members(members["task"], TaskInstance)),
                 "options": tuple(members.get("options", ())),
                 "defaults": None if defaults is None else tuple(defaults),
                 "assignees": tuple(
-                    Assignee(**known_members(assignee, Assignee)) for assignee in members.get("assignees", ())
+                    Assignee(**select_members(assignee, Assignee))
+                    for assignee in members.get("assignees", ())
                 ),
-                "deadline": _moment(members.get("deadline")),
+                "deadline": _parse_moment(members.get("deadline")),
                 "owners": tuple(members.get("owners", ())),
                 "tags": tuple(members.get("tags", ())),
             }
@@ -55,21 +56,21 @@ def load_end(text: str) -> End:
     Raises:
         ValueError: It is damaged.
     """
-    members = _members(text, End)
+    members = _parse_members(text, End)
     try:
         return End(
-            **members | {"options": tuple(members.get("options", ())), "at": _moment(members.get("at"))}
+            **members | {"options": tuple(members.get("options", ())), "at": _parse_moment(members.get("at"))}
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"The recorded end of the question is incomplete: {error!r}.") from None
 
 
-def _members(text: str, kind: type[Any]) -> dict[str, Any]:
+def _parse_members(text: str, kind: type[Any]) -> dict[str, Any]:
     record = orjson.loads(text)
     if not isinstance(record, dict):
         raise ValueError(f"The record is not a JSON object but of type {type(record).__name__}.")  # noqa: TRY004 - as other damage
-    return known_members(record, kind)
+    return select_members(record, kind)
 
 
-def _moment(text: Any) -> datetime | None:
+def _parse_moment(text: Any) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)

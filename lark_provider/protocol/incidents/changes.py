@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import FAILURES, MAX_FAILURES, Failure, Incident, digest_of
+from lark_provider.protocol.incidents.model import FAILURES, MAX_FAILURES, Failure, Incident, digest_label
 from lark_provider.support.text import clip
 
 
@@ -34,8 +34,8 @@ def apply_event(
         known = _with_states(known, states, before.more)
         is_new = False
         if event.kind != "dag_failure":
-            old, now = known.get(event.label), _failure(event)
-            last = before.more.get(digest_of(event.label)) if old is None else old.try_number
+            old, now = known.get(event.label), _make_failure(event)
+            last = before.more.get(digest_label(event.label)) if old is None else old.try_number
             # Airflow can call twice for one try, and a failure with try 0 was counted by its state.
             is_new = last is None or last not in {0, now.try_number}
             known[event.label] = now
@@ -46,19 +46,19 @@ def apply_event(
             if not (failure.error or failure.recovered):
                 known[label] = replace(failure, error=clip(error, 160))
         run_failed = before.run_failed or event.kind == "dag_failure"
-        incident = _bound(replace(before, run_failed=run_failed, over=False), known, states)
+        incident = _limit_failures(replace(before, run_failed=run_failed, over=False), known, states)
         return replace(incident, count=max(before.count + is_new, incident.total))
     is_recorded = bool(before.cards or before.version)
     if event.kind == "dag_success" and is_recorded:
         recovered = tuple(replace(failure, recovered=True) for failure in known.values())
         rest = tuple(sorted(before.more))
         return replace(before, failures=recovered, more_recovered=rest, run_failed=False, over=True)
-    is_known = event.label in known or digest_of(event.label) in before.more
+    is_known = event.label in known or digest_label(event.label) in before.more
     if event.kind == "success" and is_recorded and is_known:
         known = _with_states(known, states, before.more)
         if event.label in known:
             known[event.label] = replace(known[event.label], recovered=True)
-        incident = _bound(before, known, {**states, event.label: "success"})
+        incident = _limit_failures(before, known, {**states, event.label: "success"})
         over = all(failure.recovered for failure in incident.failures) and not incident.unlisted
         return replace(incident, run_failed=False, over=over)
     return None
@@ -79,9 +79,9 @@ def apply_run_end(before: Incident, states: Mapping[str, str], *, succeeded: boo
         else failure
         for failure in before.failures
     }
-    incident = _bound(before, known, states)
+    incident = _limit_failures(before, known, states)
     if succeeded:
-        failed = {digest_of(label) for label, state in states.items() if state == "failed"}
+        failed = {digest_label(label) for label, state in states.items() if state == "failed"}
         rest = tuple(sorted(name for name in incident.more if name not in failed))
         incident = replace(incident, more_recovered=rest)
     if before.total and _count_recovered(incident) <= _count_recovered(before):
@@ -112,23 +112,23 @@ def merge_incidents(ours: Incident, theirs: Incident, before: Incident) -> Incid
             known[failure.label] = failure
     recovered = {*ours.more_recovered, *theirs.more_recovered}
     both = replace(ours, more={**theirs.more, **ours.more}, more_recovered=tuple(sorted(recovered)))
-    merged = _bound(both, known, {})
+    merged = _limit_failures(both, known, {})
     count = max(ours.count + max(0, theirs.count - before.count), merged.total)
     run_failed = ours.run_failed or (theirs.run_failed and not before.run_failed)
     new = (card for card in theirs.cards if card not in before.cards)
     return replace(merged, count=count, run_failed=run_failed).with_cards(*ours.cards, *new)
 
 
-def error_line(event: RunEvent) -> str:
+def format_error_line(event: RunEvent) -> str:
     """Return the error of a failure in one line, as `Failure.error` has it."""
     return ": ".join(filter(None, (event.error_type, clip(event.error, 160))))
 
 
-def _failure(event: RunEvent) -> Failure:
+def _make_failure(event: RunEvent) -> Failure:
     return Failure(
         event.label,
         event.try_number,
-        error_line(event),
+        format_error_line(event),
         event.log_url,
         ti_id=event.ti_id,
         task_id=event.task_id,
@@ -141,14 +141,14 @@ def _with_states(
 ) -> dict[str, Failure]:
     failures = dict(known)
     for label, state in states.items():
-        if state == "failed" and (label in failures or digest_of(label) not in more):
+        if state == "failed" and (label in failures or digest_label(label) not in more):
             failures[label] = replace(failures.get(label) or Failure(label), recovered=False)
         elif state == "success" and label in failures:
             failures[label] = replace(failures[label], recovered=True)
     return failures
 
 
-def _bound(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
+def _limit_failures(before: Incident, known: Mapping[str, Failure], states: Mapping[str, str]) -> Incident:
     """Return an incident with these failures; of those beyond `MAX_FAILURES` only the try is kept.
 
     Args:
@@ -162,15 +162,15 @@ def _bound(before: Incident, known: Mapping[str, Failure], states: Mapping[str, 
         sorted(known.values(), key=lambda failure: failure.recovered) if is_full else list(known.values())
     )
     listed, rest = ranked[:MAX_FAILURES], ranked[MAX_FAILURES:]
-    here = {digest_of(label) for label in known} if before.more or rest else set()
+    here = {digest_label(label) for label in known} if before.more or rest else set()
     more = {name: number for name, number in before.more.items() if name not in here}
     recovered = {name for name in before.more_recovered if name in more}
     if more and states:
-        by_name = {digest_of(label): state for label, state in states.items()}
+        by_name = {digest_label(label): state for label, state in states.items()}
         recovered |= {name for name in more if by_name.get(name) == "success"}
         recovered -= {name for name in more if by_name.get(name) == "failed"}
-    more |= {digest_of(failure.label): failure.try_number for failure in rest}
-    recovered |= {digest_of(failure.label) for failure in rest if failure.recovered}
+    more |= {digest_label(failure.label): failure.try_number for failure in rest}
+    recovered |= {digest_label(failure.label) for failure in rest if failure.recovered}
     return replace(before, failures=tuple(listed), more=more, more_recovered=tuple(sorted(recovered)))
 
 
@@ -181,11 +181,11 @@ def list_again(before: Incident, failed: Collection[Failure]) -> Incident:
         before: The incident.
         failed: What has failed in the run, as Airflow has it now.
     """
-    more = [failure for failure in failed if digest_of(failure.label) in before.more]
+    more = [failure for failure in failed if digest_label(failure.label) in before.more]
     free = MAX_FAILURES - sum(not failure.recovered for failure in before.failures)
     if not more or free <= 0:
         return before
     known = {failure.label: failure for failure in before.failures} | {
         failure.label: failure for failure in more[:free]
     }
-    return _bound(before, known, {})
+    return _limit_failures(before, known, {})

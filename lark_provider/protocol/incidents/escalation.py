@@ -147,7 +147,7 @@ class Decision(NamedTuple):
     end: EscalationEnd | None = None
 
 
-def due_at(opened: datetime, step: EscalationStep, quiet: QuietHours | None) -> datetime:
+def compute_due_time(opened: datetime, step: EscalationStep, quiet: QuietHours | None) -> datetime:
     """Return when a step is to be taken.
 
     Args:
@@ -157,17 +157,21 @@ def due_at(opened: datetime, step: EscalationStep, quiet: QuietHours | None) -> 
     """
     if quiet is None or step.always:
         return opened + timedelta(minutes=step.after)
-    return quiet.later(opened, step.after)
+    return quiet.add_minutes(opened, step.after)
 
 
 def plan(opened: datetime, steps: Sequence[EscalationStep], quiet: QuietHours | None) -> list[PlannedStep]:
-    """Return the steps of an incident with their times, all of them due. Arguments are those of `due_at`."""
+    """Return the steps of an incident with their times, all of them due.
+
+    Arguments are those of `compute_due_time`.
+    """
     return [
-        PlannedStep(number, due_at(opened, step, quiet), "due") for number, step in enumerate(steps, start=1)
+        PlannedStep(number, compute_due_time(opened, step, quiet), "due")
+        for number, step in enumerate(steps, start=1)
     ]
 
 
-def end_of(incident: Incident) -> EscalationEnd | None:
+def find_end(incident: Incident) -> EscalationEnd | None:
     """Return why an incident needs no further step; None if it does."""
     if incident.over:
         return "recovered"
@@ -182,10 +186,10 @@ def decide(incident: Incident, steps: Sequence[PlannedStep], now: datetime) -> D
     Args:
         incident: The incident, as it is now.
         steps: All steps of the incident, as they are recorded.
-        now: The current time, by the clock that `due_at` was taken from.
+        now: The current time, by the clock that `compute_due_time` was taken from.
     """
     open_ = [step for step in steps if step.state == "due"]
-    end = end_of(incident)
+    end = find_end(incident)
     if end is not None:
         return Decision(skip=(), end=end if open_ else None)
     # After an outage only the last one that is due is taken: it is the one that matters now.

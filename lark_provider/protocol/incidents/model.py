@@ -164,7 +164,7 @@ class Incident:
             label: The task instance.
             try_number: The try.
         """
-        return self.more.get(digest_of(label)) == try_number
+        return self.more.get(digest_label(label)) == try_number
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -223,6 +223,6 @@ class Incident:
         return replace(self, cards=tuple(dict.fromkeys(cards))[:_MAX_CARDS])
 
 
-def digest_of(label: str) -> str:
+def digest_label(label: str) -> str:
     """Return the key of a task instance in `Incident.more`, whatever the length of its name."""
     return hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:16]

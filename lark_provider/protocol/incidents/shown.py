@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lark_provider.protocol.hitl.keys import incident_key
+from lark_provider.protocol.hitl.keys import make_incident_key
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 
@@ -29,10 +29,10 @@ class IncidentPlace:
     language: str
     instead_of: str | None = None
 
-    def key(self, app_id: str, round_: int) -> str:
+    def make_key(self, app_id: str, round_: int) -> str:
         """Return the key of the incident."""
         receiver = self.receiver if self.instead_of is None else f"{self.receiver}\n{self.instead_of}"
-        return incident_key(self.dag_id, self.run_id, app_id, receiver, round_)
+        return make_incident_key(self.dag_id, self.run_id, app_id, receiver, round_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.tokens import App
@@ -47,7 +47,7 @@ def call(app: App) -> Call[Any]:
     Args:
         app: The app, which must be a custom app.
     """
-    return request(
+    return make_request(
         "POST",
         PATH,
         json={"AppID": app.app_id, "AppSecret": app.app_secret},

@@ -61,7 +61,7 @@ class Frame:
     payload_type: str | None = None
     log_id_new: str | None = None
 
-    def header(self, key: str) -> str | None:
+    def find_header(self, key: str) -> str | None:
         """Return the value of a header, the last one if there are several; None if there is none."""
         return next((value for name, value in reversed(self.headers) if name == key), None)
 
@@ -107,21 +107,21 @@ def decode(data: bytes) -> Frame:
     numbers: dict[int, int] = {}
     contents: dict[int, bytes] = {}
     headers: list[tuple[str, str]] = []
-    for read in _fields(data):
+    for read in _iterate_fields(data):
         if isinstance(read.value, int):
             numbers[read.number] = read.value
         elif read.number == _HEADERS:
-            headers.append(_header(read.value))
+            headers.append(_decode_header(read.value))
         else:
             contents[read.number] = read.value
     missing = [number for number in _REQUIRED if number not in numbers]
     if missing:
         raise FrameError(f"The frame is incomplete: required fields {missing} are missing.")
     return Frame(
-        method=_int32(numbers[_METHOD]),
+        method=_decode_int32(numbers[_METHOD]),
         headers=tuple(headers),
         payload=contents.get(_PAYLOAD),
-        service=_int32(numbers[_SERVICE]),
+        service=_decode_int32(numbers[_SERVICE]),
         seq_id=numbers[_SEQ_ID],
         log_id=numbers[_LOG_ID],
         payload_encoding=_decode_text(contents.get(_ENCODING)),
@@ -137,7 +137,7 @@ class _Field(NamedTuple):
     value: int | bytes
 
 
-def _fields(data: bytes) -> Iterator[_Field]:
+def _iterate_fields(data: bytes) -> Iterator[_Field]:
     """Yield the fields that can be ours; those of fixed size are unknown, and skipped."""
     at, end = 0, len(data)
     while at < end:
@@ -164,14 +164,14 @@ def _fields(data: bytes) -> Iterator[_Field]:
         at += size
 
 
-def _header(data: bytes) -> tuple[str, str]:
-    fields = {read.number: read.value for read in _fields(data) if isinstance(read.value, bytes)}
+def _decode_header(data: bytes) -> tuple[str, str]:
+    fields = {read.number: read.value for read in _iterate_fields(data) if isinstance(read.value, bytes)}
     if _KEY not in fields or _VALUE not in fields:
         raise FrameError("The frame is malformed: a header has no key or no value.")
-    return _text(fields[_KEY]), _text(fields[_VALUE])
+    return _decode_utf8(fields[_KEY]), _decode_utf8(fields[_VALUE])
 
 
-def _text(data: bytes) -> str:
+def _decode_utf8(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -179,14 +179,14 @@ def _text(data: bytes) -> str:
 
 
 def _decode_text(data: bytes | None) -> str | None:
-    return None if data is None else _text(data)
+    return None if data is None else _decode_utf8(data)
 
 
 def _encode_text(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
 
 
-def _int32(value: int) -> int:
+def _decode_int32(value: int) -> int:
     low = value & 0xFFFF_FFFF
     return low - (1 << 32) if low & _SIGN32 else low
 

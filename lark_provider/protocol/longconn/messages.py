@@ -75,13 +75,18 @@ def read(frame: Frame) -> Meaning:
     Raises:
         FrameError: It is a delivery without valid numbers.
     """
-    kind = frame.header(_TYPE)
+    kind = frame.find_header(_TYPE)
     if frame.method == CONTROL:
-        return Pong(_config(frame.payload)) if kind == "pong" else Unknown(f"control frame {kind!a:.40}")
+        return (
+            Pong(_parse_config(frame.payload)) if kind == "pong" else Unknown(f"control frame {kind!a:.40}")
+        )
     if frame.method != DATA or kind not in {EVENT, CARD}:
         return Unknown(f"frame of method {frame.method}, type {kind!a:.40}")
     return Part(
-        kind, frame.header(_MESSAGE_ID) or "", _number(frame, _PART, 0), max(1, _number(frame, _PARTS, 1))
+        kind,
+        frame.find_header(_MESSAGE_ID) or "",
+        _read_number(frame, _PART, 0),
+        max(1, _read_number(frame, _PARTS, 1)),
     )
 
 
@@ -112,8 +117,8 @@ def answer(frame: Frame, code: int, body: bytes | None, milliseconds: int) -> by
     )
 
 
-def _number(frame: Frame, name: str, absent: int) -> int:
-    text = frame.header(name)
+def _read_number(frame: Frame, name: str, absent: int) -> int:
+    text = frame.find_header(name)
     if text is None or text == "":
         return absent
     if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 10):  # noqa: PLR2004 - an int32
@@ -121,7 +126,7 @@ def _number(frame: Frame, name: str, absent: int) -> int:
     return int(text)
 
 
-def _config(payload: bytes | None) -> dict[str, Any]:
+def _parse_config(payload: bytes | None) -> dict[str, Any]:
     """Return the configuration in a pong; what is not a JSON object changes nothing."""
     try:
         config = orjson.loads(payload or b"{}")

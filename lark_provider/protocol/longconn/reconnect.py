@@ -50,10 +50,10 @@ class ClientConfig:
         """
         changes: dict[str, Any] = {}
         for name, (attribute, least, most) in _BOUNDS.items():
-            value = _number(sent.get(name))
+            value = _read_number(sent.get(name))
             if value is not None and value >= least:
                 changes[attribute] = min(value, most)
-        count = _number(sent.get(_COUNT))
+        count = _read_number(sent.get(_COUNT))
         if count is not None and count.is_integer():
             changes["reconnect_count"] = int(count)
         return replace(self, **changes) if changes else self
@@ -64,7 +64,7 @@ class ClientConfig:
         return self.ping_interval + SILENCE_SECONDS
 
 
-def _number(value: object) -> float | None:
+def _read_number(value: object) -> float | None:
     """Return a number as Lark sent it; None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
@@ -97,7 +97,9 @@ class ReconnectBackoff:
         self._failures = 0
         self._crowded = 0
 
-    def next(self, verdict: ConnectVerdict, stood: float, config: ClientConfig, random: float) -> Delay:
+    def compute_delay(
+        self, verdict: ConnectVerdict, stood: float, config: ClientConfig, random: float
+    ) -> Delay:
         """Return the delay after a connection ended, or an attempt failed.
 
         Args:

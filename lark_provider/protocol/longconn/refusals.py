@@ -63,7 +63,7 @@ def of_discovery(app_id: str, error: LarkError) -> ConnectRefusal:
     # An HTTP status says that something on the way to the endpoint has answered, such as a gateway.
     if isinstance(error, LarkAPIError) and error.http_status == _OK and error.code in _STEPS:
         verdict = ConnectVerdict.CROWDED if error.code == _TOO_MANY else ConnectVerdict.REFUSED
-        return _refusal(app_id, verdict, error.code, error.msg)
+        return _make_refusal(app_id, verdict, error.code, error.msg)
     return ConnectRefusal(ConnectVerdict.RETRY, str(error))
 
 
@@ -76,12 +76,12 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
         headers: Those of the answer, without regard to case.
         secrets: Values that must not be shown if the answer quotes them.
     """
-    code, inner = (_number(headers.get(name)) for name in ("Handshake-Status", "Handshake-Autherrcode"))
+    code, inner = (_parse_number(headers.get(name)) for name in ("Handshake-Status", "Handshake-Autherrcode"))
     said = redact(headers.get("Handshake-Msg", ""), *secrets)[:200]
     if code == _AUTH and inner == _TOO_MANY:
-        return _refusal(app_id, ConnectVerdict.CROWDED, inner, said)
+        return _make_refusal(app_id, ConnectVerdict.CROWDED, inner, said)
     if code == _FORBIDDEN:
-        return _refusal(app_id, ConnectVerdict.REFUSED, code, said)
+        return _make_refusal(app_id, ConnectVerdict.REFUSED, code, said)
     shown = f"HTTP {status}" if code is None else f"{code} {said}".strip()
     if inner is not None:
         shown += f" ({inner})"
@@ -92,11 +92,11 @@ def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets:
     )
 
 
-def _refusal(app_id: str, verdict: ConnectVerdict, code: int, said: str) -> ConnectRefusal:
+def _make_refusal(app_id: str, verdict: ConnectVerdict, code: int, said: str) -> ConnectRefusal:
     shown = f"{code}: {said}" if said else str(code)
     text = f"Lark refused the long connection of app {app_id} with {shown.rstrip('.')}"
     return ConnectRefusal(verdict, f"{text}. Next: {_STEPS[code]}.")
 
 
-def _number(text: str | None) -> int | None:
+def _parse_number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
-from lark_provider.callbacks.http.stores import configured_sinks, question_lookup
+from lark_provider.callbacks.http.stores import configured_sinks, make_question_lookup
 from lark_provider.storage import migrate, urls
 from tests.airflow.questions.question_tasks import KEY, TOKEN, Start
 from tests.callbacks.parts import KnownKeys
@@ -33,7 +33,7 @@ def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
     """A gateway that takes the emulator's clicks into the database."""
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     sinks, _ = configured_sinks(database_url=database_url)
-    gateway = Gateway(keys, sinks, endpoint=Endpoint(), questions=question_lookup(database_url))
+    gateway = Gateway(keys, sinks, endpoint=Endpoint(), questions=make_question_lookup(database_url))
     with serve(application(gateway)) as address:
         lark.set_callback(
             f"{address}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN

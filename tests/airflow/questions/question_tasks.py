@@ -19,7 +19,7 @@ from lark_provider.operators.approval import LarkApprovalOperator
 from lark_provider.protocol.questions import Origin, TaskQuestion
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage import tables
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.waits import Waits
 from lark_provider.triggers import LarkCardCallbackTrigger
 from tests.airflow.card_callbacks.clicks_and_cards import BOSS, messages
@@ -53,7 +53,7 @@ def run_until_fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
 
 
 def read_question(url: URL) -> TaskQuestion:
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         (wait_id,) = connection.execute(sa.select(tables.waits.c.id)).scalars()
     question = Waits(url).get(wait_id)
     assert question is not None

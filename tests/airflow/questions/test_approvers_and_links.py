@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage import tables
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from tests.airflow.card_callbacks.clicks_and_cards import BOB, BOSS, buttons, click, messages
 from tests.airflow.conftest import CHAT, connection
@@ -51,7 +51,7 @@ def test_approvers_who_can_never_answer_are_refused_before_anybody_is_asked(
     with pytest.raises(AirflowFailException, match=r"operators must .* Next: "):
         LarkCardCallbackSensor(task_id="t", message_id="om_1", operators=name).execute(start())
     assert messages(lark) == []
-    with engine(url).connect() as conn:
+    with get_engine(url).connect() as conn:
         assert conn.scalar(sa.select(sa.func.count()).select_from(tables.waits)) == 0
 
 

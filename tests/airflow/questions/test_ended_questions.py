@@ -14,11 +14,11 @@ from airflow.sdk.exceptions import (
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from lark_provider.api.cards.outcome import outcome_card
+from lark_provider.api.cards.outcome import make_outcome_card
 from lark_provider.protocol.questions import Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import tables
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.waits import Waits
 from tests.airflow.card_callbacks.clicks_and_cards import BOB, BOSS, buttons, click, messages
 from tests.airflow.questions.question_tasks import (
@@ -55,7 +55,7 @@ def test_who_clicks_on_a_question_that_is_over_is_told_so_and_the_card_says_what
     assert f"{closed.updated_at if reason != 'expired' else closed.deadline:%Y-%m-%d %H:%M}" in read_card(
         lark
     )
-    with engine(url).connect() as connection:
+    with get_engine(url).connect() as connection:
         count = connection.scalar(sa.select(sa.func.count()).select_from(tables.card_callbacks))
     assert count == 1  # the click is stored all the same
     assert Waits(url).settle([closed]) == {closed.id: closed}
@@ -81,7 +81,7 @@ def test_a_click_after_the_deadline_is_told_so_though_nothing_has_closed_the_que
     defer(approval(), start())
     (card,) = messages(lark)
     passed = datetime.now(UTC) - timedelta(minutes=1)
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(deadline=passed))
     assert "it has expired" in lark.click(card["message_id"], "alice", "Approve")["toast"]["content"]
     assert Waits(url).settle([read_question(url)]) == {}
@@ -98,7 +98,7 @@ def test_a_click_in_time_counts_though_the_task_looks_too_late(
     defer(approval(on_reject="return"), start())
     (card,) = messages(lark)
     assert lark.click(card["message_id"], "alice", "Reject")["toast"]["type"] == "success"
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(deadline=datetime.now(UTC)))
     timed_out = ("__fail__", {"error": "Trigger timeout"})
     decided = approval().resume_execution(*timed_out, start())
@@ -121,7 +121,7 @@ def test_cards_whose_deadline_is_long_over_are_withdrawn_by_the_apps_next_questi
 ) -> None:
     defer(approval(), start(task_id="dead"))
     long_ago = datetime.now(UTC) - timedelta(hours=1)
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(deadline=long_ago))
     defer(approval(), start())
     assert not list(buttons(messages(lark)[0]["content"]))
@@ -157,7 +157,7 @@ def test_the_card_of_a_question_that_is_over_is_one_that_lark_takes() -> None:
         datetime(2026, 1, 1, tzinfo=UTC),
     )
     for reason in (None, "withdrawn", "expired", "superseded", "failed"):
-        text = json.dumps(outcome_card(replace(question, reason=reason), newer="https://applink/x"))
+        text = json.dumps(make_outcome_card(replace(question, reason=reason), newer="https://applink/x"))
         assert "2026-01-01 08:00" in text
         assert "https://airflow/dags/d" in text
         assert "https://applink/x" in text

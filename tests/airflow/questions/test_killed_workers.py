@@ -22,7 +22,7 @@ from lark_provider.hooks import airflow_config
 from lark_provider.operators.question_cards import OperatorCards
 from lark_provider.protocol.questions import Draft, Question, TaskQuestion
 from lark_provider.storage import looks, tables
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from lark_provider.triggers import task_state
@@ -47,7 +47,7 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
 def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
     """What a worker leaves that is killed between the sending of the card and the note of its message."""
     defer(approval(), start())
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(message_ids="[]"))
     return read_question(url)
 
@@ -136,11 +136,11 @@ def test_airflow_is_queried_once_and_no_wait_waits_for_it(
 
 def test_a_damaged_row_fails_no_attempt_and_hides_no_error(lark: Emulator, url: URL, start: Start) -> None:
     defer(approval(), start())
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(question='{"title"'))
     trigger = defer(approval(), start(try_number=2))
     assert len(messages(lark)) == 2
-    with engine(url).begin() as connection:
+    with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(question='{"title"'))
     event = {"status": "error", "message": "why the task fails", "wait_id": trigger.wait_id}
     with pytest.raises(AirflowFailException, match="why the task fails"):
@@ -155,7 +155,7 @@ def test_a_question_that_was_deleted_ends_its_wait(
     operator, context = approval(deferrable=deferrable, mode="reschedule"), start()
 
     def delete() -> None:
-        with engine(url).begin() as connection:
+        with get_engine(url).begin() as connection:
             connection.execute(sa.delete(tables.waits))
 
     if not deferrable:
@@ -165,7 +165,7 @@ def test_a_question_that_was_deleted_ends_its_wait(
             operator.poke(context)
         return
     trigger = defer(operator, context)
-    hub = waiting.hub(airflow_config.database_url(), airflow_config.rabbitmq_url())
+    hub = waiting.get_hub(airflow_config.read_database_url(), airflow_config.read_rabbitmq_url())
     waits = hub.settle(trigger.wait_id or "", trigger.database_id)
     pending = next(iter(hub._pending.values()))
     wait_until(lambda: pending.question is not None)

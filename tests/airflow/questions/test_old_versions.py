@@ -22,10 +22,10 @@ from tests.airflow.questions.question_tasks import Start, approval, read_card, r
 
 def legacy_card(lark: Emulator) -> tuple[str, dict[str, Any]]:
     """A card of version 0.1, and what its trigger was stored with."""
-    from lark_provider.api.cards.approval import approval_card
+    from lark_provider.api.cards.approval import make_approval_card
 
     options = {"approve": "Approve", "reject": "Reject"}
-    card = approval_card("Publish?", "", options, correlation="an old correlation", approvers=["alice"])
+    card = make_approval_card("Publish?", "", options, correlation="an old correlation", approvers=["alice"])
     with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
         message_id = client.messaging.send_card(CHAT, card).data["message_id"]
     wait = {
@@ -51,7 +51,7 @@ def test_a_wait_that_version_0_1_began_still_ends(
     message_id, wait = legacy_card(lark)
     context = start()
     context["ti"].xcom_push("lark_message_id", message_id)
-    trigger = LarkCardCallbackTrigger(wait=wait, database_id=Inbox(url).database_id())
+    trigger = LarkCardCallbackTrigger(wait=wait, database_id=Inbox(url).read_database_id())
     assert lark.click(message_id, "bob", "Approve")["toast"]["type"] == "warning"
     assert lark.click(message_id, "alice", "Approve")["toast"]["type"] == "success"
     event = run_until_fired(trigger)

@@ -17,7 +17,7 @@ from tests.emulator.live_cards import ACCEPTED, REFUSED, SEND, card, form
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.cards import Card2, card_content, notice_card, shapes, table_card
-from lark_provider.api.cards.approval import approval_card, decided_card
+from lark_provider.api.cards.approval import make_approval_card, make_decided_card
 from lark_provider.api.cards.rules import review
 from lark_provider.errors import InvalidRequestError
 from tests.api.cards import test_rules
@@ -133,7 +133,7 @@ READY: dict[str, st.SearchStrategy[Card2]] = {
         page_size=st.integers(1, 10),
     ),
     "approval": st.builds(
-        approval_card,
+        make_approval_card,
         TEXT,
         TEXT,
         WORDS,
@@ -141,7 +141,7 @@ READY: dict[str, st.SearchStrategy[Card2]] = {
         fields=st.just([]) | st.just([{"tag": "input", "name": "why"}]),
     ),
     "decided": st.builds(
-        decided_card,
+        make_decided_card,
         TEXT,
         TEXT,
         st.sampled_from(["approved", "rejected", "expired"]),

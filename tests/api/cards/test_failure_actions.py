@@ -9,7 +9,7 @@ import pytest
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
-from lark_provider.protocol.hitl.keys import card_of
+from lark_provider.protocol.hitl.keys import get_card_key
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute
 from lark_provider.protocol.waits import CORRELATION
@@ -25,7 +25,7 @@ INCIDENT = Incident(count=2, failures=(LOAD, PART), has_actions=True, timezone="
 def parts(incident: Incident, **more: Any) -> dict[str, Any]:
     """The interactive components of a card, by name."""
     components = {}
-    card = failure.card(EVENT, "en", incident, more.get("key", "k" * 64))
+    card = failure.make_card(EVENT, "en", incident, more.get("key", "k" * 64))
     asdict(replace(INCIDENT, cards=(card,)))  # type: ignore[arg-type]  # plain dicts can be copied
     for row in card["body"]["elements"]:
         for column in row.get("columns", ()):
@@ -39,7 +39,7 @@ def test_each_button_carries_the_key_and_what_it_means() -> None:
     assert list(components) == ["retry", "claim", "mute"]
     for name, component in components.items():
         value = component["behaviors"][0]["value"]
-        assert (value["action"], card_of(value[CORRELATION])) == (name, "k" * 64)
+        assert (value["action"], get_card_key(value[CORRELATION])) == (name, "k" * 64)
     options = {option["value"]: option["text"]["content"] for option in components["mute"]["options"]}
     assert options["8 load"] == "load · 8 hours"
     assert options["168 p"] == "p · 7 days"
@@ -67,7 +67,9 @@ def test_the_card_says_who_did_what_and_escapes_it() -> None:
         deeds=(Deed("bob: retried load; p_0 was not: it has changed", at, "e1"),),
     )
     for over in (False, True):
-        shown = json.dumps(failure.card(EVENT, "en", replace(incident, over=over), "k"), ensure_ascii=False)
+        shown = json.dumps(
+            failure.make_card(EVENT, "en", replace(incident, over=over), "k"), ensure_ascii=False
+        )
         assert "Claimed by bob at 2026-11-26 18:00 CST" in shown
         assert "p_0 was not" in shown.replace("&#95;", "_")
         assert "<at id=all>" not in shown
@@ -108,7 +110,7 @@ def test_a_card_of_a_hundred_failures_is_small_enough() -> None:
         )
         for n in range(100)
     )
-    card = failure.card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
+    card = failure.make_card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
     assert len(json.dumps(card, ensure_ascii=False).encode()) <= MAX_BYTES
     options = [option["value"] for option in parts(replace(INCIDENT, failures=many))["mute"]["options"]]
     assert {read_mute(value, replace(INCIDENT, failures=many)) for value in options} == {

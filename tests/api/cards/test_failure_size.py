@@ -117,8 +117,8 @@ def size(card: dict[str, Any]) -> int:
     "en",
 )  # fmt: skip
 def test_no_card_is_too_large(event: RunEvent, incident: Incident, language: Any) -> None:
-    assert size(failure.card(event, language, incident, "k" * 64)) <= MAX_BYTES
-    assert size(failure.card(event, language, max_bytes=16 * 1024)) <= 16 * 1024
+    assert size(failure.make_card(event, language, incident, "k" * 64)) <= MAX_BYTES
+    assert size(failure.make_card(event, language, max_bytes=16 * 1024)) <= 16 * 1024
 
 
 def long_failures(count: int) -> tuple[Failure, ...]:
@@ -133,7 +133,7 @@ def long_failures(count: int) -> tuple[Failure, ...]:
 @pytest.mark.parametrize(("count", "most"), [(25, 20), (100, 20)])
 def test_a_list_that_is_too_long_is_shortened_and_the_rest_is_counted(count: int, most: int) -> None:
     event = RunEvent("failure", "每日报表", "r", "t", try_number=1, traceback="出错\n" * 2_000)
-    card = failure.card(event, "en", Incident(count=count, failures=long_failures(count)), "k" * 64)
+    card = failure.make_card(event, "en", Incident(count=count, failures=long_failures(count)), "k" * 64)
     assert size(card) <= MAX_BYTES
     (listed,) = [
         element["content"]
@@ -150,6 +150,6 @@ def test_a_list_that_is_too_long_is_shortened_and_the_rest_is_counted(count: int
 def test_what_fits_is_not_shortened() -> None:
     event = RunEvent("failure", "d", "r", "t", try_number=1, traceback="出错\n" * 100)
     incident = Incident(count=20, failures=tuple(replace(failed, log_url="") for failed in long_failures(12)))
-    shown = json.dumps(failure.card(event, "zh", incident, "k" * 64), ensure_ascii=False)
+    shown = json.dumps(failure.make_card(event, "zh", incident, "k" * 64), ensure_ascii=False)
     assert shown.count("❌") == 12
     assert "出错\\n" * 100 in shown

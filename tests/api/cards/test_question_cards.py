@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from lark_provider.api.cards import card_content
 from lark_provider.api.cards.airflow import notices
-from lark_provider.api.cards.airflow.ended import SENT_AGAIN, ended_card
+from lark_provider.api.cards.airflow.ended import SENT_AGAIN, make_ended_card
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
-from lark_provider.api.cards.airflow.markdown import card_markdown
-from lark_provider.api.cards.airflow.question import question_card
+from lark_provider.api.cards.airflow.markdown import render_card_markdown
+from lark_provider.api.cards.airflow.question import make_question_card
 from lark_provider.api.cards.rules import review
 from lark_provider.api.cards.values import count_tables
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, read_answer
-from lark_provider.protocol.hitl.keys import card_of
+from lark_provider.protocol.hitl.keys import get_card_key
 from lark_provider.protocol.hitl.model import Assignee, End, EndKind, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.language import LANGUAGES, Language
@@ -81,7 +81,9 @@ def fits(card: Any) -> None:
 def test_every_question_has_a_card_and_what_it_shows_can_be_sent(
     data: st.DataObject, question: HitlQuestion, language: Language
 ) -> None:
-    card = question_card(question, key="k" * 64, language=language, mentions=[WHO], timezone="Asia/Shanghai")
+    card = make_question_card(
+        question, key="k" * 64, language=language, mentions=[WHO], timezone="Asia/Shanghai"
+    )
     fits(card)
     pressed = {button["name"] for button in find_tagged(card, "button") if button.get("name")}
     assert {value[CORRELATION] for value in callbacks(card)} <= {"airflow:" + "k" * 64}
@@ -102,15 +104,17 @@ def test_every_question_has_a_card_and_what_it_shows_can_be_sent(
         assert answer.params == {name: param["value"] for name, param in question.params.items()}
     assert errors.keys() == required
     if errors:
-        notice = notices.invalid(question, WHO, errors, language)
-        fits(question_card(question, key="k", language=language, notice=notice, values=action.form_value))
+        notice = notices.describe_invalid(question, WHO, errors, language)
+        fits(
+            make_question_card(question, key="k", language=language, notice=notice, values=action.form_value)
+        )
 
 
 @given(st.data(), generated.questions(), st.sampled_from(LANGUAGES))
 @many
 def test_every_end_has_a_card(data: st.DataObject, question: HitlQuestion, language: Language) -> None:
     end = data.draw(generated.ends(question))
-    card = ended_card(question, end, language=language, timezone="+08:00", ask_again_key="k")
+    card = make_ended_card(question, end, language=language, timezone="+08:00", ask_again_key="k")
     fits(card)
     actions = [value["action"] for value in callbacks(card)]
     assert actions == (["ask_again"] if end.kind == "failed" else [])
@@ -122,7 +126,7 @@ def test_every_end_has_a_card(data: st.DataObject, question: HitlQuestion, langu
 @example("- item\n" * 10, 209)
 @many
 def test_markdown_neither_mentions_nor_refuses_the_card(text: str, limit: int) -> None:
-    shown = card_markdown(text * 3, limit, "SHORTENED")
+    shown = render_card_markdown(text * 3, limit, "SHORTENED")
     assert "<at" not in shown
     assert "![" not in shown
     assert count_tables("markdown", {"content": shown}) <= 4
@@ -142,15 +146,15 @@ def test_markdown_neither_mentions_nor_refuses_the_card(text: str, limit: int) -
     ],
 )
 def test_markdown_is_shown_as_it_is_written(given: str, shown: str) -> None:
-    assert card_markdown(given, 1000, "…") == shown
+    assert render_card_markdown(given, 1000, "…") == shown
 
 
 def test_code_that_is_cut_is_closed() -> None:
-    assert card_markdown("```\n" + "line\n" * 50, 60, "CUT").endswith("line\n```\n\nCUT")
+    assert render_card_markdown("```\n" + "line\n" * 50, 60, "CUT").endswith("line\n```\n\nCUT")
 
 
 def test_a_question_is_shown() -> None:
-    card = question_card(QUESTION, key="k", language="en", mentions=[WHO], timezone="Asia/Shanghai")
+    card = make_question_card(QUESTION, key="k", language="en", mentions=[WHO], timezone="Asia/Shanghai")
     assert card["header"]["title"] == {"tag": "plain_text", "content": "Publish *it*?"}
     assert card["header"]["subtitle"]["content"] == "sales · ask[3]"
     shown = texts(card)
@@ -165,36 +169,36 @@ def test_a_question_is_shown() -> None:
         "option": "Approve",
         CORRELATION: "airflow:k",
     }
-    assert card_of(approve["behaviors"][0]["value"][CORRELATION]) == "k"
-    chinese = texts(question_card(replace(QUESTION, defaults=None), key="k", language="zh"))
+    assert get_card_key(approve["behaviors"][0]["value"][CORRELATION]) == "k"
+    chinese = texts(make_question_card(replace(QUESTION, defaults=None), key="k", language="zh"))
     assert "⏰ 截止 2026-11-27 08:00 UTC · 逾期无人回答则任务失败" in chinese
 
 
 def test_what_is_entered_stays_on_the_card_with_what_is_wrong() -> None:
     question = replace(QUESTION, params={"n": {**NUMBER, "schema": {**NUMBER["schema"], "title": "Count"}}})
-    card = question_card(question, key="k", language="en")
+    card = make_question_card(question, key="k", language="en")
     (field,) = find_tagged(card, "input")
     assert (field["default_value"], field["placeholder"]["content"]) == ("3", "Left empty: 3")
     assert "**Count**\n<font color='grey'>How many · 1 to 9</font>" in texts(card)
     action = action_on(card, "option:0", {"param:n": "99"})
     with pytest.raises(InvalidAnswerError) as caught:
         read_answer(question, action)
-    notice = notices.invalid(question, WHO, caught.value.errors, "zh")
+    notice = notices.describe_invalid(question, WHO, caught.value.errors, "zh")
     assert notice.endswith("- **Count** 不能大于 9")
-    again = question_card(question, key="k", language="zh", notice=notice, values=action.form_value)
+    again = make_question_card(question, key="k", language="zh", notice=notice, values=action.form_value)
     assert find_tagged(again, "input")[0]["default_value"] == "99"
     assert notice in texts(again)
 
 
 def test_several_options_are_a_menu_and_so_are_many() -> None:
-    several = question_card(replace(QUESTION, multiple=True), key="k", language="en")
+    several = make_question_card(replace(QUESTION, multiple=True), key="k", language="en")
     (menu,) = find_tagged(several, "multi_select_static")
     assert [option["value"] for option in menu["options"]] == ["option:0", "option:1"]
     crowd = replace(QUESTION, options=tuple(f"Option {number}" for number in range(30)))
-    (menu,) = find_tagged(question_card(crowd, key="k", language="en"), "select_static")
+    (menu,) = find_tagged(make_question_card(crowd, key="k", language="en"), "select_static")
     assert len(menu["options"]) == 30
     long = replace(QUESTION, options=("a" * 150 + "1", "a" * 150 + "2"))
-    card = question_card(long, key="k", language="en")
+    card = make_question_card(long, key="k", language="en")
     assert "2. " + "a" * 150 + "2" in texts(card)
     assert [button["text"]["content"][:3] for button in find_tagged(card, "button")[:2]] == ["1. ", "2. "]
 
@@ -209,7 +213,7 @@ def test_several_options_are_a_menu_and_so_are_many() -> None:
     ],
 )
 def test_what_does_not_fit_is_answered_in_airflow(question: HitlQuestion, why: str) -> None:
-    card = question_card(question, key="k", language="en", notice=notices.waiting(WHO, "en"))
+    card = make_question_card(question, key="k", language="en", notice=notices.describe_waiting(WHO, "en"))
     fits(card)
     assert why in texts(card)
     assert callbacks(card) == []
@@ -217,7 +221,7 @@ def test_what_does_not_fit_is_answered_in_airflow(question: HitlQuestion, why: s
 
 
 def test_a_long_body_is_shortened_and_long_values_are_left_out() -> None:
-    card = question_card(replace(QUESTION, body="字" * 50_000), key="k", language="zh")
+    card = make_question_card(replace(QUESTION, body="字" * 50_000), key="k", language="zh")
     fits(card)
     assert "…… 内容过长" in texts(card)
     assert len(find_tagged(card, "button")) == 3
@@ -225,7 +229,7 @@ def test_a_long_body_is_shortened_and_long_values_are_left_out() -> None:
         f"p{n}": {"value": "字" * 900, "schema": {"type": "string"}} for n in range(15)
     }
     question = replace(QUESTION, params=long)
-    card = question_card(question, key="k", language="zh")
+    card = make_question_card(question, key="k", language="zh")
     fits(card)
     answer = read_answer(question, action_on(card, "option:0", read_untouched(card)))
     assert answer.params == {name: param["value"] for name, param in long.items()}
@@ -246,18 +250,18 @@ def test_an_end_is_shown(kind: EndKind, color: str, part: str) -> None:
     schema = {"type": "integer", "title": "Count"}
     question = replace(QUESTION, params={"n": {"value": 1, "schema": schema}})
     end = End(kind, ("Reject",), {"n": 3}, "bob", WHO, QUESTION.deadline)
-    card = ended_card(question, end, language="en", timezone="Asia/Shanghai")
+    card = make_ended_card(question, end, language="en", timezone="Asia/Shanghai")
     assert card["header"]["template"] == color
     assert part in texts(card)
     assert callbacks(card) == []
     assert f"[Airflow]({QUESTION.url})" in texts(card)
-    assert texts(ended_card(question, end, language="zh")) != texts(card)
+    assert texts(make_ended_card(question, end, language="zh")) != texts(card)
 
 
 def test_why_nobody_can_answer_any_more_is_shown() -> None:
-    shown = texts(ended_card(QUESTION, End("withdrawn", detail="success"), language="en"))
+    shown = texts(make_ended_card(QUESTION, End("withdrawn", detail="success"), language="en"))
     assert "State in Airflow: success" in shown
-    resent = texts(ended_card(QUESTION, End("withdrawn", detail=SENT_AGAIN), language="en"))
+    resent = texts(make_ended_card(QUESTION, End("withdrawn", detail=SENT_AGAIN), language="en"))
     assert "**Superseded**\nThe question was sent again on a new card" in resent
     assert "cleared" not in resent
 
@@ -269,7 +273,7 @@ def test_ends_show_labels_instead_of_values() -> None:
         "b": {"value": True, "schema": {"type": "boolean"}},
     }
     end = End("answered", ("Approve",), {"env": 2, "on": ["a", "b"], "b": False}, at=QUESTION.deadline)
-    shown = texts(ended_card(replace(QUESTION, params=params), end, language="zh"))
+    shown = texts(make_ended_card(replace(QUESTION, params=params), end, language="zh"))
     assert "**env:** Live\n**on:** a, b\n**b:** 否" in shown
 
 
@@ -277,8 +281,10 @@ def test_ends_show_labels_instead_of_values() -> None:
 def test_notices_name_the_person_and_cannot_act_as_markup(language: Language) -> None:
     refused = notices.describe_refusal(WHO, {"zh": "<at id=all>", "en": "<at id=all>"}, language)
     assert "<at id=all>" not in refused
-    assert f"<at id={WHO}></at>" in notices.waiting(WHO, language)
-    assert "<at" not in notices.waiting(None, language)
+    assert f"<at id={WHO}></at>" in notices.describe_waiting(WHO, language)
+    assert "<at" not in notices.describe_waiting(None, language)
     with pytest.raises(InvalidRequestError):
-        notices.waiting("ou_1></at>", language)
-    assert json.dumps(notices.invalid(QUESTION, WHO, {OPTIONS: "x" * 900}, language)).count("x") < 310
+        notices.describe_waiting("ou_1></at>", language)
+    assert (
+        json.dumps(notices.describe_invalid(QUESTION, WHO, {OPTIONS: "x" * 900}, language)).count("x") < 310
+    )

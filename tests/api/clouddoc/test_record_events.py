@@ -138,8 +138,8 @@ def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> Reco
 
 
 def test_one_write_is_known_under_two_event_ids_and_another_one_is_not() -> None:
-    assert read().key("e1") == read(subscribers=[1]).key("e2")
-    assert read().key("e1") != read(revision=8).key("e1")
-    assert read().key("e1") != read(before="3").key("e1")
-    assert read(revision=None).key("e1") == "e1"
-    assert read().changes[0].changed_ids() == {"f2"}
+    assert read().compute_key("e1") == read(subscribers=[1]).compute_key("e2")
+    assert read().compute_key("e1") != read(revision=8).compute_key("e1")
+    assert read().compute_key("e1") != read(before="3").compute_key("e1")
+    assert read(revision=None).compute_key("e1") == "e1"
+    assert read().changes[0].get_changed_ids() == {"f2"}

@@ -10,9 +10,9 @@ from lark_provider.api.clouddoc.sheets.addressing import (
     MAX_COLUMNS,
     Cell,
     Range,
-    column_name,
-    column_number,
-    range_of,
+    format_column,
+    parse_column,
+    parse_range,
 )
 from lark_provider.errors import InvalidRequestError
 
@@ -22,12 +22,12 @@ titles = st.text(min_size=1, max_size=20).filter(lambda text: text.strip() == te
 
 @given(st.integers(1, 20_000))
 def test_columns_have_letters(number: int) -> None:
-    assert column_number(column_name(number)) == number
-    assert column_number(column_name(number).lower()) == number
+    assert parse_column(format_column(number)) == number
+    assert parse_column(format_column(number).lower()) == number
 
 
 def test_letters_are_those_of_people() -> None:
-    assert [column_name(number) for number in (1, 26, 27, 52, 53, 702, 703)] == [
+    assert [format_column(number) for number in (1, 26, 27, 52, 53, 702, 703)] == [
         "A",
         "Z",
         "AA",
@@ -45,9 +45,9 @@ def test_a_range_is_read_as_it_is_written(
     last_row = None if height is None else min(row + height, 4_999_999)
     last_column = None if width is None else min(column + width, MAX_COLUMNS)
     written = Range(row, column, last_row, last_column)
-    assert range_of(written.a1 or None) == written
+    assert parse_range(written.a1 or None) == written
     if title is not None:
-        assert range_of(f"'{title}'!{written.a1}") == written._replace(sheet=title)
+        assert parse_range(f"'{title}'!{written.a1}") == written._replace(sheet=title)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_range_is_read_as_it_is_written(
     ],
 )
 def test_ranges_as_people_write_them(given: str | tuple[int, int] | None, read: Range) -> None:
-    assert range_of(given) == read
+    assert parse_range(given) == read
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_what_is_no_range_is_named(given: object) -> None:
     with pytest.raises(
         InvalidRequestError, match=r"A range must be A1 text or numbers from 1, got .* Next: write"
     ):
-        range_of(given)  # type: ignore[arg-type]
+        parse_range(given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("given", ["A1:SFC2", "A9999999", (1, 13_001)])
 def test_no_sheet_is_that_large(given: str | tuple[int, int]) -> None:
     with pytest.raises(InvalidRequestError, match="within 13,000 columns and 5,000,000 rows"):
-        range_of(given)
+        parse_range(given)
 
 
 def test_lark_wants_both_corners_and_the_id() -> None:
@@ -138,10 +138,10 @@ def test_ranges_meet_where_they_share_a_cell(one: Range, other: Range) -> None:
 @given(st.text(max_size=12))
 def test_any_text_is_a_range_or_is_named(text: str) -> None:
     try:
-        area = range_of(text)
+        area = parse_range(text)
     except InvalidRequestError as error:
         text_of_error = str(error)
     else:
         text_of_error = "Next: "
-        assert range_of(area) == area
+        assert parse_range(area) == area
     assert "Next: " in text_of_error

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.pieces import Piece, Splitter
 from lark_provider.api.clouddoc.sheets.values import Mention, to_cell
-from lark_provider.api.clouddoc.sheets.writing import blank, tiles
+from lark_provider.api.clouddoc.sheets.writing import iterate_blank_pieces, tiles
 
 
 def split(rows: list[list[Any]], first: Cell = Cell(1, 1), max_bytes: int = 2_000_000) -> list[Piece]:  # noqa: B008
     splitter = Splitter(first, len(rows[0]), max_bytes)
     pieces = [piece for start in range(0, len(rows), 7) for piece in splitter.add(rows[start : start + 7])]
-    return pieces + splitter.rest()
+    return pieces + splitter.take_rest()
 
 
 def put_together(pieces: list[Piece]) -> dict[Cell, Any]:
     """What a server has after all requests; no cell is written twice."""
     cells: dict[Cell, Any] = {}
     for piece in pieces:
-        body = orjson.loads(piece.body("0b12"))["valueRange"]
+        body = orjson.loads(piece.encode_body("0b12"))["valueRange"]
         assert body["range"] == piece.range.on("0b12")
         for down, row in enumerate(body["values"]):
             for across, value in enumerate(row):
@@ -93,7 +93,7 @@ def test_a_request_has_at_most_fifty_people() -> None:
 @given(st.integers(1, 9), st.integers(1, 9))
 def test_halves_are_the_whole(height: int, width: int) -> None:
     (piece,) = split([[row * 100 + column for column in range(width)] for row in range(height)])
-    halves = piece.halves()
+    halves = piece.halve()
     if height == width == 1:
         assert halves == []
     else:
@@ -102,7 +102,7 @@ def test_halves_are_the_whole(height: int, width: int) -> None:
 
 
 def test_a_range_is_emptied_in_pieces() -> None:
-    pieces = list(blank(Range(2, 1, 5002, 150)))
+    pieces = list(iterate_blank_pieces(Range(2, 1, 5002, 150)))
     assert len(pieces) == 4
     cells = put_together(pieces)
     assert len(cells) == 5001 * 150

@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc import field_types as t
 from lark_provider.api.clouddoc.fields import Converter, Field
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.canonical import ADDRESS, DAY, EXACT, NAMED
-from lark_provider.api.clouddoc.sync.layout import digests
+from lark_provider.api.clouddoc.sync.layout import compute_digests
 
 BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -85,7 +85,7 @@ def test_a_value_that_was_written_reads_back_as_equal(kind: int, data: st.DataOb
     values = data.draw(st.lists(VALUES[kind] | st.none(), min_size=1, max_size=8))
     chance = data.draw(st.randoms(use_true_random=False))
     converter = Converter([Field(field_name="F", type=kind)])
-    wire, bad = converter.all_to_wire([{"F": value} for value in values], {"F"}, clear=True)
+    wire, bad = converter.convert_all_to_wire([{"F": value} for value in values], {"F"}, clear=True)
     assert not bad
     written = [row["F"] for row in wire]
     read = [lark_reads(kind, cell, chance) for cell in written]
@@ -103,7 +103,7 @@ def test_a_value_that_was_written_reads_back_as_equal(kind: int, data: st.DataOb
 def test_another_value_is_different(kind: int, data: st.DataObject) -> None:
     value, other = data.draw(VALUES[kind]), data.draw(VALUES[kind])
     converter = Converter([Field(field_name="F", type=kind)])
-    (a, b), _ = converter.all_to_wire([{"F": value}, {"F": other}], {"F"})
+    (a, b), _ = converter.convert_all_to_wire([{"F": value}, {"F": other}], {"F"})
     form = canonical.of_source(kind, EXACT, [a["F"], b["F"]], ZONE)
     same = _plain(kind, a["F"]) == _plain(kind, b["F"])
     assert (form[0] == form[1]) == same
@@ -185,5 +185,5 @@ def test_a_shape_that_is_not_documented_differs_from_any_value() -> None:
 
 
 def test_equal_digests_mean_equal_vectors() -> None:
-    assert len(set(digests([(1.0, None, ["a"]), (1.0, None, ["a"])]))) == 1
-    assert len(set(digests([(float(n), "x") for n in range(5000)]))) == 5000
+    assert len(set(compute_digests([(1.0, None, ["a"]), (1.0, None, ["a"])]))) == 1
+    assert len(set(compute_digests([(float(n), "x") for n in range(5000)]))) == 5000

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as t
-from lark_provider.api.clouddoc.sync.keys import EMPTY, KeyBuilder, KeyForm, KeyMisfitError, number_text
+from lark_provider.api.clouddoc.sync.keys import EMPTY, KeyBuilder, KeyForm, KeyMisfitError, format_number
 from lark_provider.errors import InvalidRequestError
 
 BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,7 +63,9 @@ def test_forms(form: KeyForm, source: str, table: str, equal: bool) -> None:
 @BUSY
 @given(st.integers(-(10**15), 10**15))
 def test_a_number_is_one_key_in_each_spelling(number: int) -> None:
-    assert number_text(number) == number_text(float(number)) == number_text(Decimal(number)) == str(number)
+    assert (
+        format_number(number) == format_number(float(number)) == format_number(Decimal(number)) == str(number)
+    )
     assert keys("Nr").of_row([str(number)]) == keys("Nr").of_table([{"Nr": float(number)}])[0]
 
 

@@ -103,7 +103,7 @@ def test_fields_that_have_changed_blame_no_row() -> None:
 )
 def test_the_file_of_rejects_names_their_rows_and_holds_no_formula(found: list[Reject]) -> None:
     text = rejects.to_csv(found)
-    assert rejects.rows_of(text) == {reject.row for reject in found}
+    assert rejects.parse_row_numbers(text) == {reject.row for reject in found}
     lines = list(csv.reader(io.StringIO(text, newline="")))
     assert len(lines) == len(found) + 1
     for cells in lines[1:]:
@@ -113,13 +113,13 @@ def test_the_file_of_rejects_names_their_rows_and_holds_no_formula(found: list[R
 @pytest.mark.parametrize("line", ["0", "1_0", "\u0662", "x", "-1", "1.0", '"1'])
 def test_the_number_of_a_row_is_one_from_1(line: str) -> None:
     with pytest.raises(InvalidRequestError, match=r"file of rejects must .* Next: "):
-        rejects.rows_of(f"row,field,key,code,reason\n{line},f,k,1,r\n")
+        rejects.parse_row_numbers(f"row,field,key,code,reason\n{line},f,k,1,r\n")
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "row,field\nx,y\n"])
 def test_another_file_is_not_a_file_of_rejects(text: str) -> None:
     with pytest.raises(InvalidRequestError):
-        rejects.rows_of(text)
+        rejects.parse_row_numbers(text)
 
 
 def test_the_field_that_lark_names_is_in_the_reject() -> None:
@@ -127,6 +127,6 @@ def test_the_field_that_lark_names_is_in_the_reject() -> None:
         "POST … → 1254061 NumberFieldConvFail. Invalid request parameter: 'fields.Paid'. Correct format : …",
         code=1254061, msg="NumberFieldConvFail", http_status=200,
     )  # fmt: skip
-    assert rejects.reject_of(7, "A-7", error) == Reject(
+    assert rejects.make_reject(7, "A-7", error) == Reject(
         7, "Paid", "Lark refused it: NumberFieldConvFail", "A-7", 1254061
     )

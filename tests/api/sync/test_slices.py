@@ -49,7 +49,7 @@ def together(data: dict[str, Any]) -> dict[str, Any]:
     try:
         return data | {"items": [record for some in data["items"] for record in some]}
     except orjson.JSONDecodeError:
-        return data["items"].whole()
+        return data["items"].parse_whole()
 
 
 @given(answers(), WAYS, SIZES)

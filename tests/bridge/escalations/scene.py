@@ -30,7 +30,7 @@ from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import escalation_steps
-from lark_provider.storage.engine import transaction
+from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.escalations import Escalations
 from lark_provider.storage.incidents import Incidents
 from lark_provider.storage.outbox import Outbox
@@ -96,7 +96,7 @@ class Scene:
         """Let time pass for everything that is recorded."""
         for column in ("due_at", "next_at", "started_at"):
             rows = escalation_steps.c
-            with transaction(migrate.ready_engine(self.url)) as connection:
+            with hold_transaction(migrate.prepare_engine(self.url)) as connection:
                 query = sa.select(rows.number, rows[column]).where(rows[column].is_not(None))
                 for number, moment in connection.execute(query).all():
                     earlier = {column: moment - timedelta(minutes=minutes)}

@@ -94,7 +94,7 @@ def test_an_exhausted_quota_is_recorded_for_the_check(scene: Scene) -> None:
     scene.work()
     assert scene.states == ["failed"]
     assert "quota is used up" in scene.card
-    exhausted = WaitingEscalations(scene.url).quota_used_up(timedelta(days=31), "quota")
+    exhausted = WaitingEscalations(scene.url).read_last_failures(timedelta(days=31), "quota")
     assert list(exhausted) == ["sms"]
 
 

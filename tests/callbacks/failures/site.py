@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.callbacks.broker.topology import CARDS, DEAD
 from lark_provider.protocol.waits import Wait
-from lark_provider.storage.engine import engine
+from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.tables import card_callbacks
 from tests.airflow.conftest import AirflowHome
@@ -73,7 +73,7 @@ class Site:
             "PYTHONPATH": str(Path(__file__).parents[3]),
         }
         self.triggerer = Triggerer(airflow, folder / "airflow", settings)
-        self.triggerer.defer(waits, Inbox(database).database_id())
+        self.triggerer.defer(waits, Inbox(database).read_database_id())
         self.worker = Worker(self.triggerer.airflow.env, folder / "worker.log")
 
     def start(self) -> None:
@@ -101,7 +101,7 @@ class Site:
 
     def read_stored(self) -> list[str]:
         """The ids of the clicks in the table."""
-        with engine(self.database).connect() as connection:
+        with get_engine(self.database).connect() as connection:
             return list(connection.scalars(sa.select(card_callbacks.c.event_id)))
 
     def count_delivered(self) -> dict[str, int]:
@@ -110,13 +110,13 @@ class Site:
 
     def lock(self) -> sa.Connection:
         """Let nobody store a click until this is closed, which then commits nothing."""
-        connection = engine(self.database).connect()
+        connection = get_engine(self.database).connect()
         connection.execute(sa.text("LOCK TABLE card_callbacks IN SHARE MODE"))
         return connection
 
     def pump_is_blocked(self) -> bool:
         """Whether the pump has clicks in flight that it cannot store because of the lock."""
-        with engine(self.database).connect() as connection:
+        with get_engine(self.database).connect() as connection:
             return bool(connection.scalar(sa.text(_BLOCKED), {"who": PUMP}))
 
     def has_fired(self, key: str) -> bool:

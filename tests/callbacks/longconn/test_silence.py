@@ -146,7 +146,7 @@ def test_a_part_that_comes_too_late_completes_nothing() -> None:
         await reading
 
     run_until_ended(stand, server)
-    assert [frame.header("message_id") for frame in stand.answers] == ["m0"]
+    assert [frame.find_header("message_id") for frame in stand.answers] == ["m0"]
 
 
 def test_no_more_is_read_than_can_be_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:

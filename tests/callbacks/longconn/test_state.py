@@ -147,9 +147,9 @@ def test_a_certificate_that_is_not_trusted_lets_nothing_through(
 
 
 def test_the_library_shows_no_ticket(caplog: pytest.LogCaptureFixture) -> None:
-    log = opening._logger()
+    log = opening._get_logger()
     caplog.set_level("DEBUG")
     log.debug("> GET /ws/v2?ticket=secret HTTP/1.1")
     log.warning("cannot open wss://lark/ws/v2?service_id=1&ticket=%s now", "secret")
     assert caplog.messages == ["cannot open wss://lark/ws/v2?*** now"]
-    assert opening._logger().filters == log.filters
+    assert opening._get_logger().filters == log.filters

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from lark_oapi.core.utils import AESCipher
 
 from lark_provider.protocol.callbacks.incoming import SignatureHeaders
-from lark_provider.protocol.callbacks.proof import decrypt, matches_secret, old_card_signature, signature
+from lark_provider.protocol.callbacks.proof import (
+    compute_old_card_signature,
+    compute_signature,
+    decrypt,
+    matches_secret,
+)
 from tests.protocol.callbacks.sender import seal
 
 LAST = st.integers(0, 18)
@@ -30,13 +35,13 @@ def test_lark_s_own_example_is_opened() -> None:
 def test_the_signature_of_the_documented_parts() -> None:
     signed = SignatureHeaders("1700000000", "nonce1", "")
     expected = "2eca4f3ac5376c6dded4e69a1f13ac45d96702061f87c3bdd5d361cc3fabf644"
-    assert signature(signed, "ekey", b'{"encrypt":"abc"}') == expected
+    assert compute_signature(signed, "ekey", b'{"encrypt":"abc"}') == expected
 
 
 def test_the_signature_of_an_old_card() -> None:
     # sha1 of "1700000000nonce1vtoken{}", by sha1sum
     assert (
-        old_card_signature(SignatureHeaders("1700000000", "nonce1", ""), "vtoken", b"{}")
+        compute_old_card_signature(SignatureHeaders("1700000000", "nonce1", ""), "vtoken", b"{}")
         == "edc71b69af661bc64cbd7191ad566724ba051297"
     )
 

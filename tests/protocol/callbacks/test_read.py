@@ -21,7 +21,7 @@ from lark_provider.protocol.callbacks import (
     read,
     receive,
 )
-from lark_provider.protocol.callbacks.times import seconds
+from lark_provider.protocol.callbacks.times import parse_seconds
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, NOW, TOKEN, dump
 
@@ -199,7 +199,7 @@ def test_any_json_in_any_place_is_read_or_refused(path: tuple[str, ...], value: 
     ],
 )
 def test_times_are_told_apart_by_their_size(text: Any, expected: float) -> None:
-    assert seconds(text) == pytest.approx(expected, abs=1e-6)
+    assert parse_seconds(text) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ def test_times_are_told_apart_by_their_size(text: Any, expected: float) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_time_is_none(text: Any) -> None:
-    assert seconds(text) is None
+    assert parse_seconds(text) is None
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]+)? [+-][0-9]{4}.*"))
 def test_no_text_breaks_it(text: str) -> None:
-    time = seconds(text)
+    time = parse_seconds(text)
     assert time is None or datetime.fromtimestamp(time, UTC).timestamp() == pytest.approx(time)

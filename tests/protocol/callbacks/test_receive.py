@@ -25,7 +25,7 @@ from lark_provider.protocol.callbacks import (
     Event,
     Incoming,
     Operator,
-    kind_of,
+    get_kind,
     log_ids,
     read,
     receive,
@@ -116,11 +116,11 @@ def test_an_event_of_either_schema_is_read() -> None:
 def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> None:
     click, *events = (send(payload) for payload in (sender.card(), sender.event(), sender.event_1()))
     assert isinstance(click, CardClick)
-    assert kind_of(click) == "click"
+    assert get_kind(click) == "click"
     assert log_ids(click) == {"app_id": APP, "event_id": click.event_id}
     for event in events:
         assert isinstance(event, Event)
-        assert kind_of(event) == "event"
+        assert get_kind(event) == "event"
         assert log_ids(event) == {"app_id": APP, "event_id": event.event_id}
 
 

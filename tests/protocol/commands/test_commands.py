@@ -26,7 +26,7 @@ from lark_provider.protocol.commands.message import (
     MAX_TEXT_LENGTH,
     VERBS,
     CommandMessage,
-    command_of,
+    find_command,
     is_command,
 )
 from lark_provider.protocol.commands.parsing import read_command, split
@@ -67,7 +67,7 @@ def event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
 
 
 def command(text: str, **changes: Any) -> CommandMessage:
-    message = command_of(event(text, **changes))
+    message = find_command(event(text, **changes))
     assert message is not None
     return message
 
@@ -113,14 +113,14 @@ def test_a_command_is_recognized_with_who_where_and_when() -> None:
     ],
 )
 def test_other_messages_are_left_alone(changes: dict[str, Any]) -> None:
-    assert command_of(event("@_user_1 /run etl", **changes)) is None
+    assert find_command(event("@_user_1 /run etl", **changes)) is None
 
 
 @pytest.mark.parametrize(
     "text", ["", "run etl", "/runx", "x /run", "//run", "/", "@_user_1", 3, None, "@_user_x /run"]
 )
 def test_other_texts_are_left_alone(text: Any) -> None:
-    assert command_of(event(text)) is None
+    assert find_command(event(text)) is None
 
 
 @given(
@@ -133,15 +133,15 @@ def test_no_event_raises(content: Any) -> None:
     incoming = event("/run etl")
     for name in ("sender", "message"):
         incoming.event[name] = content
-        assert command_of(incoming) is None
+        assert find_command(incoming) is None
 
 
 def test_mentions_become_names_and_the_own_one_goes() -> None:
     message = command("@_user_1  /run etl @_user_10 @_user_1", mentions=(AT_BOT, AT_OTHER))
-    assert read_command(message.typed_text(BOT)).words == ("etl", "@Ann")
+    assert read_command(message.get_typed_text(BOT)).words == ("etl", "@Ann")
     assert (
         read_command(
-            command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).typed_text(BOT)
+            command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).get_typed_text(BOT)
         ).verb
         == "help"
     )
@@ -241,7 +241,7 @@ def test_a_param_without_a_type_takes_what_its_default_is() -> None:
 
 def test_what_is_delivered_is_read_as_it_was() -> None:
     delivered = DeliveredCommand("cli_a", "own", "ou_ann", "om_1", "run", "etl", {"day": "1"})
-    assert read_delivered(delivered.body()) == delivered
+    assert read_delivered(delivered.encode_body()) == delivered
     result = CommandResult("started", {"en": "yes"}, "lark__om_1", "https://secret")
     assert read_result(orjson.loads(result.dump())) == result
     assert "secret" not in repr(result)
@@ -252,7 +252,7 @@ def test_what_is_delivered_is_read_as_it_was() -> None:
         ("arguments", {"a": 1}),
         ("open_id", ""),
     ):
-        body = orjson.dumps(orjson.loads(delivered.body()) | {name: value})
+        body = orjson.dumps(orjson.loads(delivered.encode_body()) | {name: value})
         with pytest.raises(InvalidRequestError):
             read_delivered(body)
     newer = {"outcome": "queued", "message": {"en": "later"}, "place": 3}

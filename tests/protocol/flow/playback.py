@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from lark_provider.errors import LarkError
-from lark_provider.protocol.attempts import attempts
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.attempts import attempt_call
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import (
     Lost,
     NeedAppToken,
@@ -25,10 +25,10 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.trampoline import Run, StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
 
-READ = request("GET", "/open-apis/x")
-WRITE = request("POST", "/open-apis/x", json={"a": 1})
-REMOVAL = request("DELETE", "/open-apis/x")
-KEYED = request("POST", "/open-apis/x", json={"a": 1}, idempotent=True)
+READ = make_request("GET", "/open-apis/x")
+WRITE = make_request("POST", "/open-apis/x", json={"a": 1})
+REMOVAL = make_request("DELETE", "/open-apis/x")
+KEYED = make_request("POST", "/open-apis/x", json={"a": 1}, idempotent=True)
 
 
 def answer(code: int = 0, status: int = 200, headers: dict[str, str] | None = None, **body: Any) -> Response:
@@ -40,7 +40,7 @@ OK = answer(data={"id": "1"})
 
 def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Run[Any]:
     def answer_to(effect: Any, until: float) -> StackFrame | None:
-        return StackFrame(attempts(effect, policy), until) if isinstance(effect, Call) else None
+        return StackFrame(attempt_call(effect, policy), until) if isinstance(effect, Call) else None
 
     return trampoline(operation, answer_to)
 

@@ -16,7 +16,7 @@ from lark_provider.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.effects import NeedToken, Random, Response
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.tokens import App, fetch
@@ -62,7 +62,7 @@ def test_a_token_that_an_answer_quotes_is_masked() -> None:
 
 def test_no_part_of_a_secret_is_shown_where_a_quoted_page_is_cut() -> None:
     secret = "0123456789abcdef" * 2
-    signing_in = request("POST", "/open-apis/x", json={}, auth=False, secret=secret)
+    signing_in = make_request("POST", "/open-apis/x", json={}, auth=False, secret=secret)
     for before in range(85, 125):
         page = Response(502, {}, b"." * before + secret.encode())
         shown = str(Playback(signing_in, [page], max_retries=0).error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lark_provider.errors import DeadlineExceededError, OutcomeUnknownError
-from lark_provider.protocol.attempts import attempts
+from lark_provider.protocol.attempts import attempt_call
 from lark_provider.protocol.effects import Lost, NeedToken, Random, Sleep
 from lark_provider.protocol.retry import RetryPolicy
 from tests.protocol.flow.playback import READ, WRITE, Playback, answer
@@ -21,12 +21,12 @@ def test_an_error_says_whether_the_deadline_came_or_the_connection_was_lost() ->
 
 
 def test_an_error_says_what_the_deadline_found_the_call_waiting_for() -> None:
-    flow = attempts(READ, RetryPolicy())
+    flow = attempt_call(READ, RetryPolicy())
     assert next(flow) == NeedToken()
     with pytest.raises(DeadlineExceededError, match=r"the deadline came while waiting for a token\. Next: "):
         flow.throw(DeadlineExceededError("late"))
 
-    flow = attempts(READ, RetryPolicy())
+    flow = attempt_call(READ, RetryPolicy())
     next(flow)
     flow.send("t-1")
     assert flow.send(answer(99991400, 429)) == Random()

@@ -16,7 +16,7 @@ from lark_provider.errors import (
     PermissionDeniedError,
     RateLimitError,
 )
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Lost, Response
 from lark_provider.protocol.retry import RetryPolicy
 from tests.protocol.flow.playback import KEYED, OK, READ, WRITE, Playback, answer
@@ -139,7 +139,9 @@ def test_every_code_of_the_retry_rules_is_waited_for() -> None:
 
 
 def test_a_call_without_a_token_is_not_repeated_for_a_rejected_one() -> None:
-    call = request("POST", "/open-apis/auth/v3/tenant_access_token/internal", json={}, safe=True, auth=False)
+    call = make_request(
+        "POST", "/open-apis/auth/v3/tenant_access_token/internal", json={}, safe=True, auth=False
+    )
     played = Playback(call, [answer(99991663, 400)] * 3)
     assert isinstance(played.error, PermissionDeniedError)
     assert (len(played.sent), played.tokens) == (1, [])

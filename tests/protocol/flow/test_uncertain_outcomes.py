@@ -18,7 +18,7 @@ from lark_provider.errors import (
     OutcomeUnknownError,
     TransportError,
 )
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.codes import TABLE, CodeKind
 from lark_provider.protocol.effects import Lost, Response
 from tests.protocol.flow.playback import KEYED, OK, READ, REMOVAL, WRITE, Playback, answer
@@ -103,12 +103,14 @@ def test_an_unknown_endpoint_has_removed_nothing() -> None:
 
 
 def test_a_removal_that_counts_positions_is_not_repeated() -> None:
-    rows = request("DELETE", "/open-apis/sheets/v2/spreadsheets/s/dimension_range", json={"dimension": {}})
+    rows = make_request(
+        "DELETE", "/open-apis/sheets/v2/spreadsheets/s/dimension_range", json={"dimension": {}}
+    )
     played = Playback(rows, [Lost("ReadTimeout", sent=True), OK])
     assert isinstance(played.error, OutcomeUnknownError)
     assert len(played.sent) == 1
     not_so = Playback(
-        request("DELETE", "/open-apis/x", idempotent=False), [Lost("ReadTimeout", sent=True), OK]
+        make_request("DELETE", "/open-apis/x", idempotent=False), [Lost("ReadTimeout", sent=True), OK]
     )
     assert isinstance(not_so.error, OutcomeUnknownError)
 
@@ -139,7 +141,7 @@ def test_what_is_around_it_being_gone_leaves_a_removal_open(code: int) -> None:
 
 
 def test_nothing_to_change_is_as_good_as_done() -> None:
-    change = request("PUT", "/open-apis/x", json={"a": 1})
+    change = make_request("PUT", "/open-apis/x", json={"a": 1})
     assert Playback(change, [answer(1254606)]).result.data == {}
     assert isinstance(Playback(WRITE, [answer(1254606)]).error, LarkAPIError)
 

@@ -12,11 +12,11 @@ from jsonschema import FormatChecker
 from jsonschema.validators import Draft202012Validator
 
 from lark_provider.protocol.callbacks import Action
-from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, option_key, read_answer
+from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, make_option_key, read_answer
 from lark_provider.protocol.hitl.entries import UnreadableValueError, parse, to_entry
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.params import FieldKind, form_fields, has_secrets
-from lark_provider.protocol.hitl.schema import find_fault, json_equal
+from lark_provider.protocol.hitl.schema import find_fault, is_json_equal
 from tests.protocol.hitl import generated
 
 TASK = TaskInstance("a-uuid", "dag", "run", "ask")
@@ -57,9 +57,9 @@ def test_what_is_read_is_valid(data: st.DataObject) -> None:
     form = {field.key: data.draw(generated.enter(field)) for field in fields}
     action = Action(
         tag="button",
-        name=data.draw(st.sampled_from(["", "submit", option_key(0), option_key(99)])),
+        name=data.draw(st.sampled_from(["", "submit", make_option_key(0), make_option_key(99)])),
         value=data.draw(st.none() | st.sampled_from(pending.options).map(lambda option: {"option": option})),
-        form_value={OPTIONS: data.draw(st.none() | st.lists(st.just(option_key(0)))), **form},
+        form_value={OPTIONS: data.draw(st.none() | st.lists(st.just(make_option_key(0)))), **form},
         timezone=data.draw(st.none() | st.just(SHANGHAI)),
     )
     try:
@@ -87,7 +87,7 @@ def test_defaults_come_back(params: dict[str, Any], zone: str) -> None:
         picked = f"{shown} +0100" if field.kind in {"date", "time", "datetime"} and shown else shown
         for entered in (None, "", [], picked):
             back = parse(field, entered, timezone=zone, zone="Europe/Berlin")
-            assert json_equal(back, field.default), (field, entered)
+            assert is_json_equal(back, field.default), (field, entered)
             assert type(back) is type(field.default)
 
 

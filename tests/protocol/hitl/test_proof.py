@@ -32,7 +32,7 @@ def proven(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Whether a request that was made at AT is proven, with some of it changed."""
-    sent_headers = (secrets or by).headers("POST", "/lark/click", AT, "e1", BODY) | dict(headers)
+    sent_headers = (secrets or by).make_headers("POST", "/lark/click", AT, "e1", BODY) | dict(headers)
     at, event, signature = (sent_headers[name] for name in (TIME_HEADER, EVENT_HEADER, SIGNATURE_HEADER))
     return by.prove(method, path, at, event, body, signature, now=now)
 
@@ -46,7 +46,7 @@ def test_a_request_is_proven_by_the_newest_secret_and_by_those_before() -> None:
 
 
 def test_bridges_and_plugins_of_different_versions_make_the_same_proof() -> None:
-    headers = BridgeSecrets(NEW).headers("POST", "/lark/click", AT, "e1", BODY)
+    headers = BridgeSecrets(NEW).make_headers("POST", "/lark/click", AT, "e1", BODY)
     assert headers[SIGNATURE_HEADER] == "4f08389510b96f32071a5a01183ad8cb04bd289798a8148d3ee2288e2b859143"
 
 

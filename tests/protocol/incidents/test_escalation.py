@@ -17,15 +17,15 @@ from lark_provider.protocol.incidents.escalation import (
     PlannedStep,
     Rota,
     RotaTable,
+    compute_due_time,
     decide,
-    due_at,
-    end_of,
+    find_end,
     from_json,
     plan,
     to_json,
 )
 from lark_provider.protocol.incidents.model import Claim, Failure, Incident, Mute
-from lark_provider.protocol.quiet_hours import QuietHours, moment_of
+from lark_provider.protocol.quiet_hours import QuietHours, compute_moment
 
 MINUTE = timedelta(minutes=1)
 OPEN = Incident(failures=(Failure("t"),), count=1, version=1)
@@ -55,14 +55,17 @@ def at(text: str, zone: str = "Asia/Shanghai") -> datetime:
 @settings(max_examples=150, deadline=None)
 @given(hours(), moments, st.integers(0, 1500))
 def test_only_minutes_outside_of_quiet_hours_count(quiet: QuietHours, opened: datetime, after: int) -> None:
-    due = due_at(opened, EscalationStep(after, "app"), quiet)
+    due = compute_due_time(opened, EscalationStep(after, "app"), quiet)
     now, left = opened, after
     while left or quiet.covers(now):  # minute by minute, since all limits are whole minutes
         left -= not quiet.covers(now)
         now += MINUTE
     assert due == now
     assert not quiet.covers(due)
-    assert due_at(opened, EscalationStep(after, "phone", always=True), quiet) == opened + after * MINUTE
+    assert (
+        compute_due_time(opened, EscalationStep(after, "phone", always=True), quiet)
+        == opened + after * MINUTE
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -125,13 +128,15 @@ def test_a_night_moves_steps_to_the_morning_and_keeps_their_distance() -> None:
 )
 def test_the_night_in_which_the_clocks_are_changed(opened: str, due: str) -> None:
     quiet = QuietHours(time(22), time(2, 30), "Europe/Berlin")
-    assert due_at(at(opened, "Europe/Berlin"), EscalationStep(5, "app"), quiet) == at(due, "Europe/Berlin")
+    assert compute_due_time(at(opened, "Europe/Berlin"), EscalationStep(5, "app"), quiet) == at(
+        due, "Europe/Berlin"
+    )
 
 
 def test_a_local_time_that_does_not_exist_is_as_long_after_midnight() -> None:
     day = date(2026, 3, 29)
-    assert moment_of(day, time(2, 30), "Europe/Berlin") == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-    assert moment_of(date(2026, 10, 25), time(2, 30), "Europe/Berlin").hour == 0  # the first of the two
+    assert compute_moment(day, time(2, 30), "Europe/Berlin") == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    assert compute_moment(date(2026, 10, 25), time(2, 30), "Europe/Berlin").hour == 0  # the first of the two
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_a_local_time_that_does_not_exist_is_as_long_after_midnight() -> None:
 def test_who_acts_ends_the_escalation(incident: Incident, end: str) -> None:
     now = BEGINS[0]
     steps = [PlannedStep(1, now, "done"), PlannedStep(2, now, "due")]
-    assert end_of(OPEN) is None
+    assert find_end(OPEN) is None
     assert decide(incident, steps, now).end == end
     assert decide(incident, steps[:1], now) == Decision()
 

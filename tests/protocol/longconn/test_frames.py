@@ -174,6 +174,6 @@ def test_an_error_says_what_is_wrong(data: bytes, what: str) -> None:
 
 def test_the_last_of_several_equal_headers_counts() -> None:
     frame = Frame(1, (("type", "a"), ("type", "b")))
-    assert frame.header("type") == "b"
-    assert frame.header("seq") is None
+    assert frame.find_header("type") == "b"
+    assert frame.find_header("seq") is None
     assert "secret" not in repr(Frame(1, payload=b"secret"))

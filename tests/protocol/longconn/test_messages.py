@@ -78,4 +78,4 @@ def test_an_answer_is_the_same_frame_with_another_payload() -> None:
 def test_an_answer_with_nothing_to_show_is_a_code_alone_and_its_time_never_negative() -> None:
     reply = decode(messages.answer(delivery(), 500, None, -4))
     assert json.loads(reply.payload or b"") == {"code": 500}
-    assert reply.header("biz_rt") == "0"
+    assert reply.find_header("biz_rt") == "0"

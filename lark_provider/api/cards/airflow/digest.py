@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lark_provider.api.cards.airflow.markup import escape, link
-from lark_provider.api.cards.airflow.texts import translator
+from lark_provider.api.cards.airflow.texts import make_translator
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip
@@ -27,7 +27,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "broken": ("仍未恢复", "Still broken"),
     "more": ("…… 另有 {count} 个", "… and {count} more"),
 }
-translate = translator(_TEXTS)
+translate = make_translator(_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Digest:
     broken: Sequence[str] = ()
 
 
-def card(digest: Digest, language: Language) -> dict[str, Any]:
+def make_card(digest: Digest, language: Language) -> dict[str, Any]:
     """Return the card of a digest.
 
     Args:
@@ -91,12 +91,13 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
             translate(language, "counts", runs=digest.runs, failed=failed),
         )
     )
-    counts = [f"❌ {_name(dag_id)}: {count}" for dag_id, count in digest.failed]
+    counts = [f"❌ {_render_name(dag_id)}: {count}" for dag_id, count in digest.failed]
     slow = [
-        f"🐢 {_name(run.dag_id)} {_duration(run.seconds)} {link(clip(run.run_id, _MAX_NAME_CHARS), run.url)}"
+        f"🐢 {_render_name(run.dag_id)} {_format_duration(run.seconds)} "
+        f"{link(clip(run.run_id, _MAX_NAME_CHARS), run.url)}"
         for run in digest.slowest
     ]
-    broken = [f"🔴 {_name(dag_id)}" for dag_id in digest.broken]
+    broken = [f"🔴 {_render_name(dag_id)}" for dag_id in digest.broken]
     parts = [
         head,
         _format_list("failed", counts, language),
@@ -114,7 +115,7 @@ def card(digest: Digest, language: Language) -> dict[str, Any]:
     }
 
 
-def _name(dag_id: str) -> str:
+def _render_name(dag_id: str) -> str:
     return escape(clip(dag_id, _MAX_NAME_CHARS))
 
 
@@ -126,7 +127,7 @@ def _format_list(heading: str, lines: Sequence[str], language: Language) -> str:
     return "\n".join([f"**{translate(language, heading)}**", *lines[:_MAX_LISTED], *more])
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return (

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from lark_provider.api.cards.airflow import failure_actions
-from lark_provider.api.cards.airflow.failure_texts import reason, translate
+from lark_provider.api.cards.airflow.failure_texts import translate, translate_reason
 from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, CardLimits
 from lark_provider.api.cards.airflow.markup import escape, fence, link, strip_tags
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.language import Language
-from lark_provider.support.text import clip, sendable, shorten
+from lark_provider.support.text import clip, escape_texts, shorten
 
 _COLOURS = {
     "failure": "red",
@@ -25,7 +25,7 @@ _COLOURS = {
 }
 
 
-def card(
+def make_card(
     event: RunEvent,
     language: Language,
     incident: Incident | None = None,
@@ -47,33 +47,34 @@ def card(
         tail, then the errors in the list of failed tasks, then the list itself, then the rest.
     """
     for limits in STEPS:
-        card_json = _card(event, language, incident, limits)
+        card_json = _make_card(event, language, incident, limits)
         if incident is not None and key is not None:
             _add_actions(card_json, incident, key, language, limits)
-        card_json = sendable(card_json)
+        card_json = escape_texts(card_json)
         if len(json.dumps(card_json, ensure_ascii=False).encode()) <= max_bytes:
             break
     return card_json
 
 
-def lines(event: RunEvent, language: Language) -> str:
+def format_lines(event: RunEvent, language: Language) -> str:
     """Return the event in plain lines, for texts and posts."""
     rows = [
-        f"{translate(language, name)}: {strip_tags(value)}" for name, value in _rows(event, language, None)
+        f"{translate(language, name)}: {strip_tags(value)}"
+        for name, value in _list_rows(event, language, None)
     ]
-    links = [f"{translate(language, name)}: {url}" for name, url in _links(event)]
-    return "\n".join([title(event, language), *rows, *links])
+    links = [f"{translate(language, name)}: {url}" for name, url in _list_links(event)]
+    return "\n".join([format_title(event, language), *rows, *links])
 
 
-def title(event: RunEvent, language: Language, incident: Incident | None = None) -> str:
+def format_title(event: RunEvent, language: Language, incident: Incident | None = None) -> str:
     """Return what happened and where, in one line."""
     where = ".".join(filter(None, (event.dag_id, event.task_id if event.is_task_event else "")))
     if incident is not None and len(incident.failures) > 1:
         where = event.dag_id
-    return f"{translate(language, _kind(event, incident))} · {clip(where, 200)}"
+    return f"{translate(language, _choose_kind(event, incident))} · {clip(where, 200)}"
 
 
-def _kind(event: RunEvent, incident: Incident | None) -> str:
+def _choose_kind(event: RunEvent, incident: Incident | None) -> str:
     if incident is None:
         return event.kind
     if incident.over:
@@ -83,13 +84,13 @@ def _kind(event: RunEvent, incident: Incident | None) -> str:
     return "partly" if event.kind == "success" else event.kind
 
 
-def _card(
+def _make_card(
     event: RunEvent, language: Language, incident: Incident | None, limits: CardLimits
 ) -> dict[str, Any]:
-    kind, heading = _kind(event, incident), title(event, language, incident)
+    kind, heading = _choose_kind(event, incident), format_title(event, language, incident)
     rows = [
         f"**{translate(language, name)}** {escape(clip(value, limits.value))}"
-        for name, value in _rows(event, language, incident)
+        for name, value in _list_rows(event, language, incident)
     ]
     parts = ["\n".join(rows)]
     if incident is not None and (len(incident.failures) > 1 or event.kind not in {"failure", "retry"}):
@@ -97,7 +98,7 @@ def _card(
     alone = event.kind == "dag_failure" and (incident is None or len(incident.failures) <= 1)
     if event.traceback and (alone or event.kind in {"failure", "retry", "notice"}):
         parts.append(fence(shorten(event.traceback, limits.traceback, translate(language, "left_out"))))
-    links = [(name, url) for name, url in _links(event) if len(url) <= limits.url]
+    links = [(name, url) for name, url in _list_links(event) if len(url) <= limits.url]
     parts.append(" · ".join(link(translate(language, name), url) for name, url in links))
     header: dict[str, Any] = {
         "title": {"tag": "plain_text", "content": heading},
@@ -120,13 +121,13 @@ def _add_actions(
 ) -> None:
     """Add what was done from the card, and its buttons."""
     elements = card_json["body"]["elements"]
-    if done := failure_actions.lines(incident, language, limits):
+    if done := failure_actions.render_actions(incident, language, limits):
         elements.append({"tag": "markdown", "content": done})
-    if (row := failure_actions.buttons(incident, key, language, limits)) is not None:
+    if (row := failure_actions.render_buttons(incident, key, language, limits)) is not None:
         elements.append(row)
 
 
-def _rows(event: RunEvent, language: Language, incident: Incident | None) -> list[tuple[str, str]]:
+def _list_rows(event: RunEvent, language: Language, incident: Incident | None) -> list[tuple[str, str]]:
     last = "task" if event.is_task_event else "last_task"
     listed = incident is not None and bool(incident.failures)
     # A DAG's event names its last task only if the card does not list the failed tasks.
@@ -139,23 +140,23 @@ def _rows(event: RunEvent, language: Language, incident: Incident | None) -> lis
         (last, task),
         ("run", event.run_id),
         ("owner", ", ".join(event.owners)),
-        ("try", _tries(event, language) if event.is_task_event else ""),
+        ("try", _format_tries(event, language) if event.is_task_event else ""),
         ("state", event.state if event.kind == "notice" else ""),
-        ("reason", reason(language, event.reason) if event.kind == "dag_failure" else ""),
+        ("reason", translate_reason(language, event.reason) if event.kind == "dag_failure" else ""),
         ("due", event.deadline),
         ("error", error),
     ]
     return [(name, clip(value, 600)) for name, value in rows if value]
 
 
-def _tries(event: RunEvent, language: Language) -> str:
+def _format_tries(event: RunEvent, language: Language) -> str:
     if not event.try_number:
         return ""
     key = "try_plain" if event.tries is None else "try_of"
     return translate(language, key, number=event.try_number, of=event.tries)
 
 
-def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
+def _list_links(event: RunEvent) -> Sequence[tuple[str, str]]:
     log = event.log_url if event.is_task_event or event.kind == "dag_failure" else ""
     links = (("answer", event.answer_url), ("log", log), ("open_run", event.run_url))
     return [(name, url) for name, url in links if url]
@@ -163,7 +164,7 @@ def _links(event: RunEvent) -> Sequence[tuple[str, str]]:
 
 def _format_failures(incident: Incident, language: Language, limits: CardLimits) -> str:
     ranked = sorted(incident.failures, key=lambda failure: failure.recovered)
-    shown = [_failure(failure, language, limits) for failure in ranked[: limits.listed]]
+    shown = [_format_failure(failure, language, limits) for failure in ranked[: limits.listed]]
     if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(
@@ -171,7 +172,7 @@ def _format_failures(incident: Incident, language: Language, limits: CardLimits)
     )
 
 
-def _failure(failure: Failure, language: Language, limits: CardLimits) -> str:
+def _format_failure(failure: Failure, language: Language, limits: CardLimits) -> str:
     name = escape(clip(failure.label, 120))
     text = f"✅ ~~{name}~~" if failure.recovered else f"❌ {name}"
     if failure.try_number > 1:

@@ -14,7 +14,7 @@ from lark_provider.api.cards.airflow.markup import escape
 from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import Element
 from lark_provider.api.cards.interactive import Button, SelectStatic
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.incidents.model import Incident, Urged
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
@@ -25,7 +25,7 @@ MUTE_HOURS = (1, 8, 24, 168)
 _MAX_TASK_LENGTH = 40
 
 
-def lines(incident: Incident, language: Language, limits: CardLimits) -> str:
+def render_actions(incident: Incident, language: Language, limits: CardLimits) -> str:
     """Return who has claimed, retried or muted what, as Markdown; empty if nobody has.
 
     Args:
@@ -33,14 +33,14 @@ def lines(incident: Incident, language: Language, limits: CardLimits) -> str:
         language: `zh` or `en`.
         limits: How much of it the card shows.
     """
-    deeds = list(_lines(incident, language))
+    deeds = list(_iterate_lines(incident, language))
     shown = [clip(deed, limits.deed) for deed in deeds[: limits.deeds]]
     if rest := len(deeds) - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(map(escape, shown))
 
 
-def _lines(incident: Incident, language: Language) -> Iterator[str]:
+def _iterate_lines(incident: Incident, language: Language) -> Iterator[str]:
     zone = incident.timezone
     if (claim := incident.claim) is not None:
         yield f"🙋 {translate(language, 'claimed', name=claim.name, at=_format_time(claim.at, zone))}"
@@ -63,7 +63,9 @@ def _format_urgent(urged: Urged, zone: str, language: Language) -> str:
     return f"{_MARKS.get(urged.outcome, '🔔')} {_format_time(urged.at, zone)} {text}"
 
 
-def buttons(incident: Incident, key: str, language: Language, limits: CardLimits) -> dict[str, Any] | None:
+def render_buttons(
+    incident: Incident, key: str, language: Language, limits: CardLimits
+) -> dict[str, Any] | None:
     """Return the row of buttons; None if the card has none, as when all tasks have recovered.
 
     Args:
@@ -76,14 +78,14 @@ def buttons(incident: Incident, key: str, language: Language, limits: CardLimits
         return None
     elements: list[Element] = []
     if any(failure.ti_id and not failure.recovered for failure in incident.failures):
-        value = button_value(key, "retry")
+        value = make_button_value(key, "retry")
         elements.append(Button(translate(language, "retry_now"), value=value, type="primary", name="retry"))
     if incident.claim is None:
-        value = button_value(key, "claim")
+        value = make_button_value(key, "claim")
         elements.append(Button(translate(language, "claim"), value=value, name="claim"))
-    if options := _mutes(incident, language, limits.muted):
+    if options := _make_mute_options(incident, language, limits.muted):
         menu = SelectStatic(
-            "mute", options, placeholder=translate(language, "mute"), value=button_value(key, "mute")
+            "mute", options, placeholder=translate(language, "mute"), value=make_button_value(key, "mute")
         )
         elements.append(menu)
     if not elements:
@@ -94,14 +96,14 @@ def buttons(incident: Incident, key: str, language: Language, limits: CardLimits
     return plain_row
 
 
-def _mutes(incident: Incident, language: Language, limit: int) -> dict[str, str]:
+def _make_mute_options(incident: Incident, language: Language, limit: int) -> dict[str, str]:
     tasks = list(
         dict.fromkeys(
             failure.task_id for failure in incident.failures if failure.task_id and not failure.recovered
         )
     )
     return {
-        f"{hours} {_short(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
+        f"{hours} {_shorten_id(task)}": (f"{clip(task, 60)} · " if len(tasks) > 1 else "")
         + translate(language, f"mute_{hours}")
         for task in tasks[:limit]
         for hours in MUTE_HOURS
@@ -119,7 +121,9 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
         Task id and hours; None if the card never offered this.
     """
     hours, _, task = (option or "").partition(" ")
-    known = {_short(failure.task_id): failure.task_id for failure in incident.failures if failure.task_id}
+    known = {
+        _shorten_id(failure.task_id): failure.task_id for failure in incident.failures if failure.task_id
+    }
     return (
         (known[task], int(hours))
         if task in known and hours in {str(offered) for offered in MUTE_HOURS}
@@ -127,7 +131,7 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
     )
 
 
-def _short(task_id: str) -> str:
+def _shorten_id(task_id: str) -> str:
     """Return what names a task in an option: a digest of a long id, since cards are limited to 30 KB."""
     if len(task_id) <= _MAX_TASK_LENGTH:
         return task_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.api.cards.airflow.texts import translator
+from lark_provider.api.cards.airflow.texts import make_translator
 from lark_provider.protocol.language import Language
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -79,10 +79,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
 }
 
-translate = translator(TEXTS)
+translate = make_translator(TEXTS)
 """Return a text in a language; see `Translate`."""
 
 
-def reason(language: Language, word: str) -> str:
+def translate_reason(language: Language, word: str) -> str:
     """Return Airflow's word for why a run ended, translated if it is a known one."""
     return translate(language, word) if word in TEXTS else word

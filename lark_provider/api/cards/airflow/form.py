@@ -12,7 +12,7 @@ from lark_provider.protocol import moments
 from lark_provider.protocol.hitl.entries import to_entry
 from lark_provider.protocol.hitl.params import FormField
 from lark_provider.protocol.language import Language
-from lark_provider.support.text import clip, whole
+from lark_provider.support.text import clip, escape_surrogates
 
 MAX_LABEL = 100
 """Characters of a label, a placeholder or an option."""
@@ -20,7 +20,7 @@ _MAX_TITLE = 200
 _MAX_DESCRIPTION = 400
 
 
-def field_elements(
+def render_fields(
     fields: Sequence[FormField],
     language: Language,
     *,
@@ -43,21 +43,23 @@ def field_elements(
         default = to_entry(field, field.default, timezone)
         value = default if values is None else values.get(field.key, default)
         elements += [
-            _label(field, language, timezone),
-            _component(field, language, value, _placeholder(field, language, default), longest),
+            _render_label(field, language, timezone),
+            _render_component(field, language, value, _format_placeholder(field, language, default), longest),
         ]
     return elements
 
 
-def _label(field: FormField, language: Language, timezone: str) -> Markdown:
-    hints = [clip(field.description, _MAX_DESCRIPTION), *_hints(field, language, timezone)]
+def _render_label(field: FormField, language: Language, timezone: str) -> Markdown:
+    hints = [clip(field.description, _MAX_DESCRIPTION), *_list_hints(field, language, timezone)]
     hint = " · ".join(filter(None, hints))
     required = " <font color='red'>*</font>" if field.required else ""
-    below = f"\n<font color='grey'>{escape_markdown(whole(hint))}</font>" if hint else ""
-    return Markdown(f"**{escape_markdown(whole(clip(field.title, _MAX_TITLE)))}**{required}{below}")
+    below = f"\n<font color='grey'>{escape_markdown(escape_surrogates(hint))}</font>" if hint else ""
+    return Markdown(
+        f"**{escape_markdown(escape_surrogates(clip(field.title, _MAX_TITLE)))}**{required}{below}"
+    )
 
 
-def _hints(field: FormField, language: Language, timezone: str) -> list[str]:
+def _list_hints(field: FormField, language: Language, timezone: str) -> list[str]:
     if field.kind in {"list", "json"}:
         return [translate(language, "a_line_each" if field.kind == "list" else "json")]
     if field.kind == "datetime":
@@ -69,24 +71,26 @@ def _hints(field: FormField, language: Language, timezone: str) -> list[str]:
     return [translate(language, key, low=low, high=high)]
 
 
-def _placeholder(field: FormField, language: Language, default: str | list[str]) -> str:
+def _format_placeholder(field: FormField, language: Language, default: str | list[str]) -> str:
     """Return what an empty field says: what counts then."""
     if isinstance(default, list) or field.kind in {"choice", "boolean"}:
-        shown = ", ".join(labels(field, default if isinstance(default, list) else [default], language))
+        shown = ", ".join(list_labels(field, default if isinstance(default, list) else [default], language))
     else:
         shown = default
     if shown and len(shown) > MAX_INPUT_CHARS:
         return translate(language, "default_long", count=len(shown))
     if shown:
-        return clip(translate(language, "default", value=whole(shown)), MAX_LABEL)
+        return clip(translate(language, "default", value=escape_surrogates(shown)), MAX_LABEL)
     if field.examples:
-        return clip(translate(language, "examples", value=whole(", ".join(field.examples))), MAX_LABEL)
+        return clip(
+            translate(language, "examples", value=escape_surrogates(", ".join(field.examples))), MAX_LABEL
+        )
     return (
         translate(language, "choose_many" if field.kind == "choices" else "choose") if field.choices else " "
     )
 
 
-def labels(field: FormField, keys: Sequence[str], language: Language) -> list[str]:
+def list_labels(field: FormField, keys: Sequence[str], language: Language) -> list[str]:
     """Return what people read for the options of a field.
 
     Args:
@@ -94,28 +98,32 @@ def labels(field: FormField, keys: Sequence[str], language: Language) -> list[st
         keys: The keys of the options, as `to_entry` returns them.
         language: `zh` or `en`.
     """
-    return [label for key, label in _options(field, language).items() if key in keys]
+    return [label for key, label in _get_options(field, language).items() if key in keys]
 
 
-def _options(field: FormField, language: Language) -> dict[str, str]:
+def _get_options(field: FormField, language: Language) -> dict[str, str]:
     if field.kind == "boolean":
         return {"true": translate(language, "yes"), "false": translate(language, "no")}
-    return {choice.key: _option(choice.label) for choice in field.choices}
+    return {choice.key: _format_option(choice.label) for choice in field.choices}
 
 
-def _option(label: str) -> str:
-    return clip(whole(label), MAX_LABEL) or '""'
+def _format_option(label: str) -> str:
+    return clip(escape_surrogates(label), MAX_LABEL) or '""'
 
 
-def _component(field: FormField, language: Language, value: Any, placeholder: str, longest: int) -> Element:
+def _render_component(
+    field: FormField, language: Language, value: Any, placeholder: str, longest: int
+) -> Element:
     name, required = field.key, field.required
     if field.kind in {"choice", "choices", "boolean"}:
-        options = _options(field, language)
+        options = _get_options(field, language)
         chosen = [
             option for option in (value if isinstance(value, list | tuple) else [value]) if option in options
         ]
         if field.kind == "choices":
-            return multi_select(name, options, placeholder=placeholder, chosen=chosen, required=required)
+            return render_multi_select(
+                name, options, placeholder=placeholder, chosen=chosen, required=required
+            )
         return SelectStatic(
             name,
             options,
@@ -126,7 +134,7 @@ def _component(field: FormField, language: Language, value: Any, placeholder: st
         )
     text = value if isinstance(value, str) else ""
     if field.kind in {"date", "time", "datetime"}:
-        return _picker(field, moments.without_zone(text), placeholder)
+        return _render_picker(field, moments.without_zone(text), placeholder)
     many = field.kind in {"lines", "list", "json"}
     size: dict[str, Any] = {"rows": 3, "auto_resize": True, "max_rows": 8} if many else {}
     return Input(
@@ -134,13 +142,15 @@ def _component(field: FormField, language: Language, value: Any, placeholder: st
         placeholder=placeholder,
         required=required,
         input_type="multiline_text" if many else None,
-        default_value=whole(text) if text and len(text) <= min(longest, MAX_INPUT_CHARS) else None,
+        default_value=escape_surrogates(text)
+        if text and len(text) <= min(longest, MAX_INPUT_CHARS)
+        else None,
         width="fill",
         **size,
     )
 
 
-def _picker(field: FormField, shown: str, placeholder: str) -> Element:
+def _render_picker(field: FormField, shown: str, placeholder: str) -> Element:
     name, required = field.key, field.required
     if field.kind == "date":
         initial = shown if moments.is_date(shown) else None
@@ -159,7 +169,7 @@ def _picker(field: FormField, shown: str, placeholder: str) -> Element:
     )
 
 
-def multi_select(
+def render_multi_select(
     name: str,
     options: Mapping[str, str],
     *,

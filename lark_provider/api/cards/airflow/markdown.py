@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lark_provider.api.cards.values import MARKDOWN_TABLE
-from lark_provider.support.text import whole
+from lark_provider.support.text import escape_surrogates
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _CODE = re.compile(
@@ -19,7 +19,7 @@ _MAX_TABLES = 4
 """The most tables in one component."""
 
 
-def card_markdown(text: str, limit: int, shortened: str) -> str:
+def render_card_markdown(text: str, limit: int, shortened: str) -> str:
     """Return Markdown that a card takes and that cannot mention anybody.
 
     Tags are shown as they are written, since Lark's own, such as `<at id=all>`, would act, and others may be
@@ -31,19 +31,22 @@ def card_markdown(text: str, limit: int, shortened: str) -> str:
         limit: The most characters of the text.
         shortened: The line that replaces the rest.
     """
-    kept, cut = _cut(whole(text).replace("\r\n", "\n").strip("\n"), limit)
+    kept, cut = _cut(escape_surrogates(text).replace("\r\n", "\n").strip("\n"), limit)
     parts: list[str] = []
     end = 0
     for code in _CODE.finditer(kept):
         # Lark shows entities literally in code; an invisible character breaks up tags and pictures instead,
         # which also holds where Lark sees no code.
-        parts += [_plain(kept[end : code.start()]), _PICTURE.sub("!\u200b", _TAG.sub("<\u200b", code[0]))]
+        parts += [
+            _neutralize(kept[end : code.start()]),
+            _PICTURE.sub("!\u200b", _TAG.sub("<\u200b", code[0])),
+        ]
         end = code.end()
-    shown = "".join([*parts, _plain(kept[end:])])
-    return f"{shown}{_closing(shown)}\n\n{shortened}" if cut else shown
+    shown = "".join([*parts, _neutralize(kept[end:])])
+    return f"{shown}{_find_closing_fence(shown)}\n\n{shortened}" if cut else shown
 
 
-def _plain(text: str) -> str:
+def _neutralize(text: str) -> str:
     return _PICTURE.sub("", _TAG.sub("&#60;", _AUTOLINK.sub(r"[\1](\1)", text)))
 
 
@@ -57,7 +60,7 @@ def _cut(text: str, limit: int) -> tuple[str, bool]:
     return text[:end].rstrip() if end < len(text) else text, end < len(text)
 
 
-def _closing(text: str) -> str:
+def _find_closing_fence(text: str) -> str:
     """Return what ends a code block that was cut."""
     open_fence = ""
     for match in _FENCE.finditer(text):

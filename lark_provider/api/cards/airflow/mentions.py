@@ -29,7 +29,7 @@ class Mentions:
     emails: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
-    def markdown(self) -> str:
+    def render_markdown(self) -> str:
         """Return the Markdown that mentions them on a card; empty if there are none."""
         tags = [f"<at id={person_id}></at>" for person_id in self.ids] + [
             f"<at email={email}></at>" for email in self.emails
@@ -40,7 +40,7 @@ class Mentions:
         """Return the same people, to be named without a notification."""
         return Mentions(names=(*self.ids, *self.emails, *self.names))
 
-    def words(self) -> str:
+    def format_names(self) -> str:
         """Return the names of those whom a text cannot mention."""
         return " ".join(f"@{name}" for name in (*self.emails, *self.names))
 

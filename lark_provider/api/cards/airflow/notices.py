@@ -13,13 +13,13 @@ from lark_provider.protocol.hitl.answers import OPTIONS
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.hitl.params import form_fields
 from lark_provider.protocol.language import Language
-from lark_provider.support.text import clip, whole
+from lark_provider.support.text import clip, escape_surrogates
 
 _MAX_ERRORS = 20
 _MAX_CHARS = 300
 
 
-def invalid(
+def describe_invalid(
     question: HitlQuestion, open_id: str, errors: Mapping[str, Mapping[str, str] | str], language: Language
 ) -> str:
     """Say what is wrong with an answer, a line for each field.
@@ -37,7 +37,7 @@ def invalid(
     titles = {field.name: field.title for field in form_fields(question.params)}
     titles[OPTIONS] = translate(language, "options")
     lines = [
-        f"- **{_plain(titles.get(name, name))}** {_plain(_in_language(reason, language))}"
+        f"- **{_escape_text(titles.get(name, name))}** {_escape_text(_in_language(reason, language))}"
         for name, reason in list(errors.items())[:_MAX_ERRORS]
     ]
     return "\n".join([translate(language, "invalid", who=mention(open_id)), *lines])
@@ -54,7 +54,7 @@ def describe_refusal(open_id: str, why: Mapping[str, str] | str, language: Langu
     Raises:
         InvalidRequestError: `open_id` is not an id.
     """
-    return translate(language, "refused", who=mention(open_id), why=_plain(_in_language(why, language)))
+    return translate(language, "refused", who=mention(open_id), why=_escape_text(_in_language(why, language)))
 
 
 def describe_repeat(language: Language) -> str:
@@ -66,7 +66,7 @@ def describe_repeat(language: Language) -> str:
     return translate(language, "asked_again")
 
 
-def waiting(open_id: str | None, language: Language) -> str:
+def describe_waiting(open_id: str | None, language: Language) -> str:
     """Say that an answer has arrived, and Airflow has not taken it yet.
 
     Args:
@@ -84,5 +84,5 @@ def _in_language(text: Mapping[str, str] | str, language: Language) -> str:
     return text if isinstance(text, str) else text.get(language) or text.get("en") or ""
 
 
-def _plain(text: str) -> str:
-    return escape_markdown(clip(whole(text), _MAX_CHARS))
+def _escape_text(text: str) -> str:
+    return escape_markdown(clip(escape_surrogates(text), _MAX_CHARS))

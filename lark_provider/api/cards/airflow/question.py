@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lark_provider.api.cards.airflow.form import MAX_LABEL, field_elements, multi_select
+from lark_provider.api.cards.airflow.form import MAX_LABEL, render_fields, render_multi_select
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
-from lark_provider.api.cards.airflow.markdown import card_markdown
+from lark_provider.api.cards.airflow.markdown import render_card_markdown
 from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.card import Card2, Header
 from lark_provider.api.cards.containers import Column, ColumnSet, Form
-from lark_provider.api.cards.decisions import Option, option_row
+from lark_provider.api.cards.decisions import Option, render_option_row
 from lark_provider.api.cards.display import note
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown, mention
 from lark_provider.api.cards.interactive import Button, SelectStatic
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.protocol.hitl.answers import OPTIONS, TIMEZONE, option_key
-from lark_provider.protocol.hitl.keys import button_value
+from lark_provider.protocol.hitl.answers import OPTIONS, TIMEZONE, make_option_key
+from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.params import form_fields, has_secrets
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
-from lark_provider.support.text import clip, whole
+from lark_provider.support.text import clip, escape_surrogates
 
 _FORM = "answer"
 _APPROVAL = frozenset({"Approve", "Reject"})
@@ -33,7 +33,7 @@ _MAX_BUTTONS = 10
 _ROOM = ((16_000, 1_000), (7_000, 1_000), (3_000, 1_000), (1_000, 300), (200, 50))
 
 
-def question_card(
+def make_question_card(
     question: HitlQuestion,
     *,
     key: str,
@@ -67,36 +67,36 @@ def question_card(
     why = "secret" if has_secrets(question.params) else "too_large"
     for body, longest in _ROOM if why != "secret" else ():
         try:
-            answers = _answers(question, key, language, timezone, values, longest)
-            return _card(question, people, language, timezone, body, notice, answers)
+            answers = _render_answers(question, key, language, timezone, values, longest)
+            return _make_card(question, people, language, timezone, body, notice, answers)
         except InvalidRequestError:
             continue
     elsewhere: list[Mapping[str, Any]] = [Markdown(translate(language, why))]
     for body, _ in _ROOM:
         try:
-            return _card(question, people, language, timezone, body, notice, elsewhere)
+            return _make_card(question, people, language, timezone, body, notice, elsewhere)
         except InvalidRequestError:
             continue
-    return _card(question, people, language, timezone, 0, "", elsewhere)
+    return _make_card(question, people, language, timezone, 0, "", elsewhere)
 
 
-def rejections(question: HitlQuestion) -> frozenset[str]:
+def get_rejections(question: HitlQuestion) -> frozenset[str]:
     """Return the options that reject: Reject of an `ApprovalOperator`, or of what is built on it."""
     return frozenset({"Reject"}) if set(question.options) == _APPROVAL else frozenset()
 
 
-def question_title(question: HitlQuestion) -> str:
+def format_question_title(question: HitlQuestion) -> str:
     """Return the subject in one line; the task's name if it is empty."""
-    return clip(whole(question.subject), _MAX_TITLE) or task_name(question.task)
+    return clip(escape_surrogates(question.subject), _MAX_TITLE) or format_task_name(question.task)
 
 
-def task_name(task: TaskInstance) -> str:
+def format_task_name(task: TaskInstance) -> str:
     """Return the names of DAG and task, in one line."""
     index = f"[{task.map_index}]" if task.map_index >= 0 else ""
-    return clip(whole(f"{task.dag_id} · {task.task_id}{index}"), _MAX_TITLE)
+    return clip(escape_surrogates(f"{task.dag_id} · {task.task_id}{index}"), _MAX_TITLE)
 
 
-def body_elements(question: HitlQuestion, language: Language, limit: int) -> list[Mapping[str, Any]]:
+def render_body(question: HitlQuestion, language: Language, limit: int) -> list[Mapping[str, Any]]:
     """Return what is to be known before answering: the whole subject, if the title cuts it, and the body.
 
     Args:
@@ -106,13 +106,13 @@ def body_elements(question: HitlQuestion, language: Language, limit: int) -> lis
     """
     if not limit:
         return []
-    subject = " ".join(whole(question.subject).split())
+    subject = " ".join(escape_surrogates(question.subject).split())
     whole_subject = "" if len(subject) <= _MAX_TITLE else escape_markdown(clip(subject, limit))
-    body = card_markdown(question.body, limit, translate(language, "shortened"))
+    body = render_card_markdown(question.body, limit, translate(language, "shortened"))
     return [Markdown(text) for text in (whole_subject, body) if text.strip()]
 
 
-def _card(
+def _make_card(
     question: HitlQuestion,
     people: str,
     language: Language,
@@ -121,28 +121,31 @@ def _card(
     notice: str,
     answers: Sequence[Mapping[str, Any]],
 ) -> Card2:
-    run = f"{translate(language, 'run')} {whole(question.task.run_id)}"
+    run = f"{translate(language, 'run')} {escape_surrogates(question.task.run_id)}"
     again = question.task.try_number
     facts = [run, *([translate(language, "try", number=again)] if again > 1 else [])]
-    above = [_assignees(question, people, language), _deadline(question, language, timezone)]
+    above = [_render_assignees(question, people, language), _render_deadline(question, language, timezone)]
     url = question.url if question.url.startswith(("http://", "https://")) else ""
     return Card2(
         [
-            *body_elements(question, language, limit),
+            *render_body(question, language, limit),
             *(Markdown(text) for text in above if text),
             *([_notice(notice)] if notice else []),
             *answers,
             note(clip(" · ".join(facts), _MAX_TITLE)),
             *([Button(translate(language, "open"), url=url, type="text")] if url else []),
         ],
-        header=Header(question_title(question), subtitle=task_name(question.task), template="blue"),
+        header=Header(
+            format_question_title(question), subtitle=format_task_name(question.task), template="blue"
+        ),
         max_bytes=MAX_BYTES,
     )
 
 
-def _assignees(question: HitlQuestion, people: str, language: Language) -> str:
+def _render_assignees(question: HitlQuestion, people: str, language: Language) -> str:
     names = [
-        escape_markdown(whole(clip(assignee.name or assignee.id, 60))) for assignee in question.assignees
+        escape_markdown(escape_surrogates(clip(assignee.name or assignee.id, 60)))
+        for assignee in question.assignees
     ]
     if rest := len(names) - _MAX_ASSIGNEES:
         names = [*names[:_MAX_ASSIGNEES], *([translate(language, "more", count=rest)] if rest > 0 else [])]
@@ -150,13 +153,15 @@ def _assignees(question: HitlQuestion, people: str, language: Language) -> str:
     return " ".join(filter(None, (named, people)))
 
 
-def _deadline(question: HitlQuestion, language: Language, timezone: str) -> str:
+def _render_deadline(question: HitlQuestion, language: Language, timezone: str) -> str:
     if question.deadline is None:
         return ""
     until = translate(language, "until", when=format_moment(question.deadline, timezone))
     if question.defaults is None:
         return f"{until} · {translate(language, 'then_fails')}"
-    options = ", ".join(escape_markdown(whole(clip(option, MAX_LABEL))) for option in question.defaults)
+    options = ", ".join(
+        escape_markdown(escape_surrogates(clip(option, MAX_LABEL))) for option in question.defaults
+    )
     return f"{until} · {translate(language, 'then', options=f'**{options}**')}"
 
 
@@ -164,7 +169,7 @@ def _notice(text: str) -> Element:
     return ColumnSet([Column([Markdown(text)], weight=1, padding="8px")], background_style="yellow-50")
 
 
-def _answers(
+def _render_answers(
     question: HitlQuestion,
     key: str,
     language: Language,
@@ -175,15 +180,15 @@ def _answers(
     """Return the options and the form, or refuse what Lark would refuse."""
     places = {option: question.options.index(option) for option in question.options}
     options = list(places)
-    texts, listed = _labels(options, language)
-    fields = field_elements(
+    texts, listed = _make_labels(options, language)
+    fields = render_fields(
         form_fields(question.params), language, timezone=timezone, values=values, longest=longest
     )
     if question.multiple or len(options) > _MAX_BUTTONS:
         chosen = (values or {}).get(OPTIONS)
-        labels = dict(zip(map(option_key, places.values()), texts, strict=True))
-        menu = _menu(labels, chosen, language, multiple=question.multiple)
-        value = button_value(key, "answer", **{TIMEZONE: timezone})
+        labels = dict(zip(map(make_option_key, places.values()), texts, strict=True))
+        menu = _render_menu(labels, chosen, language, multiple=question.multiple)
+        value = make_button_value(key, "answer", **{TIMEZONE: timezone})
         send = Button(
             translate(language, "submit"),
             value=value,
@@ -192,13 +197,13 @@ def _answers(
             form_action_type="submit",
         )
         return [*listed, Form(_FORM, [*fields, menu, send])]
-    row = option_row(
+    row = render_option_row(
         [
             Option(
                 texts[place],
-                button_value(key, "answer", option=option, **({TIMEZONE: timezone} if fields else {})),
-                option_key(places[option]),
-                is_rejection=option in rejections(question),
+                make_button_value(key, "answer", option=option, **({TIMEZONE: timezone} if fields else {})),
+                make_option_key(places[option]),
+                is_rejection=option in get_rejections(question),
             )
             for place, option in enumerate(options)
         ],
@@ -207,13 +212,13 @@ def _answers(
     return [*listed, Form(_FORM, [*fields, row]) if fields else row]
 
 
-def _menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multiple: bool) -> Element:
+def _render_menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multiple: bool) -> Element:
     selected = [
         option for option in (chosen if isinstance(chosen, list | tuple) else [chosen]) if option in labels
     ]
     placeholder = translate(language, "choose_many" if multiple else "choose")
     if multiple:
-        return multi_select(OPTIONS, labels, placeholder=placeholder, chosen=selected)
+        return render_multi_select(OPTIONS, labels, placeholder=placeholder, chosen=selected)
     return SelectStatic(
         OPTIONS,
         labels,
@@ -224,13 +229,15 @@ def _menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multipl
     )
 
 
-def _labels(options: Sequence[str], language: Language) -> tuple[list[str], list[Element]]:
+def _make_labels(options: Sequence[str], language: Language) -> tuple[list[str], list[Element]]:
     """Return short labels; options that are too long for a button are listed in full as well."""
     if all(0 < len(option.strip()) <= MAX_LABEL for option in options):
-        return [whole(option) for option in options], []
+        return [escape_surrogates(option) for option in options], []
     lines = [
-        f"{place}. {escape_markdown(whole(' '.join(option.split())))}"
+        f"{place}. {escape_markdown(escape_surrogates(' '.join(option.split())))}"
         for place, option in enumerate(options, 1)
     ]
     listed = Markdown("\n".join([f"**{translate(language, 'options')}**", *lines]))
-    return [clip(f"{place}. {whole(option)}", MAX_LABEL) for place, option in enumerate(options, 1)], [listed]
+    return [
+        clip(f"{place}. {escape_surrogates(option)}", MAX_LABEL) for place, option in enumerate(options, 1)
+    ], [listed]

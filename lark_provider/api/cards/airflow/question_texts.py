@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.api.cards.airflow.texts import translator
+from lark_provider.api.cards.airflow.texts import make_translator
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "question": ("待回答的问题", "Question"),
@@ -76,5 +76,5 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
 }
 
-translate = translator(_TEXTS)
+translate = make_translator(_TEXTS)
 """Return a text in a language; see `Translate`."""

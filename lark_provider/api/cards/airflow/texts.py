@@ -27,7 +27,7 @@ class Translate(Protocol):
         """
 
 
-def translator(texts: Texts) -> Translate:
+def make_translator(texts: Texts) -> Translate:
     """Return what translates the keys of some texts."""
 
     def translate(language: Language, key: str, **values: object) -> str:

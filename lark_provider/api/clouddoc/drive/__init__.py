@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 _HOME_OF = dict.fromkeys(("Grant", "Role", "Share"), ".people")
 __all__ = list(_HOME_OF)
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
     from lark_provider.api.clouddoc.drive.people import Share as Share
 
 
-__getattr__ = lazy(__name__, _HOME_OF)
+__getattr__ = make_getattr(__name__, _HOME_OF)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import links
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure
 
 DocumentType: TypeAlias = Literal[
@@ -33,7 +33,7 @@ class Document(NamedTuple):
     type: DocumentType
 
 
-def document_of(token: object, type: DocumentType | None = None) -> Procedure[Document]:  # noqa: A002
+def find_document(token: object, type: DocumentType | None = None) -> Procedure[Document]:  # noqa: A002
     """Find the document that a caller named.
 
     Args:
@@ -47,7 +47,7 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
         InvalidRequestError: The kind is unknown or needed.
     """
     if type is not None and type not in get_args(DocumentType):
-        raise unknown_choice("type", type, get_args(DocumentType), _PARAMETER)
+        raise make_unknown_choice_error("type", type, get_args(DocumentType), _PARAMETER)
     ref = getattr(token, "ref", token)
     if not isinstance(ref, str):
         token, type = getattr(ref, "token", ref), type or "sheet"  # noqa: A001
@@ -61,7 +61,7 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
                 code=_PARAMETER,
             )
         return Document(link.token, link.kind)
-    kind = type or kind_of(token)
+    kind = type or find_kind(token)
     if not isinstance(token, str) or not token.strip() or kind is None:
         raise InvalidRequestError(
             f"token must be a link, or a token beside type=, got {token!r}. Next: pass the link from the "
@@ -71,7 +71,7 @@ def document_of(token: object, type: DocumentType | None = None) -> Procedure[Do
     return Document(token.strip(), kind)
 
 
-def kind_of(token: object) -> DocumentType | None:
+def find_kind(token: object) -> DocumentType | None:
     """Return the kind that the first letters of an older token show, such as shtcn…; None for newer ones.
 
     Args:

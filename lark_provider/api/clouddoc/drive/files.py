@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
-from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
-from lark_provider.api.clouddoc.drive.folders import folder_token
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, find_document
+from lark_provider.api.clouddoc.drive.folders import resolve_folder
 from lark_provider.api.clouddoc.drive.listing import DriveFile, list_folder
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import Sleep
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 OrderBy: TypeAlias = Literal["EditedTime", "CreatedTime"]
 _MAX_NAME_BYTES = 256
@@ -61,11 +61,11 @@ def list_files(
     """
     direction = "DESC" if newest_first else "ASC"
 
-    def page(token: str | None) -> Procedure[Page[DriveFile]]:
-        parent = "" if folder is None else (yield from folder_token(folder, create=False))
+    def read_page(token: str | None) -> Procedure[Page[DriveFile]]:
+        parent = "" if folder is None else (yield from resolve_folder(folder, create=False))
         return (yield from list_folder(parent, order_by=order_by, direction=direction).page(token))
 
-    return Listing(page)
+    return Listing(read_page)
 
 
 def copy(
@@ -100,12 +100,12 @@ def copy(
             f"it.",
             code=1061008,
         )
-    source = yield from document_of(token, type)
+    source = yield from find_document(token, type)
     # An empty folder_token is the app's own space.
-    target = "" if folder is None else (yield from folder_token(folder))
+    target = "" if folder is None else (yield from resolve_folder(folder))
     body = {"name": name, "type": source.type, "folder_token": target}
-    url = path("/drive/v1/files/{token}/copy", token=source.token)
-    call: Call[FileAnswer] = request("POST", url, json=body)
+    url = fill_path("/drive/v1/files/{token}/copy", token=source.token)
+    call: Call[FileAnswer] = make_request("POST", url, json=body)
     return (yield from perform(call))
 
 
@@ -126,13 +126,13 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
         LarkAPIError: Lark refused it, or could not delete a folder.
         TransportError: Lark was not reached.
     """
-    document = yield from document_of(token, type)
-    call: Call[Any] = request(
-        "DELETE", path("/drive/v1/files/{token}", token=document.token), params={"type": document.type}
+    document = yield from find_document(token, type)
+    call: Call[Any] = make_request(
+        "DELETE", fill_path("/drive/v1/files/{token}", token=document.token), params={"type": document.type}
     )
     task = (yield from perform(call)).data.get("task_id")
     for _ in range(_POLLS if task else 0):
-        check = request("GET", path("/drive/v1/files/task_check"), params={"task_id": task})
+        check = make_request("GET", fill_path("/drive/v1/files/task_check"), params={"task_id": task})
         status = (yield from perform(check)).data.get("status")
         if status == "success":
             return
@@ -159,6 +159,6 @@ def get_metadata(document: Document) -> Procedure[Meta | None]:
         document: The document, by token and kind.
     """
     body = {"request_docs": [{"doc_token": document.token, "doc_type": document.type}], "with_url": True}
-    call: Call[Any] = request("POST", path("/drive/v1/metas/batch_query"), json=body, safe=True)
+    call: Call[Any] = make_request("POST", fill_path("/drive/v1/metas/batch_query"), json=body, safe=True)
     metas: list[Meta] = (yield from perform(call)).data.get("metas") or []
     return metas[0] if metas else None

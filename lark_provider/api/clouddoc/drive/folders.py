@@ -8,11 +8,11 @@ from typing import Any
 from lark_provider.api import links
 from lark_provider.api.clouddoc.drive.listing import FolderAnswer, create_folder_call, find_oldest_folder
 from lark_provider.api.clouddoc.drive.making import make_folder
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
 from lark_provider.protocol.operations import Procedure, memoize, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _MAX_NAME_BYTES, _MAX_DEPTH = 256, 15
 _TOKEN = re.compile(r"fld[A-Za-z0-9]{5,}|(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{20,}")
@@ -42,7 +42,7 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
         TransportError: Lark was not reached.
     """
     _check_name(name)
-    above = "" if parent is None else (yield from folder_token(parent))
+    above = "" if parent is None else (yield from resolve_folder(parent))
     return (yield from perform(create_folder_call(name, above)))
 
 
@@ -69,10 +69,10 @@ def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[s
         TransportError: Lark was not reached.
         StorageError: The database is unavailable, and a folder is missing.
     """
-    names = path_of(folder_path)
-    token = (yield from _root()) if parent is None else links.folder(parent)
+    names = parse_path(folder_path)
+    token = (yield from _read_root()) if parent is None else links.parse_folder(parent)
     for name in names:
-        token = yield from _child(token, name)
+        token = yield from _ensure_child(token, name)
     return token
 
 
@@ -93,8 +93,8 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    names = path_of(folder_path)
-    token: str | None = (yield from _root()) if parent is None else links.folder(parent)
+    names = parse_path(folder_path)
+    token: str | None = (yield from _read_root()) if parent is None else links.parse_folder(parent)
     for name in names:
         token = yield from find_oldest_folder(token or "", name)
         if token is None:
@@ -102,7 +102,7 @@ def find_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str
     return token
 
 
-def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
+def resolve_folder(folder: str, *, create: bool = True) -> Procedure[str]:
     """Return the token of the folder that a caller named by token, link or path.
 
     Args:
@@ -115,7 +115,7 @@ def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
         NotFoundError: There is no folder with the path, and none is to be made.
     """
     if isinstance(folder, str) and ("://" in folder or _TOKEN.fullmatch(folder.strip())):
-        return links.folder(folder.strip())
+        return links.parse_folder(folder.strip())
     if create:
         return (yield from ensure_folder(folder))
     token = yield from find_folder(folder)
@@ -128,7 +128,7 @@ def folder_token(folder: str, *, create: bool = True) -> Procedure[str]:
     return token
 
 
-def path_of(folder_path: object) -> list[str]:
+def parse_path(folder_path: object) -> list[str]:
     """Return the names on a path.
 
     Args:
@@ -167,17 +167,17 @@ def _check_name(name: object) -> None:
         )
 
 
-def _root() -> Procedure[str]:
+def _read_root() -> Procedure[str]:
     """Return the token of the app's own top folder."""
 
     def read() -> Procedure[str]:
-        call: Call[Any] = request("GET", path("/drive/explorer/v2/root_folder/meta"))
+        call: Call[Any] = make_request("GET", fill_path("/drive/explorer/v2/root_folder/meta"))
         return str((yield from perform(call)).data["token"])
 
     return (yield from memoize(Memoize(("drive.root",), read, _ROOT_MAX_AGE)))
 
 
-def _child(parent: str, name: str) -> Procedure[str]:
+def _ensure_child(parent: str, name: str) -> Procedure[str]:
     """Find a folder in another, or make it. What was found is cached, since lists lag."""
 
     def find() -> Procedure[str]:

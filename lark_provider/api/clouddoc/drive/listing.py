@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Required, TypedDict
 
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paging import Pager
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 PAGE_SIZE = 200
 
@@ -35,7 +35,7 @@ class FolderAnswer(TypedDict, total=False):
 def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "ASC") -> Listing[DriveFile]:
     """List a folder by its token; see `list_files`."""
 
-    def page(page_token: str | None) -> Procedure[Page[DriveFile]]:
+    def read_page(page_token: str | None) -> Procedure[Page[DriveFile]]:
         params = {
             "folder_token": token or None,
             "page_size": str(PAGE_SIZE) if token else None,  # the top folder is listed without pages
@@ -43,12 +43,12 @@ def list_folder(token: str, *, order_by: str = "CreatedTime", direction: str = "
             "order_by": order_by,
             "direction": direction,
         }
-        call: Call[Any] = request("GET", path("/drive/v1/files"), params=params, subject=token)
+        call: Call[Any] = make_request("GET", fill_path("/drive/v1/files"), params=params, subject=token)
         data = (yield from perform(call)).data
         more = {"items": data.get("files") or (), "has_more": data.get("has_more")}
         return Page.of({**more, "page_token": data.get("next_page_token")})
 
-    return Listing(page)
+    return Listing(read_page)
 
 
 def create_folder_call(name: str, parent: str) -> Call[FolderAnswer]:
@@ -60,8 +60,8 @@ def create_folder_call(name: str, parent: str) -> Call[FolderAnswer]:
         name: The name of the new folder.
         parent: The token of the folder above; empty for the top of the app's own space.
     """
-    url = path("/drive/v1/files/create_folder")
-    return request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
+    url = fill_path("/drive/v1/files/create_folder")
+    return make_request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
 
 
 def find_oldest_folder(parent: str, name: str) -> Procedure[str | None]:
@@ -76,7 +76,7 @@ def find_oldest_folder(parent: str, name: str) -> Procedure[str | None]:
     pager = Pager(list_folder(parent))
     folders: list[DriveFile] = []
     while not pager.ended:
-        page = yield from pager.next_page()
+        page = yield from pager.read_next_page()
         folders += [file for file in page if file.get("type") == "folder" and file.get("name") == name]
     oldest = min(
         folders, key=lambda folder: (int(folder.get("created_time") or 0), folder["token"]), default=None

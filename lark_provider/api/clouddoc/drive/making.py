@@ -6,11 +6,11 @@ about a name in a folder; the next one reads what it has made, before the lists 
 
 from __future__ import annotations
 
-from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
+from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, make_document_lease
 from lark_provider.api.clouddoc.drive.listing import create_folder_call, find_oldest_folder
 from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS, with_required_store
 from lark_provider.protocol.errors import OutcomeUnknownError
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import with_store
@@ -38,8 +38,8 @@ def make_folder(parent: str, name: str) -> Procedure[str]:
         LarkError: As for any call, and if the database is unavailable.
     """
     is_shared = (yield from with_store(lambda _: True)) is not None
-    held = yield from document_lease(
-        f"folder/{client_token(parent, name, 'folder')}",
+    held = yield from make_document_lease(
+        f"folder/{make_client_token(parent, name, 'folder')}",
         f"folder {name!r}",
         LEASE_SECONDS,
         WAIT_SECONDS,

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from lark_provider.api.receivers import Receiver, find_open_id, receiver
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.api.receivers import Receiver, find_open_id, make_receiver
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure
 
 Role: TypeAlias = Literal["view", "edit", "full_access"]
@@ -104,7 +104,7 @@ def check_role(role: object) -> Role:
     for known_role in ROLES:
         if role == known_role:
             return known_role
-    raise unknown_choice("role", role, ROLES, WRONG_MEMBER)
+    raise make_unknown_choice_error("role", role, ROLES, WRONG_MEMBER)
 
 
 def check_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
@@ -166,10 +166,10 @@ def check_receiver(who: object) -> Receiver:
             "to a chat, and share with the chat.",
             code=WRONG_MEMBER,
         )
-    return receiver(text)
+    return make_receiver(text)
 
 
-def member_of(who: str) -> Procedure[Member]:
+def find_member(who: str) -> Procedure[Member]:
     """Find a person or chat that a caller named.
 
     Args:
@@ -200,7 +200,7 @@ def resolve_shares(shares: Iterable[Share]) -> Procedure[list[WantedGrant]]:
     """
     grants: dict[str, WantedGrant] = {}
     for _, share in check_shares(shares):
-        member = yield from member_of(share.who)
+        member = yield from find_member(share.who)
         before = grants.get(member.id)
         if before is None or not at_least(before.role, share.role):
             grants[member.id] = WantedGrant(member, share.role)

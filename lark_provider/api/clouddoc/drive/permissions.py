@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, find_document
 from lark_provider.api.clouddoc.drive.files import get_metadata
 from lark_provider.api.clouddoc.drive.people import (
     WRONG_MEMBER,
@@ -12,20 +12,20 @@ from lark_provider.api.clouddoc.drive.people import (
     Role,
     Share,
     check_role,
-    member_of,
+    find_member,
     resolve_shares,
 )
 from lark_provider.api.clouddoc.drive.sharing import MEMBERS, list_grants, share_resolved
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
     OutcomeUnknownError,
     PermissionDeniedError,
-    unknown_choice,
+    make_unknown_choice_error,
 )
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 LinkShare: TypeAlias = Literal[
     "closed",
@@ -70,7 +70,7 @@ def list_members(token: str, *, type: DocumentType | None = None) -> Procedure[l
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    document = yield from document_of(token, type)
+    document = yield from find_document(token, type)
     return (yield from list_grants(document))
 
 
@@ -102,7 +102,7 @@ def add(
         TransportError: Lark was not reached.
     """
     wanted = yield from resolve_shares([Share(who, role)])
-    document = yield from document_of(token, type)
+    document = yield from find_document(token, type)
     (granted,) = yield from share_resolved(document.token, document.type, wanted)
     return granted
 
@@ -127,12 +127,12 @@ def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedu
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    member = yield from member_of(who)
-    document = yield from document_of(token, type)
+    member = yield from find_member(who)
+    document = yield from find_document(token, type)
     if not any(grant.id == member.id for grant in (yield from list_grants(document))):
         return False
-    url = path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
-    call: Call[Any] = request("DELETE", url, params={"type": document.type, "member_type": member.type})
+    url = fill_path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
+    call: Call[Any] = make_request("DELETE", url, params={"type": document.type, "member_type": member.type})
     try:
         yield from perform(call)
     except LarkAPIError:
@@ -173,14 +173,14 @@ def transfer_owner(
     """
     if old_owner_role is not None:
         check_role(old_owner_role)
-    member = yield from member_of(who)
+    member = yield from find_member(who)
     if member.kind != "user":
         raise InvalidRequestError(
             f"The owner of a document must be a person, got the chat {who}. Next: pass a person's id or "
             f"address.",
             code=WRONG_MEMBER,
         )
-    document = yield from document_of(token, type)
+    document = yield from find_document(token, type)
     params = {
         "type": document.type,
         "need_notification": _flag(notify),
@@ -189,8 +189,8 @@ def transfer_owner(
         "old_owner_perm": old_owner_role,
     }
     body = {"member_type": member.type, "member_id": member.id}
-    call: Call[Any] = request(
-        "POST", path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body
+    call: Call[Any] = make_request(
+        "POST", fill_path(MEMBERS + "/transfer_owner", token=document.token), params=params, json=body
     )
     try:
         yield from perform(call)
@@ -237,7 +237,9 @@ def public(
         TransportError: Lark was not reached.
     """
     if link_share_entity is not None and link_share_entity not in get_args(LinkShare):
-        raise unknown_choice("link_share_entity", link_share_entity, get_args(LinkShare), WRONG_MEMBER)
+        raise make_unknown_choice_error(
+            "link_share_entity", link_share_entity, get_args(LinkShare), WRONG_MEMBER
+        )
     wanted = {
         "link_share_entity": link_share_entity,
         "external_access_entity": external_access_entity,
@@ -248,12 +250,12 @@ def public(
         "copy_entity": copy_entity,
     }
     changed = {name: value for name, value in wanted.items() if value is not None}
-    document = yield from document_of(token, type)
-    url, params = path(PUBLIC, token=document.token), {"type": document.type}
+    document = yield from find_document(token, type)
+    url, params = fill_path(PUBLIC, token=document.token), {"type": document.type}
     if changed:
-        call: Call[Any] = request("PATCH", url, params=params, json=changed, idempotent=True)
+        call: Call[Any] = make_request("PATCH", url, params=params, json=changed, idempotent=True)
     else:
-        call = request("GET", url, params=params)
+        call = make_request("GET", url, params=params)
     answer = (yield from perform(call)).data
     settings: Public = answer["permission_public"]
     return settings

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lark_provider.api import contact
-from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, find_document
 from lark_provider.api.clouddoc.drive.files import get_metadata
 from lark_provider.api.clouddoc.drive.people import (
     Grant,
@@ -21,10 +21,10 @@ from lark_provider.api.clouddoc.drive.people import (
     at_least,
     resolve_shares,
 )
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError, PermissionDeniedError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 __all__ = ["Grant", "Role", "Share", "list_grants", "resolve_shares", "share", "share_resolved"]
 
@@ -59,7 +59,7 @@ def share(
         TransportError: Lark was not reached.
     """
     wanted = yield from resolve_shares(share_with)
-    document = yield from document_of(token, type)
+    document = yield from find_document(token, type)
     return (yield from share_resolved(document.token, document.type, wanted))
 
 
@@ -118,9 +118,11 @@ def _share_document(document: Document, wanted: Sequence[WantedGrant]) -> Proced
             raise lost[member.id]
         failure = failures.get(member.id)
         first = first or failure
-        reasons.append(f"{role} for {member.name}: {(yield from _reason(document, member, failure))}")
+        reasons.append(
+            f"{role} for {member.name}: {(yield from _describe_failure(document, member, failure))}"
+        )
     if reasons:
-        raise _refusal_error(document, reasons, first, len(granted))
+        raise _make_refusal_error(document, reasons, first, len(granted))
     return granted
 
 
@@ -132,8 +134,8 @@ def list_grants(document: Document) -> Procedure[list[Grant]]:
     Args:
         document: The document, by token and kind.
     """
-    url = path(MEMBERS, token=document.token)
-    call: Call[Any] = request("GET", url, params={"type": document.type, "fields": "*"})
+    url = fill_path(MEMBERS, token=document.token)
+    call: Call[Any] = make_request("GET", url, params={"type": document.type, "fields": "*"})
     return [Grant.of(member) for member in (yield from perform(call)).data.get("items") or ()]
 
 
@@ -151,10 +153,14 @@ def _grant_call(document: Document, member: Member, role: Role, *, exists: bool)
     if document.type == "wiki":
         body["perm_type"] = "container"
     if exists:
-        url = path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
-        return request("PUT", url, params={**params, "member_type": member.type}, json=body, idempotent=True)
+        url = fill_path(MEMBERS + "/{member_id}", token=document.token, member_id=member.id)
+        return make_request(
+            "PUT", url, params={**params, "member_type": member.type}, json=body, idempotent=True
+        )
     body["member_id"] = member.id
-    return request("POST", path(MEMBERS, token=document.token), params=params, json=body, idempotent=True)
+    return make_request(
+        "POST", fill_path(MEMBERS, token=document.token), params=params, json=body, idempotent=True
+    )
 
 
 def _owns(document: Document, member: Member) -> Procedure[bool]:
@@ -165,7 +171,7 @@ def _owns(document: Document, member: Member) -> Procedure[bool]:
     return metadata is not None and metadata.get("owner_id") == member.id
 
 
-def _reason(document: Document, member: Member, failure: LarkAPIError | None) -> Procedure[str]:
+def _describe_failure(document: Document, member: Member, failure: LarkAPIError | None) -> Procedure[str]:
     """Say which of the usual reasons holds. What cannot be found out does not hide the failure itself."""
     if failure is None:
         what = (
@@ -178,8 +184,8 @@ def _reason(document: Document, member: Member, failure: LarkAPIError | None) ->
         return f"{failure.code} {failure.msg}".strip()
     try:
         if member.kind == "chat":
-            url = path("/im/v1/chats/{chat_id}/members/is_in_chat", chat_id=member.id)
-            is_in_chat = (yield from perform(request("GET", url))).data.get("is_in_chat")
+            url = fill_path("/im/v1/chats/{chat_id}/members/is_in_chat", chat_id=member.id)
+            is_in_chat = (yield from perform(make_request("GET", url))).data.get("is_in_chat")
             if is_in_chat is False:
                 return "the app's bot is not in the chat; add it there first"
         elif (yield from contact.get_user(member.id, max_age=0)) is None:
@@ -194,7 +200,7 @@ def _reason(document: Document, member: Member, failure: LarkAPIError | None) ->
     return f"{failure.code} {failure.msg}: {why}"
 
 
-def _refusal_error(
+def _make_refusal_error(
     document: Document, reasons: list[str], first: LarkAPIError | None, granted: int
 ) -> PermissionDeniedError:
     others = f" {granted} other(s) were granted." if granted else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, document_of
-from lark_provider.protocol.calls import Call, request
-from lark_provider.protocol.errors import LarkAPIError, unknown_choice
+from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, find_document
+from lark_provider.protocol.calls import Call, make_request
+from lark_provider.protocol.errors import LarkAPIError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _TYPES = ("bitable", "doc", "docx", "sheet", "file", "folder", "slides")
 _NOT_SUBSCRIBED, _PARAMETER = 1069605, 1069602
@@ -39,11 +39,11 @@ def subscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    document = yield from _document(token, type)
+    document = yield from _require_document(token, type)
     event_type = _FOLDER_EVENT if document.type == "folder" else None
-    call: Call[Any] = request(
+    call: Call[Any] = make_request(
         "POST",
-        path("/drive/v1/files/{token}/subscribe", token=document.token),
+        fill_path("/drive/v1/files/{token}/subscribe", token=document.token),
         params={"file_type": document.type, "event_type": event_type},
         idempotent=True,  # subscribed is subscribed
     )
@@ -67,10 +67,10 @@ def is_subscribed(token: str, *, type: DocumentType | None = None) -> Procedure[
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    document = yield from _document(token, type)
-    call: Call[_Subscribed] = request(
+    document = yield from _require_document(token, type)
+    call: Call[_Subscribed] = make_request(
         "GET",
-        path("/drive/v1/files/{token}/get_subscribe", token=document.token),
+        fill_path("/drive/v1/files/{token}/get_subscribe", token=document.token),
         params={"file_type": document.type},
     )
     return (yield from perform(call)).data.get("is_subscribe") is True
@@ -93,10 +93,10 @@ def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[No
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    document = yield from _document(token, type)
-    call: Call[Any] = request(
+    document = yield from _require_document(token, type)
+    call: Call[Any] = make_request(
         "DELETE",
-        path("/drive/v1/files/{token}/delete_subscribe", token=document.token),
+        fill_path("/drive/v1/files/{token}/delete_subscribe", token=document.token),
         params={"file_type": document.type},
     )
     try:
@@ -106,8 +106,8 @@ def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[No
             raise
 
 
-def _document(token: str, type: DocumentType | None) -> Procedure[Document]:  # noqa: A002
-    document = yield from document_of(token, type)
+def _require_document(token: str, type: DocumentType | None) -> Procedure[Document]:  # noqa: A002
+    document = yield from find_document(token, type)
     if document.type not in _TYPES:
-        raise unknown_choice("type", document.type, _TYPES, _PARAMETER)
+        raise make_unknown_choice_error("type", document.type, _TYPES, _PARAMETER)
     return document

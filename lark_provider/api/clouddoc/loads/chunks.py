@@ -80,17 +80,17 @@ def encode_chunk(
     return EncodedChunk(first_row, len(rows), body, digest, sums, names, keys)
 
 
-def rows_of(body: bytes) -> list[dict[str, Any]]:
+def read_rows(body: bytes) -> list[dict[str, Any]]:
     """Return the rows of a request's body."""
     return [record["fields"] for record in orjson.loads(body)["records"]]
 
 
-def part_of(whole: EncodedChunk, rows: Sequence[Mapping[str, Any]], start: int, end: int) -> EncodedChunk:
+def make_part(whole: EncodedChunk, rows: Sequence[Mapping[str, Any]], start: int, end: int) -> EncodedChunk:
     """Return some rows of a chunk as a chunk of their own.
 
     Args:
         whole: The chunk.
-        rows: The rows of the chunk, as `rows_of` returns them.
+        rows: The rows of the chunk, as `read_rows` returns them.
         start: The index of the first row.
         end: The index after the last one.
     """
@@ -98,7 +98,7 @@ def part_of(whole: EncodedChunk, rows: Sequence[Mapping[str, Any]], start: int, 
     return encode_chunk(rows[start:end], whole.first_row + start, whole.names, keys)
 
 
-def first_difference(old: bytes, new: bytes) -> int:
+def find_first_difference(old: bytes, new: bytes) -> int:
     """Return the index of the first row that differs, by the checksums of two chunks.
 
     If one is the beginning of the other, it is the first row after the shorter one.

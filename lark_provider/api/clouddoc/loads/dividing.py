@@ -17,7 +17,7 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.loads import errors
-from lark_provider.api.clouddoc.loads.chunks import ChunkResult, EncodedChunk, part_of, rows_of
+from lark_provider.api.clouddoc.loads.chunks import ChunkResult, EncodedChunk, make_part, read_rows
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
@@ -31,8 +31,8 @@ from lark_provider.protocol.ledger import (
     LoadChunk,
     RecordedChunk,
     WrittenChunk,
-    chunk_of,
-    part_number,
+    compute_part_number,
+    decode_number,
 )
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
@@ -135,11 +135,11 @@ def resume(writer: ChunkWriter, recorded: RecordedChunk, content: EncodedChunk) 
         yield from writer.with_lease(
             lambda store: store.ledger.revise(writer.load.id, writer.claimant, chunk.token, chunk)
         )
-    known = {chunk_of(part.chunk.number)[1]: part for part in parts}
+    known = {decode_number(part.chunk.number)[1]: part for part in parts}
     return (yield from _Division(writer, chunk, content, known).write())
 
 
-def rejects_of(parts: Sequence[RecordedChunk]) -> list[Reject]:
+def list_rejects(parts: Sequence[RecordedChunk]) -> list[Reject]:
     """Return the rows that Lark has refused, of a chunk that is done.
 
     Args:
@@ -156,7 +156,7 @@ class _Division:
         writer: The writer of the load.
         chunk: The chunk, as the ledger records it.
         content: The rows of the chunk, encoded.
-        known: The parts that the ledger records, by their node (see `part_number`).
+        known: The parts that the ledger records, by their node (see `compute_part_number`).
         calls: How many requests this attempt has made for the chunk.
         is_checked: Whether the table's fields were read again, and have not changed.
     """
@@ -172,12 +172,12 @@ class _Division:
         is_checked: bool = False,
     ) -> None:
         self._writer, self._chunk, self._content, self._known = writer, chunk, content, known
-        self._rows = rows_of(content.body)
+        self._rows = read_rows(content.body)
         self._is_skipping = writer.options.on_bad_row == "skip"
         self._calls, self._is_checked = calls, is_checked
         self._rejects: list[Reject] = []
         # The second half below the first one: they are taken from the end.
-        self._waiting = _halves(1, 0, content.row_count)
+        self._waiting = _halve(1, 0, content.row_count)
         self._previous: WrittenChunk | None = None
 
     def write(self) -> Procedure[ChunkResult]:
@@ -187,7 +187,7 @@ class _Division:
         try:
             while self._waiting:
                 node, start, end = self._waiting.pop()
-                part = part_of(self._content, self._rows, start, end)
+                part = make_part(self._content, self._rows, start, end)
                 if self._is_known_to_be_refused(node, start, end, part):
                     continue
                 written = yield from self._write_part(node, start, end, part)
@@ -211,7 +211,7 @@ class _Division:
         self, node: int, start: int, end: int, part: EncodedChunk
     ) -> Procedure[ChunkResult | None]:
         """Write a part; None if Lark refuses it, and its halves are next."""
-        number = part_number(self._chunk.number, node)
+        number = compute_part_number(self._chunk.number, node)
         written: ChunkResult | None = None
         try:
             written = yield from self._writer.ensure_written(number, part, self._previous)
@@ -222,11 +222,11 @@ class _Division:
             if not self._is_checked:
                 yield from _require_unchanged(self._writer, self._content)
                 self._is_checked = True
-            key = _first_key(part.keys)
-            self._reject_or_halve(node, start, end, rejects.reject_of(part.first_row, key, error))
+            key = _format_first_key(part.keys)
+            self._reject_or_halve(node, start, end, rejects.make_reject(part.first_row, key, error))
             if self._waiting and self._calls >= bisecting.MAX_CALLS:
                 left = sum(last - first for _, first, last in self._waiting)
-                raise bisecting.too_many_calls(error, len(self._rejects), self._calls, left) from error
+                raise bisecting.make_calls_error(error, len(self._rejects), self._calls, left) from error
         else:
             self._calls += not written.replayed
         # The step before the request has recorded it.
@@ -238,7 +238,7 @@ class _Division:
         if end - start == 1 and reject is not None:
             self._rejects.append(reject)
         else:
-            self._waiting += _halves(node, start, end)
+            self._waiting += _halve(node, start, end)
 
     def _is_known_to_be_refused(self, node: int, start: int, end: int, part: EncodedChunk) -> bool:
         """Return whether a part is not sent: Lark has refused a value in it, or some of it may be written."""
@@ -253,7 +253,7 @@ class _Division:
         return True
 
 
-def _halves(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
+def _halve(node: int, start: int, end: int) -> list[tuple[int, int, int]]:
     middle = start + (end - start + 1) // 2
     halves = [(2 * node + 1, middle, end), (2 * node, start, middle)]
     return [half for half in halves if half[1] < half[2]]
@@ -264,13 +264,13 @@ def _check_unchanged(
 ) -> None:
     """Refuse rows that differ from those already written."""
     if chunk.row_count != content.row_count:
-        raise errors.changed_error(writer.load, chunk, content, writer.rows_written)
-    rows = rows_of(content.body)
+        raise errors.make_changed_error(writer.load, chunk, content, writer.rows_written)
+    rows = read_rows(content.body)
     for part in sorted(written, key=attrgetter("first_row")):
         start = part.first_row - content.first_row
-        now = part_of(content, rows, start, start + part.row_count)
+        now = make_part(content, rows, start, start + part.row_count)
         if now.digest != part.content:
-            raise errors.changed_error(writer.load, part, now, writer.rows_written)
+            raise errors.make_changed_error(writer.load, part, now, writer.rows_written)
 
 
 def _require_unchanged(writer: ChunkWriter, content: EncodedChunk) -> Procedure[None]:
@@ -287,9 +287,9 @@ def _read_reject(part: RecordedChunk) -> Reject | None:
     """Return the reject that a part of one row was recorded as; None if no value was refused."""
     if part.state is not LedgerState.REFUSED:
         return None
-    return rejects.read(part.chunk.first_row, _first_key(part.chunk.keys), part.reason)
+    return rejects.read(part.chunk.first_row, _format_first_key(part.chunk.keys), part.reason)
 
 
-def _first_key(keys: str | None) -> str:
+def _format_first_key(keys: str | None) -> str:
     """Return the key of the first row of a part, for people."""
     return "" if keys is None else ", ".join(str(value[-1]) for _, value in orjson.loads(keys)[0])

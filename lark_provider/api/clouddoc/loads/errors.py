@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, first_difference
+from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, find_first_difference
 from lark_provider.protocol.errors import ConflictError, NotFoundError
 from lark_provider.protocol.ledger import Load, LoadChunk
 
@@ -19,7 +19,9 @@ class SourceChangedError(ConflictError):
     """The source has other rows than those of it that are written."""
 
 
-def changed_error(load: Load, chunk: LoadChunk, content: EncodedChunk, written: int) -> SourceChangedError:
+def make_changed_error(
+    load: Load, chunk: LoadChunk, content: EncodedChunk, written: int
+) -> SourceChangedError:
     """Return the error for a chunk that is written with other rows than the source has now.
 
     Args:
@@ -28,7 +30,7 @@ def changed_error(load: Load, chunk: LoadChunk, content: EncodedChunk, written: 
         content: What the source has.
         written: How many rows of the load are written.
     """
-    row = chunk.first_row + first_difference(chunk.row_sums, content.row_sums)
+    row = chunk.first_row + find_first_difference(chunk.row_sums, content.row_sums)
     return SourceChangedError(
         f"Row {row} of the source is not what load {load.id[:12]} has written: it has changed, or the order "
         f"of the rows has. {written} rows are already written, and this is the first of them that differs. "
@@ -36,7 +38,7 @@ def changed_error(load: Load, chunk: LoadChunk, content: EncodedChunk, written: 
     )
 
 
-def longer_error(load: Load, row: int, written: int) -> SourceChangedError:
+def make_longer_error(load: Load, row: int, written: int) -> SourceChangedError:
     """Return the error for a source with more rows than a load that was complete.
 
     Args:
@@ -49,7 +51,7 @@ def longer_error(load: Load, row: int, written: int) -> SourceChangedError:
     )
 
 
-def shorter_error(load: Load, rows: int, written: int) -> SourceChangedError:
+def make_shorter_error(load: Load, rows: int, written: int) -> SourceChangedError:
     """Return the error for a source that ends before what is written.
 
     Args:
@@ -63,7 +65,7 @@ def shorter_error(load: Load, rows: int, written: int) -> SourceChangedError:
     )
 
 
-def renamed_error(chunk: LoadChunk, ids: Mapping[str, str]) -> NotFoundError | None:
+def find_renamed_error(chunk: LoadChunk, ids: Mapping[str, str]) -> NotFoundError | None:
     """Return the error for a field whose name belongs to another field by now; None if there is none.
 
     Args:

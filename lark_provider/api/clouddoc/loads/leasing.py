@@ -25,7 +25,7 @@ PERIODS = 4
 _POLL_SECONDS, _SAY_SECONDS = 2.0, 30.0
 
 
-def early(lease: Lease, renewed: Lease, seconds: float) -> float:
+def compute_wait(lease: Lease, renewed: Lease, seconds: float) -> float:
     """Return how long to wait before a call is made again that its lease has cut off.
 
     A call ends long before its lease does where it would have had to wait for longer than that: Lark said
@@ -52,7 +52,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=_Leased)
 
 
-def target(app_token: str, table_id: str) -> str:
+def format_target(app_token: str, table_id: str) -> str:
     """Return what names a table, among the leases and in the ledger.
 
     Args:
@@ -128,7 +128,7 @@ def with_lease(
         waited += pause
 
 
-def writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
+def make_writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
     """Return a new writer of a table.
 
     Args:
@@ -137,7 +137,7 @@ def writer(app_token: str, table_id: str, what: str) -> Procedure[Claimant]:
         what: What the writer does, for people.
     """
     owner: str = yield NewKey()
-    return Claimant(target(app_token, table_id), owner, what, LEASE_SECONDS)
+    return Claimant(format_target(app_token, table_id), owner, what, LEASE_SECONDS)
 
 
 def write_leased(
@@ -167,7 +167,7 @@ def write_leased(
         if leased is None:
             return (yield from perform(call))
         _, lease = leased
-        if before is not None and (pause := early(before, lease, claimant.seconds)):
+        if before is not None and (pause := compute_wait(before, lease, claimant.seconds)):
             before = None
             yield Sleep(pause)
             continue

@@ -16,35 +16,37 @@ Likeness: TypeAlias = tuple[tuple[str, Any], ...]
 _DIGITS = 6
 
 
-def _text(value: Any) -> Any:
+def _normalize_text(value: Any) -> Any:
     return str(value).strip()
 
 
-def _number(value: Any) -> Any:
+def _normalize_number(value: Any) -> Any:
     return round(float(value), _DIGITS)
 
 
-def _options(value: Any) -> Any:
+def _normalize_options(value: Any) -> Any:
     return tuple(sorted(map(str, value)))
 
 
 def _link(value: Any) -> Any:
-    return str(value.get("link", "")).strip() if isinstance(value, Mapping) else _text(value)
+    return str(value.get("link", "")).strip() if isinstance(value, Mapping) else _normalize_text(value)
 
 
 _COMPARED: dict[int, Callable[[Any], Any]] = {
-    types.TEXT: _text,
-    types.NUMBER: _number,
-    types.SINGLE_SELECT: _text,
-    types.MULTI_SELECT: _options,
-    types.DATE: _number,
+    types.TEXT: _normalize_text,
+    types.NUMBER: _normalize_number,
+    types.SINGLE_SELECT: _normalize_text,
+    types.MULTI_SELECT: _normalize_options,
+    types.DATE: _normalize_number,
     types.CHECKBOX: bool,
-    types.PHONE: _text,
+    types.PHONE: _normalize_text,
     types.URL: _link,
 }
 
 
-def likeness(values: Mapping[str, Any], field_types: Mapping[str, int], names: Sequence[str]) -> Likeness:
+def compute_likeness(
+    values: Mapping[str, Any], field_types: Mapping[str, int], names: Sequence[str]
+) -> Likeness:
     """Return what a row and the record that it became have in common; empty cells are left out.
 
     Args:

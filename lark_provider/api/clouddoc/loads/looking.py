@@ -17,15 +17,15 @@ import orjson
 from lark_provider.api import bot
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.loads import searching
-from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, rows_of
-from lark_provider.api.clouddoc.loads.likeness import Likeness, likeness
+from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, read_rows
+from lark_provider.api.clouddoc.loads.likeness import Likeness, compute_likeness
 from lark_provider.api.clouddoc.loads.searching import FoundRecord
 from lark_provider.api.clouddoc.records import RECORDS
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import ConflictError, LarkAPIError, PermissionDeniedError
 from lark_provider.protocol.ledger import RecordedChunk
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.store import with_store
 
 _MARGIN_SECONDS = 60.0
@@ -83,24 +83,24 @@ def find(
     keys = recorded.chunk.keys if content is None else content.keys
     if marker is not None:
         name, value = marker
-        filters = searching.alternatives([[[name, [value]]]])
+        filters = searching.make_filters([[[name, [value]]]])
         records, date = yield from _search(place, filters, [name])
     elif keys is not None:
         rows = orjson.loads(keys)
         usable = [row for row in rows if searching.fits(row)]
         try:
             # All keys are looked for: people may have deleted the records of some of them meanwhile.
-            records, date = yield from _search(place, searching.alternatives(usable), [])
+            records, date = yield from _search(place, searching.make_filters(usable), [])
         except LarkAPIError as error:
             if error.code not in _REFUSED_FILTERS:
                 raise
             records, date, usable = [], None, []
         is_conclusive = len(usable) == len(rows) and _is_kept(rows, place.types)
-        if not is_conclusive and not _since(records, date, recorded):
+        if not is_conclusive and not _select_since(records, date, recorded):
             return (yield from _scan(place, recorded, content, own))
     else:
         return (yield from _scan(place, recorded, content, own))
-    recent = _since(records, date, recorded)
+    recent = _select_since(records, date, recorded)
     if not recent:
         yield from _require_visible(place, own)
     others = yield from _find_in_other_chunks(place, recorded, recent)
@@ -135,9 +135,11 @@ def _scan(
 ) -> Procedure[list[str]]:
     """Read the whole table for records that were created since the chunk was sent."""
     names = sorted(recorded.chunk.fields or (content.names if content else ()))
-    base: Call[Any] = request("GET", path("/bitable/v1/apps/{app_token}", app_token=place.app_token))
+    base: Call[Any] = make_request(
+        "GET", fill_path("/bitable/v1/apps/{app_token}", app_token=place.app_token)
+    )
     app = yield from perform(base)
-    earliest, known = _earliest(app.date, recorded), set(own)
+    earliest, known = _compute_earliest(app.date, recorded), set(own)
     recent: list[FoundRecord] = []
     creators: set[str] = set()
 
@@ -151,7 +153,7 @@ def _scan(
     reading = yield from searching.read(place.app_token, place.table_id, body, keep)
     is_advanced = (app.data.get("app") or {}).get("is_advanced")
     if (known and not creators) or (is_advanced and not reading.count):
-        raise _blind(place, len(known))
+        raise _make_blind_error(place, len(known))
     others = yield from _find_in_other_chunks(place, recorded, recent)
     recent = [record for record in recent if record.record_id not in others]
     creators = (creators - {""}) or (yield from _find_creators())
@@ -174,11 +176,13 @@ def _decide(
         creators = Counter(record.creator for record in recent)
         if len(ours) == count or (not ours and max(creators.values(), default=0) < count):
             return [record.record_id for record in ours]
-        raise _unclear(recorded, ours or recent, "and the source has changed since")
-    rows: Counter[Likeness] = Counter(likeness(row, place.types, names) for row in rows_of(content.body))
+        raise _make_unclear_error(recorded, ours or recent, "and the source has changed since")
+    rows: Counter[Likeness] = Counter(
+        compute_likeness(row, place.types, names) for row in read_rows(content.body)
+    )
     matched = []
     for record in recent:
-        like = likeness(record.fields, place.types, names)
+        like = compute_likeness(record.fields, place.types, names)
         if like and rows[like] > 0:
             rows[like] -= 1
             matched.append(record)
@@ -188,17 +192,19 @@ def _decide(
         edited = [record.record_id for record in ours if record not in matched]
         return ids + edited if len(ids) + len(edited) <= count else ids
     if ours:
-        raise _unclear(recorded, ours, "and they match none of its rows")
+        raise _make_unclear_error(recorded, ours, "and they match none of its rows")
     return []
 
 
-def _since(records: Sequence[FoundRecord], date: str | None, recorded: RecordedChunk) -> list[FoundRecord]:
+def _select_since(
+    records: Sequence[FoundRecord], date: str | None, recorded: RecordedChunk
+) -> list[FoundRecord]:
     """Return the records that were created since a chunk was sent, by Lark's clock."""
-    earliest = _earliest(date, recorded)
+    earliest = _compute_earliest(date, recorded)
     return [record for record in records if not record.created_ms or record.created_ms >= earliest]
 
 
-def _earliest(date: str | None, recorded: RecordedChunk) -> float:
+def _compute_earliest(date: str | None, recorded: RecordedChunk) -> float:
     """Return when a chunk was sent, in milliseconds by Lark's clock, less a margin."""
     sent = recorded.sent_at
     if date is not None:
@@ -213,7 +219,7 @@ def _find_in_other_chunks(
     """Return which records belong to other chunks, which were all done after this one was sent."""
     ids = [record.record_id for record in records]
     outcome = yield from with_store(
-        lambda store: store.ledger.known_records(place.target, recorded.sent_at - _MARGIN_SECONDS, ids)
+        lambda store: store.ledger.select_known_records(place.target, recorded.sent_at - _MARGIN_SECONDS, ids)
     )
     (known,) = outcome or (set[str](),)
     return known
@@ -233,20 +239,24 @@ def _require_visible(place: LoadTable, own: Sequence[str]) -> Procedure[None]:
     ids = {"app_token": place.app_token, "table_id": place.table_id}
     if own:
         body = {"record_ids": list(own)[-MAX_LOOKED_UP:]}
-        known: Call[Any] = request("POST", path(RECORDS + "/batch_get", **ids), json=body, safe=True)
+        known: Call[Any] = make_request(
+            "POST", fill_path(RECORDS + "/batch_get", **ids), json=body, safe=True
+        )
         if not (yield from perform(known)).data.get("records"):
-            raise _blind(place, len(own))
+            raise _make_blind_error(place, len(own))
         return
-    base: Call[Any] = request("GET", path("/bitable/v1/apps/{app_token}", app_token=place.app_token))
+    base: Call[Any] = make_request(
+        "GET", fill_path("/bitable/v1/apps/{app_token}", app_token=place.app_token)
+    )
     if ((yield from perform(base)).data.get("app") or {}).get("is_advanced"):
-        any_one: Call[Any] = request(
-            "POST", path(RECORDS + "/search", **ids), params={"page_size": "1"}, json={}, safe=True
+        any_one: Call[Any] = make_request(
+            "POST", fill_path(RECORDS + "/search", **ids), params={"page_size": "1"}, json={}, safe=True
         )
         if not (yield from perform(any_one)).data.get("items"):
-            raise _blind(place, 0)
+            raise _make_blind_error(place, 0)
 
 
-def _blind(place: LoadTable, own: int) -> PermissionDeniedError:
+def _make_blind_error(place: LoadTable, own: int) -> PermissionDeniedError:
     created = f", of which it has created {own} or more" if own else ""
     return PermissionDeniedError(
         f"The app sees none of the records of table {place.table_id}{created}, so that it cannot tell "
@@ -255,7 +265,7 @@ def _blind(place: LoadTable, own: int) -> PermissionDeniedError:
     )
 
 
-def _unclear(recorded: RecordedChunk, records: Sequence[FoundRecord], why: str) -> ConflictError:
+def _make_unclear_error(recorded: RecordedChunk, records: Sequence[FoundRecord], why: str) -> ConflictError:
     named = ", ".join(record.record_id for record in records[:_NAMED])
     more = f" and {len(records) - _NAMED} more" if len(records) > _NAMED else ""
     first, last = recorded.chunk.first_row, recorded.chunk.first_row + recorded.chunk.row_count - 1

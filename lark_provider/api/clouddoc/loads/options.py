@@ -92,7 +92,7 @@ class LoadOptions:
                 f"{problem}. Nothing of the chunk was sent. Next: add a field for it."
             )
 
-    def keys_of(
+    def encode_keys(
         self, wire: Sequence[Mapping[str, Any]], first_row: int, field_types: Mapping[str, int]
     ) -> str | None:
         """Return what the rows of a chunk can be looked for by, as JSON; None without key fields.
@@ -120,11 +120,11 @@ class LoadOptions:
                     "key_fields, got none. Nothing of its chunk was sent. Next: fill in the field, or "
                     "choose key_fields that each record has."
                 )
-            keys.append([[name, _operand(row[name], field_types[name])] for name in self.key_fields])
+            keys.append([[name, _make_operand(row[name], field_types[name])] for name in self.key_fields])
         return orjson.dumps(keys).decode()
 
 
-def _operand(value: Any, field_type: int) -> list[str]:
+def _make_operand(value: Any, field_type: int) -> list[str]:
     if field_type == types.DATE:
         return ["ExactDate", str(value)]
     if isinstance(value, float) and value.is_integer():

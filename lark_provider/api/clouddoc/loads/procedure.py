@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lark_provider.api.clouddoc.conversion import converter_for, misfits
+from lark_provider.api.clouddoc.conversion import make_converter, make_misfits_error
 from lark_provider.api.clouddoc.days import DayZone
-from lark_provider.api.clouddoc.fields import Converter, names_of
+from lark_provider.api.clouddoc.fields import Converter, collect_names
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads import days as recording
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
 from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, encode_chunk
-from lark_provider.api.clouddoc.loads.leasing import release, target
+from lark_provider.api.clouddoc.loads.leasing import format_target, release
 from lark_provider.api.clouddoc.loads.options import LoadOptions
-from lark_provider.api.clouddoc.loads.writer import LoadWriter, marker
-from lark_provider.api.clouddoc.results import BulkResult, progress_error
+from lark_provider.api.clouddoc.loads.writer import LoadWriter, format_marker
+from lark_provider.api.clouddoc.results import BulkResult, make_progress_error
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.ledger import Claimant, WrittenChunk
 from lark_provider.protocol.operations import Procedure, take
@@ -56,7 +56,7 @@ def load(
     Raises:
         LarkError: See `bulk_insert`.
     """
-    place = target(app_token, table_id)
+    place = format_target(app_token, table_id)
     outcome = yield from with_store(
         lambda store: store.ledger.open(place, key, options.chunk_size, options.restart)
     )
@@ -71,7 +71,7 @@ def load(
     )
     try:
         # What is cached may be older than the load; a renamed column has to be noticed.
-        converter = yield from converter_for(
+        converter = yield from make_converter(
             app_token, table_id, options.zone, empty_as_none=options.empty_as_none, fresh=entry.chunks > 0
         )
         where = looking.LoadTable(app_token, table_id, place, converter.types)
@@ -101,7 +101,7 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
     count = 0
     try:
         while rows := (yield from take(Take(stream, writer.load.chunk_size))):
-            chunk = yield from _content(writer, rows, count + 1, result.chunks, days)
+            chunk = yield from _encode_rows(writer, rows, count + 1, result.chunks, days)
             del rows
             written = yield from writer.ensure_written(result.chunks, chunk, previous)
             previous = written.done
@@ -110,7 +110,9 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
             result.written += chunk.row_count - len(written.rejects)
             result.replayed += written.replayed
             result.chunks += 1
-            fitting.add([replace(reject, row=fitting.row_of(reject.row)) for reject in written.rejects])
+            fitting.add(
+                [replace(reject, row=fitting.get_source_row(reject.row)) for reject in written.rejects]
+            )
             del chunk, written  # before the next one is made
         yield from _end(writer, result, count, previous)
     except Exception as error:
@@ -120,7 +122,7 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
         why = (
             error
             if isinstance(error, errors.SourceChangedError)
-            else progress_error(error, result, _ADVICE, count)
+            else make_progress_error(error, result, _ADVICE, count)
         )
         if why is error:
             raise
@@ -131,25 +133,25 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
     return result
 
 
-def _content(
+def _encode_rows(
     writer: LoadWriter, rows: list[Mapping[str, Any]], first_row: int, number: int, days: DayZone
 ) -> Procedure[EncodedChunk]:
     """Convert and encode the rows of a chunk."""
     options, place = writer.options, writer.place
-    names = names_of(rows)
-    converter: Converter = yield from converter_for(
+    names = collect_names(rows)
+    converter: Converter = yield from make_converter(
         place.app_token, place.table_id, options.zone, names, empty_as_none=options.empty_as_none
     )
     wire: Any = rows
     if options.convert:
         wire, bad = yield from days.to_wire(converter, rows, names, first_row)
         if bad:
-            raise misfits(bad)
+            raise make_misfits_error(bad)
     writer.field_ids, writer.place = dict(converter.ids), replace(place, types=converter.types)
     options.check_marker(names, converter.types)
-    keys = options.keys_of(wire, first_row, converter.types)
+    keys = options.encode_keys(wire, first_row, converter.types)
     if options.marker_field is not None:
-        mark = {options.marker_field: marker(writer.load, number)}
+        mark = {options.marker_field: format_marker(writer.load, number)}
         wire, names = [{**row, **mark} for row in wire], names | mark.keys()
     return encode_chunk(wire, first_row, frozenset(map(str, names)), keys)
 
@@ -160,5 +162,5 @@ def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: WrittenChu
         if previous is not None:
             yield from writer.note(previous)
         if (yield from restarting.list_written(writer, result.chunks)):
-            raise errors.shorter_error(writer.load, rows, writer.rows_written)
+            raise errors.make_shorter_error(writer.load, rows, writer.rows_written)
     yield from with_store(lambda store: store.ledger.finish(writer.load.id, writer.claimant, previous))

@@ -11,12 +11,12 @@ from lark_provider.api.clouddoc.loads.leasing import with_required_store, write_
 from lark_provider.api.clouddoc.loads.looking import MAX_LOOKED_UP
 from lark_provider.api.clouddoc.loads.writer import LoadWriter
 from lark_provider.api.clouddoc.records import RECORDS
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import NotFoundError, OutcomeUnknownError
-from lark_provider.protocol.ledger import Load, RecordedChunk, SupersededError, superseded_error
+from lark_provider.protocol.ledger import Load, RecordedChunk, SupersededError, make_superseded_error
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def clear(writer: LoadWriter) -> Procedure[Load]:
             deleted = (deleted or 0) + (yield from _delete_all(writer))
         load = yield from _read_load(writer)
         if load.edition != writer.load.edition:
-            raise superseded_error(load.id)
+            raise make_superseded_error(load.id)
         if not load.is_clearing:
             break  # by this attempt, or by another one of the same restart, which had the lease meanwhile
     if deleted is not None:
@@ -69,7 +69,7 @@ def _delete_all(writer: LoadWriter) -> Procedure[int]:
     chunks = deleted = 0
     for number in range(load.chunks):
         whole, parts = yield from _settle_with_parts(writer, number)
-        ids = _ids(whole, parts)
+        ids = _list_ids(whole, parts)
         for start in range(0, len(ids), _MAX_DELETED):
             yield from _delete(writer, ids[start : start + _MAX_DELETED])
         chunks += sum(chunk.state is LedgerState.DONE for chunk in (whole, *parts))
@@ -85,10 +85,10 @@ def list_written(writer: LoadWriter, number: int) -> Procedure[list[str]]:
         writer: The writer of the load.
         number: The number of the chunk, from 0.
     """
-    return _ids(*(yield from _settle_with_parts(writer, number)))
+    return _list_ids(*(yield from _settle_with_parts(writer, number)))
 
 
-def _ids(whole: RecordedChunk, parts: Sequence[RecordedChunk]) -> list[str]:
+def _list_ids(whole: RecordedChunk, parts: Sequence[RecordedChunk]) -> list[str]:
     done = (
         [whole]
         if whole.state is LedgerState.DONE
@@ -126,9 +126,11 @@ def _delete(writer: LoadWriter, ids: Sequence[str]) -> Procedure[None]:
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_delete.
     """
-    url = path(RECORDS + "/batch_delete", app_token=writer.place.app_token, table_id=writer.place.table_id)
+    url = fill_path(
+        RECORDS + "/batch_delete", app_token=writer.place.app_token, table_id=writer.place.table_id
+    )
     for attempt in range(1, _TRIES + 1):
-        call: Call[Any] = request("POST", url, json={"records": list(ids)}, idempotent=True)
+        call: Call[Any] = make_request("POST", url, json={"records": list(ids)}, idempotent=True)
         try:
             yield from write_leased(
                 call,
@@ -140,23 +142,23 @@ def _delete(writer: LoadWriter, ids: Sequence[str]) -> Procedure[None]:
         except (NotFoundError, OutcomeUnknownError) as error:
             if attempt == _TRIES or (isinstance(error, NotFoundError) and error.code != _RECORD_NOT_FOUND):
                 raise
-            ids = yield from _present(writer, ids)
+            ids = yield from _list_present(writer, ids)
             if not ids:
                 return
         else:
             return
 
 
-def _present(writer: LoadWriter, ids: Sequence[str]) -> Procedure[list[str]]:
+def _list_present(writer: LoadWriter, ids: Sequence[str]) -> Procedure[list[str]]:
     """Return which records exist.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_get.
     """
-    url = path(RECORDS + "/batch_get", app_token=writer.place.app_token, table_id=writer.place.table_id)
+    url = fill_path(RECORDS + "/batch_get", app_token=writer.place.app_token, table_id=writer.place.table_id)
     present: list[str] = []
     for start in range(0, len(ids), MAX_LOOKED_UP):
         batch = list(ids[start : start + MAX_LOOKED_UP])
-        call: Call[Any] = request("POST", url, json={"record_ids": batch}, safe=True)
+        call: Call[Any] = make_request("POST", url, json={"record_ids": batch}, safe=True)
         absent = set((yield from perform(call)).data.get("absent_record_ids") or ())
         present += [record_id for record_id in batch if record_id not in absent]
     return present

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.operations import Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _TRIES = 3
 _MAX_FILTER_CHARS, _MAX_CONDITIONS = 2000, 50
@@ -74,7 +74,7 @@ def read(
         token, date, least = None, None, 0
         while token not in tokens:
             tokens.add(token)
-            answer = yield from perform(_page(app_token, table_id, body, token))
+            answer = yield from perform(_make_page_call(app_token, table_id, body, token))
             page: Page[Any] = Page.of(answer.data)
             for item in page.items:
                 ids.add(item["record_id"])
@@ -96,7 +96,7 @@ def read(
     )
 
 
-def alternatives(rows: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]]:
+def make_filters(rows: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]]:
     """Return filters that together find rows by their keys, each within Lark's limits.
 
     Args:
@@ -106,7 +106,7 @@ def alternatives(rows: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]
     children: list[dict[str, Any]] = []
     chars = conditions = 0
     for row in rows:
-        child = _child(row)
+        child = _make_child(row)
         parts = child["conditions"]
         size = len(orjson.dumps(child)) + 1
         if children and (
@@ -118,7 +118,7 @@ def alternatives(rows: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]
         chars, conditions = chars + size, conditions + len(parts)
     if children:
         filters.append({"conjunction": "or", "children": children})
-    return [_flat(search_filter) for search_filter in filters]
+    return [_flatten(search_filter) for search_filter in filters]
 
 
 def fits(row: Sequence[Sequence[Any]]) -> bool:
@@ -127,15 +127,17 @@ def fits(row: Sequence[Sequence[Any]]) -> bool:
     Args:
         row: Pairs of field name and operand.
     """
-    return len(row) <= _MAX_CONDITIONS and _FRAME_CHARS + len(orjson.dumps(_child(row))) < _MAX_FILTER_CHARS
+    return (
+        len(row) <= _MAX_CONDITIONS and _FRAME_CHARS + len(orjson.dumps(_make_child(row))) < _MAX_FILTER_CHARS
+    )
 
 
-def _child(row: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def _make_child(row: Sequence[Sequence[Any]]) -> dict[str, Any]:
     parts = [{"field_name": name, "operator": "is", "value": list(value)} for name, value in row]
     return {"conjunction": "and", "conditions": parts}
 
 
-def _flat(filters: dict[str, Any]) -> dict[str, Any]:
+def _flatten(filters: dict[str, Any]) -> dict[str, Any]:
     """Return a filter of single conditions without the nesting that only several fields need."""
     children = filters["children"]
     if all(len(child["conditions"]) == 1 for child in children):
@@ -143,10 +145,10 @@ def _flat(filters: dict[str, Any]) -> dict[str, Any]:
     return filters
 
 
-def _page(app_token: str, table_id: str, body: Mapping[str, Any], token: str | None) -> Call[Any]:
-    return request(
+def _make_page_call(app_token: str, table_id: str, body: Mapping[str, Any], token: str | None) -> Call[Any]:
+    return make_request(
         "POST",
-        path(RECORDS + "/search", app_token=app_token, table_id=table_id),
+        fill_path(RECORDS + "/search", app_token=app_token, table_id=table_id),
         params={"page_size": str(MAX_PAGE), "page_token": token},
         json={**body, "automatic_fields": True},
         safe=True,
@@ -159,13 +161,13 @@ def _parse_record(item: Mapping[str, Any]) -> FoundRecord:
         creator = creator[0] if creator else None
     return FoundRecord(
         item["record_id"],
-        _milliseconds(created),
+        _parse_milliseconds(created),
         str(creator.get("id", "")) if isinstance(creator, Mapping) else "",
         item.get("fields") or {},
     )
 
 
-def _milliseconds(created: Any) -> int:
+def _parse_milliseconds(created: Any) -> int:
     try:
         return int(created)
     except (TypeError, ValueError):

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lark_provider.api.clouddoc import bisecting, rejects
-from lark_provider.api.clouddoc.creating import batch_create, created_ids
+from lark_provider.api.clouddoc.creating import batch_create, read_created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
 from lark_provider.api.clouddoc.loads.chunks import ChunkResult, EncodedChunk
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, early, with_lease, with_required_store
+from lark_provider.api.clouddoc.loads.leasing import PERIODS, compute_wait, with_lease, with_required_store
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
@@ -25,7 +25,7 @@ from lark_provider.protocol.errors import (
     LarkError,
     OutcomeUnknownError,
 )
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.ledger import (
     Claimant,
     Lease,
@@ -34,8 +34,8 @@ from lark_provider.protocol.ledger import (
     LoadChunk,
     RecordedChunk,
     WrittenChunk,
-    chunk_of,
-    superseded_error,
+    decode_number,
+    make_superseded_error,
 )
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
@@ -90,7 +90,7 @@ class LoadWriter:
             LarkError: It was refused, or Lark or the database is unavailable.
         """
         if self.load.state is LedgerState.DONE and number >= self.load.chunks:
-            raise errors.longer_error(self.load, content.first_row, self.rows_written)
+            raise errors.make_longer_error(self.load, content.first_row, self.rows_written)
         self._looks = 0
         chunk = self.make_chunk(number, content, 0)
         step, lease = yield from self.with_lease(
@@ -105,11 +105,11 @@ class LoadWriter:
 
     def _continue(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
         """Go on from what the ledger says of a chunk."""
-        if error := errors.renamed_error(recorded.chunk, self.field_ids):
+        if error := errors.find_renamed_error(recorded.chunk, self.field_ids):
             raise error
         if recorded.state is LedgerState.DONE:
             if recorded.chunk.content != content.digest:
-                raise errors.changed_error(self.load, recorded.chunk, content, self.rows_written)
+                raise errors.make_changed_error(self.load, recorded.chunk, content, self.rows_written)
             return (yield from self._return_done(recorded))
         if recorded.state is LedgerState.REFUSED:
             if recorded.chunk.number >= 0 and (yield from self.read_parts(recorded.chunk.number)):
@@ -127,7 +127,7 @@ class LoadWriter:
         chunk, ids = recorded.chunk, recorded.record_ids or ()
         refused: list[Reject] = []
         if chunk.number >= 0 and len(ids) < chunk.row_count:
-            refused = dividing.rejects_of((yield from self.read_parts(chunk.number)))
+            refused = dividing.list_rejects((yield from self.read_parts(chunk.number)))
         return ChunkResult(ids, replayed=chunk.row_count - len(refused), rejects=refused)
 
     def write_again(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
@@ -161,7 +161,7 @@ class LoadWriter:
         failure: LarkError | None = None
         for _ in range(PERIODS):
             try:
-                ids = created_ids((yield from perform_leased(call, lease)), call, chunk.row_count)
+                ids = read_created_ids((yield from perform_leased(call, lease)), call, chunk.row_count)
             except DeadlineExceededError as error:
                 failure = error
             except OutcomeUnknownError as error:
@@ -184,7 +184,7 @@ class LoadWriter:
                 return ChunkResult(ids, WrittenChunk(chunk.number, chunk.token, ids))
             before = lease
             step, lease = yield from self._record_resend(chunk.token, chunk)
-            pause = early(before, lease, self.claimant.seconds)
+            pause = compute_wait(before, lease, self.claimant.seconds)
             if isinstance(failure, DeadlineExceededError) and pause and step.is_new:
                 yield Sleep(pause)
                 step, lease = yield from self._record_resend(chunk.token, chunk)
@@ -205,11 +205,11 @@ class LoadWriter:
         if recorded.state is not LedgerState.PENDING:
             return (yield from self._continue(recorded, content))
         if self._looks >= _LOOKS:
-            raise why or _undecided_error(recorded)
+            raise why or _make_undecided_error(recorded)
         self._looks += 1
         is_same = recorded.chunk.content == content.digest
         ids = yield from looking.find(
-            self.place, recorded, content if is_same else None, self._marker(number), self.own
+            self.place, recorded, content if is_same else None, self._get_marker(number), self.own
         )
         logger.info(
             "Looked for an uncertain chunk",
@@ -221,7 +221,7 @@ class LoadWriter:
         yield from self.with_lease(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
         if not is_same:
             self.rows_written += recorded.chunk.row_count
-            raise errors.changed_error(self.load, recorded.chunk, content, self.rows_written)
+            raise errors.make_changed_error(self.load, recorded.chunk, content, self.rows_written)
         return ChunkResult(ids, replayed=recorded.chunk.row_count)
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:
@@ -236,7 +236,7 @@ class LoadWriter:
         """
         recorded = yield from self._wait_until_quiet(number)
         if recorded.state is LedgerState.PENDING:
-            ids = yield from looking.find(self.place, recorded, None, self._marker(number), self.own)
+            ids = yield from looking.find(self.place, recorded, None, self._get_marker(number), self.own)
             done = WrittenChunk(number, recorded.chunk.token, ids)
             if ids:
                 yield from self.with_lease(
@@ -273,17 +273,17 @@ class LoadWriter:
     def read(self, number: int) -> Procedure[RecordedChunk]:
         """Return a chunk as the ledger has it now."""
         chunks = yield from with_required_store(
-            lambda store: store.ledger.chunks(self.load.id, number - 1, 1)
+            lambda store: store.ledger.read_chunks(self.load.id, number - 1, 1)
         )
         if not chunks or chunks[0].chunk.number != number:
-            raise superseded_error(self.load.id)
+            raise make_superseded_error(self.load.id)
         return chunks[0]
 
     def _record_refusal(self, chunk: LoadChunk, error: LarkError) -> Procedure[None]:
         reason = str(error)
         if chunk.number < 0 and isinstance(error, LarkAPIError) and bisecting.is_bad_value(error):
             # It is read back by later attempts, which do not send the part again.
-            reason = rejects.encode_reject(rejects.reject_of(chunk.first_row, "", error))
+            reason = rejects.encode_reject(rejects.make_reject(chunk.first_row, "", error))
         yield from with_store(
             lambda store: store.ledger.refuse(self.load.id, chunk.number, chunk.token, reason)
         )
@@ -324,7 +324,7 @@ class LoadWriter:
         # Lark would answer the tokens of a load that was forgotten with its records.
         again = f"*{self.load.record}" if self.load.record else ""
         kind = f"bulk{restart}{again}"
-        token = client_token(self.key, self.place.app_token, self.place.table_id, kind, what)
+        token = make_client_token(self.key, self.place.app_token, self.place.table_id, kind, what)
         names = {name: self.field_ids[name] for name in sorted(content.names) if name in self.field_ids}
         return LoadChunk(
             number,
@@ -338,12 +338,12 @@ class LoadWriter:
             sends,
         )
 
-    def _marker(self, number: int) -> tuple[str, str] | None:
+    def _get_marker(self, number: int) -> tuple[str, str] | None:
         name = self.options.marker_field
-        return None if name is None else (name, marker(self.load, chunk_of(number)[0]))
+        return None if name is None else (name, format_marker(self.load, decode_number(number)[0]))
 
 
-def marker(load: Load, number: int) -> str:
+def format_marker(load: Load, number: int) -> str:
     """Return what marks the records of a chunk in the marker field.
 
     Args:
@@ -362,7 +362,7 @@ def _is_replayed(error: BaseException | None) -> bool:
     return isinstance(error, ConflictError) and error.code in REPLAYED
 
 
-def _undecided_error(recorded: RecordedChunk) -> OutcomeUnknownError:
+def _make_undecided_error(recorded: RecordedChunk) -> OutcomeUnknownError:
     first = recorded.chunk.first_row
     return OutcomeUnknownError(
         f"Whether rows {first} to {first + recorded.chunk.row_count - 1} are written is still unknown after "

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from lark_provider.support.exports import lazy
+from lark_provider.support.exports import make_getattr
 
 _HOMES = {
     "addressing": ("Cell", "Range"),
@@ -37,4 +37,6 @@ if TYPE_CHECKING:
     from lark_provider.api.clouddoc.sheets.targets import Worksheet as Worksheet
 
 
-__getattr__ = lazy(__name__, _HOME_OF)  # cells are converted without styles, and files created without cells
+__getattr__ = make_getattr(
+    __name__, _HOME_OF
+)  # cells are converted without styles, and files created without cells

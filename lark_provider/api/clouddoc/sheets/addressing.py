@@ -26,7 +26,7 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as A1."""
-        return f"{column_name(self.column)}{self.row}"
+        return f"{format_column(self.column)}{self.row}"
 
 
 class Range(NamedTuple):
@@ -66,10 +66,10 @@ class Range(NamedTuple):
         """The range as people write it, such as `A1:C9`, `A2:C`, `A:C` or `1:2`; empty for a whole sheet."""
         if self.last_row is None and self.last_column is None:
             return "" if self.first == (1, 1) else f"{self.first}:"
-        left = column_name(self.first_column)
+        left = format_column(self.first_column)
         if self.last_column is None:
             return f"{self.first_row if self.first_column == 1 else self.first}:{self.last_row}"
-        right = column_name(self.last_column)
+        right = format_column(self.last_column)
         if self.last_row is None:
             return f"{left}{'' if self.first_row == 1 else self.first_row}:{right}"
         return str(self.first) if self.is_cell else f"{self.first}:{right}{self.last_row}"
@@ -113,7 +113,7 @@ def _overlap(first: int, last: int | None, other: int, other_last: int | None) -
     return (last is None or other <= last) and (other_last is None or first <= other_last)
 
 
-def column_name(number: int) -> str:
+def format_column(number: int) -> str:
     """Return the letters of a column: 1 is A, 27 is AA.
 
     Args:
@@ -126,7 +126,7 @@ def column_name(number: int) -> str:
     return letters
 
 
-def column_number(letters: str) -> int:
+def parse_column(letters: str) -> int:
     """Return the number of a column: A is 1, AA is 27.
 
     Args:
@@ -138,7 +138,7 @@ def column_number(letters: str) -> int:
     return number
 
 
-def range_of(range_like: RangeLike) -> Range:
+def parse_range(range_like: RangeLike) -> Range:
     """Read a range.
 
     Args:
@@ -187,7 +187,7 @@ def _parse(text: str) -> Range:
     start, end = _CORNER.fullmatch(left), _CORNER.fullmatch(right)
     if start is None or end is None or not any(start.groups()):
         _refuse(text)
-    columns = [column_number(corner[1]) if corner[1] else None for corner in (start, end)]
+    columns = [parse_column(corner[1]) if corner[1] else None for corner in (start, end)]
     rows = [int(corner[2]) if corner[2] else None for corner in (start, end)]
     if not colon:
         if rows[0] is None or columns[0] is None:

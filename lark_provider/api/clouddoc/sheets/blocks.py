@@ -28,7 +28,7 @@ from lark_provider.api.clouddoc.sheets.values import (
     EncodedCell,
     encode_row,
     is_typed,
-    ragged_error,
+    make_ragged_error,
     to_cell,
 )
 
@@ -92,7 +92,7 @@ class Block(NamedTuple):
         runs.add_block(number, len(self.rows), self.formats, self.rows)
 
 
-def blocks(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+def iterate_blocks(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
     """Cut rows into blocks."""
     source = iter(rows)
     while block := list(itertools.islice(source, BLOCK)):
@@ -116,7 +116,7 @@ def encode_block(
     width = len(rows[0])
     if set(map(len, rows)) != {width}:
         raise next(
-            ragged_error(width, len(row), at) for at, row in enumerate(rows, number) if len(row) != width
+            make_ragged_error(width, len(row), at) for at, row in enumerate(rows, number) if len(row) != width
         )
     try:
         columns = [encode_column(values, zone) for values in zip(*rows, strict=True)]
@@ -141,11 +141,11 @@ def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Con
     """
     kinds = set(map(type, values))
     if NoneType not in kinds:
-        return _present(values, kinds, zone)
+        return _convert_present(values, kinds, zone)
     kinds.discard(NoneType)
     if not kinds:
         return ConvertedColumn([""] * len(values))
-    converted = _present(tuple(value for value in values if value is not None), kinds, zone)
+    converted = _convert_present(tuple(value for value in values if value is not None), kinds, zone)
     wire = iter(converted.cells)
     cells = ["" if value is None else next(wire) for value in values]
     formats = converted.formats
@@ -155,12 +155,12 @@ def encode_column(values: tuple[Any, ...], zone: dt.tzinfo | None = None) -> Con
     return ConvertedColumn(cells, formats, converted.kind)
 
 
-def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) -> ConvertedColumn:
+def _convert_present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) -> ConvertedColumn:
     if len(kinds) == 1:
         fast = _FAST.get(next(iter(kinds)))
         converted = fast(values) if fast is not None else None
     else:
-        converted = _numbers(values) if kinds == {int, float} else None
+        converted = _convert_numbers(values) if kinds == {int, float} else None
     if converted is not None:
         return converted
     encoded: list[EncodedCell] = [to_cell(value, zone) for value in values]
@@ -170,7 +170,7 @@ def _present(values: tuple[Any, ...], kinds: set[type], zone: dt.tzinfo | None) 
     )
 
 
-def _texts(values: tuple[str, ...]) -> ConvertedColumn | None:
+def _convert_texts(values: tuple[str, ...]) -> ConvertedColumn | None:
     joined = _BREAK.join(("", *values))
     try:
         data = joined.encode()
@@ -187,13 +187,13 @@ def _texts(values: tuple[str, ...]) -> ConvertedColumn | None:
     return ConvertedColumn(values, TEXT if any(map(is_typed, values)) else None)
 
 
-def _numbers(values: tuple[Any, ...]) -> ConvertedColumn | None:
+def _convert_numbers(values: tuple[Any, ...]) -> ConvertedColumn | None:
     # NaN may hide from min and max between others. A sum would do, and integers may be too large for it.
     is_exact = _are_small(values) and all(map(math.isfinite, values))
     return ConvertedColumn(values, None, CellKind.NUMBER) if is_exact else None
 
 
-def _integers(values: tuple[int, ...]) -> ConvertedColumn | None:
+def _convert_integers(values: tuple[int, ...]) -> ConvertedColumn | None:
     return ConvertedColumn(values) if _are_small(values) else None
 
 
@@ -202,13 +202,13 @@ def _are_small(values: Sequence[Any]) -> bool:
     return bool(min(values) >= -EXACT_INT and max(values) <= EXACT_INT)
 
 
-def _floats(values: tuple[float, ...]) -> ConvertedColumn | None:
+def _convert_floats(values: tuple[float, ...]) -> ConvertedColumn | None:
     # The sum of others than finite numbers is not finite; that of some finite ones is too large.
     is_finite = math.isfinite(sum(values)) or all(map(math.isfinite, values))
     return ConvertedColumn(values, None, CellKind.NUMBER) if is_finite else None
 
 
-def _decimals(values: tuple[Decimal, ...]) -> ConvertedColumn | None:
+def _convert_decimals(values: tuple[Decimal, ...]) -> ConvertedColumn | None:
     # Longer ones and exponents are looked at one by one.
     texts = list(map(str, values))
     joined = "".join(texts)
@@ -219,12 +219,12 @@ def _decimals(values: tuple[Decimal, ...]) -> ConvertedColumn | None:
     return ConvertedColumn(list(map(float, texts)), None, CellKind.NUMBER)
 
 
-def _dates(values: tuple[dt.date, ...]) -> ConvertedColumn | None:
+def _convert_dates(values: tuple[dt.date, ...]) -> ConvertedColumn | None:
     days = [value - EPOCH_DAY for value in map(dt.date.toordinal, values)]
     return ConvertedColumn(days, DATE) if min(days) >= 0 else None
 
 
-def _datetimes(values: tuple[dt.datetime, ...]) -> ConvertedColumn | None:
+def _convert_datetimes(values: tuple[dt.datetime, ...]) -> ConvertedColumn | None:
     try:
         days = list(map(truediv, map(sub, values, itertools.repeat(EPOCH)), itertools.repeat(DAY)))
     except TypeError:  # one is aware
@@ -233,11 +233,11 @@ def _datetimes(values: tuple[dt.datetime, ...]) -> ConvertedColumn | None:
 
 
 _FAST: dict[type, Callable[[tuple[Any, ...]], ConvertedColumn | None]] = {
-    str: _texts,
-    int: _integers,
-    float: _floats,
+    str: _convert_texts,
+    int: _convert_integers,
+    float: _convert_floats,
     bool: lambda values: ConvertedColumn(values, None, CellKind.OTHER),
-    Decimal: _decimals,
-    dt.date: _dates,
-    dt.datetime: _datetimes,
+    Decimal: _convert_decimals,
+    dt.date: _convert_dates,
+    dt.datetime: _convert_datetimes,
 }

@@ -8,18 +8,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.fields import zone_of
-from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, range_of
-from lark_provider.api.clouddoc.sheets.blocks import blocks
+from lark_provider.api.clouddoc.fields import find_zone
+from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, parse_range
+from lark_provider.api.clouddoc.sheets.blocks import iterate_blocks
 from lark_provider.api.clouddoc.sheets.pieces import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Splitter
 from lark_provider.api.clouddoc.sheets.tabulating import TabulatedValues, encode
-from lark_provider.api.clouddoc.sheets.targets import Target, place
+from lark_provider.api.clouddoc.sheets.targets import Target, locate_range
 from lark_provider.api.clouddoc.sheets.values import iterate_checked
-from lark_provider.api.clouddoc.sheets.writing import V2, blank, check_merges, grow, put, set_formats
-from lark_provider.protocol.calls import Call, request
+from lark_provider.api.clouddoc.sheets.writing import (
+    V2,
+    check_merges,
+    grow,
+    iterate_blank_pieces,
+    put,
+    set_formats,
+)
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _TOO_LARGE = 90227
 
@@ -85,17 +92,17 @@ def write(
         LarkAPIError: Lark refused it. Of a large table, what came before may be written.
         TransportError: Lark was not reached.
     """
-    target = range_of(range)
-    table = _table(values, target, zone, raw=raw)
+    target = parse_range(range)
+    table = _encode_table(values, target, zone, raw=raw)
     _check_fits(table.range, target)
-    at = yield from place(token, target)
+    at = yield from locate_range(token, target)
     check_merges(at.sheet, table.range, table.rows)
     sheet = yield from grow(at.token, at.sheet, table.range.last_row or 0, table.range.last_column or 0)
     width = len(table.rows[0])
     splitter = Splitter(table.range.first, width)
     revision, calls = 0, 0
-    for block in [*blocks(table.rows), None]:
-        for piece in splitter.rest() if block is None else splitter.add(block):
+    for block in [*iterate_blocks(table.rows), None]:
+        for piece in splitter.take_rest() if block is None else splitter.add(block):
             revision, more = yield from put(at.token, sheet.sheet_id, piece)
             calls += more
             if more > 1:  # it was too large
@@ -136,10 +143,10 @@ def append(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    target = range_of(range)
-    table = _table(values, target, zone, raw=raw)
+    target = parse_range(range)
+    table = _encode_table(values, target, zone, raw=raw)
     splitter = Splitter(table.range.first, len(table.rows[0]))
-    pieces = splitter.add(table.rows) + splitter.rest()
+    pieces = splitter.add(table.rows) + splitter.take_rest()
     if len(pieces) > 1:
         raise InvalidRequestError(
             f"append takes {MAX_ROWS:,} rows, {MAX_COLUMNS} columns, 50 people and {MAX_BYTES:,} bytes, got "
@@ -148,18 +155,20 @@ def append(
             'Next: use write_table(mode="append"), or append fewer rows at a time.',
             code=_TOO_LARGE,
         )
-    at = yield from place(token, target)
+    at = yield from locate_range(token, target)
     (piece,) = pieces
     searched = Range.from_size(
         piece.range.first, max(1, at.sheet.rows - piece.range.first_row + 1), len(table.rows[0])
     )
     option = "INSERT_ROWS" if insert_rows else "OVERWRITE"
-    url = path(V2 + "/values_append", token=at.token)
-    call = request("POST", url, params={"insertDataOption": option}, subject=piece.range.a1)
+    url = fill_path(V2 + "/values_append", token=at.token)
+    call = make_request("POST", url, params={"insertDataOption": option}, subject=piece.range.a1)
     answer = yield from perform(
-        dataclasses.replace(call, body=dataclasses.replace(piece, range=searched).body(at.sheet.sheet_id))
+        dataclasses.replace(
+            call, body=dataclasses.replace(piece, range=searched).encode_body(at.sheet.sheet_id)
+        )
     )
-    written = _updated_range(answer.data, call)
+    written = _read_updated_range(answer.data, call)
     moved = written.first_row - table.range.first_row
     formats = {
         formatter: [
@@ -193,10 +202,10 @@ def clear(token: Target, range: RangeLike = None) -> Procedure[Written]:  # noqa
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    at = yield from place(token, range)
+    at = yield from locate_range(token, range)
     target = at.clip()
     revision, calls = 0, 0
-    for piece in blank(target):
+    for piece in iterate_blank_pieces(target):
         revision, more = yield from put(at.token, at.sheet.sheet_id, piece)
         calls += more
     rows = (target.last_row or 0) - target.first_row + 1
@@ -204,11 +213,11 @@ def clear(token: Target, range: RangeLike = None) -> Procedure[Written]:  # noqa
     return Written(at.token, at.sheet.sheet_id, target.a1, rows, columns, revision, calls)
 
 
-def _table(
+def _encode_table(
     values: Iterable[Sequence[Any]], target: Range, zone: str | dt.tzinfo | None, *, raw: bool
 ) -> TabulatedValues:
     if not raw:
-        return encode(values, target.first, zone_of(zone))
+        return encode(values, target.first, find_zone(zone))
     rows = [list(row) for row in iterate_checked(values)]
     width = len(rows[0]) if rows else 0
     if not width or any(len(row) != width for row in rows):
@@ -233,11 +242,11 @@ def _check_fits(needed: Range, target: Range) -> None:
         )
 
 
-def _updated_range(data: Any, call: Call[Any]) -> Range:
+def _read_updated_range(data: Any, call: Call[Any]) -> Range:
     """Return where Lark says that it has written."""
     updates = data.get("updates") or data
     try:
-        return range_of(updates["updatedRange"])
+        return parse_range(updates["updatedRange"])
     except (InvalidRequestError, KeyError):
         raise LarkAPIError(
             f"{call.name} → the response does not name the range that was written: {data!r:.200}. Next: read "

@@ -9,22 +9,22 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.clouddoc.sheets.addressing import (
     RangeLike,
-    range_of,
+    parse_range,
 )
 from lark_provider.api.clouddoc.sheets.kinds import Formula
 from lark_provider.api.clouddoc.sheets.styles import Style
-from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, locate_range
 from lark_provider.api.clouddoc.sheets.writing import V2
 from lark_provider.protocol.arguments import check_list, check_texts
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
     OutcomeUnknownError,
-    unknown_choice,
+    make_unknown_choice_error,
 )
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 RuleType: TypeAlias = Literal[
     "containsBlanks",
@@ -72,7 +72,7 @@ class ConditionalFormat:
         """
         rule = self.rule()
         ranges = [
-            LocatedRange(at.token, at.sheet, range_of(area)).clip().on(at.sheet.sheet_id)
+            LocatedRange(at.token, at.sheet, parse_range(area)).clip().on(at.sheet.sheet_id)
             for area in self.ranges
         ]
         if not ranges:
@@ -88,16 +88,16 @@ class ConditionalFormat:
             InvalidRequestError: It is invalid.
         """
         if self.rule_type not in get_args(RuleType):
-            raise unknown_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
+            raise make_unknown_choice_error("rule_type", self.rule_type, get_args(RuleType), _WRONG)
         payload: dict[str, Any] = {"rule_type": self.rule_type}
-        attributes = self._attributes()
+        attributes = self._make_attributes()
         if attributes:
             payload["attrs"] = [{"operator": self.operator, **attributes}]
         if style := self.style.to_condition():
             payload["style"] = style
         return payload
 
-    def _attributes(self) -> dict[str, Any]:
+    def _make_attributes(self) -> dict[str, Any]:
         if self.rule_type == "cellIs":
             needed = 2 if self.operator in ("between", "notBetween") else 1
             if len(self.values) != needed:
@@ -107,7 +107,7 @@ class ConditionalFormat:
                     "Next: correct them.",
                     code=_WRONG,
                 )
-            return {"formula": [_formula(value) for value in self.values]}
+            return {"formula": [_format_formula(value) for value in self.values]}
         if self.rule_type not in ("containsText", "timePeriod"):
             return {}
         if len(self.values) != 1:
@@ -119,7 +119,7 @@ class ConditionalFormat:
         return {"text" if self.rule_type == "containsText" else "time_period": str(self.values[0])}
 
 
-def _formula(value: Any) -> str:
+def _format_formula(value: Any) -> str:
     """Return a value as the formula of a condition has it: text in quotes, doubled inside."""
     if isinstance(value, Formula):
         return value.text
@@ -151,7 +151,7 @@ def list_conditional_formats(token: Target) -> Procedure[list[ConditionalFormat]
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    at = yield from place(token)
+    at = yield from locate_range(token)
     return [_parse_format(rule) for rule in (yield from _list_payloads_at(at))]
 
 
@@ -179,13 +179,13 @@ def add_conditional_formats(
         raise InvalidRequestError(
             f"formats must hold ConditionalFormat objects, got {wrong[0]!r:.80}. Next: make one of each."
         )
-    at = yield from place(token, fresh=True)
+    at = yield from locate_range(token, fresh=True)
     wire = [rule.to_lark(at) for rule in wanted]
     existing = yield from _list_payloads_at(at)
-    known = {canonical(rule) for rule in existing}
+    known = {encode_canonical(rule) for rule in existing}
     missing = []
     for payload in wire:
-        if (name := canonical(payload)) not in known:
+        if (name := encode_canonical(payload)) not in known:
             known.add(name)
             missing.append(payload)
     if len(existing) + len(missing) > MAX_FORMATS:
@@ -194,15 +194,15 @@ def add_conditional_formats(
             f"{len(missing)} more. Next: delete some with delete_conditional_formats.",
             code=90226,
         )
-    url = path(V2 + "/condition_formats/batch_create", token=at.token)
+    url = fill_path(V2 + "/condition_formats/batch_create", token=at.token)
     for start in range(0, len(missing), FORMATS_AT_ONCE):
         part = missing[start : start + FORMATS_AT_ONCE]
         items = [{"sheet_id": at.sheet.sheet_id, "condition_format": rule} for rule in part]
         try:
-            answer = yield from perform(request("POST", url, json={"sheet_condition_formats": items}))
+            answer = yield from perform(make_request("POST", url, json={"sheet_condition_formats": items}))
         except OutcomeUnknownError:
-            current = {canonical(rule) for rule in (yield from _list_payloads_at(at))}
-            if not all(canonical(rule) in current for rule in part):
+            current = {encode_canonical(rule) for rule in (yield from _list_payloads_at(at))}
+            if not all(encode_canonical(rule) in current for rule in part):
                 raise
         else:
             check_items(answer.data, [f"{rule['rule_type']} on {', '.join(rule['ranges'])}" for rule in part])
@@ -227,14 +227,14 @@ def delete_conditional_formats(token: Target, ids: Iterable[str] | None = None) 
     """
     example = "the `id` of each that list_conditional_formats returns"
     chosen = None if ids is None else check_texts("ids", ids, example)
-    at = yield from place(token)
+    at = yield from locate_range(token)
     existing = [rule["cf_id"] for rule in (yield from _list_payloads_at(at))]
     wanted = existing if chosen is None else [cf_id for cf_id in chosen if cf_id in existing]
-    url = path(V2 + "/condition_formats/batch_delete", token=at.token)
+    url = fill_path(V2 + "/condition_formats/batch_delete", token=at.token)
     for start in range(0, len(wanted), FORMATS_AT_ONCE):
         part = wanted[start : start + FORMATS_AT_ONCE]
         body = {"sheet_cf_ids": [{"sheet_id": at.sheet.sheet_id, "cf_id": cf_id} for cf_id in part]}
-        answer = yield from perform(request("DELETE", url, json=body, idempotent=True))
+        answer = yield from perform(make_request("DELETE", url, json=body, idempotent=True))
         check_items(answer.data, part)
     return len(wanted)
 
@@ -252,8 +252,8 @@ def list_payloads(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
         token: The spreadsheet.
         sheet_id: The worksheet.
     """
-    url = path(V2 + "/condition_formats", token=token)
-    answer = yield from perform(request("GET", url, params={"sheet_ids": sheet_id}))
+    url = fill_path(V2 + "/condition_formats", token=token)
+    answer = yield from perform(make_request("GET", url, params={"sheet_ids": sheet_id}))
     items = answer.data.get("sheet_condition_formats") or ()
     return [entry["condition_format"] for entry in items if entry.get("sheet_id") == sheet_id]
 
@@ -265,7 +265,7 @@ def _parse_format(data: Mapping[str, Any]) -> ConditionalFormat:
     values = [_parse_formula(formula) for formula in attributes.get("formula") or ()]
     values = values or [attributes.get(name) for name in ("text", "time_period")]
     return ConditionalFormat(
-        [range_of(area)._replace(sheet=None).a1 for area in data.get("ranges") or () if "!" in area],
+        [parse_range(area)._replace(sheet=None).a1 for area in data.get("ranges") or () if "!" in area],
         data["rule_type"],
         Style(
             bold=font.get("bold"),
@@ -281,7 +281,7 @@ def _parse_format(data: Mapping[str, Any]) -> ConditionalFormat:
     )
 
 
-def canonical(data: Mapping[str, Any]) -> str:
+def encode_canonical(data: Mapping[str, Any]) -> str:
     """Return a form in which equal conditional formats are equal.
 
     What is off and what is not named are the same.

@@ -16,7 +16,7 @@ from types import NoneType
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.kinds import Link, Mention, is_person_id
-from lark_provider.api.clouddoc.sheets.serials import moment
+from lark_provider.api.clouddoc.sheets.serials import decode_serial
 
 SERIALS: Mapping[str, str] = {"valueRenderOption": "UnformattedValue"}
 """Query parameters for computed values, with dates as serial numbers."""
@@ -48,7 +48,7 @@ def decode(cell: Any, shown: Any = None) -> Any:
     if cell is None or cell == "":
         return None
     if isinstance(cell, list):
-        return _segments(cell)
+        return _decode_segments(cell)
     if type(cell) in (int, float) and isinstance(shown, str):
         return _to_date(cell, shown)
     return cell
@@ -62,10 +62,12 @@ def decode_rows(rows: Sequence[Sequence[Any]], shown: Sequence[Sequence[Any]] | 
         shown: The same rows with `DATED`; None where there are no numbers.
     """
     beside = itertools.repeat(()) if shown is None else itertools.chain(shown, itertools.repeat(()))
-    return [_row(row, other, has_dates=shown is not None) for row, other in zip(rows, beside, strict=False)]
+    return [
+        _decode_row(row, other, has_dates=shown is not None) for row, other in zip(rows, beside, strict=False)
+    ]
 
 
-def _row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[Any]:
+def _decode_row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[Any]:
     # Most rows hold text and numbers alone, which need no look at each cell.
     if _PLAIN.issuperset(map(type, row)) and (not has_dates or row == shown):
         return [None if cell == "" else cell for cell in row] if "" in row else list(row)
@@ -83,7 +85,7 @@ def _to_date(days: float, shown: str) -> Any:
     if not (has_clock or has_date):
         return days  # text of a number
     try:
-        date_time = moment(days)
+        date_time = decode_serial(days)
     except OverflowError:
         return days
     if has_clock and not has_date and 0 <= days < 1:
@@ -92,7 +94,7 @@ def _to_date(days: float, shown: str) -> Any:
     return date_time.date() if is_midnight and not has_clock else date_time
 
 
-def _segments(cell: list[Any]) -> Any:
+def _decode_segments(cell: list[Any]) -> Any:
     """Return what a cell of segments holds: rich text, links and people."""
     if not all(isinstance(segment, Mapping) for segment in cell):
         return cell

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lark_provider.api.clouddoc.sheets.addressing import column_number
+from lark_provider.api.clouddoc.sheets.addressing import parse_column
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
-from lark_provider.api.clouddoc.sheets.targets import Target, place
+from lark_provider.api.clouddoc.sheets.targets import Target, locate_range
 from lark_provider.api.clouddoc.sheets.writing import V2, grow
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 MAX_PIXELS = 2000
 _COLUMNS = re.compile(r"([A-Za-z]{1,3})(?::([A-Za-z]{1,3}))?")
@@ -72,12 +72,14 @@ def insert_rows(token: Target, before: int, count: int = 1) -> Procedure[None]:
         TransportError: Lark was not reached.
     """
     _check_count(before, count)
-    at = yield from place(token, fresh=True)
+    at = yield from locate_range(token, fresh=True)
     # From 0 and without the end here, unlike in dimension_range.
     inserted = {"sheetId": at.sheet.sheet_id, "majorDimension": "ROWS", "startIndex": before - 1}
     body = {"dimension": {**inserted, "endIndex": before - 1 + count}, "inheritStyle": "BEFORE"}
-    yield from perform(request("POST", path(V2 + "/insert_dimension_range", token=at.token), json=body))
-    yield from place(token, fresh=True)
+    yield from perform(
+        make_request("POST", fill_path(V2 + "/insert_dimension_range", token=at.token), json=body)
+    )
+    yield from locate_range(token, fresh=True)
 
 
 def delete_rows(token: Target, first: int, count: int = 1) -> Procedure[None]:
@@ -97,12 +99,12 @@ def delete_rows(token: Target, first: int, count: int = 1) -> Procedure[None]:
         TransportError: Lark was not reached.
     """
     _check_count(first, count)
-    at = yield from place(token, fresh=True)
+    at = yield from locate_range(token, fresh=True)
     deleted = {"sheetId": at.sheet.sheet_id, "majorDimension": "ROWS", "startIndex": first}
     body = {"dimension": {**deleted, "endIndex": first + count - 1}}  # both ends count, from 1
-    url = path(V2 + "/dimension_range", token=at.token)
-    yield from perform(request("DELETE", url, json=body, idempotent=False))
-    yield from place(token, fresh=True)
+    url = fill_path(V2 + "/dimension_range", token=at.token)
+    yield from perform(make_request("DELETE", url, json=body, idempotent=False))
+    yield from locate_range(token, fresh=True)
 
 
 def _check_count(first: object, count: object) -> None:
@@ -114,7 +116,7 @@ def _check_count(first: object, count: object) -> None:
         )
 
 
-def size_calls(
+def make_size_calls(
     token: str,
     sheet_id: str,
     sizes: Mapping[tuple[int, int], int],
@@ -136,8 +138,8 @@ def size_calls(
                 "dimension": {"sheetId": sheet_id, "majorDimension": dimension, **part},
                 "dimensionProperties": {"fixedSize": pixels},
             }
-            url = path(V2 + "/dimension_range", token=token)
-            calls.append(request("PUT", url, json=body, idempotent=True))
+            url = fill_path(V2 + "/dimension_range", token=token)
+            calls.append(make_request("PUT", url, json=body, idempotent=True))
     return calls
 
 
@@ -152,7 +154,7 @@ def _set_sizes(
             f"Sizes must be a dict of pixels, got {sizes!r:.120}. Next: write {{'A': 120, 'B:D': 80}}.",
             code=_WRONG,
         )
-    number = column_number if dimension == "COLUMNS" else int
+    number = parse_column if dimension == "COLUMNS" else int
     pixel_sizes: dict[tuple[int, int], int] = {}
     for key, pixels in sizes.items():
         match = None if isinstance(key, int) else shape.fullmatch(str(key).strip())
@@ -170,9 +172,9 @@ def _set_sizes(
                 code=_WRONG,
             )
         pixel_sizes[first, last] = pixels
-    at = yield from place(token)
+    at = yield from locate_range(token)
     most = max((last for _, last in pixel_sizes), default=1)
     rows, columns = (at.sheet.rows, most) if dimension == "COLUMNS" else (most, at.sheet.columns)
     sheet = yield from grow(at.token, at.sheet, rows, columns)
-    for call in size_calls(at.token, sheet.sheet_id, pixel_sizes, dimension):
+    for call in make_size_calls(at.token, sheet.sheet_id, pixel_sizes, dimension):
         yield from perform(call)

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.drive.folders import folder_token
+from lark_provider.api.clouddoc.drive.folders import resolve_folder
 from lark_provider.api.clouddoc.drive.sharing import Grant, Share, resolve_shares, share_resolved
-from lark_provider.api.clouddoc.sheets.targets import Target, spreadsheet
+from lark_provider.api.clouddoc.sheets.targets import Target, find_spreadsheet
 from lark_provider.api.clouddoc.sheets.writing import V2
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 FILES = "/sheets/v3/spreadsheets"
 MAX_TITLE = 255
@@ -84,9 +84,9 @@ def create(
     shares = yield from resolve_shares(share_with)
     body = {"title": title}
     if folder is not None:
-        body["folder_token"] = yield from folder_token(folder)
-    subject = subject_of(title, body.get("folder_token"))
-    call: Call[Any] = request("POST", path(FILES), json=body, subject=subject)
+        body["folder_token"] = yield from resolve_folder(folder)
+    subject = format_subject(title, body.get("folder_token"))
+    call: Call[Any] = make_request("POST", fill_path(FILES), json=body, subject=subject)
     info = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
     grants = yield from share_resolved(
         info.token, "sheet", shares, f"The spreadsheet {info.url or info.token} was created."
@@ -111,8 +111,8 @@ def get(token: Target) -> Procedure[SpreadsheetInfo]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    ref = yield from spreadsheet(token)
-    call: Call[Any] = request("GET", path(FILES + "/{token}", token=ref.token))
+    ref = yield from find_spreadsheet(token)
+    call: Call[Any] = make_request("GET", fill_path(FILES + "/{token}", token=ref.token))
     info = SpreadsheetInfo.of((yield from perform(call)).data.get("spreadsheet") or {})
     return info if info.token else SpreadsheetInfo(ref.token, info.title, info.url, info.owner_id)
 
@@ -136,9 +136,9 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
         TransportError: Lark was not reached.
     """
     check_title(title)
-    ref = yield from spreadsheet(token)
-    url = path(FILES + "/{token}", token=ref.token)
-    yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
+    ref = yield from find_spreadsheet(token)
+    url = fill_path(FILES + "/{token}", token=ref.token)
+    yield from perform(make_request("PATCH", url, json={"title": title}, idempotent=True))
     info = yield from get(ref.token)
     if info.title != title:
         raise InvalidRequestError(
@@ -161,15 +161,15 @@ def revision(token: Target) -> Procedure[int]:
         LarkAPIError: Lark refused it, or named none.
         TransportError: Lark was not reached.
     """
-    ref = yield from spreadsheet(token)
-    call: Call[Any] = request("GET", path(V2 + "/metainfo", token=ref.token))
+    ref = yield from find_spreadsheet(token)
+    call: Call[Any] = make_request("GET", fill_path(V2 + "/metainfo", token=ref.token))
     number = ((yield from perform(call)).data.get("properties") or {}).get("revision")
     if not isinstance(number, int):
         raise LarkAPIError(f"{call.name} → the response has no revision. Next: call again.", retryable=True)
     return number
 
 
-def subject_of(title: str, folder: str | None) -> str:
+def format_subject(title: str, folder: str | None) -> str:
     """Return what an error calls a spreadsheet that is created.
 
     Args:

@@ -9,20 +9,20 @@ from typing import Any, Literal, TypeAlias, get_args
 from lark_provider.api.clouddoc.sheets.addressing import (
     Range,
     RangeLike,
-    column_name,
-    column_number,
-    range_of,
+    format_column,
+    parse_column,
+    parse_range,
 )
-from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
-from lark_provider.protocol.calls import request
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, locate_range
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
     OutcomeUnknownError,
-    unknown_choice,
+    make_unknown_choice_error,
 )
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 FilterType: TypeAlias = Literal["multiValue", "number", "text", "color", "clear"]
 _FILTER = "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/filter"
@@ -50,7 +50,7 @@ class Condition:
             InvalidRequestError: It is of no such kind.
         """
         if self.filter_type not in get_args(FilterType):
-            raise unknown_choice("filter_type", self.filter_type, get_args(FilterType), _WRONG)
+            raise make_unknown_choice_error("filter_type", self.filter_type, get_args(FilterType), _WRONG)
         payload: dict[str, Any] = {"filter_type": self.filter_type}
         if self.filter_type != "clear":
             payload["expected"] = [str(value) for value in self.expected]
@@ -87,8 +87,8 @@ def get_filter(token: Target) -> Procedure[Filter | None]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    at = yield from place(token)
-    return (yield from _filter_of(at))
+    at = yield from locate_range(token)
+    return (yield from _read_filter(at))
 
 
 def set_filter(
@@ -121,28 +121,28 @@ def set_filter(
             f"conditions must be a dict of Condition by column, got {conditions!r:.80}. Next: write "
             "{'B': Condition('number', ['10'], 'greater')}."
         )
-    wanted = {_column(key): condition.to_lark() for key, condition in (conditions or {}).items()}
-    at = yield from place(token, range, fresh=True)
+    wanted = {_convert_column(key): condition.to_lark() for key, condition in (conditions or {}).items()}
+    at = yield from locate_range(token, range, fresh=True)
     target = at.clip()
-    existing = yield from _filter_of(at)
+    existing = yield from _read_filter(at)
     is_same = existing is not None and existing.range == target._replace(sheet=None)
-    if existing is not None and is_same and (conditions is None or _conditions(existing) == wanted):
+    if existing is not None and is_same and (conditions is None or _encode_conditions(existing) == wanted):
         return existing
     if existing is not None:
         yield from clear_filter(token)
-    columns = wanted or {column_name(target.first_column): Condition().to_lark()}
-    url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
+    columns = wanted or {format_column(target.first_column): Condition().to_lark()}
+    url = fill_path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
     for number, (column, condition) in enumerate(columns.items()):
         body = {"col": column, "condition": condition}
         if number == 0:
             body["range"] = target.on(at.sheet.sheet_id)
-        call = request("PUT" if number else "POST", url, json=body, idempotent=bool(number))
+        call = make_request("PUT" if number else "POST", url, json=body, idempotent=bool(number))
         try:
             yield from perform(call)
         except OutcomeUnknownError:
-            if (yield from _filter_of(at)) is None:
+            if (yield from _read_filter(at)) is None:
                 raise
-    current = yield from _filter_of(at)
+    current = yield from _read_filter(at)
     if current is None:
         raise LarkAPIError(
             f"Lark answered success and {at.sheet.title!r} has no filter. Next: call again.", retryable=True
@@ -165,17 +165,17 @@ def clear_filter(token: Target) -> Procedure[bool]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    at = yield from place(token)
-    if (yield from _filter_of(at)) is None:
+    at = yield from locate_range(token)
+    if (yield from _read_filter(at)) is None:
         return False
-    url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
-    yield from perform(request("DELETE", url))
+    url = fill_path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
+    yield from perform(make_request("DELETE", url))
     return True
 
 
-def _filter_of(at: LocatedRange) -> Procedure[Filter | None]:
-    url = path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
-    sheet_filter = (yield from perform(request("GET", url))).data.get("sheet_filter_info")
+def _read_filter(at: LocatedRange) -> Procedure[Filter | None]:
+    url = fill_path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
+    sheet_filter = (yield from perform(make_request("GET", url))).data.get("sheet_filter_info")
     if not sheet_filter or not sheet_filter.get("range"):
         return None
     conditions = {
@@ -189,14 +189,16 @@ def _filter_of(at: LocatedRange) -> Procedure[Filter | None]:
         ]
         for filter_info in sheet_filter.get("filter_infos") or ()
     }
-    named = range_of(sheet_filter["range"] if "!" in sheet_filter["range"] else f"{sheet_filter['range']}!")
+    named = parse_range(
+        sheet_filter["range"] if "!" in sheet_filter["range"] else f"{sheet_filter['range']}!"
+    )
     closed = named._replace(sheet=None).within(at.sheet.rows, at.sheet.columns)
     return Filter(
         closed or named._replace(sheet=None), conditions, tuple(sheet_filter.get("filtered_out_rows") or ())
     )
 
 
-def _conditions(existing: Filter) -> dict[str, dict[str, Any]]:
+def _encode_conditions(existing: Filter) -> dict[str, dict[str, Any]]:
     return {
         column: condition.to_lark()
         for column, all_of in existing.conditions.items()
@@ -205,10 +207,10 @@ def _conditions(existing: Filter) -> dict[str, dict[str, Any]]:
     }
 
 
-def _column(key: str | int) -> str:
-    number = key if isinstance(key, int) else column_number(key) if key.isalpha() and key.isascii() else 0
+def _convert_column(key: str | int) -> str:
+    number = key if isinstance(key, int) else parse_column(key) if key.isalpha() and key.isascii() else 0
     if number < 1:
         raise InvalidRequestError(
             f"A column must be letters or a number from 1, got {key!r}. Next: write 'C' or 3.", code=_WRONG
         )
-    return column_name(number)
+    return format_column(number)

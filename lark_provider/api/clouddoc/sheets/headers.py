@@ -8,7 +8,7 @@ from typing import Any
 from lark_provider.protocol.errors import InvalidRequestError
 
 
-def titles_of(header: Sequence[Any]) -> list[str]:
+def parse_titles(header: Sequence[Any]) -> list[str]:
     """Return the titles in a header, "" for a column without one.
 
     Args:

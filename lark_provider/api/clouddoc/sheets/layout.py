@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias, get_args
 from lark_provider.api.clouddoc.sheets.addressing import Range, RangeLike
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.styles import Style
-from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, Worksheet, place
-from lark_provider.api.clouddoc.sheets.writing import V2, style_calls, tiles
-from lark_provider.protocol.calls import request
-from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, unknown_choice
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, Worksheet, locate_range
+from lark_provider.api.clouddoc.sheets.writing import V2, iterate_style_calls, tiles
+from lark_provider.protocol.calls import make_request
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 MergeKind: TypeAlias = Literal["all", "rows", "columns"]
 _WRONG = 90204
@@ -40,8 +40,8 @@ def style(token: Target, range: RangeLike, style: Style) -> Procedure[None]:  # 
             f"style must be a Style, got {style!r:.120}. Next: write Style(bold=True).", code=_WRONG
         )
     wire = style.to_lark()
-    at = yield from place(token, range)
-    for call in style_calls(at.token, at.sheet.sheet_id, [([at.clip()], wire)]):
+    at = yield from locate_range(token, range)
+    for call in iterate_style_calls(at.token, at.sheet.sheet_id, [([at.clip()], wire)]):
         yield from perform(call)
 
 
@@ -63,7 +63,7 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
         LarkAPIError: Lark refused it, or answered success and changed nothing.
         TransportError: Lark was not reached.
     """
-    at = yield from place(token, fresh=True)
+    at = yield from locate_range(token, fresh=True)
     wanted = {"frozenRowCount": rows, "frozenColCount": columns}
     for count, most, what in ((rows, at.sheet.rows, "rows"), (columns, at.sheet.columns, "columns")):
         if count is not None and not (type(count) is int and 0 <= count < most):
@@ -77,9 +77,9 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
     if not changed:
         return at.sheet
     item = {"updateSheet": {"properties": {"sheetId": at.sheet.sheet_id, **changed}}}
-    url = path(V2 + "/sheets_batch_update", token=at.token)
-    yield from perform(request("POST", url, json={"requests": [item]}, idempotent=True))
-    sheet = (yield from place(token, fresh=True)).sheet
+    url = fill_path(V2 + "/sheets_batch_update", token=at.token)
+    yield from perform(make_request("POST", url, json={"requests": [item]}, idempotent=True))
+    sheet = (yield from locate_range(token, fresh=True)).sheet
     if (rows is not None and sheet.frozen_rows != rows) or (
         columns is not None and sheet.frozen_columns != columns
     ):
@@ -107,15 +107,15 @@ def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure
         TransportError: Lark was not reached.
     """
     if kind not in get_args(MergeKind):
-        raise unknown_choice("kind", kind, get_args(MergeKind), _WRONG)
-    at = yield from place(token, range, fresh=True)
+        raise make_unknown_choice_error("kind", kind, get_args(MergeKind), _WRONG)
+    at = yield from locate_range(token, range, fresh=True)
     target = at.clip()
     if len(list(tiles(target, MAX_ROWS))) > 1:
         raise InvalidRequestError(
             f"Merged cells must have at most 5,000 rows and 100 columns, got {target.a1}. Next: merge less.",
             code=_WRONG,
         )
-    wanted = set(_merges_of(target, kind))
+    wanted = set(_list_merges(target, kind))
     existing = {area for area in at.sheet.merges if area.meets(target)}
     if not wanted - existing:
         return
@@ -143,16 +143,16 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    at = yield from place(token, range, fresh=True)
+    at = yield from locate_range(token, range, fresh=True)
     target = at.clip()
     merges = [area for area in at.sheet.merges if area.meets(target)]
     for merged in merges:
         yield from _merge_call(at, merged, "unmerge_cells", {})
     if merges:
-        yield from place(token, range, fresh=True)  # so that the cached list has them no more
+        yield from locate_range(token, range, fresh=True)  # so that the cached list has them no more
 
 
-def _merges_of(target: Range, kind: MergeKind) -> list[Range]:
+def _list_merges(target: Range, kind: MergeKind) -> list[Range]:
     """Return the merges that a range becomes; of single cells there are none."""
     if kind == "all":
         parts = [target]
@@ -165,4 +165,6 @@ def _merges_of(target: Range, kind: MergeKind) -> list[Range]:
 
 def _merge_call(at: LocatedRange, target: Range, what: str, options: Mapping[str, Any]) -> Procedure[None]:
     body = {"range": target.on(at.sheet.sheet_id), **options}
-    yield from perform(request("POST", path(f"{V2}/{what}", token=at.token), json=body, idempotent=True))
+    yield from perform(
+        make_request("POST", fill_path(f"{V2}/{what}", token=at.token), json=body, idempotent=True)
+    )

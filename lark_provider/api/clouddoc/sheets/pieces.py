@@ -43,7 +43,7 @@ class Piece:
         """How many people it mentions."""
         return sum(chunk.count(_MENTION) for chunk in self.chunks)
 
-    def body(self, sheet_id: str) -> bytes:
+    def encode_body(self, sheet_id: str) -> bytes:
         """Return the body of `PUT /values`.
 
         Args:
@@ -52,7 +52,7 @@ class Piece:
         place = orjson.dumps(self.range.on(sheet_id))
         return b'{"valueRange":{"range":' + place + b',"values":[' + b",".join(self.chunks) + b"]}}"
 
-    def halves(self) -> list[Piece]:
+    def halve(self) -> list[Piece]:
         """Return two pieces with half of its rows each, or of its columns; none for a single cell."""
         rows = orjson.loads(b"[" + b",".join(self.chunks) + b"]")
         first, width = self.range.first, len(rows[0])
@@ -65,7 +65,10 @@ class Piece:
             parts = [(first, [rows[0][:half]]), (beside, [rows[0][half:]])]
         else:
             return []
-        return [Piece(Range.from_size(cell, len(part), len(part[0])), (_json(part),)) for cell, part in parts]
+        return [
+            Piece(Range.from_size(cell, len(part), len(part[0])), (_encode_json(part),))
+            for cell, part in parts
+        ]
 
 
 @dataclass(slots=True)
@@ -136,18 +139,18 @@ class Splitter:
             start = end
         return full
 
-    def rest(self) -> list[Piece]:
+    def take_rest(self) -> list[Piece]:
         """Return the pieces of what was added and not given out yet."""
         return [block.take() for block in self._blocks if block.rows]
 
     def _add(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
-        whole = _json(rows)
+        whole = _encode_json(rows)
         mentions = whole.count(_MENTION)
         if block.takes(len(rows), len(whole), mentions, self.max_bytes):
             block.add(whole, len(rows), mentions)
             return
         for row in rows:
-            line = _json([row])
+            line = _encode_json([row])
             mentions = line.count(_MENTION)
             if block.rows and not block.takes(1, len(line), mentions, self.max_bytes):
                 yield block.take()
@@ -156,13 +159,13 @@ class Splitter:
                 yield from _cut(block.take(), self.max_bytes)
 
 
-def _json(rows: Sequence[Sequence[Any]]) -> bytes:
+def _encode_json(rows: Sequence[Sequence[Any]]) -> bytes:
     return orjson.dumps(rows)[1:-1]
 
 
 def _cut(piece: Piece, max_bytes: int) -> Iterator[Piece]:
     """Cut a row that is too large by its columns."""
-    halves = piece.halves() if piece.size > max_bytes or piece.mentions > MAX_MENTIONS else []
+    halves = piece.halve() if piece.size > max_bytes or piece.mentions > MAX_MENTIONS else []
     if not halves:
         yield piece
     for half in halves:

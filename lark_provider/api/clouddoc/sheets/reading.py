@@ -8,16 +8,16 @@ from typing import Any
 
 import orjson
 
-from lark_provider.api.clouddoc.sheets.addressing import Range, RangeLike, range_of
+from lark_provider.api.clouddoc.sheets.addressing import Range, RangeLike, parse_range
 from lark_provider.api.clouddoc.sheets.decoding import DATED, SERIALS, SHOWN, decode_rows, has_numbers
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS, MAX_ROWS
-from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, place
+from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, locate_range
 from lark_provider.api.clouddoc.sheets.writing import V2
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import ConflictError, LarkAPIError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paging import Pager
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 WINDOW_BYTES = 1_500_000
 """What a window is meant to have; none should be above 2 MB."""
@@ -65,13 +65,13 @@ def read(
         rows: list[list[Any]] = []
         try:
             while not pager.ended:
-                rows += yield from pager.next_page()
+                rows += yield from pager.read_next_page()
         except ChangedError:
             attempt += 1
             if attempt > _ATTEMPTS:
                 raise
         else:
-            return _trim(rows, range_of(range))
+            return _trim(rows, parse_range(range))
 
 
 def read_rows(
@@ -101,7 +101,7 @@ def read_rows(
         end are left out.
     """
     state = _Reading(token, range, "shown" if shown else "typed" if typed else "raw", consistent=consistent)
-    return Listing(state.page)
+    return Listing(state.read_page)
 
 
 class ChangedError(ConflictError):
@@ -132,10 +132,10 @@ class _Reading:
     blank: int = 0
     """Empty rows that were read and not returned: they may be the end."""
 
-    def page(self, token: str | None) -> Procedure[Page[list[Any]]]:
+    def read_page(self, token: str | None) -> Procedure[Page[list[Any]]]:
         """Read a window; the token is the number of its first row."""
         if token is None or self.place is None:
-            at = yield from place(self.token, self.range, fresh=True)
+            at = yield from locate_range(self.token, self.range, fresh=True)
             self.place, self.bounds, self.revision, self.blank = at, at.clip(), None, 0
             width = (self.bounds.last_column or 0) - self.bounds.first_column + 1
             self.window_rows = max(1, min(MAX_ROWS, _FIRST_CELLS // width))
@@ -160,9 +160,9 @@ class _Reading:
                 is_large = error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
                 if not is_large or self.window_rows == 1:
                     raise
-                self.window_rows = max(1, min(self.window_rows, row_count(wanted)) // 2)
+                self.window_rows = max(1, min(self.window_rows, count_rows(wanted)) // 2)
                 continue
-            size = _size(rows)
+            size = _estimate_size(rows)
             if size:
                 self.window_rows = max(
                     1, min(MAX_ROWS, 2 * self.window_rows, int(WINDOW_BYTES * len(rows) / size))
@@ -188,9 +188,9 @@ class _Reading:
 
     def _read_window(self, at: LocatedRange, wanted: Range) -> Procedure[_Window | None]:
         """Read a window by blocks of columns, and with types once more; None if it changed between them."""
-        rows: list[list[Any]] = [[] for _ in range(row_count(wanted))]
+        rows: list[list[Any]] = [[] for _ in range(count_rows(wanted))]
         revisions = set()
-        for block in column_blocks(wanted):
+        for block in iterate_column_blocks(wanted):
             answered = yield from _read_block(at, block, SHOWN if self.mode == "shown" else SERIALS)
             revisions.add(answered.revision)
             block_rows = answered.rows
@@ -223,12 +223,12 @@ class _Reading:
         return before + rows[:full]
 
 
-def row_count(wanted: Range) -> int:
+def count_rows(wanted: Range) -> int:
     """Return how many rows a closed range has."""
     return (wanted.last_row or 0) - wanted.first_row + 1
 
 
-def column_blocks(wanted: Range) -> Iterator[Range]:
+def iterate_column_blocks(wanted: Range) -> Iterator[Range]:
     """Cut a closed range into blocks of columns that one request may ask for."""
     first, last = wanted.first_column, wanted.last_column or 0
     while first <= last:
@@ -239,13 +239,13 @@ def column_blocks(wanted: Range) -> Iterator[Range]:
 def _read_block(at: LocatedRange, block: Range, options: Any) -> Procedure[_Window]:
     """Read a closed range; rows and cells that Lark leaves out at the end are added."""
     name = block.on(at.sheet.sheet_id)
-    url = path(V2 + "/values/{range}", token=at.token, range=name)
-    call: Call[Any] = request("GET", url, params=options, subject=block.a1)
+    url = fill_path(V2 + "/values/{range}", token=at.token, range=name)
+    call: Call[Any] = make_request("GET", url, params=options, subject=block.a1)
     data = (yield from perform(call)).data
     values = (data.get("valueRange") or {}).get("values") or []
     width = (block.last_column or 0) - block.first_column + 1
-    rows = [_pad(row or [], width) for row in values[: row_count(block)]]
-    rows += [[None] * width for _ in range(row_count(block) - len(rows))]
+    rows = [_pad(row or [], width) for row in values[: count_rows(block)]]
+    rows += [[None] * width for _ in range(count_rows(block) - len(rows))]
     return _Window(rows, data.get("revision") or 0)
 
 
@@ -253,7 +253,7 @@ def _pad(row: list[Any], width: int) -> list[Any]:
     return row if len(row) == width else (row + [None] * (width - len(row)))[:width]
 
 
-def _size(rows: list[list[Any]]) -> int:
+def _estimate_size(rows: list[list[Any]]) -> int:
     """Estimate the bytes of an answer by some of its rows."""
     sample = rows[:: max(1, len(rows) // _SAMPLE)]
     size = len(orjson.dumps(sample, default=str))

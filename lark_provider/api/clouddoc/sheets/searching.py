@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.addressing import Cell, RangeLike, range_of
-from lark_provider.api.clouddoc.sheets.targets import Target, place
-from lark_provider.protocol.calls import request
+from lark_provider.api.clouddoc.sheets.addressing import Cell, RangeLike, parse_range
+from lark_provider.api.clouddoc.sheets.targets import Target, locate_range
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 
 def find(
@@ -50,8 +50,8 @@ def find(
             f"text must be a non-empty string, got {text!r}. Next: pass what to search for, such as 'Total'.",
             code=1310204,
         )
-    at = yield from place(token, range)
-    url = path(
+    at = yield from locate_range(token, range)
+    url = fill_path(
         "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/find", token=at.token, sheet_id=at.sheet.sheet_id
     )
     # Lark's page describes match_case as its opposite. The cells found with either value are those in any
@@ -65,13 +65,13 @@ def find(
             "search_by_regex": regex,
             "include_formulas": formulas,
         }
-        call = request("POST", url, json={"find_condition": condition, "find": text}, safe=True)
-        answers.append(_found_cells((yield from perform(call)).data))
+        call = make_request("POST", url, json={"find_condition": condition, "find": text}, safe=True)
+        answers.append(_read_cells((yield from perform(call)).data))
     cells = set.intersection(*answers) if match_case else set.union(*answers)
     return sorted(cells)
 
 
-def _found_cells(data: Mapping[str, Any]) -> set[Cell]:
+def _read_cells(data: Mapping[str, Any]) -> set[Cell]:
     result = data.get("find_result") or {}
     names = [*(result.get("matched_cells") or ()), *(result.get("matched_formula_cells") or ())]
-    return {range_of(name).first for name in names}
+    return {parse_range(name).first for name in names}

@@ -10,7 +10,7 @@ DAY = dt.timedelta(days=1)
 _MILLISECONDS = 86_400_000  # of a day
 
 
-def serial(value: dt.date | dt.time) -> int | float:
+def encode_serial(value: dt.date | dt.time) -> int | float:
     """Return days since 1899-12-30, as cells hold dates and times.
 
     Args:
@@ -25,7 +25,7 @@ def serial(value: dt.date | dt.time) -> int | float:
     return (seconds * 1000 + value.microsecond // 1000) / _MILLISECONDS
 
 
-def moment(days: float) -> dt.datetime:
+def decode_serial(days: float) -> dt.datetime:
     """Return the naive datetime of a serial number, to the millisecond.
 
     Args:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 Align: TypeAlias = Literal["left", "center", "right"]
 VerticalAlign: TypeAlias = Literal["top", "middle", "bottom"]
@@ -63,30 +63,32 @@ class Style:
         font: dict[str, Any] = {"bold": self.bold, "italic": self.italic}
         if self.font_size is not None:
             if self.font_size not in _SIZES:
-                raise _wrong("font_size", "an int from 9 to 36", self.font_size, "pass a size such as 12")
+                raise _make_wrong_error(
+                    "font_size", "an int from 9 to 36", self.font_size, "pass a size such as 12"
+                )
             font["fontSize"] = f"{self.font_size}pt/1.5"
         style: dict[str, Any] = {
             "font": {name: value for name, value in font.items() if value is not None} or None,
             "formatter": self.formatter,
-            "textDecoration": self._decoration(),
+            "textDecoration": self._encode_decoration(),
             "hAlign": _choose("align", self.align, _ALIGNS),
             "vAlign": _choose("vertical_align", self.vertical_align, _VERTICAL),
-            "foreColor": color(self.color, "color"),
-            "backColor": color(self.background, "background"),
+            "foreColor": check_color(self.color, "color"),
+            "backColor": check_color(self.background, "background"),
             "borderType": None,
-            "borderColor": color(self.border_color, "border_color"),
+            "borderColor": check_color(self.border_color, "border_color"),
             "clean": True if self.reset else None,
         }
         if self.border is not None:
             if self.border not in _BORDERS:
-                raise unknown_choice("border", self.border, _BORDERS, _WRONG)
+                raise make_unknown_choice_error("border", self.border, _BORDERS, _WRONG)
             is_group = self.border in ("full", "outer", "inner")
             style["borderType"] = "NO_BORDER" if self.border == "none" else f"{self.border.upper()}_BORDER"
             if is_group or self.border != "none":
                 style["borderColor"] = style["borderColor"] or "#000000"
         properties = {name: value for name, value in style.items() if value is not None}
         if not properties:
-            raise _wrong("A style", "at least one property", "none", "pass one such as bold=True")
+            raise _make_wrong_error("A style", "at least one property", "none", "pass one such as bold=True")
         return properties
 
     def to_condition(self) -> dict[str, Any]:
@@ -105,7 +107,7 @@ class Style:
             self.border_color,
         )
         if any(value is not None for value in others) or self.reset:
-            raise _wrong(
+            raise _make_wrong_error(
                 "The style of a conditional format",
                 "bold, italic, underline, strike, color or background",
                 self,
@@ -116,19 +118,19 @@ class Style:
         }
         style: dict[str, Any] = {
             "font": font or None,
-            "text_decoration": self._decoration(),
-            "fore_color": color(self.color, "color"),
-            "back_color": color(self.background, "background"),
+            "text_decoration": self._encode_decoration(),
+            "fore_color": check_color(self.color, "color"),
+            "back_color": check_color(self.background, "background"),
         }
         return {name: value for name, value in style.items() if value is not None}
 
-    def _decoration(self) -> int | None:
+    def _encode_decoration(self) -> int | None:
         if self.underline is None and self.strike is None:
             return None
         return (1 if self.underline else 0) + (2 if self.strike else 0)
 
 
-def color(value: object, name: str) -> str | None:
+def check_color(value: object, name: str) -> str | None:
     """Check a colour.
 
     Args:
@@ -141,7 +143,7 @@ def color(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not (isinstance(value, str) and _COLOR.fullmatch(value)):
-        raise _wrong(name, "a colour such as #f5f6f7", value, "write # and six hexadecimal digits")
+        raise _make_wrong_error(name, "a colour such as #f5f6f7", value, "write # and six hexadecimal digits")
     return value.lower()
 
 
@@ -149,9 +151,9 @@ def _choose(name: str, value: object, choices: dict[str, int]) -> int | None:
     if value is None:
         return None
     if value not in choices:
-        raise unknown_choice(name, value, choices, _WRONG)
+        raise make_unknown_choice_error(name, value, choices, _WRONG)
     return choices[str(value)]
 
 
-def _wrong(name: str, what: str, got: object, step: str) -> InvalidRequestError:
+def _make_wrong_error(name: str, what: str, got: object, step: str) -> InvalidRequestError:
     return InvalidRequestError(f"{name} must be {what}, got {got!r:.120}. Next: {step}.", code=_WRONG)

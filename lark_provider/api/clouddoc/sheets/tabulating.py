@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Cell, Range
-from lark_provider.api.clouddoc.sheets.blocks import blocks, encode_block
+from lark_provider.api.clouddoc.sheets.blocks import encode_block, iterate_blocks
 from lark_provider.api.clouddoc.sheets.runs import Runs
-from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, iterate_checked, ragged_error
+from lark_provider.api.clouddoc.sheets.values import FIRST, WRONG_VALUE, iterate_checked, make_ragged_error
 from lark_provider.protocol.errors import InvalidRequestError
 
 
@@ -48,11 +48,11 @@ def encode(
     wire: list[tuple[Any, ...]] = []
     runs = Runs(first.column)
     width = 0
-    for block in blocks(iterate_checked(rows)):
+    for block in iterate_blocks(iterate_checked(rows)):
         number = first.row + len(wire)
         width = width or len(block[0])
         if len(block[0]) != width:
-            raise ragged_error(width, len(block[0]), number)
+            raise make_ragged_error(width, len(block[0]), number)
         encoded = encode_block(block, number, first.column, zone)
         encoded.add_to(runs, number)
         wire += encoded.rows

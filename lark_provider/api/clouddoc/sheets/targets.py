@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from lark_provider.api import links
-from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, range_of
-from lark_provider.protocol.calls import Call, request
+from lark_provider.api.clouddoc.sheets.addressing import WRONG_RANGE, Range, RangeLike, parse_range
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
 from lark_provider.protocol.operations import Procedure, memoize, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 _MAX_AGE = 10.0
 """Seconds for which titles and sizes of the worksheets of a spreadsheet are cached."""
@@ -130,7 +130,7 @@ class LocatedRange(NamedTuple):
         return clipped
 
 
-def ref_of(target: Target) -> SheetRef:
+def get_ref(target: Target) -> SheetRef:
     """Return the spreadsheet and worksheet that a caller named, as far as that is known without a request.
 
     Args:
@@ -140,7 +140,7 @@ def ref_of(target: Target) -> SheetRef:
     return ref if isinstance(ref, SheetRef) else SheetRef(ref)
 
 
-def spreadsheet(target: Target) -> Procedure[SheetRef]:
+def find_spreadsheet(target: Target) -> Procedure[SheetRef]:
     """Find the spreadsheet that a caller named.
 
     Args:
@@ -152,8 +152,8 @@ def spreadsheet(target: Target) -> Procedure[SheetRef]:
     Raises:
         InvalidRequestError: It is empty or leads to something else.
     """
-    ref = ref_of(target)
-    link = yield from links.document(ref.token, "sheet")
+    ref = get_ref(target)
+    link = yield from links.find_document(ref.token, "sheet")
     return SheetRef(link.token, link.sheet_id if ref.sheet is None else ref.sheet)
 
 
@@ -166,15 +166,15 @@ def read_sheets(token: str, *, max_age: float = 0.0) -> Procedure[list[Worksheet
     """
 
     def read() -> Procedure[list[Worksheet]]:
-        url = path("/sheets/v3/spreadsheets/{token}/sheets/query", token=token)
-        call: Call[Any] = request("GET", url)
+        url = fill_path("/sheets/v3/spreadsheets/{token}/sheets/query", token=token)
+        call: Call[Any] = make_request("GET", url)
         sheets = [Worksheet.of(sheet) for sheet in (yield from perform(call)).data.get("sheets") or ()]
         return sorted(sheets, key=lambda sheet: sheet.index)
 
     return (yield from memoize(Memoize(("sheets.query", token), read, max_age)))
 
 
-def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Procedure[LocatedRange]:  # noqa: A002
+def locate_range(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Procedure[LocatedRange]:  # noqa: A002
     """Find the worksheet and the range that an operation is about.
 
     Args:
@@ -186,8 +186,8 @@ def place(target: Target, range: RangeLike = None, *, fresh: bool = False) -> Pr
         InvalidRequestError: The range is invalid.
         NotFoundError: There is no such worksheet.
     """
-    wanted = range_of(range)
-    token, key = yield from spreadsheet(target)
+    wanted = parse_range(range)
+    token, key = yield from find_spreadsheet(target)
     if wanted.sheet is not None:
         key = wanted.sheet
     sheets = yield from read_sheets(token, max_age=0.0 if fresh else _MAX_AGE)

@@ -26,13 +26,13 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.cells import EXACT_INT, WRONG_YEAR, MisfitError, plain, show
+from lark_provider.api.clouddoc.cells import EXACT_INT, WRONG_YEAR, MisfitError, convert_to_python, show
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
-from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, serial
+from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, encode_serial
 from lark_provider.protocol.errors import InvalidRequestError
 
-__all__ = ["Formula", "Link", "Mention", "encode_row", "serial", "to_cell"]
+__all__ = ["Formula", "Link", "Mention", "encode_row", "encode_serial", "to_cell"]
 
 MAX_CHARS = 50_000
 """The most characters in one cell."""
@@ -75,7 +75,7 @@ def to_cell(value: Any, zone: dt.tzinfo | None = None) -> EncodedCell:
     for kind, encoder in _BASES:
         if isinstance(value, kind):
             return encoder(value, zone)
-    native = None if _is_missing(value) else _item(value)
+    native = None if _is_missing(value) else _convert_numpy(value)
     if native is None:
         return "", None
     if type(native) is type(value):
@@ -107,11 +107,11 @@ def encode_row(
         try:
             add(encoder(value, zone) if encoder is not None else to_cell(value, zone))
         except MisfitError as error:
-            raise _misfit(Cell(number, first_column + len(encoded)), value, error) from None
+            raise _make_misfit_error(Cell(number, first_column + len(encoded)), value, error) from None
     return encoded
 
 
-def ragged_error(width: int, got: int, number: int) -> InvalidRequestError:
+def make_ragged_error(width: int, got: int, number: int) -> InvalidRequestError:
     """Return the error for a row of another length.
 
     Args:
@@ -151,7 +151,7 @@ def iterate_checked(rows: Any) -> Iterable[Sequence[Any]]:
         yield row
 
 
-def _misfit(cell: Cell, value: Any, error: MisfitError) -> InvalidRequestError:
+def _make_misfit_error(cell: Cell, value: Any, error: MisfitError) -> InvalidRequestError:
     code = TOO_LONG if isinstance(value, str) and len(value) > MAX_CHARS else WRONG_VALUE
     text = f"{error}, got {show(value)}"
     return InvalidRequestError(
@@ -161,7 +161,7 @@ def _misfit(cell: Cell, value: Any, error: MisfitError) -> InvalidRequestError:
     )
 
 
-def _text(value: str, _: dt.tzinfo | None) -> EncodedCell:
+def _encode_text(value: str, _: dt.tzinfo | None) -> EncodedCell:
     if not value.isprintable():
         if (control := _CONTROL.search(value)) is not None:
             raise MisfitError(
@@ -185,7 +185,7 @@ def is_typed(value: str) -> bool:
     return _TYPED.fullmatch(value) is not None if len(value) <= _MAX_TYPED_LENGTH else value.isdecimal()
 
 
-def _integer(value: int, _: dt.tzinfo | None) -> EncodedCell:
+def _encode_integer(value: int, _: dt.tzinfo | None) -> EncodedCell:
     if -EXACT_INT <= value <= EXACT_INT:
         return int(value), None
     if abs(value) >= 10**MAX_CHARS:
@@ -193,13 +193,13 @@ def _integer(value: int, _: dt.tzinfo | None) -> EncodedCell:
     return str(Decimal(value)), TEXT  # str(int) refuses more than 4,300 digits
 
 
-def _float(value: float, _: dt.tzinfo | None) -> EncodedCell:
+def _encode_float(value: float, _: dt.tzinfo | None) -> EncodedCell:
     if not math.isfinite(value):
         raise MisfitError("must be a finite number; None is an empty cell")
     return float(value), None
 
 
-def _decimal(value: Decimal, _: dt.tzinfo | None) -> EncodedCell:
+def _encode_decimal(value: Decimal, _: dt.tzinfo | None) -> EncodedCell:
     if not value.is_finite():
         raise MisfitError("must be a finite number; None is an empty cell")
     double = float(value)
@@ -208,7 +208,7 @@ def _decimal(value: Decimal, _: dt.tzinfo | None) -> EncodedCell:
     return str(value), TEXT
 
 
-def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> EncodedCell:
+def _encode_datetime(value: dt.datetime, zone: dt.tzinfo | None) -> EncodedCell:
     if type(value) is not dt.datetime:  # those of pandas and pendulum calculate differently
         value = dt.datetime(  # noqa: DTZ001 - it has its own
             *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
@@ -219,47 +219,47 @@ def _datetime(value: dt.datetime, zone: dt.tzinfo | None) -> EncodedCell:
         except OverflowError:
             raise MisfitError("must be within the years 1 to 9999 in the zone of the cells") from None
     value = value.replace(tzinfo=None)
-    return (value.isoformat(" "), TEXT) if value < EPOCH else (serial(value), DATETIME)
+    return (value.isoformat(" "), TEXT) if value < EPOCH else (encode_serial(value), DATETIME)
 
 
-def _date(value: dt.date, _: dt.tzinfo | None) -> EncodedCell:
+def _encode_date(value: dt.date, _: dt.tzinfo | None) -> EncodedCell:
     days = value.toordinal() - EPOCH_DAY
     return (dt.date.isoformat(value), TEXT) if days < 0 else (days, DATE)
 
 
-def _time(value: dt.time, _: dt.tzinfo | None) -> EncodedCell:
-    return serial(value), TIME
+def _encode_time(value: dt.time, _: dt.tzinfo | None) -> EncodedCell:
+    return encode_serial(value), TIME
 
 
-def _cell(value: Formula | Link | Mention, _: dt.tzinfo | None) -> EncodedCell:
+def _encode_cell(value: Formula | Link | Mention, _: dt.tzinfo | None) -> EncodedCell:
     cell = value.to_cell()
-    _text(cell["text"], None)
+    _encode_text(cell["text"], None)
     return cell, None
 
 
 _ENCODERS: dict[type, Callable[[Any, dt.tzinfo | None], EncodedCell]] = {
-    str: _text,
-    int: _integer,
-    float: _float,
+    str: _encode_text,
+    int: _encode_integer,
+    float: _encode_float,
     bool: lambda value, _: (value, None),
     type(None): lambda _, __: ("", None),
-    Decimal: _decimal,
-    dt.datetime: _datetime,
-    dt.date: _date,
-    dt.time: _time,
-    Formula: _cell,
-    Link: _cell,
-    Mention: _cell,
+    Decimal: _encode_decimal,
+    dt.datetime: _encode_datetime,
+    dt.date: _encode_date,
+    dt.time: _encode_time,
+    Formula: _encode_cell,
+    Link: _encode_cell,
+    Mention: _encode_cell,
     uuid.UUID: lambda value, _: (str(value), None),
 }
 _BASES: tuple[tuple[type, Callable[[Any, dt.tzinfo | None], EncodedCell]], ...] = (
     (enum.Enum, lambda value, zone: to_cell(value.value, zone)),
-    (str, lambda value, zone: _text(str(value), zone)),
-    (int, _integer),
-    (dt.datetime, lambda value, zone: ("", None) if _is_missing(value) else _datetime(value, zone)),
-    (dt.date, _date),
-    (dt.time, _time),
-    (Decimal, _decimal),
+    (str, lambda value, zone: _encode_text(str(value), zone)),
+    (int, _encode_integer),
+    (dt.datetime, lambda value, zone: ("", None) if _is_missing(value) else _encode_datetime(value, zone)),
+    (dt.date, _encode_date),
+    (dt.time, _encode_time),
+    (Decimal, _encode_decimal),
 )
 """Converters for subclasses, in this order: a datetime is a date."""
 
@@ -268,14 +268,14 @@ def _is_missing(value: Any) -> bool:
     return type(value).__name__ in {"NAType", "NaTType"}
 
 
-def _item(value: Any) -> Any:
+def _convert_numpy(value: Any) -> Any:
     """Return a value of numpy as one of Python; NaN stays what it is, and is refused then."""
     if type(value).__module__ != "numpy":
         return value
     item = (
         value.item()
         if getattr(value, "ndim", 0) == 0 and type(value).__name__.startswith("float")
-        else plain(value)
+        else convert_to_python(value)
     )
     if type(item).__name__ == "datetime64":
         raise MisfitError(WRONG_YEAR)

@@ -10,13 +10,13 @@ from lark_provider.api.clouddoc.sheets.targets import (
     SheetRef,
     Target,
     Worksheet,
-    place,
+    find_spreadsheet,
+    get_ref,
+    locate_range,
     read_sheets,
-    ref_of,
-    spreadsheet,
 )
 from lark_provider.api.clouddoc.sheets.writing import V2
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
@@ -24,7 +24,7 @@ from lark_provider.protocol.errors import (
     OutcomeUnknownError,
 )
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 MAX_TITLE = 100
 _FORBIDDEN = re.compile(r"[/\\?*\[\]:\x00-\x1f]")
@@ -48,7 +48,7 @@ def list_sheets(token: Target) -> Procedure[list[Worksheet]]:
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    ref = yield from spreadsheet(token)
+    ref = yield from find_spreadsheet(token)
     return (yield from read_sheets(ref.token))
 
 
@@ -74,7 +74,7 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
         TransportError: Lark was not reached.
     """
     check_title(title)
-    ref = yield from spreadsheet(token)
+    ref = yield from find_spreadsheet(token)
     sheets = yield from read_sheets(ref.token)
     if any(sheet.title == title for sheet in sheets):
         raise ConflictError(
@@ -108,14 +108,14 @@ def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedur
         TransportError: Lark was not reached.
     """
     check_title(title)
-    at = yield from place(_target_of(token, sheet), fresh=True)
+    at = yield from locate_range(_make_target(token, sheet), fresh=True)
     if at.sheet.title == title:
         return at.sheet
     changed = {"properties": {"sheetId": at.sheet.sheet_id, "title": title}}
     yield from _change(at.token, {"updateSheet": changed}, idempotent=True)
-    at = yield from place(SheetRef(at.token, at.sheet.sheet_id), fresh=True)
+    at = yield from locate_range(SheetRef(at.token, at.sheet.sheet_id), fresh=True)
     if at.sheet.title != title:
-        raise _ignored_error(title)
+        raise _make_ignored_error(title)
     return at.sheet
 
 
@@ -140,7 +140,7 @@ def copy_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[
         TransportError: Lark was not reached.
     """
     check_title(title)
-    at = yield from place(_target_of(token, sheet), fresh=True)
+    at = yield from locate_range(_make_target(token, sheet), fresh=True)
     copied = {"source": {"sheetId": at.sheet.sheet_id}, "destination": {"title": title}}
     return (yield from _create_titled(at.token, {"copySheet": copied}, title))
 
@@ -160,13 +160,13 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    wanted = _target_of(token, sheet)
-    ref = yield from spreadsheet(wanted)
+    wanted = _make_target(token, sheet)
+    ref = yield from find_spreadsheet(wanted)
     if ref.sheet is None:
         raise InvalidRequestError(
             "The worksheet to delete must be named, got none. Next: pass its title, id or index.", code=90205
         )
-    at = yield from place(wanted, fresh=True)
+    at = yield from locate_range(wanted, fresh=True)
     if len((yield from read_sheets(at.token))) == 1:
         raise ConflictError(
             f"The worksheet {at.sheet.title!r} is the only one of the spreadsheet, and cannot be deleted. "
@@ -202,8 +202,8 @@ def check_title(title: object) -> str:
     return str(title)
 
 
-def _target_of(token: Target, sheet: str | int | None) -> Target:
-    return token if sheet is None else SheetRef(ref_of(token).token, sheet)
+def _make_target(token: Target, sheet: str | int | None) -> Target:
+    return token if sheet is None else SheetRef(get_ref(token).token, sheet)
 
 
 def _create_titled(token: str, item: Mapping[str, Any], title: str) -> Procedure[Worksheet]:
@@ -217,7 +217,7 @@ def _create_titled(token: str, item: Mapping[str, Any], title: str) -> Procedure
         return worksheet
     worksheet = _find_titled((yield from read_sheets(token)), title)
     if worksheet is None:
-        raise _ignored_error(title)
+        raise _make_ignored_error(title)
     return worksheet
 
 
@@ -225,7 +225,7 @@ def _find_titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
     return next((sheet for sheet in sheets if sheet.title == title), None)
 
 
-def _ignored_error(title: str) -> InvalidRequestError:
+def _make_ignored_error(title: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"Lark answered success and did not take the title {title!r}. Next: choose another, without special "
         "characters.",
@@ -235,5 +235,5 @@ def _ignored_error(title: str) -> InvalidRequestError:
 
 def _change(token: str, item: Mapping[str, Any], *, idempotent: bool = False) -> Procedure[None]:
     """Change one worksheet. One change a request: they may not be atomic."""
-    url = path(V2 + "/sheets_batch_update", token=token)
-    yield from perform(request("POST", url, json={"requests": [item]}, idempotent=idempotent))
+    url = fill_path(V2 + "/sheets_batch_update", token=token)
+    yield from perform(make_request("POST", url, json={"requests": [item]}, idempotent=idempotent))

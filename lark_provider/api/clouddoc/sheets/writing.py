@@ -10,8 +10,8 @@ from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, MAX_COLUMNS,
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS as COLUMNS_AT_ONCE
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS as ROWS_AT_ONCE
 from lark_provider.api.clouddoc.sheets.pieces import Piece
-from lark_provider.api.clouddoc.sheets.targets import SheetRef, Worksheet, place
-from lark_provider.protocol.calls import Call, request
+from lark_provider.api.clouddoc.sheets.targets import SheetRef, Worksheet, locate_range
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
@@ -19,7 +19,7 @@ from lark_provider.protocol.errors import (
     OutcomeUnknownError,
 )
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 V2 = "/sheets/v2/spreadsheets/{token}"
 STYLED_ROWS = 2000
@@ -32,7 +32,7 @@ _ATTEMPTS = 3
 _GROWTH = 5000  # rows or columns that one request adds
 
 
-def value_call(token: str, sheet_id: str, piece: Piece) -> Call[Any]:
+def make_value_call(token: str, sheet_id: str, piece: Piece) -> Call[Any]:
     """Return the call that writes a piece.
 
     See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values.
@@ -42,8 +42,10 @@ def value_call(token: str, sheet_id: str, piece: Piece) -> Call[Any]:
         sheet_id: The worksheet.
         piece: The values.
     """
-    call = request("PUT", path(V2 + "/values", token=token), idempotent=True, subject=piece.range.a1)
-    return dataclasses.replace(call, body=piece.body(sheet_id))
+    call = make_request(
+        "PUT", fill_path(V2 + "/values", token=token), idempotent=True, subject=piece.range.a1
+    )
+    return dataclasses.replace(call, body=piece.encode_body(sheet_id))
 
 
 def is_too_large(error: LarkAPIError) -> bool:
@@ -67,9 +69,9 @@ def put(token: str, sheet_id: str, piece: Piece) -> Procedure[tuple[int, int]]:
         part = waiting.pop()
         calls += 1
         try:
-            answer = yield from perform(value_call(token, sheet_id, part))
+            answer = yield from perform(make_value_call(token, sheet_id, part))
         except LarkAPIError as error:
-            halves = part.halves() if is_too_large(error) else []
+            halves = part.halve() if is_too_large(error) else []
             if not halves:
                 raise
             waiting += reversed(halves)
@@ -101,7 +103,7 @@ def grow(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Wor
     failures = 0
     while True:
         # Read again before each request, since adding is not idempotent, and others may add rows, too.
-        (_, sheet, _) = yield from place(SheetRef(token, sheet.sheet_id), fresh=True)
+        (_, sheet, _) = yield from locate_range(SheetRef(token, sheet.sheet_id), fresh=True)
         if (lacking := rows - sheet.rows) > 0:
             kind = "ROWS"
         elif (lacking := columns - sheet.columns) > 0:
@@ -110,7 +112,9 @@ def grow(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Wor
             return sheet
         added = {"sheetId": sheet.sheet_id, "majorDimension": kind, "length": min(lacking, _GROWTH)}
         try:
-            yield request("POST", path(V2 + "/dimension_range", token=token), json={"dimension": added})
+            yield make_request(
+                "POST", fill_path(V2 + "/dimension_range", token=token), json={"dimension": added}
+            )
         except OutcomeUnknownError:
             # If Lark performs it later, there are some more empty rows, which do no harm.
             failures += 1
@@ -189,7 +193,7 @@ def tiles(target: Range, rows: int, columns: int = COLUMNS_AT_ONCE) -> Iterator[
             yield Range(row, column, min(row + rows - 1, last_row), min(column + columns - 1, last_column))
 
 
-def style_calls(
+def iterate_style_calls(
     token: str, sheet_id: str, styles: Iterable[tuple[Iterable[Range], Mapping[str, Any]]]
 ) -> Iterator[Call[Any]]:
     """Return the calls that set styles; later ones win.
@@ -211,15 +215,15 @@ def style_calls(
             number += len(names[:free])
             names = names[free:]
             if number == STYLED_RANGES:
-                yield _style_call(token, data)
+                yield _make_style_call(token, data)
                 data, number = [], 0
     if data:
-        yield _style_call(token, data)
+        yield _make_style_call(token, data)
 
 
-def _style_call(token: str, data: list[dict[str, Any]]) -> Call[Any]:
-    return request(
-        "PUT", path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True
+def _make_style_call(token: str, data: list[dict[str, Any]]) -> Call[Any]:
+    return make_request(
+        "PUT", fill_path(V2 + "/styles_batch_update", token=token), json={"data": data}, idempotent=True
     )
 
 
@@ -232,11 +236,11 @@ def set_formats(token: str, sheet_id: str, formats: Mapping[str, Iterable[Range]
         formats: Closed ranges by formatter.
     """
     styles = ((ranges, {"formatter": formatter}) for formatter, ranges in formats.items())
-    for call in style_calls(token, sheet_id, styles):
+    for call in iterate_style_calls(token, sheet_id, styles):
         yield from perform(call)
 
 
-def blank(target: Range) -> Iterator[Piece]:
+def iterate_blank_pieces(target: Range) -> Iterator[Piece]:
     """Return the pieces that empty a closed range.
 
     Args:

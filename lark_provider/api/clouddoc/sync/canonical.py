@@ -52,7 +52,7 @@ def of_source(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cell
     Args:
         field_type: Lark's number for the field's type.
         mode: How the source gives the value: `EXACT`, `DAY`, `ADDRESS` or `NAMED`.
-        cells: What `Converter.all_to_wire` returned, None where the cell is to be empty.
+        cells: What `Converter.convert_all_to_wire` returned, None where the cell is to be empty.
         zone: The base's time zone, for calendar days.
     """
     return _convert_column(_WRITTEN, field_type, mode, cells, zone)
@@ -62,10 +62,10 @@ def _convert_column(
     kinds: Mapping[int, Callable[[Cells], Cells]], field_type: int, mode: str, cells: Cells, zone: dt.tzinfo
 ) -> Cells:
     if mode == DAY:
-        return [None if cell is None else midnight(int(cell), zone) for cell in cells]
+        return [None if cell is None else compute_midnight(int(cell), zone) for cell in cells]
     if mode in _MODES:
         return [_MODES[mode](cell) for cell in cells]
-    return kinds.get(field_type, _others)(cells)
+    return kinds.get(field_type, _convert_others)(cells)
 
 
 def _convert_cell(field_type: int, mode: str, cell: Any, zone: dt.tzinfo) -> Any:
@@ -76,7 +76,7 @@ def _convert_cell(field_type: int, mode: str, cell: Any, zone: dt.tzinfo) -> Any
 
 
 @lru_cache(_DAYS_CACHED)
-def midnight(milliseconds: int, zone: dt.tzinfo) -> int:
+def compute_midnight(milliseconds: int, zone: dt.tzinfo) -> int:
     """Return the start of the calendar day of a moment.
 
     Args:
@@ -91,25 +91,25 @@ def midnight(milliseconds: int, zone: dt.tzinfo) -> int:
     return (start - EPOCH) // MILLISECOND
 
 
-def text(cell: Any) -> str | None:
+def read_text(cell: Any) -> str | None:
     """Return the text of a cell of text as it was read, None if it is empty."""
     return read(types.TEXT, cell, None) or None
 
 
-def _text(cell: Any) -> str | None:
+def _convert_text(cell: Any) -> str | None:
     if cell is None:
         return None
     if type(cell) is list and len(cell) == 1 and "text" in cell[0]:
         return cell[0]["text"] or None
-    return text(cell)
+    return read_text(cell)
 
 
-def _texts(cells: Cells) -> Cells:
-    # Nearly all cells have one part; `text` joins what people wrote with mentions and links.
+def _convert_texts(cells: Cells) -> Cells:
+    # Nearly all cells have one part; `read_text` joins what people wrote with mentions and links.
     try:
         texts = [part["text"] for (part,) in cells]
     except (KeyError, TypeError, ValueError):
-        return [_text(cell) for cell in cells]
+        return [_convert_text(cell) for cell in cells]
     return _null_empty(texts)
 
 
@@ -117,18 +117,18 @@ def _null_empty(cells: Cells) -> Cells:
     return cells if all(cells) else [cell or None for cell in cells]
 
 
-def _numbers(cells: Cells) -> Cells:
+def _convert_numbers(cells: Cells) -> Cells:
     if None in cells:
         return [None if cell is None else float(cell) for cell in cells]
     return list(map(float, cells))
 
 
-def _moments(cells: Cells) -> Cells:
+def _convert_moments(cells: Cells) -> Cells:
     kinds = set(map(type, cells))
     return cells if kinds <= _INTS else [None if cell is None else int(cell) for cell in cells]
 
 
-def _sets(cells: Cells) -> Cells:
+def _convert_sets(cells: Cells) -> Cells:
     return [(sorted(set(cell)) if len(cell) > 1 else cell) if cell else None for cell in cells]
 
 
@@ -145,52 +145,54 @@ def _as_list(cell: Any) -> Iterable[Mapping[str, Any]]:
     return [cell] if isinstance(cell, Mapping) else cell
 
 
-def _links(cells: Cells) -> Cells:
-    return _sets([cell.get("link_record_ids") if isinstance(cell, Mapping) else cell for cell in cells])
+def _convert_links(cells: Cells) -> Cells:
+    return _convert_sets(
+        [cell.get("link_record_ids") if isinstance(cell, Mapping) else cell for cell in cells]
+    )
 
 
-def _urls(cells: Cells) -> Cells:
+def _convert_urls(cells: Cells) -> Cells:
     return [[cell.get("text") or cell["link"], cell["link"]] if cell else None for cell in cells]
 
 
-def _address(cell: Any) -> Any:
+def _convert_address(cell: Any) -> Any:
     return cell["link"] if cell else None
 
 
-def _locations(cells: Cells) -> Cells:
-    return [_location(cell) for cell in cells]
+def _convert_locations(cells: Cells) -> Cells:
+    return [_convert_location(cell) for cell in cells]
 
 
-def _location(cell: Any) -> list[float] | None:
+def _convert_location(cell: Any) -> list[float] | None:
     place = cell.get("location") if isinstance(cell, Mapping) else cell
     return [float(part) for part in place.split(",")] if place else None
 
 
-def _names_and_sizes(cell: Any) -> Any:
+def _convert_attachments(cell: Any) -> Any:
     if not cell:
         return None
     return sorted([str(attachment.get("name")), int(attachment.get("size") or 0)] for attachment in cell)
 
 
-def _others(cells: Cells) -> Cells:
+def _convert_others(cells: Cells) -> Cells:
     return [None if cell in ("", [], {}) else cell for cell in cells]
 
 
-_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _address, NAMED: _names_and_sizes}
+_MODES: dict[str, Callable[[Any], Any]] = {ADDRESS: _convert_address, NAMED: _convert_attachments}
 _BOTH: dict[int, Callable[[Cells], Cells]] = {
-    types.NUMBER: _numbers,
+    types.NUMBER: _convert_numbers,
     types.SINGLE_SELECT: _null_empty,
-    types.MULTI_SELECT: _sets,
-    types.DATE: _moments,
+    types.MULTI_SELECT: _convert_sets,
+    types.DATE: _convert_moments,
     types.CHECKBOX: _null_empty,
     types.PERSON: _compare_by("id"),
     types.PHONE: _null_empty,
-    types.URL: _urls,
+    types.URL: _convert_urls,
     types.ATTACHMENT: _compare_by("file_token"),
-    types.LINK: _links,
-    types.DUPLEX_LINK: _links,
-    types.LOCATION: _locations,
+    types.LINK: _convert_links,
+    types.DUPLEX_LINK: _convert_links,
+    types.LOCATION: _convert_locations,
     types.GROUP: _compare_by("id"),
 }
-_READ: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _texts}
+_READ: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _convert_texts}
 _WRITTEN: dict[int, Callable[[Cells], Cells]] = {**_BOTH, types.TEXT: _null_empty}

@@ -60,18 +60,18 @@ class Comparison:
         fields: list[Mapping[str, Any]] = [record.get("fields") or {} for record in records]
         keys = self.keys.of_table(fields)
         rows, row_shapes, digests = zip(*index.look_up(keys), strict=True)
-        marked = self.layout.shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
+        marked = self.layout.make_shape(dict.fromkeys(self.marks, EXACT)) if self.marks else None
         shapes = [marked if row is None else shape for row, shape in zip(rows, row_shapes, strict=True)]
         if not self.compares:
             shapes = [None] * len(records)
-        vectors = self.layout.vectors(shapes, fields, written=False)
+        vectors = self.layout.make_vectors(shapes, fields, written=False)
         encoded = [None if vector is None else orjson.dumps(vector) for vector in vectors]
         values = [
             None if vector_json is None or hash(vector_json) == digest else vector_json
             for vector_json, digest in zip(encoded, digests, strict=True)
         ]
         if marked:
-            (mark,) = self.layout.vectors([marked], [self.marks], written=True)
+            (mark,) = self.layout.make_vectors([marked], [self.marks], written=True)
             for position, row in enumerate(rows):
                 if row is None:
                     values[position] = MARKED if vectors[position] == mark else None
@@ -79,7 +79,7 @@ class Comparison:
         # Plain tuples: making a million named ones takes half a second.
         index.see(cast("list[ScannedRecord]", list(zip(ids, keys, rows, values, strict=True))))
 
-    def changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    def list_changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the cells that differ, of each record: as they are, and as they are to be written.
 
         Equal digests mean equal values, but not the other way round: 0.0 and -0.0 are one number.
@@ -88,7 +88,9 @@ class Comparison:
             differences: Records and their rows.
         """
         rows = [orjson.loads(difference.wire) for difference in differences]
-        wanted = self.layout.vectors([difference.shape for difference in differences], rows, written=True)
+        wanted = self.layout.make_vectors(
+            [difference.shape for difference in differences], rows, written=True
+        )
         changes = []
         for difference, row, vector in zip(differences, rows, wanted, strict=True):
             before: dict[str, Any] = {}

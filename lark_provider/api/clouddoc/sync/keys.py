@@ -15,8 +15,8 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.cells import MisfitError
 from lark_provider.api.clouddoc.reading import read
 from lark_provider.api.clouddoc.sync import canonical
-from lark_provider.api.clouddoc.sync.layout import cells_of
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.api.clouddoc.sync.layout import select_cells
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 KeyForm: TypeAlias = Literal["exact", "trim", "casefold", "nfkc"]
 
@@ -59,7 +59,7 @@ class KeyBuilder:
         self, names: Sequence[str], field_types: Mapping[str, int], form: KeyForm, zone: dt.tzinfo
     ) -> None:
         if not isinstance(form, str) or form not in _FORMS:
-            raise unknown_choice("key_form", form, _FORMS)
+            raise make_unknown_choice_error("key_form", form, _FORMS)
         self.fields = [KeyField(name, _check(name, field_types)) for name in names]
         self.names = [field.name for field in self.fields]
         self._form = _FORMS[form]
@@ -85,12 +85,12 @@ class KeyBuilder:
             records: The fields of each, as search and batch_get return them.
         """
         if len(self.fields) == 1:
-            return self._column(self.fields[0], records)
-        columns = [self._column(field, records) for field in self.fields]
+            return self._read_column(self.fields[0], records)
+        columns = [self._read_column(field, records) for field in self.fields]
         return [_join(parts) for parts in zip(*columns, strict=True)]
 
-    def _column(self, field: KeyField, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        (column,) = cells_of([field.name], records)
+    def _read_column(self, field: KeyField, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
+        (column,) = select_cells([field.name], records)
         if field.type == types.TEXT:
             read_texts = canonical.of_table(types.TEXT, canonical.EXACT, column, self._zone)
             return [self._form(text) if text is not None else EMPTY for text in read_texts]
@@ -108,8 +108,8 @@ class KeyBuilder:
                     if len(value) > 1:
                         return None
                     value = value[0] if value else None
-                return EMPTY if value is None or value == "" else self._part(field, value)
-            return self._part(field, cell)
+                return EMPTY if value is None or value == "" else self._make_part(field, value)
+            return self._make_part(field, cell)
         except MisfitError:
             return None
 
@@ -126,13 +126,13 @@ class KeyBuilder:
         parts = []
         for field, value in zip(self.fields, values, strict=True):
             try:
-                part = EMPTY if value is None else self._part(field, value)
+                part = EMPTY if value is None else self._make_part(field, value)
             except MisfitError as misfit:
                 raise KeyMisfitError(field.name, str(misfit)) from None
             if part == EMPTY:
                 raise KeyMisfitError(field.name, "must not be empty, since it is a key")
             parts.append(part)
-        return parts[0] if len(parts) == 1 else _json(parts)
+        return parts[0] if len(parts) == 1 else _encode_json(parts)
 
     def of_column(self, values: Sequence[Any]) -> list[str] | None:
         """Return the keys of rows with one key field, all at once; None if they are to be made one by one.
@@ -149,19 +149,19 @@ class KeyBuilder:
         keys = list(values) if self._is_exact else [self._form(value) for value in values]
         return keys if all(keys) else None
 
-    def _part(self, field: KeyField, value: Any) -> str:
+    def _make_part(self, field: KeyField, value: Any) -> str:
         if isinstance(value, bool):
             raise MisfitError("must be text, a number or a date, since it is a key")
         if field.type == types.DATE or (field.type in _COMPUTED and isinstance(value, dt.date)):
             # A number is a cell, as Lark has it: it may be of early 1970.
-            moment = value if isinstance(value, int) else cells.date(value, self._zone)
+            moment = value if isinstance(value, int) else cells.encode_date(value, self._zone)
             if field.name in self.by_day:
-                moment = canonical.midnight(moment, self._zone)
+                moment = canonical.compute_midnight(moment, self._zone)
             return str(moment)
         if isinstance(value, int | float | Decimal):
-            return number_text(value)
+            return format_number(value)
         if field.type == types.NUMBER and isinstance(value, str):
-            return number_text(cells.number(value))
+            return format_number(cells.encode_number(value))
         if not isinstance(value, str):
             raise MisfitError("must be text, a number or a date, since it is a key")
         return self._form(value)
@@ -175,7 +175,7 @@ class KeyMisfitError(MisfitError):
         self.field = field
 
 
-def number_text(value: float | Decimal) -> str:
+def format_number(value: float | Decimal) -> str:
     """Return a number as it is in a key: an integral one without a fraction.
 
     Args:
@@ -227,8 +227,8 @@ def _check(name: str, field_types: Mapping[str, int]) -> int:
 def _join(parts: Sequence[str | None]) -> str | None:
     if None in parts:
         return None
-    return EMPTY if EMPTY in parts else _json(parts)
+    return EMPTY if EMPTY in parts else _encode_json(parts)
 
 
-def _json(parts: Sequence[str | None]) -> str:
+def _encode_json(parts: Sequence[str | None]) -> str:
     return orjson.dumps(parts).decode()

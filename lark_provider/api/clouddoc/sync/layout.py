@@ -45,9 +45,9 @@ class SyncLayout:
         self.types, self.zone = types, zone
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
-        self.columns = lru_cache(_SHAPES_CACHED)(self._columns)
+        self.columns = lru_cache(_SHAPES_CACHED)(self._parse_columns)
 
-    def shape(self, modes: Mapping[str, str]) -> str:
+    def make_shape(self, modes: Mapping[str, str]) -> str:
         """Return the shape of rows.
 
         Args:
@@ -60,7 +60,7 @@ class SyncLayout:
         numbered = sorted((self._numbers[name], mode) for name, mode in modes.items())
         return ",".join(f"{number}{mode}" for number, mode in numbered)
 
-    def _columns(self, shape: str) -> tuple[ComparedField, ...]:
+    def _parse_columns(self, shape: str) -> tuple[ComparedField, ...]:
         """Return the fields of a shape, in its order."""
         columns = []
         for part in shape.split(",") if shape else ():
@@ -68,7 +68,7 @@ class SyncLayout:
             columns.append(ComparedField(name, self.types[name], part.lstrip("0123456789")))
         return tuple(columns)
 
-    def vectors(
+    def make_vectors(
         self, shapes: Sequence[str | None], records: Sequence[Mapping[str, Any]], *, written: bool
     ) -> list[tuple[Any, ...] | None]:
         """Return the canonical values of records, those of the fields in the shape of each.
@@ -81,7 +81,7 @@ class SyncLayout:
         convert = canonical.of_source if written else canonical.of_table
 
         def convert_columns(columns: Sequence[ComparedField]) -> list[Sequence[Any]]:
-            column_cells = cells_of([column.name for column in columns], records)
+            column_cells = select_cells([column.name for column in columns], records)
             return [
                 convert(column.type, column.mode, cells, self.zone)
                 for column, cells in zip(columns, column_cells, strict=True)
@@ -103,7 +103,7 @@ class SyncLayout:
         return vectors
 
 
-def cells_of(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
+def select_cells(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[Sequence[Any]]:
     """Return some fields of all records, each as a column, None where a record does not name it.
 
     Args:
@@ -115,17 +115,17 @@ def cells_of(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list
             return list(zip(*map(itemgetter(*names), records), strict=True))
         except KeyError:
             pass  # most of the columns may still be complete
-    return [_cells(name, records) for name in names]
+    return [_select_cells(name, records) for name in names]
 
 
-def _cells(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _select_cells(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
     try:
         return list(map(itemgetter(name), records))
     except KeyError:
         return [record.get(name) for record in records]
 
 
-def digests(vectors: Sequence[Sequence[Any] | None]) -> list[int]:
+def compute_digests(vectors: Sequence[Sequence[Any] | None]) -> list[int]:
     """Return a hash of 64 bits for the canonical values of each row.
 
     Python's own hash is several times faster than a cryptographic one. It differs between processes, and here

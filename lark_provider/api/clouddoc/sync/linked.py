@@ -17,10 +17,10 @@ from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
 from lark_provider.api.clouddoc.sync.reading import work
 from lark_provider.api.clouddoc.sync.slices import feed_records, slice_page
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Page, Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import SyncIndex
 
 
@@ -60,9 +60,9 @@ def read_linked(
     seen: set[str] = set()
     while True:
         yield from keep()
-        call: Call[Any] = request(
+        call: Call[Any] = make_request(
             "POST",
-            path(RECORDS + "/search", app_token=app_token, table_id=table_id),
+            fill_path(RECORDS + "/search", app_token=app_token, table_id=table_id),
             params={"page_size": str(MAX_PAGE), "page_token": token},
             json={"field_names": [key_field], "automatic_fields": False},
             safe=True,

@@ -15,7 +15,7 @@ from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.contact import UserIdType
 from lark_provider.protocol.arguments import check_seconds
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 SyncMode: TypeAlias = Literal["upsert", "mirror", "insert_missing"]
 OnMissing: TypeAlias = Literal["delete", "mark"]
@@ -89,7 +89,7 @@ class SyncOptions:
             ("on_bad_row", OnBadRow),
         ):
             if getattr(self, name) not in get_args(kind):
-                raise unknown_choice(name, getattr(self, name), get_args(kind))
+                raise make_unknown_choice_error(name, getattr(self, name), get_args(kind))
         object.__setattr__(self, "key_fields", check_names(self.key_fields))
         if (
             isinstance(self.max_deletes, bool)
@@ -143,7 +143,7 @@ class SyncOptions:
         """Whether all records may be deleted; a number of records does not mean that, however great it is."""
         return isinstance(self.max_deletes, float) and self.max_deletes >= 1
 
-    def too_many_deletes(self, deletes: int, records: int) -> bool:
+    def exceeds_max_deletes(self, deletes: int, records: int) -> bool:
         """Return whether more records would be deleted or marked than is allowed.
 
         Args:

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from lark_provider.api.clouddoc.rejects import Reject, row_count
+from lark_provider.api.clouddoc.rejects import Reject, count_rows
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.protocol.sync_index import Planned, SyncIndex, WriteKind
 
@@ -41,9 +41,9 @@ class Change:
 
     def __str__(self) -> str:
         cells = [
-            f"{name}: {_short(self.before[name])} → {_short(value)}"
+            f"{name}: {_format_short(self.before[name])} → {_format_short(value)}"
             if name in self.before
-            else f"{name}: {_short(value)}"
+            else f"{name}: {_format_short(value)}"
             for name, value in list(self.after.items())[:_SHOWN_CELLS]
         ]
         more = ", …" if len(self.after) > _SHOWN_CELLS else ""
@@ -143,7 +143,7 @@ class SyncResult:
             "deleted": self.deleted,
             "marked": self.marked,
             "unchanged": self.counts.unchanged,
-            "rejected": row_count(self.rejects),
+            "rejected": count_rows(self.rejects),
             "vanished": self.vanished,
             "duplicates": self.counts.duplicates,
         }
@@ -177,7 +177,7 @@ class SyncPlan(SyncResult):
         self.calls = estimate_calls(counts)
         self.seconds = self.calls * seconds_a_call
         self.first = [
-            change_of(planned, comparison, marks=counts.marks > 0)
+            make_change(planned, comparison, marks=counts.marks > 0)
             for kind in KINDS
             for planned in index.read_plan_after(kind, 0, shown)
         ]
@@ -185,7 +185,7 @@ class SyncPlan(SyncResult):
     def changes(self) -> Iterator[Change]:
         """Return all changes, in the order in which they would be made."""
         for planned in self._index.read_plan():
-            yield change_of(planned, self._comparison, marks=self.counts.marks > 0)
+            yield make_change(planned, self._comparison, marks=self.counts.marks > 0)
 
     def close(self) -> None:
         """Delete the temporary file; `changes` cannot be read any more."""
@@ -206,7 +206,7 @@ class SyncPlan(SyncResult):
         return f"{self.counts}; about {self.calls} calls, {self.seconds:.0f} s"
 
 
-def change_of(planned: Planned, comparison: Comparison, *, marks: bool) -> Change:
+def make_change(planned: Planned, comparison: Comparison, *, marks: bool) -> Change:
     """Return a write of the plan for people.
 
     Args:
@@ -231,6 +231,6 @@ def estimate_calls(counts: Counts) -> int:
     return -(-counts.creates // MAX_CREATED) + -(-changed // MAX_UPDATED) + deletes + looks
 
 
-def _short(value: Any) -> str:
+def _format_short(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= _SHOWN_CHARS else shown[: _SHOWN_CHARS - 1] + "…"

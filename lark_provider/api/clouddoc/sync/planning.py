@@ -7,7 +7,7 @@ from itertools import islice
 import orjson
 
 from lark_provider.api.clouddoc import rejects
-from lark_provider.api.clouddoc.rejects import Reject, row_count
+from lark_provider.api.clouddoc.rejects import Reject, count_rows
 from lark_provider.api.clouddoc.sync.plan import Counts
 from lark_provider.api.clouddoc.sync.preparing import Prepared
 from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, MAX_KEYS, work
@@ -45,14 +45,14 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
     yield from _reject_new(prepared, rejected, index)
     counts = Counts(
         source_rows=prepared.source_rows,
-        rejected=row_count(rejected),
+        rejected=count_rows(rejected),
         duplicates=duplicates,
     )
-    counts.table_records = yield from work(index.records)
+    counts.table_records = yield from work(index.count_records)
     counts.without_key = yield from work(index.without_key)
     yield from work(lambda: _plan_writes(prepared, index))
     if options.removes:
-        unreadable = yield from work(index.unreadable)
+        unreadable = yield from work(index.count_unreadable)
         if prepared.keyless_rows:
             counts.deletes_withheld = (
                 f"{prepared.keyless_rows} row(s) of the source have no key that can be read"
@@ -61,7 +61,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
             counts.deletes_withheld = f"{unreadable} record(s) have a key that cannot be read"
         else:
             yield from work(lambda: _plan_missing(prepared, index, counts))
-    planned = yield from work(index.counts)
+    planned = yield from work(index.count_planned)
     counts.creates, counts.deletes = planned.get("create", 0), planned.get("delete", 0)
     counts.updates = planned.get("update", 0) - counts.marks
     accepted = yield from work(index.count_accepted)
@@ -72,7 +72,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
             f"The source has no rows, so that all {removed} records would be deleted or marked. Nothing was "
             "written. Next: check the source; if it is to be empty, pass max_deletes=1.0."
         )
-    if options.too_many_deletes(removed, counts.table_records):
+    if options.exceeds_max_deletes(removed, counts.table_records):
         raise InvalidRequestError(
             f"{removed} of {counts.table_records} records are missing in the source, more than max_deletes="
             f"{options.max_deletes!r} allows. Nothing was written. Next: check that the source is complete, "
@@ -85,7 +85,7 @@ def _read(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     """Read the records, by a scan or by their keys, and look once more for keys about to be created."""
     reader, options = prepared.reader, prepared.options
     keys = reader.comparison.keys
-    longest = yield from work(index.longest_key)
+    longest = yield from work(index.measure_longest_key)
     has_filter = keys.has_filter and longest <= _MAX_KEY_CHARS
     rows = yield from work(index.count)
     is_complete = yield from reader.scan(rows=rows, may_filter=has_filter and not options.removes)
@@ -106,7 +106,7 @@ def _read(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
 
 def _look_up_all(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     row = 0
-    while batch := (yield from work(lambda row=row: index.keys(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
+    while batch := (yield from work(lambda row=row: index.read_keys(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
         row = batch[-1][0]
         yield from prepared.reader.read_by_keys([key for _, key in batch])
 
@@ -143,7 +143,7 @@ def _require_visible(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
 
 def _set_duplicates_aside(prepared: Prepared, index: SyncIndex) -> Procedure[int]:
     """Keep the oldest record of each key, and leave the others alone; return how many these are."""
-    groups = yield from work(lambda: list(index.duplicates()))
+    groups = yield from work(lambda: list(index.iterate_duplicates()))
     if not groups:
         return 0
     if prepared.options.on_duplicate == "error":
@@ -179,20 +179,20 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
         if len(rejected) > options.max_rejects:
             break
     if len(rejected) > before and options.on_bad_row == "fail":
-        raise rejects.failure(rejected, len(rejected))
+        raise rejects.make_rejects_error(rejected, len(rejected))
     if len(rejected) > options.max_rejects:
-        raise rejects.too_many(rejected, options.max_rejects)
+        raise rejects.make_too_many_error(rejected, options.max_rejects)
 
 
 def _reject_not_creatable(prepared: Prepared, rows: list[tuple[int, str]], index: SyncIndex) -> list[Reject]:
     computed, scope = prepared.reader.comparison.keys.read_only, prepared.reader.scope
     refused: list[Reject] = []
-    wire = index.wire([key for _, key in rows])
+    wire = index.read_wire([key for _, key in rows])
     for row, key in rows:
         if computed:
             reason = f"no record has the key {key!r}, and Lark computes this field"
             refused.append(Reject(row, computed[0], reason, key))
-        elif scope is not None and (field := scope.failing_field(orjson.loads(wire[key]), partly=False)):
+        elif scope is not None and (field := scope.find_failing_field(orjson.loads(wire[key]), partly=False)):
             reason = "must be within scope, which a new record without it is not"
             refused.append(Reject(row, field, reason, key))
     index.reject([reject.row for reject in refused])
@@ -204,9 +204,9 @@ def _plan_writes(prepared: Prepared, index: SyncIndex) -> None:
     index.plan_creates()
     if not comparison.compares:
         return
-    differences = index.differences()
+    differences = index.iterate_differences()
     while batch := list(islice(differences, _KEYS_AT_ONCE)):
-        changes = comparison.changes(batch)
+        changes = comparison.list_changes(batch)
         index.plan(
             [
                 Planned(
@@ -228,10 +228,10 @@ def _plan_missing(prepared: Prepared, index: SyncIndex, counts: Counts) -> None:
     """Plan to delete or mark the records that are missing in the source."""
     marks = prepared.options.marks
     if not marks:
-        for batch in index.missing(_KEYS_AT_ONCE):
+        for batch in index.iterate_missing(_KEYS_AT_ONCE):
             index.plan([Planned(0, "delete", 0, key, record_id, None, None) for record_id, key in batch])
         return
     after = orjson.dumps(prepared.reader.comparison.marks)
-    for batch in index.missing(_KEYS_AT_ONCE):
+    for batch in index.iterate_missing(_KEYS_AT_ONCE):
         counts.marks += len(batch)
         index.plan([Planned(0, "update", 0, key, record_id, None, after) for record_id, key in batch])

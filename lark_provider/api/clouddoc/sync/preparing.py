@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc import rejects
 from lark_provider.api.clouddoc.bitable import FIELDS
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.conversion import read_fields
-from lark_provider.api.clouddoc.fields import Converter, Field, zone_named, zone_of
+from lark_provider.api.clouddoc.fields import Converter, Field, find_zone, read_zone
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
@@ -21,13 +21,13 @@ from lark_provider.api.clouddoc.sync.linked import read_linked
 from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.reading import TableReader, work
 from lark_provider.api.clouddoc.sync.scope import Scope
-from lark_provider.api.clouddoc.sync.source_rows import calendar_day
+from lark_provider.api.clouddoc.sync.source_rows import convert_calendar_day
 from lark_provider.api.clouddoc.sync.staging import Batch, Stager
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure, perform, take
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import SyncIndex
 
 _APP = FIELDS.partition("/tables/")[0]
@@ -85,11 +85,11 @@ def prepare(
     Raises:
         InvalidRequestError: A setting names a field that does not exist or does not fit.
     """
-    naive = zone_of(options.zone)
-    base: Mapping[str, Any] = (yield from perform(request("GET", path(_APP, app_token=app_token)))).data[
-        "app"
-    ]
-    zone = zone_named(base.get("time_zone")) or naive or dt.UTC
+    naive = find_zone(options.zone)
+    base: Mapping[str, Any] = (
+        yield from perform(make_request("GET", fill_path(_APP, app_token=app_token)))
+    ).data["app"]
+    zone = read_zone(base.get("time_zone")) or naive or dt.UTC
     fields = yield from read_fields(app_token, table_id)
     field_types = {field["field_name"]: field["type"] for field in fields}
     keys = KeyBuilder(options.key_fields, field_types, options.key_form, zone)
@@ -148,7 +148,7 @@ def stage(
         batch = yield from work(lambda rows=rows, first=first: _stage(prepared, rows, first, index))  # type: ignore[misc]
         prepared.keyless_rows += batch.without_key
         rejected += _of_first_rows(batch.rejects, options.max_rejects + 1 - total)
-        total += rejects.row_count(batch.rejects)
+        total += rejects.count_rows(batch.rejects)
         if total > options.max_rejects:
             break
     else:
@@ -161,9 +161,9 @@ def stage(
     )
     total += len(repeated)
     if rejected and options.on_bad_row == "fail":
-        raise rejects.failure(rejected, total)
+        raise rejects.make_rejects_error(rejected, total)
     if total > options.max_rejects:
-        raise rejects.too_many(rejected, options.max_rejects)
+        raise rejects.make_too_many_error(rejected, options.max_rejects)
     return rejected
 
 
@@ -190,7 +190,7 @@ def _with_days(
     if not isinstance(marks, Mapping):
         return marks
     return {
-        name: calendar_day(value, zone)[0] if field_types.get(name) == types.DATE else value
+        name: convert_calendar_day(value, zone)[0] if field_types.get(name) == types.DATE else value
         for name, value in marks.items()
     }
 

@@ -25,7 +25,7 @@ from lark_provider.api.clouddoc.sync.plan import Counts, SyncPlan, SyncResult
 from lark_provider.api.clouddoc.sync.turn import turn
 from lark_provider.api.clouddoc.sync.writing import StoredKeyError, SyncWriter
 from lark_provider.api.contact import UserIdType
-from lark_provider.api.links import table
+from lark_provider.api.links import find_table
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import (
     BulkOutcomeUnknownError,
@@ -167,7 +167,7 @@ def run(
 ) -> Procedure[SyncResult]:
     """Run a sync with settings that are checked; see `sync`."""
     stream: Stream[Mapping[str, Any]] = Stream(records)
-    app_token, table_id = yield from table(app_token, table_id)
+    app_token, table_id = yield from find_table(app_token, table_id)
     own_turn = yield from turn(
         app_token, table_id, f"sync by {', '.join(options.key_fields)}", options.lease_seconds
     )

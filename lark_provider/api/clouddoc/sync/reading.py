@@ -16,12 +16,12 @@ from lark_provider.api.clouddoc.sync.plan import MAX_READ
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.slices import Skim, slice_page
 from lark_provider.api.contact import UserIdType
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError
-from lark_provider.protocol.operations import Listing, Page, Procedure, local, perform
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform, run_local
 from lark_provider.protocol.paging import Pager
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import SyncIndex
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ _TOO_LARGE_ANSWER, _TOO_LONG_FILTER, INVALID_FILTER = 1254030, 1254107, 1254018
 
 def work(function: Callable[[], T]) -> Procedure[T]:
     """Work on the index, where it does not block an event loop."""
-    return (yield from local(function, _WORK_SECONDS))
+    return (yield from run_local(function, _WORK_SECONDS))
 
 
 @dataclass(slots=True)
@@ -121,12 +121,12 @@ class TableReader:
         seen_tokens: set[str] = set()
         pages, total = 0, None
         while True:
-            data = yield from self._answer(self._body(), token, skim=slice_page)
+            data = yield from self._answer(self._make_body(), token, skim=slice_page)
             try:
                 data = yield from work(lambda data=data: self.comparison.see_page(data, self.index))  # type: ignore[misc]
             except orjson.JSONDecodeError as error:
                 return f"a page is not JSON: {error}", None
-            total = _total(data)
+            total = _read_total(data)
             try:
                 page: Page[Any] = Page.of(data)
             except LarkAPIError as error:  # there is more, and no way to it
@@ -151,7 +151,7 @@ class TableReader:
         Raises:
             LarkAPIError: 1254018, Lark does not take such a filter.
         """
-        waiting = batches(keys, self.condition_chars)
+        waiting = make_batches(keys, self.condition_chars)
         while waiting:
             batch = waiting.pop()
             try:
@@ -162,7 +162,7 @@ class TableReader:
                 left = [key for part in [batch, *waiting] for key in part]
                 if not self.condition_chars:
                     self.condition_chars = _CONDITION_CHARS + len(self.comparison.keys.names[0])
-                    waiting = batches(left, self.condition_chars)
+                    waiting = make_batches(left, self.condition_chars)
                 else:
                     waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
                 continue
@@ -180,14 +180,14 @@ class TableReader:
         search_filter = any_key
         if self.scope is not None:
             search_filter = {"conjunction": "and", "conditions": self.scope.conditions, "children": [any_key]}
-        body = {**self._body(), "filter": search_filter}
+        body = {**self._make_body(), "filter": search_filter}
 
         def read_page(token: str | None) -> Procedure[Page[dict[str, Any]]]:
             return Page.of((yield from self._answer(body, token)))
 
         pager, items = Pager(Listing(read_page)), list[dict[str, Any]]()
         while not pager.ended:
-            items += yield from pager.next_page()
+            items += yield from pager.read_next_page()
         return items
 
     def has_records(self) -> Procedure[bool]:
@@ -209,7 +209,7 @@ class TableReader:
         Raises:
             PermissionDeniedError: Some are hidden from the app.
         """
-        url = path(RECORDS + "/batch_get", app_token=self.app_token, table_id=self.table_id)
+        url = fill_path(RECORDS + "/batch_get", app_token=self.app_token, table_id=self.table_id)
         records: list[dict[str, Any]] = []
         absent: list[str] = []
         for start in range(0, len(record_ids), MAX_READ):
@@ -218,8 +218,8 @@ class TableReader:
                 "user_id_type": self.user_id_type,
                 "automatic_fields": automatic_fields,
             }
-            call: Call[Any] = request("POST", url, json=body, safe=True)
-            data = (yield from self._time(call)).data
+            call: Call[Any] = make_request("POST", url, json=body, safe=True)
+            data = (yield from self._perform_timed(call)).data
             if forbidden := data.get("forbidden_record_ids"):
                 raise PermissionDeniedError(
                     f"The app may not see {len(forbidden)} record(s) that it needs, such as {forbidden[0]}. "
@@ -230,7 +230,7 @@ class TableReader:
             absent += data.get("absent_record_ids") or ()
         return records, absent
 
-    def _body(self) -> dict[str, Any]:
+    def _make_body(self) -> dict[str, Any]:
         names = [*self.comparison.keys.names]
         if self.comparison.compares:
             names += self.comparison.layout.names
@@ -249,9 +249,9 @@ class TableReader:
         See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.
         """
         yield from self.keep()
-        call: Call[Any] = request(
+        call: Call[Any] = make_request(
             "POST",
-            path(RECORDS + "/search", app_token=self.app_token, table_id=self.table_id),
+            fill_path(RECORDS + "/search", app_token=self.app_token, table_id=self.table_id),
             params={
                 "user_id_type": self.user_id_type,
                 "page_size": str(page_size or self.page_size),
@@ -260,10 +260,10 @@ class TableReader:
             json=body,
             safe=True,
         )
-        data: dict[str, Any] = (yield from self._time(replace(call, skim=skim))).data
+        data: dict[str, Any] = (yield from self._perform_timed(replace(call, skim=skim))).data
         return data
 
-    def _time(self, call: Call[Any]) -> Procedure[Any]:
+    def _perform_timed(self, call: Call[Any]) -> Procedure[Any]:
         began: float = yield Now()
         answer = yield from perform(call)
         ended: float = yield Now()
@@ -275,12 +275,12 @@ class TableReader:
 _CHEAPER = "searching takes fewer calls"
 
 
-def _total(data: dict[str, Any]) -> int | None:
+def _read_total(data: dict[str, Any]) -> int | None:
     total = data.get("total")
     return total if isinstance(total, int) else None
 
 
-def batches(keys: Sequence[str], overhead: int = 0) -> list[list[str]]:
+def make_batches(keys: Sequence[str], overhead: int = 0) -> list[list[str]]:
     """Return keys in batches, each for one filter: at most 50 keys and 2,000 characters.
 
     Args:

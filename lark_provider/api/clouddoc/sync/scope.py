@@ -82,7 +82,7 @@ class Scope:
                 f"scope must be a list of (field, operator, value), got {str(conditions)[:80]!r}. Next: "
                 "write it as [('Region', 'is', 'EU')]: created rows are tested by it, too."
             )
-        body, names = searches.body(conditions, (), (), zone)
+        body, names = searches.make_body(conditions, (), (), zone)
         self.conditions: list[dict[str, Any]] = body["filter"]["conditions"]
         self.names = list(dict.fromkeys(names))
         for name in self.names:
@@ -95,7 +95,7 @@ class Scope:
             _check(condition, field_types[condition["field_name"]])
         self._types, self._zone = field_types, zone
 
-    def failing_field(self, row: Mapping[str, Any], *, partly: bool) -> str | None:
+    def find_failing_field(self, row: Mapping[str, Any], *, partly: bool) -> str | None:
         """Return the name of a field by which a row is outside, None if it is inside.
 
         Args:
@@ -117,7 +117,7 @@ class Scope:
         if operator in ("isEmpty", "isNotEmpty"):
             return (cell is None) == (operator == "isEmpty")
         if kind == types.DATE:
-            return cell is not None and self._date(cell, operator, int(wanted[-1]))
+            return cell is not None and self._matches_date(cell, operator, int(wanted[-1]))
         if operator in _COMPARE:
             return cell is not None and _COMPARE[operator](float(cell), float(wanted[0]))
         if kind == types.CHECKBOX:
@@ -137,7 +137,10 @@ class Scope:
             )
         return bool(cell == wanted[0]) if operator == "is" else any(text in cell for text in wanted)
 
-    def _date(self, cell: int, operator: str, wanted: int) -> bool:
+    def _matches_date(self, cell: int, operator: str, wanted: int) -> bool:
         # Lark compares calendar days: "is" means that day, "isGreater" a later one.
-        day, bound = canonical.midnight(cell, self._zone), canonical.midnight(wanted, self._zone)
+        day, bound = (
+            canonical.compute_midnight(cell, self._zone),
+            canonical.compute_midnight(wanted, self._zone),
+        )
         return day == bound if operator == "is" else day > bound if operator == "isGreater" else day < bound

@@ -11,7 +11,7 @@ import logging
 
 import orjson
 
-from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, batches, work
+from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, make_batches, work
 from lark_provider.api.clouddoc.sync.turn import CreateIntent
 from lark_provider.api.clouddoc.sync.writing import SyncWriter
 from lark_provider.protocol.errors import LarkAPIError
@@ -32,7 +32,7 @@ def settle(writer: SyncWriter) -> Procedure[str]:
     Returns:
         `written` if the records are there, `unknown` if what is read next decides; empty without an intent.
     """
-    intent = yield from writer.turn.intent()
+    intent = yield from writer.turn.read_intent()
     if intent is None:
         return ""
     recorded = _decode(intent)
@@ -73,7 +73,7 @@ def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
     if not writer.reader.comparison.keys.has_filter:
         return False
     try:
-        items = yield from writer.reader.find(batches(keys)[0][:_LOOKED_FOR])
+        items = yield from writer.reader.find(make_batches(keys)[0][:_LOOKED_FOR])
     except LarkAPIError as error:
         if error.code != INVALID_FILTER:
             raise
@@ -89,10 +89,10 @@ def _repeat(writer: SyncWriter, recorded: CreateIntent) -> Procedure[bool]:
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """
     keys = recorded["keys"]
-    wire = yield from work(lambda: writer.reader.index.wire(keys))
+    wire = yield from work(lambda: writer.reader.index.read_wire(keys))
     if any(key not in wire for key in keys):
         return False
-    intent = yield from writer.turn.intent()  # again, for its age
+    intent = yield from writer.turn.read_intent()  # again, for its age
     token_age = recorded.get("token_age", 0.0) + (intent.age if intent else 0.0)
     if token_age >= writer.options.token_window:
         return False

@@ -60,7 +60,7 @@ class Slices:
             yield orjson.loads(b"[%b]" % self.content[start:stop])
             start = stop + 1
 
-    def whole(self) -> dict[str, Any]:
+    def parse_whole(self) -> dict[str, Any]:
         """Parse the whole answer, and return its data.
 
         Raises:
@@ -114,7 +114,7 @@ def feed_records(data: Mapping[str, Any], see: Callable[[Sequence[Any]], None]) 
             for records in items:
                 see(records)
         except orjson.JSONDecodeError:
-            data = items.whole()
+            data = items.parse_whole()
             items = data.get("items")
     if not isinstance(items, Slices):
         see(items or ())

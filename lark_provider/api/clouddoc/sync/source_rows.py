@@ -21,7 +21,7 @@ class OwnRows:
         self.rows = list(rows)
         self._are_own = False
 
-    def own(self) -> None:
+    def ensure_own(self) -> None:
         """Copy the rows, unless they are copies already."""
         if not self._are_own:
             self.rows = [dict(row) if isinstance(row, MAPPINGS) else row for row in self.rows]
@@ -41,7 +41,7 @@ class OwnRows:
             if old_value is not other
         ]
         if changed:
-            self.own()
+            self.ensure_own()
             for place in changed:
                 self.rows[place][name] = new[place]
 
@@ -50,19 +50,19 @@ MAPPINGS = (dict, Mapping)
 """The first is found fast."""
 
 
-def integral(value: Any) -> Any:
+def convert_integral(value: Any) -> Any:
     """Return an integral number as an int, so that its text has no fraction; anything else unchanged.
 
     Args:
         value: A value of the source.
     """
-    value = cells.plain(value)
+    value = cells.convert_to_python(value)
     if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         return int(value)
     return value
 
 
-def calendar_day(value: Any, zone: dt.tzinfo) -> tuple[Any, str]:
+def convert_calendar_day(value: Any, zone: dt.tzinfo) -> tuple[Any, str]:
     """Return a calendar day as the moment of its start, and how it is compared; anything else unchanged.
 
     Args:

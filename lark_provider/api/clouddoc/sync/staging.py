@@ -12,14 +12,19 @@ import orjson
 
 from lark_provider.api.clouddoc import cells
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.fields import Converter, Field, names_of
+from lark_provider.api.clouddoc.fields import Converter, Field, collect_names
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder, KeyMisfitError
-from lark_provider.api.clouddoc.sync.layout import SyncLayout, cells_of, digests
+from lark_provider.api.clouddoc.sync.layout import SyncLayout, compute_digests, select_cells
 from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.scope import Scope
-from lark_provider.api.clouddoc.sync.source_rows import MAPPINGS, OwnRows, calendar_day, integral
+from lark_provider.api.clouddoc.sync.source_rows import (
+    MAPPINGS,
+    OwnRows,
+    convert_calendar_day,
+    convert_integral,
+)
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.sync_index import Staged
 
@@ -94,7 +99,7 @@ class Stager:
         """
         batch = Batch()
         source_rows = [row if isinstance(row, MAPPINGS) else {} for row in rows]
-        names = names_of(source_rows)
+        names = collect_names(source_rows)
         prepared = OwnRows(rows)
         if marks := dict.fromkeys(self._options.marks):
             if named := sorted(names & marks.keys()):
@@ -103,14 +108,14 @@ class Stager:
                     f"{first_row} or one after it has. Next: mark with a field of its own, or leave it out "
                     "of the source."
                 )
-            prepared.own()
+            prepared.ensure_own()
             for row in prepared.rows:
                 if isinstance(row, dict):
                     row.update(marks)
             names |= marks.keys()
         modes = self._prepare(prepared, source_rows, names, first_row, batch)
         clear = self._options.on_null == "clear"
-        wire, bad = self.converter.all_to_wire(prepared.rows, names, first_row, clear=clear)
+        wire, bad = self.converter.convert_all_to_wire(prepared.rows, names, first_row, clear=clear)
         if marks and not clear:
             for row in wire:
                 row.update(marks)  # the mark is ours: it is cleared although the source clears nothing
@@ -132,14 +137,14 @@ class Stager:
             if name in self._options.links:
                 self._link(name, values, rows, first_row, batch)
             elif name in self._keys.read_only:
-                rows.own()
+                rows.ensure_own()
                 for row in rows.rows:
                     if isinstance(row, dict):
                         row.pop(name, None)
             elif kind == types.DATE:
                 self._prepare_days(name, values, rows, modes)
             elif kind == types.TEXT and name in self._keys.names and set(map(type, values)) != {str}:
-                rows.replace(name, values, [integral(value) for value in values])
+                rows.replace(name, values, [convert_integral(value) for value in values])
             elif kind == types.URL:
                 modes[name] = [canonical.ADDRESS if isinstance(value, str) else "" for value in values]
             elif kind == types.ATTACHMENT:
@@ -150,7 +155,7 @@ class Stager:
         self, name: str, values: Sequence[Any], rows: OwnRows, modes: dict[str, list[str]]
     ) -> None:
         if set(map(type, values)) != {dt.datetime}:
-            converted = [calendar_day(value, self._zone) for value in values]
+            converted = [convert_calendar_day(value, self._zone) for value in values]
             rows.replace(name, values, [new for new, _ in converted])
             modes[name] = [mode for _, mode in converted]
         if name in self._keys.names and any(
@@ -162,10 +167,10 @@ class Stager:
     def _link(self, name: str, values: Sequence[Any], rows: OwnRows, first_row: int, batch: Batch) -> None:
         """Replace keys of another table's records by their ids."""
         linked_keys: dict[int, list[str]] = {}
-        for place, value in enumerate(map(cells.plain, values)):
+        for place, value in enumerate(map(cells.convert_to_python, values)):
             if value is not None and value != "":
                 several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-                linked_keys[place] = [str(integral(key)) for key in several]
+                linked_keys[place] = [str(convert_integral(key)) for key in several]
         ids_by_key = self._resolve(name, sorted({key for keys in linked_keys.values() for key in keys}))
         for place, keys in linked_keys.items():
             wrong = [key for key in keys if ids_by_key.get(key) is None]
@@ -177,7 +182,7 @@ class Stager:
                         first_row + place, name, f"{problem} of the linked table {have} the key {wrong[0]!r}"
                     )
                 )
-            rows.own()
+            rows.ensure_own()
             rows.rows[place][name] = None if wrong else [ids_by_key[key] for key in keys]
 
     def _check(self, wire: Sequence[Row], first_row: int, batch: Batch) -> None:
@@ -188,7 +193,7 @@ class Stager:
                     self._check_options(name, table_field, wire, first_row, batch)
         if self._scope is not None:
             for row, values in enumerate(wire, first_row):
-                outside = self._scope.failing_field(values, partly=True)
+                outside = self._scope.find_failing_field(values, partly=True)
                 if outside is not None:
                     batch.rejects.append(Reject(row, outside, "must be within scope, which it is not"))
 
@@ -217,10 +222,10 @@ class Stager:
             if self._types[name] == types.ATTACHMENT:
                 _keep_names(name, own, wire, source_rows)
         keys = self._make_keys(wire, source_rows, first_row, batch)
-        shapes = self._shapes(wire, modes)
-        vectors = self._layout.vectors(shapes, wire, written=True)
+        shapes = self._make_shapes(wire, modes)
+        vectors = self._layout.make_vectors(shapes, wire, written=True)
         numbers = range(first_row, first_row + len(wire))
-        known = (numbers, keys, shapes, digests(vectors))
+        known = (numbers, keys, shapes, compute_digests(vectors))
         if not batch.rejects:
             # Plain tuples: making a million named ones takes half a second.
             batch.staged = cast("list[Staged]", list(zip(*known, _encode(wire), strict=True)))
@@ -240,7 +245,7 @@ class Stager:
         self, wire: Sequence[Row], source_rows: Sequence[Row], first_row: int, batch: Batch
     ) -> list[str | None]:
         names, read_only = self._keys.names, set(self._keys.read_only)
-        as_given, written = cells_of(names, source_rows), cells_of(names, wire)
+        as_given, written = select_cells(names, source_rows), select_cells(names, wire)
         columns = [
             source_cells if name in read_only else wire_cells
             for name, source_cells, wire_cells in zip(names, as_given, written, strict=True)
@@ -256,37 +261,37 @@ class Stager:
         keys: list[str | None] = []
         for row, values in enumerate(zip(*columns, strict=True), first_row):
             try:
-                keys.append(self._key(values, source_rows[row - first_row]))
+                keys.append(self._make_key(values, source_rows[row - first_row]))
             except KeyMisfitError as misfit:
                 keys.append(None)
                 if (row, misfit.field) not in bad:
                     batch.rejects.append(Reject(row, misfit.field, str(misfit)))
         return keys
 
-    def _key(self, values: Sequence[Any], source_row: Row) -> str:
+    def _make_key(self, values: Sequence[Any], source_row: Row) -> str:
         for name in self._keys.names:
             if isinstance(source_row.get(name), bool):
                 raise KeyMisfitError(name, "must be text, a number or a date, since it is a key")
-        return self._keys.of_row([cells.plain(value) for value in values])
+        return self._keys.of_row([cells.convert_to_python(value) for value in values])
 
-    def _shapes(self, wire: Sequence[Row], modes: Mapping[str, Sequence[str]]) -> list[str | None]:
+    def _make_shapes(self, wire: Sequence[Row], modes: Mapping[str, Sequence[str]]) -> list[str | None]:
         """Return the shape of each row; key fields are not compared."""
         loose = {name: column for name, column in modes.items() if any(column)}
         if not any(len(set(column)) > 1 for column in loose.values()) and len(set(map(tuple, wire))) == 1:
-            return [self._shape(wire[0], loose, 0)] * len(wire)
+            return [self._make_shape(wire[0], loose, 0)] * len(wire)
         known: dict[tuple[tuple[str, ...], ...], str] = {}
         shapes: list[str | None] = []
         for index, row in enumerate(wire):
             form = tuple(row), tuple(column[index] for column in loose.values())
             if form not in known:
-                known[form] = self._shape(row, loose, index)
+                known[form] = self._make_shape(row, loose, index)
             shapes.append(known[form])
         return shapes
 
-    def _shape(self, row: Row, modes: Mapping[str, Sequence[str]], index: int) -> str:
+    def _make_shape(self, row: Row, modes: Mapping[str, Sequence[str]], index: int) -> str:
         row_modes = {name: column[index] for name, column in modes.items()}
         names = [name for name in row if name not in self._keys.names]
-        return self._layout.shape({name: row_modes.get(name, canonical.EXACT) for name in names})
+        return self._layout.make_shape({name: row_modes.get(name, canonical.EXACT) for name in names})
 
 
 def _encode(rows: Sequence[dict[str, Any]]) -> list[bytes]:

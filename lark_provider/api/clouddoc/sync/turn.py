@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 import orjson
 
 from lark_provider.api.clouddoc.kept_lease import KeptLease
-from lark_provider.api.clouddoc.loads.leasing import release, target
+from lark_provider.api.clouddoc.loads.leasing import format_target, release
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.errors import ConflictError, LarkAPIError
@@ -103,11 +103,11 @@ class Turn(KeptLease):
                 yield from with_store(lambda store: store.leases.clear_intent(self.claimant))
             raise
 
-    def intent(self) -> Procedure[Intent | None]:
+    def read_intent(self) -> Procedure[Intent | None]:
         """Return what an earlier run was about to create when it was interrupted."""
         if not self.is_shared:
             return None
-        outcome = yield from with_store(lambda store: store.leases.intent(self.claimant.key))
+        outcome = yield from with_store(lambda store: store.leases.read_intent(self.claimant.key))
         (intent,) = outcome or (None,)
         return intent
 
@@ -149,4 +149,4 @@ def turn(app_token: str, table_id: str, what: str, seconds: float) -> Procedure[
         seconds: How long the lease is taken each time, in seconds.
     """
     owner: str = yield NewKey()
-    return Turn(Claimant(target(app_token, table_id), owner, what, seconds))
+    return Turn(Claimant(format_target(app_token, table_id), owner, what, seconds))

@@ -11,14 +11,14 @@ import orjson
 
 from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.checking import FieldCheck
-from lark_provider.api.clouddoc.creating import batch_create, created_ids, skim
+from lark_provider.api.clouddoc.creating import batch_create, read_created_ids, skim
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.plan import MAX_CREATED, MAX_DELETED, MAX_READ, MAX_UPDATED, SyncResult
 from lark_provider.api.clouddoc.sync.reading import TableReader, work
 from lark_provider.api.clouddoc.sync.turn import Turn
-from lark_provider.protocol.calls import Call, encode, request
+from lark_provider.protocol.calls import Call, encode, make_request
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import (
     LarkAPIError,
@@ -28,7 +28,7 @@ from lark_provider.protocol.errors import (
     PermissionDeniedError,
 )
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import Difference, Planned, SyncIndex, WriteKind
 
 _RECORD_NOT_FOUND = 1254043
@@ -97,15 +97,17 @@ class SyncWriter:
             skip = self.options.on_bad_row == "skip"
             done = yield from bisecting.write(batch, send, self.check.require_unchanged, skip=skip)
             for planned, error in done.refused:
-                self.result.rejects.append(rejects.reject_of(planned.row, planned.key, error))
-            if rejects.row_count(self.result.rejects) > self.options.max_rejects:
-                raise rejects.too_many(self.result.rejects, self.options.max_rejects)
+                self.result.rejects.append(rejects.make_reject(planned.row, planned.key, error))
+            if rejects.count_rows(self.result.rejects) > self.options.max_rejects:
+                raise rejects.make_too_many_error(self.result.rejects, self.options.max_rejects)
             self._report_progress()
 
     def _call(self, operation: str, records: Sequence[Any]) -> Call[Any]:
-        return request(
+        return make_request(
             "POST",
-            path(f"{RECORDS}/{operation}", app_token=self.reader.app_token, table_id=self.reader.table_id),
+            fill_path(
+                f"{RECORDS}/{operation}", app_token=self.reader.app_token, table_id=self.reader.table_id
+            ),
             params={"user_id_type": None if operation == "batch_delete" else self.options.user_id_type},
             json={"records": records},
             idempotent=True,
@@ -132,11 +134,11 @@ class SyncWriter:
         call = batch_create(*place, body, count, token, self.options.user_id_type)
         names = self._comparison.keys.names
         answer = yield from self.turn.create(call, token, keys, names, token_age)
-        ids = created_ids(answer, call, count, "run the sync again; it looks for them first")
+        ids = read_created_ids(answer, call, count, "run the sync again; it looks for them first")
         self.result.created += len(ids)
         if not self._is_visible:
             records = yield from self._require_visible(ids[:MAX_READ])
-            if error := self._changed_key(records, dict(zip(ids, keys, strict=True))):
+            if error := self._find_changed_key(records, dict(zip(ids, keys, strict=True))):
                 yield from self.turn.forget_intent()  # what became of it is known
                 raise error
             self._is_visible = True
@@ -156,7 +158,7 @@ class SyncWriter:
             code=1254302,
         )
 
-    def _changed_key(
+    def _find_changed_key(
         self, records: Sequence[Mapping[str, Any]], keys: Mapping[str, str]
     ) -> StoredKeyError | None:
         """Return the error for keys that Lark has changed at storing; None if it has changed none.
@@ -242,9 +244,9 @@ class SyncWriter:
         planned = {write.record_id: write for write in self._updated}
         updated = [planned[record["record_id"]] for record in records]
         keys = [write.key for write in updated]
-        wire = self._index.wire(keys)
+        wire = self._index.read_wire(keys)
         shapes = [shape for _, shape, _ in self._index.look_up(keys)]
-        vectors = self._comparison.layout.vectors(
+        vectors = self._comparison.layout.make_vectors(
             shapes, [record["fields"] for record in records], written=False
         )
         differences = [
@@ -259,7 +261,7 @@ class SyncWriter:
             for write, shape, vector in zip(updated, shapes, vectors, strict=True)
         ]
         differing: dict[str, str] = {}
-        for write, (before, after) in zip(updated, self._comparison.changes(differences), strict=True):
+        for write, (before, after) in zip(updated, self._comparison.list_changes(differences), strict=True):
             for name in after.keys() & orjson.loads(write.after or b"{}").keys():
                 differing.setdefault(
                     name, f"key {write.key!r}: {after[name]!r} was written, {before[name]!r} is read"

@@ -30,23 +30,23 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0, or 1 if the address or a file cannot be used.
     """
     from lark_emulator import starting  # so that `--version` and errors of use are quick
-    from lark_emulator.serving import names_of, serve
+    from lark_emulator.serving import list_names, serve
 
     try:
         options = apply(arguments)
-        door = _door(options)
-        prepare = starting.preparation(options.seed, options.stubs)
-        names = {*names_of(options.host, None), *options.allow_host}
+        door = _make_door(options)
+        prepare = starting.make_preparation(options.seed, options.stubs)
+        names = {*list_names(options.host, None), *options.allow_host}
 
-        def ready(base_url: str) -> None:
-            print(starting.greeting(base_url, door), flush=True)
+        def report_ready(base_url: str) -> None:
+            print(starting.format_greeting(base_url, door), flush=True)
 
         serve(
             options.host,
             options.port,
-            ready=ready,
+            ready=report_ready,
             allowed_hosts=sorted(names),
-            settings=starting.settings(options.set, fallback_answers=options.fallback_answers),
+            settings=starting.parse_settings(options.set, fallback_answers=options.fallback_answers),
             door=door,
             data=options.data,
             prepare=prepare,
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _door(options: argparse.Namespace) -> Door | None:
+def _make_door(options: argparse.Namespace) -> Door | None:
     if not (options.tls or options.proxy or options.proxy_passthrough):
         return None
     from lark_emulator.reach.door import Door
@@ -91,12 +91,12 @@ def record(arguments: argparse.Namespace) -> int:
                 ValueError("no file to write to. Next: give --to FILE or set LARK_EMULATOR_TO")
             )
 
-        def ready(base_url: str) -> None:
+        def report_ready(base_url: str) -> None:
             print(
                 f"Recording {options.upstream} at {base_url} into {options.to}   (stop: Ctrl-C)", flush=True
             )
 
-        number = record_until_stopped(options.host, options.port, options.upstream, options.to, ready)
+        number = record_until_stopped(options.host, options.port, options.upstream, options.to, report_ready)
     except (OSError, ValueError) as error:
         return _report_failure(error)
     print(f"{number} stubs in {options.to}. Next: look through it, then lark-emulator --stubs {options.to}")

@@ -22,14 +22,14 @@ FORMS = "form-encoded bodies are taken (settable, `form_token_requests`: 10003)"
 DISABLED = "a disabled app gets 10014 (settable, `disabled_app_token`: a token all the same)"
 
 
-def refusal(call: Call, code: Code) -> RefusedError:
+def make_refusal(call: Call, code: Code) -> RefusedError:
     """Return a refusal; token endpoints answer with a status of their own, see `wrong_secret_status`."""
     if code is codes.INVALID_TOKEN_PARAM:
         return RefusedError(code)
     return RefusedError(code._replace(status=call.settings.wrong_secret_status))
 
 
-def members_of(call: Call, *names: str) -> list[str]:
+def read_members(call: Call, *names: str) -> list[str]:
     """Return members of the body, all of them required.
 
     Raises:
@@ -39,14 +39,14 @@ def members_of(call: Call, *names: str) -> list[str]:
     try:
         body = form_or_json(call)
     except orjson.JSONDecodeError:
-        raise refusal(call, codes.INVALID_TOKEN_PARAM) from None
+        raise make_refusal(call, codes.INVALID_TOKEN_PARAM) from None
     values = [body.get(name) for name in names]
     if not all(isinstance(value, str) and value for value in values):
-        raise refusal(call, codes.INVALID_TOKEN_PARAM)
+        raise make_refusal(call, codes.INVALID_TOKEN_PARAM)
     return [str(value) for value in values]
 
 
-def known_app(call: Call, app_id: str, secret: str) -> App:
+def authenticate_app(call: Call, app_id: str, secret: str) -> App:
     """Return the app that an id and a secret belong to.
 
     Raises:
@@ -54,10 +54,10 @@ def known_app(call: Call, app_id: str, secret: str) -> App:
     """
     app = call.world.apps.get(app_id)
     if app is None:
-        raise refusal(call, codes.APP_ID_NOT_EXISTS)
+        raise make_refusal(call, codes.APP_ID_NOT_EXISTS)
     app.token_requests += 1
     if not secrets.compare_digest(app.secret.encode(), secret.encode()):
-        raise refusal(call, codes.APP_SECRET_INVALID)
+        raise make_refusal(call, codes.APP_SECRET_INVALID)
     return app
 
 
@@ -69,26 +69,26 @@ def check_kind(call: Call, app: App, *, store: bool) -> None:
     """
     if app.store is not store:
         other = call.settings.app_type_mismatch
-        raise refusal(call, codes.APP_UNAUTHORIZED if other == "10014" else codes.APP_ID_UNAUTHORIZED)
+        raise make_refusal(call, codes.APP_UNAUTHORIZED if other == "10014" else codes.APP_ID_UNAUTHORIZED)
     if not app.enabled and call.settings.disabled_app_token == "10014":  # noqa: S105 - a code
-        raise refusal(call, codes.APP_UNAUTHORIZED)
+        raise make_refusal(call, codes.APP_UNAUTHORIZED)
 
 
-def _custom_app(call: Call) -> App:
-    app = known_app(call, *members_of(call, "app_id", "app_secret"))
+def _authenticate_custom_app(call: Call) -> App:
+    app = authenticate_app(call, *read_members(call, "app_id", "app_secret"))
     check_kind(call, app, store=False)
     return app
 
 
-def tenant_access_token(call: Call) -> dict[str, Any]:
+def issue_tenant_token(call: Call) -> dict[str, Any]:
     """Answer `POST /auth/v3/tenant_access_token/internal`."""
-    token, expire = call.tokens.give(_custom_app(call), TENANT_KEY)
+    token, expire = call.tokens.give(_authenticate_custom_app(call), TENANT_KEY)
     return {"tenant_access_token": token, "expire": expire}
 
 
-def app_access_token(call: Call) -> dict[str, Any]:
+def issue_app_token(call: Call) -> dict[str, Any]:
     """Answer `POST /auth/v3/app_access_token/internal`."""
-    token, expire = call.tokens.give(_custom_app(call), TENANT_KEY)
+    token, expire = call.tokens.give(_authenticate_custom_app(call), TENANT_KEY)
     return {"app_access_token": token, "tenant_access_token": token, "expire": expire}
 
 
@@ -96,7 +96,7 @@ ROUTES = (
     Route(
         "POST",
         "/open-apis/auth/v3/tenant_access_token/internal",
-        tenant_access_token,
+        issue_tenant_token,
         token=False,
         flat=True,
         unconfirmed=(STATUS, FORMS, KINDS, DISABLED, "an app that is not installed gets a token"),
@@ -104,7 +104,7 @@ ROUTES = (
     Route(
         "POST",
         "/open-apis/auth/v3/app_access_token/internal",
-        app_access_token,
+        issue_app_token,
         token=False,
         flat=True,
         unconfirmed=(STATUS, FORMS, KINDS, DISABLED, "that a custom app's app token equals its tenant token"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ACTIVATED = 2
 
 
-def avatar_of(app: App) -> str:
+def get_avatar(app: App) -> str:
     """Return the address of a picture; nothing is served there."""
     return f"https://emulator.invalid/avatar/{app.app_id}.png"
 
@@ -24,7 +24,7 @@ def info(call: Call) -> dict[str, Any]:
         "bot": {
             "activate_status": ACTIVATED,
             "app_name": call.app.name,
-            "avatar_url": avatar_of(call.app),
+            "avatar_url": get_avatar(call.app),
             "ip_white_list": [],
             "open_id": call.app.bot_open_id,
         }

@@ -20,7 +20,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 @lru_cache(maxsize=1)
-def http_date(seconds: int) -> str:
+def format_http_date(seconds: int) -> str:
     """Return a time as HTTP writes it (RFC 9110): `Sun, 06 Nov 1994 08:49:37 GMT`.
 
     Args:
@@ -46,13 +46,13 @@ class Clock:
         self._alarms: list[tuple[float, int, Callable[[float], None]]] = []
         self._numbers = itertools.count()
 
-    def now(self) -> float:
+    def get_time(self) -> float:
         """Return seconds since the epoch."""
         return self._origin + time.monotonic() + self._ahead
 
-    def now_ms(self) -> int:
+    def get_time_ms(self) -> int:
         """Return milliseconds since the epoch, the unit of Lark's own time stamps."""
-        return int(self.now() * 1000)
+        return int(self.get_time() * 1000)
 
     @property
     def ahead(self) -> float:
@@ -100,10 +100,10 @@ class Clock:
 
     def until_due(self) -> float | None:
         """Return the seconds until the next alarm, or None."""
-        return max(0.0, self._alarms[0][0] - self.now()) if self._alarms else None
+        return max(0.0, self._alarms[0][0] - self.get_time()) if self._alarms else None
 
     def ring(self) -> None:
         """Perform what is due, in the order of time."""
-        while self._alarms and self._alarms[0][0] <= self.now():
+        while self._alarms and self._alarms[0][0] <= self.get_time():
             due, _, action = heapq.heappop(self._alarms)
             action(due)

@@ -15,7 +15,7 @@ _FULL = 2
 _FEW = 1000
 
 
-def unseen(items: list[T]) -> list[T]:
+def hide_list(items: list[T]) -> list[T]:
     """Take a long list, whose items do not lead back to it, out of the collector's sight, and return it.
 
     A collection of young objects, which is due at any time, looks at all items of a list that is new: with a

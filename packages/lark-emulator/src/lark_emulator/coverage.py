@@ -146,7 +146,7 @@ _SENT = (
 )
 
 
-def markdown(language: str) -> str:
+def render_markdown(language: str) -> str:
     """Return the list as Markdown.
 
     Args:
@@ -174,13 +174,13 @@ def main(arguments: list[str]) -> None:
         NotADirectoryError: the folder has no `en` and `zh`.
     """
     if not arguments:
-        sys.stdout.write(markdown("en"))
+        sys.stdout.write(render_markdown("en"))
         return
     for language in _HEADS:
         folder = Path(arguments[0]) / language
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder. Next: name the one that holds en and zh")
-        (folder / "coverage.md").write_text(markdown(language), "utf-8")
+        (folder / "coverage.md").write_text(render_markdown(language), "utf-8")
 
 
 if __name__ == "__main__":

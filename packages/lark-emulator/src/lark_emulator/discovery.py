@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.exchange import Answer, Upgrade, as_json, plain
+from lark_emulator.exchange import Answer, Upgrade, as_json, make_plain_answer
 from lark_emulator.routing import Call, Route
 from lark_emulator.world.apps import App
 
@@ -26,7 +26,7 @@ SWITCHING, BAD_REQUEST, REFUSED = 101, 400, 403
 
 def discover(call: Call) -> dict[str, Any] | Answer:
     """Answer `POST /callback/ws/endpoint`."""
-    app = _app(call)
+    app = _authenticate_app(call)
     if not isinstance(app, App):
         return _refuse_discovery(call, app)
     ticket = call.links.issue(app)
@@ -43,10 +43,10 @@ def discover(call: Call) -> dict[str, Any] | Answer:
     )
     host = call.request.headers.get("host", "")
     scheme = "wss" if call.request.secure else "ws"
-    return {"URL": f"{scheme}://{host}{SOCKET}?{query}", "ClientConfig": call.links.client_config()}
+    return {"URL": f"{scheme}://{host}{SOCKET}?{query}", "ClientConfig": call.links.make_client_config()}
 
 
-def _app(call: Call) -> App | Code:
+def _authenticate_app(call: Call) -> App | Code:
     try:
         body = orjson.loads(call.body)
     except orjson.JSONDecodeError:
@@ -69,7 +69,7 @@ def _app(call: Call) -> App | Code:
 
 
 def _is_full(call: Call, app_id: str) -> bool:
-    return len(call.links.list_of(app_id)) >= call.settings.connection_limit
+    return len(call.links.list_links(app_id)) >= call.settings.connection_limit
 
 
 def _refuse_discovery(call: Call, code: Code) -> Answer:
@@ -81,7 +81,7 @@ def _refuse_discovery(call: Call, code: Code) -> Answer:
 def connect(call: Call) -> Answer:
     """Answer the handshake of the WebSocket, `GET /ws/v2`."""
     if not call.request.upgrade:
-        return plain(BAD_REQUEST, "a WebSocket is opened here")
+        return make_plain_answer(BAD_REQUEST, "a WebSocket is opened here")
     ticket = call.links.find_ticket(call.query.get("ticket", ""), call.query.get("device_id", ""))
     app = None if ticket is None else call.world.apps.get(ticket.app_id)
     if ticket is None or app is None:
@@ -95,7 +95,7 @@ def connect(call: Call) -> Answer:
 
     protocol, response = link.shake_hands(call.request.path, call.request.headers)
     if response.status_code != SWITCHING:
-        return plain(response.status_code, bytes(response.body or b"").decode())
+        return make_plain_answer(response.status_code, bytes(response.body or b"").decode())
     call.links.use(ticket)
     links = call.links
 
@@ -111,7 +111,7 @@ def _refuse_handshake(call: Call, code: Code, detail: Code | None = None) -> Ans
     """Refuse a handshake; the reason is in the headers, and the SDKs want all of them to be there."""
     call.links.count("refused")
     why = detail or code
-    answer = plain(REFUSED, why.msg)
+    answer = make_plain_answer(REFUSED, why.msg)
     answer.headers |= {"Handshake-Status": str(code.number), "Handshake-Msg": why.msg}
     if detail is not None:
         answer.headers["Handshake-Autherrcode"] = str(detail.number)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator import codes, discovery, routes
 from lark_emulator.bitable import client_tokens
-from lark_emulator.clock import http_date
+from lark_emulator.clock import format_http_date
 from lark_emulator.codes import BITABLE_CODES, RefusedError
 from lark_emulator.control import guard, plane
-from lark_emulator.exchange import Answer, Outcome, as_json, plain
+from lark_emulator.exchange import Answer, Outcome, as_json, make_plain_answer
 from lark_emulator.faults import FIRST, LATE
 from lark_emulator.gaps import HEADER, VALUE
 from lark_emulator.oauth.older import at_user_info
@@ -69,7 +69,7 @@ class Dispatcher:
 
         A bug of ours is answered, too: no request ends its connection without an answer.
         """
-        steps = self._steps(request)
+        steps = self._iterate_steps(request)
         try:
             next(steps)
         except StopIteration as done:
@@ -77,25 +77,25 @@ class Dispatcher:
             return outcome
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
             return Outcome(self._crash_answer(error))
-        return Outcome(None, later=self._rest(steps))
+        return Outcome(None, later=self._run_rest(steps))
 
-    async def _rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
+    async def _run_rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
         await asyncio.sleep(0)
         try:
             return await with_turns(steps)
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
             return Outcome(self._crash_answer(error))
 
-    def _steps(self, request: Request) -> Generator[None, None, Outcome]:
+    def _iterate_steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()
         self._lark.touched += 1
         self._lark.clock.ring()
-        if not self._host_allowed(request.headers.get("host", "")):
-            return Outcome(plain(403, "this Host is not served by the Lark emulator"))
+        if not self._is_host_allowed(request.headers.get("host", "")):
+            return Outcome(make_plain_answer(403, "this Host is not served by the Lark emulator"))
         if request.upgrade and request.path != discovery.SOCKET:
-            return Outcome(plain(400, "upgrade is not supported"))
+            return Outcome(make_plain_answer(400, "upgrade is not supported"))
         if request.path.startswith(plane.PREFIX):
-            return self._control(request)
+            return self._handle_control(request)
         if service.is_for_page(request):
             return Outcome(service.answer(self._lark, request))
         match = routes.TABLE.match(request.method, request.path)
@@ -104,7 +104,7 @@ class Dispatcher:
         call = None
         performed = FIRST if fault is None else fault.performed
         stub = self._strike_stub(request) if performed == FIRST else None
-        answer = plain(404, "404 page not found") if stub is None else stub.answer
+        answer = make_plain_answer(404, "404 page not found") if stub is None else stub.answer
         if stub is not None:
             pass
         elif match is not None and performed == FIRST:
@@ -112,24 +112,24 @@ class Dispatcher:
         elif match is not None and fault is not None and performed == LATE:
             self._postpone(request, *match, seconds=fault.late_s or 0)
         if fault is not None and (fault.answers or performed != FIRST):
-            answer = self._planned_answer(fault, route)
+            answer = self._make_planned_answer(fault, route)
         return self._finish(request, route, fault, answer, call, stub, started=started)
 
     def _strike_stub(self, request: Request) -> Stubbed | None:
         stubs = self._lark.stubs
         if stubs is None or request.upgrade:
             return None
-        struck = stubs.strike(request, self._lark.clock.now())
+        struck = stubs.strike(request, self._lark.clock.get_time())
         return None if struck is None else Stubbed(struck[0].id, struck[1], struck[0].delay_ms)
 
-    def _host_allowed(self, host: str) -> bool:
+    def _is_host_allowed(self, host: str) -> bool:
         name = host[: host.rindex(":")] if ":" in host.rpartition("]")[2] else host
         return name.strip("[]").lower() in self._allowed_hosts
 
     def _answer(
         self, request: Request, route: Route, params: dict[str, str]
     ) -> Generator[None, None, tuple[Answer, Call | None]]:
-        log_id = self._lark.next_log_id()
+        log_id = self._lark.make_log_id()
         admitted = self._admit(request, route, params, log_id)
         if isinstance(admitted, Answer):
             return admitted, None
@@ -152,7 +152,7 @@ class Dispatcher:
         try:
             if route.token:
                 header = request.headers.get("authorization", "")
-                grant = self._lark.tokens.caller_of(header, route.token_kinds)
+                grant = self._lark.tokens.find_caller(header, route.token_kinds)
                 app, tenant_key = grant.app, grant.tenant_key
                 # The app token of a store app belongs to no tenant.
                 check_usable(app, tenant_key or next(iter(app.tenant_keys), ""))
@@ -180,7 +180,7 @@ class Dispatcher:
             )
             return call, self._throttle(route, call, log_id)
         except RefusedError as refusal:
-            return self._refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
+            return self._make_refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
             return _add_ids(self._crash_answer(error), log_id)
 
@@ -191,7 +191,7 @@ class Dispatcher:
             if isinstance(payload, Generator):
                 payload = yield from payload
         except RefusedError as refusal:
-            return self._refusal(refusal, route, log_id)
+            return self._make_refusal(refusal, route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
             return _add_ids(self._crash_answer(error), log_id)
         if isinstance(payload, Answer):
@@ -202,7 +202,7 @@ class Dispatcher:
 
     def _postpone(self, request: Request, route: Route, params: dict[str, str], *, seconds: float) -> None:
         """Check a request now and perform it later; no client gets its answer."""
-        log_id = self._lark.next_log_id()
+        log_id = self._lark.make_log_id()
         admitted = self._admit(request, route, params, log_id)
         if isinstance(admitted, Answer) or admitted[1] is not None:
             return
@@ -216,7 +216,7 @@ class Dispatcher:
 
         self._lark.late.add(request, seconds, perform)
 
-    def _planned_answer(self, fault: Fault, route: Route | None) -> Answer:
+    def _make_planned_answer(self, fault: Fault, route: Route | None) -> Answer:
         """Return the answer that a fault plans; a code of Bitable or sheets alone as Lark does."""
         number = fault.code
         if route is None or number is None or fault.status or fault.body is not None:
@@ -228,12 +228,12 @@ class Dispatcher:
         elif number not in BITABLE_CODES or "/bitable/" not in route.path:
             return fault.answer()
         refusal = RefusedError(known._replace(msg=fault.msg or known.msg))
-        answer = self._refusal(refusal, route, self._lark.next_log_id())
+        answer = self._make_refusal(refusal, route, self._lark.make_log_id())
         answer.headers.update(fault.headers)
         return answer
 
-    def _control(self, request: Request) -> Outcome:
-        refused = guard.refusal(request)
+    def _handle_control(self, request: Request) -> Outcome:
+        refused = guard.find_refusal(request)
         if refused is not None:
             return Outcome(refused)
         try:
@@ -263,12 +263,12 @@ class Dispatcher:
             return None
         limited = codes.RATE_LIMITED
         status = route.documented.statuses.get(limited.number, limited.status)
-        answer = self._refusal(RefusedError(limited._replace(status=status)), route, log_id)
+        answer = self._make_refusal(RefusedError(limited._replace(status=status)), route, log_id)
         answer.headers["x-ogw-ratelimit-limit"] = f"{tripped[0]:g}"
         answer.headers["x-ogw-ratelimit-reset"] = f"{tripped[1]:.3f}"
         return answer
 
-    def _refusal(self, refusal: RefusedError, route: Route, log_id: str) -> Answer:
+    def _make_refusal(self, refusal: RefusedError, route: Route, log_id: str) -> Answer:
         number, status = refusal.code.number, refusal.code.status
         if number in BITABLE_CODES:
             documented = route.documented.statuses.get(number, status)
@@ -299,17 +299,17 @@ class Dispatcher:
         self._lark.activity += 1
         log_id = answer.headers.get("X-Tt-Logid")
         if log_id is None:
-            log_id = self._lark.next_log_id()
+            log_id = self._lark.make_log_id()
             _add_ids(answer, log_id)
         # By the emulator's clock, which tests may advance, since Lark's time stamps and its header agree.
-        answer.headers["Date"] = http_date(int(self._lark.clock.now()))
+        answer.headers["Date"] = format_http_date(int(self._lark.clock.get_time()))
         dropped = None if fault is None else fault.drop
         hold, release = (0.0, None) if call is None else (call.hold, call.release)
         milliseconds = self._lark.settings.latency_ms + (0 if fault is None else fault.delay_ms)
         milliseconds += 0 if stub is None else stub.delay_ms
         self._lark.log.note(
             Entry(
-                at=self._lark.clock.now(),
+                at=self._lark.clock.get_time(),
                 method=request.method,
                 # Without a token the path may be the credential, as a webhook's is.
                 path=request.path if route is None or route.token or not route.emulated else route.path,
@@ -323,7 +323,7 @@ class Dispatcher:
                 performed=call is not None or stub is not None,
                 dropped=dropped,
                 fault=fault is not None,
-                answered_by=_answered_by(route, fault, stub, answer),
+                answered_by=_get_answer_source(route, fault, stub, answer),
                 ms=(time.perf_counter() - started + hold) * 1000 + milliseconds,
                 request=Body(request.body, request.headers.get("content-type", "")),
                 response=Body(b"" if dropped else answer.body, answer.content_type.decode("latin-1")),
@@ -332,7 +332,7 @@ class Dispatcher:
         return Outcome(None if dropped else answer, hold + milliseconds / 1000, hold, release)
 
 
-def _answered_by(route: Route | None, fault: Fault | None, stub: Stubbed | None, answer: Answer) -> str:
+def _get_answer_source(route: Route | None, fault: Fault | None, stub: Stubbed | None, answer: Answer) -> str:
     """Return what made an answer, for the request log."""
     if fault is not None and (fault.answers or fault.drop):
         return "fault"

@@ -82,7 +82,7 @@ class Outcome:
     later: Coroutine[None, None, Answer | Outcome] | None = None
 
 
-def plain(status: int, text: str) -> Answer:
+def make_plain_answer(status: int, text: str) -> Answer:
     """Return a plain-text answer."""
     return Answer(status, text.encode(), TEXT_TYPE)
 
@@ -109,6 +109,6 @@ def check_headers(headers: Any) -> None:
             raise ValueError(f"the header {name!r} cannot have the value {value!r}. Next: use plain ASCII")
 
 
-def sendable(value: str) -> str:
+def clean_header_value(value: str) -> str:
     """Return the value of a header with `?` for what would end it, or for what a header cannot hold."""
     return _UNSAFE.sub("?", value)

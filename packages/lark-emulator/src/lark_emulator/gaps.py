@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.exchange import Answer, as_json
-from lark_emulator.routing import FOLDER, Route, shape
+from lark_emulator.routing import FOLDER, Route, get_path_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,23 +29,23 @@ def list_known() -> list[tuple[str, str]]:
     return [(method, path) for path, _, method in split]
 
 
-def beside(routes: Iterable[Route]) -> list[Route]:
+def list_gaps(routes: Iterable[Route]) -> list[Route]:
     """Return a route for each known endpoint that is not among the emulated ones.
 
     Args:
         routes: The routes of the emulated endpoints.
     """
-    emulated = {(route.method, shape(route.path)) for route in routes}
+    emulated = {(route.method, get_path_shape(route.path)) for route in routes}
     gaps: dict[tuple[str, str], Route] = {}
     for method, path in list_known():
-        key = (method, shape(path))
+        key = (method, get_path_shape(path))
         if key not in emulated:
             # No token is asked for: what is missing is said to everybody.
             gaps.setdefault(key, Route(method, path, _not_emulated, token=False, emulated=False))
     return list(gaps.values())
 
 
-def sentence(route: Route) -> str:
+def describe_gap(route: Route) -> str:
     """Return what is missing, and how a test can answer it."""
     match = f'{{"method": "{route.method}", "path": "{route.path}"}}'
     return (
@@ -64,6 +64,6 @@ def _not_emulated(call: Call) -> dict[str, Any] | Answer:
         fallback = shape_answer(call)
         if fallback is not None:
             return fallback
-    answer = as_json({"code": CODE, "msg": sentence(call.route)}, 501)
+    answer = as_json({"code": CODE, "msg": describe_gap(call.route)}, 501)
     answer.headers[HEADER] = VALUE
     return answer

@@ -63,7 +63,7 @@ _PLAIN: dict[tuple[str, str], Any] = {
 
 
 @cache
-def fingerprint() -> str:
+def compute_fingerprint() -> str:
     """Return what tells this emulator's form of the state from that of any other version."""
     digest = hashlib.sha256()
     for part in sorted(files("lark_emulator").joinpath("world").iterdir(), key=lambda path: path.name):
@@ -72,28 +72,30 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def _nothing() -> None:
+def _restore_nothing() -> None:
     """Represent in a file what is not kept."""
 
 
-def _the_clock() -> None:
+def _restore_clock() -> None:
     """Represent the emulator's clock in a file."""
 
 
-def _windows() -> None:
+def _restore_windows() -> None:
     """Represent limits in a file; they are counted from zero again."""
 
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, Clock):
-            return _the_clock, ()
+            return _restore_clock, ()
         if isinstance(value, Windows):
-            return _windows, ()
-        if value is _the_clock or value is _windows or value is _nothing:
+            return _restore_windows, ()
+        if value is _restore_clock or value is _restore_windows or value is _restore_nothing:
             return NotImplemented
         # A plain `object()` marks a table that is held.
-        return (_nothing, ()) if isinstance(value, _PASSING) or type(value) is object else NotImplemented
+        return (
+            (_restore_nothing, ()) if isinstance(value, _PASSING) or type(value) is object else NotImplemented
+        )
 
 
 class _Unpickler(pickle.Unpickler):
@@ -102,9 +104,9 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, content: bytes, clock: Clock) -> None:
         super().__init__(io.BytesIO(content))
         self._special: dict[str, Callable[[], Any]] = {
-            "_nothing": lambda: None,
-            "_the_clock": lambda: clock,
-            "_windows": lambda: Windows(clock),
+            "_restore_nothing": lambda: None,
+            "_restore_clock": lambda: clock,
+            "_restore_windows": lambda: Windows(clock),
         }
 
     def find_class(self, module: str, name: str) -> Any:
@@ -121,7 +123,7 @@ class _Unpickler(pickle.Unpickler):
 
 def pack(lark: Lark) -> bytes:
     """Return the state of an emulator."""
-    initial = lark.initial_settings()
+    initial = lark.make_initial_settings()
     world = {name: value for name, value in vars(lark.world).items() if name not in _NOT_KEPT}
     state = {
         "world": world,
@@ -138,7 +140,7 @@ def pack(lark: Lark) -> bytes:
     _Pickler(into, pickle.HIGHEST_PROTOCOL).dump(state)
     content = into.getvalue()
     checksum = hashlib.sha256(content).hexdigest()
-    return _MAGIC + f"{__version__} {fingerprint()} {checksum}\n".encode() + content
+    return _MAGIC + f"{__version__} {compute_fingerprint()} {checksum}\n".encode() + content
 
 
 def unpack(lark: Lark, content: bytes, name: str) -> None:
@@ -156,7 +158,7 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
     words = head.decode("latin-1").split()
     if not content.startswith(_MAGIC) or len(words) != len(("lark-emulator", "state", "0", "f", "sum")):
         raise ValueError(f"{name} is not a state of lark-emulator. Next: give another folder as --data")
-    if words[2:4] != [__version__, fingerprint()]:
+    if words[2:4] != [__version__, compute_fingerprint()]:
         other = words[2] if words[2] != __version__ else f"another build of {words[2]}"
         raise ValueError(
             f"{name} was written by lark-emulator {other}, and this is {__version__}. Next: start that "

@@ -63,7 +63,7 @@ class Lark:
     def reset(self) -> None:
         """Return to the state of a fresh emulator: tenant, settings, clock, faults, log."""
         self.generation += 1
-        self.settings = self.initial_settings()
+        self.settings = self.make_initial_settings()
         self.courier.give_up()
         self.links.give_up()
         self.links.drop_all()
@@ -78,7 +78,7 @@ class Lark:
         self.stubs: Stubs | None = None
         """Answers that a test plans; None until there are some."""
         self.late = LateRequests(self.clock)
-        self.log = RequestLog(self.settings, self.known_secrets)
+        self.log = RequestLog(self.settings, self.list_secrets)
         self.links = Links(self.clock, self.settings, self.report_crash)
         self.events = Events(self)
         self.clicks: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -100,7 +100,7 @@ class Lark:
         self._freeing.add(freeing)
         freeing.add_done_callback(self._freeing.discard)
 
-    def initial_settings(self) -> Settings:
+    def make_initial_settings(self) -> Settings:
         """Return the settings that it starts with, and has after each reset."""
         settings = Settings()
         settings.change(self._initial_settings)
@@ -111,7 +111,7 @@ class Lark:
         self.log.crashes += 1
         traceback.print_exception(error, file=sys.stderr)
 
-    def known_secrets(self) -> list[str]:
+    def list_secrets(self) -> list[str]:
         """Return the credentials that exist: none of them may show in the request log."""
         credentials: list[str | None] = []
         for app in self.world.apps.values():
@@ -126,11 +126,11 @@ class Lark:
         """Count a request for an endpoint that is not emulated, and print the first one for each."""
         self.log.gaps[route.name] += 1
         if self.log.gaps[route.name] == 1:
-            sys.stderr.write(f"{gaps.sentence(route)}\n")
+            sys.stderr.write(f"{gaps.describe_gap(route)}\n")
 
-    def next_log_id(self) -> str:
+    def make_log_id(self) -> str:
         """Return what an answer is known by."""
-        second = int(self.clock.now())
+        second = int(self.clock.get_time())
         if second != self._log_second:
             self._log_second = second
             self._log_prefix = time.strftime("%Y%m%d%H%M%S", time.gmtime(second))

@@ -55,15 +55,15 @@ class LateRequests:
             seconds: How many seconds from now the request is performed.
             perform: The function that performs it, and returns Lark's code.
         """
-        now = self._clock.now()
+        now = self._clock.get_time()
         late = LateRequest(request.method, request.path, now, now + seconds)
         self._all.append(late)
 
-        def due(_: float) -> None:
+        def perform_late(_: float) -> None:
             late.code = perform()
             late.performed = True
 
-        self._clock.at(late.due, due)
+        self._clock.at(late.due, perform_late)
 
     @property
     def waiting(self) -> int:

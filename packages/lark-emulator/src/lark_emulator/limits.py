@@ -33,7 +33,7 @@ class Windows:
             None if the event fits; else the limit that tripped and the seconds until it opens again. An
             event that does not fit is not counted.
         """
-        now = self._clock.now()
+        now = self._clock.get_time()
         due = []
         for count, seconds in rates:
             window = self._windows[key, seconds]

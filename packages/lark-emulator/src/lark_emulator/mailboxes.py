@@ -7,7 +7,7 @@ from typing import Any
 
 from lark_emulator import codes_office
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, text_list, violation
+from lark_emulator.validation import read_json_object, read_text_list, refuse_parameter
 
 MALFORMED, NO_DOMAIN, NO_ADDRESS, ENABLED, DELETED, DISABLED = 1, 2, 3, 4, 5, 6
 MEMBER = 1
@@ -17,9 +17,11 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 def query(call: Call) -> dict[str, Any]:
     """Answer with the state of each address: those of `enterprise_email` exist."""
-    addresses = text_list(json_object(call, codes_office.MAIL_PARAM), "email_list", limit=MAX_ADDRESSES)
+    addresses = read_text_list(
+        read_json_object(call, codes_office.MAIL_PARAM), "email_list", limit=MAX_ADDRESSES
+    )
     if not addresses:
-        violation("email_list", addresses, "email_list is required")
+        refuse_parameter("email_list", addresses, "email_list is required")
     known = {user.enterprise_email: user for user in call.world.users.values() if user.enterprise_email}
     domains = {address.rpartition("@")[2] for address in known}
     user_list = []

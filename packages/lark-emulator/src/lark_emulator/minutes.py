@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes_office
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import user_id_type
+from lark_emulator.validation import read_user_id_type
 
 if TYPE_CHECKING:
     from lark_emulator.world.documents import Minute
@@ -17,7 +17,7 @@ TOKEN_LENGTH = 24
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /minutes/v1/minutes/:minute_token`: times are milliseconds in strings."""
-    id_type = user_id_type(call)
+    id_type = read_user_id_type(call)
     token = call.params["minute_token"]
     if len(token) != TOKEN_LENGTH:
         raise RefusedError(codes_office.MINUTE_PARAM)
@@ -30,7 +30,7 @@ def get(call: Call) -> dict[str, Any]:
     return {
         "minute": {
             "token": minute.token,
-            "owner_id": owner.id_for(call.app, id_type),
+            "owner_id": owner.get_id(call.app, id_type),
             "create_time": str(minute.create_time),
             "title": minute.title,
             "cover": f"https://emulator.invalid/minutes/{minute.token}.png",

@@ -48,7 +48,7 @@ def parse(content_type: str, body: bytes) -> dict[str, Part]:
     Raises:
         MalformedError: another content type, no boundary, a part without a name, or no end.
     """
-    kind = _header("content-type", content_type)
+    kind = _parse_header("content-type", content_type)
     boundary = kind.get_param("boundary")
     if kind.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
         raise MalformedError("the content type is not multipart/form-data with a boundary")
@@ -60,7 +60,7 @@ def parse(content_type: str, body: bytes) -> dict[str, Part]:
     start: int | None = None
     for delimiter in line.finditer(body):
         if start is not None:
-            part = _part(body[start : delimiter.start()])
+            part = _parse_part(body[start : delimiter.start()])
             parts[part.name] = part
         if delimiter[1]:
             return parts
@@ -68,19 +68,19 @@ def parse(content_type: str, body: bytes) -> dict[str, Part]:
     raise MalformedError("the form has no end")
 
 
-def _part(raw: bytes) -> Part:
+def _parse_part(raw: bytes) -> Part:
     head, separator, content = raw.partition(_END_OF_HEAD)
     for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
         if separator and name.strip().lower() == "content-disposition":
-            disposition = _header("content-disposition", value.strip())
-            field = _parameter(disposition, "name")
+            disposition = _parse_header("content-disposition", value.strip())
+            field = _get_parameter(disposition, "name")
             if field:
-                return Part(field, _parameter(disposition, "filename"), content)
+                return Part(field, _get_parameter(disposition, "filename"), content)
     raise MalformedError("a part has no name")
 
 
-def _header(name: str, value: str) -> Message:
+def _parse_header(name: str, value: str) -> Message:
     from email.message import Message  # with the rest of `email`, which only uploads need
 
     message = Message()
@@ -88,7 +88,7 @@ def _header(name: str, value: str) -> Message:
     return message
 
 
-def _parameter(disposition: Message, name: str) -> str | None:
+def _get_parameter(disposition: Message, name: str) -> str | None:
     from email.utils import collapse_rfc2231_value
 
     value = disposition.get_param(name, header="content-disposition")

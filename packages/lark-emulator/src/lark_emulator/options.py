@@ -50,7 +50,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     _add(
         parser,
         "--port",
-        type=_port,
+        type=_parse_port,
         help=f"port to listen on; 0 takes a free one (default: {DEFAULT_PORT})",
     )
 
@@ -60,7 +60,7 @@ def _add(parser: argparse.ArgumentParser, name: str, **how: Any) -> None:
     parser.add_argument(name, default=argparse.SUPPRESS, **how)
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
         raise argparse.ArgumentTypeError(f"{text!r} must be a number from 0 to {_LAST_PORT}")
     return int(text)
@@ -79,7 +79,7 @@ def _list(text: str) -> list[str]:
 #: How the variable of each option is read, and what holds without it.
 _OPTIONS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "host": (str, "127.0.0.1"),
-    "port": (_port, DEFAULT_PORT),
+    "port": (_parse_port, DEFAULT_PORT),
     "allow_host": (_list, []),
     "seed": (Path, None),
     "data": (Path, None),

@@ -89,7 +89,7 @@ def _check_after(emulator: Emulator, config: pytest.Config) -> Iterator[None]:
     if config.getini(_FAIL_ON_GAPS) and state["not_emulated"]:
         pytest.fail(f"not emulated: {', '.join(state['not_emulated'])}")
     if config.getini(_FAIL_ON_UNUSED) and state["unused_stubs"]:
-        pytest.fail(f"unused stubs: {', '.join(map(_stub_line, state['unused_stubs']))}")
+        pytest.fail(f"unused stubs: {', '.join(map(_format_stub, state['unused_stubs']))}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,11 +102,11 @@ def pytest_runtest_makereport(
         arguments: dict[str, Any] = getattr(item, "funcargs", {})
         emulators = {id(value): value for value in arguments.values() if isinstance(value, Emulator)}
         for emulator in emulators.values():
-            report.sections.append((f"Lark emulator at {emulator.base_url}", _log_of(emulator)))
+            report.sections.append((f"Lark emulator at {emulator.base_url}", _format_log(emulator)))
     return report
 
 
-def _log_of(emulator: Emulator) -> str:
+def _format_log(emulator: Emulator) -> str:
     entries = emulator.requests(limit=_SHOWN_REQUESTS)
     lines = [f"the last {len(entries)} of {emulator.state(summary=True)['requests']} requests:"]
     for entry in entries:
@@ -118,7 +118,7 @@ def _log_of(emulator: Emulator) -> str:
             f"  ->  {answered}, code {entry['code']}{by}"
         )
         lines += [f"      {mark} {_cut(entry[name])}" for mark, name in ((">", "request"), ("<", "response"))]
-    lines += [f"unused stub: {_stub_line(stub)}" for stub in emulator.unused_stubs()]
+    lines += [f"unused stub: {_format_stub(stub)}" for stub in emulator.unused_stubs()]
     return "\n".join(lines)
 
 
@@ -126,6 +126,6 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _stub_line(stub: dict[str, Any]) -> str:
+def _format_stub(stub: dict[str, Any]) -> str:
     match = stub["match"]
     return f"{match.get('method', '*')} {match['path']} (id {stub['id']})"

@@ -168,14 +168,14 @@ class RequestLog:
                 body.drop()
         self.entries.append(entry)
         self._with_bodies.append(entry)
-        self._bytes += _held_bytes(entry)
+        self._bytes += _count_bytes(entry)
         while len(self.entries) > self._settings.log_entries:
             gone = self.entries.popleft()
             if self._with_bodies and self._with_bodies[0] is gone:
-                self._bytes -= _held_bytes(self._with_bodies.popleft())
+                self._bytes -= _count_bytes(self._with_bodies.popleft())
         while self._bytes > self._settings.log_bytes:
             oldest = self._with_bodies.popleft()
-            self._bytes -= _held_bytes(oldest)
+            self._bytes -= _count_bytes(oldest)
             oldest.request.drop()
             oldest.response.drop()
 
@@ -202,5 +202,5 @@ class RequestLog:
         }
 
 
-def _held_bytes(entry: Entry) -> int:
+def _count_bytes(entry: Entry) -> int:
     return len(entry.request.content) + len(entry.response.content)

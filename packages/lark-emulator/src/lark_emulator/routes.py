@@ -142,4 +142,4 @@ ROUTES = (
     *APPROVAL_ROUTES,
 )
 
-TABLE = RouteTable((*ROUTES, *gaps.beside(ROUTES)))
+TABLE = RouteTable((*ROUTES, *gaps.list_gaps(ROUTES)))

@@ -55,7 +55,7 @@ class Actor:
     @property
     def open_id(self) -> str:
         """The open_id of the one who acts: of the user, or of the app's bot."""
-        return self.app.bot_open_id if self.user is None else self.user.id_for(self.app, "open_id")
+        return self.app.bot_open_id if self.user is None else self.user.get_id(self.app, "open_id")
 
     def has_any(self, *scopes: str) -> bool:
         """Say whether the app, or the user to the app, granted one of these scopes."""
@@ -117,7 +117,7 @@ class Route:
     def __post_init__(self) -> None:
         """Attach what the documentation says about limits, scopes, statuses and tokens."""
         object.__setattr__(self, "documented", load_documented().get(self.name, NOTHING))
-        kinds = token_kinds().get(f"{self.method} {shape(self.path)}", ("tenant", "user"))
+        kinds = load_token_kinds().get(f"{self.method} {get_path_shape(self.path)}", ("tenant", "user"))
         object.__setattr__(self, "token_kinds", kinds)
 
     @property
@@ -154,13 +154,13 @@ def load_documented() -> dict[str, Documented]:
 
 
 @cache
-def token_kinds() -> dict[str, tuple[str, ...]]:
+def load_token_kinds() -> dict[str, tuple[str, ...]]:
     """Load `token_kinds.json`: which endpoints take other tokens than a tenant's or a user's."""
     raw = orjson.loads(FOLDER.joinpath("token_kinds.json").read_bytes())
     return {name: tuple(kinds.split("+")) for kinds, names in raw["endpoints"].items() for name in names}
 
 
-def shape(path: str) -> str:
+def get_path_shape(path: str) -> str:
     """Return a path whose parameters have no names, as two sources may name them differently."""
     return "/".join(":" if part.startswith(":") else part for part in path.strip("/").split("/"))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control.controls import Controls
 from lark_emulator.control.plane import Unwritten
 from lark_emulator.lark import Lark
-from lark_emulator.serving import Serving, listen, names_of, url_of
-from lark_emulator.slicing import at_once, whole, with_turns
+from lark_emulator.serving import Serving, format_url, list_names, listen
+from lark_emulator.slicing import at_once, collect_lists, with_turns
 from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.world import DEFAULT_APP_SECRET
 
@@ -69,7 +69,7 @@ class Emulator(Controls):
         self.port = port
         self._host = host
         self._wanted_port = port
-        self._allowed_hosts = names_of(host, allowed_hosts)
+        self._allowed_hosts = list_names(host, allowed_hosts)
         self._lark = Lark(settings)
         self._door: Door | None = None
         self._secure = tls
@@ -93,7 +93,7 @@ class Emulator(Controls):
     @property
     def base_url(self) -> str:
         """Where clients find it, without a trailing slash."""
-        return url_of(self._host, self.port, secure=self._secure)
+        return format_url(self._host, self.port, secure=self._secure)
 
     @property
     def authority_file(self) -> Path:
@@ -171,7 +171,7 @@ class Emulator(Controls):
                 raise RuntimeError("the emulator was stopped or reset meanwhile") from None
         result = operation(self._lark, spec)
         if isinstance(result, Unwritten):
-            return at_once(whole(result.content))
+            return at_once(collect_lists(result.content))
         if isinstance(result, dict):
             return result
         result.close()
@@ -183,7 +183,7 @@ class Emulator(Controls):
         result = operation(self._lark, spec)
         try:
             if isinstance(result, Unwritten):
-                return await with_turns(whole(result.content))
+                return await with_turns(collect_lists(result.content))
             return result if isinstance(result, dict) else await result
         finally:
             self._lark.activity += 1

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
-from lark_emulator.exchange import Answer, Connection, Outcome, Request, Upgrade, plain
+from lark_emulator.exchange import Answer, Connection, Outcome, Request, Upgrade, make_plain_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,9 +78,9 @@ class HttpConnection(asyncio.Protocol):
         self._secure = secure
         self._trailing_data = b""
         """What followed a request for an upgrade, which is the last request of a connection."""
-        self._fresh_head()
+        self._reset_head()
 
-    def _fresh_head(self) -> None:
+    def _reset_head(self) -> None:
         self._target = b""
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
@@ -119,12 +119,12 @@ class HttpConnection(asyncio.Protocol):
                 raise
         except httptools.HttpParserError:
             if not self._ending:
-                self._refuse(plain(400, "malformed request"))
+                self._refuse(make_plain_answer(400, "malformed request"))
 
     def _collect_trailing_data(self, data: bytes) -> None:
         self._trailing_data += data
         if len(self._trailing_data) > MAX_HEAD_BYTES:
-            self._refuse(plain(400, "wait for the answer to the handshake"))
+            self._refuse(make_plain_answer(400, "wait for the answer to the handshake"))
 
     def eof_received(self) -> bool:
         """Keep a half-closed connection open while answers are still owed.
@@ -135,7 +135,7 @@ class HttpConnection(asyncio.Protocol):
         if self._secure:  # TLS knows no half-closed connections
             return False
         if self._is_partial and not (self._waiting or self._busy or self._upgrading):
-            self._refuse(plain(400, "the request ends before its end"))
+            self._refuse(make_plain_answer(400, "the request ends before its end"))
         return bool(self._waiting or self._busy)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -161,7 +161,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start a new request."""
-        self._fresh_head()
+        self._reset_head()
         self._is_partial = True
 
     def on_url(self, url: bytes) -> None:
@@ -177,14 +177,14 @@ class HttpConnection(asyncio.Protocol):
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(plain(431, "request header too large"))
+            self._refuse(make_plain_answer(431, "request header too large"))
             raise httptools.HttpParserError("header too large")
 
     def on_headers_complete(self) -> None:
         """Answer `Expect: 100-continue`, and refuse a body that announces itself as too large."""
         announced = self._headers.get("content-length", "0")
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            self._refuse(plain(413, "request body too large"))
+            self._refuse(make_plain_answer(413, "request body too large"))
             raise httptools.HttpParserError("body too large")
         if self._headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -193,7 +193,7 @@ class HttpConnection(asyncio.Protocol):
         """Collect a piece of the body."""
         self._body_bytes += len(chunk)
         if self._body_bytes > MAX_BODY_BYTES:
-            self._refuse(plain(413, "request body too large"))
+            self._refuse(make_plain_answer(413, "request body too large"))
             raise httptools.HttpParserError("body too large")
         self._body.append(chunk)
 
@@ -238,7 +238,7 @@ class HttpConnection(asyncio.Protocol):
         if self._busy or self._transport is None or self._ending:
             return
         if self._half_closed and self._is_partial:
-            self._refuse(plain(400, "the request ends before its end"))
+            self._refuse(make_plain_answer(400, "the request ends before its end"))
         elif self._half_closed:
             self._end()
         else:
@@ -251,9 +251,9 @@ class HttpConnection(asyncio.Protocol):
         self._after = outcome.release
         if outcome.release is not None and outcome.hold < outcome.delay:
             self._loop.call_later(outcome.hold, outcome.release)
-        self._timer = self._loop.call_later(outcome.delay, self._late, request, outcome)
+        self._timer = self._loop.call_later(outcome.delay, self._finish_late, request, outcome)
 
-    def _late(self, request: Request, outcome: Outcome) -> None:
+    def _finish_late(self, request: Request, outcome: Outcome) -> None:
         self._timer = self._after = None
         self._finish(request, outcome)
         self._answer_waiting()

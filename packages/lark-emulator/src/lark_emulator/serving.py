@@ -146,7 +146,7 @@ def serve(
         ValueError: what `door` or `data` ask for cannot be had.
     """
     lark = Lark(settings)
-    names = names_of(host, allowed_hosts)
+    names = list_names(host, allowed_hosts)
     if door is not None:
         door.check(host)
     keeper = None
@@ -178,7 +178,7 @@ def serve(
             loop.add_signal_handler(number, stop)
         async with Serving(lark, listener, names, door=door, keeper=keeper):
             if ready is not None:
-                ready(url_of(host, listener.getsockname()[1], secure=door is not None and door.tls))
+                ready(format_url(host, listener.getsockname()[1], secure=door is not None and door.tls))
             await stopping.wait()
 
     collector = Collector()  # the process is ours
@@ -194,7 +194,7 @@ def serve(
         ended(lark)
 
 
-def names_of(host: str, allowed_hosts: Iterable[str] | None) -> list[str]:
+def list_names(host: str, allowed_hosts: Iterable[str] | None) -> list[str]:
     """Return the names that are accepted in the Host header: the given ones, or the usual."""
     if allowed_hosts is not None:
         return list(allowed_hosts)
@@ -218,7 +218,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(host: str, port: int, *, secure: bool = False) -> str:
+def format_url(host: str, port: int, *, secure: bool = False) -> str:
     """Return where clients find what listens there."""
     name = _WILDCARDS.get(host, host)
     scheme = "https" if secure else "http"

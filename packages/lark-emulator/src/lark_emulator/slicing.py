@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from lark_emulator.collecting import unseen
+from lark_emulator.collecting import hide_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -51,10 +51,10 @@ def filter_items(test: Callable[[T], bool], items: Sequence[T]) -> Generator[Non
     passed: list[T] = []
     for start in range(0, len(items), RUN):
         if start:
-            unseen(passed)
+            hide_list(passed)
             yield
         passed += filter(test, items[start : start + RUN])
-    return unseen(passed)
+    return hide_list(passed)
 
 
 def sort_items(
@@ -69,14 +69,14 @@ def sort_items(
     for start in range(0, len(items), RUN):
         if start:
             yield
-        runs.append(unseen(sorted(items[start : start + RUN], key=key, reverse=reverse)))
+        runs.append(hide_list(sorted(items[start : start + RUN], key=key, reverse=reverse)))
     if len(runs) <= 1:
         return runs[0] if runs else []
     merging = heapq.merge(*runs, key=key, reverse=reverse)
     merged: list[T] = []
     while part := list(islice(merging, TURN)):
         merged += part
-        unseen(merged)
+        hide_list(merged)
         yield
     for run in runs:  # all of them at once take their time, too
         run.clear()
@@ -96,7 +96,7 @@ def free_items(held: dict[Any, Any] | list[Any]) -> Generator[None, None, None]:
             yield
 
 
-def whole(value: Any, depth: int = 0) -> Generator[None, None, Any]:
+def collect_lists(value: Any, depth: int = 0) -> Generator[None, None, Any]:
     """Return a value with lists in the place of the iterators that are not too deep in it."""
     if isinstance(value, Iterator):
         items: list[Any] = []
@@ -107,7 +107,7 @@ def whole(value: Any, depth: int = 0) -> Generator[None, None, Any]:
     if depth == _DEEPEST or not isinstance(value, (dict, list)):
         return value
     for place, member in list(value.items() if isinstance(value, dict) else enumerate(value)):
-        value[place] = yield from whole(member, depth + 1)
+        value[place] = yield from collect_lists(member, depth + 1)
     return value
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lark_emulator.reach.door import Door
 
 
-def settings(texts: Iterable[str], *, fallback_answers: bool) -> dict[str, Any]:
+def parse_settings(texts: Iterable[str], *, fallback_answers: bool) -> dict[str, Any]:
     """Return settings by name.
 
     Args:
@@ -43,7 +43,7 @@ def settings(texts: Iterable[str], *, fallback_answers: bool) -> dict[str, Any]:
     return changes
 
 
-def preparation(seed: Path | None, stubs: Path | None) -> Callable[[Lark], None]:
+def make_preparation(seed: Path | None, stubs: Path | None) -> Callable[[Lark], None]:
     """Return what puts a seed and stubs into an emulator; the files are read and checked now.
 
     Raises:
@@ -52,7 +52,7 @@ def preparation(seed: Path | None, stubs: Path | None) -> Callable[[Lark], None]
     """
     from lark_emulator.lark import Lark
 
-    plans = None if stubs is None else _stubs_in(stubs)
+    plans = None if stubs is None else _read_stubs(stubs)
     planted = None
     if seed is not None:
         from lark_emulator.control.seed_file import Seed
@@ -70,7 +70,7 @@ def preparation(seed: Path | None, stubs: Path | None) -> Callable[[Lark], None]
     return prepare
 
 
-def _stubs_in(file: Path) -> dict[str, Any]:
+def _read_stubs(file: Path) -> dict[str, Any]:
     try:
         content = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
@@ -84,14 +84,14 @@ def _stubs_in(file: Path) -> dict[str, Any]:
     return {"stubs": plans}
 
 
-def greeting(base_url: str, door: Door | None) -> str:
+def format_greeting(base_url: str, door: Door | None) -> str:
     """Return what the command prints once it listens."""
     lines = [
         f"Lark emulator at {base_url}   (open it in a browser: chats, cards, tables; stop: Ctrl-C)",
         f"LARK_BASE_URL={base_url} LARK_APP_ID={DEFAULT_APP_ID} LARK_APP_SECRET={DEFAULT_APP_SECRET}",
     ]
     if door is not None:
-        lines += ["Clients must trust its authority:", f"  {door.open().how_to_trust()}"]
+        lines += ["Clients must trust its authority:", f"  {door.open().format_trust_line()}"]
         if door.proxy:
             lines += [
                 "Programs that speak to Lark's own addresses reach it as their proxy:",

@@ -15,14 +15,14 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _NOWHERE = "https://emulator.invalid"
 
 
-def origin_of(actor: Actor) -> str:
+def get_origin(actor: Actor) -> str:
     """Return scheme and host under which the caller reached the emulator."""
     request = getattr(actor, "request", None)
     host = "" if request is None else request.headers.get("host", "")
     return f"http://{host}" if host else _NOWHERE
 
 
-def disposition(name: str) -> str:
+def format_disposition(name: str) -> str:
     """Return a `Content-Disposition` that says a file name in ASCII and, exactly, in UTF-8 (RFC 6266)."""
     ascii_name = name.encode("ascii", "replace").decode()
     ascii_name = "".join("_" if char in '?"\\;' or not char.isprintable() else char for char in ascii_name)
@@ -42,7 +42,7 @@ def serve_file(name: str, content: bytes, content_type: str, range_header: str =
     Returns:
         200 with all of it, 206 with a part, or 416 if the range begins behind its end.
     """
-    headers = {"Content-Disposition": disposition(name), "Accept-Ranges": "bytes"}
+    headers = {"Content-Disposition": format_disposition(name), "Accept-Ranges": "bytes"}
     match = _RANGE.fullmatch(range_header.strip())
     if match is None or not (match[1] or match[2]):
         return Answer(200, content, content_type.encode(), headers, code=0)

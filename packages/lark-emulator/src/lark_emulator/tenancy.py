@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lark_emulator import codes_office
-from lark_emulator.bot import avatar_of
+from lark_emulator.bot import get_avatar
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, page, page_size, user_id_type
+from lark_emulator.validation import cut_page, parse_page_size, read_choice, read_user_id_type
 
 TENANT_NAME = "Emulator"
 #: The only place from where the emulator calls an app.
@@ -17,7 +17,7 @@ ENABLED, DISABLED = 1, 0
 CUSTOM, STORE = 0, 1
 
 
-def tenant(call: Call) -> dict[str, Any]:
+def get_tenant(call: Call) -> dict[str, Any]:
     """Answer `GET /tenant/v2/tenant/query`."""
     address = "https://emulator.invalid/avatar/tenant.png"
     names = ("avatar_origin", "avatar_72", "avatar_240", "avatar_640")
@@ -35,8 +35,8 @@ def tenant(call: Call) -> dict[str, Any]:
 
 def application(call: Call) -> dict[str, Any]:
     """Answer `GET /application/v6/applications/:app_id`; `me` is the app itself."""
-    language = choice(call.query, "lang", ("zh_cn", "en_us", "ja_jp"))
-    user_id_type(call)
+    language = read_choice(call.query, "lang", ("zh_cn", "en_us", "ja_jp"))
+    read_user_id_type(call)
     wanted = call.params["app_id"]
     if wanted != "me" and not wanted.startswith("cli_"):
         raise RefusedError(codes_office.APP_ID_INVALID)
@@ -56,7 +56,7 @@ def application(call: Call) -> dict[str, Any]:
             "online_version_id": "",
             "unaudit_version_id": "",
             "app_name": app.name,
-            "avatar_url": avatar_of(app),
+            "avatar_url": get_avatar(app),
             "description": "",
             "scopes": [
                 {"scope": scope, "description": "", "level": 1, "token_types": ["tenant"]}
@@ -70,10 +70,10 @@ def application(call: Call) -> dict[str, Any]:
     }
 
 
-def outbound_ip(call: Call) -> dict[str, Any]:
+def list_outbound_ips(call: Call) -> dict[str, Any]:
     """Answer `GET /event/v1/outbound_ip`."""
-    size = page_size(call, limit=50, default=10, code_for_zero=codes_office.OUTBOUND_PARAM)
-    items, more = page(OUTBOUND_IPS, call, size, codes_office.OUTBOUND_PARAM)
+    size = parse_page_size(call, limit=50, default=10, code_for_zero=codes_office.OUTBOUND_PARAM)
+    items, more = cut_page(OUTBOUND_IPS, call, size, codes_office.OUTBOUND_PARAM)
     return {"ip_list": items, **more}
 
 
@@ -81,7 +81,7 @@ ROUTES = (
     Route(
         "GET",
         "/open-apis/tenant/v2/tenant/query",
-        tenant,
+        get_tenant,
         unconfirmed=("each tenant has the same name and number",),
     ),
     Route(
@@ -93,7 +93,7 @@ ROUTES = (
     Route(
         "GET",
         "/open-apis/event/v1/outbound_ip",
-        outbound_ip,
+        list_outbound_ips,
         unconfirmed=("pages of 10 unless asked for",),
     ),
 )

@@ -64,7 +64,7 @@ class Tokens:
             app: The app that the token is for.
             tenant_key: The key of the tenant that the token is for; empty = the app token of a store app.
         """
-        now = self._clock.now()
+        now = self._clock.get_time()
         grant = self._current.get((app.app_id, tenant_key))
         if grant is None or grant.expires - now < min(
             self._settings.token_overlap, self._settings.token_life
@@ -89,13 +89,13 @@ class Tokens:
             jwt: Whether the token has the long format of newer tokens, which looks like a JWT.
         """
         seconds = self._settings.user_token_life
-        token = long_token() if jwt else f"{USER_PREFIXES[0]}emulator{secrets.token_hex(16)}"
-        expires = self._clock.now() + seconds
+        token = make_long_token() if jwt else f"{USER_PREFIXES[0]}emulator{secrets.token_hex(16)}"
+        expires = self._clock.get_time() + seconds
         self._alive[token] = Grant(token, app, tenant_key, expires, user, scopes)
         self.issued += 1
         return token, round(seconds)
 
-    def caller_of(self, authorization: str, kinds: Collection[str] = ("tenant",)) -> Grant:
+    def find_caller(self, authorization: str, kinds: Collection[str] = ("tenant",)) -> Grant:
         """Return whose request this is.
 
         Args:
@@ -115,7 +115,7 @@ class Tokens:
             )
         if token.startswith(USER_PREFIXES):
             grant = self._alive.get(token)
-            if grant is not None and grant.expires <= self._clock.now():
+            if grant is not None and grant.expires <= self._clock.get_time():
                 raise RefusedError(codes.USER_TOKEN_EXPIRED)
             unsupported = None if "user" in kinds else codes.USER_TOKEN_UNSUPPORTED
             return self._check(token, codes.INVALID_USER_TOKEN, unsupported)
@@ -126,21 +126,21 @@ class Tokens:
         return self._check(token, codes.INVALID_TOKEN, None if supported else codes.TENANT_TOKEN_UNSUPPORTED)
 
     def _check(self, token: str, dead: Code, unsupported: Code | None) -> Grant:
-        grant = self._living(token)
+        grant = self._find_living(token)
         if grant is None:
             raise RefusedError(dead)
         if unsupported is not None:
             raise RefusedError(unsupported)
         return grant
 
-    def store_app_of(self, app_access_token: str) -> App | None:
+    def find_store_app(self, app_access_token: str) -> App | None:
         """Return the store app that an app token was given to, or None."""
-        grant = self._living(app_access_token)
+        grant = self._find_living(app_access_token)
         return None if grant is None or grant.tenant_key or grant.user else grant.app
 
-    def _living(self, token: str) -> Grant | None:
+    def _find_living(self, token: str) -> Grant | None:
         grant = self._alive.get(token)
-        if grant is not None and grant.expires <= self._clock.now():
+        if grant is not None and grant.expires <= self._clock.get_time():
             if grant.user is None:  # those of users are kept: Lark has a code for an expired one
                 del self._alive[token]
             return None
@@ -164,7 +164,7 @@ class Tokens:
         return len(doomed)
 
 
-def long_token() -> str:
+def make_long_token() -> str:
     """Return a token of the newer shape: a JWT of more than 1,000 characters, which says nothing."""
     head, body = (
         base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode()

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
-def violation(name: str, value: object, description: str) -> NoReturn:
+def refuse_parameter(name: str, value: object, description: str) -> NoReturn:
     """Refuse a parameter.
 
     Raises:
@@ -44,24 +44,26 @@ def violation(name: str, value: object, description: str) -> NoReturn:
     )
 
 
-def choice(source: dict[str, Any], name: str, options: Sequence[str], *, default: str | None = None) -> str:
+def read_choice(
+    source: dict[str, Any], name: str, options: Sequence[str], *, default: str | None = None
+) -> str:
     """Return a parameter that is one of a few words; required unless it has a default."""
     value = source.get(name)
     if value is None or value == "":
         if default is None:
-            violation(name, value, f"{name} is required")
+            refuse_parameter(name, value, f"{name} is required")
         return default
     if value not in options:
-        violation(name, value, f"{name} is optional, options: [{','.join(options)}]")
+        refuse_parameter(name, value, f"{name} is optional, options: [{','.join(options)}]")
     return str(value)
 
 
-def user_id_type(call: Call, name: str = "user_id_type") -> str:
+def read_user_id_type(call: Call, name: str = "user_id_type") -> str:
     """Return which kind of user id the caller speaks."""
-    return choice(call.query, name, USER_ID_TYPES, default="open_id")
+    return read_choice(call.query, name, USER_ID_TYPES, default="open_id")
 
 
-def json_object(call: Call, code: Code) -> dict[str, Any]:
+def read_json_object(call: Call, code: Code) -> dict[str, Any]:
     """Return the body as an object; an empty body counts as `{}`.
 
     Raises:
@@ -98,52 +100,54 @@ def require_text(body: dict[str, Any], name: str, *, longest: int | None = None)
     """Return a required, non-empty string member."""
     value = body.get(name)
     if value is None or value == "":
-        violation(name, value, f"{name} is required")
-    return _text(name, value, longest)
+        refuse_parameter(name, value, f"{name} is required")
+    return _check_text(name, value, longest)
 
 
-def optional_text(body: dict[str, Any], name: str, *, default: str = "", longest: int | None = None) -> str:
+def read_optional_text(
+    body: dict[str, Any], name: str, *, default: str = "", longest: int | None = None
+) -> str:
     """Return an optional string member."""
     value = body.get(name)
-    return default if value is None else _text(name, value, longest)
+    return default if value is None else _check_text(name, value, longest)
 
 
-def _text(name: str, value: object, longest: int | None) -> str:
+def _check_text(name: str, value: object, longest: int | None) -> str:
     if not isinstance(value, str):
-        violation(name, value, f"{name} must be a string")
+        refuse_parameter(name, value, f"{name} must be a string")
     if longest is not None and len(value) > longest:
-        violation(name, value, f"the max len is {longest}")
+        refuse_parameter(name, value, f"the max len is {longest}")
     return value
 
 
-def text_list(body: dict[str, Any], name: str, *, limit: int) -> list[str]:
+def read_text_list(body: dict[str, Any], name: str, *, limit: int) -> list[str]:
     """Return an optional list of strings."""
     value = body.get(name)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        violation(name, value, f"{name} must be a list of strings")
+        refuse_parameter(name, value, f"{name} must be a list of strings")
     if len(value) > limit:
-        violation(name, len(value), f"the max len is {limit}")
+        refuse_parameter(name, len(value), f"the max len is {limit}")
     return value
 
 
 def flag(query: dict[str, str], name: str) -> bool:
     """Return a boolean query parameter."""
-    return choice(query, name, ("true", "false", "True", "False"), default="false").lower() == "true"
+    return read_choice(query, name, ("true", "false", "True", "False"), default="false").lower() == "true"
 
 
-def optional_flag(body: dict[str, Any], name: str) -> bool:
+def read_optional_flag(body: dict[str, Any], name: str) -> bool:
     """Return an optional boolean member."""
     value = body.get(name)
     if value is None:
         return False
     if not isinstance(value, bool):
-        violation(name, value, f"{name} must be a boolean")
+        refuse_parameter(name, value, f"{name} must be a boolean")
     return value
 
 
-def whole_number(raw: str) -> int | None:
+def parse_whole_number(raw: str) -> int | None:
     """Return the number that a text is; None for anything but plain digits, of which Python reads more."""
     return int(raw) if _WHOLE.fullmatch(raw) else None
 
@@ -162,7 +166,7 @@ def parse(raw: str | bytes) -> Any:
     return value
 
 
-def page_size(
+def parse_page_size(
     call: Call, *, limit: int, code_for_zero: Code | None = None, default: int = 20, least: int = 1
 ) -> int:
     """Return the page size: `default` unless asked for, within bounds.
@@ -173,22 +177,22 @@ def page_size(
     raw = call.query.get("page_size")
     if not raw:
         return default
-    size = whole_number(raw)
+    size = parse_whole_number(raw)
     if size is None:
-        violation("page_size", raw, "page_size must be an integer")
+        refuse_parameter("page_size", raw, "page_size must be an integer")
     if size < 1 and code_for_zero is not None:
         raise RefusedError(code_for_zero)
     if not least <= size <= limit:
-        violation("page_size", raw, f"page_size must be between {least} and {limit}")
+        refuse_parameter("page_size", raw, f"page_size must be between {least} and {limit}")
     return size
 
 
-def page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
-    """Cut the page that the query asks for, see `page_of`; other lists do not take its token."""
-    return page_of(items, call.query.get("page_token", ""), size, bad_token, list_of(call))
+def cut_page(items: Sequence[T], call: Call, size: int, bad_token: Code) -> tuple[list[T], dict[str, Any]]:
+    """Cut the page that the query asks for, see `cut_page_at`; other lists do not take its token."""
+    return cut_page_at(items, call.query.get("page_token", ""), size, bad_token, compute_list_digest(call))
 
 
-def list_of(call: Call) -> str:
+def compute_list_digest(call: Call) -> str:
     """Return a digest of what is listed: path, parameters and body, without the size and the place of a page.
 
     Empty, if tokens of other lists are to be taken, too (`foreign_pages`).
@@ -200,12 +204,12 @@ def list_of(call: Call) -> str:
     return hashlib.blake2b(listed, digest_size=6).hexdigest()
 
 
-def page_token(*place: int, of: str = "") -> str:
+def encode_page_token(*place: int, of: str = "") -> str:
     """Return the token of a page: numbers that say where it begins, and the list that it belongs to."""
     return base64.urlsafe_b64encode(":".join(["page", of, *map(str, place)]).encode()).decode()
 
 
-def page_place(token: str, numbers: int, bad_token: Code, of: str = "") -> list[int]:
+def decode_page_token(token: str, numbers: int, bad_token: Code, of: str = "") -> list[int]:
     """Return the numbers in a page token.
 
     Raises:
@@ -215,13 +219,13 @@ def page_place(token: str, numbers: int, bad_token: Code, of: str = "") -> list[
         name, listed, *parts = base64.b64decode(token, altchars=b"-_", validate=True).decode().split(":")
     except (binascii.Error, ValueError):
         raise RefusedError(bad_token) from None
-    place = [number for number in map(whole_number, parts) if number is not None and number >= 0]
+    place = [number for number in map(parse_whole_number, parts) if number is not None and number >= 0]
     if name != "page" or len(parts) != numbers or len(place) != numbers or (of and listed != of):
         raise RefusedError(bad_token)
     return place
 
 
-def page_of(
+def cut_page_at(
     items: Sequence[T], token: str, size: int, bad_token: Code, of: str = ""
 ) -> tuple[list[T], dict[str, Any]]:
     """Cut one page.
@@ -232,7 +236,10 @@ def page_of(
     Raises:
         RefusedError: `bad_token`, the page token is not one of ours, or of another list.
     """
-    [start] = page_place(token, 1, bad_token, of) if token else [0]
+    [start] = decode_page_token(token, 1, bad_token, of) if token else [0]
     end = start + size
     more = end < len(items)
-    return list(items[start:end]), {"has_more": more, "page_token": page_token(end, of=of) if more else ""}
+    return list(items[start:end]), {
+        "has_more": more,
+        "page_token": encode_page_token(end, of=of) if more else "",
+    }

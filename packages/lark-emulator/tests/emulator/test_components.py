@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lark_emulator.callbacks.components import action_of
+from lark_emulator.callbacks.components import make_action
 
 V2 = {
     "schema": "2.0",
@@ -96,7 +96,7 @@ V1 = {
 
 @pytest.mark.parametrize("wanted", ["yes", "yes_1", "Approve"])
 def test_a_button_by_name_id_or_label(wanted: str) -> None:
-    assert action_of(V2, wanted, {}) == {"tag": "button", "value": {"go": True}, "name": "yes"}
+    assert make_action(V2, wanted, {}) == {"tag": "button", "value": {"go": True}, "name": "yes"}
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_a_button_by_name_id_or_label(wanted: str) -> None:
     ],
 )
 def test_what_the_app_is_told(card: Any, wanted: str, inputs: Any, action: Any) -> None:
-    assert action_of(card, wanted, inputs) == action
+    assert make_action(card, wanted, inputs) == action
 
 
 def test_the_only_component_needs_no_name() -> None:
     card = {"schema": "2.0", "body": V2["body"]["elements"][0]}  # type: ignore[index]
-    assert action_of(card, "", {})["name"] == "yes"
+    assert make_action(card, "", {})["name"] == "yes"
 
 
 @pytest.mark.parametrize(
@@ -170,13 +170,13 @@ def test_the_only_component_needs_no_name() -> None:
 )
 def test_what_cannot_be_used(card: Any, wanted: str, inputs: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        action_of(card, wanted, inputs)
+        make_action(card, wanted, inputs)
 
 
 def test_a_submit_outside_a_form() -> None:
     card = {"elements": [{"tag": "button", "name": "s", "form_action_type": "submit"}]}
     with pytest.raises(ValueError, match="stands in none"):
-        action_of(card, "s", {})
+        make_action(card, "s", {})
 
 
 def test_in_2_0_most_components_call_back_without_behaviors() -> None:
@@ -193,15 +193,15 @@ def test_in_2_0_most_components_call_back_without_behaviors() -> None:
         },
     ]
     card = {"schema": "2.0", "body": {"elements": elements}}
-    assert action_of(card, "b", {}) == {"tag": "button", "name": "b", "value": {"k": 1}}
-    assert action_of(card, "s", {"option": "1"}) == {"tag": "select_static", "name": "s", "option": "1"}
+    assert make_action(card, "b", {}) == {"tag": "button", "name": "b", "value": {"k": 1}}
+    assert make_action(card, "s", {"option": "1"}) == {"tag": "select_static", "name": "s", "option": "1"}
     for wanted in ("link", "c", "i", "r"):
         with pytest.raises(ValueError, match="names 0"):
-            action_of(card, wanted, {"checked": True})
+            make_action(card, wanted, {"checked": True})
 
 
 def test_the_value_of_a_submit_button_may_be_left_out() -> None:
     submitted = {"form_value": {"reason": "late"}}
-    assert "value" in action_of(V2, "Send", submitted)
-    assert "value" not in action_of(V2, "Send", submitted, submit_value=False)
-    assert "value" in action_of(V2, "yes", {}, submit_value=False)
+    assert "value" in make_action(V2, "Send", submitted)
+    assert "value" not in make_action(V2, "Send", submitted, submit_value=False)
+    assert "value" in make_action(V2, "yes", {}, submit_value=False)

@@ -4,7 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from lark_emulator.bitable.dates import span
+from lark_emulator.bitable.dates import parse_span
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WEDNESDAY = dt.date(2025, 1, 1)
@@ -27,14 +27,14 @@ WEDNESDAY = dt.date(2025, 1, 1)
     ],
 )
 def test_named_days(name: str, first: str, after: str) -> None:
-    days = span([name], WEDNESDAY, SHANGHAI)
+    days = parse_span([name], WEDNESDAY, SHANGHAI)
     assert days == (dt.date.fromisoformat(first), dt.date.fromisoformat(after))
 
 
 def test_an_exact_date_is_a_day_of_the_zone() -> None:
     noon_utc = "1702449755000"  # 2023-12-13 06:42 in UTC
     late_utc = "1702490400000"  # 2023-12-13 18:00 in UTC, the next day in Shanghai
-    spans = [span(["ExactDate", ms], WEDNESDAY, SHANGHAI) for ms in (noon_utc, late_utc)]
+    spans = [parse_span(["ExactDate", ms], WEDNESDAY, SHANGHAI) for ms in (noon_utc, late_utc)]
     assert [days[0].isoformat() for days in spans if days] == ["2023-12-13", "2023-12-14"]
 
 
@@ -42,4 +42,4 @@ def test_an_exact_date_is_a_day_of_the_zone() -> None:
     "words", [["ExactDate"], ["ExactDate", "soon"], ["ExactDate", "9" * 30], ["LastYear"], ["today"]]
 )
 def test_what_is_not_a_date(words: list[str]) -> None:
-    assert span(words, WEDNESDAY, SHANGHAI) is None
+    assert parse_span(words, WEDNESDAY, SHANGHAI) is None

@@ -35,7 +35,7 @@ def test_what_is_emulated_or_has_no_known_shape_stays_as_it_is(api: Api, lark: E
     assert "x-lark-emulator" not in api.http.get("/open-apis/bot/v3/info").headers
     unknown = next(
         route
-        for route in gaps.beside(ROUTES)
+        for route in gaps.list_gaps(ROUTES)
         if not answers.is_known(route.name) and ":" not in route.path and route.method == "GET"
     )
     assert api.http.get(unknown.path).status_code == 501
@@ -44,7 +44,7 @@ def test_what_is_emulated_or_has_no_known_shape_stays_as_it_is(api: Api, lark: E
 
 def test_every_gap_whose_shape_is_known_gets_an_answer(api: Api, lark: Emulator) -> None:
     lark.settings(fallback_answers=True, log_entries=10)
-    routes = [route for route in gaps.beside(ROUTES) if answers.is_known(route.name)]
+    routes = [route for route in gaps.list_gaps(ROUTES) if answers.is_known(route.name)]
     assert len(routes) > 500
     for route in routes:
         answer = api.http.request(route.method, route.path.replace(":", "p_"), json={"page_token": [{}]})

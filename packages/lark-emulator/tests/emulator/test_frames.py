@@ -89,12 +89,12 @@ def test_what_is_not_a_frame(data: bytes, what: str) -> None:
 @given(st.binary(min_size=1, max_size=500), st.integers(0, 40))
 def test_fragments_join_to_the_payload(payload: bytes, parts: int) -> None:
     message = PushMessage("m", "event", payload, "t", 7, 9)
-    sent = message.frames(5, parts)
-    joined: dict[str | None, Any] = {frame.header("seq"): frame.payload for frame in sent}
+    sent = message.make_frames(5, parts)
+    joined: dict[str | None, Any] = {frame.get_header("seq"): frame.payload for frame in sent}
     assert b"".join(joined[str(seq)] for seq in range(len(sent))) == payload
-    assert {frame.header("sum") for frame in sent} == {str(len(sent))}
+    assert {frame.get_header("sum") for frame in sent} == {str(len(sent))}
     assert len(sent) == max(1, min(parts, len(payload)))
     assert all(frame.payload for frame in sent)
-    assert {(frame.service, frame.seq_id, frame.log_id, frame.header("message_id")) for frame in sent} == {
-        (5, 7, 9, "m")
-    }
+    assert {
+        (frame.service, frame.seq_id, frame.log_id, frame.get_header("message_id")) for frame in sent
+    } == {(5, 7, 9, "m")}

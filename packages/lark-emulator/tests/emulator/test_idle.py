@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lark_emulator import collecting, slicing
-from lark_emulator.collecting import unseen
-from lark_emulator.slicing import at_once, dump, filter_items, free_items, sort_items, whole
+from lark_emulator.collecting import hide_list
+from lark_emulator.slicing import at_once, collect_lists, dump, filter_items, free_items, sort_items
 
 #: Each costs memory or time that only encrypted events, uploads, downloads or conversions need.
 NOT_LOADED = (
@@ -79,8 +79,8 @@ def test_iterators_are_lists_when_they_are_written_or_read() -> None:
         return {"few": iter(()), "tables": [{"rows": iter(many)}]}
 
     assert b"".join(at_once(dump(lazy()))) == orjson.dumps(expected)
-    assert at_once(whole(lazy())) == expected
-    assert sum(1 for _ in dump(lazy())) == sum(1 for _ in whole(lazy())) == 4
+    assert at_once(collect_lists(lazy())) == expected
+    assert sum(1 for _ in dump(lazy())) == sum(1 for _ in collect_lists(lazy())) == 4
 
 
 @pytest.mark.parametrize("held", [dict.fromkeys(range(10_000)), list(range(10_000))])
@@ -91,8 +91,8 @@ def test_much_is_let_go_in_turns(held: dict[int, None] | list[int]) -> None:
 
 def test_a_long_list_is_not_the_collectors_business() -> None:
     short, long = [object()], [object()] * 10_000
-    assert unseen(long) is long
-    assert (gc.is_tracked(unseen(short)), gc.is_tracked(long)) == (True, False)
+    assert hide_list(long) is long
+    assert (gc.is_tracked(hide_list(short)), gc.is_tracked(long)) == (True, False)
     long.append(object())
     assert not gc.is_tracked(long)
 

@@ -96,7 +96,7 @@ def test_an_event_goes_over_the_long_connection(lark: Emulator, calls: Caller, h
     content = json.loads(frame.payload or b"")
     assert (content["event"], content["header"]["event_id"]) == ({"a": "é"}, event["event_id"])
     assert content["header"]["token"] == ""
-    assert [frame.header(key) for key in ("type", "sum", "seq")] == ["event", "1", "0"]
+    assert [frame.get_header(key) for key in ("type", "sum", "seq")] == ["event", "1", "0"]
     assert (frame.method, str(frame.service)) == (1, wire.ids["service_id"])
     (attempt,) = event["attempts"]
     assert {**attempt, "at": 0} == {
@@ -216,7 +216,7 @@ def test_an_event_whose_connection_is_lost(
         event = pushed.result(SECONDS)
         assert (event["state"], "was closed" in event["attempts"][0]["error"]) == ("pending", True)
     with Wire(lark) as again:
-        assert again.ping().header("type") == "pong"
+        assert again.ping().get_header("type") == "pong"
         passing = pool.submit(lark.advance, 300 if gap_events == "scheduled" else 0)
         again.ack(again.take())
         passing.result(SECONDS)
@@ -251,7 +251,7 @@ def test_apps_do_not_get_each_others_events(lark: Emulator, calls: Caller) -> No
         pushed = calls.push(app_id="cli_other")
         other.ack(other.take())
         assert pushed.result(SECONDS)["state"] == "delivered"
-        assert mine.ping().header("type") == "pong"  # and nothing before it
+        assert mine.ping().get_header("type") == "pong"  # and nothing before it
 
 
 def test_a_large_event_comes_in_fragments(lark: Emulator, calls: Caller) -> None:
@@ -260,7 +260,7 @@ def test_a_large_event_comes_in_fragments(lark: Emulator, calls: Caller) -> None
     with Wire(lark) as wire:
         pushed = calls.push(event)
         first = wire.take()
-        rest = [wire.take() for _ in range(int(first.header("sum") or 0) - 1)]
+        rest = [wire.take() for _ in range(int(first.get_header("sum") or 0) - 1)]
         assert len(rest) >= 6
         wire.ack(rest[-1])  # the one that completes it
         assert pushed.result(SECONDS)["attempts"][0]["problems"] == []
@@ -281,7 +281,7 @@ def test_a_click_is_answered_with_a_toast_and_a_card(lark: Emulator, calls: Call
     content = json.loads(frame.payload or b"")
     assert (content["header"]["event_type"], content["header"]["token"]) == ("card.action.trigger", "")
     assert content["event"]["action"]["value"] == {"run": 7}
-    assert frame.header("type") == "event"
+    assert frame.get_header("type") == "event"
     assert (result["status"], result["code"], result["toast"], result["card_updated"]) == (
         200,
         0,
@@ -324,7 +324,7 @@ def test_a_click_that_is_not_acknowledged_is_lost(lark: Emulator, calls: Caller)
         assert calls.click().result(SECONDS)["code"] == 200340
         lark.advance(24 * HOUR)
         assert lark.connections()[0]["messages"] == 1
-        assert wire.take().header("type") == "event"
+        assert wire.take().get_header("type") == "event"
 
 
 def test_a_click_whose_connection_is_lost(lark: Emulator, calls: Caller) -> None:
@@ -359,7 +359,7 @@ def test_a_click_for_an_app_whose_callbacks_are_not_set_to_the_long_connection(
     with Wire(lark) as wire:
         clicked = calls.click()
         frame = wire.take()
-        assert frame.header("type") == "card"
+        assert frame.get_header("type") == "card"
         wire.ack(frame, said={"toast": {"content": "x"}})
         assert clicked.result(SECONDS)["code"] == code
 
@@ -397,7 +397,7 @@ def test_what_breaks_the_rules_is_shown(lark: Emulator, calls: Caller, changes: 
         pushed = calls.push()
         frame = wire.take()
         if "headers" in changes:
-            kept = (("message_id", frame.header("message_id") or ""), ("biz_rt", "1"))
+            kept = (("message_id", frame.get_header("message_id") or ""), ("biz_rt", "1"))
             changes = {"headers": frame.headers if changes["headers"] is None else kept}
         wire.ack(frame, **changes)
         event = pushed.result(SECONDS)

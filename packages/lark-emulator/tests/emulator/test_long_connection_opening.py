@@ -109,13 +109,13 @@ def test_handshakes_refused_on_demand(lark: Emulator) -> None:
     url = url_of(lark)
     assert handshake_headers(url) == headers
     with Wire(lark, url) as wire:
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
 
 
 def test_a_handshake_that_takes_its_time(lark: Emulator) -> None:
     lark.fault("GET", "/ws/v2", delay_ms=50)
     with Wire(lark) as wire:
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
 
 
 def test_a_handshake_that_breaks(lark: Emulator) -> None:
@@ -141,7 +141,7 @@ def test_requests_that_are_not_handshakes(lark: Emulator, headers: Any, status: 
     answer = httpx.get(url.replace("ws://", "http://"), headers=headers)
     assert answer.status_code == status
     with Wire(lark, url) as wire:  # and the ticket is still good
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
 
 
 def test_the_limit_per_app(lark: Emulator) -> None:
@@ -156,7 +156,7 @@ def test_the_limit_per_app(lark: Emulator) -> None:
         assert discover(lark)["code"] == 1000040350
         lark.drop_connections(connection_id=first.connection_id)
         with Wire(lark) as third:
-            assert third.ping().header("type") == "pong"
+            assert third.ping().get_header("type") == "pong"
 
 
 def test_secrets_of_the_address_are_not_logged(lark: Emulator) -> None:

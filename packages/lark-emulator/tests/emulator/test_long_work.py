@@ -290,7 +290,7 @@ def test_indexes_that_are_made_while_rows_change(start: list[str], edits: list[t
         held.add(f"first{n}", {"f": value}, app, 0, now=0)
     making = held.make_index("f")
     dropping = held.drop_values("g", lambda _: True)
-    seen = held.snapshot()
+    seen = held.take_snapshot()
     before = [(record.record_id, dict(record.cells)) for record in seen]
     for n, (doing, number, value) in enumerate(edits):
         known = [record.record_id for record in held]

@@ -126,7 +126,7 @@ def test_the_authority_is_made_once_and_its_key_is_nobody_elses(tmp_path: Path) 
     assert (stat.S_IMODE(key.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o600, 0o700)
     assert b"PRIVATE" not in next(iter(certificates))
     assert sorted(file.name for file in folder.iterdir()) == ["authority-key.pem", "authority.crt"]
-    assert f"NODE_EXTRA_CA_CERTS={folder}/authority.crt" in Authority(folder).how_to_trust()
+    assert f"NODE_EXTRA_CA_CERTS={folder}/authority.crt" in Authority(folder).format_trust_line()
     key.chmod(0o640)
     with pytest.raises(ValueError, match=r"readable by others \(mode 0640\)"):
         Authority(folder)
@@ -284,7 +284,7 @@ def test_the_command_says_how_to_trust_it(tmp_path: Path) -> None:
 
 
 def test_the_certificate_names_all_of_larks_hosts(tmp_path: Path) -> None:
-    context = Authority(tmp_path).context(CERTIFIED)
+    context = Authority(tmp_path).make_context(CERTIFIED)
     client = ssl.create_default_context(cafile=tmp_path / "authority.crt")
 
     async def shake(host: str) -> None:

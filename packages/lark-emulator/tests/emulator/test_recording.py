@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lark_emulator import Emulator
 from lark_emulator.exchange import Request
-from lark_emulator.recording.exchanges import Exchange, stubs_of
+from lark_emulator.recording.exchanges import Exchange, make_stubs
 from lark_emulator.stubs.stub import Stub
 from tests.emulator.command import Command
 
@@ -100,7 +100,7 @@ def exchange(method: str, path: str, sent: Any, answered: Any, query: Any = (), 
 
 
 def test_equal_requests_are_answered_in_order_and_others_told_apart_by_their_bodies() -> None:
-    stubs = stubs_of(
+    stubs = make_stubs(
         [
             exchange("GET", "/a", None, {"n": 1}),
             exchange("GET", "/a", None, {"n": 1}),
@@ -168,7 +168,7 @@ def tenants(draw: st.DrawFn) -> tuple[list[str], list[Exchange]]:
 @given(tenants())
 def test_no_secret_of_any_exchange_can_be_read_in_the_file(tenant: tuple[list[str], list[Exchange]]) -> None:
     secrets, exchanges = tenant
-    stubs = stubs_of(exchanges)
+    stubs = make_stubs(exchanges)
     written = orjson.dumps({"stubs": stubs}).decode()
     assert [secret for secret in secrets if secret in written] == []
     for stub in stubs:
@@ -176,7 +176,7 @@ def test_no_secret_of_any_exchange_can_be_read_in_the_file(tenant: tuple[list[st
 
 
 def test_one_value_has_one_pseudonym_wherever_it_stands() -> None:
-    stubs = stubs_of(
+    stubs = make_stubs(
         [
             exchange(
                 "GET", "/users/ou_aaaa1111", None, {"user": {"open_id": "ou_aaaa1111", "name": "Ann Lee"}}

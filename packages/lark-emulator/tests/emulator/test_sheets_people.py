@@ -134,7 +134,7 @@ def test_a_sparse_grid_is_like_a_full_one(changes: list[tuple[str, str, int, int
             lines[second:second] = piece
         model = lines if axis == ROWS else transpose(lines)
     shown = [
-        [grid.value(row, column) for column in range(grid.column_count)] for row in range(grid.row_count)
+        [grid.get_value(row, column) for column in range(grid.column_count)] for row in range(grid.row_count)
     ]
     assert shown == model
 

@@ -7,7 +7,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lark_emulator.sheets.picture_sizes import size_of
+from lark_emulator.sheets.picture_sizes import read_size
 from tests.emulator.spreadsheet import Book
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def float_image(book: Book, token: str, **changes: Any) -> Any:
     ],
 )
 def test_sizes(content: bytes, size: Any) -> None:
-    assert size_of(content) == size
+    assert read_size(content) == size
 
 
 def test_an_image_in_a_cell_is_read_and_downloaded(book: Book, lark: Emulator) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lark_emulator.world.apps import App
-from lark_emulator.world.records import Record, Records, place
+from lark_emulator.world.records import Record, Records, get_place
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -134,4 +134,4 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
         before = records.before(time)
         shown = {record.record_id: record for record in records.list_all() if record.record_id not in before}
         shown |= {record_id: record for record_id, record in before.items() if record is not None}
-        assert content(sorted(shown.values(), key=place)) == list(then.items())
+        assert content(sorted(shown.values(), key=get_place)) == list(then.items())

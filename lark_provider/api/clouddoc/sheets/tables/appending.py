@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import TakenOverError
-from lark_provider.api.clouddoc.loads.chunks import first_difference
+from lark_provider.api.clouddoc.loads.chunks import find_first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk_of
-from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, check_sum, comparable
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, select_rows
+from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, check_sum, normalize_cell
 from lark_provider.api.clouddoc.sheets.tables.judging import (
     SegmentVerdict,
-    changed_rows,
+    find_offset,
     is_blank,
     judge,
-    offset_of,
+    list_changed_rows,
 )
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.ledger_entry import LedgerState
@@ -89,7 +89,7 @@ class Appender(TableWriter):
         recorded, is_fresh = yield from self._reserve(chunk, least)
         if recorded.state is LedgerState.DONE:
             if recorded.segment.digest != chunk.digest:
-                raise _changed_error(recorded.segment, chunk)
+                raise _make_changed_error(recorded.segment, chunk)
             return recorded.segment.row, True
         if not is_fresh and recorded.segment.digest != chunk.digest:
             yield from self._require_undone(recorded, chunk)
@@ -111,7 +111,7 @@ class Appender(TableWriter):
             elif judge(now, chunk).verdict is not SegmentVerdict.FOREIGN:
                 break
             # Others have written there first.
-            end = yield from self.place.last_row(self.lease, row)
+            end = yield from self.place.find_last_row(self.lease, row)
             recorded, is_fresh = yield from self._reserve_elsewhere(chunk, end + 1)
         is_disturbed = yield from self.place.write(self.lease, chunk, row)
         if is_disturbed:
@@ -120,7 +120,7 @@ class Appender(TableWriter):
         return row, False
 
     def _reserve(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
-        segment, write = chunk.segment(least), self.write
+        segment, write = chunk.make_segment(least), self.write
         if write is None:
             return RecordedSegment(segment, LedgerState.PENDING, 0.0), True
         done = self.unrecorded
@@ -134,7 +134,7 @@ class Appender(TableWriter):
 
     def _reserve_elsewhere(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         """Record a segment at other rows."""
-        segment, write = chunk.segment(least), self.write
+        segment, write = chunk.make_segment(least), self.write
         if write is None:
             return RecordedSegment(segment, LedgerState.PENDING, 0.0), True
         answer = yield from self.lease.reserve(
@@ -160,10 +160,10 @@ class Appender(TableWriter):
             if judgement.is_full:
                 logger.info("Others have changed rows that were just written", extra={"row": row})
                 return row
-            raise self.conflict_error([row + place for place in judgement.foreign], "changed by others")
+            raise self.make_conflict_error([row + place for place in judgement.foreign], "changed by others")
         yield from self.place.refresh(self.lease)
         below = yield from self.place.read(self.lease, row + chunk.count, row + chunk.count + _NEAR - 1)
-        offset = offset_of([*now, *below], chunk.sums, chunk.wild)
+        offset = find_offset([*now, *below], chunk.sums, chunk.wild)
         if offset is None or all(map(is_blank, chunk.rows)):
             return None
         return row + offset if not (yield from self._is_others(row + offset, chunk)) else None
@@ -185,9 +185,9 @@ class Appender(TableWriter):
         segment = recorded.segment
         yield from self.wait_until_settled(recorded)
         now = yield from self.place.read(self.lease, segment.row, segment.end)
-        changed = set(changed_rows(now, segment.sums, chunk.wild))
+        changed = set(list_changed_rows(now, segment.sums, chunk.wild))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
-            raise _changed_error(segment, chunk)
+            raise _make_changed_error(segment, chunk)
 
     def _verify_written(self, chunk: TableChunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
         """Look at rows that were just written, since others have written at the same time.
@@ -204,10 +204,10 @@ class Appender(TableWriter):
         yield from self.place.refresh(self.lease)
         now = yield from self.place.read(self.lease, top, row + chunk.count + _NEAR - 1)
         rows = now[row - top :]
-        changed = changed_rows(rows[: chunk.count], chunk.sums, chunk.wild)
+        changed = list_changed_rows(rows[: chunk.count], chunk.sums, chunk.wild)
         if not changed:
-            if all(map(is_blank, above)) or [comparable(cell) for cell in now[0]] == [
-                comparable(cell) for cell in above[0]
+            if all(map(is_blank, above)) or [normalize_cell(cell) for cell in now[0]] == [
+                normalize_cell(cell) for cell in above[0]
             ]:
                 # Lark has no compare-and-set: what others typed into these rows after they were read is gone.
                 logger.warning(
@@ -217,10 +217,12 @@ class Appender(TableWriter):
                 )
                 return row
             return (yield from self._put_back(chunk, row, now[0], rows))
-        offset = offset_of(rows, chunk.sums, chunk.wild)
+        offset = find_offset(rows, chunk.sums, chunk.wild)
         if offset is not None:
             return row + offset
-        raise self.conflict_error([row + place for place in changed], "written by others at the same time")
+        raise self.make_conflict_error(
+            [row + place for place in changed], "written by others at the same time"
+        )
 
     def _put_back(
         self, chunk: TableChunk, row: int, above: Sequence[Any], rows: Sequence[Sequence[Any]]
@@ -249,21 +251,21 @@ class Appender(TableWriter):
                     recorded, _ = yield from self._reserve_elsewhere(chunk, row + count)
                     moved = recorded.segment.row
                     yield from self.place.write(self.lease, chunk, moved)
-                    tail = chunk_of(last, range(last.count - count, last.count))
+                    tail = select_rows(last, range(last.count - count, last.count))
                     yield from self.place.write(self.lease, tail, row)
                     logger.info(
                         "Put back rows that others had pushed down", extra={"rows": count, "row": row}
                     )
                     return moved
-        raise self.conflict_error(
+        raise self.make_conflict_error(
             range(row, row + chunk.count),
             "written at the moment in which others inserted, deleted or sorted rows above, one of which may "
             "have been overwritten",
         )
 
 
-def _changed_error(segment: Segment, chunk: TableChunk) -> SourceChangedError:
-    row = segment.first + first_difference(segment.sums, chunk.sums)
+def _make_changed_error(segment: Segment, chunk: TableChunk) -> SourceChangedError:
+    row = segment.first + find_first_difference(segment.sums, chunk.sums)
     return SourceChangedError(
         f"Row {row} of the source is not what was appended before under this key: it has changed, or the "
         "order of its rows has. Next: give the source its earlier rows, in their order, and call again; or "

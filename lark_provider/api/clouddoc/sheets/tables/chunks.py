@@ -21,7 +21,7 @@ OVERHEAD = 200
 """Bytes of a body besides its rows."""
 
 
-def blocks_of(width: int) -> Blocks:
+def compute_blocks(width: int) -> Blocks:
     """Return the first column of each block of a wide table, and the one after its last, from 0.
 
     Args:
@@ -70,7 +70,7 @@ class TableChunk:
         """The cells, as they are sent. They are decoded each time: few chunks are looked at again."""
         return decode(self.lines)
 
-    def segment(self, row: int) -> Segment:
+    def make_segment(self, row: int) -> Segment:
         """Return what is recorded of it.
 
         Args:
@@ -78,7 +78,7 @@ class TableChunk:
         """
         return Segment(self.number, self.first, self.count, self.digest, self.sums, row)
 
-    def body(self, block: int, start: int, stop: int, range_: str) -> bytes:
+    def encode_body(self, block: int, start: int, stop: int, range_: str) -> bytes:
         """Return the body of the request that writes a part of it.
 
         Args:
@@ -92,7 +92,7 @@ class TableChunk:
         rows[-1] += b"]}}"
         return b",".join(rows)  # copies a large body once
 
-    def parts(self, block: int, limit: int, start: int = 0) -> list[tuple[int, int]]:
+    def split_rows(self, block: int, limit: int, start: int = 0) -> list[tuple[int, int]]:
         """Return how the rows are split so that no body is larger than a limit, unless it is one row.
 
         Args:
@@ -131,14 +131,14 @@ def encode_chunk(
         first: The number of its first row in the source, from 1.
         rows: The cells, as they are sent; not empty, all of the same length.
         formats: For each column the formatter of its cells below the header, or a list of them, or None.
-        blocks: The blocks of columns, see `blocks_of`.
+        blocks: The blocks of columns, see `compute_blocks`.
         header_rows: How many of the rows are the header.
     """
     encoded = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
     return TableChunk(number, first, encoded.lines, encoded.sums, encoded.wild, formats, blocks, header_rows)
 
 
-def chunk_of(whole: TableChunk, places: Sequence[int], number: int | None = None) -> TableChunk:
+def select_rows(whole: TableChunk, places: Sequence[int], number: int | None = None) -> TableChunk:
     """Return some rows of a chunk as a chunk.
 
     Args:

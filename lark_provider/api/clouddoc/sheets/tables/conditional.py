@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from lark_provider.api.clouddoc.cells import show
-from lark_provider.api.clouddoc.sheets.addressing import Range, range_of
+from lark_provider.api.clouddoc.sheets.addressing import Range, parse_range
 from lark_provider.api.clouddoc.sheets.conditions import (
     FORMATS_AT_ONCE,
     MAX_FORMATS,
     ConditionalFormat,
-    canonical,
     check_items,
+    encode_canonical,
     list_payloads,
 )
 from lark_provider.api.clouddoc.sheets.styles import Style
@@ -20,10 +20,10 @@ from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.api.clouddoc.sheets.writing import V2
-from lark_provider.protocol.calls import request
+from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, OutcomeUnknownError
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 Rule: TypeAlias = ConditionalFormat | Mapping[str, Any]
 Rules: TypeAlias = Mapping[str, Rule | Sequence[Rule]]
@@ -31,7 +31,7 @@ Rules: TypeAlias = Mapping[str, Rule | Sequence[Rule]]
 _NAMES = ("rule_type", "style", "operator", "values")
 
 
-def rules_of(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, dict[str, Any]]]:
+def make_rules(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, dict[str, Any]]]:
     """Return the place of a column and what Lark takes, for each conditional format.
 
     Args:
@@ -42,7 +42,7 @@ def rules_of(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, di
         InvalidRequestError: One is invalid, or there are too many.
     """
     rules = [
-        (layout.place(name, "conditional_formats"), _rule(name, rule).rule())
+        (layout.find_place(name, "conditional_formats"), _parse_rule(name, rule).rule())
         for name, column_rules in (by_column or {}).items()
         for rule in (column_rules if isinstance(column_rules, list | tuple) else (column_rules,))
     ]
@@ -54,7 +54,7 @@ def rules_of(by_column: Rules | None, layout: TableLayout) -> list[tuple[int, di
     return rules
 
 
-def _rule(name: str, rule: Any) -> ConditionalFormat:
+def _parse_rule(name: str, rule: Any) -> ConditionalFormat:
     if isinstance(rule, ConditionalFormat):
         if rule.ranges:
             raise InvalidRequestError(
@@ -103,7 +103,7 @@ def apply(
 
     Args:
         writer: The writer that has written the table.
-        rules: The conditional formats, as `rules_of` returns them.
+        rules: The conditional formats, as `make_rules` returns them.
         extent: The rows of the worksheet that the table has.
         first: The first row below the header.
         order: The place in the layout of each column of the worksheet.
@@ -119,13 +119,13 @@ def apply(
     existing = yield from list_payloads(place.token, place.sheet_id)
     missing, short = list[dict[str, Any]](), list[dict[str, Any]]()
     for at, rule in rules:
-        column = place.column(list(order).index(at))
+        column = place.get_column(list(order).index(at))
         wanted = Range(first, column, extent.last, column)
         payload = {"ranges": [wanted.on(place.sheet_id)], **rule}
         same = [candidate for candidate in existing if _is_same(candidate, payload, wanted)]
         if not same:
             missing.append(payload)
-        elif all((_range_of(candidate).last_row or 0) < extent.last for candidate in same):
+        elif all((_read_range(candidate).last_row or 0) < extent.last for candidate in same):
             short.append({"cf_id": same[0]["cf_id"], **payload})
     if len(existing) + len(missing) > MAX_FORMATS:
         raise ConflictError(
@@ -140,14 +140,16 @@ def apply(
 
 def _send(writer: TableWriter, kind: str, payloads: Sequence[dict[str, Any]]) -> Procedure[None]:
     place = writer.place
-    url = path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
+    url = fill_path(V2 + "/condition_formats/{kind}", token=place.token, kind=kind)
     items = [{"sheet_id": place.sheet_id, "condition_format": payload} for payload in payloads]
-    call = request("POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update")
+    call = make_request(
+        "POST", url, json={"sheet_condition_formats": items}, idempotent=kind == "batch_update"
+    )
     try:
         answer = yield from writer.lease.send(call)
     except OutcomeUnknownError:
-        current = {canonical(rule) for rule in (yield from list_payloads(place.token, place.sheet_id))}
-        if not all(canonical(payload) in current for payload in payloads):
+        current = {encode_canonical(rule) for rule in (yield from list_payloads(place.token, place.sheet_id))}
+        if not all(encode_canonical(payload) in current for payload in payloads):
             raise
     else:
         check_items(
@@ -159,11 +161,11 @@ def _is_same(existing: Mapping[str, Any], payload: Mapping[str, Any], wanted: Ra
     """Return whether a conditional format is one of the table's, whatever its last row."""
     if len(existing.get("ranges") or ()) != 1:
         return False
-    area = _range_of(existing)
+    area = _read_range(existing)
     if (area.first, area.last_column) != (wanted.first, wanted.last_column):
         return False
-    return canonical({**existing, "ranges": ()}) == canonical({**payload, "ranges": ()})
+    return encode_canonical({**existing, "ranges": ()}) == encode_canonical({**payload, "ranges": ()})
 
 
-def _range_of(existing: Mapping[str, Any]) -> Range:
-    return range_of(existing["ranges"][0].rpartition("!")[2])
+def _read_range(existing: Mapping[str, Any]) -> Range:
+    return parse_range(existing["ranges"][0].rpartition("!")[2])

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, document_lease
+from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, make_document_lease
 from lark_provider.api.clouddoc.loads.leasing import with_required_store
-from lark_provider.api.clouddoc.sheets.files import subject_of
+from lark_provider.api.clouddoc.sheets.files import format_subject
 from lark_provider.api.clouddoc.sheets.tables.place import V3
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Memoize
 from lark_provider.protocol.errors import LarkAPIError, NotFoundError, OutcomeUnknownError, TransportError
-from lark_provider.protocol.keys import client_token
+from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure, memoize, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
@@ -65,10 +65,10 @@ def create(
     Raises:
         LarkError: As for any call, and if the database is unavailable.
     """
-    digest = client_token(key, folder, "spreadsheet").replace("-", "")
+    digest = make_client_token(key, folder, "spreadsheet").replace("-", "")
     first_title = f"{title[: _MAX_TITLE - len(digest) - 3]} [{digest}]"
     # The lease is that of the key, so that two processes with the same key do not create two.
-    held = yield from document_lease(
+    held = yield from make_document_lease(
         f"file/{folder}/{digest}", f"file {digest[:12]}", lease_seconds, lease_wait
     )
     yield from held.begin()
@@ -91,8 +91,8 @@ def create(
                     if not is_certain:
                         yield from held.pause(look_after)
                         yield from _remove_surplus(created, first_title, folder)
-                    url = path(V3, token=created.token)
-                    yield from perform(request("PATCH", url, json={"title": title}, idempotent=True))
+                    url = fill_path(V3, token=created.token)
+                    yield from perform(make_request("PATCH", url, json={"title": title}, idempotent=True))
             except TakenOverError:
                 continue
             return created
@@ -159,8 +159,8 @@ def _remove_surplus(created: Created, title: str, folder: str) -> Procedure[None
     for candidate in (yield from _list_created(title, folder)):
         if candidate.token != created.token:
             logger.warning("Deleting a spreadsheet that was created twice", extra={"token": candidate.token})
-            url = path("/drive/v1/files/{token}", token=candidate.token)
-            yield from perform(request("DELETE", url, params={"type": "sheet"}))
+            url = fill_path("/drive/v1/files/{token}", token=candidate.token)
+            yield from perform(make_request("DELETE", url, params={"type": "sheet"}))
 
 
 def _send(
@@ -204,7 +204,7 @@ def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
             "direction": "DESC",
             "page_token": token,
         }
-        data = (yield from perform(request("GET", path("/drive/v1/files"), params=params))).data
+        data = (yield from perform(make_request("GET", fill_path("/drive/v1/files"), params=params))).data
         files += [
             file
             for file in data.get("files") or ()
@@ -220,14 +220,16 @@ def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
 
 
 def _read_bot() -> Procedure[str]:
-    answer = yield from perform(request("GET", path("/bot/v3/info")))
+    answer = yield from perform(make_request("GET", fill_path("/bot/v3/info")))
     open_id: str = (answer.data.get("bot") or {}).get("open_id") or ""
     return open_id
 
 
 def _create_call(title: str, folder: str) -> Call[Any]:
     body = {"title": title, **({"folder_token": folder} if folder else {})}
-    return request("POST", path("/sheets/v3/spreadsheets"), json=body, subject=subject_of(title, folder))
+    return make_request(
+        "POST", fill_path("/sheets/v3/spreadsheets"), json=body, subject=format_subject(title, folder)
+    )
 
 
 def _parse_created(data: Mapping[str, Any]) -> Created:
@@ -238,7 +240,7 @@ def _parse_created(data: Mapping[str, Any]) -> Created:
 def _read_title(created: Created) -> Procedure[str | None]:
     """Return the title of a spreadsheet; None if it was deleted."""
     try:
-        answer = yield from perform(request("GET", path(V3, token=created.token)))
+        answer = yield from perform(make_request("GET", fill_path(V3, token=created.token)))
     except NotFoundError as error:
         if error.code != _DELETED:
             raise

@@ -13,9 +13,9 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import (
     SUM_BYTES,
     Blocks,
     EncodedRows,
+    compute_sums,
     decode,
     encode,
-    sums_of,
 )
 
 
@@ -33,7 +33,7 @@ class Cutter:
     """Cuts rows into chunks, each of at most so many rows and bytes. The cuts follow from the rows alone.
 
     Args:
-        blocks: The blocks of columns, see `blocks_of`.
+        blocks: The blocks of columns, see `compute_blocks`.
         max_rows: The most rows of a chunk.
         max_bytes: The most bytes of each block of columns of a chunk.
     """
@@ -74,7 +74,7 @@ class Cutter:
         encoded = encode(columns, self._blocks, odd)
         start, count = 0, len(columns[0])
         while start < count:
-            stop = self._fitting(encoded.lines, start, count)
+            stop = self._fit_rows(encoded.lines, start, count)
             if stop > start:
                 lines = [texts[start:stop] for texts in encoded.lines]
                 sums = encoded.sums[SUM_BYTES * start : SUM_BYTES * stop]
@@ -82,11 +82,11 @@ class Cutter:
                 self._header_rows += (stop - start) * is_header
                 if not is_header:
                     self._join(formats, start, stop)
-            if stop < count and (full := self.rest()) is not None:
+            if stop < count and (full := self.take_rest()) is not None:
                 yield full
             start = stop
 
-    def rest(self) -> TableChunk | None:
+    def take_rest(self) -> TableChunk | None:
         """Return the chunk of the rows that were added last; None if there are none."""
         if not self._count:
             return None
@@ -95,7 +95,7 @@ class Cutter:
             self._number,
             self._first,
             self._lines,
-            b"".join(self._sums(wild)),
+            b"".join(self._iterate_sums(wild)),
             wild,
             self._formats or [None] * self._blocks[-1][1],
             self._blocks,
@@ -112,7 +112,7 @@ class Cutter:
         for known, texts in zip(self._lines, encoded.lines, strict=True):
             known.extend(texts)
 
-    def _sums(self, wild: frozenset[int]) -> Iterator[bytes]:
+    def _iterate_sums(self, wild: frozenset[int]) -> Iterator[bytes]:
         """Yield the checksums of all rows, where columns of any of them are not compared in any."""
         start = 0
         for part in self._parts:
@@ -120,10 +120,10 @@ class Cutter:
             if part.wild == wild:
                 yield part.sums
             else:
-                yield sums_of(decode([texts[start:end] for texts in self._lines]), part.odd, wild)
+                yield compute_sums(decode([texts[start:end] for texts in self._lines]), part.odd, wild)
             start = end
 
-    def _fitting(self, lines: Sequence[Sequence[bytes]], start: int, count: int) -> int:
+    def _fit_rows(self, lines: Sequence[Sequence[bytes]], start: int, count: int) -> int:
         """Return up to which row the rows from `start` on fit into the chunk; one does always if it is empty.
 
         The sizes are those of the chunk with these rows then.

@@ -40,14 +40,14 @@ def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]
 
     Args:
         columns: The cells of each column, as they are sent; all columns of the same length.
-        blocks: The blocks of columns, see `chunks.blocks_of`.
+        blocks: The blocks of columns, see `chunks.compute_blocks`.
         odd: The columns that may have other cells than text, integers and numbers with a fraction.
     """
     is_single = len(blocks) == 1
     if is_single and not odd:
-        lines = _lines(columns)
+        lines = _encode_lines(columns)
         return EncodedRows([lines], frozenset(), _pack(lines))  # as they are sent is how they are compared
-    wild = frozenset(place for place in odd if any(comparable(cell) is None for cell in columns[place]))
+    wild = frozenset(place for place in odd if any(normalize_cell(cell) is None for cell in columns[place]))
     if is_single and wild == odd and all(_is_flags(columns[place]) for place in wild):
         # Encoded once: both forms follow from the same text.
         sent = compared = _join(
@@ -56,8 +56,8 @@ def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]
         for mark, text in _SENT:
             sent, compared = sent.replace(mark, text), compared.replace(mark, b"null")
         return EncodedRows([_split(sent)], wild, _pack(_split(compared)))
-    lines_of_blocks = [_lines(columns[first:end]) for first, end in blocks]
-    return EncodedRows(lines_of_blocks, wild, _sums(columns, odd, wild))
+    lines_of_blocks = [_encode_lines(columns[first:end]) for first, end in blocks]
+    return EncodedRows(lines_of_blocks, wild, _compute_sums(columns, odd, wild))
 
 
 def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
@@ -72,7 +72,7 @@ def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
     return [list(itertools.chain(*row_parts)) for row_parts in zip(*parts, strict=True)]
 
 
-def sums_of(rows: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
+def compute_sums(rows: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
     """Return a checksum of each row.
 
     Args:
@@ -80,7 +80,7 @@ def sums_of(rows: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[
         odd: The columns that may have other cells than text, integers and numbers with a fraction.
         wild: The columns that are not compared.
     """
-    return _sums(list(zip(*rows, strict=True)), odd, wild)
+    return _compute_sums(list(zip(*rows, strict=True)), odd, wild)
 
 
 def check_sum(row: Sequence[Any], wild: frozenset[int]) -> bytes:
@@ -90,10 +90,10 @@ def check_sum(row: Sequence[Any], wild: frozenset[int]) -> bytes:
         row: The cells, as they are sent or as Lark answers them.
         wild: Columns that cannot be compared, from 0.
     """
-    return sums_of([row], frozenset(range(len(row))), wild)
+    return compute_sums([row], frozenset(range(len(row))), wild)
 
 
-def comparable(cell: Any) -> Any:
+def normalize_cell(cell: Any) -> Any:
     """Return a cell in the form in which it is compared, written or read: None if it cannot be.
 
     Numbers are doubles; of links and other rich texts only the text counts. What Lark computes or fills in
@@ -120,15 +120,15 @@ def _is_flags(cells: Sequence[Any]) -> bool:
     return set(map(type, cells)) <= _FLAGS and _MARKS.keys() >= set(cells)
 
 
-def _sums(columns: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
+def _compute_sums(columns: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
     compared = list(columns)
     for place in odd | wild:
         column = columns[place]
-        compared[place] = [None] * len(column) if place in wild else list(map(comparable, column))
-    return _pack(_lines(compared))
+        compared[place] = [None] * len(column) if place in wild else list(map(normalize_cell, column))
+    return _pack(_encode_lines(compared))
 
 
-def _lines(columns: Sequence[Sequence[Any]]) -> list[bytes]:
+def _encode_lines(columns: Sequence[Sequence[Any]]) -> list[bytes]:
     """Return the JSON of each row."""
     return _split(_join(columns))
 

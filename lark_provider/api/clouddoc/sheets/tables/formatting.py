@@ -6,18 +6,18 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lark_provider.api.clouddoc.sheets.addressing import Range, column_name, range_of
+from lark_provider.api.clouddoc.sheets.addressing import Range, format_column, parse_range
 from lark_provider.api.clouddoc.sheets.tables import conditional
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import V2, V3
-from lark_provider.api.clouddoc.sheets.tables.source import style_of
+from lark_provider.api.clouddoc.sheets.tables.source import parse_style
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import NotFoundError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 logger = logging.getLogger(__name__)
 
@@ -51,22 +51,22 @@ def apply(
         order: The place in the layout of each column of the worksheet.
         is_begun: Whether this write has made the header.
     """
-    entries = [(style_of(text), ranges) for text, ranges in writer.formats.items()]
+    entries = [(parse_style(text), ranges) for text, ranges in writer.formats.items()]
     if options.header and options.header_style and is_begun:
-        entries.append((dict(options.header_style), _blocks(writer, extent.first)))
-    for data in _requests(writer.place.sheet_id, entries):
-        url = path(V2 + "/styles_batch_update", token=writer.place.token)
-        yield from writer.lease.send(request("PUT", url, json={"data": data}, idempotent=True))
-    yield from _widths(writer, layout, options, widths, order, is_begun=is_begun)
+        entries.append((dict(options.header_style), _list_blocks(writer, extent.first)))
+    for data in _iterate_requests(writer.place.sheet_id, entries):
+        url = fill_path(V2 + "/styles_batch_update", token=writer.place.token)
+        yield from writer.lease.send(make_request("PUT", url, json={"data": data}, idempotent=True))
+    yield from _set_widths(writer, layout, options, widths, order, is_begun=is_begun)
     if options.freeze is not None:
         yield from _freeze(writer, options.freeze)
     if options.filter:
         yield from _filter(writer, extent)
-    rules = conditional.rules_of(options.conditional_formats, layout)
+    rules = conditional.make_rules(options.conditional_formats, layout)
     yield from conditional.apply(writer, rules, extent, extent.first + options.header, order)
 
 
-def _blocks(writer: TableWriter, row: int) -> list[Range]:
+def _list_blocks(writer: TableWriter, row: int) -> list[Range]:
     place = writer.place
     return [
         Range(row, left, row, left + end - first - 1)
@@ -74,14 +74,14 @@ def _blocks(writer: TableWriter, row: int) -> list[Range]:
     ]
 
 
-def _requests(
+def _iterate_requests(
     sheet_id: str, entries: Sequence[tuple[Mapping[str, Any], Sequence[Range]]]
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the entries of each request, a few ranges in each."""
     data: list[dict[str, Any]] = []
     space = _STYLED_RANGES
     for style, ranges in entries:
-        left = [part.on(sheet_id) for area in ranges for part in pieces(area)]
+        left = [part.on(sheet_id) for area in ranges for part in iterate_pieces(area)]
         while left:
             data.append({"ranges": left[:space], "style": dict(style)})
             left, space = left[space:], space - len(left[:space])
@@ -92,7 +92,7 @@ def _requests(
         yield data
 
 
-def pieces(whole: Range) -> Iterator[Range]:
+def iterate_pieces(whole: Range) -> Iterator[Range]:
     """Split a range into parts that Lark styles at once.
 
     Args:
@@ -106,7 +106,7 @@ def pieces(whole: Range) -> Iterator[Range]:
             yield Range(row, column, last_row, min(whole.last_column, column + _STYLED_COLUMNS - 1))
 
 
-def _widths(
+def _set_widths(
     writer: TableWriter,
     layout: TableLayout,
     options: TableOptions,
@@ -120,11 +120,11 @@ def _widths(
     if setting == "content":
         if is_begun:
             wanted = [min(max(_CHAR * widths[index] + _PADDING, _NARROWEST), _WIDEST) for index in order]
-            pixels = {place.column(column): size for column, size in enumerate(wanted)}
+            pixels = {place.get_column(column): size for column, size in enumerate(wanted)}
     elif setting is not None:
         for name, width in setting.items():
-            column = list(order).index(layout.place(name, "widths"))
-            pixels[place.column(column)] = width
+            column = list(order).index(layout.find_place(name, "widths"))
+            pixels[place.get_column(column)] = width
     runs: list[list[int]] = []
     for column in sorted(pixels):
         if runs and runs[-1][1] == column - 1 and pixels[runs[-1][0]] == pixels[column]:
@@ -141,8 +141,8 @@ def _widths(
             },
             "dimensionProperties": {"fixedSize": pixels[first]},
         }
-        url = path(V2 + "/dimension_range", token=place.token)
-        yield from writer.lease.send(request("PUT", url, json=body, idempotent=True))
+        url = fill_path(V2 + "/dimension_range", token=place.token)
+        yield from writer.lease.send(make_request("PUT", url, json=body, idempotent=True))
 
 
 def _freeze(writer: TableWriter, freeze: tuple[int, int]) -> Procedure[None]:
@@ -152,22 +152,22 @@ def _freeze(writer: TableWriter, freeze: tuple[int, int]) -> Procedure[None]:
         return
     properties = {"sheetId": place.sheet_id, "frozenRowCount": freeze[0], "frozenColCount": freeze[1]}
     body = {"requests": [{"updateSheet": {"properties": properties}}]}
-    url = path(V2 + "/sheets_batch_update", token=place.token)
-    yield from writer.lease.send(request("POST", url, json=body, idempotent=True))
+    url = fill_path(V2 + "/sheets_batch_update", token=place.token)
+    yield from writer.lease.send(make_request("POST", url, json=body, idempotent=True))
 
 
 def _filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
     """Set the worksheet's one filter, unless there is one for these columns already, or a person's."""
     place = writer.place
-    wanted = place.range(extent.first, extent.last)
-    url = path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
+    wanted = place.get_range(extent.first, extent.last)
+    url = fill_path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
     yield from writer.lease.keep()
     try:
-        sheet_filter = (yield from perform(request("GET", url))).data.get("sheet_filter_info") or {}
+        sheet_filter = (yield from perform(make_request("GET", url))).data.get("sheet_filter_info") or {}
     except NotFoundError:
         sheet_filter = {}
     if text := sheet_filter.get("range"):
-        area = range_of(text.rpartition("!")[2])
+        area = parse_range(text.rpartition("!")[2])
         if area == wanted:
             return
         if sheet_filter.get("filter_infos") or (area.first, area.last_column) != (
@@ -180,11 +180,11 @@ def _filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
                 extra={"filter": text, "wanted": wanted.a1},
             )
             return
-        yield from writer.lease.send(request("DELETE", url))
+        yield from writer.lease.send(make_request("DELETE", url))
     body = {
         "range": wanted.on(place.sheet_id),
-        "col": column_name(wanted.first_column),
+        "col": format_column(wanted.first_column),
         "condition": {"filter_type": "clear"},
     }
-    call: Call[Any] = request("POST", url, json=body, idempotent=True)
+    call: Call[Any] = make_request("POST", url, json=body, idempotent=True)
     yield from writer.lease.send(call)

@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
 from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, TableSource
-from lark_provider.api.clouddoc.sheets.tables.updating import KeyedUpdater, arrange, header_of
+from lark_provider.api.clouddoc.sheets.tables.updating import KeyedUpdater, arrange, read_header
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.effects import Stream
 from lark_provider.protocol.errors import ConflictError, LarkError
@@ -58,11 +58,13 @@ class Job:
         old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
         is_begun = True
         if options.mode == "replace":
-            old_end = yield from place.last_row(self.held, place.row)
+            old_end = yield from place.find_last_row(self.held, place.row)
         elif options.mode == "update_by_key":
-            titles = yield from header_of(place, self.held)
+            titles = yield from read_header(place, self.held)
             own = titles[: self.columns.width]
-            is_begun = is_blank(own) and not set(self.columns.titles).intersection(map(modes.text_of, titles))
+            is_begun = is_blank(own) and not set(self.columns.titles).intersection(
+                map(modes.get_cell_text, titles)
+            )
             titles = [] if is_begun else titles
         elif options.header:
             is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
@@ -70,7 +72,7 @@ class Job:
         if titles:
             place.blocks, place.lefts, order = arrange(titles, self.columns, place.lefts[0])
         elif options.mode == "update_by_key":
-            yield from place.write(self.held, modes.header_chunk(self.columns, place.blocks), place.row)
+            yield from place.write(self.held, modes.encode_header(self.columns, place.blocks), place.row)
         writer = Appender(place, self.held, write, options)
         source = TableSource(
             self.stream,
@@ -91,7 +93,7 @@ class Job:
                 extent = yield from modes.append(writer, source, self.columns, header=options.header)
             else:
                 keys = tuple(
-                    order.index(self.columns.place(name, "key_fields")) for name in options.key_fields
+                    order.index(self.columns.find_place(name, "key_fields")) for name in options.key_fields
                 )
                 named = [self.columns.titles[index] for index in order]
                 extent = yield from KeyedUpdater(writer, named, keys).run(source)

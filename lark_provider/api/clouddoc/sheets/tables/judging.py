@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
-from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, comparable, sums_of
+from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, compute_sums, normalize_cell
 
 
 class SegmentVerdict(enum.Enum):
@@ -66,7 +66,7 @@ def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
             if is_blank(actual[first:end]):
                 is_full = is_full and is_empty
             elif all(
-                column in chunk.wild or comparable(actual[column]) == comparable(ours[column])
+                column in chunk.wild or normalize_cell(actual[column]) == normalize_cell(ours[column])
                 for column in range(first, end)
             ):
                 any_ours = True
@@ -80,7 +80,7 @@ def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
     return Judgement(SegmentVerdict.OURS if any_ours else SegmentVerdict.BLANK, (), is_full)
 
 
-def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> list[int]:
+def list_changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> list[int]:
     """Return the rows that are not what was written, from 0.
 
     Args:
@@ -88,12 +88,12 @@ def changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]
         sums: The checksums of what was written.
         wild: Columns that are not compared.
     """
-    actual = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
+    actual = compute_sums(now, frozenset(range(len(now[0]))), wild) if now else b""
     starts = range(0, len(actual), SUM_BYTES)
     return [at // SUM_BYTES for at in starts if actual[at : at + SUM_BYTES] != sums[at : at + SUM_BYTES]]
 
 
-def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
+def find_offset(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
     """Return how far below its place a segment is written as a whole; None if it is not.
 
     Args:
@@ -101,14 +101,14 @@ def offset_of(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -
         sums: The checksums of what was written.
         wild: Columns that are not compared.
     """
-    actual = sums_of(now, frozenset(range(len(now[0]))), wild) if now else b""
+    actual = compute_sums(now, frozenset(range(len(now[0]))), wild) if now else b""
     at = actual.find(sums)
     while at > 0 and at % SUM_BYTES:
         at = actual.find(sums, at + 1)
     return None if at < 0 else at // SUM_BYTES
 
 
-def spans(numbers: Sequence[int]) -> str:
+def format_spans(numbers: Sequence[int]) -> str:
     """Return numbers for people, such as `rows 3 to 5, 9`.
 
     Args:

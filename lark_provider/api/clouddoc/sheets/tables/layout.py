@@ -39,7 +39,7 @@ class TableLayout:
         """How many columns there are."""
         return len(self.names)
 
-    def place(self, name: str, option: str) -> int:
+    def find_place(self, name: str, option: str) -> int:
         """Return the place of a column, from 0.
 
         Args:
@@ -57,7 +57,7 @@ class TableLayout:
             "Next: write the name exactly as the source or columns= does."
         )
 
-    def rows(self, rows: Sequence[Any], number: int) -> Sequence[Sequence[Any]]:
+    def order_rows(self, rows: Sequence[Any], number: int) -> Sequence[Sequence[Any]]:
         """Return the values of rows in the order of the columns, all of the same length.
 
         Args:
@@ -76,9 +76,9 @@ class TableLayout:
                 return list(map(itemgetter(*self.names), rows))
             except KeyError:
                 pass  # what a row lacks is None
-        return [self.values(row, at) for at, row in enumerate(rows, number)]
+        return [self.order_values(row, at) for at, row in enumerate(rows, number)]
 
-    def values(self, row: Any, number: int) -> Sequence[Any]:
+    def order_values(self, row: Any, number: int) -> Sequence[Any]:
         """Return the values of a row in the order of the columns.
 
         Args:
@@ -112,7 +112,7 @@ class TableLayout:
         return row
 
 
-def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> TableLayout:
+def make_layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> TableLayout:
     """Return the columns of a table.
 
     Args:
@@ -163,10 +163,10 @@ def layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> Tab
         raise InvalidRequestError(
             f"A table must have 1 to {MAX_COLUMNS:,} columns, got {len(names):,}. Next: split it over sheets."
         )
-    return TableLayout(names, titles, is_closed, is_titled, tuple(map(_title, titles)))
+    return TableLayout(names, titles, is_closed, is_titled, tuple(map(_encode_title, titles)))
 
 
-def _title(title: str) -> Any:
+def _encode_title(title: str) -> Any:
     """Return a title as Lark takes it: one that begins with `=` stays text."""
     try:
         return to_cell(title)[0]

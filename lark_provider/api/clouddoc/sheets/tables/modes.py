@@ -14,11 +14,11 @@ from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sheet_ledger import RecordedSegment
 from lark_provider.protocol.store import with_store
 
@@ -53,7 +53,7 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
     """
     place = writer.place
     row, parts, is_disturbed = place.row, list[tuple[int, bytes, frozenset[int]]](), False
-    while (chunk := (yield from source.chunk())) is not None:
+    while (chunk := (yield from source.take_chunk())) is not None:
         was_disturbed = yield from writer.put(chunk, row)
         parts.append((row, chunk.sums, chunk.wild))
         if was_disturbed:
@@ -74,13 +74,13 @@ def _settle_remaining(writer: TableWriter, count: int) -> Procedure[list[int]]:
     They can take effect no more when this returns.
     """
     ends: list[int] = []
-    for recorded in (yield from pending(writer, count - 1)):
+    for recorded in (yield from read_pending_segments(writer, count - 1)):
         yield from writer.wait_until_settled(recorded)
         ends.append(recorded.segment.end)
     return ends
 
 
-def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
+def read_recorded_segments(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
     """Return the segments that earlier attempts have recorded.
 
     Args:
@@ -90,7 +90,7 @@ def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[Recorde
     segments, write = list[RecordedSegment](), writer.write
     while write is not None:
         number = after
-        answer = yield from with_store(lambda store: store.sheets.segments(write.id, number, _AT_ONCE))  # noqa: B023
+        answer = yield from with_store(lambda store: store.sheets.read_segments(write.id, number, _AT_ONCE))  # noqa: B023
         page = answer[0] if answer is not None else ()
         segments += page
         if len(page) < _AT_ONCE:
@@ -99,9 +99,9 @@ def recorded_segments(writer: TableWriter, after: int) -> Procedure[list[Recorde
     return segments
 
 
-def pending(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
+def read_pending_segments(writer: TableWriter, after: int) -> Procedure[list[RecordedSegment]]:
     """Return the segments whose outcome is unknown, those with greater numbers than `after`."""
-    segments = yield from recorded_segments(writer, after)
+    segments = yield from read_recorded_segments(writer, after)
     return [segment for segment in segments if segment.state is LedgerState.PENDING]
 
 
@@ -122,9 +122,9 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
     if header:
         yield from _write_header(writer, layout)
     top = place.row + header
-    row = (yield from place.last_row(writer.lease, top)) + 1
+    row = (yield from place.find_last_row(writer.lease, top)) + 1
     count = 0
-    while (chunk := (yield from source.chunk())) is not None:
+    while (chunk := (yield from source.take_chunk())) is not None:
         if (
             writer.write is not None
             and writer.write.state is LedgerState.DONE
@@ -136,7 +136,7 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
             )
         row = yield from writer.append(chunk, row)
         count += 1
-    left = yield from pending(writer, count - 1)
+    left = yield from read_pending_segments(writer, count - 1)
     if left:
         first = left[0].segment
         yield from writer.wait_until_settled(left[0])
@@ -163,7 +163,7 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
         (now,) = yield from place.read(writer.lease, place.row, place.row)
         if not is_blank(now):
             break
-        header = header_chunk(layout, place.blocks)
+        header = encode_header(layout, place.blocks)
         try:
             if (yield from place.write(writer.lease, header, place.row)):
                 yield from writer.verify([(place.row, header.sums, header.wild)])
@@ -171,20 +171,20 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
             continue  # another process may have written it meanwhile
         return
     for column, (cell, title) in enumerate(zip(now, layout.titles, strict=True)):
-        if text_of(cell) != title:
+        if get_cell_text(cell) != title:
             raise InvalidRequestError(
-                f"Cell {Cell(place.row, place.column(column))} of worksheet {place.title!r} is {show(cell)}, "
-                f"not the header {title!r}. Next: give columns= in the order of the worksheet, "
+                f"Cell {Cell(place.row, place.get_column(column))} of worksheet {place.title!r} is "
+                f"{show(cell)}, not the header {title!r}. Next: give columns= in the order of the worksheet, "
                 "begin the table elsewhere with start=, or pass header=False."
             )
 
 
-def header_chunk(layout: TableLayout, blocks: Any) -> TableChunk:
+def encode_header(layout: TableLayout, blocks: Any) -> TableChunk:
     """Return the header as a chunk."""
     return encode_chunk(0, 1, [layout.header], [None] * layout.width, blocks, header_rows=1)
 
 
-def text_of(cell: Any) -> str:
+def get_cell_text(cell: Any) -> str:
     """Return the text of a cell of the header: Lark makes links of addresses.
 
     Args:
@@ -209,7 +209,7 @@ def clear_merges(writer: TableWriter, last: int, *, unmerge: bool) -> Procedure[
         ConflictError: There are some, and `unmerge` is false; the text names them.
     """
     place = writer.place
-    area = place.range(place.row, max(last, place.row))
+    area = place.get_range(place.row, max(last, place.row))
     merges = [merge for merge in place.merges if merge.meets(area)]
     if merges and not unmerge:
         shown = ", ".join(merge.a1 for merge in merges[:_SHOWN])
@@ -220,7 +220,7 @@ def clear_merges(writer: TableWriter, last: int, *, unmerge: bool) -> Procedure[
         )
     for merged in merges:
         body = {"range": merged.on(place.sheet_id)}
-        url = path("/sheets/v2/spreadsheets/{token}/unmerge_cells", token=place.token)
-        call: Call[Any] = request("POST", url, json=body, idempotent=True)
+        url = fill_path("/sheets/v2/spreadsheets/{token}/unmerge_cells", token=place.token)
+        call: Call[Any] = make_request("POST", url, json=body, idempotent=True)
         yield from writer.lease.send(call)
         place.expect_write()

@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES
 from lark_provider.protocol.arguments import check_bool, check_texts
-from lark_provider.protocol.errors import InvalidRequestError, unknown_choice
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
 Format: TypeAlias = str | Mapping[str, Any]
@@ -60,7 +60,7 @@ class TableOptions:
             InvalidRequestError: An option is invalid.
         """
         if self.mode not in get_args(SheetMode):
-            raise unknown_choice("mode", self.mode, get_args(SheetMode))
+            raise make_unknown_choice_error("mode", self.mode, get_args(SheetMode))
         if (self.mode == "update_by_key") != bool(self.key_fields):
             raise InvalidRequestError(
                 f'key_fields must be given with mode="update_by_key" and with no other mode, got '
@@ -88,7 +88,7 @@ class TableOptions:
             )
 
 
-def frozen_counts(freeze: bool | int | tuple[int, int] | None, header_end: int) -> tuple[int, int] | None:
+def parse_freeze(freeze: bool | int | tuple[int, int] | None, header_end: int) -> tuple[int, int] | None:
     """Return how many rows and columns are frozen; None to leave it as it is.
 
     Args:

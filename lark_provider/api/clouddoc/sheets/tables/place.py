@@ -11,10 +11,10 @@ from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
-from lark_provider.protocol.calls import Call, LarkResponse, request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 V2 = "/sheets/v2/spreadsheets/{token}"
 V3 = "/sheets/v3/spreadsheets/{token}"
@@ -33,7 +33,7 @@ class TableOnSheet:
         sheet_id: The id of the worksheet.
         title: The title of the worksheet.
         row: The row of the worksheet where the table begins, from 1.
-        blocks: The blocks of the table's columns, from 0; see `chunks.blocks_of`.
+        blocks: The blocks of the table's columns, from 0; see `chunks.compute_blocks`.
         lefts: The column of the worksheet where each block begins, from 1.
         rows: How many rows the grid has.
         columns: How many columns the grid has.
@@ -69,14 +69,14 @@ class TableOnSheet:
         """The last column of the worksheet that it has."""
         return self.lefts[-1] + self.blocks[-1][1] - self.blocks[-1][0] - 1
 
-    def column(self, place: int) -> int:
+    def get_column(self, place: int) -> int:
         """Return the column of the worksheet, from 1, where a column of the table is, from 0."""
         for (first, end), left in zip(self.blocks, self.lefts, strict=True):
             if first <= place < end:
                 return left + place - first
         raise IndexError(place)
 
-    def range(self, first: int, last: int) -> Range:
+    def get_range(self, first: int, last: int) -> Range:
         """Return the table's columns in some rows."""
         return Range(first, self.lefts[0], last, self.right)
 
@@ -108,7 +108,7 @@ class TableOnSheet:
                     raise
                 step = max(1, step // 2)
                 continue
-            rows += _rows(parts, self.blocks, end - at + 1)
+            rows += _join_rows(parts, self.blocks, end - at + 1)
             at = end + 1
         return rows
 
@@ -123,15 +123,15 @@ class TableOnSheet:
             values: list[list[Any] | None] = []
             if clipped is not None:
                 yield from lease.keep()
-                url = path(V2 + "/values/{range}", token=self.token, range=clipped.on(self.sheet_id))
+                url = fill_path(V2 + "/values/{range}", token=self.token, range=clipped.on(self.sheet_id))
                 params = {"dateTimeRenderOption": "FormattedString"} if is_dated else None
-                answer = yield from perform(request("GET", url, params=params))
+                answer = yield from perform(make_request("GET", url, params=params))
                 values = (answer.data.get("valueRange") or {}).get("values") or []
-                self._note_revision(_revision(answer), 0)
+                self._note_revision(_read_revision(answer), 0)
             parts.append(values)
         return parts
 
-    def last_row(self, lease: DocumentLease, above: int) -> Procedure[int]:
+    def find_last_row(self, lease: DocumentLease, above: int) -> Procedure[int]:
         """Return the last row with content in the table's columns.
 
         It is looked for from the end of the grid upwards, since a blank row may stand inside a table.
@@ -163,7 +163,7 @@ class TableOnSheet:
     def refresh(self, lease: DocumentLease) -> Procedure[None]:
         """Read the size of the grid again."""
         yield from lease.keep()
-        for sheet in (yield from sheets(self.token)):
+        for sheet in (yield from read_worksheets(self.token)):
             if sheet["sheet_id"] == self.sheet_id:
                 grid = sheet.get("grid_properties") or {}
                 self.rows, self.columns = int(grid["row_count"]), int(grid["column_count"])
@@ -171,7 +171,7 @@ class TableOnSheet:
                     int(grid.get("frozen_row_count") or 0),
                     int(grid.get("frozen_column_count") or 0),
                 )
-                self.merges = _merges(sheet)
+                self.merges = _read_merges(sheet)
                 return
         raise InvalidRequestError(
             f"The worksheet {self.title!r} ({self.sheet_id}) was deleted. Next: add it, and call again."
@@ -205,8 +205,8 @@ class TableOnSheet:
         count = min(count, _MAX_ADDED)
         body = {"dimension": {"sheetId": self.sheet_id, "majorDimension": dimension, "length": count}}
         # A repeat adds blank rows below the table, where they do no harm.
-        call: Call[Any] = request(
-            "POST", path(V2 + "/dimension_range", token=self.token), json=body, idempotent=True
+        call: Call[Any] = make_request(
+            "POST", fill_path(V2 + "/dimension_range", token=self.token), json=body, idempotent=True
         )
         yield from lease.send(call)
         self.expect_write()
@@ -230,11 +230,11 @@ class TableOnSheet:
         for block, left in enumerate(self.lefts):
             start, width = 0, self.blocks[block][1] - self.blocks[block][0]
             while start < chunk.count:
-                first, stop = chunk.parts(block, self.part_bytes, start)[0]
+                first, stop = chunk.split_rows(block, self.part_bytes, start)[0]
                 where = Range(row + first, left, row + stop - 1, left + width - 1)
-                body = chunk.body(block, first, stop, where.on(self.sheet_id))
+                body = chunk.encode_body(block, first, stop, where.on(self.sheet_id))
                 try:
-                    answer = yield from lease.send(self.value_call(body), strict=True)
+                    answer = yield from lease.send(self.make_value_call(body), strict=True)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or stop - first == 1:
                         raise
@@ -244,9 +244,11 @@ class TableOnSheet:
                 start = stop
         return is_disturbed
 
-    def value_call(self, body: bytes) -> Call[Any]:
+    def make_value_call(self, body: bytes) -> Call[Any]:
         """Return the call that writes values, which is absolute and may be repeated."""
-        return replace(request("PUT", path(V2 + "/values", token=self.token), idempotent=True), body=body)
+        return replace(
+            make_request("PUT", fill_path(V2 + "/values", token=self.token), idempotent=True), body=body
+        )
 
     def expect_write(self) -> None:
         """Note that a request of ours was made whose answer has no revision."""
@@ -254,7 +256,7 @@ class TableOnSheet:
 
     def note_write(self, answer: LarkResponse[Any]) -> bool:
         """Note the revision that a write of ours has made; return whether others have written before it."""
-        return self._note_revision(_revision(answer), 1)
+        return self._note_revision(_read_revision(answer), 1)
 
     def _note_revision(self, revision: int | None, own: int) -> bool:
         """Note a revision; return whether it has grown by more than so many writes of ours."""
@@ -265,17 +267,17 @@ class TableOnSheet:
         return is_disturbed
 
 
-def sheets(token: str) -> Procedure[list[dict[str, Any]]]:
+def read_worksheets(token: str) -> Procedure[list[dict[str, Any]]]:
     """Return the worksheets of a spreadsheet.
 
     See GET /open-apis/sheets/v3/spreadsheets/:token/sheets/query.
     """
-    answer = yield from perform(request("GET", path(V3 + "/sheets/query", token=token)))
+    answer = yield from perform(make_request("GET", fill_path(V3 + "/sheets/query", token=token)))
     worksheets: list[dict[str, Any]] = answer.data.get("sheets") or []
     return worksheets
 
 
-def _rows(parts: Sequence[list[list[Any] | None]], blocks: Blocks, count: int) -> list[list[Any]]:
+def _join_rows(parts: Sequence[list[list[Any] | None]], blocks: Blocks, count: int) -> list[list[Any]]:
     """Return rows of blocks of columns as rows of the table, with blank cells for those that are missing."""
     rows: list[list[Any]] = [[] for _ in range(count)]
     for values, (start, end) in zip(parts, blocks, strict=True):
@@ -286,12 +288,12 @@ def _rows(parts: Sequence[list[list[Any] | None]], blocks: Blocks, count: int) -
     return rows
 
 
-def _revision(answer: LarkResponse[Any]) -> int | None:
+def _read_revision(answer: LarkResponse[Any]) -> int | None:
     revision = answer.data.get("revision")
     return revision if isinstance(revision, int) else None
 
 
-def _merges(sheet: dict[str, Any]) -> list[Range]:
+def _read_merges(sheet: dict[str, Any]) -> list[Range]:
     return [
         Range(
             int(merge["start_row_index"]) + 1,

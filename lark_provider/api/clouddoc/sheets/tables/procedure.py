@@ -10,31 +10,31 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lark_provider.api.clouddoc.cells import show
-from lark_provider.api.clouddoc.document_lease import document_lease
-from lark_provider.api.clouddoc.drive.folders import folder_token
+from lark_provider.api.clouddoc.document_lease import make_document_lease
+from lark_provider.api.clouddoc.drive.folders import resolve_folder
 from lark_provider.api.clouddoc.drive.sharing import Share, resolve_shares, share_resolved
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
-from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Range, column_name, range_of
+from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Range, format_column, parse_range
 from lark_provider.api.clouddoc.sheets.blocks import BLOCK
 from lark_provider.api.clouddoc.sheets.files import check_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
 from lark_provider.api.clouddoc.sheets.tables import creating
-from lark_provider.api.clouddoc.sheets.tables.chunks import blocks_of
-from lark_provider.api.clouddoc.sheets.tables.conditional import Rules, rules_of
+from lark_provider.api.clouddoc.sheets.tables.chunks import compute_blocks
+from lark_provider.api.clouddoc.sheets.tables.conditional import Rules, make_rules
 from lark_provider.api.clouddoc.sheets.tables.job import Job
-from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout, layout
+from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout, make_layout
 from lark_provider.api.clouddoc.sheets.tables.options import (
     HEADER_STYLE,
     Format,
     SheetMode,
     TableOptions,
-    frozen_counts,
+    parse_freeze,
 )
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
 from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, TableSource
-from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, spreadsheet
-from lark_provider.api.clouddoc.sheets.targets import place as sheet_place
+from lark_provider.api.clouddoc.sheets.targets import SheetRef, Target, Worksheet, find_spreadsheet
+from lark_provider.api.clouddoc.sheets.targets import locate_range as sheet_place
 from lark_provider.api.clouddoc.sheets.values import WRONG_VALUE
 from lark_provider.protocol.arguments import check_list, check_texts
 from lark_provider.protocol.effects import NewKey, Stream, Take
@@ -143,7 +143,7 @@ def write_table(
         OutcomeUnknownError: An answer is lost; called again with the same key, it goes on.
         StorageError: The database is unavailable, for longer than is waited.
     """
-    corner = range_of(start).first
+    corner = parse_range(start).first
     options = TableOptions(
         columns=columns,
         header=header,
@@ -152,7 +152,7 @@ def write_table(
         formats=formats,
         header_style=header_style,
         widths=widths,
-        freeze=frozen_counts(freeze, corner.row),
+        freeze=parse_freeze(freeze, corner.row),
         filter=filter,
         conditional_formats=conditional_formats,
         unmerge=unmerge,
@@ -209,13 +209,13 @@ def write_with_options(
     stream = Stream(rows)
     try:
         head = yield from take(Take(stream, BLOCK))
-        columns = layout(options.columns, head[0] if head else None)
+        columns = make_layout(options.columns, head[0] if head else None)
         converted = _check(columns, options, corner, rows, head)
         shares = yield from resolve_shares(share_with)
         if target is None:
             created = yield from creating.create(
                 check_title(title if title is not None else name),
-                (yield from folder_token(folder)) if folder is not None else "",
+                (yield from resolve_folder(folder)) if folder is not None else "",
                 name,
                 look_after=options.look_after,
                 lease_seconds=options.lease_seconds,
@@ -223,7 +223,7 @@ def write_with_options(
             )
             target, url = SheetRef(created.token), created.url
         else:
-            url = yield from _url(target)
+            url = yield from _find_url(target)
         result = yield from _write_into(target, url, stream, head, converted, columns, options, corner, name)
         yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
     finally:
@@ -239,14 +239,14 @@ def _check(
     if (last := corner[1] + columns.width - 1) > MAX_COLUMNS:
         raise InvalidRequestError(
             f"The table must end within {MAX_COLUMNS:,} columns, got {columns.width:,} from column "
-            f"{column_name(corner[1])} on, {last:,} in all. Next: begin it further left, or split it.",
+            f"{format_column(corner[1])} on, {last:,} in all. Next: begin it further left, or split it.",
             code=WRONG_VALUE,
         )
     for name in options.key_fields:
-        columns.place(name, "key_fields")
+        columns.find_place(name, "key_fields")
     if isinstance(options.widths, Mapping):
         for name, pixels in options.widths.items():
-            columns.place(name, "widths")
+            columns.find_place(name, "widths")
             if type(pixels) is not int or pixels <= 0:
                 raise InvalidRequestError(
                     f"widths[{name!r}] must be a number of pixels, got {pixels!r}. Next: pass an int "
@@ -257,18 +257,18 @@ def _check(
             f"columns must be given where rows are sequences and there is a header, got {show(head[0])} as "
             "the first row. Next: pass columns=, or header=False."
         )
-    rules_of(options.conditional_formats, columns)
-    blocks, order = blocks_of(columns.width), range(columns.width)
+    make_rules(options.conditional_formats, columns)
+    blocks, order = compute_blocks(columns.width), range(columns.width)
     source = TableSource(Stream(()), (), columns, blocks, order, options, with_header=False)
     return source.check(rows if isinstance(rows, list | tuple) else head)
 
 
-def _url(target: Target) -> Procedure[str]:
+def _find_url(target: Target) -> Procedure[str]:
     link = getattr(target, "ref", target)
     text = link.token if isinstance(link, SheetRef) else link
     if isinstance(text, str) and "://" in text:
         return text
-    return (yield from spreadsheet_info((yield from spreadsheet(target)).token)).url
+    return (yield from spreadsheet_info((yield from find_spreadsheet(target)).token)).url
 
 
 def _write_into(
@@ -285,13 +285,13 @@ def _write_into(
     """Write a table into a worksheet that is there."""
     located = yield from sheet_place(target, fresh=True)
     sheet = located.sheet
-    held = yield from document_lease(
+    held = yield from make_document_lease(
         f"sheet/{located.token}", f"table in {sheet.title!r}", options.lease_seconds, options.lease_wait
     )
     held.is_tolerant = options.mode == "append"
     yield from held.begin()
     try:
-        place = _place(located.token, sheet, columns, corner, options)
+        place = _make_place(located.token, sheet, columns, corner, options)
         target_name = f"{located.token}/{sheet.sheet_id}"
         job = Job(place, held, columns, options, stream, head, converted, target_name, key)
         writer, extent = yield from job.run()
@@ -307,10 +307,10 @@ def _write_into(
     )
 
 
-def _place(
+def _make_place(
     token: str, sheet: Worksheet, columns: TableLayout, corner: tuple[int, int], options: TableOptions
 ) -> TableOnSheet:
-    blocks = blocks_of(columns.width)
+    blocks = compute_blocks(columns.width)
     return TableOnSheet(
         token=token,
         sheet_id=sheet.sheet_id,

@@ -67,12 +67,12 @@ def with_formatter(text: str, needed: str | None) -> str:
         text: What `format_text` returned.
         needed: The formatter that the value needs, such as that of a date; None for none.
     """
-    if needed is None or text[:1] != STYLE or "formatter" in style_of(text):
+    if needed is None or text[:1] != STYLE or "formatter" in parse_style(text):
         return text
-    return format_text({**style_of(text), "formatter": needed}, needed)
+    return format_text({**parse_style(text), "formatter": needed}, needed)
 
 
-def style_of(text: str) -> dict[str, Any]:
+def parse_style(text: str) -> dict[str, Any]:
     """Return the style of a format."""
     style: dict[str, Any] = orjson.loads(text[len(STYLE) :]) if text[:1] == STYLE else {"formatter": text}
     return style
@@ -117,7 +117,7 @@ class TableSource:
             kind: format_text(spec, kind) for kind, spec in formats.items() if isinstance(kind, type)
         }
         self._by_column = {
-            layout.place(name, "formats"): format_text(spec, name)
+            layout.find_place(name, "formats"): format_text(spec, name)
             for name, spec in formats.items()
             if not isinstance(name, type)
         }
@@ -128,7 +128,7 @@ class TableSource:
             odd = frozenset(at for at, (title,) in enumerate(titles) if type(title) is not str)
             self._ready += self._cutter.add(titles, (), odd, is_header=True)
 
-    def chunk(self) -> Procedure[TableChunk | None]:
+    def take_chunk(self) -> Procedure[TableChunk | None]:
         """Return the next chunk; None at the end.
 
         Raises:
@@ -141,7 +141,7 @@ class TableSource:
                 self._add(rows)
             else:
                 self._is_over = True
-                if (rest := self._cutter.rest()) is not None:
+                if (rest := self._cutter.take_rest()) is not None:
                     self._ready.append(rest)
         return self._ready.popleft() if self._ready else None
 
@@ -156,7 +156,7 @@ class TableSource:
         """
         kept, left = deque[ConvertedRows](), _KEPT_CELLS
         for start in range(0, len(rows), BLOCK):
-            values = self._layout.rows(rows[start : start + BLOCK], start + 1)
+            values = self._layout.order_rows(rows[start : start + BLOCK], start + 1)
             columns = self._convert(values, start + 1)
             if left > 0:
                 kept.append((values, columns))
@@ -170,7 +170,7 @@ class TableSource:
         if self._before:
             values, columns = self._before.popleft()
         else:
-            values = self._layout.rows(rows, number)
+            values = self._layout.order_rows(rows, number)
             columns = self._convert(values, number)
         if self._is_measured:
             is_top = number <= _MEASURED
@@ -178,7 +178,9 @@ class TableSource:
             self._measure([column.cells[sample] for column in columns])
         odd = frozenset(place for place, column in enumerate(columns) if column.kind is CellKind.OTHER)
         columns = [
-            column._replace(cells=canonical(column.cells)) if column.kind is CellKind.NUMBER else column
+            column._replace(cells=normalize_numbers(column.cells))
+            if column.kind is CellKind.NUMBER
+            else column
             for column in columns
         ]
         formats = self._choose_formats(values, [column.formats for column in columns])
@@ -202,7 +204,9 @@ class TableSource:
                 if any(chosen):
                     needed[place] = [
                         formatter if choice is None else with_formatter(choice, formatter)
-                        for choice, formatter in zip(chosen, _each(needed[place], len(column)), strict=True)
+                        for choice, formatter in zip(
+                            chosen, _list_formats(needed[place], len(column)), strict=True
+                        )
                     ]
         for place, spec in self._by_column.items():
             needed[place] = (
@@ -222,10 +226,12 @@ class TableSource:
                     try:
                         to_cell(value, zone)
                     except MisfitError as error:
-                        raise self._misfit(at, name, value, error) from None
+                        raise self._make_misfit_error(at, name, value, error) from None
             raise
 
-    def _misfit(self, number: int, name: str, value: Any, error: MisfitError) -> InvalidRequestError:
+    def _make_misfit_error(
+        self, number: int, name: str, value: Any, error: MisfitError
+    ) -> InvalidRequestError:
         code = TOO_LONG if isinstance(value, str) and len(value) > MAX_CHARS else WRONG_VALUE
         return InvalidRequestError(
             f"Row {number} of the source, column {name!r}: the value {error}, got {show(value)}. "
@@ -243,26 +249,26 @@ class TableSource:
                 texts = cells if len(kinds) == 1 else [cell for cell in cells if type(cell) is str]
                 longest = max(map(len, texts))
                 if longest > width / 2 and not "".join(texts).isascii():  # Chinese characters count twice
-                    longest = max(map(_length, texts))
+                    longest = max(map(_compute_width, texts))
                 width = max(width, longest)
             if kinds != {str} and width < _SHOWN:
                 sample = [cell for cell in cells[::_EVERY] if type(cell) is not str]
-                width = max(width, min(_SHOWN, max(map(len, map(_text_of, sample)), default=0)))
+                width = max(width, min(_SHOWN, max(map(len, map(_get_cell_text, sample)), default=0)))
             self.widths[place] = width
 
 
-def _text_of(cell: Any) -> str:
+def _get_cell_text(cell: Any) -> str:
     return str(cell.get("text", "") if isinstance(cell, dict) else cell)
 
 
-def _length(text: str) -> int:
+def _compute_width(text: str) -> int:
     """Return how wide a text is, in characters; Chinese ones count twice."""
     if text.isascii():
         return len(text)
     return len(text) + sum(unicodedata.east_asian_width(char) in _WIDE for char in text[:100])
 
 
-def canonical(cells: Sequence[Any]) -> Sequence[Any]:
+def normalize_numbers(cells: Sequence[Any]) -> Sequence[Any]:
     """Return numbers as they are compared: those without a fraction as integers, as Lark may answer them.
 
     Args:
@@ -283,7 +289,7 @@ def canonical(cells: Sequence[Any]) -> Sequence[Any]:
     ]
 
 
-def _each(formats: Formats, count: int) -> list[str | None]:
+def _list_formats(formats: Formats, count: int) -> list[str | None]:
     return formats if isinstance(formats, list) else [formats] * count
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
-from lark_provider.api.clouddoc.sheets.tables.source import style_of
+from lark_provider.api.clouddoc.sheets.tables.source import parse_style
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.operations import Procedure
 
@@ -27,22 +27,22 @@ def reset(writer: TableWriter, first: int, last: int) -> Procedure[None]:
         last: Its last row.
     """
     place, dated = writer.place, set[int]()
-    for top, end in _windows(first, last):
+    for top, end in _iterate_windows(first, last):
         plain = yield from place.read(writer.lease, top, end)
         shown = yield from place.read(writer.lease, top, end, is_dated=True)
         for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
             for at, (cell, text) in enumerate(zip(cells, texts, strict=True)):
                 if _is_number(cell) and isinstance(text, str) and at not in dated:
-                    column = place.column(at)
+                    column = place.get_column(at)
                     if not _is_ours(writer, row, column):
                         dated.add(at)
-    ranges = [Range(first, column, last, column) for column in sorted(map(place.column, dated))]
+    ranges = [Range(first, column, last, column) for column in sorted(map(place.get_column, dated))]
     if ranges:
         # First, since those that are set later win.
         writer.formats = {GENERAL: ranges, **writer.formats}
 
 
-def _windows(first: int, last: int) -> Iterator[tuple[int, int]]:
+def _iterate_windows(first: int, last: int) -> Iterator[tuple[int, int]]:
     """Yield the first and the last row of what is looked at."""
     if last - first < 2 * _LOOKED:
         if first <= last:
@@ -61,6 +61,6 @@ def _is_ours(writer: TableWriter, row: int, column: int) -> bool:
     return any(
         area.first_row <= row <= (area.last_row or row) and area.first_column == column
         for text, ranges in writer.formats.items()
-        if "formatter" in style_of(text)
+        if "formatter" in parse_style(text)
         for area in ranges
     )

@@ -11,21 +11,21 @@ import orjson
 
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import DocumentLease
-from lark_provider.api.clouddoc.sheets.addressing import Range, column_name
+from lark_provider.api.clouddoc.sheets.addressing import Range, format_column
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
-from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, chunk_of
-from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, comparable
-from lark_provider.api.clouddoc.sheets.tables.judging import is_blank, spans
+from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, select_rows
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, normalize_cell
+from lark_provider.api.clouddoc.sheets.tables.judging import format_spans, is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
-from lark_provider.api.clouddoc.sheets.tables.modes import Extent, recorded_segments, text_of
+from lark_provider.api.clouddoc.sheets.tables.modes import Extent, get_cell_text, read_recorded_segments
 from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, TableOnSheet
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
-from lark_provider.protocol.calls import Call, request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import path
+from lark_provider.protocol.paths import fill_path
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def arrange(
     """
     places: list[tuple[int, int]] = []
     for place, title in enumerate(layout.titles):
-        matches = [column for column, cell in enumerate(titles, first_column) if text_of(cell) == title]
+        matches = [column for column, cell in enumerate(titles, first_column) if get_cell_text(cell) == title]
         if len(matches) != 1:
             problem = "lacks it" if not matches else f"has it {len(matches)} times"
             raise InvalidRequestError(
@@ -74,7 +74,7 @@ def arrange(
     return tuple(blocks), tuple(lefts), [place for _, place in places]
 
 
-def header_of(place: TableOnSheet, lease: DocumentLease) -> Procedure[list[Any]]:
+def read_header(place: TableOnSheet, lease: DocumentLease) -> Procedure[list[Any]]:
     """Return the whole header of a worksheet, from the table's first column on."""
     yield from place.refresh(lease)
     width = max(place.columns - place.lefts[0] + 1, 1)
@@ -121,7 +121,7 @@ class KeyedUpdater:
         place = self.writer.place
         yield from self._settle()
         yield from self._read_keys()
-        while (chunk := (yield from source.chunk())) is not None:
+        while (chunk := (yield from source.take_chunk())) is not None:
             yield from self._write(chunk)
         last = max([self._last, *(end for _, end in self.writer.ranges)])
         return Extent(place.row, max(last, place.row))
@@ -129,7 +129,7 @@ class KeyedUpdater:
     def _settle(self) -> Procedure[None]:
         """Wait until no request of an earlier attempt can take effect any more, unless it has."""
         place = self.writer.place
-        for recorded in (yield from recorded_segments(self.writer, -1)):
+        for recorded in (yield from read_recorded_segments(self.writer, -1)):
             # What it has appended is found by its keys. This attempt records its own, under other numbers.
             self._base = recorded.segment.number + 1
             if recorded.state is not LedgerState.PENDING:
@@ -141,10 +141,10 @@ class KeyedUpdater:
     def _read_keys(self) -> Procedure[None]:
         """Read the keys of the worksheet."""
         place, lease = self.writer.place, self.writer.lease
-        last = yield from place.last_row(lease, place.row + 1)
+        last = yield from place.find_last_row(lease, place.row + 1)
         # Before the keys: what others write after it is noticed by the revision.
         (now,) = yield from place.read(lease, place.row, place.row)
-        if list(map(text_of, now)) != list(self.titles):
+        if list(map(get_cell_text, now)) != list(self.titles):
             raise ConflictError(
                 f"The header of worksheet {place.title!r} was moved or changed while the table was written. "
                 "Next: call again."
@@ -153,7 +153,7 @@ class KeyedUpdater:
         narrow = replace(
             place,
             blocks=tuple((at, at + 1) for at in range(len(self.keys))),
-            lefts=tuple(place.column(position) for position in self.keys),
+            lefts=tuple(place.get_column(position) for position in self.keys),
         )
         index: dict[Key, int] = {}
         doubled: list[int] = []
@@ -161,7 +161,7 @@ class KeyedUpdater:
             rows = yield from narrow.read(lease, first, min(last, first + _KEY_ROWS - 1))
             for number, row in enumerate(rows, first):
                 if not is_blank(row):
-                    key = _key(row)
+                    key = _make_key(row)
                     if key in index:
                         doubled.append(number)
                     else:
@@ -169,7 +169,7 @@ class KeyedUpdater:
         if doubled:
             logger.warning(
                 "Duplicate keys in worksheet; updating only the first row of each",
-                extra={"rows": len(doubled), "others": spans(doubled)},
+                extra={"rows": len(doubled), "others": format_spans(doubled)},
             )
         self.index, self._last, self._doubled = index, last, doubled
 
@@ -182,7 +182,7 @@ class KeyedUpdater:
         yield from self._update(chunk, updates)
         if fresh:
             places = list(fresh.values())
-            part = chunk_of(chunk, places, self._base + chunk.number)
+            part = select_rows(chunk, places, self._base + chunk.number)
             row = yield from self.writer.append_once(part, self._last + 1)
             first = row - part.count
             self.index |= {key: first + number for number, key in enumerate(fresh)}
@@ -192,7 +192,7 @@ class KeyedUpdater:
         """Return the place in the chunk for each row that is written over, and for each key that is new."""
         updates: dict[int, int] = {}
         fresh: dict[Key, int] = {}
-        for at, key in enumerate(self._source_keys(chunk)):
+        for at, key in enumerate(self._list_source_keys(chunk)):
             if key in self.index:
                 updates[self.index[key]] = at
             elif key in fresh:
@@ -204,18 +204,18 @@ class KeyedUpdater:
                 fresh[key] = at
         return updates, fresh
 
-    def _source_keys(self, chunk: TableChunk) -> list[Key]:
+    def _list_source_keys(self, chunk: TableChunk) -> list[Key]:
         """Return the key of each row of a chunk, if Lark answers it as it was written."""
         keys: list[Key] = []
         named = ", ".join(self.titles[position] for position in self.keys)
         for number, row in enumerate(chunk.rows, chunk.first):
             cells = [row[position] for position in self.keys]
-            if any(isinstance(cell, dict) and comparable(cell) is None for cell in cells):
+            if any(isinstance(cell, dict) and normalize_cell(cell) is None for cell in cells):
                 raise InvalidRequestError(
                     f"Row {number} of the source must have a key that Lark answers as it was written, got a "
                     f"formula or a person in {named}. Next: use text, numbers or dates as key."
                 )
-            key = _key(cells)
+            key = _make_key(cells)
             if all(value == "" for value in key):
                 raise InvalidRequestError(
                     f"Row {number} of the source must have a key, got none in {named}. "
@@ -230,7 +230,7 @@ class KeyedUpdater:
         while rows:
             count = min(len(rows), 5000)
             while True:
-                ranges, body = self._body(chunk, updates, rows[:count])
+                ranges, body = self._encode_body(chunk, updates, rows[:count])
                 if (len(body) > self.writer.place.part_bytes or ranges > _RANGES) and count > 1:
                     count = max(1, count // 2)
                     continue
@@ -244,10 +244,12 @@ class KeyedUpdater:
                 break
             rows = rows[count:]
 
-    def _body(self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]) -> tuple[int, bytes]:
+    def _encode_body(
+        self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]
+    ) -> tuple[int, bytes]:
         place = self.writer.place
         parts: list[bytes] = []
-        for run in _runs(rows):
+        for run in _group_runs(rows):
             for block, ((first, end), left) in enumerate(zip(place.blocks, place.lefts, strict=True)):
                 where = Range(run[0], left, run[-1], left + end - first - 1).on(place.sheet_id)
                 values = b",".join([chunk.lines[block][updates[row]] for row in run])
@@ -258,11 +260,11 @@ class KeyedUpdater:
         self, chunk: TableChunk, body: bytes, rows: Sequence[int], updates: dict[int, int]
     ) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
-        url = path(V2 + "/values_batch_update", token=place.token)
-        call: Call[Any] = replace(request("POST", url, idempotent=True), body=body)
+        url = fill_path(V2 + "/values_batch_update", token=place.token)
+        call: Call[Any] = replace(make_request("POST", url, idempotent=True), body=body)
         answer = yield from writer.lease.send(call)
         is_disturbed = place.note_write(answer)
-        for run in _runs(rows):
+        for run in _group_runs(rows):
             writer.add_written(chunk, run[0], places=[updates[row] for row in run])
         if is_disturbed:
             doubled = set(self._doubled)
@@ -270,14 +272,14 @@ class KeyedUpdater:
             moved = [row for row in self._doubled if row not in doubled]
             if moved:
                 raise ConflictError(
-                    f"In worksheet {place.title!r}, {spans(moved)} moved at the moment in which the table "
-                    "was written: others have inserted, deleted or sorted rows, whose keys now occur "
-                    f"twice. Next: look at these rows (from column {column_name(place.lefts[0])} on) in the "
-                    "spreadsheet's history; then call again."
+                    f"In worksheet {place.title!r}, {format_spans(moved)} moved at the moment in which the "
+                    "table was written: others have inserted, deleted or sorted rows, whose keys now occur "
+                    f"twice. Next: look at these rows (from column {format_column(place.lefts[0])} on) in "
+                    "the spreadsheet's history; then call again."
                 )
 
 
-def _runs(rows: Sequence[int]) -> list[list[int]]:
+def _group_runs(rows: Sequence[int]) -> list[list[int]]:
     """Return rows in runs of neighbours."""
     runs: list[list[int]] = []
     for row in rows:
@@ -288,12 +290,12 @@ def _runs(rows: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _key(cells: Sequence[Any]) -> Key:
-    return tuple(_plain(cell) for cell in cells)
+def _make_key(cells: Sequence[Any]) -> Key:
+    return tuple(_convert_key_cell(cell) for cell in cells)
 
 
-def _plain(cell: Any) -> Any:
+def _convert_key_cell(cell: Any) -> Any:
     if isinstance(cell, bool):
         return str(cell).upper()  # Lark may answer it as this text
-    value = comparable(cell)
+    value = normalize_cell(cell)
     return value if isinstance(value, str | int | float) else str(cell)

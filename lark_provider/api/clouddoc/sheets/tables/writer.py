@@ -13,8 +13,8 @@ from lark_provider.api.clouddoc.sheets.addressing import Range
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES
 from lark_provider.api.clouddoc.sheets.tables.judging import (
-    changed_rows,
-    spans,
+    format_spans,
+    list_changed_rows,
 )
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
@@ -81,12 +81,12 @@ class TableWriter:
             self.ranges.append((row, last))
         top = row + chunk.header_rows
         for place, formats in enumerate(chunk.formats):
-            column = self.place.column(place) if formats is not None else 0
+            column = self.place.get_column(place) if formats is not None else 0
             if isinstance(formats, str) and count:
                 self._add_formats(formats, Range(top, column, last, column))
             elif isinstance(formats, list):
                 cell_formats = formats if places is None else [formats[at] for at in places]
-                for text, first, end in runs(cell_formats):
+                for text, first, end in iterate_runs(cell_formats):
                     self._add_formats(text, Range(top + first, column, top + end, column))
 
     def _add_formats(self, text: str, area: Range) -> None:
@@ -122,7 +122,7 @@ class TableWriter:
         """
         write, done = self.write, self.unrecorded
         if write is not None:
-            segment = chunk.segment(row)
+            segment = chunk.make_segment(row)
             answer = yield from self.lease.reserve(
                 lambda store: store.sheets.reserve(
                     write.id, self.lease.claimant, done, segment, is_disjoint=False
@@ -157,11 +157,11 @@ class TableWriter:
             for first in range(row, last + 1, _BLANKED):
                 end = min(last, first + _BLANKED - 1)
                 now = yield from self.place.read(self.lease, first, end)
-                changed = changed_rows(
+                changed = list_changed_rows(
                     now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], wild
                 )
                 if changed:
-                    raise self.conflict_error(
+                    raise self.make_conflict_error(
                         [first + place for place in changed],
                         "moved or changed by others while it was written",
                     )
@@ -208,17 +208,17 @@ class TableWriter:
         else:
             error.add_note(summary)
 
-    def conflict_error(self, rows: Sequence[int], what: str) -> ConflictError:
+    def make_conflict_error(self, rows: Sequence[int], what: str) -> ConflictError:
         """Return the error for rows that others have changed, moved or overwritten."""
         were = "were" if len(rows) > 1 else "was"
         return ConflictError(
-            f"In worksheet {self.place.title!r}, {spans(rows)} of the table {were} {what}. Next: "
+            f"In worksheet {self.place.title!r}, {format_spans(rows)} of the table {were} {what}. Next: "
             "look at these rows in the spreadsheet's history; "
             "then call again."
         )
 
 
-def runs(formats: Iterable[str | None]) -> Iterator[tuple[str, int, int]]:
+def iterate_runs(formats: Iterable[str | None]) -> Iterator[tuple[str, int, int]]:
     """Yield the runs of cells of a column that need the same format.
 
     Args:

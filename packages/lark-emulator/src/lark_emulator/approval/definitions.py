@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.approval.forms import as_text
 from lark_emulator.approval.parameters import (
-    body_of,
-    definition_of,
+    find_definition,
     form_text,
-    objects,
-    optional,
-    refusal,
+    make_refusal,
+    read_body,
+    read_objects,
+    read_optional,
     require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice
+from lark_emulator.validation import read_choice
 from lark_emulator.world.approvals import NODE_TYPES, ApprovalNode, Definition
 
 if TYPE_CHECKING:
@@ -33,61 +33,61 @@ _APPROVER_TYPES = (
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /approval/v4/approvals`: make a definition, or overwrite one."""
-    body = body_of(call)
-    texts = _texts(body)
+    body = read_body(call)
+    texts = _read_texts(body)
     form = body.get("form")
     if not isinstance(form, dict):
-        raise refusal("form is required")
-    widgets = [_widget(widget, texts) for widget in form_text(form.get("form_content"), "form_content")]
-    nodes = _nodes(call, body, texts)
+        raise make_refusal("form is required")
+    widgets = [_make_widget(widget, texts) for widget in form_text(form.get("form_content"), "form_content")]
+    nodes = _read_nodes(call, body, texts)
     settings = body.get("settings") or {}
     if not isinstance(settings, dict):
-        raise refusal("settings must be an object")
+        raise make_refusal("settings must be an object")
     if not isinstance(body.get("viewers"), list) or not body["viewers"]:
-        raise refusal("viewers is required")
+        raise make_refusal("viewers is required")
     definitions = call.world.approvals.definitions
-    code = optional(body, "approval_code").upper()
-    old = definition_of(call, code) if code else None
+    code = read_optional(body, "approval_code").upper()
+    old = find_definition(call, code) if code else None
     definition = Definition(
-        code or call.world.approvals.new_code(),
-        call.world.approvals.number() if old is None else old.approval_id,
+        code or call.world.approvals.make_code(),
+        call.world.approvals.make_number() if old is None else old.approval_id,
         texts.get(require(body, "approval_name"), body["approval_name"]),
         widgets,
         nodes,
-        revert_s=_seconds(settings),
+        revert_s=_read_revert_interval(settings),
         reject_to_submitter=settings.get("reject_option") == 1,
     )
     definitions[definition.code] = definition
     return {"approval_code": definition.code, "approval_id": definition.approval_id}
 
 
-def _seconds(settings: dict[str, Any]) -> float:
+def _read_revert_interval(settings: dict[str, Any]) -> float:
     """Return for how long what was approved can be taken back."""
     seconds = settings.get("revert_interval", MONTH)
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= MONTH * 120:
-        raise refusal("settings.revert_interval must be seconds")
+        raise make_refusal("settings.revert_interval must be seconds")
     return float(seconds)
 
 
-def _texts(body: dict[str, Any]) -> dict[str, str]:
+def _read_texts(body: dict[str, Any]) -> dict[str, str]:
     """Return the texts of the default language by their keys."""
     texts: dict[str, str] = {}
-    resources = objects(body, "i18n_resources")
+    resources = read_objects(body, "i18n_resources")
     if not resources:
-        raise refusal("i18n_resources is required")
+        raise make_refusal("i18n_resources is required")
     for resource in sorted(resources, key=lambda entry: bool(entry.get("is_default"))):
-        choice(resource, "locale", ("zh-CN", "en-US", "ja-JP"))
-        texts |= {require(text, "key"): require(text, "value") for text in objects(resource, "texts")}
+        read_choice(resource, "locale", ("zh-CN", "en-US", "ja-JP"))
+        texts |= {require(text, "key"): require(text, "value") for text in read_objects(resource, "texts")}
     return texts
 
 
-def _widget(spec: Any, texts: dict[str, str]) -> dict[str, Any]:
+def _make_widget(spec: Any, texts: dict[str, str]) -> dict[str, Any]:
     if not isinstance(spec, dict):
-        raise refusal("a widget needs an id and a type")
-    kind, name = require(spec, "type"), optional(spec, "name")
+        raise make_refusal("a widget needs an id and a type")
+    kind, name = require(spec, "type"), read_optional(spec, "name")
     widget: dict[str, Any] = {
         "id": require(spec, "id"),
-        "custom_id": optional(spec, "custom_id"),
+        "custom_id": read_optional(spec, "custom_id"),
         "name": texts.get(name, name),
         "type": kind,
         "required": bool(spec.get("required")),
@@ -97,26 +97,26 @@ def _widget(spec: Any, texts: dict[str, str]) -> dict[str, Any]:
     if kind in _OWN_OPTIONS:
         widget["option"] = [
             {"value": require(option, "key"), "text": texts.get(require(option, "text"), option["text"])}
-            for option in objects(spec, "value")
+            for option in read_objects(spec, "value")
         ]
     if kind == "fieldList":
-        widget["children"] = [_widget(child, texts) for child in objects(spec, "value")]
+        widget["children"] = [_make_widget(child, texts) for child in read_objects(spec, "value")]
     return widget
 
 
-def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[ApprovalNode, ...]:
-    specs = objects(body, "node_list")
+def _read_nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[ApprovalNode, ...]:
+    specs = read_objects(body, "node_list")
     if [end.get("id") for end in (*specs[:1], *specs[-1:])] != ["START", "END"]:
-        raise refusal("node_list must begin with START and end with END")
+        raise make_refusal("node_list must begin with START and end with END")
     nodes = []
     for spec in specs[1:-1]:
-        approvers = objects(spec, "approver")
+        approvers = read_objects(spec, "approver")
         kinds = [approver.get("type") for approver in approvers]
-        node_type, name = require(spec, "node_type"), optional(spec, "name")
+        node_type, name = require(spec, "node_type"), read_optional(spec, "name")
         if node_type not in NODE_TYPES or any(kind not in _APPROVER_TYPES for kind in kinds):
-            raise refusal(f"node {spec.get('id')} is invalid")
+            raise make_refusal(f"node {spec.get('id')} is invalid")
         if node_type == "SEQUENTIAL" and kinds != ["Free"]:
-            raise refusal(f"node {spec.get('id')}: SEQUENTIAL needs the approver Free")
+            raise make_refusal(f"node {spec.get('id')}: SEQUENTIAL needs the approver Free")
         people = tuple(
             str(approver.get("user_id")) for approver in approvers if approver.get("type") == "Personal"
         )
@@ -125,7 +125,7 @@ def _nodes(call: Call, body: dict[str, Any], texts: dict[str, str]) -> tuple[App
                 raise RefusedError(codes.APPROVAL_USER_NOT_FOUND)
         nodes.append(
             ApprovalNode(
-                call.world.new_id(""),
+                call.world.make_id(""),
                 require(spec, "id"),
                 texts.get(name, name),
                 node_type,
@@ -153,13 +153,13 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
         node_type = node.get("node_type", "OR")
         if node_type not in NODE_TYPES:
             raise ValueError(f"'node_type' must be one of {', '.join(NODE_TYPES)}, not {node_type!r}")
-        approvers = tuple(_names(node.get("approvers")))
+        approvers = tuple(_read_names(node.get("approvers")))
         for person in approvers:
             if person not in world.users:
                 raise ValueError(f"no user {person!r}; known: {', '.join(world.users)}")
         nodes.append(
             ApprovalNode(
-                world.new_id(""),
+                world.make_id(""),
                 node.get("custom_node_id", ""),
                 node.get("name", "Approval"),
                 node_type,
@@ -170,15 +170,17 @@ def add(world: World, spec: dict[str, Any]) -> Definition:
     for widget in spec["form"]:
         if not isinstance(widget, dict) or not widget.get("id") or not widget.get("type"):
             raise ValueError(f"a widget of 'form' needs an 'id' and a 'type', not {widget!r}")
-    code = (spec.get("code") or world.approvals.new_code()).upper()
+    code = (spec.get("code") or world.approvals.make_code()).upper()
     if code in world.approvals.definitions:
         raise ValueError(f"approval {code!r} exists already")
-    definition = Definition(code, world.approvals.number(), spec["name"], list(spec["form"]), tuple(nodes))
+    definition = Definition(
+        code, world.approvals.make_number(), spec["name"], list(spec["form"]), tuple(nodes)
+    )
     world.approvals.definitions[code] = definition
     return definition
 
 
-def _names(value: Any) -> list[str]:
+def _read_names(value: Any) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, (list, tuple)) or not all(isinstance(user_id, str) for user_id in value):
@@ -188,8 +190,8 @@ def _names(value: Any) -> list[str]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /approval/v4/approvals/:approval_code`."""
-    choice(call.query, "locale", ("zh-CN", "en-US", "ja-JP"), default="zh-CN")
-    definition = definition_of(call, call.params["approval_code"])
+    read_choice(call.query, "locale", ("zh-CN", "en-US", "ja-JP"), default="zh-CN")
+    definition = find_definition(call, call.params["approval_code"])
     return {
         "approval_name": definition.name,
         "status": definition.status,
@@ -214,7 +216,7 @@ def get(call: Call) -> dict[str, Any]:
 
 def subscribe(call: Call) -> dict[str, Any]:
     """Answer `POST …/subscribe`: from now on the app gets events of this definition's instances."""
-    key = (call.app.app_id, definition_of(call, call.params["approval_code"]).code)
+    key = (call.app.app_id, find_definition(call, call.params["approval_code"]).code)
     if key in call.world.approvals.subscriptions:
         raise RefusedError(codes.APPROVAL_SUBSCRIPTION)
     call.world.approvals.subscriptions.add(key)
@@ -223,7 +225,7 @@ def subscribe(call: Call) -> dict[str, Any]:
 
 def unsubscribe(call: Call) -> dict[str, Any]:
     """Answer `POST …/unsubscribe`."""
-    key = (call.app.app_id, definition_of(call, call.params["approval_code"]).code)
+    key = (call.app.app_id, find_definition(call, call.params["approval_code"]).code)
     if key not in call.world.approvals.subscriptions:
         raise RefusedError(codes.APPROVAL_SUBSCRIPTION)
     call.world.approvals.subscriptions.remove(key)

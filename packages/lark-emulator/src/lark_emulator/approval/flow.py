@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.approval.parameters import ids_of, refusal
+from lark_emulator.approval.parameters import get_ids, make_refusal
 from lark_emulator.codes import RefusedError
 from lark_emulator.world.approvals import ApprovalNode, ApprovalTask
 
@@ -21,7 +21,7 @@ _START = ApprovalNode("START", "", "Submit", "AND")
 
 def start(world: World, instance: Instance) -> None:
     """Begin: the instance is pending, and so are the tasks of its first step."""
-    now = world.clock.now_ms()
+    now = world.clock.get_time_ms()
     instance.set_status("PENDING", now)
     _note(world, instance, "START", instance.submitter, node_id="START")
     _emit_instance_event(world, instance, "PENDING")
@@ -35,7 +35,7 @@ def _go_to_next_step(world: World, instance: Instance) -> None:
         instance.place += 1
         node = nodes[instance.place]
         instance.entered = len(instance.tasks)
-        people = _approvers_of(world, instance, node)
+        people = _list_approvers(world, instance, node)
         if node.node_type == "CC_NODE":
             _note(world, instance, "CC", None, node_id=node.node_id)
             continue
@@ -47,11 +47,11 @@ def _go_to_next_step(world: World, instance: Instance) -> None:
         for person in people[:1] if node.node_type == "SEQUENTIAL" else people:
             _emit_task_event(world, instance, _add_task(world, instance, node, person, node.node_type))
         return
-    instance.set_status("APPROVED", world.clock.now_ms())
+    instance.set_status("APPROVED", world.clock.get_time_ms())
     _emit_instance_event(world, instance, "APPROVED")
 
 
-def _approvers_of(world: World, instance: Instance, node: ApprovalNode) -> list[Person]:
+def _list_approvers(world: World, instance: Instance, node: ApprovalNode) -> list[Person]:
     named = instance.approvers.get(node.node_id)
     if named is not None:
         return list(named)
@@ -61,7 +61,7 @@ def _approvers_of(world: World, instance: Instance, node: ApprovalNode) -> list[
 def _add_task(
     world: World, instance: Instance, node: ApprovalNode, person: Person | None, kind: str
 ) -> ApprovalTask:
-    task = ApprovalTask(world.approvals.number(), person, node, kind, world.clock.now_ms())
+    task = ApprovalTask(world.approvals.make_number(), person, node, kind, world.clock.get_time_ms())
     instance.tasks.append(task)
     return task
 
@@ -69,20 +69,20 @@ def _add_task(
 def _end_task(
     world: World, instance: Instance, task: ApprovalTask, status: str, event_status: str = "", **more: Any
 ) -> None:
-    task.status, task.end_time = status, world.clock.now_ms()
+    task.status, task.end_time = status, world.clock.get_time_ms()
     _emit_task_event(world, instance, task, event_status, **more)
 
 
-def _pending_tasks(instance: Instance) -> list[ApprovalTask]:
+def _list_pending_tasks(instance: Instance) -> list[ApprovalTask]:
     return [task for task in instance.tasks if task.status == "PENDING"]
 
 
 def _end_other_tasks(world: World, instance: Instance) -> None:
-    for task in _pending_tasks(instance):
+    for task in _list_pending_tasks(instance):
         _end_task(world, instance, task, "DONE")
 
 
-def pending(instance: Instance, task_id: str, person: Person | None) -> ApprovalTask:
+def find_pending_task(instance: Instance, task_id: str, person: Person | None) -> ApprovalTask:
     """Return a task that waits for a decision.
 
     Args:
@@ -93,7 +93,9 @@ def pending(instance: Instance, task_id: str, person: Person | None) -> Approval
     Raises:
         RefusedError: 1390010, it is unknown or decided; 1390009, it is another person's.
     """
-    task = next((candidate for candidate in _pending_tasks(instance) if candidate.task_id == task_id), None)
+    task = next(
+        (candidate for candidate in _list_pending_tasks(instance) if candidate.task_id == task_id), None
+    )
     if task is None:
         raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
     if person is not None and task.person is not person:
@@ -109,13 +111,13 @@ def approve(world: World, instance: Instance, task: ApprovalTask, comment: str =
     if node.node_type == "OR":
         _end_other_tasks(world, instance)
     elif node.node_type == "SEQUENTIAL":
-        people = _approvers_of(world, instance, node)
+        people = _list_approvers(world, instance, node)
         since = instance.tasks[instance.entered :]
         done = sum(step_task.node is node and step_task.status == "APPROVED" for step_task in since)
         if done < len(people):
             _emit_task_event(world, instance, _add_task(world, instance, node, people[done], node.node_type))
             return
-    elif _pending_tasks(instance):
+    elif _list_pending_tasks(instance):
         return
     _go_to_next_step(world, instance)
 
@@ -139,7 +141,7 @@ def reject(world: World, instance: Instance, task: ApprovalTask, comment: str = 
         instance.place = -1
         _emit_task_event(world, instance, _add_task(world, instance, _START, instance.submitter, "AND"))
         return
-    instance.set_status("REJECTED", world.clock.now_ms())
+    instance.set_status("REJECTED", world.clock.get_time_ms())
     _emit_instance_event(world, instance, "REJECTED")
 
 
@@ -161,7 +163,7 @@ def roll_back(
     passed = {entry["node_key"] for entry in instance.timeline if entry["type"] in ("PASS", "START")}
     unknown = [key for key in keys if key not in passed]
     if unknown:
-        raise refusal(f"task_def_key_list: {unknown[0]} is no step that was passed")
+        raise make_refusal(f"task_def_key_list: {unknown[0]} is no step that was passed")
     extra = orjson.dumps({"rollback_node_ids": keys}).decode()
     _end_task(world, instance, task, "DONE", "ROLLBACK", extra=extra)
     node_id = task.node.node_id
@@ -205,7 +207,7 @@ def cancel(world: World, instance: Instance) -> None:
     Raises:
         RefusedError: 1390009, the definition does not allow it, or the instance has ended otherwise.
     """
-    definition, now = instance.definition, world.clock.now_ms()
+    definition, now = instance.definition, world.clock.get_time_ms()
     if instance.status == "APPROVED":
         if now > instance.end_time + definition.revert_s * 1000:
             raise RefusedError(codes.APPROVAL_DENIED)
@@ -219,7 +221,7 @@ def cancel(world: World, instance: Instance) -> None:
 def revert(world: World, instance: Instance) -> None:
     """Revert an approved instance: the API then says `CANCELED`, the event `REVERTED`."""
     instance.reverted = True
-    instance.set_status("REVERTED", world.clock.now_ms())
+    instance.set_status("REVERTED", world.clock.get_time_ms())
     _note(world, instance, "CANCEL", instance.submitter)
     _emit_instance_event(world, instance, "REVERTED")
 
@@ -231,7 +233,7 @@ def delete(world: World, instance: Instance) -> None:
 
 def _close(world: World, instance: Instance, status: str, kind: str) -> None:
     _end_other_tasks(world, instance)
-    instance.set_status(status, world.clock.now_ms())
+    instance.set_status(status, world.clock.get_time_ms())
     _note(world, instance, kind, instance.submitter)
     _emit_instance_event(world, instance, status)
 
@@ -249,7 +251,7 @@ def _note(
     instance.timeline.append(
         {
             "type": kind,
-            "create_time": str(world.clock.now_ms()),
+            "create_time": str(world.clock.get_time_ms()),
             "person": person,
             "task_id": "" if task is None else task.task_id,
             "comment": comment,
@@ -260,9 +262,9 @@ def _note(
 
 
 def _emit_instance_event(world: World, instance: Instance, status: str) -> None:
-    now = world.clock.now_ms()
+    now = world.clock.get_time_ms()
 
-    def members(_: App) -> dict[str, Any]:
+    def make_members(_: App) -> dict[str, Any]:
         return {
             "status": status,
             "operate_time": now if status == "REVERTED" else str(now),
@@ -270,18 +272,18 @@ def _emit_instance_event(world: World, instance: Instance, status: str) -> None:
             "uuid": instance.uuid,
         }
 
-    world.approvals.tell(instance, "approval_instance", members)
+    world.approvals.tell(instance, "approval_instance", make_members)
 
 
 def _emit_task_event(
     world: World, instance: Instance, task: ApprovalTask, status: str = "", **more: Any
 ) -> None:
-    now, event_status = str(world.clock.now_ms()), status or task.status
+    now, event_status = str(world.clock.get_time_ms()), status or task.status
 
-    def members(app: App) -> dict[str, Any]:
+    def make_members(app: App) -> dict[str, Any]:
         return {
             "task_id": task.task_id,
-            **ids_of(app, task.person),
+            **get_ids(app, task.person),
             "status": event_status,
             "operate_time": now,
             "custom_key": task.node.custom_node_id,
@@ -290,4 +292,4 @@ def _emit_task_event(
             **more,
         }
 
-    world.approvals.tell(instance, "approval_task", members)
+    world.approvals.tell(instance, "approval_task", make_members)

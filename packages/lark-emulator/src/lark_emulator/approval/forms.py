@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.approval.parameters import refusal
+from lark_emulator.approval.parameters import make_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,17 +45,17 @@ def _fill(known: list[dict[str, Any]], entry: Any) -> dict[str, Any]:
         None,
     )
     if widget is None:
-        raise _bad(name, "unknown widget")
+        raise _make_widget_error(name, "unknown widget")
     kind = widget["type"]
     if entry.get("type") != kind:
-        raise _bad(name, f"type must be {kind}")
+        raise _make_widget_error(name, f"type must be {kind}")
     if kind in NOT_CREATABLE or kind.startswith("apaascorehr"):
-        raise _bad(name, f"{kind} is not supported")
+        raise _make_widget_error(name, f"{kind} is not supported")
     if "value" not in entry and not (kind == "contact" and "open_ids" in entry):
-        raise _bad(name, "value is required")
+        raise _make_widget_error(name, "value is required")
     check = _CHECKS.get(kind)
     if check is not None and not check(widget, entry):
-        raise _bad(name, "value is invalid")
+        raise _make_widget_error(name, "value is invalid")
     shown = {
         "id": widget["id"],
         "custom_id": widget.get("custom_id", ""),
@@ -67,8 +67,8 @@ def _fill(known: list[dict[str, Any]], entry: Any) -> dict[str, Any]:
     return shown | _READ.get(kind, _read_as_sent)(widget, entry)
 
 
-def _bad(name: Any, why: str) -> Exception:
-    return refusal(f"控件={name} {why}")
+def _make_widget_error(name: Any, why: str) -> Exception:
+    return make_refusal(f"控件={name} {why}")
 
 
 def _is_number(value: Any) -> bool:
@@ -88,14 +88,14 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
-def _option_texts(widget: dict[str, Any]) -> dict[str, str] | None:
+def _get_option_texts(widget: dict[str, Any]) -> dict[str, str] | None:
     """Return value → text of the options; None if they are of an outside source."""
     options = widget.get("option")
     return None if not options else {option["value"]: option.get("text", "") for option in options}
 
 
 def _is_amount(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
-    currencies = _option_texts(widget)
+    currencies = _get_option_texts(widget)
     currency = entry.get("currency")
     return (
         _is_number(entry["value"])
@@ -112,12 +112,12 @@ def _is_interval(_: dict[str, Any], entry: dict[str, Any]) -> bool:
 
 
 def _is_option(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
-    known = _option_texts(widget)
+    known = _get_option_texts(widget)
     return isinstance(entry["value"], str) and (known is None or entry["value"] in known)
 
 
 def _are_options(widget: dict[str, Any], entry: dict[str, Any]) -> bool:
-    known = _option_texts(widget)
+    known = _get_option_texts(widget)
     return _are_texts(entry["value"]) and (known is None or all(value in known for value in entry["value"]))
 
 
@@ -184,7 +184,7 @@ def _read_as_sent(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
 
 def _read_options(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     """An option goes in as its value and comes out as its text; one of an outside source stays as it is."""
-    texts = _option_texts(widget) or {}
+    texts = _get_option_texts(widget) or {}
     value = entry["value"]
     if isinstance(value, str):
         return {"value": texts.get(value, value), "option": {"key": value, "text": texts.get(value, value)}}

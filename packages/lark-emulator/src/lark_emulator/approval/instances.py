@@ -8,23 +8,23 @@ from lark_emulator import codes
 from lark_emulator.approval import flow
 from lark_emulator.approval.forms import as_text, fill
 from lark_emulator.approval.parameters import (
-    body_of,
-    definition_of,
+    find_definition,
+    find_instance,
+    find_person,
     form_text,
-    ids_of,
-    instance_of,
-    milliseconds,
-    optional,
-    page_size,
-    people_of,
-    person_of,
-    refusal,
+    get_ids,
+    make_refusal,
+    read_body,
+    read_milliseconds,
+    read_optional,
+    read_page_size,
+    read_people,
     require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import page
-from lark_emulator.world.approvals import ApprovalTask, Definition, Instance, Person, id_for
+from lark_emulator.validation import cut_page
+from lark_emulator.world.approvals import ApprovalTask, Definition, Instance, Person, get_id
 
 _MAX_UUID = 64
 _MAX_COPIED = 20
@@ -33,36 +33,36 @@ _SPAN_MS = 10 * 3600 * 1000
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /approval/v4/instances`; a used `uuid` gets 60012, and creates nothing."""
-    body = body_of(call)
+    body = read_body(call)
     approvals = call.world.approvals
-    definition = definition_of(call, require(body, "approval_code"))
+    definition = find_definition(call, require(body, "approval_code"))
     if definition.status != "ACTIVE":
         raise RefusedError(
             codes.APPROVAL_DELETED if definition.status == "DELETED" else codes.APPROVAL_DISABLED
         )
-    submitter = _submitter(call, body)
-    uuid = optional(body, "uuid")
+    submitter = _read_submitter(call, body)
+    uuid = read_optional(body, "uuid")
     if len(uuid) > _MAX_UUID:
-        raise refusal(f"uuid must not be longer than {_MAX_UUID}")
+        raise make_refusal(f"uuid must not be longer than {_MAX_UUID}")
     form = fill(definition.form, form_text(body.get("form")))
-    approvers = _people_by_node(call, definition, body, "node_approver")
-    _people_by_node(call, definition, body, "node_cc", limit=_MAX_COPIED)
+    approvers = _read_people_by_node(call, definition, body, "node_approver")
+    _read_people_by_node(call, definition, body, "node_cc", limit=_MAX_COPIED)
     for node in definition.nodes:
         if node.need_approver and not approvers.get(node.node_id):
-            raise refusal(f"node {node.node_id} needs approvers")
+            raise make_refusal(f"node {node.node_id} needs approvers")
     if uuid and uuid.lower() in approvals.by_uuid:
         used = codes.APPROVAL_UUID_USED
         raise RefusedError(used._replace(status=int(call.settings.approval_uuid_status)))
     instance = Instance(
-        approvals.new_code(),
+        approvals.make_code(),
         definition,
-        f"{call.world.clock.now_ms() // 86_400_000}{len(approvals.instances) + 1:06d}",
+        f"{call.world.clock.get_time_ms() // 86_400_000}{len(approvals.instances) + 1:06d}",
         uuid,
         submitter,
-        optional(body, "department_id"),
+        read_optional(body, "department_id"),
         form,
         approvers,
-        call.world.clock.now_ms(),
+        call.world.clock.get_time_ms(),
     )
     approvals.instances[instance.code] = instance
     if uuid:
@@ -71,15 +71,15 @@ def create(call: Call) -> dict[str, Any]:
     return {"instance_code": instance.code}
 
 
-def _submitter(call: Call, body: dict[str, Any]) -> Person:
+def _read_submitter(call: Call, body: dict[str, Any]) -> Person:
     for kind in ("user_id", "open_id"):
-        value = optional(body, kind)
+        value = read_optional(body, kind)
         if value:
-            return person_of(call, value, kind)
-    raise refusal("user_id or open_id is required")
+            return find_person(call, value, kind)
+    raise make_refusal("user_id or open_id is required")
 
 
-def _people_by_node(
+def _read_people_by_node(
     call: Call, definition: Definition, body: dict[str, Any], prefix: str, *, limit: int | None = None
 ) -> dict[str, list[Person]]:
     """Return node_id → people that a request names, by both kinds of ids together."""
@@ -87,7 +87,7 @@ def _people_by_node(
     for kind in ("user_id", "open_id"):
         entries = body.get(f"{prefix}_{kind}_list") or []
         if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
-            raise refusal(f"{prefix}_{kind}_list must be a list of objects")
+            raise make_refusal(f"{prefix}_{kind}_list must be a list of objects")
         for entry in entries:
             key = require(entry, "key")
             node = next(
@@ -99,17 +99,17 @@ def _people_by_node(
                 None,
             )
             if node is None:
-                raise refusal(f"unknown node {key}")
+                raise make_refusal(f"unknown node {key}")
             people = by_node.setdefault(node.node_id, [])
-            people += [person for person in people_of(call, entry, "value", kind) if person not in people]
+            people += [person for person in read_people(call, entry, "value", kind) if person not in people]
             if limit is not None and len(people) > limit:
-                raise refusal(f"node {key}: at most {limit}")
+                raise make_refusal(f"node {key}: at most {limit}")
     return by_node
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /approval/v4/instances/:instance_id` by code or uuid."""
-    return render(call, instance_of(call, call.params["instance_id"]))
+    return render(call, find_instance(call, call.params["instance_id"]))
 
 
 def render(call: Call, instance: Instance) -> dict[str, Any]:
@@ -123,16 +123,16 @@ def render(call: Call, instance: Instance) -> dict[str, Any]:
         "uuid": instance.uuid,
         "start_time": str(instance.start_time),
         "end_time": str(instance.end_time),
-        **ids_of(app, instance.submitter),
+        **get_ids(app, instance.submitter),
         "department_id": instance.department_id,
         "status": instance.status,
         "reverted": instance.reverted,
         "form": as_text(instance.form),
-        "task_list": [_task(call, task) for task in instance.tasks],
+        "task_list": [_render_task(call, task) for task in instance.tasks],
         "comment_list": [
             {
                 "id": comment.comment_id,
-                **ids_of(app, comment.author),
+                **get_ids(app, comment.author),
                 "comment": comment.content,
                 "create_time": str(comment.create_time),
             }
@@ -140,16 +140,16 @@ def render(call: Call, instance: Instance) -> dict[str, Any]:
             if not comment.deleted
         ],
         "timeline": [
-            {name: value for name, value in entry.items() if name != "person"} | ids_of(app, entry["person"])
+            {name: value for name, value in entry.items() if name != "person"} | get_ids(app, entry["person"])
             for entry in instance.timeline
         ],
     }
 
 
-def _task(call: Call, task: ApprovalTask) -> dict[str, Any]:
+def _render_task(call: Call, task: ApprovalTask) -> dict[str, Any]:
     return {
         "id": task.task_id,
-        **ids_of(call.app, task.person),
+        **get_ids(call.app, task.person),
         "status": task.status,
         "node_id": task.node.node_id,
         "node_name": task.node.name,
@@ -162,27 +162,30 @@ def _task(call: Call, task: ApprovalTask) -> dict[str, Any]:
 
 def list_codes(call: Call) -> dict[str, Any]:
     """Answer `GET /approval/v4/instances`: codes by the time of creation, oldest first."""
-    definition = definition_of(call, require(dict(call.query), "approval_code"))
-    begin, end = milliseconds(dict(call.query), "start_time"), milliseconds(dict(call.query), "end_time")
+    definition = find_definition(call, require(dict(call.query), "approval_code"))
+    begin, end = (
+        read_milliseconds(dict(call.query), "start_time"),
+        read_milliseconds(dict(call.query), "end_time"),
+    )
     if end < begin:
-        raise refusal("end_time must not be before start_time")
+        raise make_refusal("end_time must not be before start_time")
     if call.settings.approval_list_span == "refused" and end - begin > _SPAN_MS:
-        raise refusal("the span must not be longer than 10 hours")
+        raise make_refusal("the span must not be longer than 10 hours")
     instance_codes = [
         instance.code
         for instance in call.world.approvals.instances.values()
         if instance.definition.code == definition.code and begin <= instance.start_time <= end
     ]
-    size = page_size(call, least=1, limit=100, default=100)
-    part, rest = page(instance_codes, call, size, codes.APPROVAL_PARAM)
+    size = read_page_size(call, least=1, limit=100, default=100)
+    part, rest = cut_page(instance_codes, call, size, codes.APPROVAL_PARAM)
     return {"instance_code_list": part, **rest}
 
 
 def cancel(call: Call) -> dict[str, Any]:
     """Answer `POST …/cancel`, in the submitter's name."""
-    body = body_of(call)
-    instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
-    if person_of(call, require(body, "user_id")) is not instance.submitter:
+    body = read_body(call)
+    instance = find_instance(call, require(body, "instance_code"), require(body, "approval_code"))
+    if find_person(call, require(body, "user_id")) is not instance.submitter:
         raise RefusedError(codes.APPROVAL_DENIED)
     flow.cancel(call.world, instance)
     return {}
@@ -190,20 +193,20 @@ def cancel(call: Call) -> dict[str, Any]:
 
 def copy_to(call: Call) -> dict[str, Any]:
     """Answer `POST …/cc`."""
-    body = body_of(call)
-    instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
-    sender, people = person_of(call, require(body, "user_id")), people_of(call, body, "cc_user_ids")
+    body = read_body(call)
+    instance = find_instance(call, require(body, "instance_code"), require(body, "approval_code"))
+    sender, people = find_person(call, require(body, "user_id")), read_people(call, body, "cc_user_ids")
     instance.timeline.append(
         {
             "type": "CC",
-            "create_time": str(call.world.clock.now_ms()),
+            "create_time": str(call.world.clock.get_time_ms()),
             "person": sender,
             "task_id": "",
-            "comment": optional(body, "comment"),
+            "comment": read_optional(body, "comment"),
             "node_key": "",
             "ext": "{}",
             "cc_user_list": [
-                {"open_id": id_for(person, call.app, "open_id"), "cc_id": call.world.approvals.number()}
+                {"open_id": get_id(person, call.app, "open_id"), "cc_id": call.world.approvals.make_number()}
                 for person in people
             ],
         }
@@ -213,14 +216,14 @@ def copy_to(call: Call) -> dict[str, Any]:
 
 def preview(call: Call) -> dict[str, Any]:
     """Answer `POST …/preview`: who would decide, or still has to."""
-    body = body_of(call)
-    person_of(call, require(body, "user_id"))
+    body = read_body(call)
+    find_person(call, require(body, "user_id"))
     if body.get("instance_code"):
-        instance = instance_of(call, require(body, "instance_code"))
+        instance = find_instance(call, require(body, "instance_code"))
         definition, named = instance.definition, instance.approvers
         nodes = definition.nodes[max(instance.place, 0) :]
     else:
-        definition, named = definition_of(call, require(body, "approval_code")), {}
+        definition, named = find_definition(call, require(body, "approval_code")), {}
         fill(definition.form, form_text(body.get("form")))
         nodes = definition.nodes
     kind = call.query.get("user_id_type") or "open_id"
@@ -228,7 +231,7 @@ def preview(call: Call) -> dict[str, Any]:
         "preview_nodes": [
             {
                 "user_id_list": [
-                    id_for(approver, call.app, kind)
+                    get_id(approver, call.app, kind)
                     for approver in named.get(node.node_id)
                     or [call.world.users[person] for person in node.approvers]
                 ],

@@ -8,7 +8,7 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.validation import json_object, parse, user_id_type, whole_number
+from lark_emulator.validation import parse, parse_whole_number, read_json_object, read_user_id_type
 from lark_emulator.world.apps import App
 
 if TYPE_CHECKING:
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from lark_emulator.world.approvals import Definition, Instance, Person
 
 
-def refusal(detail: str) -> RefusedError:
+def make_refusal(detail: str) -> RefusedError:
     """Return the refusal of a parameter or a form: 1390001."""
     return RefusedError(codes.APPROVAL_PARAM, detail)
 
 
-def body_of(call: Call) -> dict[str, Any]:
+def read_body(call: Call) -> dict[str, Any]:
     """Return the body."""
-    return json_object(call, codes.APPROVAL_PARAM)
+    return read_json_object(call, codes.APPROVAL_PARAM)
 
 
 def require(source: dict[str, Any], name: str) -> str:
     """Return a string that must be there."""
     value = source.get(name)
     if not isinstance(value, str) or not value:
-        raise refusal(f"{name} is required")
+        raise make_refusal(f"{name} is required")
     return value
 
 
-def optional(source: dict[str, Any], name: str) -> str:
+def read_optional(source: dict[str, Any], name: str) -> str:
     """Return a string; empty if it is absent."""
     value = source.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise refusal(f"{name} must be a string")
+        raise make_refusal(f"{name} must be a string")
     return value
 
 
-def objects(source: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def read_objects(source: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """Return a list of objects; empty if it is absent.
 
     Raises:
@@ -54,11 +54,11 @@ def objects(source: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise refusal(f"{name} must be a list of objects")
+        raise make_refusal(f"{name} must be a list of objects")
     return value
 
 
-def definition_of(call: Call, code: str) -> Definition:
+def find_definition(call: Call, code: str) -> Definition:
     """Return the definition with a code.
 
     Raises:
@@ -72,22 +72,22 @@ def definition_of(call: Call, code: str) -> Definition:
     return definition
 
 
-def instance_of(call: Call, name: str, approval_code: str | None = None) -> Instance:
+def find_instance(call: Call, name: str, approval_code: str | None = None) -> Instance:
     """Return the instance with a code or uuid, of one definition if that is named.
 
     Raises:
         RefusedError: 1390002 or 1390003.
     """
     if approval_code is not None:
-        definition_of(call, approval_code)
+        find_definition(call, approval_code)
     instance = call.world.approvals.find(name)
     if instance is None or (approval_code is not None and instance.definition.code != approval_code.upper()):
         raise RefusedError(codes.APPROVAL_INSTANCE_NOT_FOUND)
-    definition_of(call, instance.definition.code)
+    find_definition(call, instance.definition.code)
     return instance
 
 
-def person_of(call: Call, value: str, id_type: str | None = None) -> Person:
+def find_person(call: Call, value: str, id_type: str | None = None) -> Person:
     """Return a person, or the app's own bot, by an id.
 
     Args:
@@ -99,7 +99,7 @@ def person_of(call: Call, value: str, id_type: str | None = None) -> Person:
     Raises:
         RefusedError: 1390004.
     """
-    kind = id_type or user_id_type(call)
+    kind = id_type or read_user_id_type(call)
     if kind == "open_id" and value == call.app.bot_open_id:
         return call.app
     user = call.world.find_user(call.app, kind, value)
@@ -108,7 +108,7 @@ def person_of(call: Call, value: str, id_type: str | None = None) -> Person:
     return user
 
 
-def people_of(call: Call, body: dict[str, Any], name: str, id_type: str | None = None) -> list[Person]:
+def read_people(call: Call, body: dict[str, Any], name: str, id_type: str | None = None) -> list[Person]:
     """Return a list of people.
 
     Raises:
@@ -116,8 +116,8 @@ def people_of(call: Call, body: dict[str, Any], name: str, id_type: str | None =
     """
     ids = body.get(name)
     if not isinstance(ids, list) or not ids or not all(isinstance(person_id, str) for person_id in ids):
-        raise refusal(f"{name} must be a list of ids")
-    return [person_of(call, person_id, id_type) for person_id in ids]
+        raise make_refusal(f"{name} must be a list of ids")
+    return [find_person(call, person_id, id_type) for person_id in ids]
 
 
 def shows_user_ids(app: App) -> bool:
@@ -125,14 +125,14 @@ def shows_user_ids(app: App) -> bool:
     return not app.store and app.has_any("contact:user.employee_id:readonly")
 
 
-def ids_of(app: App, person: Person | None) -> dict[str, str]:
+def get_ids(app: App, person: Person | None) -> dict[str, str]:
     """Return `open_id` and `user_id` of a person as an app sees them."""
     if person is None:
         return {"open_id": "", "user_id": ""}
     if isinstance(person, App):
         return {"open_id": person.bot_open_id, "user_id": ""}
     return {
-        "open_id": person.id_for(app, "open_id"),
+        "open_id": person.get_id(app, "open_id"),
         "user_id": person.user_id if shows_user_ids(app) else "",
     }
 
@@ -144,29 +144,29 @@ def form_text(value: Any, name: str = "form") -> list[Any]:
         RefusedError: 1390001.
     """
     if not isinstance(value, str):
-        raise refusal(f"{name} must be a JSON string")
+        raise make_refusal(f"{name} must be a JSON string")
     try:
         widgets = parse(value)
     except orjson.JSONDecodeError:
-        raise refusal(f"{name} is not JSON") from None
+        raise make_refusal(f"{name} is not JSON") from None
     if not isinstance(widgets, list):
-        raise refusal(f"{name} must be a list of widgets")
+        raise make_refusal(f"{name} must be a list of widgets")
     return widgets
 
 
-def milliseconds(source: dict[str, Any], name: str) -> int:
+def read_milliseconds(source: dict[str, Any], name: str) -> int:
     """Return a required time in milliseconds, sent as digits.
 
     Raises:
         RefusedError: 1390001.
     """
-    number = whole_number(str(source.get(name, "")))
+    number = parse_whole_number(str(source.get(name, "")))
     if number is None or number < 0:
-        raise refusal(f"{name} must be milliseconds")
+        raise make_refusal(f"{name} must be milliseconds")
     return number
 
 
-def page_size(call: Call, *, least: int, limit: int, default: int) -> int:
+def read_page_size(call: Call, *, least: int, limit: int, default: int) -> int:
     """Return the size of a page.
 
     Raises:
@@ -175,7 +175,7 @@ def page_size(call: Call, *, least: int, limit: int, default: int) -> int:
     raw = call.query.get("page_size")
     if not raw:
         return default
-    size = whole_number(raw)
+    size = parse_whole_number(raw)
     if size is None or not least <= size <= limit:
-        raise refusal(f"page_size must be between {least} and {limit}")
+        raise make_refusal(f"page_size must be between {least} and {limit}")
     return size

@@ -8,26 +8,26 @@ from lark_emulator import codes
 from lark_emulator.approval import flow
 from lark_emulator.approval.forms import fill
 from lark_emulator.approval.parameters import (
-    body_of,
+    find_instance,
+    find_person,
     form_text,
-    instance_of,
-    optional,
-    person_of,
-    refusal,
+    make_refusal,
+    read_body,
+    read_optional,
     require,
 )
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import text_list
+from lark_emulator.validation import read_text_list
 
 if TYPE_CHECKING:
     from lark_emulator.world.approvals import ApprovalTask, Instance
 
 
-def _task(call: Call, body: dict[str, Any]) -> tuple[Instance, ApprovalTask]:
-    instance = instance_of(call, require(body, "instance_code"), require(body, "approval_code"))
-    person = person_of(call, require(body, "user_id"))
-    return instance, flow.pending(instance, require(body, "task_id"), person)
+def _find_task(call: Call, body: dict[str, Any]) -> tuple[Instance, ApprovalTask]:
+    instance = find_instance(call, require(body, "instance_code"), require(body, "approval_code"))
+    person = find_person(call, require(body, "user_id"))
+    return instance, flow.find_pending_task(instance, require(body, "task_id"), person)
 
 
 def _refill(body: dict[str, Any], instance: Instance) -> None:
@@ -41,57 +41,57 @@ def _refill(body: dict[str, Any], instance: Instance) -> None:
 
 def approve(call: Call) -> dict[str, Any]:
     """Answer `POST …/approve`."""
-    body = body_of(call)
-    instance, task = _task(call, body)
+    body = read_body(call)
+    instance, task = _find_task(call, body)
     _refill(body, instance)
-    flow.approve(call.world, instance, task, optional(body, "comment"))
+    flow.approve(call.world, instance, task, read_optional(body, "comment"))
     return {}
 
 
 def reject(call: Call) -> dict[str, Any]:
     """Answer `POST …/reject`."""
-    body = body_of(call)
-    instance, task = _task(call, body)
+    body = read_body(call)
+    instance, task = _find_task(call, body)
     _refill(body, instance)
-    flow.reject(call.world, instance, task, optional(body, "comment"))
+    flow.reject(call.world, instance, task, read_optional(body, "comment"))
     return {}
 
 
 def transfer(call: Call) -> dict[str, Any]:
     """Answer `POST …/transfer`."""
-    body = body_of(call)
-    instance, task = _task(call, body)
-    to = person_of(call, require(body, "transfer_user_id"))
+    body = read_body(call)
+    instance, task = _find_task(call, body)
+    to = find_person(call, require(body, "transfer_user_id"))
     if to is task.person:
         raise RefusedError(codes.APPROVAL_DENIED)
-    flow.transfer(call.world, instance, task, to, optional(body, "comment"))
+    flow.transfer(call.world, instance, task, to, read_optional(body, "comment"))
     return {}
 
 
 def resubmit(call: Call) -> dict[str, Any]:
     """Answer `POST …/resubmit`, after a rejection that sent the instance back."""
-    body = body_of(call)
-    instance, task = _task(call, body)
+    body = read_body(call)
+    instance, task = _find_task(call, body)
     form = fill(instance.definition.form, form_text(body.get("form")))
-    flow.resubmit(call.world, instance, task, form, optional(body, "comment"))
+    flow.resubmit(call.world, instance, task, form, read_optional(body, "comment"))
     return {}
 
 
 def roll_back(call: Call) -> dict[str, Any]:
     """Answer `POST /approval/v4/instances/specified_rollback`, which names no instance."""
-    body = body_of(call)
-    person, raw_id = person_of(call, require(body, "user_id")), body.get("task_id")
+    body = read_body(call)
+    person, raw_id = find_person(call, require(body, "user_id")), body.get("task_id")
     task_id = (
         str(raw_id) if isinstance(raw_id, int) and not isinstance(raw_id, bool) else require(body, "task_id")
     )
-    keys = text_list(body, "task_def_key_list", limit=MAX_STEPS)
+    keys = read_text_list(body, "task_def_key_list", limit=MAX_STEPS)
     if not keys:
-        raise refusal("task_def_key_list is required")
+        raise make_refusal("task_def_key_list is required")
     for instance in call.world.approvals.instances.values():
         if any(candidate.task_id == task_id for candidate in instance.tasks):
-            instance = instance_of(call, instance.code)  # noqa: PLW2901 - if its data is open to the app
-            task = flow.pending(instance, task_id, person)
-            flow.roll_back(call.world, instance, task, keys, optional(body, "reason"))
+            instance = find_instance(call, instance.code)  # noqa: PLW2901 - if its data is open to the app
+            task = flow.find_pending_task(instance, task_id, person)
+            flow.roll_back(call.world, instance, task, keys, read_optional(body, "reason"))
             return {}
     raise RefusedError(codes.APPROVAL_TASK_NOT_FOUND)
 

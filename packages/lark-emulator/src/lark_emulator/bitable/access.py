@@ -19,7 +19,7 @@ DATA_NOT_CHANGE = str(codes.DATA_NOT_CHANGE.number)
 UNCHANGED = "a write that changes nothing succeeds (settable, `unchanged_write`: else 1254606)"
 
 
-def base_of(call: Call) -> Base:
+def find_base(call: Call) -> Base:
     """Return the base of the path.
 
     Raises:
@@ -41,47 +41,48 @@ def _may(call: Call, base: Base, need: str) -> bool:
     return document is not None and may(call, document, need)
 
 
-def limit_of(call: Call, base: Base) -> Limit:
+def get_limit(call: Call, base: Base) -> Limit:
     """Return what advanced permissions leave to the one who calls; they are set for apps alone."""
-    return NO_LIMIT if call.user is not None else base.limit_of(call.app.app_id)
+    return NO_LIMIT if call.user is not None else base.get_limit(call.app.app_id)
 
 
-def table_of(call: Call) -> Table:
+def find_table(call: Call) -> Table:
     """Return the table of the path.
 
     Raises:
-        RefusedError: 1254041 (none), or what `base_of` raises.
+        RefusedError: 1254041 (none), or what `find_base` raises.
     """
-    table = base_of(call).tables.get(call.params["table_id"])
+    table = find_base(call).tables.get(call.params["table_id"])
     if table is None:
         raise RefusedError(codes.TABLE_NOT_FOUND)
     return table
 
 
-def table_to_write(call: Call) -> Table:
+def find_table_to_write(call: Call) -> Table:
     """Return the table of the path for a write of its records or fields.
 
     Raises:
         RefusedError: 1254302 (the app may only view the base), 1254291 (another write is going on), or what
-            `table_of` raises.
+            `find_table` raises.
     """
-    table = table_of(call)
-    if not _may(call, base_of(call), EDIT):
+    table = find_table(call)
+    if not _may(call, find_base(call), EDIT):
         raise RefusedError(codes.PERMISSION_DENIED)
     if table.held is not None and not call.late:  # what was late has waited for its turn
         raise RefusedError(codes.WRITE_CONFLICT)
     return table
 
 
-def records_to_write(call: Call) -> Table:
+def begin_record_write(call: Call) -> Table:
     """Return the table of the path for a write of its records.
 
     Raises:
-        RefusedError: 1254302 (advanced permissions leave no right to write), or what `table_to_write` raises.
+        RefusedError: 1254302 (advanced permissions leave no right to write), or what
+            `find_table_to_write` raises.
     """
     unchecked = flag(call.query, "ignore_consistency_check")
-    table = table_to_write(call)
-    if not limit_of(call, base_of(call)).writes:
+    table = find_table_to_write(call)
+    if not get_limit(call, find_base(call)).writes:
         raise RefusedError(codes.PERMISSION_DENIED)
     begin_write(call.settings, table, unchecked=unchecked)
     return table

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from lark_emulator import codes
-from lark_emulator.bitable.access import base_of
-from lark_emulator.bitable.columns import DEFAULT_FIELD, new_table
+from lark_emulator.bitable.access import find_base
+from lark_emulator.bitable.columns import DEFAULT_FIELD, add_table
 from lark_emulator.bitable.values import DATE, SINGLE_SELECT
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import apps_of, folder_named
+from lark_emulator.drive.access import find_folder, get_apps
 from lark_emulator.drive.objects import copy_object
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, optional_flag, optional_text, violation
+from lark_emulator.validation import (
+    read_json_object,
+    read_optional_flag,
+    read_optional_text,
+    refuse_parameter,
+)
 from lark_emulator.world.bases import ATTACHMENT, Base
 from lark_emulator.world.drive import BITABLE, FOLDER, Document
 
@@ -35,11 +40,11 @@ MAX_COPIED = 50_000
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-def _url(base: Base) -> str:
+def _make_url(base: Base) -> str:
     return f"https://emulator.invalid/base/{base.app_token}"
 
 
-def _document(call: Call, base: Base) -> Document:
+def _make_document(call: Call, base: Base) -> Document:
     """Return the base as a document of the drive, which belongs to the one who calls."""
     drive = call.world.drive
     folder = drive.documents.get(base.folder_token)
@@ -48,49 +53,49 @@ def _document(call: Call, base: Base) -> Document:
         base.app_token,
         BITABLE,
         call.who,
-        parent or drive.root_of(call.who).token,
-        call.world.clock.now(),
+        parent or drive.ensure_root(call.who).token,
+        call.world.clock.get_time(),
         base,
     )
 
 
-def _first_table(call: Call, base: Base) -> Table:
+def _add_first_table(call: Call, base: Base) -> Table:
     """Add the table that a base has from the start, see `Settings.new_base`."""
     if call.settings.new_base == "bare":
-        return new_table(call, base, DEFAULT_TABLE)
-    table = new_table(call, base, DEFAULT_TABLE, list(SAMPLE_FIELDS))
-    now = call.world.clock.now()
+        return add_table(call, base, DEFAULT_TABLE)
+    table = add_table(call, base, DEFAULT_TABLE, list(SAMPLE_FIELDS))
+    now = call.world.clock.get_time()
     for _ in range(SAMPLE_ROWS):
-        table.records.add(call.world.new_id("rec", 11), {}, call.author, int(now * 1000), now=now)
+        table.records.add(call.world.make_id("rec", 11), {}, call.author, int(now * 1000), now=now)
     table.count_before = SAMPLE_ROWS
     return table
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /bitable/v1/apps`: a base with one table."""
-    body = json_object(call, codes.WRONG_JSON)
-    name = optional_text(body, "name")
+    body = read_json_object(call, codes.WRONG_JSON)
+    name = read_optional_text(body, "name")
     if len(name) > MAX_NAME_LENGTH:
         raise RefusedError(codes.INVALID_APP_NAME)
-    zone = optional_text(body, "time_zone", default=DEFAULT_ZONE)
+    zone = read_optional_text(body, "time_zone", default=DEFAULT_ZONE)
     if zone not in available_timezones():
-        violation("time_zone", zone, "time_zone must be the name of a time zone")
+        refuse_parameter("time_zone", zone, "time_zone must be the name of a time zone")
     base = Base(
-        call.world.new_id("bascn", 22),
+        call.world.make_id("bascn", 22),
         name,
-        optional_text(body, "folder_token"),
+        read_optional_text(body, "folder_token"),
         ZoneInfo(zone).key,
-        apps_of(call),
+        get_apps(call),
     )
-    table = _first_table(call, base)
+    table = _add_first_table(call, base)
     call.world.bases[base.app_token] = base
-    call.world.drive.add(_document(call, base))
+    call.world.drive.add(_make_document(call, base))
     return {
         "app": {
             "app_token": base.app_token,
             "name": base.name,
             "folder_token": base.folder_token,
-            "url": _url(base),
+            "url": _make_url(base),
             "default_table_id": table.table_id,
             "time_zone": base.time_zone,
         }
@@ -99,7 +104,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /bitable/v1/apps/:app_token`."""
-    base = base_of(call)
+    base = find_base(call)
     return {
         "app": {
             "app_token": base.app_token,
@@ -113,14 +118,14 @@ def get(call: Call) -> dict[str, Any]:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT /bitable/v1/apps/:app_token`."""
-    base = base_of(call)
-    body = json_object(call, codes.WRONG_JSON)
-    name = optional_text(body, "name", default=base.name)
+    base = find_base(call)
+    body = read_json_object(call, codes.WRONG_JSON)
+    name = read_optional_text(body, "name", default=base.name)
     if len(name) > MAX_NAME_LENGTH:
         raise RefusedError(codes.INVALID_APP_NAME)
     advanced = body.get("is_advanced", base.is_advanced)
     if not isinstance(advanced, bool):
-        violation("is_advanced", advanced, "is_advanced must be a boolean")
+        refuse_parameter("is_advanced", advanced, "is_advanced must be a boolean")
     base.name, base.is_advanced = name, advanced
     base.touch()
     return {
@@ -135,18 +140,18 @@ def update(call: Call) -> dict[str, Any]:
 
 def copy(call: Call) -> Slices:
     """Answer `POST /bitable/v1/apps/:app_token/copy`: with the records, unless `without_content`."""
-    base = base_of(call)
-    body = json_object(call, codes.WRONG_JSON)
-    name = optional_text(body, "name", default=base.name)
+    base = find_base(call)
+    body = read_json_object(call, codes.WRONG_JSON)
+    name = read_optional_text(body, "name", default=base.name)
     if len(name) > MAX_NAME_LENGTH:
         raise RefusedError(codes.INVALID_APP_NAME)
-    zone = optional_text(body, "time_zone", default=base.time_zone)
+    zone = read_optional_text(body, "time_zone", default=base.time_zone)
     if zone not in available_timezones():
-        violation("time_zone", zone, "time_zone must be the name of a time zone")
-    empty = optional_flag(body, "without_content")
-    folder_token = optional_text(body, "folder_token")
+        refuse_parameter("time_zone", zone, "time_zone must be the name of a time zone")
+    empty = read_optional_flag(body, "without_content")
+    folder_token = read_optional_text(body, "folder_token")
     try:
-        folder = folder_named(call, folder_token)
+        folder = find_folder(call, folder_token)
     except RefusedError as refusal:
         missing = refusal.code in (codes.FILE_NOT_FOUND, codes.FILE_DELETED)
         raise RefusedError(codes.FOLDER_NOT_FOUND if missing else codes.FOLDER_DENIED) from None
@@ -159,7 +164,7 @@ def copy(call: Call) -> Slices:
             "app_token": copied.app_token,
             "name": copied.name,
             "folder_token": folder_token,
-            "url": _url(copied),
+            "url": _make_url(copied),
             "time_zone": copied.time_zone,
         }
     }

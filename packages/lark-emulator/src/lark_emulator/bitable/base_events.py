@@ -80,23 +80,23 @@ class Changes:
         if not actions:
             return
 
-        def content(app: App) -> list[dict[str, Any]]:
+        def make_content(app: App) -> list[dict[str, Any]]:
             action_list = []
             for action, record_id, old, new in actions:
                 shown: dict[str, Any] = {"record_id": record_id, "action": action}
                 if action != "record_added":
-                    shown["before_value"] = self._values(app, old)
+                    shown["before_value"] = self._render_values(app, old)
                 if action != "record_deleted":
-                    shown["after_value"] = self._values(app, new)
+                    shown["after_value"] = self._render_values(app, new)
                 action_list.append(shown)
             return action_list
 
-        _send(self.world, self.base, self.table, self.by, RECORDS, content)
+        _send(self.world, self.base, self.table, self.by, RECORDS, make_content)
 
-    def _values(self, app: App, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _render_values(self, app: App, cells: Mapping[str, Any]) -> list[dict[str, Any]]:
         fields = self.table.fields
         return [
-            _value(self.world, app, fields[field_id], value)
+            _render_value(self.world, app, fields[field_id], value)
             for field_id, value in cells.items()
             if field_id in fields and fields[field_id].type not in values.COMPUTED
         ]
@@ -113,13 +113,13 @@ def note_field(
     assert known is not None  # noqa: S101 - one of them is there
     shown: dict[str, Any] = {"action": action, "field_id": known.field_id}
     if before is not None:
-        shown["before_value"] = _field(before)
+        shown["before_value"] = _render_field(before)
     if after is not None:
-        shown["after_value"] = _field(after)
+        shown["after_value"] = _render_field(after)
     _send(world, base, table, by, FIELDS, lambda _: [shown])
 
 
-def _field(column: Field) -> dict[str, Any]:
+def _render_field(column: Field) -> dict[str, Any]:
     properties = dict(column.property or {})
     if column.options:
         properties["options"] = [
@@ -144,23 +144,23 @@ def _send(world: World, base: Base, table: Table, by: App | User, event_type: st
             "file_type": "bitable",
             "file_token": base.app_token,
             "table_id": table.table_id,
-            "operator_id": _ids(app, by),
+            "operator_id": _get_ids(app, by),
             "revision": table.revision,
-            "update_time": int(world.clock.now()),
-            "subscriber_id_list": [_ids(app, app)],
+            "update_time": int(world.clock.get_time()),
+            "subscriber_id_list": [_get_ids(app, app)],
             "action_list": content(app),
         }
         world.announce(app, event_type, event, tenant_key)
 
 
-def _ids(app: App, who: App | User) -> dict[str, str]:
+def _get_ids(app: App, who: App | User) -> dict[str, str]:
     if not isinstance(who, User):
         return {"open_id": who.bot_open_id, "union_id": "", "user_id": ""}
     user_id = who.user_id if app.has_any("contact:user.employee_id:readonly") else ""
-    return {"open_id": who.id_for(app, "open_id"), "union_id": who.union_id, "user_id": user_id}
+    return {"open_id": who.get_id(app, "open_id"), "union_id": who.union_id, "user_id": user_id}
 
 
-def _value(world: World, app: App, column: Field, value: Any) -> dict[str, Any]:
+def _render_value(world: World, app: App, column: Field, value: Any) -> dict[str, Any]:
     """Return a value as events show it: always a string, of which most are JSON."""
     shown: dict[str, Any] = {"field_id": column.field_id, "field_value": ""}
     if value is None:
@@ -171,15 +171,17 @@ def _value(world: World, app: App, column: Field, value: Any) -> dict[str, Any]:
     elif kind in (values.PHONE, values.LOCATION):
         shown["field_value"] = value
     elif kind == values.USER:
-        people = [{"userId": _number(user), "name": user.name, "enName": user.en_name} for user in value]
-        shown["field_value"] = _json({"users": people})
-        shown["field_identity_value"] = {"users": [_person(app, user) for user in value]}
+        people = [
+            {"userId": _compute_number(user), "name": user.name, "enName": user.en_name} for user in value
+        ]
+        shown["field_value"] = _encode_json({"users": people})
+        shown["field_identity_value"] = {"users": [_render_person(app, user) for user in value]}
     else:
-        shown["field_value"] = _json(_plain(world, column, value))
+        shown["field_value"] = _encode_json(_convert_value(world, column, value))
     return shown
 
 
-def _plain(world: World, column: Field, value: Any) -> Any:
+def _convert_value(world: World, column: Field, value: Any) -> Any:
     """Return what the JSON of a value holds."""
     kind = column.type
     if kind == values.TEXT:
@@ -202,18 +204,18 @@ def _plain(world: World, column: Field, value: Any) -> Any:
     return value
 
 
-def _json(held: Any) -> str:
+def _encode_json(held: Any) -> str:
     return orjson.dumps(held).decode()
 
 
-def _number(user: User) -> str:
+def _compute_number(user: User) -> str:
     """Return the internal number of a person, which no other endpoint takes."""
     return str(int(hashlib.blake2s(user.user_id.encode()).hexdigest()[:15], 16))
 
 
-def _person(app: App, user: User) -> dict[str, Any]:
+def _render_person(app: App, user: User) -> dict[str, Any]:
     return {
-        "user_id": _ids(app, user),
+        "user_id": _get_ids(app, user),
         "name": user.name,
         "en_name": user.en_name,
         "avatar_url": f"https://emulator.invalid/avatar/{user.user_id}.png",

@@ -40,10 +40,10 @@ def find_replay(call: Call, base: Base) -> dict[str, Any] | None:
     if not UUID4.fullmatch(token):
         raise RefusedError(codes.INVALID_CLIENT_TOKEN)
     refused = call.settings.client_token_waiting in _REPLAY_ERRORS
-    if refused and call.world.waiting_tokens[_key(call, token)]:
+    if refused and call.world.waiting_tokens[_make_key(call, token)]:
         raise RefusedError(codes.SAME_REQUEST)
-    known = base.replays.get(_key(call, token))
-    if known is None or _is_forgotten(call, known, call.world.clock.now()):
+    known = base.replays.get(_make_key(call, token))
+    if known is None or _is_forgotten(call, known, call.world.clock.get_time()):
         return None
     if known.fingerprint != hash(call.body):
         raise RefusedError(codes.CLIENT_TOKEN_CONFLICT)
@@ -59,8 +59,8 @@ def remember(call: Call, base: Base, answer: dict[str, Any]) -> dict[str, Any]:
     token = call.query.get("client_token")
     if token is None:
         return answer
-    now = call.world.clock.now()
-    replays, key = base.replays, _key(call, token)
+    now = call.world.clock.get_time()
+    replays, key = base.replays, _make_key(call, token)
     replays.pop(key, None)  # the newest stand last
     replays[key] = Replay(hash(call.body), orjson.dumps(answer), now)
     for old in list(
@@ -79,7 +79,7 @@ def note_waiting(call: Call) -> Callable[[], None]:
     token = call.query.get("client_token")
     if token is None or "table_id" not in call.params:
         return lambda: None
-    key = _key(call, token)
+    key = _make_key(call, token)
     call.world.waiting_tokens[key] += 1
 
     def on_done() -> None:
@@ -92,5 +92,5 @@ def _is_forgotten(call: Call, replay: Replay, now: float) -> bool:
     return now - replay.time >= call.settings.client_token_window
 
 
-def _key(call: Call, token: str) -> tuple[str, str, str]:
+def _make_key(call: Call, token: str) -> tuple[str, str, str]:
     return call.app.app_id, call.params["table_id"], token.lower()

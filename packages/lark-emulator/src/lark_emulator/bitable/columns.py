@@ -33,7 +33,7 @@ UNCONFIRMED = (
 )
 
 
-def new_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: Field | None = None) -> Field:
+def make_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: Field | None = None) -> Field:
     """Return a field made from a request; the table does not hold it yet.
 
     Args:
@@ -71,12 +71,12 @@ def new_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: F
     if properties is not None and not isinstance(properties, dict):
         raise RefusedError(codes.WRONG_BODY)
     column = Field(
-        call.world.new_id("fld", 10) if instead_of is None else instead_of.field_id,
+        call.world.make_id("fld", 10) if instead_of is None else instead_of.field_id,
         name,
         kind.number,
         ui_type,
         dict(properties) if properties is not None else None,
-        _description(spec),
+        _read_description(spec),
     )
     if kind.number in SELECTS:
         _add_options(call, column, instead_of)
@@ -85,7 +85,7 @@ def new_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: F
     return column
 
 
-def _description(spec: dict[str, Any]) -> str:
+def _read_description(spec: dict[str, Any]) -> str:
     description = spec.get("description")
     if isinstance(description, dict):
         description = description.get("text")
@@ -106,7 +106,7 @@ def _add_options(call: Actor, column: Field, instead_of: Field | None) -> None:
         if name in column.options:
             raise RefusedError(refusal)
         color = option.get("color", len(column.options))
-        column.options[name] = before.get(name) or call.world.new_id("opt", 10)
+        column.options[name] = before.get(name) or call.world.make_id("opt", 10)
         column.colors[name] = color if isinstance(color, int) else 0
 
 
@@ -131,21 +131,21 @@ def render_field(table: Table, column: Field) -> dict[str, Any]:
     }
 
 
-def new_table(
+def add_table(
     call: Actor, base: Base, name: str, specs: list[Any] | None = None, view_name: str = DEFAULT_VIEW
 ) -> Table:
     """Add a table to a base; without fields it gets one text field.
 
     Raises:
-        RefusedError: 1254013 (name taken), 1254100 (too many tables), or what `new_field` raises.
+        RefusedError: 1254013 (name taken), 1254100 (too many tables), or what `make_field` raises.
     """
     if any(table.name == name for table in base.tables.values()):
         raise RefusedError(codes.TABLE_NAME_DUPLICATED)
     if len(base.tables) >= MAX_TABLES:
         raise RefusedError(codes.TABLES_EXCEEDED)
-    table = Table(call.world.new_id("tbl", 13), name, call.world.new_id("vew", 10), view_name)
+    table = Table(call.world.make_id("tbl", 13), name, call.world.make_id("vew", 10), view_name)
     for spec in specs or [DEFAULT_FIELD]:
-        table.add_field(new_field(call, base, table, spec))
+        table.add_field(make_field(call, base, table, spec))
     base.tables[table.table_id] = table
     for column in list(table.fields.values()):
         duplex.pair(call, base, table, column)

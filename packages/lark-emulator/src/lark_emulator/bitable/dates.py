@@ -12,7 +12,7 @@ DAYS = {"Today": 0, "Tomorrow": 1, "Yesterday": -1}
 _AROUND = {"TheLastWeek": (-6, 0), "TheNextWeek": (1, 7), "TheLastMonth": (-29, 0), "TheNextMonth": (1, 30)}
 
 
-def span(words: list[str], today: dt.date, zone: dt.tzinfo) -> tuple[dt.date, dt.date] | None:
+def parse_span(words: list[str], today: dt.date, zone: dt.tzinfo) -> tuple[dt.date, dt.date] | None:
     """Return the first day that is meant and the first one after it, or None for no known date.
 
     Args:

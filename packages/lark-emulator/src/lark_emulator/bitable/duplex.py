@@ -32,7 +32,7 @@ def pair(actor: Actor, base: Base, table: Table, column: Field) -> None:
     name = properties.get("back_field_name") or f"{table.name}-{column.name}"
     if name in target.names:
         raise RefusedError(codes.FIELD_NAME_DUPLICATED)
-    back = Field(actor.world.new_id("fld", 10), name, DUPLEX_LINK, column.ui_type)
+    back = Field(actor.world.make_id("fld", 10), name, DUPLEX_LINK, column.ui_type)
     back.property = {
         "table_id": table.table_id,
         "back_field_id": column.field_id,

@@ -8,21 +8,21 @@ from lark_emulator import codes
 from lark_emulator.bitable import duplex
 from lark_emulator.bitable.access import (
     UNCHANGED,
-    base_of,
+    find_base,
+    find_table,
+    find_table_to_write,
     hold,
     refuse_unchanged,
-    table_of,
-    table_to_write,
 )
 from lark_emulator.bitable.base_events import note_field
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import find_replay, remember
-from lark_emulator.bitable.columns import SELECTS, new_field, render_field
+from lark_emulator.bitable.columns import SELECTS, make_field, render_field
 from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_emulator.bitable.values import DUPLEX_LINK, LINKS
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import flag, json_object, page, page_size
+from lark_emulator.validation import cut_page, flag, parse_page_size, read_json_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -35,12 +35,12 @@ MAX_PER_PAGE = 100
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/fields`."""
-    base = base_of(call)
+    base = find_base(call)
     answer = find_replay(call, base)
     if answer is not None:
         return answer
-    table = table_to_write(call)
-    column = new_field(call, base, table, json_object(call, codes.WRONG_JSON))
+    table = find_table_to_write(call)
+    column = make_field(call, base, table, read_json_object(call, codes.WRONG_JSON))
     duplex.pair(call, base, table, column)
     table.add_field(column)
     base.touch(table)
@@ -51,12 +51,12 @@ def create(call: Call) -> dict[str, Any]:
 
 def list_fields(call: Call) -> dict[str, Any]:
     """Answer `GET …/fields`."""
-    table = table_of(call)
+    table = find_table(call)
     as_array = flag(call.query, "text_field_as_array")
     if (call.query.get("view_id") or table.view_id) not in table.views:
         raise RefusedError(codes.VIEW_NOT_FOUND)
-    size = page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
-    items, more = page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
+    size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    items, more = cut_page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
     shown = [render_field(table, column) for column in items]
     for field, column in zip(shown, items, strict=True):
         # A list shows the plain text, where create and update answer with an object.
@@ -70,10 +70,10 @@ def update(call: Call) -> Slices:
 
     Values that the new field cannot hold go first; the table is busy until they are gone.
     """
-    base, table = base_of(call), table_to_write(call)
-    before = _field_of(call, table)
-    after = new_field(call, base, table, json_object(call, codes.WRONG_JSON), instead_of=before)
-    same_link = before.type == after.type == DUPLEX_LINK and _target(before) == _target(after)
+    base, table = find_base(call), find_table_to_write(call)
+    before = _find_field(call, table)
+    after = make_field(call, base, table, read_json_object(call, codes.WRONG_JSON), instead_of=before)
+    same_link = before.type == after.type == DUPLEX_LINK and _get_target(before) == _get_target(after)
     if same_link:
         after.property = {**(before.property or {}), **(after.property or {})}
     refuse_unchanged(call, changed=before != after)
@@ -106,18 +106,18 @@ def _drop_values(base: Base, table: Table, after: Field, before: Field) -> Gener
         if table.held is conversion:
             table.held = None
     is_there = table.fields.get(before.field_id) is before and base.tables.get(table.table_id) is table
-    if not is_there or (after.type in LINKS and _target(after) not in base.tables):
+    if not is_there or (after.type in LINKS and _get_target(after) not in base.tables):
         raise RefusedError(codes.WRITE_CONFLICT)
 
 
 def _keeps_all(after: Field, before: Field) -> bool:
     """Say whether no value can be lost, so that none has to be looked at."""
-    if after.type != before.type or (after.type in LINKS and _target(after) != _target(before)):
+    if after.type != before.type or (after.type in LINKS and _get_target(after) != _get_target(before)):
         return False
     return before.options.keys() <= after.options.keys()
 
 
-def _target(column: Field) -> Any:
+def _get_target(column: Field) -> Any:
     return (column.property or {}).get("table_id")
 
 
@@ -129,8 +129,8 @@ def _survives(after: Field, before: Field, value: Any) -> bool:
 
 def delete(call: Call) -> Slices:
     """Answer `DELETE …/fields/:field_id`; the primary field stays."""
-    base, table = base_of(call), table_to_write(call)
-    column = _field_of(call, table)
+    base, table = find_base(call), find_table_to_write(call)
+    column = _find_field(call, table)
     if column is table.primary:
         raise RefusedError(codes.PRIMARY_FIELD)
     paired = duplex.unpair(base, column)
@@ -144,7 +144,7 @@ def delete(call: Call) -> Slices:
     return {"field_id": column.field_id, "deleted": True}
 
 
-def _field_of(call: Call, table: Table) -> Field:
+def _find_field(call: Call, table: Table) -> Field:
     column = table.fields.get(call.params["field_id"])
     if column is None:
         raise RefusedError(codes.FIELD_NOT_FOUND)

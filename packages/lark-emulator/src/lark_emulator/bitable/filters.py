@@ -27,7 +27,7 @@ from lark_emulator.bitable.values import (
     USER,
 )
 from lark_emulator.codes import RefusedError
-from lark_emulator.world.records import place
+from lark_emulator.world.records import get_place
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ class Filters:
     @property
     def today(self) -> dt.date:
         """The day it is in the base's time zone."""
-        return dt.datetime.fromtimestamp(self._call.world.clock.now(), self._zone).date()
+        return dt.datetime.fromtimestamp(self._call.world.clock.get_time(), self._zone).date()
 
     def prepare(self, node: dict[str, Any]) -> Generator[None, None, None]:
-        """Make the indexes that `candidates` looks into; others have their turn meanwhile."""
+        """Make the indexes that `list_candidates` looks into; others have their turn meanwhile."""
         for condition in node.get("conditions") or []:
             column = self._table.names.get(condition["field_name"])
             if column is not None and _is_indexed(condition, column):
@@ -106,14 +106,14 @@ class Filters:
         for child in node.get("children") or []:
             yield from self.prepare(child)
 
-    def candidates(self, node: dict[str, Any]) -> list[Record] | None:
+    def list_candidates(self, node: dict[str, Any]) -> list[Record] | None:
         """Return the records that may pass a filter that `test` accepts, in order; None = any may."""
-        records = self._candidates(node)
-        return None if records is None else sorted(records.values(), key=place)
+        records = self._find_candidates(node)
+        return None if records is None else sorted(records.values(), key=get_place)
 
-    def _candidates(self, node: dict[str, Any]) -> dict[str, Record] | None:
+    def _find_candidates(self, node: dict[str, Any]) -> dict[str, Record] | None:
         parts = [self._look_up(condition) for condition in node.get("conditions") or []]
-        parts += [self._candidates(child) for child in node.get("children") or []]
+        parts += [self._find_candidates(child) for child in node.get("children") or []]
         if node.get("conjunction", "and") == "and":
             known = [part for part in parts if part is not None]
             return min(known, key=len) if known else None
@@ -149,13 +149,13 @@ class Filters:
             or (children and depth)
         ):
             raise RefusedError(codes.INVALID_FILTER)
-        tests = [self._condition(condition) for condition in conditions]
+        tests = [self._make_test(condition) for condition in conditions]
         tests += [self.test(child, depth + 1) for child in children]
         if conjunction == "or" and tests:
             return lambda record: any(test(record) for test in tests)
         return lambda record: all(test(record) for test in tests)
 
-    def _condition(self, condition: Any) -> Test:
+    def _make_test(self, condition: Any) -> Test:
         if not isinstance(condition, dict):
             raise RefusedError(codes.INVALID_FILTER)
         name, operator = condition.get("field_name"), condition.get("operator")
@@ -165,10 +165,10 @@ class Filters:
         if column is None:
             raise RefusedError(codes.INVALID_FILTER, f"no field {name}")
         wanted = _read_values(condition)
-        holds = self._comparison(column, operator, wanted)
-        return lambda record: holds(self.value(record, column))
+        holds = self._make_comparison(column, operator, wanted)
+        return lambda record: holds(self.get_value(record, column))
 
-    def _comparison(self, column: Field, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
+    def _make_comparison(self, column: Field, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
         _check_kind(column, operator, wanted)
         if operator in ("isEmpty", "isNotEmpty"):
             if wanted:
@@ -177,7 +177,7 @@ class Filters:
         if not wanted:
             raise RefusedError(codes.INVALID_FILTER, f"{operator} needs a value")
         if column.type in DATES:
-            return self._date_comparison(operator, wanted)
+            return self._make_date_comparison(operator, wanted)
         if operator in ORDERED:
             if column.type != NUMBER:
                 raise RefusedError(codes.INVALID_FILTER, f"{operator} is for numbers and dates")
@@ -190,25 +190,25 @@ class Filters:
         negated = operator in NEGATED
         return lambda value: (value is not None and matches(value)) != negated
 
-    def _date_comparison(self, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
+    def _make_date_comparison(self, operator: str, wanted: list[str]) -> Callable[[Any], bool]:
         if operator not in DATE_OPERATORS:
             raise RefusedError(codes.INVALID_FILTER, f"dates do not support {operator}")
-        days = dates.span(wanted, self.today, self._zone)
+        days = dates.parse_span(wanted, self.today, self._zone)
         if days is None:
             raise RefusedError(codes.INVALID_FILTER, f"the emulator knows no date {wanted}")
         if operator != "is" and days[1] - days[0] > dates.DAY:
             raise RefusedError(codes.INVALID_FILTER, f"{operator} needs one day, not {wanted[0]}")
-        start, end = (self._first_ms(day) for day in days)
+        start, end = (self._compute_first_ms(day) for day in days)
         if operator == "is":
             return lambda value: value is not None and start <= value < end
         if operator == "isGreater":
             return lambda value: value is not None and value >= end
         return lambda value: value is not None and value < start
 
-    def _first_ms(self, day: dt.date) -> int:
+    def _compute_first_ms(self, day: dt.date) -> int:
         return int(dt.datetime.combine(day, dt.time(), self._zone).timestamp() * 1000)
 
-    def value(self, record: Record, column: Field) -> Any:
+    def get_value(self, record: Record, column: Field) -> Any:
         """Return a value that can be compared: people as ids, links as their text."""
         if column.type in AUTOMATIC:
             value = AUTOMATIC[column.type](record, self._call.app, self._id_type)
@@ -221,7 +221,7 @@ class Filters:
         if column.type in COMPUTED:
             return "".join(str(part["text"] if isinstance(part, dict) else part) for part in value["value"])
         if column.type == USER:
-            return [u.id_for(self._call.app, self._id_type) for u in value if isinstance(u, User)]
+            return [u.get_id(self._call.app, self._id_type) for u in value if isinstance(u, User)]
         return value
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def undone_on_refusal(table: Table) -> Iterator[None]:
+def undo_on_refusal(table: Table) -> Iterator[None]:
     """Take back options that a write created before one of its values was refused."""
     before = {field_id: len(column.options) for field_id, column in table.fields.items()}
     try:

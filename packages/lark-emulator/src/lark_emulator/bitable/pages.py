@@ -8,7 +8,12 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.validation import list_of, page_place, page_size, page_token
+from lark_emulator.validation import (
+    compute_list_digest,
+    decode_page_token,
+    encode_page_token,
+    parse_page_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +34,7 @@ UNCONFIRMED = (
 
 def read_page_size(call: Call) -> int:
     """Return the page size that a request asks for."""
-    return page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    return parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
 
 
 def make_page(
@@ -45,14 +50,14 @@ def make_page(
         RefusedError: 1254030, the page token is not one of this list, or the answer is too long.
     """
     token = call.query.get("page_token", "")
-    listed = list_of(call)
-    start, number = page_place(token, 2, codes.INVALID_PAGE_TOKEN, listed) if token else (0, 1)
+    listed = compute_list_digest(call)
+    start, number = decode_page_token(token, 2, codes.INVALID_PAGE_TOKEN, listed) if token else (0, 1)
     plan = call.world.page_plans.strike(call.params["app_token"], table.table_id, number)
     if plan is not None and plan.items is not None:
         size = min(size, plan.items)
     end = start + size
     more = end < len(records)
-    following = page_token(end, number + 1, of=listed) if more else ""
+    following = encode_page_token(end, number + 1, of=listed) if more else ""
     if plan is not None and plan.ends:
         more, following = False, ""
     if plan is not None and plan.repeats_token and more and token:

@@ -9,16 +9,16 @@ from lark_emulator import codes
 from lark_emulator.bitable import duplex, views
 from lark_emulator.bitable.access import (
     UNCHANGED,
-    base_of,
+    begin_record_write,
+    find_base,
+    find_table,
     hold,
-    records_to_write,
     refuse_unchanged,
-    table_of,
 )
 from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import find_replay, remember
-from lark_emulator.bitable.options import undone_on_refusal
+from lark_emulator.bitable.options import undo_on_refusal
 from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
 from lark_emulator.bitable.pages import make_page, read_page_size
 from lark_emulator.bitable.rows import Rows
@@ -28,12 +28,12 @@ from lark_emulator.bitable.sight import by_id, to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    choice,
     flag,
-    json_object,
-    text_list,
-    user_id_type,
-    violation,
+    read_choice,
+    read_json_object,
+    read_text_list,
+    read_user_id_type,
+    refuse_parameter,
 )
 from lark_emulator.world.users import USER_ID_TYPES
 
@@ -49,8 +49,8 @@ MAX_GOT = 100
 _MAX_EXPRESSION_LENGTHS = (("filter", 2000, codes.FILTER_TOO_LONG), ("sort", 1000, codes.SORT_TOO_LONG))
 
 
-def _body(call: Call) -> dict[str, Any]:
-    return json_object(call, codes.WRONG_JSON)
+def _read_body(call: Call) -> dict[str, Any]:
+    return read_json_object(call, codes.WRONG_JSON)
 
 
 def _batch(body: dict[str, Any], limit: int) -> list[Any]:
@@ -66,20 +66,22 @@ def _batch(body: dict[str, Any], limit: int) -> list[Any]:
 
 def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
     """Add rows to the table of the path: all of them, or none if one is refused."""
-    table = records_to_write(call)
+    table = begin_record_write(call)
     limit = call.settings.records_per_table
     if limit and len(table.records) + len(rows) > limit:
         raise RefusedError(codes.RECORDS_EXCEEDED)
-    base, paired = base_of(call), duplex.links_both_ways(table)
-    converter = Rows(call, base, table, user_id_type(call))
-    with undone_on_refusal(table):
-        converted = [converter.cells(row.get("fields") if isinstance(row, dict) else None) for row in rows]
-    now = call.world.clock.now()
-    changes = _changes(call, table)
+    base, paired = find_base(call), duplex.links_both_ways(table)
+    converter = Rows(call, base, table, read_user_id_type(call))
+    with undo_on_refusal(table):
+        converted = [
+            converter.convert_cells(row.get("fields") if isinstance(row, dict) else None) for row in rows
+        ]
+    now = call.world.clock.get_time()
+    changes = _make_changes(call, table)
     answers = []
     for cells in converted:
         filled = {field_id: value for field_id, value in cells.items() if value is not None}
-        record_id = call.world.new_id("rec", 11)
+        record_id = call.world.make_id("rec", 11)
         record = table.records.add(record_id, filled, call.author, int(now * 1000), now=now)
         if paired:
             duplex.follow(base, table, record, {}, call.author, now=now)
@@ -91,12 +93,12 @@ def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
 
 def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
     """Change rows by id: all of them, or none if one is refused."""
-    table = records_to_write(call)
-    base, paired = base_of(call), duplex.links_both_ways(table)
-    converter = Rows(call, base, table, user_id_type(call))
+    table = begin_record_write(call)
+    base, paired = find_base(call), duplex.links_both_ways(table)
+    converter = Rows(call, base, table, read_user_id_type(call))
     records = to_write(call, base, table, [record_id for record_id, _ in changes])
-    with undone_on_refusal(table):
-        converted = [converter.cells(fields) for _, fields in changes]
+    with undo_on_refusal(table):
+        converted = [converter.convert_cells(fields) for _, fields in changes]
     refuse_unchanged(
         call,
         changed=any(
@@ -105,8 +107,8 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
             for field_id, value in cells.items()
         ),
     )
-    now = call.world.clock.now()
-    noted = _changes(call, table)
+    now = call.world.clock.get_time()
+    noted = _make_changes(call, table)
     answers = []
     for record, cells in zip(records, converted, strict=True):
         before = table.records[record.record_id]  # a batch may name a record twice
@@ -120,10 +122,10 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _remove(call: Call, record_ids: list[str]) -> list[dict[str, Any]]:
-    table = records_to_write(call)
-    to_write(call, base_of(call), table, record_ids)
-    now = call.world.clock.now()
-    changes = _changes(call, table)
+    table = begin_record_write(call)
+    to_write(call, find_base(call), table, record_ids)
+    now = call.world.clock.get_time()
+    changes = _make_changes(call, table)
     for record_id in record_ids:
         changes.note_deleted(table.records[record_id])
         table.records.remove(record_id, now=now)
@@ -131,45 +133,45 @@ def _remove(call: Call, record_ids: list[str]) -> list[dict[str, Any]]:
     return [{"deleted": True, "record_id": record_id} for record_id in record_ids]
 
 
-def _changes(call: Call, table: Table) -> Changes:
-    return Changes(call.world, call.settings, base_of(call), table, call.author)
+def _make_changes(call: Call, table: Table) -> Changes:
+    return Changes(call.world, call.settings, find_base(call), table, call.author)
 
 
 def _finish_write(call: Call, table: Table, changes: Changes) -> None:
-    base_of(call).touch(table)
+    find_base(call).touch(table)
     changes.send()
     hold(call, table)
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/records`."""
-    base = base_of(call)
+    base = find_base(call)
     answer = find_replay(call, base)
     if answer is not None:
         return answer
-    (record,) = _insert(call, [_body(call)])
+    (record,) = _insert(call, [_read_body(call)])
     return remember(call, base, {"record": record})
 
 
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_create`."""
-    base = base_of(call)
+    base = find_base(call)
     answer = find_replay(call, base)
     if answer is not None:
         return answer
-    return remember(call, base, {"records": _insert(call, _batch(_body(call), MAX_WRITTEN))})
+    return remember(call, base, {"records": _insert(call, _batch(_read_body(call), MAX_WRITTEN))})
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/records/:record_id`: the fields that are named; null empties a cell."""
-    (record,) = _change(call, [(call.params["record_id"], _body(call).get("fields"))])
+    (record,) = _change(call, [(call.params["record_id"], _read_body(call).get("fields"))])
     return {"record": record}
 
 
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_update`."""
     changes = []
-    for row in _batch(_body(call), MAX_WRITTEN):
+    for row in _batch(_read_body(call), MAX_WRITTEN):
         if not isinstance(row, dict) or not isinstance(row.get("record_id"), str):
             raise RefusedError(codes.WRONG_BODY)
         changes.append((row["record_id"], row.get("fields")))
@@ -184,7 +186,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 def batch_delete(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_delete`."""
-    record_ids = _batch(_body(call), MAX_DELETED)
+    record_ids = _batch(_read_body(call), MAX_DELETED)
     if not all(isinstance(record_id, str) for record_id in record_ids):
         raise RefusedError(codes.WRONG_BODY)
     return {"records": _remove(call, list(dict.fromkeys(record_ids)))}
@@ -192,12 +194,12 @@ def batch_delete(call: Call) -> dict[str, Any]:
 
 def batch_get(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_get`; what is not there is listed apart."""
-    base, table = base_of(call), table_of(call)
-    body = json_object(call, codes.WRONG_JSON)
-    record_ids = text_list(body, "record_ids", limit=MAX_GOT)
+    base, table = find_base(call), find_table(call)
+    body = read_json_object(call, codes.WRONG_JSON)
+    record_ids = read_text_list(body, "record_ids", limit=MAX_GOT)
     if not record_ids:
-        violation("record_ids", None, "record_ids is required")
-    converter = Rows(call, base, table, choice(body, "user_id_type", USER_ID_TYPES, default="open_id"))
+        refuse_parameter("record_ids", None, "record_ids is required")
+    converter = Rows(call, base, table, read_choice(body, "user_id_type", USER_ID_TYPES, default="open_id"))
     records, hidden, absent = by_id(call, base, table, record_ids)
     automatic = body.get("automatic_fields") is True
     return {
@@ -209,17 +211,17 @@ def batch_get(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer the legacy `GET …/records/:record_id`."""
-    base, table = base_of(call), table_of(call)
-    converter = Rows(call, base, table, user_id_type(call))
+    base, table = find_base(call), find_table(call)
+    converter = Rows(call, base, table, read_user_id_type(call))
     records, hidden, _ = by_id(call, base, table, [call.params["record_id"]])
     if not records:
         raise RefusedError(codes.PERMISSION_DENIED if hidden else codes.RECORD_NOT_FOUND)
-    return {"record": _legacy(call, converter, records[0])}
+    return {"record": _render_legacy(call, converter, records[0])}
 
 
 def list_records(call: Call) -> Slices:
     """Answer the legacy `GET …/records`, without its formula language."""
-    base, table = base_of(call), table_of(call)
+    base, table = find_base(call), find_table(call)
     for name, longest, code in _MAX_EXPRESSION_LENGTHS:
         if len(call.query.get(name, "")) > longest:
             raise RefusedError(code)
@@ -227,15 +229,15 @@ def list_records(call: Call) -> Slices:
         raise RefusedError(codes.INVALID_FILTER, "the emulator knows no formula filter, use search")
     if call.query.get("sort"):
         raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
-    condition = views.condition_of(table, call.query.get("view_id") or table.view_id)
+    condition = views.get_condition(table, call.query.get("view_id") or table.view_id)
     size = read_page_size(call)
-    yield from prepare(call, base, table, user_id_type(call), condition)
-    converter = Rows(call, base, table, user_id_type(call))
-    records = yield from find(call, base, table, user_id_type(call), condition, None)
-    return make_page(call, table, records, size, partial(_legacy, call, converter))
+    yield from prepare(call, base, table, read_user_id_type(call), condition)
+    converter = Rows(call, base, table, read_user_id_type(call))
+    records = yield from find(call, base, table, read_user_id_type(call), condition, None)
+    return make_page(call, table, records, size, partial(_render_legacy, call, converter))
 
 
-def _legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
+def _render_legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
     shown = converter.render(
         record,
         automatic=flag(call.query, "automatic_fields"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.bitable.cells import Cell, WrongShapeError, require
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.chats import avatar_of as chat_avatar_of
+from lark_emulator.im.chats import get_avatar_url as chat_avatar_of
 
 if TYPE_CHECKING:
     from lark_emulator.world.apps import App
@@ -20,7 +20,7 @@ MAX_ATTACHMENTS = 100
 ATTACHABLE = ("bitable_file", "bitable_image")
 
 
-def _ids(value: Any, limit: int) -> list[str]:
+def _parse_ids(value: Any, limit: int) -> list[str]:
     require(isinstance(value, list) and len(value) <= limit)
     require(all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in value))
     return list(dict.fromkeys(item["id"] for item in value))
@@ -29,7 +29,7 @@ def _ids(value: Any, limit: int) -> list[str]:
 def parse_people(cell: Cell, value: Any) -> list[User] | None:
     """Return the users that `[{"id": …}]` names."""
     users = []
-    for user_id in _ids(value, MAX_PEOPLE):
+    for user_id in _parse_ids(value, MAX_PEOPLE):
         try:
             user = cell.world.find_user(cell.app, cell.id_type, user_id)
         except RefusedError as error:  # another app's open_id, which Bitable reports in its own words
@@ -43,7 +43,7 @@ def parse_people(cell: Cell, value: Any) -> list[User] | None:
 def render_person(user: User, app: App, id_type: str) -> dict[str, Any]:
     """Return a user as Bitable shows one."""
     return {
-        "id": user.id_for(app, id_type),
+        "id": user.get_id(app, id_type),
         "name": user.name,
         "en_name": user.en_name,
         "email": user.email,
@@ -63,7 +63,7 @@ def echo_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
 
 def parse_groups(cell: Cell, value: Any) -> list[str] | None:
     """Return the ids of the chats that `[{"id": …}]` names."""
-    ids = _ids(value, MAX_PEOPLE)
+    ids = _parse_ids(value, MAX_PEOPLE)
     require(all(chat_id in cell.world.chats for chat_id in ids))
     return ids or None
 

@@ -12,12 +12,12 @@ from lark_emulator.bitable.values import (
     TEXT,
     compute,
     echo,
-    person_of,
     read,
+    render_author,
     write,
 )
 from lark_emulator.codes import RefusedError
-from lark_emulator.streams import origin_of
+from lark_emulator.streams import get_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,14 +45,14 @@ class Rows:
         self._table = table
         self._id_type = id_type
         self._gives_computed = gives_computed
-        origin = origin_of(actor)
+        origin = get_origin(actor)
         self._columns = list(table.fields.values())
         self._cells = {
             column.field_id: Cell(actor.world, actor.app, base, column, id_type, actor.settings, origin)
             for column in self._columns
         }
 
-    def cells(self, fields: Any) -> dict[str, Any]:
+    def convert_cells(self, fields: Any) -> dict[str, Any]:
         """Return stored values by field id; None for a cell to be emptied.
 
         Raises:
@@ -120,8 +120,8 @@ class Rows:
             fields[column.name] = value
         shown: dict[str, Any] = {"fields": fields, "record_id": record.record_id}
         if automatic:
-            shown["created_by"] = person_of(record.created_by, self._actor.app, self._id_type)
+            shown["created_by"] = render_author(record.created_by, self._actor.app, self._id_type)
             shown["created_time"] = record.created_time
-            shown["last_modified_by"] = person_of(record.modified_by, self._actor.app, self._id_type)
+            shown["last_modified_by"] = render_author(record.modified_by, self._actor.app, self._id_type)
             shown["last_modified_time"] = record.modified_time
         return shown

@@ -9,14 +9,14 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.bitable import filters, pages, sight, views
-from lark_emulator.bitable.access import base_of, table_of
+from lark_emulator.bitable.access import find_base, find_table
 from lark_emulator.bitable.filters import Filters
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import AUTO_NUMBER
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.slicing import filter_items, free_items, sort_items
-from lark_emulator.validation import json_object, user_id_type
+from lark_emulator.validation import read_json_object, read_user_id_type
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,16 +31,16 @@ MAX_NAMES = 200
 
 def search(call: Call) -> Slices:
     """Answer with records in the read shape, empty fields left out."""
-    base, table = base_of(call), table_of(call)
-    id_type = user_id_type(call)
+    base, table = find_base(call), find_table(call)
+    id_type = read_user_id_type(call)
     size = pages.read_page_size(call)
-    body = json_object(call, codes.WRONG_JSON)
+    body = read_json_object(call, codes.WRONG_JSON)
     condition, sorts, view_id = body.get("filter"), body.get("sort"), body.get("view_id")
     if view_id and not condition and not sorts:
-        condition = views.condition_of(table, view_id)
+        condition = views.get_condition(table, view_id)
     yield from prepare(call, base, table, id_type, condition)
     # What is found is shown by the fields of the same moment: they may change before it is all sorted.
-    columns = _columns(table, body.get("field_names"))
+    columns = _find_columns(table, body.get("field_names"))
     rows = Rows(call, base, table, id_type)
     records = yield from find(call, base, table, id_type, condition, sorts)
     automatic = body.get("automatic_fields") is True
@@ -53,7 +53,7 @@ def prepare(
     call: Call, base: Base, table: Table, id_type: str, condition: Any
 ) -> Generator[None, None, None]:
     """Make the indexes that a search needs; others have their turn meanwhile."""
-    if condition and sight.all_of_it(call, base):
+    if condition and sight.shows_all(call, base):
         finder = Filters(call, base, table, id_type)
         finder.check_size(condition)
         finder.test(condition)
@@ -68,10 +68,10 @@ def find(
     It finds the records as they are when it begins, whatever others write then. The result is kept until the
     table changes, so that the next page is cut from it and not searched again.
     """
-    plain = sight.all_of_it(call, base)
+    plain = sight.shows_all(call, base)
     if not condition and not sorts:
         return table.records.list_all() if plain else (yield from sight.list_visible(call, base, table))
-    finder, version = Filters(call, base, table, id_type), _version(table)
+    finder, version = Filters(call, base, table, id_type), _get_version(table)
     question = (orjson.dumps([condition, sorts]), id_type, call.app.app_id, finder.today)
     known = table.searches.get(question) if plain else None
     if known is not None and known[0] == version:
@@ -80,8 +80,8 @@ def find(
     if condition:
         finder.check_size(condition)
         test = finder.test(condition)
-        candidates = finder.candidates(condition) if plain else None
-    columns = _sorts(table, sorts) if sorts else []
+        candidates = finder.list_candidates(condition) if plain else None
+    columns = _read_sorts(table, sorts) if sorts else []
     records = candidates
     if records is None:
         records = yield from sight.list_visible(call, base, table)
@@ -89,16 +89,16 @@ def find(
         records = yield from filter_items(test, records)
     for column, is_descending in reversed(columns):
         records = yield from _order(finder, column, records, reverse=is_descending)
-    if plain and version == _version(table):
+    if plain and version == _get_version(table):
         table.keep_search(question, version, records)
     return records
 
 
-def _version(table: Table) -> tuple[int, int]:
+def _get_version(table: Table) -> tuple[int, int]:
     return table.revision, table.records.version
 
 
-def _columns(table: Table, names: Any) -> list[Field] | None:
+def _find_columns(table: Table, names: Any) -> list[Field] | None:
     if not names:
         return None
     if not isinstance(names, list) or len(names) > MAX_NAMES:
@@ -109,7 +109,7 @@ def _columns(table: Table, names: Any) -> list[Field] | None:
         raise RefusedError(codes.INVALID_FIELD_NAMES) from None
 
 
-def _sorts(table: Table, sorts: Any) -> list[tuple[Field, bool]]:
+def _read_sorts(table: Table, sorts: Any) -> list[tuple[Field, bool]]:
     """Return the fields to sort by, and whether each is descending."""
     if not isinstance(sorts, list) or len(sorts) > MAX_SORTS:
         raise RefusedError(codes.INVALID_SORT)
@@ -137,15 +137,15 @@ def _order(
 
 
 def _is_filled(finder: Filters, column: Field, record: Record) -> bool:
-    return finder.value(record, column) is not None
+    return finder.get_value(record, column) is not None
 
 
 def _is_empty(finder: Filters, column: Field, record: Record) -> bool:
-    return finder.value(record, column) is None
+    return finder.get_value(record, column) is None
 
 
 def _rank(finder: Filters, column: Field, record: Record) -> Any:
-    value = finder.value(record, column)
+    value = finder.get_value(record, column)
     if column.options and isinstance(value, str):  # options sort in the order of the field
         return list(column.options).index(value)
     if column.type == AUTO_NUMBER:

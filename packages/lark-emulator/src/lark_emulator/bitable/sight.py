@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lark_emulator import codes
-from lark_emulator.bitable.access import limit_of
+from lark_emulator.bitable.access import get_limit
 from lark_emulator.codes import RefusedError
 from lark_emulator.slicing import filter_items, sort_items
-from lark_emulator.world.records import place
+from lark_emulator.world.records import get_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -24,9 +24,9 @@ UNCONFIRMED = (
 )
 
 
-def all_of_it(call: Call, base: Base) -> bool:
+def shows_all(call: Call, base: Base) -> bool:
     """Say whether reads show exactly what the table holds now."""
-    return call.settings.stale_reads_s <= 0 and limit_of(call, base).sees == "all"
+    return call.settings.stale_reads_s <= 0 and get_limit(call, base).sees == "all"
 
 
 def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, list[Record]]:
@@ -34,8 +34,8 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
 
     Others have their turn while it is made.
     """
-    records = table.records.snapshot()
-    limit = limit_of(call, base)
+    records = table.records.take_snapshot()
+    limit = get_limit(call, base)
     then = _before(call, table)
     if then:
         known = {record.record_id for record in records if record.record_id in then}
@@ -45,7 +45,7 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
         gone = [record for name, record in then.items() if record is not None and name not in known]
         records = [then.get(record.record_id) or record for record in records] + gone
         if gone:
-            records = yield from sort_items(records, place)
+            records = yield from sort_items(records, get_place)
     if limit.sees == "all":
         return records
     return (yield from filter_items(partial(_sees, call, base), records))
@@ -54,7 +54,7 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
 def _before(call: Call, table: Table) -> dict[str, Record | None]:
     """Return what a stale read shows in the place of what is there now."""
     stale = call.settings.stale_reads_s
-    return table.records.before(call.world.clock.now() - stale) if stale > 0 else {}
+    return table.records.before(call.world.clock.get_time() - stale) if stale > 0 else {}
 
 
 def by_id(
@@ -94,5 +94,5 @@ def to_write(call: Call, base: Base, table: Table, record_ids: Iterable[str]) ->
 
 
 def _sees(call: Call, base: Base, record: Record) -> bool:
-    sees = limit_of(call, base).sees
+    sees = get_limit(call, base).sees
     return sees == "all" or (sees == "own" and record.created_by is call.author)

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.bitable.access import base_of, table_of, table_to_write
-from lark_emulator.bitable.columns import DEFAULT_VIEW, new_table
+from lark_emulator.bitable.access import find_base, find_table, find_table_to_write
+from lark_emulator.bitable.columns import DEFAULT_VIEW, add_table
 from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    json_object,
-    optional_text,
-    page,
-    page_size,
+    cut_page,
+    parse_page_size,
+    read_json_object,
+    read_optional_text,
+    refuse_parameter,
     require_text,
-    violation,
 )
 
 if TYPE_CHECKING:
@@ -30,24 +30,28 @@ MAX_NAME_LENGTH = 100
 NAME = re.compile(r"[^\[\]:\\/?*]+")
 
 
-def _name(spec: dict[str, Any]) -> str:
+def _read_name(spec: dict[str, Any]) -> str:
     name = require_text(spec, "name", longest=MAX_NAME_LENGTH)
     if not NAME.fullmatch(name):
-        violation("name", name, "name must not contain [ ] : \\ / ? *")
+        refuse_parameter("name", name, "name must not contain [ ] : \\ / ? *")
     return name
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/tables`."""
-    base = base_of(call)
-    spec = json_object(call, codes.WRONG_JSON).get("table")
+    base = find_base(call)
+    spec = read_json_object(call, codes.WRONG_JSON).get("table")
     if not isinstance(spec, dict):
         raise RefusedError(codes.WRONG_BODY)
     fields = spec.get("fields")
     if fields is not None and not isinstance(fields, list):
         raise RefusedError(codes.WRONG_BODY)
-    table = new_table(
-        call, base, _name(spec), fields, optional_text(spec, "default_view_name", default=DEFAULT_VIEW)
+    table = add_table(
+        call,
+        base,
+        _read_name(spec),
+        fields,
+        read_optional_text(spec, "default_view_name", default=DEFAULT_VIEW),
     )
     answer: dict[str, Any] = {"table_id": table.table_id}
     if fields or spec.get("default_view_name"):
@@ -57,14 +61,14 @@ def create(call: Call) -> dict[str, Any]:
 
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/tables/batch_create`: all tables, or none."""
-    base = base_of(call)
-    specs = json_object(call, codes.WRONG_JSON).get("tables")
+    base = find_base(call)
+    specs = read_json_object(call, codes.WRONG_JSON).get("tables")
     if not isinstance(specs, list) or not specs or not all(isinstance(spec, dict) for spec in specs):
         raise RefusedError(codes.WRONG_BODY)
-    names = [_name(spec) for spec in specs]
+    names = [_read_name(spec) for spec in specs]
     before = dict(base.tables)
     try:
-        table_ids = [new_table(call, base, name).table_id for name in names]
+        table_ids = [add_table(call, base, name).table_id for name in names]
     except RefusedError:
         base.tables = before
         raise
@@ -73,9 +77,9 @@ def batch_create(call: Call) -> dict[str, Any]:
 
 def list_tables(call: Call) -> dict[str, Any]:
     """Answer `GET …/tables`."""
-    base = base_of(call)
-    size = page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
-    items, more = page(list(base.tables.values()), call, size, codes.INVALID_PAGE_TOKEN)
+    base = find_base(call)
+    size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    items, more = cut_page(list(base.tables.values()), call, size, codes.INVALID_PAGE_TOKEN)
     return {
         "items": [{"table_id": t.table_id, "revision": t.revision, "name": t.name} for t in items],
         **more,
@@ -85,8 +89,8 @@ def list_tables(call: Call) -> dict[str, Any]:
 
 def rename(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/tables/:table_id`."""
-    base, table = base_of(call), table_of(call)
-    name = _name(json_object(call, codes.WRONG_JSON))
+    base, table = find_base(call), find_table(call)
+    name = _read_name(read_json_object(call, codes.WRONG_JSON))
     if any(other.name == name for other in base.tables.values() if other is not table):
         raise RefusedError(codes.TABLE_NAME_DUPLICATED)
     table.name = name
@@ -96,7 +100,7 @@ def rename(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> Slices:
     """Answer `DELETE …/tables/:table_id`; the last one stays."""
-    base, table = base_of(call), table_to_write(call)
+    base, table = find_base(call), find_table_to_write(call)
     if len(base.tables) == 1:
         raise RefusedError(codes.LAST_TABLE)
     del base.tables[table.table_id]
@@ -107,14 +111,14 @@ def delete(call: Call) -> Slices:
 
 def batch_delete(call: Call) -> Slices:
     """Answer `POST …/tables/batch_delete`: all tables, or none; the last one stays."""
-    base = base_of(call)
-    ids = json_object(call, codes.WRONG_JSON).get("table_ids")
+    base = find_base(call)
+    ids = read_json_object(call, codes.WRONG_JSON).get("table_ids")
     if not isinstance(ids, list) or not 0 < len(ids) <= MAX_DELETED:
         raise RefusedError(codes.WRONG_BODY)
     if not all(isinstance(table_id, str) for table_id in ids):
         raise RefusedError(codes.WRONG_BODY)
     paths = [{**call.params, "table_id": table_id} for table_id in dict.fromkeys(ids)]
-    tables = [table_to_write(replace(call, params=params)) for params in paths]
+    tables = [find_table_to_write(replace(call, params=params)) for params in paths]
     if len(tables) == len(base.tables):
         raise RefusedError(codes.LAST_TABLE)
     for table in tables:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.bitable import references
 from lark_emulator.bitable.cells import Cell, FieldType, WrongShapeError, require
-from lark_emulator.bot import avatar_of
+from lark_emulator.bot import get_avatar
 from lark_emulator.codes import RefusedError
 from lark_emulator.world.users import User
 
@@ -67,7 +67,7 @@ def _trim(cell: Cell, value: str) -> str:
     return value.strip() if cell.settings.text_ends == "trimmed" else value
 
 
-def _text(cell: Cell, value: Any) -> str | None:
+def _write_text(cell: Cell, value: Any) -> str | None:
     require(isinstance(value, str))
     if len(value) > MAX_TEXT_LENGTH:
         raise RefusedError(codes.CELL_TOO_LARGE)
@@ -80,7 +80,7 @@ def _read_text(cell: Cell, value: Any) -> list[dict[str, Any]]:
     return [{"text": value, "type": "text"}]
 
 
-def _number(cell: Cell, value: Any) -> float:
+def _write_number(cell: Cell, value: Any) -> float:
     require(isinstance(value, (int, float)) and not isinstance(value, bool))
     if cell.settings.number_precision == "formatter":
         return _round(value, (cell.field.property or {}).get("formatter"))
@@ -107,37 +107,37 @@ def _ensure_option(cell: Cell, name: Any) -> str:
     if name not in column.options:
         if len(column.options) >= MAX_OPTIONS or cell.settings.unknown_options == "refused":
             raise WrongShapeError
-        column.options[name] = cell.world.new_id("opt", 10)
+        column.options[name] = cell.world.make_id("opt", 10)
         column.colors[name] = len(column.colors) % _COLORS
     return str(name)
 
 
-def _single(cell: Cell, value: Any) -> str | None:
+def _write_single(cell: Cell, value: Any) -> str | None:
     return None if value == "" else _ensure_option(cell, value)
 
 
-def _multi(cell: Cell, value: Any) -> list[str] | None:
+def _write_multi(cell: Cell, value: Any) -> list[str] | None:
     require(isinstance(value, list) and len(value) <= MAX_CHOICES)
     require(all(isinstance(name, str) for name in value))
     return list(dict.fromkeys(_ensure_option(cell, name) for name in value)) or None
 
 
-def _date(_cell: Cell, value: Any) -> int:
+def _write_date(_cell: Cell, value: Any) -> int:
     require(isinstance(value, int) and not isinstance(value, bool))
     return int(value)
 
 
-def _checkbox(_cell: Cell, value: Any) -> bool:
+def _write_checkbox(_cell: Cell, value: Any) -> bool:
     require(isinstance(value, bool))
     return bool(value)
 
 
-def _phone(_cell: Cell, value: Any) -> str | None:
+def _write_phone(_cell: Cell, value: Any) -> str | None:
     require(isinstance(value, str) and len(value) <= MAX_PHONE_LENGTH and bool(_PHONE.fullmatch(value)))
     return value or None
 
 
-def _url(_cell: Cell, value: Any) -> dict[str, str]:
+def _write_url(_cell: Cell, value: Any) -> dict[str, str]:
     require(isinstance(value, dict) and isinstance(value.get("link"), str) and value["link"] != "")
     text = value.get("text", value["link"])
     require(isinstance(text, str))
@@ -167,7 +167,7 @@ def compute(value: Any) -> dict[str, Any] | None:
     raise ValueError(f"a computed value is text, number, boolean or a list of them, not {value!r}")
 
 
-def _same(_cell: Cell, value: Any) -> Any:
+def _return_same(_cell: Cell, value: Any) -> Any:
     return value
 
 
@@ -183,14 +183,19 @@ LINKS = frozenset({SINGLE_LINK, DUPLEX_LINK})
 CREATED_TIME, MODIFIED_TIME, CREATED_USER, MODIFIED_USER, AUTO_NUMBER = 1001, 1002, 1003, 1004, 1005
 
 _TYPES = (
-    FieldType(TEXT, ("Text", "Barcode", _EMAIL), codes.TEXT_CONV, _text, _read_text, primary=True),
+    FieldType(TEXT, ("Text", "Barcode", _EMAIL), codes.TEXT_CONV, _write_text, _read_text, primary=True),
     FieldType(
-        NUMBER, ("Number", "Progress", "Currency", "Rating"), codes.NUMBER_CONV, _number, _same, primary=True
+        NUMBER,
+        ("Number", "Progress", "Currency", "Rating"),
+        codes.NUMBER_CONV,
+        _write_number,
+        _return_same,
+        primary=True,
     ),
-    FieldType(SINGLE_SELECT, ("SingleSelect",), codes.SINGLE_SELECT_CONV, _single, _same),
-    FieldType(MULTI_SELECT, ("MultiSelect",), codes.MULTI_SELECT_CONV, _multi, _same),
-    FieldType(DATE, ("DateTime",), codes.DATE_CONV, _date, _same, primary=True),
-    FieldType(CHECKBOX, ("Checkbox",), codes.CHECKBOX_CONV, _checkbox, _same),
+    FieldType(SINGLE_SELECT, ("SingleSelect",), codes.SINGLE_SELECT_CONV, _write_single, _return_same),
+    FieldType(MULTI_SELECT, ("MultiSelect",), codes.MULTI_SELECT_CONV, _write_multi, _return_same),
+    FieldType(DATE, ("DateTime",), codes.DATE_CONV, _write_date, _return_same, primary=True),
+    FieldType(CHECKBOX, ("Checkbox",), codes.CHECKBOX_CONV, _write_checkbox, _return_same),
     FieldType(
         USER,
         ("User",),
@@ -199,8 +204,8 @@ _TYPES = (
         references.render_people,
         references.echo_people,
     ),
-    FieldType(PHONE, ("Phone",), codes.PHONE_CONV, _phone, _same, primary=True),
-    FieldType(URL, ("Url",), codes.URL_CONV, _url, _same, primary=True),
+    FieldType(PHONE, ("Phone",), codes.PHONE_CONV, _write_phone, _return_same, primary=True),
+    FieldType(URL, ("Url",), codes.URL_CONV, _write_url, _return_same, primary=True),
     FieldType(
         ATTACHMENT,
         ("Attachment",),
@@ -213,8 +218,8 @@ _TYPES = (
     FieldType(
         DUPLEX_LINK, ("DuplexLink",), codes.DUPLEX_LINK_CONV, references.parse_links, references.render_links
     ),
-    FieldType(LOOKUP, ("Lookup",), _MISMATCH, None, _same),
-    FieldType(FORMULA, ("Formula",), _MISMATCH, None, _same, primary=True),
+    FieldType(LOOKUP, ("Lookup",), _MISMATCH, None, _return_same),
+    FieldType(FORMULA, ("Formula",), _MISMATCH, None, _return_same, primary=True),
     FieldType(
         LOCATION,
         ("Location",),
@@ -231,17 +236,17 @@ _TYPES = (
         references.render_groups,
         lambda _cell, value: [{"id": chat_id} for chat_id in value],
     ),
-    FieldType(CREATED_TIME, ("CreatedTime",), _MISMATCH, None, _same),
-    FieldType(MODIFIED_TIME, ("ModifiedTime",), _MISMATCH, None, _same),
-    FieldType(CREATED_USER, ("CreatedUser",), _MISMATCH, None, _same),
-    FieldType(MODIFIED_USER, ("ModifiedUser",), _MISMATCH, None, _same),
-    FieldType(AUTO_NUMBER, ("AutoNumber",), _MISMATCH, None, _same),
+    FieldType(CREATED_TIME, ("CreatedTime",), _MISMATCH, None, _return_same),
+    FieldType(MODIFIED_TIME, ("ModifiedTime",), _MISMATCH, None, _return_same),
+    FieldType(CREATED_USER, ("CreatedUser",), _MISMATCH, None, _return_same),
+    FieldType(MODIFIED_USER, ("ModifiedUser",), _MISMATCH, None, _return_same),
+    FieldType(AUTO_NUMBER, ("AutoNumber",), _MISMATCH, None, _return_same),
 )
 
 FIELD_TYPES = {kind.number: kind for kind in _TYPES}
 
 
-def person_of(who: App | User, app: App, id_type: str) -> dict[str, Any]:
+def render_author(who: App | User, app: App, id_type: str) -> dict[str, Any]:
     """Return a user, or the bot of an app, as the person that Bitable names as creator and editor."""
     if isinstance(who, User):
         return references.render_person(who, app, id_type)
@@ -250,7 +255,7 @@ def person_of(who: App | User, app: App, id_type: str) -> dict[str, Any]:
         "name": who.name,
         "en_name": who.name,
         "email": "",
-        "avatar_url": avatar_of(who),
+        "avatar_url": get_avatar(who),
     }
 
 
@@ -258,7 +263,7 @@ def person_of(who: App | User, app: App, id_type: str) -> dict[str, Any]:
 AUTOMATIC: dict[int, Callable[[Record, App, str], Any]] = {
     CREATED_TIME: lambda record, _app, _id_type: record.created_time,
     MODIFIED_TIME: lambda record, _app, _id_type: record.modified_time,
-    CREATED_USER: lambda record, app, id_type: [person_of(record.created_by, app, id_type)],
-    MODIFIED_USER: lambda record, app, id_type: [person_of(record.modified_by, app, id_type)],
+    CREATED_USER: lambda record, app, id_type: [render_author(record.created_by, app, id_type)],
+    MODIFIED_USER: lambda record, app, id_type: [render_author(record.modified_by, app, id_type)],
     AUTO_NUMBER: lambda record, _app, _id_type: str(record.number),
 }

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.bitable.access import base_of, table_of, table_to_write
+from lark_emulator.bitable.access import find_base, find_table, find_table_to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, page_size
+from lark_emulator.validation import cut_page, parse_page_size, read_json_object
 from lark_emulator.world.bases import Table, TableView
 
 MAX_PER_PAGE = 100
@@ -27,7 +27,7 @@ OPERATORS = frozenset(
 TYPES = ("grid", "kanban", "gallery", "gantt", "form")
 
 
-def _name(table: Table, name: Any, but: TableView | None = None) -> str:
+def _check_name(table: Table, name: Any, but: TableView | None = None) -> str:
     """Return the checked name of a view.
 
     Raises:
@@ -42,7 +42,7 @@ def _name(table: Table, name: Any, but: TableView | None = None) -> str:
     return name
 
 
-def _view_of(call: Call, table: Table) -> TableView:
+def _find_view(call: Call, table: Table) -> TableView:
     view = table.views.get(call.params["view_id"])
     if view is None:
         raise RefusedError(codes.VIEW_NOT_FOUND)
@@ -60,7 +60,7 @@ def _render(view: TableView, *, full: bool) -> dict[str, Any]:
     return shown
 
 
-def condition_of(table: Table, view_id: Any) -> dict[str, Any] | None:
+def get_condition(table: Table, view_id: Any) -> dict[str, Any] | None:
     """Return the filter of a view as a search takes it; None if it has none.
 
     Raises:
@@ -85,15 +85,15 @@ def condition_of(table: Table, view_id: Any) -> dict[str, Any] | None:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/views`."""
-    base, table = base_of(call), table_to_write(call)
-    body = json_object(call, codes.WRONG_JSON)
+    base, table = find_base(call), find_table_to_write(call)
+    body = read_json_object(call, codes.WRONG_JSON)
     kind = body.get("view_type") or TYPES[0]
     if kind not in TYPES:
         raise RefusedError(codes.INVALID_VIEW_TYPE)
-    name = _name(table, body.get("view_name"))
+    name = _check_name(table, body.get("view_name"))
     if len(table.views) >= MAX_VIEWS:
         raise RefusedError(codes.VIEWS_EXCEEDED)
-    view = TableView(call.world.new_id("vew", 10), name, kind)
+    view = TableView(call.world.make_id("vew", 10), name, kind)
     table.views[view.view_id] = view
     base.touch(table)
     return {"view": _render(view, full=False)}
@@ -101,22 +101,22 @@ def create(call: Call) -> dict[str, Any]:
 
 def list_views(call: Call) -> dict[str, Any]:
     """Answer `GET …/views`."""
-    table = table_of(call)
-    size = page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
-    items, more = page(list(table.views.values()), call, size, codes.INVALID_PAGE_TOKEN)
+    table = find_table(call)
+    size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    items, more = cut_page(list(table.views.values()), call, size, codes.INVALID_PAGE_TOKEN)
     return {"items": [_render(view, full=False) for view in items], **more, "total": len(table.views)}
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/views/:view_id`."""
-    return {"view": _render(_view_of(call, table_of(call)), full=True)}
+    return {"view": _render(_find_view(call, find_table(call)), full=True)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/views/:view_id`: what is named changes, null removes it."""
-    base, table = base_of(call), table_to_write(call)
-    view, body = _view_of(call, table), json_object(call, codes.WRONG_JSON)
-    name = _name(table, body["view_name"], view) if body.get("view_name") is not None else view.name
+    base, table = find_base(call), find_table_to_write(call)
+    view, body = _find_view(call, table), read_json_object(call, codes.WRONG_JSON)
+    name = _check_name(table, body["view_name"], view) if body.get("view_name") is not None else view.name
     properties = body.get("property")
     if properties is None:
         properties = {}
@@ -159,11 +159,11 @@ def _filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] | None
             raise RefusedError(codes.FIELD_NOT_FOUND)
         new_conditions.append(
             {
-                "condition_id": call.world.new_id("con", 7),
+                "condition_id": call.world.make_id("con", 7),
                 "field_id": field_id,
                 "field_type": column.type,
                 "operator": condition.get("operator", "is"),
-                "value": _value(condition.get("value")),
+                "value": _check_value(condition.get("value")),
             }
         )
     return {
@@ -173,7 +173,7 @@ def _filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] | None
     }
 
 
-def _value(raw: Any) -> str | None:
+def _check_value(raw: Any) -> str | None:
     """Return the value of a condition, which is the JSON of a list, as a string."""
     if raw is None:
         return None
@@ -198,8 +198,8 @@ def _read_hidden(table: Table, field_ids: Any) -> list[str] | None:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/views/:view_id`; the last one stays."""
-    base, table = base_of(call), table_to_write(call)
-    view = _view_of(call, table)
+    base, table = find_base(call), find_table_to_write(call)
+    view = _find_view(call, table)
     if len(table.views) == 1:
         raise RefusedError(codes.WRONG_BODY)
     del table.views[view.view_id]

@@ -17,12 +17,12 @@ _ROLES = {"private": "", "show_only_free_busy": "free_busy_reader", "public": "r
 _ID_END = "calendar.feishu.cn"
 
 
-def role_of(app: App, calendar: Calendar) -> str:
+def get_role(app: App, calendar: Calendar) -> str:
     """Return what a bot may do with a calendar; empty = nothing."""
     return "owner" if calendar.app_id == app.app_id else _ROLES[calendar.permissions]
 
 
-def calendar_of(call: Call, *, writes: bool = False, reads_events: bool = False) -> Calendar:
+def find_calendar(call: Call, *, writes: bool = False, reads_events: bool = False) -> Calendar:
     """Return the calendar of the path; `primary` is that of the bot.
 
     Raises:
@@ -30,26 +30,26 @@ def calendar_of(call: Call, *, writes: bool = False, reads_events: bool = False)
     """
     wanted = call.params["calendar_id"]
     if wanted == "primary":
-        return call.world.calendars.primary(app_id=call.app.app_id, name=call.app.name)
+        return call.world.calendars.ensure_primary(app_id=call.app.app_id, name=call.app.name)
     calendar = call.world.calendars.by_id.get(wanted)
     if calendar is None:
         malformed = not wanted.endswith(_ID_END)
         raise RefusedError(codes_office.CALENDAR_ID if malformed else codes_office.CALENDAR_UNKNOWN)
     if calendar.deleted:
         raise RefusedError(codes_office.CALENDAR_DELETED)
-    role = role_of(call.app, calendar)
+    role = get_role(call.app, calendar)
     if not role or (writes and role != "owner") or (reads_events and role == "free_busy_reader"):
         raise RefusedError(codes_office.CALENDAR_DENIED)
     return calendar
 
 
-def event_of(call: Call, *, writes: bool = False) -> Event:
+def find_event(call: Call, *, writes: bool = False) -> Event:
     """Return the event of the path.
 
     Raises:
-        RefusedError: what `calendar_of` raises; 193001 (unknown), 193003 (deleted).
+        RefusedError: what `find_calendar` raises; 193001 (unknown), 193003 (deleted).
     """
-    calendar = calendar_of(call, writes=writes, reads_events=True)
+    calendar = find_calendar(call, writes=writes, reads_events=True)
     wanted = call.params["event_id"]
     event = calendar.events.get(wanted)
     if event is None and not writes:

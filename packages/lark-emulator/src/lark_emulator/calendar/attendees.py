@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from lark_emulator import codes_office
-from lark_emulator.calendar.access import event_of
+from lark_emulator.calendar.access import find_event
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, page_size, text_list, user_id_type, violation
+from lark_emulator.validation import (
+    cut_page,
+    parse_page_size,
+    read_json_object,
+    read_text_list,
+    read_user_id_type,
+    refuse_parameter,
+)
 from lark_emulator.world.calendars import Attendee
 
 MAX_AT_ONCE = 1000
@@ -30,48 +37,48 @@ def render(attendee: Attendee, call: Call, id_type: str) -> dict[str, Any]:
         "is_organizer": False,
         "is_external": attendee.type == "third_party",
         "display_name": name if chat is None else chat.name,
-        _MEMBERS[attendee.type]: attendee.target if user is None else user.id_for(call.app, id_type),
+        _MEMBERS[attendee.type]: attendee.target if user is None else user.get_id(call.app, id_type),
     }
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/attendees`; who is invited already is not invited twice."""
-    id_type = user_id_type(call)
-    event = event_of(call, writes=True)
-    specs = json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
+    id_type = read_user_id_type(call)
+    event = find_event(call, writes=True)
+    specs = read_json_object(call, codes_office.CALENDAR_PARAM).get("attendees")
     if not isinstance(specs, list) or not 1 <= len(specs) <= MAX_AT_ONCE:
-        violation("attendees", specs, f"the length must be between 1 and {MAX_AT_ONCE}")
-    targets = [(_target(call, spec, id_type), spec.get("is_optional") is True) for spec in specs]
+        refuse_parameter("attendees", specs, f"the length must be between 1 and {MAX_AT_ONCE}")
+    targets = [(_read_target(call, spec, id_type), spec.get("is_optional") is True) for spec in specs]
     known = {(attendee.type, attendee.target) for attendee in event.attendees}
     for target, is_optional in targets:
         if target not in known:
             known.add(target)
-            attendee_id = f"{target[0]}_{call.world.new_id('', 16)}"
+            attendee_id = f"{target[0]}_{call.world.make_id('', 16)}"
             event.attendees.append(Attendee(attendee_id, *target, is_optional=is_optional))
     return {"attendees": [render(attendee, call, id_type) for attendee in event.attendees]}
 
 
 def list_attendees(call: Call) -> dict[str, Any]:
     """Answer `GET …/attendees`."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100)
-    event = event_of(call)
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100)
+    event = find_event(call)
     if event.app_id != call.app.app_id:
         raise RefusedError(codes_office.EVENT_DENIED)
-    items, more = page(event.attendees, call, size, codes_office.CALENDAR_PAGE)
+    items, more = cut_page(event.attendees, call, size, codes_office.CALENDAR_PAGE)
     return {"items": [render(attendee, call, id_type) for attendee in items], **more}
 
 
 def batch_delete(call: Call) -> dict[str, Any]:
     """Answer `POST …/attendees/batch_delete`: by `attendee_ids`, by `delete_ids`, or both."""
-    id_type = user_id_type(call)
-    event = event_of(call, writes=True)
-    body = json_object(call, codes_office.CALENDAR_PARAM)
-    ids = set(text_list(body, "attendee_ids", limit=MAX_DELETED))
+    id_type = read_user_id_type(call)
+    event = find_event(call, writes=True)
+    body = read_json_object(call, codes_office.CALENDAR_PARAM)
+    ids = set(read_text_list(body, "attendee_ids", limit=MAX_DELETED))
     others = body.get("delete_ids") or []
     if not isinstance(others, list) or not 1 <= len(ids) + len(others) <= MAX_DELETED:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    targets = {_target(call, spec, id_type) for spec in others}
+    targets = {_read_target(call, spec, id_type) for spec in others}
     known = {attendee.attendee_id for attendee in event.attendees}
     if not ids <= known or not targets <= {(attendee.type, attendee.target) for attendee in event.attendees}:
         raise RefusedError(codes_office.ATTENDEE_UNKNOWN)
@@ -83,7 +90,7 @@ def batch_delete(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _target(call: Call, spec: object, id_type: str) -> tuple[str, str]:
+def _read_target(call: Call, spec: object, id_type: str) -> tuple[str, str]:
     """Return the type and the id of who is meant; a person by user_id."""
     spec = spec if isinstance(spec, dict) else {}
     kind = spec.get("type")

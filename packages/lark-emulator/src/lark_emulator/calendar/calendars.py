@@ -6,10 +6,17 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes_office
-from lark_emulator.calendar.access import calendar_of, role_of
+from lark_emulator.calendar.access import find_calendar, get_role
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, optional_text, page, page_size, user_id_type
+from lark_emulator.validation import (
+    cut_page,
+    parse_page_size,
+    read_choice,
+    read_json_object,
+    read_optional_text,
+    read_user_id_type,
+)
 from lark_emulator.world.calendars import Calendar
 
 if TYPE_CHECKING:
@@ -36,34 +43,34 @@ def render(calendar: Calendar, app: App) -> dict[str, Any]:
         "summary_alias": calendar.summary_alias,
         "is_deleted": calendar.deleted,
         "is_third_party": False,
-        "role": role_of(app, calendar),
+        "role": get_role(app, calendar),
     }
 
 
-def primary(call: Call) -> dict[str, Any]:
+def get_primary(call: Call) -> dict[str, Any]:
     """Answer `POST /calendar/v4/calendars/primary`: the bot's main calendar; a bot has no user_id."""
-    if user_id_type(call) == "user_id":
+    if read_user_id_type(call) == "user_id":
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    calendar = call.world.calendars.primary(app_id=call.app.app_id, name=call.app.name)
+    calendar = call.world.calendars.ensure_primary(app_id=call.app.app_id, name=call.app.name)
     return {"calendars": [{"calendar": render(calendar, call.app), "user_id": call.app.bot_open_id}]}
 
 
 def list_calendars(call: Call) -> dict[str, Any]:
     """Answer `GET /calendar/v4/calendars`: the bot's own; the last page has a `sync_token`."""
-    size = page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
-    call.world.calendars.primary(app_id=call.app.app_id, name=call.app.name)
+    size = parse_page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    call.world.calendars.ensure_primary(app_id=call.app.app_id, name=call.app.name)
     own = [calendar for calendar in call.world.calendars.by_id.values() if calendar.app_id == call.app.app_id]
-    items, more = page(
+    items, more = cut_page(
         [calendar for calendar in own if not calendar.deleted], call, size, codes_office.CALENDAR_PAGE
     )
-    sync = "" if more["has_more"] else f"ListCalendarsSyncToken_{call.world.clock.now_ms()}"
+    sync = "" if more["has_more"] else f"ListCalendarsSyncToken_{call.world.clock.get_time_ms()}"
     return {"calendar_list": [render(calendar, call.app) for calendar in items], **more, "sync_token": sync}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /calendar/v4/calendars`: a calendar that can be shared."""
     calendar = Calendar(
-        f"feishu.cn_{call.world.new_id('', 22)}@group.calendar.feishu.cn",
+        f"feishu.cn_{call.world.make_id('', 22)}@group.calendar.feishu.cn",
         "shared",
         "",
         app_id=call.app.app_id,
@@ -75,19 +82,19 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /calendar/v4/calendars/:calendar_id`; the members are in `data` itself."""
-    return render(calendar_of(call), call.app)
+    return render(find_calendar(call), call.app)
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /calendar/v4/calendars/:calendar_id`: what is named is changed."""
-    calendar = calendar_of(call, writes=True)
+    calendar = find_calendar(call, writes=True)
     _change(call, calendar)
     return {"calendar": render(calendar, call.app)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /calendar/v4/calendars/:calendar_id`: never a main calendar."""
-    calendar = calendar_of(call, writes=True)
+    calendar = find_calendar(call, writes=True)
     if calendar.type != "shared":
         raise RefusedError(codes_office.CALENDAR_TYPE)
     calendar.deleted = True
@@ -95,13 +102,13 @@ def delete(call: Call) -> dict[str, Any]:
 
 
 def _change(call: Call, calendar: Calendar) -> None:
-    body = json_object(call, codes_office.CALENDAR_PARAM)
+    body = read_json_object(call, codes_office.CALENDAR_PARAM)
     texts = {
-        name: optional_text(body, name, longest=MAX_TEXT_LENGTH)
+        name: read_optional_text(body, name, longest=MAX_TEXT_LENGTH)
         for name in ("summary", "description", "summary_alias")
         if body.get(name) is not None
     }
-    permissions = choice(body, "permissions", PERMISSIONS, default=calendar.permissions)
+    permissions = read_choice(body, "permissions", PERMISSIONS, default=calendar.permissions)
     color = body.get("color", calendar.color)
     if not isinstance(color, int) or isinstance(color, bool) or color not in _COLORS:
         raise RefusedError(codes_office.CALENDAR_PARAM)
@@ -110,14 +117,14 @@ def _change(call: Call, calendar: Calendar) -> None:
     calendar.permissions, calendar.color = permissions, color
 
 
-def freebusy(call: Call) -> dict[str, Any]:
+def list_freebusy(call: Call) -> dict[str, Any]:
     """Answer `POST /calendar/v4/freebusy/list`: when one person is busy, by start."""
-    id_type = user_id_type(call)
-    body = json_object(call, codes_office.CALENDAR_PARAM)
-    start, end = _time(body, "time_min"), _time(body, "time_max")
+    id_type = read_user_id_type(call)
+    body = read_json_object(call, codes_office.CALENDAR_PARAM)
+    start, end = _read_time(body, "time_min"), _read_time(body, "time_max")
     if not start < end or end - start > MAX_SPAN:
         raise RefusedError(codes_office.CALENDAR_PARAM)
-    value, resource = optional_text(body, "user_id"), optional_text(body, "room_id")
+    value, resource = read_optional_text(body, "user_id"), read_optional_text(body, "room_id")
     if not value and not resource:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     busy_only = body.get("only_busy") is not False
@@ -126,7 +133,7 @@ def freebusy(call: Call) -> dict[str, Any]:
         user = call.world.find_user(call.app, id_type, value)
         if user is None or user.status in ("resigned", "exited"):
             raise RefusedError(codes_office.CALENDAR_USER)
-        for event, answer in call.world.calendars.busy(user.user_id):
+        for event, answer in call.world.calendars.list_busy(user.user_id):
             is_busy = event.free_busy_status == "busy" and answer != "decline"
             if is_busy or not busy_only:
                 spans.append((*event.span, answer))
@@ -135,8 +142,8 @@ def freebusy(call: Call) -> dict[str, Any]:
     return {
         "freebusy_list": [
             {
-                "start_time": _rfc3339(begins),
-                "end_time": _rfc3339(ends),
+                "start_time": _format_rfc3339(begins),
+                "end_time": _format_rfc3339(ends),
                 **({"rsvp_status": answer} if with_answer else {}),
             }
             for begins, ends, answer in within
@@ -144,7 +151,7 @@ def freebusy(call: Call) -> dict[str, Any]:
     }
 
 
-def _time(body: dict[str, Any], name: str) -> datetime:
+def _read_time(body: dict[str, Any], name: str) -> datetime:
     raw = body.get(name)
     try:
         time = datetime.fromisoformat(raw) if isinstance(raw, str) else None
@@ -155,7 +162,7 @@ def _time(body: dict[str, Any], name: str) -> datetime:
     return time
 
 
-def _rfc3339(seconds: float) -> str:
+def _format_rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, _CHINA).isoformat(timespec="seconds")
 
 
@@ -163,7 +170,7 @@ _PATH = "/open-apis/calendar/v4/calendars"
 _ROLES = "calendars are not shared one by one: others have what `permissions` gives them"
 
 ROUTES = (
-    Route("POST", f"{_PATH}/primary", primary),
+    Route("POST", f"{_PATH}/primary", get_primary),
     Route("GET", _PATH, list_calendars, unconfirmed=("a `sync_token` is not looked at: all are listed",)),
     Route("POST", _PATH, create),
     Route("GET", f"{_PATH}/:calendar_id", get, unconfirmed=(_ROLES,)),
@@ -172,7 +179,7 @@ ROUTES = (
     Route(
         "POST",
         "/open-apis/calendar/v4/freebusy/list",
-        freebusy,
+        list_freebusy,
         unconfirmed=(
             "spans are not merged, and are given in UTC+8",
             "a recurring event counts once; a `room_id` is never busy",

@@ -6,19 +6,19 @@ from datetime import date
 from typing import Any
 
 from lark_emulator import codes_office
-from lark_emulator.calendar.access import calendar_of, event_of
+from lark_emulator.calendar.access import find_calendar, find_event
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    choice,
-    json_object,
-    optional_text,
-    page,
-    page_size,
-    user_id_type,
-    whole_number,
+    cut_page,
+    parse_page_size,
+    parse_whole_number,
+    read_choice,
+    read_json_object,
+    read_optional_text,
+    read_user_id_type,
 )
-from lark_emulator.world.calendars import Event, seconds_of
+from lark_emulator.world.calendars import Event, get_seconds
 
 LEAST_PER_PAGE, MAX_PER_PAGE, PER_PAGE = 50, 1000, 500
 LATEST = 16_725_225_600
@@ -58,22 +58,22 @@ def render(event: Event, call: Call) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/events`; a repeated `idempotency_key` answers with the first event."""
-    user_id_type(call)
-    calendar = calendar_of(call, writes=True)
-    key = optional_text(dict(call.query), "idempotency_key")
+    read_user_id_type(call)
+    calendar = find_calendar(call, writes=True)
+    key = read_optional_text(dict(call.query), "idempotency_key")
     if key and not SHORTEST_KEY <= len(key) <= MAX_KEY_LENGTH:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     known = call.world.repeats.find("event", calendar.calendar_id, key, calendar.events)
     if known is not None:
         return {"event": render(known, call)}
-    body = json_object(call, codes_office.CALENDAR_PARAM)
+    body = read_json_object(call, codes_office.CALENDAR_PARAM)
     event = Event(
-        f"{call.world.new_id('', 32)}_0",
+        f"{call.world.make_id('', 32)}_0",
         calendar.calendar_id,
         call.app.app_id,
-        call.world.clock.now_ms(),
-        _time(body, "start_time"),
-        _time(body, "end_time"),
+        call.world.clock.get_time_ms(),
+        _read_time(body, "start_time"),
+        _read_time(body, "end_time"),
     )
     _change(event, body)
     calendar.events[event.event_id] = event
@@ -83,15 +83,15 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/events/:event_id`."""
-    user_id_type(call)
-    return {"event": render(event_of(call), call)}
+    read_user_id_type(call)
+    return {"event": render(find_event(call), call)}
 
 
 def list_events(call: Call) -> dict[str, Any]:
     """Answer `GET …/events`: those that overlap a span, in the order in which they were made."""
-    size = page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
-    calendar = calendar_of(call, reads_events=True)
-    start, end = seconds(call, "start_time"), seconds(call, "end_time")
+    size = parse_page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    calendar = find_calendar(call, reads_events=True)
+    start, end = read_seconds(call, "start_time"), read_seconds(call, "end_time")
     events = [
         event
         for event in calendar.events.values()
@@ -99,37 +99,37 @@ def list_events(call: Call) -> dict[str, Any]:
         and (start is None or event.span[1] > start)
         and (end is None or event.span[0] < end)
     ]
-    items, more = page(events, call, size, codes_office.CALENDAR_PAGE)
-    sync = "" if more["has_more"] else f"ListCalendarEventsSyncToken_{call.world.clock.now_ms()}"
+    items, more = cut_page(events, call, size, codes_office.CALENDAR_PAGE)
+    sync = "" if more["has_more"] else f"ListCalendarEventsSyncToken_{call.world.clock.get_time_ms()}"
     return {"items": [render(event, call) for event in items], **more, "sync_token": sync}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/events/:event_id`: what is named is changed."""
-    user_id_type(call)
-    event = event_of(call, writes=True)
-    _change(event, json_object(call, codes_office.CALENDAR_PARAM))
+    read_user_id_type(call)
+    event = find_event(call, writes=True)
+    _change(event, read_json_object(call, codes_office.CALENDAR_PARAM))
     return {"event": render(event, call)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/events/:event_id`."""
-    event_of(call, writes=True).deleted = True
+    find_event(call, writes=True).deleted = True
     return {}
 
 
 def _change(event: Event, body: dict[str, Any]) -> None:
     """Change an event, all or nothing."""
     changes: dict[str, Any] = {
-        name: optional_text(body, name, longest=longest)
+        name: read_optional_text(body, name, longest=longest)
         for name, longest in _TEXTS.items()
         if body.get(name) is not None
     }
-    changes |= {name: choice(body, name, words) for name, words in _WORDS.items() if body.get(name)}
-    start = _time(body, "start_time") if body.get("start_time") else event.start
-    end = _time(body, "end_time") if body.get("end_time") else event.end
+    changes |= {name: read_choice(body, name, words) for name, words in _WORDS.items() if body.get(name)}
+    start = _read_time(body, "start_time") if body.get("start_time") else event.start
+    end = _read_time(body, "end_time") if body.get("end_time") else event.end
     whole_days = "date" in start
-    if whole_days != ("date" in end) or seconds_of(end) < seconds_of(start):
+    if whole_days != ("date" in end) or get_seconds(end) < get_seconds(start):
         raise RefusedError(codes_office.CALENDAR_PARAM)
     for name, value in changes.items():
         setattr(event, name, value)
@@ -137,7 +137,7 @@ def _change(event: Event, body: dict[str, Any]) -> None:
     event.more |= {name: body[name] for name in _KEPT if body.get(name) is not None}
 
 
-def _time(body: dict[str, Any], name: str) -> dict[str, str]:
+def _read_time(body: dict[str, Any], name: str) -> dict[str, str]:
     """Return a `time_info`: a day, or a time in seconds, never both."""
     raw = body.get(name)
     time_info = raw if isinstance(raw, dict) else {}
@@ -146,7 +146,7 @@ def _time(body: dict[str, Any], name: str) -> dict[str, str]:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     zone = time_info.get("timezone")
     if stamp:
-        moment = whole_number(stamp) if isinstance(stamp, str) else None
+        moment = parse_whole_number(stamp) if isinstance(stamp, str) else None
         if moment is None or not 0 <= moment <= LATEST:
             raise RefusedError(codes_office.CALENDAR_PARAM)
         return {"timestamp": str(stamp), "timezone": str(zone or "Asia/Shanghai")}
@@ -157,7 +157,7 @@ def _time(body: dict[str, Any], name: str) -> dict[str, str]:
     return {"date": str(day), "timezone": "UTC"}
 
 
-def seconds(call: Call, name: str) -> int | None:
+def read_seconds(call: Call, name: str) -> int | None:
     """Return a time of the query, in seconds since 1970; None if it is not there.
 
     Raises:
@@ -166,7 +166,7 @@ def seconds(call: Call, name: str) -> int | None:
     raw = call.query.get(name)
     if not raw:
         return None
-    moment = whole_number(raw)
+    moment = parse_whole_number(raw)
     if moment is None or not 0 <= moment <= LATEST:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     return moment

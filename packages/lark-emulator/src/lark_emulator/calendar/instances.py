@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from lark_emulator import codes_office
 from lark_emulator.calendar import events
-from lark_emulator.calendar.access import calendar_of
+from lark_emulator.calendar.access import find_calendar
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import user_id_type
+from lark_emulator.validation import read_user_id_type
 from lark_emulator.world.calendars import DAY
-from lark_emulator.world.recurrence import days
+from lark_emulator.world.recurrence import iterate_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +29,16 @@ _OF_EVENTS = ("recurrence", "create_time", "reminders", "schemas", "attachments"
 
 def view(call: Call) -> dict[str, Any]:
     """Answer `GET …/events/instance_view`: what overlaps a span of less than 40 days, by start."""
-    user_id_type(call)
-    calendar = calendar_of(call, reads_events=True)
-    start, end = events.seconds(call, "start_time"), events.seconds(call, "end_time")
+    read_user_id_type(call)
+    calendar = find_calendar(call, reads_events=True)
+    start, end = events.read_seconds(call, "start_time"), events.read_seconds(call, "end_time")
     if start is None or end is None or not 0 < end - start < MAX_SPAN:
         raise RefusedError(codes_office.CALENDAR_PARAM)
     instances = [
         (begins, instance)
         for event in calendar.events.values()
         if not event.deleted
-        for begins, ends, instance in _instances(event, call, end)
+        for begins, ends, instance in _iterate_instances(event, call, end)
         if begins < end and ends > start
     ]
     return {
@@ -46,7 +46,7 @@ def view(call: Call) -> dict[str, Any]:
     }
 
 
-def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, float, dict[str, Any]]]:
+def _iterate_instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, float, dict[str, Any]]]:
     """Yield when each instance begins and ends, and how Lark shows it."""
     shown = {name: value for name, value in events.render(event, call).items() if name not in _OF_EVENTS}
     if not event.recurrence:
@@ -54,10 +54,10 @@ def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, floa
         return
     begins, ends = event.span
     whole_days = "date" in event.start
-    zone = UTC if whole_days else _zone(event.start["timezone"])
+    zone = UTC if whole_days else _find_zone(event.start["timezone"])
     first = datetime.fromtimestamp(begins, zone)
     last = datetime.fromtimestamp(end, zone).date()
-    for day in days(event.recurrence, first.date(), last):
+    for day in iterate_days(event.recurrence, first.date(), last):
         begin = datetime.combine(day, first.timetz()).timestamp()
         moved = timedelta(days=(day - first.date()).days)
         if whole_days:
@@ -75,7 +75,7 @@ def _instances(event: Event, call: Call, end: int) -> Iterator[tuple[float, floa
         yield begin, begin + ends - begins, {**shown, **ids, **times}
 
 
-def _zone(name: str) -> tzinfo:
+def _find_zone(name: str) -> tzinfo:
     """Return a time zone; UTC+8 for one that is unknown here, as where no time zones are installed."""
     try:
         return ZoneInfo(name)

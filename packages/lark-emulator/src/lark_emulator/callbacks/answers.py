@@ -42,7 +42,7 @@ class FailedError(Exception):
         super().__init__(reason)
 
 
-def toast_and_card(reply: Reply, *, old: bool) -> tuple[Json | None, Json | None]:
+def read_toast_and_card(reply: Reply, *, old: bool) -> tuple[Json | None, Json | None]:
     """Return the toast and the card of an answer; its other members are ignored.
 
     Args:
@@ -65,7 +65,7 @@ def toast_and_card(reply: Reply, *, old: bool) -> tuple[Json | None, Json | None
         raise FailedError(BAD_BODY, f"the toast is none: {toast!r}")
     if old:
         return toast, None if answer.keys().isdisjoint(CARD_MEMBERS) else answer
-    return toast, _card(answer.get("card"))
+    return toast, _read_card(answer.get("card"))
 
 
 def _is_toast(toast: Any) -> bool:
@@ -74,7 +74,7 @@ def _is_toast(toast: Any) -> bool:
     return isinstance(toast.get("content"), str) or isinstance(toast.get("i18n"), dict)
 
 
-def _card(card: Any) -> Json | None:
+def _read_card(card: Any) -> Json | None:
     if card is None:
         return None
     data = card.get("data") if isinstance(card, dict) else None

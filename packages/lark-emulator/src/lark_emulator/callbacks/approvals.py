@@ -6,7 +6,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lark_emulator.callbacks.payloads import old_event
+from lark_emulator.callbacks.payloads import make_old_event
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -83,17 +83,17 @@ class Notices:
             if settings.approval_events == "reversed":
                 self._reversed.append((app, event))
                 if len(self._reversed) == 1:
-                    self._later(self._push_reversed)
+                    self._postpone(self._push_reversed)
                 continue
             key = (app_id, instance.code)
             queue = self._queues.setdefault(key, deque())
             queue.append(event)
             if len(queue) == 1:
-                self._later(partial(self._push_next, key))
+                self._postpone(partial(self._push_next, key))
 
-    def _later(self, action: Callable[[], None]) -> None:
+    def _postpone(self, action: Callable[[], None]) -> None:
         clock = self._lark.clock
-        clock.at(clock.now() + self._lark.settings.approval_event_delay_s, lambda _: action())
+        clock.at(clock.get_time() + self._lark.settings.approval_event_delay_s, lambda _: action())
 
     def _push_reversed(self) -> None:
         waiting, self._reversed = self._reversed, []
@@ -112,7 +112,7 @@ class Notices:
         self._push(self._lark.world.apps[key[0]], self._queues[key][0], on_done)
 
     def _push(self, app: App, event: dict[str, Any], done: Callable[[], None]) -> None:
-        payload = old_event(app, self._lark.clock.now(), event)
+        payload = make_old_event(app, self._lark.clock.get_time(), event)
         copies = self._lark.settings.approval_event_copies
         if self._lark.events.push(app, payload, copies=copies, done=done) is None:
             done()  # an app without an address misses it

@@ -34,7 +34,7 @@ INPUTS = ("option", "options", "input_value", "checked", "form_value", "timezone
 TIMEZONE = "Asia/Shanghai"
 
 
-def action_of(
+def make_action(
     card: Node,
     wanted: str,
     inputs: dict[str, Any],
@@ -56,19 +56,19 @@ def action_of(
     Raises:
         ValueError: no such component, or it cannot be used like this.
     """
-    component, form = _at(card, at) if at else _component(card, wanted)
+    component, form = _at(card, at) if at else _find_component(card, wanted)
     if component.get("disabled"):
-        raise ValueError(f"{_label(component)!r} is disabled")
+        raise ValueError(f"{_get_label(component)!r} is disabled")
     tag = component["tag"]
     action: Node = {"tag": tag}
-    value = _callback_value(component)
+    value = _get_callback_value(component)
     if value is not None and (submit_value or not _submits(component)):
         action["value"] = value
     if component.get("name"):
         action["name"] = component["name"]
     if _submits(component):
         if form is None:
-            raise ValueError(f"{_label(component)!r} submits a form, and stands in none")
+            raise ValueError(f"{_get_label(component)!r} submits a form, and stands in none")
         action["form_value"] = _form_value(form, inputs, empty_fields)
     elif tag in ANSWERS:
         action[ANSWERS[tag]] = _answer(component, inputs)
@@ -98,17 +98,17 @@ def _walk(value: Any, form: Node | None = None) -> Iterator[tuple[Node, Node | N
             yield from _walk(item, form)
 
 
-def _component(card: Node, wanted: str) -> tuple[Node, Node | None]:
+def _find_component(card: Node, wanted: str) -> tuple[Node, Node | None]:
     v2 = card.get("schema") == "2.0"
     usable = [(node, form) for node, form in _walk(card) if _calls_back(node, form, v2=v2)]
     chosen = [
         (node, form)
         for node, form in usable
-        if not wanted or wanted in (node.get("name"), node.get("element_id"), _label(node))
+        if not wanted or wanted in (node.get("name"), node.get("element_id"), _get_label(node))
     ]
     if len(chosen) == 1:
         return chosen[0]
-    labels = ", ".join(repr(_label(node)) for node, _ in usable) or "none"
+    labels = ", ".join(repr(_get_label(node)) for node, _ in usable) or "none"
     which = f"{wanted!r} names {len(chosen)} of them" if wanted else "say which"
     raise ValueError(f"components that call back: {labels}; {which}")
 
@@ -140,7 +140,7 @@ def _calls_back(node: Node, form: Node | None, *, v2: bool) -> bool:
     if node.get("form_action_type") or node.get("action_type") == "form_reset":
         return False
     if "behaviors" in node:
-        return _callback(node) is not None
+        return _find_callback(node) is not None
     if form is not None and tag in ANSWERS:
         return False
     if v2:
@@ -152,7 +152,7 @@ def _submits(node: Node) -> bool:
     return node.get("form_action_type") == "submit" or node.get("action_type") == "form_submit"
 
 
-def _callback(node: Node) -> Node | None:
+def _find_callback(node: Node) -> Node | None:
     behaviors = node.get("behaviors")
     for behavior in behaviors if isinstance(behaviors, list) else ():
         if isinstance(behavior, dict) and behavior.get("type") == "callback":
@@ -160,12 +160,12 @@ def _callback(node: Node) -> Node | None:
     return None
 
 
-def _callback_value(node: Node) -> Any:
-    behavior = _callback(node)
+def _get_callback_value(node: Node) -> Any:
+    behavior = _find_callback(node)
     return node.get("value") if behavior is None else behavior.get("value")
 
 
-def _label(node: Node) -> str:
+def _get_label(node: Node) -> str:
     text = node.get("text")
     label = text.get("content") if isinstance(text, dict) else None
     return str(label or node.get("name") or node.get("element_id") or node.get("tag"))
@@ -174,13 +174,13 @@ def _label(node: Node) -> str:
 def _answer(node: Node, inputs: dict[str, Any]) -> Any:
     member = ANSWERS[node["tag"]]
     if member not in inputs:
-        raise ValueError(f"using {_label(node)!r} ({node['tag']}) needs {member!r}")
+        raise ValueError(f"using {_get_label(node)!r} ({node['tag']}) needs {member!r}")
     answer = inputs[member]
     choices = {str(option.get("value")) for option in node.get("options") or () if isinstance(option, dict)}
     if choices and member in ("option", "options"):
         for choice in answer if isinstance(answer, list) else [answer]:
             if choice not in choices:
-                raise ValueError(f"{_label(node)!r} has no option {choice!r}; it has {sorted(choices)}")
+                raise ValueError(f"{_get_label(node)!r} has no option {choice!r}; it has {sorted(choices)}")
     return answer
 
 

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lark_emulator.callbacks.payloads import event, old_event
+from lark_emulator.callbacks.payloads import make_event, make_old_event
 from lark_emulator.callbacks.post import UnreachableError
 from lark_emulator.callbacks.subscription import wrap
-from lark_emulator.callbacks.ways import frame_of, way_of_events
+from lark_emulator.callbacks.ways import choose_event_way, make_frame
 from lark_emulator.websocket.links import NoAckError
 from lark_emulator.world.apps import TENANT_KEY
 
@@ -114,14 +114,14 @@ class Events:
 
         Args:
             app: The app that the event is sent to.
-            payload: The event, as `payloads.event` or `payloads.old_event` made it.
+            payload: The event, as `payloads.make_event` or `payloads.make_old_event` made it.
             copies: How many times the event arrives.
             done: A function that is called once the event was acknowledged, or was tried for the last time.
 
         Returns:
             The event on its way; None if the app has no address for events and no long connection.
         """
-        if way_of_events(app, self._sender.links) is None:
+        if choose_event_way(app, self._sender.links) is None:
             return None
         header = payload.get("header")
         delivery = Delivery(
@@ -133,14 +133,14 @@ class Events:
             done=done,
         )
         self.all.append(delivery)
-        self._plan(delivery, self._sender.clock.now())
+        self._plan(delivery, self._sender.clock.get_time())
         self._sender.clock.ring()
         return delivery
 
     def push_ticket(self, app: App) -> None:
         """Send a store app its newest ticket."""
         event = {"app_id": app.app_id, "app_ticket": app.app_ticket, "type": "app_ticket"}
-        self.push(app, old_event(app, self._sender.clock.now(), event))
+        self.push(app, make_old_event(app, self._sender.clock.get_time(), event))
 
     def announce(
         self, app: App, event_type: str, content: dict[str, Any], tenant_key: str = TENANT_KEY
@@ -154,7 +154,7 @@ class Events:
             tenant_key: The key of the tenant in which it happened.
         """
         if app.event_types is None or event_type in app.event_types:
-            self.push(app, event(app, self._sender.clock.now(), event_type, content, tenant_key))
+            self.push(app, make_event(app, self._sender.clock.get_time(), event_type, content, tenant_key))
 
     def _plan(self, delivery: Delivery, at: float) -> None:
         delivery.next_attempt = at
@@ -164,7 +164,7 @@ class Events:
         """Deliver what waits for an app that has connected, if `Settings.gap_events` says so."""
         if self._sender.settings.gap_events != "on_connect":
             return
-        now = self._sender.clock.now()
+        now = self._sender.clock.get_time()
         for delivery in self.all:
             if delivery.app.app_id == app_id and delivery.next_attempt is not None:
                 self._plan(delivery, now)
@@ -213,11 +213,11 @@ class Events:
             delivery.done()
 
     async def _attempt(self, delivery: Delivery) -> bool:
-        attempt: dict[str, Any] = {"at": self._sender.clock.now(), "status": None, "error": None}
-        attempt["way"] = way = way_of_events(delivery.app, self._sender.links)
+        attempt: dict[str, Any] = {"at": self._sender.clock.get_time(), "status": None, "error": None}
+        attempt["way"] = way = choose_event_way(delivery.app, self._sender.links)
         try:
             if way == "connection":
-                await self._over_connection(delivery, attempt)
+                await self._send_over_connection(delivery, attempt)
             elif way == "http":
                 await self._by_http(delivery, attempt)
             else:
@@ -227,8 +227,10 @@ class Events:
         delivery.attempts.append(attempt)
         return bool(attempt["status"] == OK)
 
-    async def _over_connection(self, delivery: Delivery, attempt: dict[str, Any]) -> None:
-        ack = await self._sender.links.deliver(delivery.app.app_id, *frame_of("connection", delivery.payload))
+    async def _send_over_connection(self, delivery: Delivery, attempt: dict[str, Any]) -> None:
+        ack = await self._sender.links.deliver(
+            delivery.app.app_id, *make_frame("connection", delivery.payload)
+        )
         attempt.update(status=ack.code, connection_id=ack.connection_id, problems=list(ack.problems))
 
     async def _by_http(self, delivery: Delivery, attempt: dict[str, Any]) -> None:

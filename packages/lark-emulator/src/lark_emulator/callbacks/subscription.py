@@ -26,23 +26,25 @@ def wrap(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], byt
     if not to.encrypt_key:
         return {}, body
     body = wire.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
-    timestamp, nonce = _moment()
-    return _signature_headers(timestamp, nonce, wire.signature(timestamp, nonce, to.encrypt_key, body)), body
+    timestamp, nonce = _make_moment()
+    return _make_signature_headers(
+        timestamp, nonce, wire.compute_signature(timestamp, nonce, to.encrypt_key, body)
+    ), body
 
 
 def wrap_old(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
     """Return headers and body of an old card callback: signed with the verification token."""
     body = orjson.dumps(payload)
-    timestamp, nonce = _moment()
-    signature = wire.old_signature(timestamp, nonce, to.verification_token, body)
-    return _signature_headers(timestamp, nonce, signature), body
+    timestamp, nonce = _make_moment()
+    signature = wire.compute_old_signature(timestamp, nonce, to.verification_token, body)
+    return _make_signature_headers(timestamp, nonce, signature), body
 
 
-def _moment() -> tuple[str, str]:
+def _make_moment() -> tuple[str, str]:
     return str(int(time.time())), secrets.token_hex(8)
 
 
-def _signature_headers(timestamp: str, nonce: str, signature: str) -> dict[str, str]:
+def _make_signature_headers(timestamp: str, nonce: str, signature: str) -> dict[str, str]:
     return {wire.TIMESTAMP: timestamp, wire.NONCE: nonce, wire.SIGNATURE: signature}
 
 

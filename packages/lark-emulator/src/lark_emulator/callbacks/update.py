@@ -12,7 +12,7 @@ from lark_emulator.im.cards import check_schema, is_shared
 from lark_emulator.im.changes import rewrite
 from lark_emulator.im.content import check_content
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 
 if TYPE_CHECKING:
     from lark_emulator.world.chats import Message
@@ -30,7 +30,7 @@ def update(call: Call) -> dict[str, Any]:
 
 
 def _update(call: Call) -> dict[str, Any]:
-    body = json_object(call, codes.UPDATE_NO_JSON)
+    body = read_json_object(call, codes.UPDATE_NO_JSON)
     token, card = body.get("token"), body.get("card")
     if not isinstance(token, str) or not isinstance(card, dict):
         raise RefusedError(codes.UPDATE_PARAM)
@@ -40,7 +40,7 @@ def _update(call: Call) -> dict[str, Any]:
     message = granted.message
     if message.app_id != call.app.app_id:
         raise RefusedError(codes.UPDATE_OTHER_APP)
-    if call.world.clock.now() - granted.created > LIFE:
+    if call.world.clock.get_time() - granted.created > LIFE:
         raise RefusedError(codes.UPDATE_TOKEN_EXPIRED)
     if granted.uses >= call.settings.card_update_uses:
         raise RefusedError(codes.UPDATE_TOKEN_USED_UP)
@@ -68,7 +68,7 @@ def _check_readers(call: Call, message: Message, card: dict[str, Any]) -> None:
     open_ids = card.get("open_ids")
     if not open_ids:
         raise RefusedError(codes.UPDATE_NEEDS_OPEN_IDS)
-    known = {user.id_for(call.app, "open_id") for user in readers}
+    known = {user.get_id(call.app, "open_id") for user in readers}
     if not isinstance(open_ids, list) or not all(
         isinstance(open_id, str) and open_id in known for open_id in open_ids
     ):

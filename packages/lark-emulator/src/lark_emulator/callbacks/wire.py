@@ -33,12 +33,12 @@ def encrypt(payload: bytes, encrypt_key: str, iv: bytes) -> bytes:
     return orjson.dumps({"encrypt": base64.b64encode(hidden).decode()})
 
 
-def signature(timestamp: str, nonce: str, encrypt_key: str, body: bytes) -> str:
+def compute_signature(timestamp: str, nonce: str, encrypt_key: str, body: bytes) -> str:
     """Return the signature of an event or a callback."""
     return hashlib.sha256(f"{timestamp}{nonce}{encrypt_key}".encode() + body).hexdigest()
 
 
-def old_signature(timestamp: str, nonce: str, verification_token: str, body: bytes) -> str:
+def compute_old_signature(timestamp: str, nonce: str, verification_token: str, body: bytes) -> str:
     """Return the signature of an old card callback, `card.action.trigger_v1`."""
     hashed = f"{timestamp}{nonce}{verification_token}".encode() + body
     return hashlib.sha1(hashed, usedforsecurity=False).hexdigest()

@@ -11,14 +11,14 @@ from lark_emulator.cardkit import elements
 from lark_emulator.cardkit.checks import Change, check_entity_card, parse_member, streams
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, require_text, violation
+from lark_emulator.validation import read_choice, read_json_object, refuse_parameter, require_text
 from lark_emulator.world.card_entities import CardEntity
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /cardkit/v1/cards`."""
-    body = json_object(call, codes_im.ENTITY_PARAM)
-    kind = choice(body, "type", ("card_json", "template"))
+    body = read_json_object(call, codes_im.ENTITY_PARAM)
+    kind = read_choice(body, "type", ("card_json", "template"))
     data = parse_member(body, "data")
     if kind == "template":
         # What a template holds is not known here, so that nothing in it can be changed piece by piece.
@@ -30,8 +30,8 @@ def create(call: Call) -> dict[str, Any]:
 
 
 def _make(call: Call, card: dict[str, Any]) -> CardEntity:
-    now = call.world.clock.now()
-    number = int(call.world.new_id("", 15), 16)
+    now = call.world.clock.get_time()
+    number = int(call.world.make_id("", 15), 16)
     entity = CardEntity(f"7{number % 10**18:018d}", call.app.app_id, now, card)
     entity.opened = now if streams(card) else None
     call.world.card_entities[entity.card_id] = entity
@@ -43,8 +43,8 @@ def update(call: Call) -> dict[str, Any]:
     change = Change(call)
     card = change.body.get("card")
     if not isinstance(card, dict):
-        violation("card", card, "card is required")
-    choice(card, "type", ("card_json",))
+        refuse_parameter("card", card, "card is required")
+    read_choice(card, "type", ("card_json",))
     return change.finish(parse_member(card, "data"))
 
 
@@ -94,9 +94,9 @@ def _perform(card: dict[str, Any], action: str, params: dict[str, Any]) -> None:
             raise RefusedError(codes_im.ENTITY_PARAM, f"unknown action {action}")
 
 
-def id_convert(call: Call) -> dict[str, Any]:
+def convert_id(call: Call) -> dict[str, Any]:
     """Answer `POST /cardkit/v1/cards/id_convert`: a card that was sent as it is becomes an entity."""
-    body = json_object(call, codes_im.ENTITY_PARAM)
+    body = read_json_object(call, codes_im.ENTITY_PARAM)
     message = call.world.messages.get(require_text(body, "message_id"))
     if message is None or message.msg_type != "interactive" or message.deleted:
         raise RefusedError(codes_im.ENTITY_PARAM, "message_id is not that of a card")
@@ -139,7 +139,7 @@ ROUTES = (
     Route(
         "POST",
         f"{_PATH}/id_convert",
-        id_convert,
+        convert_id,
         unconfirmed=("a message of another app gets 300311, what is not a card 10002, a card 1.0 300303",),
     ),
 )

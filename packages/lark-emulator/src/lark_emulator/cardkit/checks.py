@@ -11,7 +11,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.im.card_entities import keep
 from lark_emulator.im.cards import BODY_MISSING, check_object
-from lark_emulator.validation import json_object, optional_text, parse, violation
+from lark_emulator.validation import parse, read_json_object, read_optional_text, refuse_parameter
 from lark_emulator.world.card_entities import LIFE, CardEntity
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _SUB_CODE = re.compile(r"ErrCode: (\d+); (.*)", re.DOTALL)
 _LIMIT, _TOO_MANY = 11310, "element exceeds the limit"
 
 
-def entity_of(call: Call) -> CardEntity:
+def find_entity(call: Call) -> CardEntity:
     """Return the entity of the path.
 
     Raises:
@@ -33,7 +33,7 @@ def entity_of(call: Call) -> CardEntity:
     entity = call.world.card_entities.get(call.params["card_id"])
     if entity is None:
         raise RefusedError(codes_im.ENTITY_UNKNOWN)
-    if call.world.clock.now() - entity.created > LIFE:
+    if call.world.clock.get_time() - entity.created > LIFE:
         raise RefusedError(codes_im.ENTITY_EXPIRED)
     if entity.app_id != call.app.app_id:
         raise RefusedError(codes_im.ENTITY_DENIED)
@@ -48,20 +48,20 @@ class Change:
         is_stream: Whether it streams text, which has no limit per second.
 
     Raises:
-        RefusedError: what `entity_of` raises; 99992402 (a member that is missing or malformed), 200770 (a
+        RefusedError: what `find_entity` raises; 99992402 (a member that is missing or malformed), 200770 (a
             uuid again), 300317 (a sequence that is not greater than the last), 99991400 (too many changes).
     """
 
     def __init__(self, call: Call, *, is_stream: bool = False) -> None:
         self.call = call
-        self.body = json_object(call, codes_im.ENTITY_PARAM)
-        self.uuid = optional_text(self.body, "uuid", longest=MAX_UUID_LENGTH)
+        self.body = read_json_object(call, codes_im.ENTITY_PARAM)
+        self.uuid = read_optional_text(self.body, "uuid", longest=MAX_UUID_LENGTH)
         self.sequence = self.body.get("sequence")
         if not isinstance(self.sequence, int) or isinstance(self.sequence, bool):
-            violation("sequence", self.sequence, "sequence is required and must be an integer")
+            refuse_parameter("sequence", self.sequence, "sequence is required and must be an integer")
         if not 0 < self.sequence <= MAX_SEQUENCE:
-            violation("sequence", self.sequence, f"sequence must be between 1 and {MAX_SEQUENCE}")
-        self.entity = entity_of(call)
+            refuse_parameter("sequence", self.sequence, f"sequence must be between 1 and {MAX_SEQUENCE}")
+        self.entity = find_entity(call)
         if self.uuid and self.uuid in self.entity.uuids:
             raise RefusedError(codes_im.ENTITY_UUID)
         if self.sequence <= self.entity.sequence:
@@ -77,7 +77,7 @@ class Change:
         Raises:
             RefusedError: `failed` around the reason, or the reason itself.
         """
-        now = self.call.world.clock.now()
+        now = self.call.world.clock.get_time()
         try:
             check_entity_card(self.call, card)
         except RefusedError as refusal:
@@ -86,7 +86,7 @@ class Change:
             reason = f"ErrMsg: msg: [{refusal.msg}], code: {refusal.code.number}; "
             raise RefusedError(failed._replace(msg=reason)) from None
         was = streams(self.entity.card)
-        keep(self.entity, card, self.call.world.clock.now_ms())
+        keep(self.entity, card, self.call.world.clock.get_time_ms())
         self.entity.sequence = int(self.sequence or 0)
         if self.uuid:
             self.entity.uuids.add(self.uuid)
@@ -113,7 +113,7 @@ def parse_member(body: dict[str, Any], name: str) -> Any:
     """
     raw = body.get(name)
     if not isinstance(raw, str) or not raw:
-        violation(name, raw, f"{name} is required and must be a string")
+        refuse_parameter(name, raw, f"{name} is required and must be a string")
     try:
         return parse(raw)
     except orjson.JSONDecodeError:

@@ -11,7 +11,7 @@ from lark_emulator.cardkit.checks import Change, parse_member, streams
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.card_entities import keep
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, optional_text, require_text
+from lark_emulator.validation import read_choice, read_optional_text, require_text
 from lark_emulator.world.card_entities import STREAMING
 
 MAX_TEXT_LENGTH = 100_000
@@ -20,8 +20,8 @@ MAX_TEXT_LENGTH = 100_000
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/elements`."""
     change = Change(call)
-    place = choice(change.body, "type", elements.PLACES)
-    target = optional_text(change.body, "target_element_id", longest=20)
+    place = read_choice(change.body, "type", elements.PLACES)
+    target = read_optional_text(change.body, "target_element_id", longest=20)
     added = parse_member(change.body, "elements")
     card = change.entity.card
     elements.add(card, place, target, added)
@@ -54,7 +54,7 @@ def delete(call: Call) -> dict[str, Any]:
     return change.finish(card, codes_im.DELETE_FAILED)
 
 
-def content(call: Call) -> dict[str, Any]:
+def stream_content(call: Call) -> dict[str, Any]:
     """Answer `PUT …/elements/:element_id/content`: the whole text so far, while the card streams.
 
     Raises:
@@ -62,14 +62,14 @@ def content(call: Call) -> dict[str, Any]:
     """
     change = Change(call, is_stream=True)
     text = require_text(change.body, "content", longest=MAX_TEXT_LENGTH)
-    entity, now = change.entity, call.world.clock.now()
+    entity, now = change.entity, call.world.clock.get_time()
     card = entity.card
     if not streams(card) or entity.opened is None:
         raise RefusedError(codes_im.STREAMING_CLOSED)
     if now - entity.opened > STREAMING:
         card["config"]["streaming_mode"] = False
         entity.opened = None
-        keep(entity, card, call.world.clock.now_ms())
+        keep(entity, card, call.world.clock.get_time_ms())
         raise RefusedError(codes_im.STREAMING_TIMEOUT)
     elements.write(card, call.params["element_id"], text)
     return change.finish(card, codes_im.ELEMENT_FAILED)
@@ -85,7 +85,7 @@ ROUTES = (
     Route(
         "PUT",
         f"{_PATH}/:element_id/content",
-        content,
+        stream_content,
         unconfirmed=(*CHANGES, "text goes into `markdown` and `plain_text` only (300310)"),
     ),
 )

@@ -23,14 +23,14 @@ def find(card: dict[str, Any], element_id: str) -> Spot:
     Raises:
         RefusedError: 300313, no component of the card has this id.
     """
-    for holder, place in _places(card):
+    for holder, place in _iterate_places(card):
         value = holder[place]
         if isinstance(value, dict) and value.get("element_id") == element_id:
             return holder, place
     raise RefusedError(codes_im.ELEMENT_FAILED._replace(msg=f"not find elementID : {element_id}"))
 
 
-def _places(value: Any) -> Iterator[Spot]:
+def _iterate_places(value: Any) -> Iterator[Spot]:
     pairs: Any = ()
     if isinstance(value, dict):
         pairs = value.items()
@@ -39,7 +39,7 @@ def _places(value: Any) -> Iterator[Spot]:
     for place, member in pairs:
         if isinstance(member, (dict, list)):
             yield value, place
-            yield from _places(member)
+            yield from _iterate_places(member)
 
 
 def get(card: dict[str, Any], element_id: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def add(card: dict[str, Any], place: str, target: str, elements: object) -> None
     if place not in PLACES:
         raise RefusedError(codes_im.ADD_FAILED, f"type must be one of {', '.join(PLACES)}")
     if place == "append":
-        around = card["body"] if not target else _target(card, target)[2]
+        around = card["body"] if not target else _find_target(card, target)[2]
         inner = around.setdefault("elements", [])
         if not isinstance(inner, list):
             raise RefusedError(codes_im.ADD_FAILED, f"{target} is no container")
@@ -72,14 +72,14 @@ def add(card: dict[str, Any], place: str, target: str, elements: object) -> None
         return
     if not target:
         raise RefusedError(codes_im.ADD_FAILED, "target_element_id is required")
-    holder, at, _ = _target(card, target)
+    holder, at, _ = _find_target(card, target)
     if not isinstance(holder, list) or not isinstance(at, int):
         raise RefusedError(codes_im.ADD_FAILED, f"{target} does not stand in a list")
     at += place == "insert_after"
     holder[at:at] = elements
 
 
-def _target(card: dict[str, Any], target: str) -> tuple[Any, Any, dict[str, Any]]:
+def _find_target(card: dict[str, Any], target: str) -> tuple[Any, Any, dict[str, Any]]:
     try:
         holder, place = find(card, target)
     except RefusedError as refusal:

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
-from lark_emulator.contact.departments import department_of
-from lark_emulator.contact.users import FIELDS, id_types, render, user_of, with_country
+from lark_emulator.contact.departments import find_department
+from lark_emulator.contact.users import FIELDS, find_user, read_id_types, render, with_country
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, optional_text, text_list, user_id_type, violation
+from lark_emulator.validation import (
+    read_json_object,
+    read_optional_text,
+    read_text_list,
+    read_user_id_type,
+    refuse_parameter,
+)
 
 if TYPE_CHECKING:
     from lark_emulator.world.users import User
@@ -21,18 +27,18 @@ _NUMBERS = {"gender": (0, 1, 2, 3), "employee_type": range(1, 1000)}
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/users`; a repeated `client_token` answers with the first person."""
-    id_type, department_type = id_types(call)
-    body = json_object(call, codes.CONTACT_PARAM)
+    id_type, department_type = read_id_types(call)
+    body = read_json_object(call, codes.CONTACT_PARAM)
     token = call.query.get("client_token", "")
     known = call.world.repeats.find("user", call.app.app_id, token, call.world.users)
     if known is not None:
         return {"user": render(call, known, id_type, department_type)}
-    changes = _changes(call, body, id_type, department_type, None)
+    changes = _read_changes(call, body, id_type, department_type, None)
     _check_whole(changes)
-    own_id = optional_text(body, "user_id")
+    own_id = read_optional_text(body, "user_id")
     if own_id in call.world.users:
         raise RefusedError(codes_office.USER_ID_TAKEN)
-    user = call.world.add_user(own_id or call.world.new_id("", 8), changes["name"])
+    user = call.world.add_user(own_id or call.world.make_id("", 8), changes["name"])
     user.email = ""
     _apply(user, changes)
     call.world.repeats.note("user", call.app.app_id, token, user.user_id)
@@ -50,10 +56,10 @@ def update(call: Call) -> dict[str, Any]:
 
 
 def _change(call: Call, *, whole: bool) -> dict[str, Any]:
-    id_type, department_type = id_types(call)
-    user = user_of(call, id_type)
-    body = json_object(call, codes.CONTACT_PARAM)
-    changes = _changes(call, body, id_type, department_type, user)
+    id_type, department_type = read_id_types(call)
+    user = find_user(call, id_type)
+    body = read_json_object(call, codes.CONTACT_PARAM)
+    changes = _read_changes(call, body, id_type, department_type, user)
     if whole:
         _check_whole(changes)
     _apply(user, changes)
@@ -65,7 +71,7 @@ def _change(call: Call, *, whole: bool) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /contact/v3/users/:user_id`: they have resigned, and leave their groups."""
-    user = user_of(call, user_id_type(call))
+    user = find_user(call, read_user_id_type(call))
     user.status = "resigned"
     for chat in call.world.chats.values():
         if chat.mode != "p2p" and user.user_id in chat.users:
@@ -85,16 +91,16 @@ def _check_whole(changes: dict[str, Any]) -> None:
             raise RefusedError(code)
 
 
-def _changes(
+def _read_changes(
     call: Call, body: dict[str, Any], id_type: str, department_type: str, own: User | None
 ) -> dict[str, Any]:
     """Return what a request changes, checked."""
-    changes: dict[str, Any] = {name: optional_text(body, name) for name in _TEXTS if name in body}
+    changes: dict[str, Any] = {name: read_optional_text(body, name) for name in _TEXTS if name in body}
     for name, known in _NUMBERS.items():
         if body.get(name) is None:
             continue
         if not isinstance(body[name], int) or body[name] not in known:
-            violation(name, body[name], f"{name} is invalid")
+            refuse_parameter(name, body[name], f"{name} is invalid")
         changes[name] = body[name]
     if "name" in changes and not changes["name"]:
         raise RefusedError(codes_office.NO_NAME)
@@ -107,12 +113,12 @@ def _changes(
         if mobile and other.mobile and with_country(other.mobile) == with_country(mobile):
             raise RefusedError(codes_office.MOBILE_TAKEN)
     if "department_ids" in body:
-        ids = text_list(body, "department_ids", limit=MAX_DEPARTMENTS)
+        ids = read_text_list(body, "department_ids", limit=MAX_DEPARTMENTS)
         if not ids:
             raise RefusedError(codes_office.NO_USER_DEPARTMENT)
-        departments = [department_of(call, value, department_type) for value in ids]
+        departments = [find_department(call, value, department_type) for value in ids]
         changes["departments"] = [department.open_department_id for department in departments]
-    leader = optional_text(body, "leader_user_id")
+    leader = read_optional_text(body, "leader_user_id")
     if leader:
         found_leader = call.world.find_user(call.app, id_type, leader)
         if found_leader is None:

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_office
 from lark_emulator.codes import RefusedError
-from lark_emulator.contact.users import id_types
+from lark_emulator.contact.users import read_id_types
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import flag, json_object, page, require_text, violation, whole_number
+from lark_emulator.validation import (
+    cut_page,
+    flag,
+    parse_whole_number,
+    read_json_object,
+    refuse_parameter,
+    require_text,
+)
 from lark_emulator.world.departments import ROOT, Department
 
 if TYPE_CHECKING:
@@ -25,25 +32,25 @@ def render(
     departments = actor.world.departments
     parent = departments.find(department.parent)
     leader = actor.world.users.get(department.leader)
-    lead = "" if leader is None else leader.id_for(actor.app, id_type)
+    lead = "" if leader is None else leader.get_id(actor.app, id_type)
     return {
         "name": department.name,
         "i18n_name": {"zh_cn": "", "ja_jp": "", "en_us": ""},
-        "parent_department_id": "" if parent is None else parent.id_for(department_type),
+        "parent_department_id": "" if parent is None else parent.get_id(department_type),
         "department_id": department.department_id,
         "open_department_id": department.open_department_id,
         "leader_user_id": lead,
         "chat_id": department.chat_id,
         "order": department.order,
         "unit_ids": [],
-        "member_count": len(departments.members(department, recursive=True)),
-        "primary_member_count": len(departments.members(department, recursive=True)),
+        "member_count": len(departments.list_members(department, recursive=True)),
+        "primary_member_count": len(departments.list_members(department, recursive=True)),
         "status": {"is_deleted": False},
         "leaders": [{"leaderType": 1, "leaderID": lead}] if lead else [],
     }
 
 
-def department_of(call: Call, value: str, department_type: str) -> Department:
+def find_department(call: Call, value: str, department_type: str) -> Department:
     """Return a department.
 
     Raises:
@@ -52,35 +59,35 @@ def department_of(call: Call, value: str, department_type: str) -> Department:
     department = call.world.departments.find(value, department_type)
     if department is None:
         raise RefusedError(codes_office.DEPARTMENT_UNKNOWN)
-    if not call.world.departments.visible_to(call.app, department):
+    if not call.world.departments.is_visible_to(call.app, department):
         raise RefusedError(codes_office.NO_DEPARTMENT_AUTHORITY)
     return department
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/:department_id`."""
-    id_type, department_type = id_types(call)
-    department = department_of(call, call.params["department_id"], department_type)
+    id_type, department_type = read_id_types(call)
+    department = find_department(call, call.params["department_id"], department_type)
     return {"department": render(call, department, id_type, department_type)}
 
 
 def batch(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/batch`: those out of range are left out."""
-    id_type, department_type = id_types(call)
+    id_type, department_type = read_id_types(call)
     ids = [value for name, value in call.query_pairs if name == "department_ids" and value]
     if not 1 <= len(ids) <= MAX_IDS:
-        violation("department_ids", len(ids), f"the length must be between 1 and {MAX_IDS}")
+        refuse_parameter("department_ids", len(ids), f"the length must be between 1 and {MAX_IDS}")
     departments = (call.world.departments.find(value, department_type) for value in dict.fromkeys(ids))
     return {
         "items": [
             render(call, department, id_type, department_type)
             for department in departments
-            if department is not None and call.world.departments.visible_to(call.app, department)
+            if department is not None and call.world.departments.is_visible_to(call.app, department)
         ]
     }
 
 
-def children(call: Call) -> dict[str, Any]:
+def list_children(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/:department_id/children`."""
     return _below(call, call.params["department_id"])
 
@@ -91,44 +98,50 @@ def list_departments(call: Call) -> dict[str, Any]:
 
 
 def _below(call: Call, value: str) -> dict[str, Any]:
-    _, department_type = id_types(call)
-    parent = department_of(call, value, department_type)
-    departments = call.world.departments.children(parent, recursive=flag(call.query, "fetch_child"))
-    return _page(
+    _, department_type = read_id_types(call)
+    parent = find_department(call, value, department_type)
+    departments = call.world.departments.list_children(parent, recursive=flag(call.query, "fetch_child"))
+    return _make_page(
         call,
-        [department for department in departments if call.world.departments.visible_to(call.app, department)],
+        [
+            department
+            for department in departments
+            if call.world.departments.is_visible_to(call.app, department)
+        ],
         10,
     )
 
 
 def list_parents(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/parent`: those above a department, the nearest first."""
-    _, department_type = id_types(call)
-    department = department_of(call, require_text(dict(call.query), "department_id"), department_type)
-    return _page(call, call.world.departments.parents(department), 20)
+    _, department_type = read_id_types(call)
+    department = find_department(call, require_text(dict(call.query), "department_id"), department_type)
+    return _make_page(call, call.world.departments.list_parents(department), 20)
 
 
 def search(call: Call) -> dict[str, Any]:
     """Answer `POST /contact/v3/departments/search`: by a part of the name."""
-    query = require_text(json_object(call, codes.CONTACT_PARAM), "query").casefold()
+    query = require_text(read_json_object(call, codes.CONTACT_PARAM), "query").casefold()
     departments = [
         department
         for department in call.world.departments.by_id.values()
-        if query in department.name.casefold() and call.world.departments.visible_to(call.app, department)
+        if query in department.name.casefold() and call.world.departments.is_visible_to(call.app, department)
     ]
-    return _page(call, departments, 20)
+    return _make_page(call, departments, 20)
 
 
-def _page(call: Call, departments: list[Department], default: int) -> dict[str, Any]:
-    id_type, department_type = id_types(call)
-    items, more = page(departments, call, contact_page_size(call, default), codes_office.CONTACT_PAGE_TOKEN)
+def _make_page(call: Call, departments: list[Department], default: int) -> dict[str, Any]:
+    id_type, department_type = read_id_types(call)
+    items, more = cut_page(
+        departments, call, read_contact_page_size(call, default), codes_office.CONTACT_PAGE_TOKEN
+    )
     return {"items": [render(call, department, id_type, department_type) for department in items], **more}
 
 
-def contact_page_size(call: Call, default: int) -> int:
+def read_contact_page_size(call: Call, default: int) -> int:
     """Return the page size; 40011 if it is out of bounds."""
     raw = call.query.get("page_size")
-    size = default if not raw else whole_number(raw)
+    size = default if not raw else parse_whole_number(raw)
     if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes_office.CONTACT_PAGE_SIZE)
     return size
@@ -144,7 +157,7 @@ _COUNT = "`member_count` counts the people of departments below, each once"
 ROUTES = (
     Route("GET", f"{_PATH}/:department_id", get, unconfirmed=(_FIELDS, _RANGE, _COUNT)),
     Route("GET", f"{_PATH}/batch", batch, unconfirmed=(_FIELDS, "unknown ids are left out")),
-    Route("GET", f"{_PATH}/:department_id/children", children, unconfirmed=(_RANGE,)),
+    Route("GET", f"{_PATH}/:department_id/children", list_children, unconfirmed=(_RANGE,)),
     Route("GET", _PATH, list_departments, unconfirmed=("pages of 10 unless asked for",)),
     Route("GET", f"{_PATH}/parent", list_parents, unconfirmed=("the root is not listed",)),
     Route(

@@ -6,7 +6,7 @@ from typing import Any
 
 from lark_emulator.contact.users import MAX_PER_KIND, RANGE, by_address, may_see
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import violation
+from lark_emulator.validation import refuse_parameter
 
 
 def batch_get_id(call: Call) -> dict[str, Any]:
@@ -16,13 +16,13 @@ def batch_get_id(call: Call) -> dict[str, Any]:
         name = f"{kind}s"
         addresses = [value for key, value in call.query_pairs if key == name and value]
         if len(addresses) > MAX_PER_KIND:
-            violation(name, len(addresses), f"the max len is {MAX_PER_KIND}")
+            refuse_parameter(name, len(addresses), f"the max len is {MAX_PER_KIND}")
         for address in addresses:
             user = by_address(call, kind, address)
             if user is None or user.status == "resigned":
                 answer.setdefault(f"{name}_not_exist", []).append(address)
                 continue
-            ids = {"open_id": user.id_for(call.app, "open_id")}
+            ids = {"open_id": user.get_id(call.app, "open_id")}
             if may_see(call.app, "user_id"):
                 ids["user_id"] = user.user_id
             answer.setdefault(f"{kind}_users", {})[address] = [ids]

@@ -8,12 +8,12 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    choice,
-    json_object,
-    optional_flag,
-    text_list,
-    user_id_type,
-    violation,
+    read_choice,
+    read_json_object,
+    read_optional_flag,
+    read_text_list,
+    read_user_id_type,
+    refuse_parameter,
 )
 from lark_emulator.world.departments import ROOT
 
@@ -76,18 +76,18 @@ def may_see(app: App, field: str) -> bool:
 
 def batch_get_id(call: Call) -> dict[str, Any]:
     """Answer with one entry per address asked for; unknown ones come back without `user_id`."""
-    id_type = user_id_type(call)
-    body = json_object(call, codes.CONTACT_PARAM)
-    resigned = optional_flag(body, "include_resigned")
+    id_type = read_user_id_type(call)
+    body = read_json_object(call, codes.CONTACT_PARAM)
+    resigned = read_optional_flag(body, "include_resigned")
     user_list: list[dict[str, Any]] = []
     for kind, member in (("email", "emails"), ("mobile", "mobiles")):
-        for address in text_list(body, member, limit=MAX_PER_KIND):
+        for address in read_text_list(body, member, limit=MAX_PER_KIND):
             entry: dict[str, Any] = {kind: address}
             user = by_address(call, kind, address)
             if user is not None and (resigned or user.status != "resigned"):
                 # The key is `user_id` whatever type of id was asked for.
                 if id_type != "user_id" or may_see(call.app, "user_id"):
-                    entry["user_id"] = user.id_for(call.app, id_type)
+                    entry["user_id"] = user.get_id(call.app, id_type)
                 if resigned and may_see(call.app, "status"):
                     entry["status"] = user.status_flags
             user_list.append(entry)
@@ -111,11 +111,11 @@ def with_country(mobile: str) -> str:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/:user_id`."""
-    id_type, department_type = id_types(call)
-    return {"user": render(call, user_of(call, id_type), id_type, department_type)}
+    id_type, department_type = read_id_types(call)
+    return {"user": render(call, find_user(call, id_type), id_type, department_type)}
 
 
-def user_of(call: Call, id_type: str) -> User:
+def find_user(call: Call, id_type: str) -> User:
     """Return the person of the path.
 
     Raises:
@@ -134,12 +134,12 @@ def user_of(call: Call, id_type: str) -> User:
 
 def batch(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/batch`: users out of the app's range are left out."""
-    id_type, department_type = id_types(call)
+    id_type, department_type = read_id_types(call)
     ids = [value for name, value in call.query_pairs if name == "user_ids" and value]
     if not ids:
-        violation("user_ids", None, "user_ids is required")
+        refuse_parameter("user_ids", None, "user_ids is required")
     if len(ids) > MAX_USERS:
-        violation("user_ids", len(ids), f"the max len is {MAX_USERS}")
+        refuse_parameter("user_ids", len(ids), f"the max len is {MAX_USERS}")
     users = {value: call.world.find_user(call.app, id_type, value) for value in ids}
     unknown = [value for value, user in users.items() if user is None]
     if unknown and call.settings.unknown_user_ids == "gateway":
@@ -148,9 +148,9 @@ def batch(call: Call) -> dict[str, Any]:
     return {"items": [render(call, user, id_type, department_type) for user in seen]}
 
 
-def id_types(call: Call) -> tuple[str, str]:
+def read_id_types(call: Call) -> tuple[str, str]:
     """Return which kinds of user id and of department id the caller speaks."""
-    return user_id_type(call), choice(
+    return read_user_id_type(call), read_choice(
         call.query, "department_id_type", DEPARTMENT_ID_TYPES, default="open_department_id"
     )
 
@@ -180,7 +180,7 @@ def render(
     members = {
         "union_id": user.union_id,
         "user_id": user.user_id,
-        "open_id": user.id_for(app, "open_id"),
+        "open_id": user.get_id(app, "open_id"),
         "name": user.name,
         "en_name": user.en_name,
         "email": user.email,
@@ -191,11 +191,11 @@ def render(
         "avatar": dict.fromkeys(("avatar_72", "avatar_240", "avatar_640", "avatar_origin"), address),
         "status": user.status_flags,
         "department_ids": [
-            department.id_for(department_type)
+            department.get_id(department_type)
             for department in map(departments.find, user.departments or [ROOT])
             if department is not None
         ],
-        "leader_user_id": "" if leader is None else leader.id_for(app, id_type),
+        "leader_user_id": "" if leader is None else leader.get_id(app, id_type),
         "employee_no": user.employee_no,
         "is_tenant_manager": False,
         "employee_type": user.employee_type,

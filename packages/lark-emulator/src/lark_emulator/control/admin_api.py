@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.clock import MAX_AHEAD
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import flag, name_set, names, one_of, only, require_known, text
+from lark_emulator.control.specs import (
+    flag,
+    only,
+    read_choice,
+    read_name_set,
+    read_names,
+    read_text,
+    require_known,
+)
 from lark_emulator.im import webhook_bot
 from lark_emulator.wiki import pages
 from lark_emulator.world.apps import DEFAULT_APP_ID, MODES, TENANT_KEY
@@ -38,9 +46,9 @@ def add_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         Its `app_id`, `app_secret` and `bot_open_id`; nothing else ever shows the secret.
     """
     only(spec, "app_id", "store", *APP_MEMBERS)
-    changes = _app_changes({name: value for name, value in spec.items() if value is not None})
+    changes = _read_app_changes({name: value for name, value in spec.items() if value is not None})
     app = lark.world.add_app(
-        text(spec, "app_id") or None,
+        read_text(spec, "app_id") or None,
         changes.pop("secret", None),
         changes.pop("name", "App"),
         store=flag(spec, "store", default=False),
@@ -65,29 +73,29 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The app as the state shows it.
     """
     only(spec, "app_id", *APP_MEMBERS)
-    app = require_known(lark.world.apps, "app", text(spec, "app_id"))
-    _apply(app, _app_changes(spec))
+    app = require_known(lark.world.apps, "app", read_text(spec, "app_id"))
+    _apply(app, _read_app_changes(spec))
     return snapshot.render_app(app)
 
 
-def _app_changes(spec: dict[str, Any]) -> dict[str, Any]:
+def _read_app_changes(spec: dict[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name in APP_MEMBERS:
         if name not in spec:
             continue
         if name in ("scopes", "available_to", "redirect_urls", "event_types"):
-            changes[name] = name_set(spec, name)
+            changes[name] = read_name_set(spec, name)
         elif name == "pending_scopes":
-            changes[name] = name_set(spec, name) or frozenset()
+            changes[name] = read_name_set(spec, name) or frozenset()
         elif name == "tenant_keys":
-            tenant_keys = name_set(spec, name)
+            tenant_keys = read_name_set(spec, name)
             changes[name] = frozenset({TENANT_KEY}) if tenant_keys is None else tenant_keys
         elif name in ("enabled", "bot"):
             changes[name] = flag(spec, name, default=True)
         elif name in ("event_mode", "callback_mode"):
-            changes[name] = one_of(spec, name, MODES)
-        elif text(spec, name):
-            changes[name] = text(spec, name)
+            changes[name] = read_choice(spec, name, MODES)
+        elif read_text(spec, name):
+            changes[name] = read_text(spec, name)
     return changes
 
 
@@ -103,26 +111,26 @@ def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     tenant can look them up or write to them alone.
     """
     only(spec, "user_id", "tenant_key", *USER_MEMBERS)
-    details = _user_details(spec)
+    details = _read_user_details(spec)
     later = {name: details.pop(name) for name in ("status", "enterprise_email") if name in details}
-    user = lark.world.add_user(text(spec, "user_id") or lark.world.new_id("", 8), **details)
+    user = lark.world.add_user(read_text(spec, "user_id") or lark.world.make_id("", 8), **details)
     for name, value in later.items():
         setattr(user, name, value)
-    user.tenant_key = text(spec, "tenant_key") or user.tenant_key
+    user.tenant_key = read_text(spec, "tenant_key") or user.tenant_key
     return snapshot.render_user(lark, user)
 
 
 def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a user (`user_id`), all or nothing; an empty address or number removes it."""
     only(spec, "user_id", *USER_MEMBERS)
-    user = require_known(lark.world.users, "user", text(spec, "user_id"))
-    for name, value in _user_details(spec).items():
+    user = require_known(lark.world.users, "user", read_text(spec, "user_id"))
+    for name, value in _read_user_details(spec).items():
         setattr(user, name, value)
     return snapshot.render_user(lark, user)
 
 
-def _user_details(spec: dict[str, Any]) -> dict[str, str]:
-    details = {name: text(spec, name) for name in USER_MEMBERS if spec.get(name) is not None}
+def _read_user_details(spec: dict[str, Any]) -> dict[str, str]:
+    details = {name: read_text(spec, name) for name in USER_MEMBERS if spec.get(name) is not None}
     if details.get("status", USER_STATUSES[0]) not in USER_STATUSES:
         raise ValueError(f"'status' must be one of {', '.join(USER_STATUSES)}, not {details['status']!r}")
     return details
@@ -133,10 +141,10 @@ def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "name", "chat_id", "users", "bots")
     world = lark.world
     chat = world.add_chat(
-        text(spec, "name"),
-        users=[require_known(world.users, "user", name) for name in names(spec, "users") or []],
-        bots=[require_known(world.apps, "app", name) for name in names(spec, "bots") or []],
-        chat_id=text(spec, "chat_id") or None,
+        read_text(spec, "name"),
+        users=[require_known(world.users, "user", name) for name in read_names(spec, "users") or []],
+        bots=[require_known(world.apps, "app", name) for name in read_names(spec, "bots") or []],
+        chat_id=read_text(spec, "chat_id") or None,
     )
     return snapshot.render_chat(chat, summary=True)
 
@@ -154,11 +162,15 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "chat_id", "add_users", "remove_users", "add_bots", "remove_bots", "dissolved")
     world = lark.world
-    chat = require_known(world.chats, "chat", text(spec, "chat_id"))
-    users = [require_known(world.users, "user", name) for name in names(spec, "add_users") or []]
-    bots = [require_known(world.apps, "app", name) for name in names(spec, "add_bots") or []]
-    gone = [require_known(chat.users, "member", name).user_id for name in names(spec, "remove_users") or []]
-    gone_bots = [require_known(chat.bots, "bot", name).app_id for name in names(spec, "remove_bots") or []]
+    chat = require_known(world.chats, "chat", read_text(spec, "chat_id"))
+    users = [require_known(world.users, "user", name) for name in read_names(spec, "add_users") or []]
+    bots = [require_known(world.apps, "app", name) for name in read_names(spec, "add_bots") or []]
+    gone = [
+        require_known(chat.users, "member", name).user_id for name in read_names(spec, "remove_users") or []
+    ]
+    gone_bots = [
+        require_known(chat.bots, "bot", name).app_id for name in read_names(spec, "remove_bots") or []
+    ]
     chat.dissolved = flag(spec, "dissolved", default=chat.dissolved)
     chat.users |= {user.user_id: user for user in users}
     chat.bots |= {bot.app_id: bot for bot in bots}
@@ -182,14 +194,14 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The message as the state shows it.
     """
     only(spec, "message_id", "age_s", "recalled")
-    message = require_known(lark.world.messages, "message", text(spec, "message_id"))
+    message = require_known(lark.world.messages, "message", read_text(spec, "message_id"))
     age = spec.get("age_s")
     is_number = isinstance(age, int | float) and not isinstance(age, bool)
     if age is not None and not (is_number and 0 <= age <= MAX_AHEAD):
         raise ValueError(f"'age_s' must be a number of seconds, up to 100 years, not {age!r}")
     message.deleted = message.deleted or flag(spec, "recalled", default=False)
     if age is not None:
-        message.create_time = lark.clock.now_ms() - int(age * 1000)
+        message.create_time = lark.clock.get_time_ms() - int(age * 1000)
     return snapshot.render_message(message)
 
 
@@ -202,10 +214,10 @@ def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "name", "token", "secret", "keywords")
     bot = webhook_bot.add(
         lark.world,
-        text(spec, "name") or "Custom bot",
-        text(spec, "token") or None,
-        text(spec, "secret") or None,
-        names(spec, "keywords") or (),
+        read_text(spec, "name") or "Custom bot",
+        read_text(spec, "token") or None,
+        read_text(spec, "secret") or None,
+        read_names(spec, "keywords") or (),
     )
     return {"token": bot.token, "path": webhook_bot.PATH + bot.token}
 
@@ -213,8 +225,8 @@ def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def share_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Open a base (`app_token`) to another app (`app_id`)."""
     only(spec, "app_token", "app_id")
-    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
-    app = require_known(lark.world.apps, "app", text(spec, "app_id"))
+    base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
+    app = require_known(lark.world.apps, "app", read_text(spec, "app_id"))
     base.shared_with.add(app.app_id)
     return {"shared_with": sorted(base.shared_with)}
 
@@ -229,17 +241,17 @@ def limit_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             all apps.
     """
     only(spec, "app_token", "app_id", "sees", "writes", "is_advanced")
-    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
-    app = require_known(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
-    limit = sight_of(spec)
+    base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
+    app = require_known(lark.world.apps, "app", read_text(spec, "app_id") or DEFAULT_APP_ID)
+    limit = read_sight(spec)
     base.is_advanced = flag(spec, "is_advanced", default=True)
     base.limits[app.app_id] = limit
     return snapshot.render_limits(base)
 
 
-def sight_of(spec: dict[str, Any]) -> Limit:
+def read_sight(spec: dict[str, Any]) -> Limit:
     """Return what `sees` and `writes` say."""
-    sees = text(spec, "sees") or SIGHTS[0]
+    sees = read_text(spec, "sees") or SIGHTS[0]
     if sees not in SIGHTS:
         raise ValueError(f"'sees' must be one of {', '.join(SIGHTS)}, not {sees!r}")
     return Limit(sees, flag(spec, "writes", default=True))
@@ -254,16 +266,16 @@ def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             may read it), `space_id` and `parent_node_token`.
     """
     only(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
-    apps = names(spec, "shared_with")
+    apps = read_names(spec, "shared_with")
     for name in apps or ():
         require_known(lark.world.apps, "app", name)
     node = pages.add(
         lark.world,
-        text(spec, "obj_type"),
-        text(spec, "obj_token"),
-        text(spec, "title") or "Page",
+        read_text(spec, "obj_type"),
+        read_text(spec, "obj_token"),
+        read_text(spec, "title") or "Page",
         apps,
-        space_id=text(spec, "space_id"),
-        parent=text(spec, "parent_node_token"),
+        space_id=read_text(spec, "space_id"),
+        parent=read_text(spec, "parent_node_token"),
     )
     return pages.render(lark.world, node)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.approval import definitions, flow
 from lark_emulator.approval.forms import fill
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import flag, name_set, one_of, only, require_known, text
+from lark_emulator.control.specs import flag, only, read_choice, read_name_set, read_text, require_known
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -22,7 +22,7 @@ def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return all definitions and instances."""
     approvals = lark.world.approvals
     return {
-        "definitions": [_definition(definition) for definition in approvals.definitions.values()],
+        "definitions": [_render_definition(definition) for definition in approvals.definitions.values()],
         "instances": [render(instance) for instance in approvals.instances.values()],
         "subscriptions": sorted(f"{app} {code}" for app, code in approvals.subscriptions),
     }
@@ -36,25 +36,25 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise ValueError(f"{name!r} must be a list of objects, not {value!r}")
     checked = _check(spec)
-    definition = definitions.add(lark.world, {**spec, "name": text(spec, "name") or "Approval"})
+    definition = definitions.add(lark.world, {**spec, "name": read_text(spec, "name") or "Approval"})
     for name, value in checked.items():
         setattr(definition, name, value)
-    return _definition(definition)
+    return _render_definition(definition)
 
 
 def change(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a definition (`code`), all or nothing: `status`, `may_withdraw` and the like."""
     only(spec, "code", *_CHANGES)
-    definition = require_known(lark.world.approvals.definitions, "approval", text(spec, "code").upper())
+    definition = require_known(lark.world.approvals.definitions, "approval", read_text(spec, "code").upper())
     for name, value in _check(spec).items():
         setattr(definition, name, value)
-    return _definition(definition)
+    return _render_definition(definition)
 
 
 def _check(spec: dict[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if spec.get("status") is not None:
-        changes["status"] = one_of(spec, "status", STATUSES)
+        changes["status"] = read_choice(spec, "status", STATUSES)
     for name in ("may_withdraw", "reject_to_submitter"):
         if spec.get(name) is not None:
             changes[name] = flag(spec, name, default=False)
@@ -64,7 +64,7 @@ def _check(spec: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"'revert_s' must be a number of seconds, not {seconds!r}")
         changes["revert_s"] = float(seconds)
     if "visible_to" in spec:
-        changes["visible_to"] = name_set(spec, "visible_to")
+        changes["visible_to"] = read_name_set(spec, "visible_to")
     return changes
 
 
@@ -82,10 +82,10 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "instance", "decision", "user_id", "comment", "to", "form")
     world = lark.world
-    instance = world.approvals.find(text(spec, "instance"))
+    instance = world.approvals.find(read_text(spec, "instance"))
     if instance is None:
-        raise ValueError(f"no instance {text(spec, 'instance')!r}")
-    decision, comment = one_of(spec, "decision", DECISIONS), text(spec, "comment")
+        raise ValueError(f"no instance {read_text(spec, 'instance')!r}")
+    decision, comment = read_choice(spec, "decision", DECISIONS), read_text(spec, "comment")
     try:
         if decision == "withdraw":
             flow.cancel(world, instance)
@@ -96,13 +96,13 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         elif decision == "delete":
             flow.delete(world, instance)
         else:
-            task = _pending(lark, instance, text(spec, "user_id"))
+            task = _find_pending_task(lark, instance, read_text(spec, "user_id"))
             if decision == "approve":
                 flow.approve(world, instance, task, comment)
             elif decision == "reject":
                 flow.reject(world, instance, task, comment)
             elif decision == "transfer":
-                to = require_known(world.users, "user", text(spec, "to"))
+                to = require_known(world.users, "user", read_text(spec, "to"))
                 flow.transfer(world, instance, task, to, comment)
             else:
                 form = fill(instance.definition.form, spec.get("form") or [])
@@ -112,7 +112,7 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return render(instance)
 
 
-def _pending(lark: Lark, instance: Instance, user_id: str) -> ApprovalTask:
+def _find_pending_task(lark: Lark, instance: Instance, user_id: str) -> ApprovalTask:
     person = require_known(lark.world.users, "user", user_id) if user_id else None
     for task in instance.tasks:
         if task.status == "PENDING" and (person is None or task.person is person):
@@ -122,7 +122,7 @@ def _pending(lark: Lark, instance: Instance, user_id: str) -> ApprovalTask:
     )
 
 
-def _definition(which: Definition) -> dict[str, Any]:
+def _render_definition(which: Definition) -> dict[str, Any]:
     return {
         "code": which.code,
         "name": which.name,
@@ -153,14 +153,14 @@ def render(instance: Instance) -> dict[str, Any]:
         "approval_code": instance.definition.code,
         "uuid": instance.uuid,
         "serial_number": instance.serial_number,
-        "submitter": _name(instance.submitter),
+        "submitter": _get_name(instance.submitter),
         "status": instance.status,
         "reverted": instance.reverted,
         "form": instance.form,
         "tasks": [
             {
                 "task_id": task.task_id,
-                "person": _name(task.person),
+                "person": _get_name(task.person),
                 "node": task.node.name,
                 "status": task.status,
             }
@@ -170,7 +170,7 @@ def render(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _name(person: Any) -> str:
+def _get_name(person: Any) -> str:
     if person is None:
         return ""
     return str(getattr(person, "user_id", "") or person.app_id)

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import count, only, require_known, text
+from lark_emulator.control.specs import only, read_count, read_text, require_known
 from lark_emulator.websocket.faults import KINDS, MessageFault
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def drop(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `dropped`: how many there were.
     """
     only(spec, *_WHICH, "code", "reason")
-    code, reason = spec.get("code"), text(spec, "reason")
+    code, reason = spec.get("code"), read_text(spec, "reason")
     if code is None and reason:
         raise ValueError("a 'reason' needs a 'code'")
     if code is not None and (not isinstance(code, int) or isinstance(code, bool) or code not in _CODES):
@@ -88,13 +88,13 @@ def send(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if ("data" in spec) == ("text" in spec):
         raise ValueError("one of 'data' and 'text' must be there")
     try:
-        data = base64.b64decode(text(spec, "data"), validate=True)
+        data = base64.b64decode(read_text(spec, "data"), validate=True)
     except binascii.Error as error:
         raise ValueError(f"'data' must be Base64: {error}") from None
     links = _choose(lark, spec)
     for link in links:
         if "text" in spec:
-            link.send_text(text(spec, "text"))
+            link.send_text(read_text(spec, "text"))
         else:
             link.send([data])
     return {"sent": len(links)}
@@ -112,15 +112,15 @@ def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         As `list_all`.
     """
     only(spec, "kind", "app_id", "times", "skip")
-    kind, skip = text(spec, "kind"), spec.get("skip", 0)
+    kind, skip = read_text(spec, "kind"), spec.get("skip", 0)
     if kind not in KINDS:
         raise ValueError(f"'kind' must be one of {', '.join(KINDS)}, not {kind!r}")
     if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
         raise ValueError(f"'skip' must be a number from 0, not {skip!r}")
-    app_id = text(spec, "app_id")
+    app_id = read_text(spec, "app_id")
     if app_id:
         require_known(lark.world.apps, "app", app_id)
-    lark.links.faults.append(MessageFault(kind, app_id, count(spec, "times"), skip))
+    lark.links.faults.append(MessageFault(kind, app_id, read_count(spec, "times"), skip))
     return list_all(lark, {})
 
 
@@ -131,10 +131,10 @@ def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 
 def _choose(lark: Lark, spec: dict[str, Any]) -> list[Link]:
-    app_id, connection_id = text(spec, "app_id"), text(spec, "connection_id")
+    app_id, connection_id = read_text(spec, "app_id"), read_text(spec, "connection_id")
     if app_id:
         require_known(lark.world.apps, "app", app_id)
-    links = lark.links.list_of(app_id) if app_id else lark.links.all()
+    links = lark.links.list_links(app_id) if app_id else lark.links.list_all()
     if connection_id:
         return [require_known({link.connection_id: link for link in links}, "connection", connection_id)]
     return links

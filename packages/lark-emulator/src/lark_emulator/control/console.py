@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.callbacks import payloads
 from lark_emulator.callbacks.post import check_url
 from lark_emulator.callbacks.subscription import challenge
-from lark_emulator.control.specs import MAX_COPIES, count, flag, only, require_known, text
+from lark_emulator.control.specs import MAX_COPIES, flag, only, read_count, read_text, require_known
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
 
 
-def _app(lark: Lark, spec: dict[str, Any]) -> App:
-    return require_known(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
+def _find_app(lark: Lark, spec: dict[str, Any]) -> App:
+    return require_known(lark.world.apps, "app", read_text(spec, "app_id") or DEFAULT_APP_ID)
 
 
 async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -37,13 +37,13 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         ValueError: an address did not return the challenge; nothing is changed then.
     """
     only(spec, "app_id", "url", "event_url", "encrypt_key", "verification_token", "old_cards", "verify")
-    app = _app(lark, spec)
-    url = text(spec, "url")
+    app = _find_app(lark, spec)
+    url = read_text(spec, "url")
     to = Subscription(
         url,
-        url if spec.get("event_url") is None else text(spec, "event_url"),
-        text(spec, "verification_token") or secrets.token_hex(16),
-        text(spec, "encrypt_key"),
+        url if spec.get("event_url") is None else read_text(spec, "event_url"),
+        read_text(spec, "verification_token") or secrets.token_hex(16),
+        read_text(spec, "encrypt_key"),
         flag(spec, "old_cards", default=False),
     )
     for address in sorted({to.url, to.event_url} - {""}):
@@ -76,16 +76,16 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         ValueError: the app has no address for events and no long connection.
     """
     only(spec, "app_id", "type", "event", "version", "tenant_key", "copies")
-    app, kind, event = _app(lark, spec), text(spec, "type"), spec.get("event", {})
-    copies, version = count(spec, "copies", limit=MAX_COPIES), text(spec, "version") or "2.0"
+    app, kind, event = _find_app(lark, spec), read_text(spec, "type"), spec.get("event", {})
+    copies, version = read_count(spec, "copies", limit=MAX_COPIES), read_text(spec, "version") or "2.0"
     if not kind or not isinstance(event, dict):
         raise ValueError("an event needs a 'type', and an object as 'event'")
-    now, tenant_key = lark.clock.now(), text(spec, "tenant_key") or TENANT_KEY
+    now, tenant_key = lark.clock.get_time(), read_text(spec, "tenant_key") or TENANT_KEY
     if version == "2.0":
-        payload = payloads.event(app, now, kind, event, tenant_key)
+        payload = payloads.make_event(app, now, kind, event, tenant_key)
     elif version == "1.0":
         ids = {"app_id": app.app_id, "tenant_key": tenant_key}
-        payload = payloads.old_event(app, now, {**ids, **event, "type": kind})
+        payload = payloads.make_old_event(app, now, {**ids, **event, "type": kind})
     else:
         raise ValueError(f"'version' must be 2.0 or 1.0, not {version!r}")
     delivery = lark.events.push(app, payload, copies=copies)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def _json_or_none(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -51,7 +51,7 @@ class Controls(
 
     def state(self, *, summary: bool = False) -> dict[str, Any]:
         """Return everything the emulator holds; without records and messages if `summary`."""
-        return self._do(plane.state, {"summary": "1"} if summary else {})
+        return self._do(plane.get_state, {"summary": "1"} if summary else {})
 
     def requests(
         self, method: str = "*", path: str = "*", *, after: int = 0, limit: int | None = None
@@ -71,12 +71,12 @@ class Controls(
             `request_json` and `response_json` (the same parsed; None for what is not JSON).
         """
         spec = {"method": method, "path": path, "after": after, "limit": limit}
-        log: list[dict[str, Any]] = self._do(plane.requests, spec)["requests"]
+        log: list[dict[str, Any]] = self._do(plane.list_requests, spec)["requests"]
         return [
             {
                 **request,
-                "request_json": _json_or_none(request["request"]),
-                "response_json": _json_or_none(request["response"]),
+                "request_json": _parse_json(request["request"]),
+                "response_json": _parse_json(request["response"]),
             }
             for request in log
         ]
@@ -91,7 +91,7 @@ class Controls(
         Raises:
             ValueError: an unknown name or a wrong value; nothing is changed then.
         """
-        return self._do(plane.settings, changes)
+        return self._do(plane.change_settings, changes)
 
     def fault(
         self,
@@ -138,7 +138,7 @@ class Controls(
 
     def late_requests(self) -> list[dict[str, Any]]:
         """Return the requests that were or will be performed late, see `late.LateRequest`."""
-        late: list[dict[str, Any]] = self._do(plane.late, {})["late"]
+        late: list[dict[str, Any]] = self._do(plane.list_late, {})["late"]
         return late
 
     def add_app(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import flag, only, require_known, text
-from lark_emulator.im.announcing import ids_of
+from lark_emulator.control.specs import flag, only, read_text, require_known
+from lark_emulator.im.announcing import get_ids
 from lark_emulator.im.emoji import EMOJI_TYPES
 from lark_emulator.im.reactions import react, take_away
 from lark_emulator.world.apps import TENANT_KEY
@@ -30,8 +30,8 @@ def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The message as the state shows it.
     """
     only(spec, "message_id", "user", "emoji_type", "remove")
-    message, user = _place(lark, spec)
-    emoji_type = text(spec, "emoji_type")
+    message, user = _find_place(lark, spec)
+    emoji_type = read_text(spec, "emoji_type")
     if emoji_type not in EMOJI_TYPES:
         raise ValueError(f"'emoji_type' must be one of Lark's, such as THUMBSUP, not {emoji_type!r}")
     if not flag(spec, "remove", default=False):
@@ -55,13 +55,13 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The message as the state shows it.
     """
     only(spec, "message_id", "user")
-    message, user = _place(lark, spec)
+    message, user = _find_place(lark, spec)
     if user.user_id not in message.readers:
-        now = lark.clock.now_ms()
+        now = lark.clock.get_time_ms()
         message.readers[user.user_id] = now
         app = lark.world.apps.get(message.app_id)  # a person's own message has none
         if app is not None and lark.world.chats[message.chat_id].mode == "p2p":
-            reader = {"reader_id": ids_of(user, app), "read_time": str(now), "tenant_key": TENANT_KEY}
+            reader = {"reader_id": get_ids(user, app), "read_time": str(now), "tenant_key": TENANT_KEY}
             content = {"reader": reader, "message_id_list": [message.message_id]}
             lark.world.announce(app, "im.message.message_read_v1", content)
     return snapshot.render_message(message)
@@ -70,13 +70,13 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Pin a message (`message_id`) as a member of its chat (`user`), or remove the pin (`remove`)."""
     only(spec, "message_id", "user", "remove")
-    message, user = _place(lark, spec)
+    message, user = _find_place(lark, spec)
     removed = flag(spec, "remove", default=False)
-    message.pin = None if removed else message.pin or Pin(lark.clock.now_ms(), user_id=user.user_id)
+    message.pin = None if removed else message.pin or Pin(lark.clock.get_time_ms(), user_id=user.user_id)
     return snapshot.render_message(message)
 
 
-def _place(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
-    message = require_known(lark.world.messages, "message", text(spec, "message_id"))
+def _find_place(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
+    message = require_known(lark.world.messages, "message", read_text(spec, "message_id"))
     chat = lark.world.chats[message.chat_id]
-    return message, require_known(chat.users, f"member of chat {chat.chat_id!r}", text(spec, "user"))
+    return message, require_known(chat.users, f"member of chat {chat.chat_id!r}", read_text(spec, "user"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import one_of, only, require_known, text
-from lark_emulator.drive.access import openers
-from lark_emulator.drive.objects import PREFIXES, new_docx
-from lark_emulator.sheets.spreadsheets import new_worksheet
+from lark_emulator.control.specs import only, read_choice, read_text, require_known
+from lark_emulator.drive.access import find_openers
+from lark_emulator.drive.objects import PREFIXES, make_docx
+from lark_emulator.sheets.spreadsheets import make_worksheet
 from lark_emulator.world.drive import DOCX, FOLDER, PERMS, SHEET, Document
 from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet
 
@@ -29,25 +29,25 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             user), `folder_token`.
 
     Returns:
-        What `access` does.
+        What `get_access` does.
     """
     only(spec, "type", "title", "owner", "folder_token")
-    kind, title = text(spec, "type") or SHEET, text(spec, "title")
+    kind, title = read_text(spec, "type") or SHEET, read_text(spec, "title")
     world = lark.world
-    owner = parse_who(lark, text(spec, "owner") or f"user:{next(iter(world.users))}")
-    parent = text(spec, "folder_token")
+    owner = parse_who(lark, read_text(spec, "owner") or f"user:{next(iter(world.users))}")
+    parent = read_text(spec, "folder_token")
     if parent and require_known(world.drive.documents, "folder", parent).type != FOLDER:
         raise ValueError(f"{parent!r} is not a folder")
     content: Spreadsheet | Docx | None = None
     prefix = {FOLDER: "fldcn", **PREFIXES}.get(kind, "boxcn")
-    token = world.new_id(prefix, 22)
+    token = world.make_id(prefix, 22)
     if kind == DOCX:
-        content = new_docx(token, title)
+        content = make_docx(token, title)
     elif kind == SHEET:
-        sheet = new_worksheet(world, FIRST_TITLE)
+        sheet = make_worksheet(world, FIRST_TITLE)
         content = Spreadsheet({sheet.sheet_id: sheet})
-    world.drive.add(Document(token, kind, owner, parent, lark.clock.now(), content, title))
-    return access(lark, {"token": token})
+    world.drive.add(Document(token, kind, owner, parent, lark.clock.get_time(), content, title))
+    return get_access(lark, {"token": token})
 
 
 def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -59,16 +59,16 @@ def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             removes it.
     """
     only(spec, "token", "with", "perm")
-    document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
-    name, perm = parse_who(lark, text(spec, "with")), one_of(spec, "perm", (*PERMS, "none"))
+    document = require_known(lark.world.drive.documents, "document", read_text(spec, "token"))
+    name, perm = parse_who(lark, read_text(spec, "with")), read_choice(spec, "perm", (*PERMS, "none"))
     if perm == "none":
         document.members.pop(name, None)
     else:
         document.members[name] = perm
-    return access(lark, {"token": document.token})
+    return get_access(lark, {"token": document.token})
 
 
-def access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def get_access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a document (`token`): whose it is, its collaborators, and who can open it.
 
     Returns:
@@ -76,8 +76,8 @@ def access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         that each may do, by `user:alice` and the like), and `public`, the settings of its link.
     """
     only(spec, "token")
-    document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
-    opens = {} if document.deleted else openers(lark.world, lark.settings, document)
+    document = require_known(lark.world.drive.documents, "document", read_text(spec, "token"))
+    opens = {} if document.deleted else find_openers(lark.world, lark.settings, document)
     return {
         "token": document.token,
         "type": document.type,
@@ -93,8 +93,8 @@ def access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
-    """Return all documents, deleted ones included, as `access` does."""
-    return {"documents": [access(lark, {"token": token}) for token in lark.world.drive.documents]}
+    """Return all documents, deleted ones included, as `documents/access` does."""
+    return {"documents": [get_access(lark, {"token": token}) for token in lark.world.drive.documents]}
 
 
 def parse_who(lark: Lark, name: str) -> Who:

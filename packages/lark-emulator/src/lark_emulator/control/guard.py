@@ -17,7 +17,7 @@ _OWN_SITES = ("same-origin", "none")  # `none`: typed into the address bar
 _JSON = "application/json"
 
 
-def refusal(request: Request) -> Answer | None:
+def find_refusal(request: Request) -> Answer | None:
     """Return why a request is refused, or None if it is not."""
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):

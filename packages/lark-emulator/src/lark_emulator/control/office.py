@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import names, only, require_known, text, whole
+from lark_emulator.control.specs import only, read_names, read_text, read_whole, require_known
 from lark_emulator.world.calendars import Event
 from lark_emulator.world.departments import ROOT, Department
 from lark_emulator.world.documents import Minute
@@ -29,20 +29,20 @@ def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "name", "department_id", "parent", "leader", "users")
     world = lark.world
-    name = text(spec, "name")
+    name = read_text(spec, "name")
     if not name:
         raise ValueError("'name' is required")
-    parent = world.departments.find(text(spec, "parent") or ROOT)
+    parent = world.departments.find(read_text(spec, "parent") or ROOT)
     if parent is None:
-        raise ValueError(f"no department {text(spec, 'parent')!r}")
-    own_id = text(spec, "department_id") or world.new_id("", 16)
+        raise ValueError(f"no department {read_text(spec, 'parent')!r}")
+    own_id = read_text(spec, "department_id") or world.make_id("", 16)
     if world.departments.find(own_id) is not None:
         raise ValueError(f"department {own_id!r} exists already")
-    leader = text(spec, "leader")
+    leader = read_text(spec, "leader")
     if leader:
         require_known(world.users, "user", leader)
-    people = [require_known(world.users, "user", user) for user in names(spec, "users") or []]
-    department = Department(world.new_id("od-"), own_id, name, parent.open_department_id, leader)
+    people = [require_known(world.users, "user", user) for user in read_names(spec, "users") or []]
+    department = Department(world.make_id("od-"), own_id, name, parent.open_department_id, leader)
     world.departments.by_id[department.open_department_id] = department
     for user in people:
         user.departments.append(department.open_department_id)
@@ -57,7 +57,7 @@ def render_department(world: World, department: Department) -> dict[str, Any]:
         "name": department.name,
         "parent": department.parent,
         "leader": department.leader,
-        "users": [user.user_id for user in world.departments.members(department)],
+        "users": [user.user_id for user in world.departments.list_members(department)],
     }
 
 
@@ -73,22 +73,22 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `calendar_id` and `event_id`.
     """
     only(spec, "user", "start", "end", "summary", "free_busy_status")
-    user = require_known(lark.world.users, "user", text(spec, "user"))
-    start, end = _seconds(spec, "start"), _seconds(spec, "end")
+    user = require_known(lark.world.users, "user", read_text(spec, "user"))
+    start, end = _read_seconds(spec, "start"), _read_seconds(spec, "end")
     if end <= start:
         raise ValueError("'end' must be later than 'start'")
-    status = text(spec, "free_busy_status") or "busy"
+    status = read_text(spec, "free_busy_status") or "busy"
     if status not in ("busy", "free"):
         raise ValueError(f"'free_busy_status' must be busy or free, not {status!r}")
-    calendar = lark.world.calendars.primary(user_id=user.user_id, name=user.name)
+    calendar = lark.world.calendars.ensure_primary(user_id=user.user_id, name=user.name)
     event = Event(
-        f"{lark.world.new_id('', 32)}_0",
+        f"{lark.world.make_id('', 32)}_0",
         calendar.calendar_id,
         "",
-        lark.clock.now_ms(),
+        lark.clock.get_time_ms(),
         {"timestamp": str(start), "timezone": "Asia/Shanghai"},
         {"timestamp": str(end), "timezone": "Asia/Shanghai"},
-        summary=text(spec, "summary"),
+        summary=read_text(spec, "summary"),
         free_busy_status=status,
     )
     calendar.events[event.event_id] = event
@@ -102,18 +102,22 @@ def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         Its `token`.
     """
     only(spec, "title", "user", "duration_ms")
-    owner = require_known(lark.world.users, "user", text(spec, "user"))
-    duration = whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
+    owner = require_known(lark.world.users, "user", read_text(spec, "user"))
+    duration = read_whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
     minute = Minute(
-        f"obcn{lark.world.new_id('', 20)}", text(spec, "title"), owner.user_id, lark.clock.now_ms(), duration
+        f"obcn{lark.world.make_id('', 20)}",
+        read_text(spec, "title"),
+        owner.user_id,
+        lark.clock.get_time_ms(),
+        duration,
     )
     lark.world.minutes[minute.token] = minute
     return {"token": minute.token}
 
 
-def _seconds(spec: dict[str, Any], name: str) -> int:
+def _read_seconds(spec: dict[str, Any], name: str) -> int:
     try:
-        time = datetime.fromisoformat(text(spec, name))
+        time = datetime.fromisoformat(read_text(spec, name))
     except ValueError:
         raise ValueError(f"{name!r} must be a time such as 2026-11-26T09:00:00+08:00") from None
     if time.tzinfo is None:

@@ -21,16 +21,16 @@ class PaperControls(ABC):
         """Perform an operation on the server's thread, which alone touches the state."""
 
     def document_content(self, token: str) -> dict[str, Any]:
-        """Return what a docx holds: `title`, `revision`, `text` and `blocks`, see `papers.content`.
+        """Return what a docx holds: `title`, `revision`, `text` and `blocks`.
 
         Raises:
             ValueError: no such document, or no docx.
         """
-        return self._do(papers.content, {"token": token})
+        return self._do(papers.get_content, {"token": token})
 
     def medias(self) -> list[dict[str, Any]]:
         """Return the images and attachments that documents hold, without their bytes."""
-        medias: list[dict[str, Any]] = self._do(papers.medias, {})["medias"]
+        medias: list[dict[str, Any]] = self._do(papers.list_medias, {})["medias"]
         return medias
 
     def add_wiki_space(
@@ -53,5 +53,5 @@ class PaperControls(ABC):
 
     def wiki_spaces(self) -> list[dict[str, Any]]:
         """Return the spaces of the wiki, each with its `pages`."""
-        spaces: list[dict[str, Any]] = self._do(papers.spaces, {})["spaces"]
+        spaces: list[dict[str, Any]] = self._do(papers.list_spaces, {})["spaces"]
         return spaces

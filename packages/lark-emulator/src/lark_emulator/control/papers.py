@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.documents import parse_who
-from lark_emulator.control.specs import names, only, require_known, text
-from lark_emulator.docx.documents import text_of
+from lark_emulator.control.specs import only, read_names, read_text, require_known
+from lark_emulator.docx.documents import render_text
 from lark_emulator.wiki import pages
 from lark_emulator.world.documents import WikiSpace
 from lark_emulator.world.docx import Docx
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.media import Media
 
 
-def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def get_content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return what a document (`token`) holds.
 
     Returns:
@@ -24,7 +24,7 @@ def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         are read.
     """
     only(spec, "token")
-    token = text(spec, "token")
+    token = read_text(spec, "token")
     document = require_known(lark.world.drive.documents, "document", token).content
     if not isinstance(document, Docx):
         raise ValueError(f"{token!r} is not a docx")  # noqa: TRY004 - one kind of error for bad input
@@ -32,17 +32,17 @@ def content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         "token": token,
         "title": document.title,
         "revision": document.revision,
-        "text": text_of(document),
+        "text": render_text(document),
         "blocks": [block.render() for block in document.walk(document.root)],
     }
 
 
-def medias(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_medias(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the images and attachments that documents hold, without their bytes."""
-    return {"medias": [_media(media) for media in lark.world.drive.medias.values()]}
+    return {"medias": [_render_media(media) for media in lark.world.drive.medias.values()]}
 
 
-def _media(media: Media) -> dict[str, Any]:
+def _render_media(media: Media) -> dict[str, Any]:
     return {
         "token": media.token,
         "name": media.name,
@@ -65,16 +65,16 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             `["app:cli_1a2b3c4d5e6f0001", "user:alice"]`; absent = everybody.
     """
     only(spec, "name", "description", "members")
-    member_names = names(spec, "members")
+    member_names = read_names(spec, "members")
     members = None if member_names is None else {parse_who(lark, member) for member in member_names}
-    space_id = str(7 * 10**18 + int(lark.world.new_id("", 14), 16))
-    name = text(spec, "name") or "Wiki"
-    space = WikiSpace(space_id, name, text(spec, "description"), members=members)
+    space_id = str(7 * 10**18 + int(lark.world.make_id("", 14), 16))
+    name = read_text(spec, "name") or "Wiki"
+    space = WikiSpace(space_id, name, read_text(spec, "description"), members=members)
     lark.world.wiki_spaces[space_id] = space
     return pages.render_space(space)
 
 
-def spaces(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_spaces(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the spaces of the wiki, each with its pages."""
     world = lark.world
     return {

@@ -6,9 +6,17 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.admin_api import limit_base, sight_of
-from lark_emulator.control.seeding import Writer, template, writer
-from lark_emulator.control.specs import count, flag, names, only, require_known, text, whole
+from lark_emulator.control.admin_api import limit_base, read_sight
+from lark_emulator.control.seeding import Writer, make_template, make_writer
+from lark_emulator.control.specs import (
+    flag,
+    only,
+    read_count,
+    read_names,
+    read_text,
+    read_whole,
+    require_known,
+)
 from lark_emulator.world.page_plans import PagePlan
 
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ def edit_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Args:
         lark: The emulator that holds the table.
         spec: Arguments by name: `edits`, a list of objects, each with `do` and
-            for `add`: `rows` (a list of fields by name), or `count` and `fields`, as in `seeding.template`;
+            for `add`: `rows` (a list of fields by name), or `count` and `fields`, as for `records/add`;
             for `edit`: `fields`, and `records` (ids) or `pick` (how many, chosen by `seed`);
             for `delete`: `records` or `pick`;
             for `limit`, which an administrator does: `app_id`, `sees` and `writes`, as in `limit_base`.
@@ -38,12 +46,12 @@ def edit_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `edits`: for each `do`, `table_id` and `record_ids`.
     """
     only(spec, "app_token", "table_id", "user_id", "seed", "edits")
-    by = writer(lark, spec)
+    by = make_writer(lark, spec)
     plans = _check(spec)
-    return {"edits": _perform(lark, by, plans, random.Random(whole(spec, "seed")))}  # noqa: S311 - a test's
+    return {"edits": _perform(lark, by, plans, random.Random(read_whole(spec, "seed")))}  # noqa: S311 - a test's
 
 
-def edits(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_edits(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return what people did to records, oldest first: `time`, `do`, `table_id`, `record_ids`."""
     return {"edits": list(lark.world.people_edits)}
 
@@ -65,31 +73,31 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if total is not None and total not in TOTALS and (not isinstance(total, int) or isinstance(total, bool)):
         raise ValueError(f"'total' must be a number or one of {', '.join(TOTALS)}, not {total!r}")
     plan = PagePlan(
-        whole(spec, "page"),
-        text(spec, "app_token"),
-        text(spec, "table_id"),
-        count(spec, "times"),
-        None if spec.get("items") is None else count(spec, "items"),
+        read_whole(spec, "page"),
+        read_text(spec, "app_token"),
+        read_text(spec, "table_id"),
+        read_count(spec, "times"),
+        None if spec.get("items") is None else read_count(spec, "items"),
         flag(spec, "ends", default=False),
         flag(spec, "repeats_token", default=False),
         total,
     )
     if spec.get("edits") is not None:
-        by = writer(lark, spec)
+        by = make_writer(lark, spec)
         plan.edits = _check(spec)
         for edit in plan.edits:
             for row in (*edit.get("rows", ()), edit.get("fields", {})):
                 for name in row:
                     require_known(by.table.names, "field", name)
-        chance = random.Random(whole(spec, "seed"))  # noqa: S311 - a test's
+        chance = random.Random(read_whole(spec, "seed"))  # noqa: S311 - a test's
         plan.answered = partial(_perform, lark, by, plan.edits, chance)
     if not (plan.items or plan.ends or plan.repeats_token or plan.edits or total is not None):
         raise ValueError("a plan needs one of 'items', 'ends', 'repeats_token', 'total', 'edits'")
     lark.world.page_plans.planned.append(plan)
-    return pages(lark, {})
+    return list_pages(lark, {})
 
 
-def pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_pages(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return what is still planned for pages."""
     return {"pages": [plan.to_dict() for plan in lark.world.page_plans.planned]}
 
@@ -115,16 +123,16 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
                 raise ValueError(f"'rows' must be a list of objects, not {rows!r}")
             if not isinstance(plan.get("fields", {}), dict):
                 raise ValueError(f"'fields' must be an object, not {plan['fields']!r}")
-            count(plan, "count", limit=MAX_ADDED)
+            read_count(plan, "count", limit=MAX_ADDED)
         elif doing == "limit":
             only(plan, "do", "app_id", "sees", "writes")
-            sight_of(plan)
+            read_sight(plan)
         elif doing in DOINGS:
             only(plan, "do", "records", "pick", "among", *(["fields"] if doing == "edit" else []))
             if ("records" in plan) == ("pick" in plan):
                 raise ValueError(f"{doing!r} needs either 'records' or 'pick'")
-            names(plan, "records")
-            count(plan, "pick")
+            read_names(plan, "records")
+            read_count(plan, "pick")
             if plan.get("among", "all") not in AMONG:
                 raise ValueError(f"'among' must be one of {', '.join(AMONG)}, not {plan['among']!r}")
             if doing == "edit" and not isinstance(plan.get("fields"), dict):
@@ -152,9 +160,9 @@ def _perform(
         if plan["do"] == "add":
             rows = plan.get("rows")
             if rows is None:
-                make = template(by.table, plan["fields"])
-                rows = [make(n) for n in range(count(plan, "count"))]
-            record_ids = [by.add(by.cells(row)) for row in rows]
+                make = make_template(by.table, plan["fields"])
+                rows = [make(n) for n in range(read_count(plan, "count"))]
+            record_ids = [by.add(by.convert_cells(row)) for row in rows]
         elif plan["do"] == "limit":
             record_ids = []
             terms = {name: value for name, value in plan.items() if name != "do"}
@@ -165,17 +173,17 @@ def _perform(
                 if plan["do"] == "delete":
                     by.remove(record_id)
                 else:
-                    by.change(record_id, by.cells(template(by.table, plan["fields"])(n)))
+                    by.change(record_id, by.convert_cells(make_template(by.table, plan["fields"])(n)))
         done.append({"do": plan["do"], "table_id": by.table.table_id, "record_ids": record_ids})
     by.end()
-    now = lark.clock.now()
+    now = lark.clock.get_time()
     lark.world.people_edits.extend({"time": now, **edit} for edit in done)
     return done
 
 
 def _choose(by: Writer, plan: dict[str, Any], chance: random.Random, read: int | None) -> list[str]:
     records = by.table.records
-    record_ids = names(plan, "records")
+    record_ids = read_names(plan, "records")
     if record_ids is not None:
         return [record_id for record_id in record_ids if record_id in records]
     listed = records.list_all()
@@ -183,5 +191,5 @@ def _choose(by: Writer, plan: dict[str, Any], chance: random.Random, read: int |
     bounds = range(len(listed))
     if read is not None and among != "all":
         bounds = bounds[:read] if among == "read" else bounds[read:]
-    picked = chance.sample(bounds, min(count(plan, "pick"), len(bounds)))
+    picked = chance.sample(bounds, min(read_count(plan, "pick"), len(bounds)))
     return [listed[place].record_id for place in sorted(picked)]

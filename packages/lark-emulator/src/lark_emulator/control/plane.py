@@ -25,7 +25,7 @@ from lark_emulator.control import (
     user_tokens,
 )
 from lark_emulator.control.clicks import click
-from lark_emulator.control.specs import only, text, whole_text
+from lark_emulator.control.specs import only, read_text, read_whole_text
 from lark_emulator.control.views import approvals as approval_windows
 from lark_emulator.control.views import chats, tables
 from lark_emulator.control.views import requests as request_windows
@@ -58,7 +58,7 @@ Operation = Callable[["Lark", dict[str, Any]], Result]
 
 def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answer]:
     """Answer a request under `/_emulator/`; bad input gets 400."""
-    name, message_id = _template(request.path.removeprefix(PREFIX))
+    name, message_id = _parse_path(request.path.removeprefix(PREFIX))
     operation = OPERATIONS.get((request.method, name))
     if operation is None:
         known = sorted(f"{method} {PREFIX}{path}" for method, path in OPERATIONS)
@@ -72,12 +72,12 @@ def handle(lark: Lark, request: Request) -> Answer | Coroutine[None, None, Answe
         if request.method != "GET":
             lark.activity += 1
         result = operation(lark, body)
-        return as_json(result) if isinstance(result, dict) else _later(lark, result)
+        return as_json(result) if isinstance(result, dict) else _answer_later(lark, result)
     except ValueError as error:  # orjson.JSONDecodeError is one, too
         return as_json({"error": str(error)}, 400)
 
 
-async def _later(lark: Lark, result: Awaitable[dict[str, Any]] | Unwritten) -> Answer:
+async def _answer_later(lark: Lark, result: Awaitable[dict[str, Any]] | Unwritten) -> Answer:
     try:
         answer = result.content if isinstance(result, Unwritten) else await result
         return Answer(200, b"", code=answer.get("code"), parts=await with_turns(dump(answer)))
@@ -87,7 +87,7 @@ async def _later(lark: Lark, result: Awaitable[dict[str, Any]] | Unwritten) -> A
         lark.activity += 1
 
 
-def _template(path: str) -> tuple[str, str]:
+def _parse_path(path: str) -> tuple[str, str]:
     """Return the name of an operation, and the message_id that its path may hold."""
     parts = path.split("/")
     if len(parts) == len(CLICK.split("/")) and parts[0] == "cards":
@@ -95,23 +95,23 @@ def _template(path: str) -> tuple[str, str]:
     return path, ""
 
 
-def state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Unwritten:
+def get_state(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Unwritten:
     """Return everything the emulator holds, as it is when it is asked for.
 
     Args:
         lark: The emulator whose state is returned.
         spec: Arguments by name: `summary` (1: without records and messages); or `only`, `limit` and `after`,
-            for pages of some parts, see `state_pages.pages`.
+            for pages of some parts.
     """
     lark.clock.ring()
     if spec.keys() & {"only", "limit", "after"}:
-        return state_pages.pages(lark, spec)
+        return state_pages.render_pages(lark, spec)
     if spec.get("summary") == "1":
         return snapshot.render(lark, summary=True)
     return Unwritten(snapshot.render_with_records(lark))
 
 
-def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def list_requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the request log and its counters.
 
     Args:
@@ -120,9 +120,12 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             with `*`); `after` (only entries with a greater `id`); `limit` (at most so many, the newest ones).
     """
     only(spec, "method", "path", "after", "limit")
-    limit = None if spec.get("limit") is None else whole_text(spec, "limit")
+    limit = None if spec.get("limit") is None else read_whole_text(spec, "limit")
     which = Wanted(
-        text(spec, "method").upper() or "*", text(spec, "path") or "*", whole_text(spec, "after"), limit
+        read_text(spec, "method").upper() or "*",
+        read_text(spec, "path") or "*",
+        read_whole_text(spec, "after"),
+        limit,
     )
     return lark.log.to_dict(which)
 
@@ -133,13 +136,13 @@ def reset(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def settings(lark: Lark, changes: dict[str, Any]) -> dict[str, Any]:
+def change_settings(lark: Lark, changes: dict[str, Any]) -> dict[str, Any]:
     """Change settings, all or none, and return them all."""
     lark.settings.change(changes)
     return lark.settings.to_dict()
 
 
-def faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the failures still to come."""
     return {"faults": [fault.to_dict() for fault in lark.faults.planned]}
 
@@ -147,7 +150,7 @@ def faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 def add_fault(lark: Lark, plan: dict[str, Any]) -> dict[str, Any]:
     """Plan a failure, see `faults.Fault`."""
     lark.faults.planned.append(Fault.from_plan(plan))
-    return faults(lark, {})
+    return list_faults(lark, {})
 
 
 def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +159,7 @@ def clear_faults(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def late(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_late(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the requests that were or will be performed late, see `late.LateRequest`."""
     lark.clock.ring()
     return {"waiting": lark.late.waiting, "late": lark.late.to_dict()}
@@ -168,10 +171,10 @@ def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     With `user_id`, the refresh tokens of that user are revoked, too.
     """
     only(spec, "app_id", "tenant_key", "user_id")
-    app_id, user_id = text(spec, "app_id") or None, text(spec, "user_id") or None
+    app_id, user_id = read_text(spec, "app_id") or None, read_text(spec, "user_id") or None
     if user_id is not None:
         lark.world.consents.withdraw(app_id, user_id)
-    return {"revoked": lark.tokens.revoke(app_id, text(spec, "tenant_key") or None, user_id)}
+    return {"revoked": lark.tokens.revoke(app_id, read_text(spec, "tenant_key") or None, user_id)}
 
 
 def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
@@ -184,7 +187,7 @@ def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[N
     if lark.loop is not None:
         return _pass_time(lark, seconds)
     lark.clock.advance(seconds)
-    return {"now": lark.clock.now()}
+    return {"now": lark.clock.get_time()}
 
 
 async def _pass_time(lark: Lark, seconds: float) -> dict[str, Any]:
@@ -198,30 +201,30 @@ async def _pass_time(lark: Lark, seconds: float) -> dict[str, Any]:
         seconds -= step
         if seconds <= 0:
             await events.settle()
-            return {"now": clock.now()}
+            return {"now": clock.get_time()}
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
-    ("GET", "state"): state,
-    ("GET", "requests"): requests,
-    ("GET", "view/overview"): chats.overview,
-    ("GET", "view/messages"): chats.messages,
-    ("GET", "view/records"): tables.records,
-    ("GET", "view/sheet"): tables.sheet,
-    ("GET", "view/approvals"): approval_windows.approvals,
-    ("GET", "view/requests"): request_windows.requests,
+    ("GET", "state"): get_state,
+    ("GET", "requests"): list_requests,
+    ("GET", "view/overview"): chats.get_overview,
+    ("GET", "view/messages"): chats.list_messages,
+    ("GET", "view/records"): tables.list_records,
+    ("GET", "view/sheet"): tables.get_sheet,
+    ("GET", "view/approvals"): approval_windows.list_approvals,
+    ("GET", "view/requests"): request_windows.list_requests,
     ("GET", "view/settings"): settings_view.describe,
     ("POST", "reset"): reset,
-    ("GET", "settings"): lambda lark, _: settings(lark, {}),
-    ("POST", "settings"): settings,
-    ("GET", "faults"): faults,
+    ("GET", "settings"): lambda lark, _: change_settings(lark, {}),
+    ("POST", "settings"): change_settings,
+    ("GET", "faults"): list_faults,
     ("POST", "faults"): add_fault,
     ("DELETE", "faults"): clear_faults,
     ("GET", "stubs"): stubbing.list_all,
     ("POST", "stubs"): stubbing.add,
     ("POST", "stubs/reset"): stubbing.reset,
     ("DELETE", "stubs"): stubbing.remove,
-    ("GET", "late"): late,
+    ("GET", "late"): list_late,
     ("POST", "tokens/revoke"): revoke_tokens,
     ("POST", "tokens/user"): user_tokens.issue,
     ("POST", "authorize"): user_tokens.visit,
@@ -245,26 +248,26 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "bases/limit"): admin_api.limit_base,
     ("POST", "records/add"): seeding.add_rows,
     ("POST", "records/edit"): people.edit_records,
-    ("GET", "records/edits"): people.edits,
+    ("GET", "records/edits"): people.list_edits,
     ("GET", "sheets"): sheet_edits.read,
     ("POST", "sheets/edit"): sheet_edits.edit_sheet,
-    ("GET", "sheets/plans"): sheet_edits.plans,
+    ("GET", "sheets/plans"): sheet_edits.list_plans,
     ("POST", "sheets/plans"): sheet_edits.plan_edits,
     ("DELETE", "sheets/plans"): sheet_edits.clear_plans,
     ("GET", "documents"): documents.list_all,
     ("POST", "documents"): documents.add,
-    ("GET", "documents/access"): documents.access,
+    ("GET", "documents/access"): documents.get_access,
     ("POST", "documents/share"): documents.share,
-    ("GET", "documents/content"): papers.content,
-    ("GET", "medias"): papers.medias,
-    ("GET", "pages"): people.pages,
+    ("GET", "documents/content"): papers.get_content,
+    ("GET", "medias"): papers.list_medias,
+    ("GET", "pages"): people.list_pages,
     ("POST", "pages"): people.plan_page,
     ("DELETE", "pages"): people.clear_pages,
     ("POST", "callbacks"): console.set_callback,
     ("POST", "events"): console.push_event,
     ("POST", CLICK): click,
     ("POST", "wiki/nodes"): admin_api.add_wiki_node,
-    ("GET", "wiki/spaces"): papers.spaces,
+    ("GET", "wiki/spaces"): papers.list_spaces,
     ("POST", "wiki/spaces"): papers.add_space,
     ("GET", "approvals"): approvals.list_all,
     ("POST", "approvals"): approvals.add,

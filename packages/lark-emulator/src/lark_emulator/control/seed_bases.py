@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
-from lark_emulator.bitable.columns import new_table
+from lark_emulator.bitable.columns import add_table
 from lark_emulator.codes import RefusedError
 from lark_emulator.control import seeding
-from lark_emulator.control.specs import names, only, require_known, text
+from lark_emulator.control.specs import only, read_names, read_text, require_known
 from lark_emulator.routing import Actor
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY
 from lark_emulator.world.bases import Base
@@ -39,14 +39,14 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     only(spec, "name", "app_token", "time_zone", "apps", "tables")
     world = lark.world
-    apps = [require_known(world.apps, "app", name) for name in names(spec, "apps") or [DEFAULT_APP_ID]]
-    token = text(spec, "app_token") or world.new_id("bascn", 22)
+    apps = [require_known(world.apps, "app", name) for name in read_names(spec, "apps") or [DEFAULT_APP_ID]]
+    token = read_text(spec, "app_token") or world.make_id("bascn", 22)
     if token in world.bases:
         raise ValueError(f"'app_token' {token!r} is taken")
-    zone = text(spec, "time_zone") or _ZONE
+    zone = read_text(spec, "time_zone") or _ZONE
     if zone not in available_timezones():
         raise ValueError(f"'time_zone' must be the name of a time zone, not {zone!r}")
-    base = Base(token, text(spec, "name"), "", zone, {app.app_id for app in apps})
+    base = Base(token, read_text(spec, "name"), "", zone, {app.app_id for app in apps})
     actor = Actor(world, lark.settings, apps[0], TENANT_KEY)
     specs = spec.get("tables") or [{"name": "Table 1"}]
     if not isinstance(specs, list) or not all(isinstance(table_spec, dict) for table_spec in specs):
@@ -54,8 +54,8 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     tables = [_add_table(actor, base, table_spec) for table_spec in specs]
     world.bases[token] = base
     owner = ("app", apps[0].app_id)
-    root = world.drive.root_of(owner).token
-    world.drive.add(Document(token, BITABLE, owner, root, lark.clock.now(), base))
+    root = world.drive.ensure_root(owner).token
+    world.drive.add(Document(token, BITABLE, owner, root, lark.clock.get_time(), base))
     # Only now: a writer looks for the base among those of the world.
     for table, table_spec in zip(tables, specs, strict=True):
         if table_spec.get("rows"):
@@ -69,10 +69,10 @@ def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> Table:
     if fields is not None and not isinstance(fields, list):
         raise ValueError(f"'fields' must be a list of objects, not {fields!r}")
     try:
-        table = new_table(actor, base, text(spec, "name"), fields)
+        table = add_table(actor, base, read_text(spec, "name"), fields)
     except RefusedError as refusal:
         raise ValueError(f"'fields' of table {spec.get('name')!r} are refused: {refusal}") from None
-    wanted = text(spec, "table_id")
+    wanted = read_text(spec, "table_id")
     if wanted:
         if wanted in base.tables:
             raise ValueError(f"'table_id' {wanted!r} is taken")
@@ -85,8 +85,8 @@ def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> Table:
 def _write_rows(lark: Lark, spec: dict[str, Any], rows: Any) -> None:
     if not isinstance(rows, list):
         raise ValueError(f"'rows' must be a list of objects, not {rows!r}")  # noqa: TRY004 - one kind for bad input
-    to = seeding.writer(lark, spec)
+    to = seeding.make_writer(lark, spec)
     to.begin()
-    for cells in [to.cells(row) for row in rows]:
+    for cells in [to.convert_cells(row) for row in rows]:
         to.add(cells)
     to.end()

@@ -94,11 +94,13 @@ class Seed:
         seed = cls(str(file), text, content, is_toml)
         for name, part in content.items():
             if name != "settings" and name not in _PARTS:
-                raise seed._error(name, f"unknown member {name!r}; known: {', '.join(('settings', *_PARTS))}")
+                raise seed._make_error(
+                    name, f"unknown member {name!r}; known: {', '.join(('settings', *_PARTS))}"
+                )
             is_fit = isinstance(part, dict) if name == "settings" else _is_list_of_objects(part)
             if not is_fit:
                 wanted = "an object" if name == "settings" else "a list of objects"
-                raise seed._error(name, f"{name!r} must be {wanted}, not {part!r}")
+                raise seed._make_error(name, f"{name!r} must be {wanted}, not {part!r}")
         return seed
 
     def sow(self, lark: Lark) -> None:
@@ -110,41 +112,41 @@ class Seed:
         try:
             lark.settings.change(self.content.get("settings", {}))
         except ValueError as error:
-            raise self._error("settings", str(error)) from None
+            raise self._make_error("settings", str(error)) from None
         for name, add in _PARTS.items():
             for place, spec in enumerate(self.content.get(name, [])):
                 try:
                     add(lark, dict(spec))
                 except ValueError as error:
-                    raise self._error(name, str(error), place) from None
+                    raise self._make_error(name, str(error), place) from None
 
-    def _error(self, part: str, text: str, place: int = 0) -> ValueError:
+    def _make_error(self, part: str, text: str, place: int = 0) -> ValueError:
         """Return an error that names the line of the member that it speaks of, or of the item."""
         where = f"{part}[{place}]" if part in _PARTS and _is_list_of_objects(self.content[part]) else part
         named = _UNKNOWN.search(text) or _NAMED.search(text)
-        start = self._start_of(part, place)
-        line = self._line_of(named.group(1), start) if named else None
+        start = self._find_start(part, place)
+        line = self._find_line(named.group(1), start) if named else None
         if line is None:
             line = self.text.count("\n", 0, start) + 1
         return ValueError(f"{self.name}, line {line}: {where}: {text}. Next: correct it")
 
-    def _start_of(self, part: str, place: int) -> int:
+    def _find_start(self, part: str, place: int) -> int:
         """Return where an item of a part begins in the text."""
         if self.is_toml:
             head = re.compile(rf"^\s*\[+\s*{part}\s*\]+", re.MULTILINE)
             heads = [match.start() for match in head.finditer(self.text)]
             if place < len(heads):
                 return heads[place]
-        at = self._key(part, 0)
+        at = self._find_key(part, 0)
         if at is None or self.is_toml or not place:
             return at or 0
         return _start_of_item(self.text, self.text.find("[", at), place)
 
-    def _line_of(self, key: str, start: int) -> int | None:
-        position = self._key(key, start)
+    def _find_line(self, key: str, start: int) -> int | None:
+        position = self._find_key(key, start)
         return None if position is None else self.text.count("\n", 0, position) + 1
 
-    def _key(self, key: str, start: int) -> int | None:
+    def _find_key(self, key: str, start: int) -> int | None:
         """Return where a key stands, at or behind `start`."""
         name = re.escape(key)
         pattern = rf'(?m)(?:^|[\s{{,.\[])("?){name}\1\s*[=\]]' if self.is_toml else rf'"{name}"\s*:'
@@ -159,7 +161,7 @@ def _is_list_of_objects(value: Any) -> bool:
 def _start_of_item(text: str, start: int, place: int) -> int:
     """Return where an item of a JSON list begins, whose `[` is at `start`."""
     depth, number = 0, 0
-    for at, piece in _tokens(text, start):
+    for at, piece in _iterate_brackets(text, start):
         if piece in "[{":
             depth += 1
             if depth == 2 and piece == "{":  # noqa: PLR2004 - the objects in the list
@@ -173,7 +175,7 @@ def _start_of_item(text: str, start: int, place: int) -> int:
     return start
 
 
-def _tokens(text: str, start: int) -> Iterator[tuple[int, str]]:
+def _iterate_brackets(text: str, start: int) -> Iterator[tuple[int, str]]:
     """Yield the brackets of a JSON text; those within strings are none."""
     for match in re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]').finditer(text, start):
         if not match.group().startswith('"'):

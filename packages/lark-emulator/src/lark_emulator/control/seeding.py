@@ -10,7 +10,7 @@ from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import DATE, NUMBER
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import count, only, require_known, text
+from lark_emulator.control.specs import only, read_count, read_text, require_known
 from lark_emulator.routing import Actor
 from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.apps import TENANT_KEY, App
@@ -63,7 +63,7 @@ class Writer:
         actor = Actor(self._lark.world, self._lark.settings, _PEOPLE, TENANT_KEY)
         self._rows = Rows(actor, self._base, self.table, "user_id", gives_computed=True)
         self._paired = duplex.links_both_ways(self.table)
-        self._now = self._lark.clock.now()
+        self._now = self._lark.clock.get_time()
         self._changes = Changes(self._lark.world, self._lark.settings, self._base, self.table, self.user)
 
     def end(self) -> None:
@@ -71,14 +71,14 @@ class Writer:
         self._base.touch(self.table)
         self._changes.send()
 
-    def cells(self, fields: Any) -> dict[str, Any]:
+    def convert_cells(self, fields: Any) -> dict[str, Any]:
         """Return stored values.
 
         Raises:
             ValueError: an unknown field, or a value that does not fit.
         """
         try:
-            return self._rows.cells(fields)
+            return self._rows.convert_cells(fields)
         except RefusedError as refusal:
             raise ValueError(
                 f"{fields!r} is refused: {refusal}, {refusal.error.get('message', '')}"
@@ -87,7 +87,7 @@ class Writer:
     def add(self, cells: dict[str, Any]) -> str:
         """Append a row, and return its id."""
         filled = {field_id: value for field_id, value in cells.items() if value is not None}
-        record_id = self._lark.world.new_id("rec", 11)
+        record_id = self._lark.world.make_id("rec", 11)
         record = self.table.records.add(record_id, filled, self.user, int(self._now * 1000), now=self._now)
         if self._paired:
             duplex.follow(self._base, self.table, record, {}, self.user, now=self._now)
@@ -108,12 +108,14 @@ class Writer:
         self.table.records.remove(record_id, now=self._now)
 
 
-def writer(lark: Lark, spec: dict[str, Any]) -> Writer:
+def make_writer(lark: Lark, spec: dict[str, Any]) -> Writer:
     """Return the writer for `app_token`, `table_id` and `user_id` (absent = the first user)."""
-    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
-    table = require_known(base.tables, "table", text(spec, "table_id"))
+    base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
+    table = require_known(base.tables, "table", read_text(spec, "table_id"))
     users = lark.world.users
-    return Writer(lark, base, table, require_known(users, "user", text(spec, "user_id") or next(iter(users))))
+    return Writer(
+        lark, base, table, require_known(users, "user", read_text(spec, "user_id") or next(iter(users)))
+    )
 
 
 def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
@@ -122,7 +124,7 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
     Args:
         lark: The emulator that holds the table.
         spec: Arguments by name: `rows` (a list of fields by name), or `count` and `fields`, from which so
-            many rows are made, see `template`.
+            many rows are made.
 
     Returns:
         `count`, and for given rows their `record_ids`. While the emulator runs, other clients have their turn
@@ -132,10 +134,10 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
     rows, fields = spec.get("rows"), spec.get("fields")
     if (rows is None) == (fields is None):
         raise ValueError("either 'rows', or 'count' and 'fields'")
-    to = writer(lark, spec)
+    to = make_writer(lark, spec)
     if rows is None:
-        number = count(spec, "count", limit=MAX_MADE)
-        make = template(to.table, fields)
+        number = read_count(spec, "count", limit=MAX_MADE)
+        make = make_template(to.table, fields)
         slices = _add_made(to, make, number)
     else:
         if not isinstance(rows, (list, tuple)):
@@ -148,7 +150,7 @@ def _add_given(to: Writer, rows: Sequence[Any]) -> Slices:
     to.begin()
     converted: list[dict[str, Any]] = []
     for start in range(0, len(rows), SLICE):  # all of them, before the first is added
-        converted += [to.cells(row) for row in rows[start : start + SLICE]]
+        converted += [to.convert_cells(row) for row in rows[start : start + SLICE]]
         yield
     record_ids: list[str] = []
     for start in range(0, len(rows), SLICE):
@@ -167,13 +169,13 @@ def _add_made(to: Writer, make: Callable[[int], dict[str, Any]], number: int) ->
     for start in range(0, number, SLICE):
         to.begin()
         for n in range(start, min(start + SLICE, number)):
-            to.add(to.cells(make(n)))
+            to.add(to.convert_cells(make(n)))
         to.end()
         yield
     return {"count": number}
 
 
-def template(table: Table, fields: Any) -> Callable[[int], dict[str, Any]]:
+def make_template(table: Table, fields: Any) -> Callable[[int], dict[str, Any]]:
     """Return what makes the fields of row n, from 0.
 
     Args:
@@ -183,11 +185,11 @@ def template(table: Table, fields: Any) -> Callable[[int], dict[str, Any]]:
     """
     if not isinstance(fields, dict):
         raise ValueError(f"'fields' must be an object, not {fields!r}")  # noqa: TRY004 - one kind for bad input
-    makers = {name: _maker(table, name, value) for name, value in fields.items()}
+    makers = {name: _make_value_maker(table, name, value) for name, value in fields.items()}
     return lambda n: {name: make(n) for name, make in makers.items()}
 
 
-def _maker(table: Table, name: str, value: Any) -> Callable[[int], Any]:
+def _make_value_maker(table: Table, name: str, value: Any) -> Callable[[int], Any]:
     column = table.names.get(name)
     if isinstance(value, dict) and value.keys() == {"cycle"}:
         values = value["cycle"]
@@ -200,10 +202,10 @@ def _maker(table: Table, name: str, value: Any) -> Callable[[int], Any]:
         return lambda n: value.replace("{n}", str(n))
     kind = int if column.type == DATE or "." not in value else float
 
-    def number(n: int) -> float:
+    def make_number(n: int) -> float:
         try:
             return kind(value.replace("{n}", str(n)))
         except ValueError:
             raise ValueError(f"{name!r} must make numbers, not {value!r}") from None
 
-    return number
+    return make_number

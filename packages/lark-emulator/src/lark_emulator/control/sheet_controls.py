@@ -126,12 +126,12 @@ class SheetControls(ABC):
         self._do(documents.share, {"token": token, "with": share_with, "perm": perm})
 
     def document(self, token: str) -> dict[str, Any]:
-        """Return a folder or file: `owner`, `members`, `openers` and more, see `documents.access`.
+        """Return a folder or file: `owner`, `members`, `openers` and more, as `GET documents/access` does.
 
         Raises:
             ValueError: no such document.
         """
-        return self._do(documents.access, {"token": token})
+        return self._do(documents.get_access, {"token": token})
 
     def openers(self, token: str) -> dict[str, str]:
         """Return who can open a document, and the most that each may do: `{"user:alice": "edit", …}`.

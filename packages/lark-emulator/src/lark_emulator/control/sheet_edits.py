@@ -7,11 +7,19 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.sheet_view import render
-from lark_emulator.control.specs import count, flag, one_of, only, require_known, text, whole
+from lark_emulator.control.specs import (
+    flag,
+    only,
+    read_choice,
+    read_count,
+    read_text,
+    read_whole,
+    require_known,
+)
 from lark_emulator.drive.files import remove
 from lark_emulator.sheets.dimensions import MAX_AT_ONCE
-from lark_emulator.sheets.formulas import result
-from lark_emulator.sheets.ranges import column_number
+from lark_emulator.sheets.formulas import compute_result
+from lark_emulator.sheets.ranges import parse_column
 from lark_emulator.world.drive import FOLDER
 from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
 from lark_emulator.world.sheet_plans import ANY, READ, WRITE, SheetPlan
@@ -41,8 +49,8 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
         `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.render`.
     """
     only(spec, "token", "sheet", "cells")
-    document, book = _find_book(lark, text(spec, "token"), must_exist=False)
-    name = text(spec, "sheet")
+    document, book = _find_book(lark, read_text(spec, "token"), must_exist=False)
+    name = read_text(spec, "sheet")
     sheets = [_find_sheet(book, name)] if name else list(book.sheets.values())
     cells = flag(spec, "cells", default=True)
     steps = _read(document, book, sheets, cells=cells)
@@ -99,7 +107,7 @@ def edit_sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "token", "user_id", "edits")
     user_id = _find_user(lark, spec)
     edits = _check(spec)
-    document, book = _find_book(lark, text(spec, "token"))
+    document, book = _find_book(lark, read_text(spec, "token"))
     return {"edits": _perform(lark, document, book, edits, user_id)}
 
 
@@ -114,19 +122,19 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "token", "user_id", "edits", "before", "skip")
     user_id = _find_user(lark, spec)
     edits = _check(spec)
-    before = one_of({"before": text(spec, "before") or ANY}, "before", (READ, WRITE, ANY))
-    document, book = _find_book(lark, text(spec, "token"))
+    before = read_choice({"before": read_text(spec, "before") or ANY}, "before", (READ, WRITE, ANY))
+    document, book = _find_book(lark, read_text(spec, "token"))
 
     def perform() -> None:
         _perform(lark, document, book, edits, user_id)
 
     lark.world.sheet_plans.planned.append(
-        SheetPlan(document.token, before, whole(spec, "skip"), edits, perform)
+        SheetPlan(document.token, before, read_whole(spec, "skip"), edits, perform)
     )
-    return plans(lark, {})
+    return list_plans(lark, {})
 
 
-def plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
+def list_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
     """Return the edits still to come."""
     return {"plans": [plan.to_dict() for plan in lark.world.sheet_plans.planned]}
 
@@ -139,7 +147,7 @@ def clear_plans(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 def _find_user(lark: Lark, spec: dict[str, Any]) -> str:
     users = lark.world.users
-    return require_known(users, "user", text(spec, "user_id") or next(iter(users))).user_id
+    return require_known(users, "user", read_text(spec, "user_id") or next(iter(users))).user_id
 
 
 def _find_book(lark: Lark, token: str, *, must_exist: bool = True) -> tuple[Document, Spreadsheet]:
@@ -163,17 +171,17 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(edits, list) or not edits or not all(isinstance(entry, dict) for entry in edits):
         raise ValueError(f"'edits' must be a list of objects, not {edits!r}")
     for edit in edits:
-        doing = one_of(edit, "do", _DOINGS)
+        doing = read_choice(edit, "do", _DOINGS)
         only(edit, "do", "sheet", *_DOINGS[doing][0])
         if doing == "type":
-            _cell(edit)
+            _read_cell(edit)
             rows = edit.get("values")
             if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
                 raise ValueError(f"'values' must be a list of lists, not {rows!r}")
         elif "at" in _DOINGS[doing][0]:
-            count(edit, "at", limit=_FARTHEST)
-            count(edit, "count", limit=MAX_AT_ONCE)
-        elif "title" in _DOINGS[doing][0] and not text(edit, "title"):
+            read_count(edit, "at", limit=_FARTHEST)
+            read_count(edit, "count", limit=MAX_AT_ONCE)
+        elif "title" in _DOINGS[doing][0] and not read_text(edit, "title"):
             raise ValueError("'title' is required")
     return edits
 
@@ -184,24 +192,25 @@ def _perform(
     for edit in edits:
         _DOINGS[edit["do"]][1](lark, document, book, edit)
         book.revision += 1
-        document.modified = lark.clock.now()
+        document.modified = lark.clock.get_time()
     done = [
-        {"time": lark.clock.now(), "token": document.token, "user_id": user_id, **entry} for entry in edits
+        {"time": lark.clock.get_time(), "token": document.token, "user_id": user_id, **entry}
+        for entry in edits
     ]
     lark.world.people_edits.extend(done)
     return done
 
 
-def _cell(spec: dict[str, Any]) -> tuple[int, int]:
-    match = _CELL.fullmatch(text(spec, "cell"))
+def _read_cell(spec: dict[str, Any]) -> tuple[int, int]:
+    match = _CELL.fullmatch(read_text(spec, "cell"))
     if match is None:
         raise ValueError(f"'cell' must look like B3, not {spec.get('cell')!r}")
-    return int(match[2]) - 1, column_number(match[1])
+    return int(match[2]) - 1, parse_column(match[1])
 
 
 def _type(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-    grid = _find_sheet(book, text(spec, "sheet")).grid
-    row, column = _cell(spec)
+    grid = _find_sheet(book, read_text(spec, "sheet")).grid
+    row, column = _read_cell(spec)
     for n, values in enumerate(spec["values"]):
         cells = [_read_value(value) for value in values]
         grid.put(row + n, column, cells, rich=any(isinstance(cell, (Formula, Rich)) for cell in cells))
@@ -221,61 +230,65 @@ def _read_value(value: Any) -> Any:
     raise ValueError(f"no cell holds {value!r}")
 
 
-def _inserting(axis: str) -> _Doing:
+def _make_insert(axis: str) -> _Doing:
     def insert(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-        at = count(spec, "at") - 1
-        _find_sheet(book, text(spec, "sheet")).insert(axis, at, count(spec, "count"), at - 1 if at else None)
+        at = read_count(spec, "at") - 1
+        _find_sheet(book, read_text(spec, "sheet")).insert(
+            axis, at, read_count(spec, "count"), at - 1 if at else None
+        )
 
     return insert
 
 
-def _deleting(axis: str) -> _Doing:
+def _make_delete(axis: str) -> _Doing:
     def delete(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-        _find_sheet(book, text(spec, "sheet")).remove(axis, count(spec, "at") - 1, count(spec, "count"))
+        _find_sheet(book, read_text(spec, "sheet")).remove(
+            axis, read_count(spec, "at") - 1, read_count(spec, "count")
+        )
 
     return delete
 
 
 def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
     """Sort the rows from `first_row` down to the end of the data; blank cells come last."""
-    sheet = _find_sheet(book, text(spec, "sheet"))
+    sheet = _find_sheet(book, read_text(spec, "sheet"))
     grid = sheet.grid
-    column = column_number(text(spec, "column") or "A")
-    start = (whole(spec, "first_row") or 2) - 1
+    column = parse_column(read_text(spec, "column") or "A")
+    start = (read_whole(spec, "first_row") or 2) - 1
     end = grid.end_of_data()
     down = flag(spec, "descending", default=False)
 
-    def key(number: int) -> tuple[bool, Any]:
-        value = grid.value(number, column)
-        value = result(sheet, value) if isinstance(value, Formula) else value
+    def compute_key(number: int) -> tuple[bool, Any]:
+        value = grid.get_value(number, column)
+        value = compute_result(sheet, value) if isinstance(value, Formula) else value
         number_first = isinstance(value, (int, float))
         return not number_first, value if number_first else str(value)
 
-    filled = [n for n in range(start, end) if grid.value(n, column) is not None]
-    blank = [n for n in range(start, end) if grid.value(n, column) is None]
-    order = [*sorted(filled, key=key, reverse=down), *blank]
+    filled = [n for n in range(start, end) if grid.get_value(n, column) is not None]
+    blank = [n for n in range(start, end) if grid.get_value(n, column) is None]
+    order = [*sorted(filled, key=compute_key, reverse=down), *blank]
     grid.rows[start:end] = [grid.rows[n] for n in order]
 
 
 def _rename_sheet(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
-    _find_sheet(book, text(spec, "sheet")).title = text(spec, "title")
+    _find_sheet(book, read_text(spec, "sheet")).title = read_text(spec, "title")
 
 
 def _rename(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:
-    document.own_title = text(spec, "title")
-    document.note(lark.clock.now())
+    document.own_title = read_text(spec, "title")
+    document.note(lark.clock.get_time())
 
 
 def _move(lark: Lark, document: Document, _: Spreadsheet, spec: dict[str, Any]) -> None:
-    folder = require_known(lark.world.drive.documents, "folder", text(spec, "folder_token"))
+    folder = require_known(lark.world.drive.documents, "folder", read_text(spec, "folder_token"))
     if folder.type != FOLDER:
         raise ValueError(f"{folder.token!r} is not a folder")
     document.parent = folder.token
-    document.note(lark.clock.now())
+    document.note(lark.clock.get_time())
 
 
 def _delete(lark: Lark, document: Document, _: Spreadsheet, __: dict[str, Any]) -> None:
-    remove(lark.world.bases, document, lark.clock.now())
+    remove(lark.world.bases, document, lark.clock.get_time())
 
 
 if TYPE_CHECKING:
@@ -284,10 +297,10 @@ if TYPE_CHECKING:
 #: For each edit its members, and what does it.
 _DOINGS: dict[str, tuple[tuple[str, ...], _Doing]] = {
     "type": (("cell", "values"), _type),
-    "insert_rows": (("at", "count"), _inserting(ROWS)),
-    "insert_columns": (("at", "count"), _inserting(COLUMNS)),
-    "delete_rows": (("at", "count"), _deleting(ROWS)),
-    "delete_columns": (("at", "count"), _deleting(COLUMNS)),
+    "insert_rows": (("at", "count"), _make_insert(ROWS)),
+    "insert_columns": (("at", "count"), _make_insert(COLUMNS)),
+    "delete_rows": (("at", "count"), _make_delete(ROWS)),
+    "delete_columns": (("at", "count"), _make_delete(COLUMNS)),
     "sort": (("column", "first_row", "descending"), _sort),
     "rename_sheet": (("title",), _rename_sheet),
     "rename": (("title",), _rename),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.formulas import compute_result
 from lark_emulator.sheets.pace import Pace
-from lark_emulator.sheets.ranges import a1, cell, letters
+from lark_emulator.sheets.ranges import format_a1, format_cell, format_column
 from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
         "frozen_rows": sheet.frozen_rows,
         "frozen_columns": sheet.frozen_columns,
         "protection": sheet.protection,
-        "merges": [a1(rect) for rect in sheet.merges],
-        "widths": {letters(n): size.pixels for n, size in grid.sizes[COLUMNS].items() if size.pixels},
+        "merges": [format_a1(rect) for rect in sheet.merges],
+        "widths": {format_column(n): size.pixels for n, size in grid.sizes[COLUMNS].items() if size.pixels},
         "heights": {str(n + 1): size.pixels for n, size in grid.sizes[ROWS].items() if size.pixels},
-        "hidden_columns": [letters(n) for n, size in grid.sizes[COLUMNS].items() if size.hidden],
+        "hidden_columns": [format_column(n) for n, size in grid.sizes[COLUMNS].items() if size.hidden],
         "hidden_rows": [n + 1 for n, size in grid.sizes[ROWS].items() if size.hidden],
         "filter": None if sheet.filter is None else _filter(sheet.filter),
-        "conditional_formats": [_rule(rule) for rule in sheet.formats.values()],
-        "dropdowns": [_rule(rule) for rule in sheet.dropdowns.values()],
+        "conditional_formats": [_render_rule(rule) for rule in sheet.formats.values()],
+        "dropdowns": [_render_rule(rule) for rule in sheet.dropdowns.values()],
         "filter_views": [
             {"id": filter_view.view_id, "name": filter_view.name, **_filter(filter_view.filter)}
             for filter_view in sheet.views.values()
@@ -57,7 +57,7 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
             {
                 "id": image.image_id,
                 "token": image.token,
-                "cell": cell(image.where.row, image.where.column),
+                "cell": format_cell(image.where.row, image.where.column),
                 **image.size,
             }
             for image in sheet.images.values()
@@ -65,19 +65,19 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
         "locks": [_lock(lock) for lock in sheet.locks.values()],
     }
     if cells:
-        view["values"] = yield from _values(sheet)
-        view["formats"] = yield from _formats(book, sheet)
+        view["values"] = yield from _render_values(sheet)
+        view["formats"] = yield from _render_formats(book, sheet)
     return view
 
 
 def _filter(filter_: Filter) -> dict[str, Any]:
-    conditions = {letters(column): condition for column, condition in filter_.conditions.items()}
-    return {"range": a1(filter_.where), "conditions": conditions}
+    conditions = {format_column(column): condition for column, condition in filter_.conditions.items()}
+    return {"range": format_a1(filter_.where), "conditions": conditions}
 
 
 def _lock(lock: Lock) -> dict[str, Any]:
-    start, end = lock.where.span(lock.axis)
-    name = letters if lock.axis == COLUMNS else _row
+    start, end = lock.where.get_span(lock.axis)
+    name = format_column if lock.axis == COLUMNS else _format_row
     return {
         "id": lock.lock_id,
         "range": f"{name(start)}:{name(end - 1)}",
@@ -87,25 +87,25 @@ def _lock(lock: Lock) -> dict[str, Any]:
     }
 
 
-def _row(number: int) -> str:
+def _format_row(number: int) -> str:
     return str(number + 1)
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
-    return {"id": rule.rule_id, "ranges": [a1(rect) for rect in rule.where], **rule.spec}
+def _render_rule(rule: Rule) -> dict[str, Any]:
+    return {"id": rule.rule_id, "ranges": [format_a1(rect) for rect in rule.where], **rule.spec}
 
 
-def _values(sheet: Worksheet) -> Generator[None, None, list[list[Any]]]:
+def _render_values(sheet: Worksheet) -> Generator[None, None, list[list[Any]]]:
     rows = [[] if row is None else row.values for row in sheet.grid.rows[: sheet.grid.end_of_data()]]
-    pace, width, shown_rows = Pace(), max(map(_width, rows), default=0), []
+    pace, width, shown_rows = Pace(), max(map(_compute_width, rows), default=0), []
     for row in rows:
         shown_rows.append([render_value(sheet, v) for v in row[:width]] + [None] * (width - len(row)))
-        if pace.due(width):
+        if pace.is_due(width):
             yield
     return shown_rows
 
 
-def _width(row: list[Any]) -> int:
+def _compute_width(row: list[Any]) -> int:
     width = len(row)
     while width and row[width - 1] is None:
         width -= 1
@@ -115,19 +115,19 @@ def _width(row: list[Any]) -> int:
 def render_value(sheet: Worksheet, value: Any) -> Any:
     """Return what a cell holds: a formula with its result, segments, or a plain value."""
     if isinstance(value, Formula):
-        return {"formula": value.text, "result": result(sheet, value)}
+        return {"formula": value.text, "result": compute_result(sheet, value)}
     if isinstance(value, Rich):
         return value.segments or {"error": True}
     return value
 
 
-def _formats(book: Spreadsheet, sheet: Worksheet) -> Slices:
+def _render_formats(book: Spreadsheet, sheet: Worksheet) -> Slices:
     formats, pace = {}, Pace()
     for row, grid_row in enumerate(sheet.grid.rows):
         if grid_row is not None and any(grid_row.styles):
             for column, number in enumerate(grid_row.styles):
                 if number:
-                    formats[cell(row, column)] = book.styles[number]
-            if pace.due(len(grid_row.styles)):
+                    formats[format_cell(row, column)] = book.styles[number]
+            if pace.is_due(len(grid_row.styles)):
                 yield
     return formats

@@ -39,7 +39,7 @@ def render_with_records(lark: Lark) -> dict[str, Any]:
     state = render(lark, summary=False)
     for base, base_shown in zip(lark.world.bases.values(), state["bitables"], strict=True):
         for table, shown in zip(base.tables.values(), base_shown["tables"], strict=True):
-            shown["records"] = map(partial(render_record, dict(table.fields)), table.records.snapshot())
+            shown["records"] = map(partial(render_record, dict(table.fields)), table.records.take_snapshot())
     return state
 
 
@@ -48,7 +48,7 @@ def render(lark: Lark, *, summary: bool) -> dict[str, Any]:
     world = lark.world
     state: dict[str, Any] = {
         "tenant_key": TENANT_KEY,
-        "now": lark.clock.now(),
+        "now": lark.clock.get_time(),
         "apps": [render_app(app) for app in world.apps.values()],
         "users": [render_user(lark, user) for user in world.users.values()],
         "chats": [render_chat(chat, summary=summary) for chat in world.chats.values()],
@@ -135,7 +135,7 @@ def render_user(lark: Lark, user: User) -> dict[str, Any]:
         "status": user.status,
         "departments": user.departments,
         "tenant_key": user.tenant_key,
-        "open_ids": {app.app_id: user.id_for(app, "open_id") for app in lark.world.apps.values()},
+        "open_ids": {app.app_id: user.get_id(app, "open_id") for app in lark.world.apps.values()},
     }
 
 

@@ -8,8 +8,16 @@ import orjson
 
 from lark_emulator.callbacks import payloads
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import MAX_COPIES, count, flag, names, only, require_known, text
-from lark_emulator.im.announcing import ids_of
+from lark_emulator.control.specs import (
+    MAX_COPIES,
+    flag,
+    only,
+    read_count,
+    read_names,
+    read_text,
+    require_known,
+)
+from lark_emulator.im.announcing import get_ids
 from lark_emulator.world.apps import TENANT_KEY
 from lark_emulator.world.chats import Message
 
@@ -51,10 +59,10 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec, "user", "chat_id", "app_id", "text", "mentions", "reply_to", "in_thread", "msg_type", "content",
         "copies",
     )  # fmt: skip
-    user = require_known(lark.world.users, "user", text(spec, "user"))
-    chat = _chat(lark, spec, user)
-    mentioned, copies = names(spec, "mentions") or [], count(spec, "copies", limit=MAX_COPIES)
-    message = _message(lark, spec, user, chat, mentioned)
+    user = require_known(lark.world.users, "user", read_text(spec, "user"))
+    chat = _find_chat(lark, spec, user)
+    mentioned, copies = read_names(spec, "mentions") or [], read_count(spec, "copies", limit=MAX_COPIES)
+    message = _make_message(lark, spec, user, chat, mentioned)
     chat.messages.append(message)
     chat.active_time = message.create_time
     lark.world.messages[message.message_id] = message
@@ -69,41 +77,43 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {**snapshot.render_message(message), "events": [delivery.to_dict() for delivery in sent]}
 
 
-def _chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
-    chat_id = text(spec, "chat_id")
+def _find_chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
+    chat_id = read_text(spec, "chat_id")
     if not chat_id:
-        return lark.world.p2p_chat(require_known(lark.world.apps, "app", text(spec, "app_id")), user)
+        return lark.world.ensure_p2p_chat(
+            require_known(lark.world.apps, "app", read_text(spec, "app_id")), user
+        )
     chat = require_known(lark.world.chats, "chat", chat_id)
     require_known(chat.users, f"member of chat {chat_id!r}", user.user_id)
     return chat
 
 
-def _message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned: list[str]) -> Message:
+def _make_message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, mentioned: list[str]) -> Message:
     for mention_id in mentioned:
         if mention_id != "all" and mention_id not in lark.world.apps:
             require_known(lark.world.users, "app or user", mention_id)
-    keys = [_key(place, mention) for place, mention in enumerate(mentioned, start=1)]
+    keys = [_format_key(place, mention) for place, mention in enumerate(mentioned, start=1)]
     content = spec.get("content")
     if content is None:
-        content = {"text": " ".join([*keys, text(spec, "text")])}
+        content = {"text": " ".join([*keys, read_text(spec, "text")])}
     if not isinstance(content, dict):
         raise ValueError(f"'content' must be an object, not {content!r}")  # noqa: TRY004 - one kind for bad input
-    raw, now = orjson.dumps(content).decode(), lark.clock.now_ms()
+    raw, now = orjson.dumps(content).decode(), lark.clock.get_time_ms()
     message = Message(
-        lark.world.new_id("om_"), chat.chat_id, text(spec, "msg_type") or "text", raw, raw, "", now, now,
-        [], tenant_key=user.tenant_key if user.is_external else TENANT_KEY, user_id=user.user_id,
+        lark.world.make_id("om_"), chat.chat_id, read_text(spec, "msg_type") or "text", raw, raw, "", now,
+        now, [], tenant_key=user.tenant_key if user.is_external else TENANT_KEY, user_id=user.user_id,
     )  # fmt: skip
-    parent_id = text(spec, "reply_to")
+    parent_id = read_text(spec, "reply_to")
     if parent_id:
         parent = require_known(lark.world.messages, "message", parent_id)
         message.parent_id, message.root_id = parent_id, parent.root_id or parent_id
         if parent.thread_id or flag(spec, "in_thread", default=False):
             message.in_thread = True
-            message.thread_id = parent.thread_id = parent.thread_id or lark.world.new_id("omt_", 16)
+            message.thread_id = parent.thread_id = parent.thread_id or lark.world.make_id("omt_", 16)
     return message
 
 
-def _key(place: int, mention: str) -> str:
+def _format_key(place: int, mention: str) -> str:
     return "@_all" if mention == "all" else f"@_user_{place}"
 
 
@@ -134,18 +144,18 @@ def _push(
         for name in ("root_id", "parent_id", "thread_id")
         if getattr(message, name)
     }
-    mentions = _mentions(lark, app, mentioned)
+    mentions = _render_mentions(lark, app, mentioned)
     if mentions:
         shown["mentions"] = mentions
     content = {
-        "sender": {"sender_id": ids_of(user, app), "sender_type": "user", "tenant_key": tenant_key},
+        "sender": {"sender_id": get_ids(user, app), "sender_type": "user", "tenant_key": tenant_key},
         "message": shown,
     }
-    payload = payloads.event(app, lark.clock.now(), RECEIVED, content, TENANT_KEY)
+    payload = payloads.make_event(app, lark.clock.get_time(), RECEIVED, content, TENANT_KEY)
     return lark.events.push(app, payload, copies=copies)
 
 
-def _mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:
+def _render_mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:
     """Return who is mentioned as one app sees them; everybody (`all`) is mentioned in the text only."""
     items = []
     for place, mention in enumerate(mentioned, start=1):
@@ -154,13 +164,13 @@ def _mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]
         other = lark.world.apps.get(mention)
         if other is None:
             user = lark.world.users[mention]
-            ids, name, kind = ids_of(user, app), user.name, "user"
+            ids, name, kind = get_ids(user, app), user.name, "user"
             tenant_key = user.tenant_key if user.is_external else TENANT_KEY
         else:
             ids, name, kind, tenant_key = {"open_id": other.bot_open_id}, other.name, "bot", TENANT_KEY
         items.append(
             {
-                "key": _key(place, mention),
+                "key": _format_key(place, mention),
                 "id": ids,
                 "mentioned_type": kind,
                 "name": name,

@@ -17,7 +17,7 @@ def only(spec: dict[str, Any], *known: str) -> None:
             raise ValueError(f"unknown member {name!r}; known: {', '.join(known)}")
 
 
-def text(spec: dict[str, Any], name: str) -> str:
+def read_text(spec: dict[str, Any], name: str) -> str:
     """Return a string; empty if it is absent."""
     value = spec.get(name)
     if value is None:
@@ -27,9 +27,9 @@ def text(spec: dict[str, Any], name: str) -> str:
     return value
 
 
-def one_of(spec: dict[str, Any], name: str, choices: Collection[str]) -> str:
+def read_choice(spec: dict[str, Any], name: str, choices: Collection[str]) -> str:
     """Return a string that is one of a few."""
-    value = text(spec, name)
+    value = read_text(spec, name)
     if value not in choices:
         raise ValueError(f"{name!r} must be one of {', '.join(choices)}, not {value!r}")
     return value
@@ -49,7 +49,7 @@ def flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
 MAX_COPIES = 1000
 
 
-def count(spec: dict[str, Any], name: str, *, limit: int | None = None) -> int:
+def read_count(spec: dict[str, Any], name: str, *, limit: int | None = None) -> int:
     """Return a positive number, not above `limit`; 1 if it is absent."""
     value = 1 if spec.get(name) is None else spec[name]
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -59,7 +59,7 @@ def count(spec: dict[str, Any], name: str, *, limit: int | None = None) -> int:
     return value
 
 
-def whole(spec: dict[str, Any], name: str) -> int:
+def read_whole(spec: dict[str, Any], name: str) -> int:
     """Return a number that is not negative; 0 if it is absent."""
     value = spec.get(name)
     if value is None:
@@ -69,15 +69,15 @@ def whole(spec: dict[str, Any], name: str) -> int:
     return value
 
 
-def whole_text(spec: dict[str, Any], name: str) -> int:
+def read_whole_text(spec: dict[str, Any], name: str) -> int:
     """Return a number that is not negative, which a query gives as text; 0 if it is absent."""
     value = spec.get(name)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:  # noqa: PLR2004
         return int(value)
-    return whole(spec, name)
+    return read_whole(spec, name)
 
 
-def names(spec: dict[str, Any], name: str) -> list[str] | None:
+def read_names(spec: dict[str, Any], name: str) -> list[str] | None:
     """Return a list of strings; None if it is absent."""
     value = spec.get(name)
     if value is None:
@@ -87,9 +87,9 @@ def names(spec: dict[str, Any], name: str) -> list[str] | None:
     return list(value)
 
 
-def name_set(spec: dict[str, Any], name: str) -> frozenset[str] | None:
+def read_name_set(spec: dict[str, Any], name: str) -> frozenset[str] | None:
     """Return a set of strings; None if it is absent."""
-    value = names(spec, name)
+    value = read_names(spec, name)
     return None if value is None else frozenset(value)
 
 

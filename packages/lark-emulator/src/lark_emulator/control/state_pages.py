@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import only, text, whole_text
+from lark_emulator.control.specs import only, read_text, read_whole_text
 from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.wiki import pages as wiki_pages
 
@@ -29,7 +29,7 @@ class _UnknownError(Exception):
     """A part has no item of this id."""
 
 
-def _records(lark: Lark, after: str) -> Iterator[Item]:
+def _iterate_records(lark: Lark, after: str) -> Iterator[Item]:
     tables = [(base, table) for base in lark.world.bases.values() for table in base.tables.values()]
     start = 0
     if after:
@@ -37,7 +37,7 @@ def _records(lark: Lark, after: str) -> Iterator[Item]:
         if place is None:
             raise _UnknownError
         del tables[:place]
-        start = tables[0][1].records.place_of(after) + 1
+        start = tables[0][1].records.find_place(after) + 1
     for base, table in tables:
         at = {"app_token": base.app_token, "table_id": table.table_id}
         rows = table.records.list_all()
@@ -50,14 +50,14 @@ def _record(at: dict[str, str], table: Table, record: Record) -> dict[str, Any]:
     return {**at, **snapshot.render_record(table.fields, record)}
 
 
-def _message(_: Lark, message: Message) -> dict[str, Any]:
+def _render_message(_: Lark, message: Message) -> dict[str, Any]:
     return {"chat_id": message.chat_id, **snapshot.render_message(message)}
 
 
 def _list_part(
     things: Callable[[Lark], dict[str, Any]], shown: Callable[[Lark, Any], dict[str, Any]]
 ) -> Part:
-    def items(lark: Lark, after: str) -> Iterator[Item]:
+    def iterate_items(lark: Lark, after: str) -> Iterator[Item]:
         known = things(lark)
         if after and after not in known:
             raise _UnknownError
@@ -65,7 +65,7 @@ def _list_part(
         for name in names[names.index(after) + 1 :] if after else names:
             yield name, partial(shown, lark, known[name])
 
-    return items
+    return iterate_items
 
 
 #: The lists of the state, each as ids with what shows the item: only those of a page are made.
@@ -75,9 +75,9 @@ PARTS: dict[str, Part] = {
     "chats": _list_part(
         lambda lark: lark.world.chats, lambda _, chat: snapshot.render_chat(chat, summary=True)
     ),
-    "messages": _list_part(lambda lark: lark.world.messages, _message),
+    "messages": _list_part(lambda lark: lark.world.messages, _render_message),
     "bitables": _list_part(lambda lark: lark.world.bases, lambda _, base: snapshot.render_base(base)),
-    "records": _records,
+    "records": _iterate_records,
     "webhooks": _list_part(lambda lark: lark.world.webhook_bots, lambda _, bot: webhook_bot.render(bot)),
     "wiki_nodes": _list_part(
         lambda lark: lark.world.wiki_nodes, lambda lark, node: wiki_pages.render(lark.world, node)
@@ -86,7 +86,7 @@ PARTS: dict[str, Part] = {
 }
 
 
-def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def render_pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return pages of some parts of the state.
 
     Args:
@@ -101,14 +101,14 @@ def pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         ValueError: an unknown part, a wrong limit, or an `after` that the part does not have.
     """
     only(spec, "only", "limit", "after", "summary")
-    names = [name.strip() for name in text(spec, "only").split(",") if name.strip()]
+    names = [name.strip() for name in read_text(spec, "only").split(",") if name.strip()]
     for name in names:
         if name not in PARTS:
             raise ValueError(f"'only' knows {', '.join(PARTS)}, not {name!r}")
-    limit = DEFAULT_LIMIT if spec.get("limit") is None else whole_text(spec, "limit")
+    limit = DEFAULT_LIMIT if spec.get("limit") is None else read_whole_text(spec, "limit")
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"'limit' must be a number from 1 to {MAX_LIMIT}, not {limit}")
-    after = text(spec, "after")
+    after = read_text(spec, "after")
     if len(names) != 1 and (after or not names):
         raise ValueError(
             "'after' and 'limit' need 'only'; 'after' goes on with one part. Next: name one in 'only'"

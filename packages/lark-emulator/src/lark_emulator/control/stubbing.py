@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, whole_text
+from lark_emulator.control.specs import only, read_whole_text
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
     from lark_emulator.stubs.planned import Stubs
 
 
-def _stubs(lark: Lark) -> Stubs:
+def _ensure_stubs(lark: Lark) -> Stubs:
     if lark.stubs is None:
         from lark_emulator.stubs.planned import Stubs  # loaded where it is used
 
@@ -52,14 +52,14 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             stubs.append(Stub.from_plan(plan))
         except ValueError as error:
             raise ValueError(f"stub {place}: {error}" if "stubs" in spec else str(error)) from None
-    return {"stubs": [stub.to_dict() for stub in _stubs(lark).add(stubs)]}
+    return {"stubs": [stub.to_dict() for stub in _ensure_stubs(lark).add(stubs)]}
 
 
 def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Remove a stub (`id`), or all of them."""
     only(spec, "id")
     if spec.get("id") is not None:
-        _stubs(lark).remove(whole_text(spec, "id"))
+        _ensure_stubs(lark).remove(read_whole_text(spec, "id"))
     elif lark.stubs is not None:
         lark.stubs.clear()
     return list_all(lark, {})

@@ -126,7 +126,7 @@ class TableControls(ABC):
 
     def people_edits(self) -> list[dict[str, Any]]:
         """Return what people did to records, oldest first: `time`, `do`, `table_id`, `record_ids`."""
-        edits: list[dict[str, Any]] = self._do(people.edits, {})["edits"]
+        edits: list[dict[str, Any]] = self._do(people.list_edits, {})["edits"]
         return edits
 
     def plan_page(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import flag, name_set, only, require_known, text
-from lark_emulator.tokens import long_token
+from lark_emulator.control.specs import flag, only, read_name_set, read_text, require_known
+from lark_emulator.tokens import make_long_token
 from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.consents import Consent, RefreshToken
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def visit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Say who sees the authorization page from now on (`user_id`), and whether they refuse (`deny`)."""
     only(spec, "user_id", "deny")
-    user_id = text(spec, "user_id")
+    user_id = read_text(spec, "user_id")
     if user_id:
         require_known(lark.world.users, "user", user_id)
     consents = lark.world.consents
@@ -36,17 +36,17 @@ def issue(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `user_access_token`, `expires_in`, `refresh_token`, `refresh_token_expires_in`, `open_id`.
     """
     only(spec, "user_id", "app_id", "scopes")
-    user = require_known(lark.world.users, "user", text(spec, "user_id"))
-    app = require_known(lark.world.apps, "app", text(spec, "app_id") or DEFAULT_APP_ID)
-    scopes, now = name_set(spec, "scopes"), lark.clock.now()
+    user = require_known(lark.world.users, "user", read_text(spec, "user_id"))
+    app = require_known(lark.world.apps, "app", read_text(spec, "app_id") or DEFAULT_APP_ID)
+    scopes, now = read_name_set(spec, "scopes"), lark.clock.get_time()
     consent = Consent(app, user.tenant_key, user, scopes, now)
     token, seconds = lark.tokens.give_user(app, user.tenant_key, user, scopes, jwt=True)
     life = lark.settings.refresh_token_life
-    refresh = lark.world.consents.add_refresh(long_token(), RefreshToken(consent, now + life, jwt=True))
+    refresh = lark.world.consents.add_refresh(make_long_token(), RefreshToken(consent, now + life, jwt=True))
     return {
         "user_access_token": token,
         "expires_in": seconds,
         "refresh_token": refresh,
         "refresh_token_expires_in": round(life),
-        "open_id": user.id_for(app, "open_id"),
+        "open_id": user.get_id(app, "open_id"),
     }

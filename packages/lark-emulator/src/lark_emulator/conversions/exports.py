@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.bitable.rows import Rows as Converter
 from lark_emulator.codes import RefusedError
-from lark_emulator.conversions.imports import RUNNING, STARTING, status_of
+from lark_emulator.conversions.imports import RUNNING, STARTING, compute_status
 from lark_emulator.drive.access import VIEW, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.formulas import result as formula_result
+from lark_emulator.sheets.formulas import compute_result as formula_result
 from lark_emulator.streams import serve_file
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 from lark_emulator.world.bases import Base, Table
 from lark_emulator.world.docx import Docx
 from lark_emulator.world.drive import BITABLE, DOCX, SHEET
@@ -32,7 +32,7 @@ EXPORT = "export"
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/export_tasks`."""
-    body = json_object(call, codes.TASK_PARAM)
+    body = read_json_object(call, codes.TASK_PARAM)
     spec = {name: body.get(name) or "" for name in ("file_extension", "token", "type", "sub_id")}
     if not all(isinstance(value, str) for value in spec.values()) or not spec["token"]:
         raise RefusedError(codes.TASK_PARAM)
@@ -47,9 +47,9 @@ def create(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.TASK_NOT_FOUND)
     if not may(call, document, VIEW):
         raise RefusedError(codes.TASK_DENIED)
-    ticket = str(int(call.world.new_id("", 15), 16))
+    ticket = str(int(call.world.make_id("", 15), 16))
     task = ConversionTask(
-        ticket, call.app.app_id, spec, call.world.clock.now(), name=document.title or "Untitled"
+        ticket, call.app.app_id, spec, call.world.clock.get_time(), name=document.title or "Untitled"
     )
     call.world.drive.exports[ticket] = task
     if document.deleted:
@@ -59,7 +59,7 @@ def create(call: Call) -> dict[str, Any]:
         if content is None:
             task.status, task.error = INTERNAL, "the emulator does not write this"
         else:
-            task.token = call.world.new_id("boxcn", 22)
+            task.token = call.world.make_id("boxcn", 22)
             name = f"{task.name}.{spec['file_extension']}"
             media = Media(task.token, EXPORT, ticket, task.app_id, name, content, task.started)
             call.world.drive.medias[task.token] = media
@@ -83,38 +83,38 @@ def _write(call: Call, document: Document, spec: dict[str, str]) -> bytes | None
         held = content.sheets.get(sub_id) if isinstance(content, Spreadsheet) else content.tables.get(sub_id)
         if held is None:
             raise RefusedError(codes.TASK_PARAM)
-        rows = _cells(held) if isinstance(held, Worksheet) else _records(call, content, held)
+        rows = _list_cells(held) if isinstance(held, Worksheet) else _list_records(call, content, held)
         return tabular.write_csv(rows)
     if isinstance(content, Spreadsheet):
-        return tabular.write_xlsx([(sheet.title, _cells(sheet)) for sheet in content.sheets.values()])
+        return tabular.write_xlsx([(sheet.title, _list_cells(sheet)) for sheet in content.sheets.values()])
     return tabular.write_xlsx(
-        [(table.name, _records(call, content, table)) for table in content.tables.values()]
+        [(table.name, _list_records(call, content, table)) for table in content.tables.values()]
     )
 
 
-def _cells(sheet: Worksheet) -> Rows:
+def _list_cells(sheet: Worksheet) -> Rows:
     rows = sheet.grid.rows[: sheet.grid.end_of_data()]
-    return [[] if row is None else [_plain(sheet, value) for value in row.values] for row in rows]
+    return [[] if row is None else [_convert_value(sheet, value) for value in row.values] for row in rows]
 
 
-def _plain(sheet: Worksheet, value: Any) -> Any:
+def _convert_value(sheet: Worksheet, value: Any) -> Any:
     if isinstance(value, Formula):
         value = formula_result(sheet, value)
     return value.text if isinstance(value, Rich) else value
 
 
-def _records(call: Call, base: Any, table: Table) -> Rows:
+def _list_records(call: Call, base: Any, table: Table) -> Rows:
     assert isinstance(base, Base)  # noqa: S101 - tables are those of bases
     converter = Converter(call, base, table, "open_id")
     names = list(table.names)
     rows: Rows = [names]
     for record in table.records:
         shown = converter.render(record, plain_text=True)["fields"]
-        rows.append([_flat(shown.get(name)) for name in names])
+        rows.append([_flatten(shown.get(name)) for name in names])
     return rows
 
 
-def _flat(value: Any) -> Any:
+def _flatten(value: Any) -> Any:
     """Return a value of a record as the text of a cell."""
     if isinstance(value, dict):
         value = (
@@ -137,7 +137,7 @@ def get(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.TASK_PARAM)
     if task.app_id != call.app.app_id:
         raise RefusedError(codes.TASK_DENIED)
-    status = status_of(call, task)
+    status = compute_status(call, task)
     result: dict[str, Any] = {
         "file_extension": task.spec["file_extension"],
         "type": task.spec["type"],
@@ -157,7 +157,7 @@ def download(call: Call) -> Answer:
         raise RefusedError(codes.TASK_NOT_FOUND)
     if media.app_id != call.app.app_id:
         raise RefusedError(codes.TASK_DENIED)
-    if call.world.clock.now() - media.created > call.settings.drive_task_s + EXPORT_LIFE:
+    if call.world.clock.get_time() - media.created > call.settings.drive_task_s + EXPORT_LIFE:
         raise RefusedError(codes.TASK_NOT_FOUND)
     return serve_file(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.bitable.columns import MAX_FIELDS, MAX_TABLES, new_table
+from lark_emulator.bitable.columns import MAX_FIELDS, MAX_TABLES, add_table
 from lark_emulator.bitable.values import NUMBER, TEXT
 from lark_emulator.codes import RefusedError
 from lark_emulator.conversions.unreadable import UnreadableError
 from lark_emulator.docx import markdown, nodes
-from lark_emulator.docx.making import new_id
+from lark_emulator.docx.making import make_id
 from lark_emulator.drive.access import EDIT, VIEW, may
-from lark_emulator.drive.objects import new_object
+from lark_emulator.drive.objects import add_object
 from lark_emulator.drive.uploads import IMPORT
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 from lark_emulator.world import docx
 from lark_emulator.world.bases import Base
 from lark_emulator.world.docx import Block, Docx
@@ -42,7 +42,7 @@ CUT_COLUMNS, CUT_CELLS, CUT_TEXT, CUT_FIELDS = "2000", "2001", "2005", "3003"
 STARTING, RUNNING = 1, 2
 
 
-def _text(body: dict[str, Any], name: str) -> str:
+def _read_text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise RefusedError(codes.TASK_PARAM)
@@ -59,7 +59,7 @@ def _find_media(call: Call, token: str) -> Media:
     if media is not None and media.parent_type == IMPORT:
         if media.app_id != call.app.app_id:
             raise RefusedError(codes.TASK_FORBIDDEN)
-        if call.world.clock.now() - media.created > IMPORT_LIFE:
+        if call.world.clock.get_time() - media.created > IMPORT_LIFE:
             raise RefusedError(codes.TASK_UPLOAD_EXPIRED)
         return media
     document = call.world.drive.documents.get(token)
@@ -80,7 +80,7 @@ def _find_folder(call: Call, point: Any) -> str:
     if not isinstance(key, str) or point.get("mount_type") != 1:
         raise RefusedError(codes.TASK_PARAM)
     drive = call.world.drive
-    folder = drive.documents.get(key) if key else drive.root_of(call.who)
+    folder = drive.documents.get(key) if key else drive.ensure_root(call.who)
     if folder is None or folder.deleted or folder.type != FOLDER:
         raise RefusedError(codes.TASK_FOLDER)
     if not may(call, folder, EDIT):
@@ -90,8 +90,8 @@ def _find_folder(call: Call, point: Any) -> str:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/import_tasks`: always a new document."""
-    body = json_object(call, codes.TASK_PARAM)
-    kind, extension, token = (_text(body, name) for name in ("type", "file_extension", "file_token"))
+    body = read_json_object(call, codes.TASK_PARAM)
+    kind, extension, token = (_read_text(body, name) for name in ("type", "file_extension", "file_token"))
     if kind not in EXTENSIONS:
         raise RefusedError(codes.TASK_TYPE)
     if extension not in EXTENSIONS[kind]:
@@ -101,8 +101,8 @@ def create(call: Call) -> dict[str, Any]:
     title = body.get("file_name") or media.name.rpartition(".")[0] or media.name
     if not isinstance(title, str):
         raise RefusedError(codes.TASK_PARAM)
-    ticket = str(int(call.world.new_id("", 15), 16))
-    task = ConversionTask(ticket, call.app.app_id, {"type": kind}, call.world.clock.now())
+    ticket = str(int(call.world.make_id("", 15), 16))
+    task = ConversionTask(ticket, call.app.app_id, {"type": kind}, call.world.clock.get_time())
     call.world.drive.imports[ticket] = task
     _perform(call, task, media, extension, title, folder)
     call.world.drive.medias.pop(token, None)
@@ -145,10 +145,12 @@ def _read_blocks(content: bytes, extension: str) -> Any:
     if extension == "html":
         from lark_emulator.docx import html
 
-        return html.blocks(text)
+        return html.iterate_blocks(text)
     if extension == "txt":
-        return (node for line in text.splitlines() for node in nodes.text(docx.TEXT, nodes.plain(line)))
-    return markdown.blocks(text)
+        return (
+            node for line in text.splitlines() for node in nodes.make_text(docx.TEXT, nodes.make_plain(line))
+        )
+    return markdown.iterate_blocks(text)
 
 
 def _read_sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
@@ -162,7 +164,7 @@ def _read_sheets(content: bytes, extension: str) -> list[tuple[str, Rows]]:
 
 
 def _make_document(call: Call, block_nodes: list[BlockNode], title: str, folder: str) -> Document:
-    document = new_object(call, DOCX, title, folder)
+    document = add_object(call, DOCX, title, folder)
     content = document.content
     assert isinstance(content, Docx)  # noqa: S101 - that is what was asked for
     content.root.children = [_add_block(call, content, node, document.token) for node in block_nodes]
@@ -170,7 +172,7 @@ def _make_document(call: Call, block_nodes: list[BlockNode], title: str, folder:
 
 
 def _add_block(call: Call, content: Docx, node: BlockNode, parent: str) -> str:
-    block = Block(new_id(call), node.block_type, node.data, parent)
+    block = Block(make_id(call), node.block_type, node.data, parent)
     content.blocks[block.block_id] = block
     block.children = [_add_block(call, content, child, block.block_id) for child in node.children]
     if block.block_type == docx.TABLE:
@@ -181,13 +183,13 @@ def _add_block(call: Call, content: Docx, node: BlockNode, parent: str) -> str:
 def _make_spreadsheet(
     call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
 ) -> Document:
-    document = new_object(call, SHEET, title, folder)
+    document = add_object(call, SHEET, title, folder)
     book = document.content
     assert isinstance(book, Spreadsheet)  # noqa: S101 - that is what was asked for
     if sheets:
         book.sheets.clear()
     for name, rows in sheets:
-        sheet = Worksheet(call.world.new_id("", 6), name)
+        sheet = Worksheet(call.world.make_id("", 6), name)
         book.sheets[sheet.sheet_id] = sheet
         width = max(map(len, rows), default=0)
         if width > MAX_COLUMNS:
@@ -214,22 +216,22 @@ def _cut_text(value: Any, task: ConversionTask) -> Any:
 def _make_base(
     call: Call, sheets: list[tuple[str, Rows]], title: str, folder: str, task: ConversionTask
 ) -> Document:
-    document = new_object(call, BITABLE, title, folder)
+    document = add_object(call, BITABLE, title, folder)
     base = document.content
     assert isinstance(base, Base)  # noqa: S101 - that is what was asked for
     if any(rows for _, rows in sheets):
         base.tables.clear()
-    now = call.world.clock.now()
+    now = call.world.clock.get_time()
     for name, rows in [sheet for sheet in sheets if sheet[1]][:MAX_TABLES]:
         if len(rows[0]) > MAX_FIELDS:
             task.extra.append(CUT_FIELDS)
-        names = _field_names(rows[0][:MAX_FIELDS])
-        numeric = [_all_numbers(rows[1:], column) for column in range(len(names))]
+        names = _make_field_names(rows[0][:MAX_FIELDS])
+        numeric = [_are_numbers(rows[1:], column) for column in range(len(names))]
         specs = [
             {"field_name": field_name, "type": NUMBER if numeric[n] and n else TEXT}
             for n, field_name in enumerate(names)
         ]
-        table = new_table(call, base, name, specs)
+        table = add_table(call, base, name, specs)
         columns = list(table.fields.values())
         for row in rows[1:]:
             cells = {
@@ -237,11 +239,11 @@ def _make_base(
                 for column, value in zip(columns, row, strict=False)
                 if value is not None
             }
-            table.records.add(call.world.new_id("rec", 11), cells, call.app, int(now * 1000), now=now)
+            table.records.add(call.world.make_id("rec", 11), cells, call.app, int(now * 1000), now=now)
     return document
 
 
-def _field_names(row: list[Any]) -> list[str]:
+def _make_field_names(row: list[Any]) -> list[str]:
     """Return the names of the fields: those of the first row, made different where they are not."""
     names: dict[str, None] = {}
     for number, value in enumerate(row, 1):
@@ -253,15 +255,15 @@ def _field_names(row: list[Any]) -> list[str]:
     return list(names)
 
 
-def _all_numbers(rows: Rows, column: int) -> bool:
+def _are_numbers(rows: Rows, column: int) -> bool:
     values = [row[column] for row in rows if column < len(row) and row[column] is not None]
     return bool(values) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
 
 
-def status_of(call: Call, task: ConversionTask) -> int:
+def compute_status(call: Call, task: ConversionTask) -> int:
     """Return the status of a task now."""
     lasts = call.settings.drive_task_s
-    passed = call.world.clock.now() - task.started
+    passed = call.world.clock.get_time() - task.started
     if passed < lasts / 2:
         return STARTING
     return RUNNING if passed < lasts else task.status
@@ -274,7 +276,7 @@ def get(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.TASK_NOT_FOUND)
     if task.app_id != call.app.app_id:
         raise RefusedError(codes.TASK_DENIED)
-    status = status_of(call, task)
+    status = compute_status(call, task)
     result: dict[str, Any] = {"ticket": task.ticket, "type": task.spec["type"], "job_status": status}
     if status in (STARTING, RUNNING):
         return {"result": result | {"job_error_msg": ""}}

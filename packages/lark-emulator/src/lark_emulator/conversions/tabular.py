@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from lark_emulator.conversions.unreadable import UnreadableError
-from lark_emulator.sheets.ranges import column_number, letters
+from lark_emulator.sheets.ranges import format_column, parse_column
 
 Rows = list[list[Any]]
 """Each value is text, a number, a bool, or None for an empty cell."""
@@ -62,20 +62,20 @@ def read_xlsx(content: bytes) -> list[tuple[str, Rows]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as book:
             titles = [
-                sheet.get("name") or "" for sheet in _part(book, "xl/workbook.xml").iter(f"{_MAIN}sheet")
+                sheet.get("name") or "" for sheet in _read_part(book, "xl/workbook.xml").iter(f"{_MAIN}sheet")
             ]
             names = {member.filename for member in book.infolist()}
-            shared = _shared_strings(book) if "xl/sharedStrings.xml" in names else []
+            shared = _read_shared_strings(book) if "xl/sharedStrings.xml" in names else []
             sheets = []
             for number, title in enumerate(titles, 1):
                 name = f"xl/worksheets/sheet{number}.xml"
-                sheets.append((title, _rows(_part(book, name), shared) if name in names else []))
+                sheets.append((title, _read_rows(_read_part(book, name), shared) if name in names else []))
             return sheets
     except (zipfile.BadZipFile, KeyError, ValueError, IndexError, ET.ParseError, OSError) as error:
         raise UnreadableError(str(error)) from error
 
 
-def _part(book: zipfile.ZipFile, name: str) -> ET.Element:
+def _read_part(book: zipfile.ZipFile, name: str) -> ET.Element:
     if book.getinfo(name).file_size > _MAX_PART_BYTES:
         raise UnreadableError(f"{name} is too large")
     content = book.read(name)
@@ -84,12 +84,12 @@ def _part(book: zipfile.ZipFile, name: str) -> ET.Element:
     return ET.fromstring(content)  # noqa: S314 - without declarations there is nothing to expand
 
 
-def _shared_strings(book: zipfile.ZipFile) -> list[str]:
-    items = _part(book, "xl/sharedStrings.xml").iter(f"{_MAIN}si")
+def _read_shared_strings(book: zipfile.ZipFile) -> list[str]:
+    items = _read_part(book, "xl/sharedStrings.xml").iter(f"{_MAIN}si")
     return ["".join(part.text or "" for part in item.iter(f"{_MAIN}t")) for item in items]
 
 
-def _rows(sheet: ET.Element, shared: list[str]) -> Rows:
+def _read_rows(sheet: ET.Element, shared: list[str]) -> Rows:
     rows: Rows = []
     cells = 0
     for line in sheet.iter(f"{_MAIN}row"):
@@ -100,18 +100,18 @@ def _rows(sheet: ET.Element, shared: list[str]) -> Rows:
         row = rows[-1]
         for cell in line.iter(f"{_MAIN}c"):
             place = _CELL.fullmatch(cell.get("r") or "")
-            column = len(row) if place is None else column_number(place[1])
+            column = len(row) if place is None else parse_column(place[1])
             if column >= _MAX_COLUMNS:
                 raise UnreadableError(f"column {column} is beyond the last one")
             row.extend([None] * (column + 1 - len(row)))
-            row[column] = _value(cell, shared)
+            row[column] = _read_cell(cell, shared)
         cells += len(row) + 1
         if cells > _MAX_CELLS:
             raise UnreadableError("too many cells")
     return rows
 
 
-def _value(cell: ET.Element, shared: list[str]) -> Any:
+def _read_cell(cell: ET.Element, shared: list[str]) -> Any:
     kind, held = cell.get("t") or "n", cell.findtext(f"{_MAIN}v")
     if kind == "inlineStr":
         return "".join(part.text or "" for part in cell.iter(f"{_MAIN}t")) or None
@@ -169,18 +169,20 @@ def write_xlsx(sheets: list[tuple[str, Rows]]) -> bytes:
             f'{head}<Relationships xmlns="{package}/relationships">{links}</Relationships>',
         )
         for n, (_, rows) in zip(numbers, sheets, strict=True):
-            lines = "".join(_line(number, row) for number, row in enumerate(rows, 1))
+            lines = "".join(_format_line(number, row) for number, row in enumerate(rows, 1))
             body = f'{head}<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>'
             book.writestr(f"xl/worksheets/sheet{n}.xml", body)
     return to.getvalue()
 
 
-def _line(number: int, row: list[Any]) -> str:
-    cells = "".join(_cell(f"{letters(n)}{number}", value) for n, value in enumerate(row) if value is not None)
+def _format_line(number: int, row: list[Any]) -> str:
+    cells = "".join(
+        _format_cell(f"{format_column(n)}{number}", value) for n, value in enumerate(row) if value is not None
+    )
     return f'<row r="{number}">{cells}</row>'
 
 
-def _cell(place: str, value: Any) -> str:
+def _format_cell(place: str, value: Any) -> str:
     if isinstance(value, bool):
         return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
     if isinstance(value, (int, float)):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.docx.making import add, check_index, check_relation, new_id, place_blocks
+from lark_emulator.docx.making import add, check_index, check_relation, make_id, place_blocks
 from lark_emulator.docx.opened import EDITS, OpenDocument, edit_document
-from lark_emulator.docx.schema import NEVER_EMPTY, check_resources, content_of
+from lark_emulator.docx.schema import NEVER_EMPTY, check_resources, read_content
 from lark_emulator.docx.tree import Tree
 from lark_emulator.routing import Call, Route
 from lark_emulator.world import docx
@@ -26,13 +26,13 @@ def create(call: Call) -> dict[str, Any]:
 
 
 def _create(file: OpenDocument) -> dict[str, Any]:
-    body, parent = file.body(), file.block(file.call.params["block_id"])
+    body, parent = file.read_body(), file.find_block(file.call.params["block_id"])
     specs = body.get("children")
     if not isinstance(specs, list) or not 0 < len(specs) <= MAX_CHILDREN:
         raise RefusedError(codes.DOCX_PARAM)
     if any(isinstance(spec, dict) and spec.get("children") for spec in specs):
         raise RefusedError(codes.DOCX_SCHEMA)
-    contents = [content_of(file.call, spec) for spec in specs]
+    contents = [read_content(file.call, spec) for spec in specs]
     for content in contents:
         check_relation(file, parent, content.block_type)
     check_resources(contents)
@@ -48,13 +48,13 @@ def create_tree(call: Call) -> dict[str, Any]:
 
 
 def _create_tree(file: OpenDocument) -> dict[str, Any]:
-    body, parent = file.body(), file.block(file.call.params["block_id"])
+    body, parent = file.read_body(), file.find_block(file.call.params["block_id"])
     tree = Tree(file.call, body)
     for name in tree.first:
         check_relation(file, parent, tree.contents[name].block_type)
     tree.check(file, parent)
     at = check_index(parent, body.get("index"))
-    ids = {name: new_id(file.call) for name in tree.contents}
+    ids = {name: make_id(file.call) for name in tree.contents}
     blocks = {name: add(file, content, ids[name], bare=True) for name, content in tree.contents.items()}
     for name, block in blocks.items():
         place_blocks(block, [blocks[child] for child in tree.children[name]])
@@ -78,7 +78,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 
 def _delete(file: OpenDocument) -> dict[str, Any]:
-    body, parent = file.body(), file.block(file.call.params["block_id"])
+    body, parent = file.read_body(), file.find_block(file.call.params["block_id"])
     start, end = body.get("start_index"), body.get("end_index")
     if not all(isinstance(index, int) and not isinstance(index, bool) for index in (start, end)):
         raise RefusedError(codes.DOCX_PARAM)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx import markdown
-from lark_emulator.docx.making import new_id
+from lark_emulator.docx.making import make_id
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, user_id_type
+from lark_emulator.validation import read_json_object, read_user_id_type
 from lark_emulator.world import docx
 from lark_emulator.world.docx import Block
 
@@ -23,8 +23,8 @@ _SLICE = 10
 
 def convert(call: Call) -> Slices:
     """Answer with blocks under ids that hold for nothing else; others have their turn meanwhile."""
-    user_id_type(call)
-    body = json_object(call, codes.DOCX_PARAM)
+    read_user_id_type(call)
+    body = read_json_object(call, codes.DOCX_PARAM)
     content, kind = body.get("content"), body.get("content_type")
     if not isinstance(content, str) or not content or kind not in ("markdown", "html"):
         raise RefusedError(codes.DOCX_PARAM)
@@ -36,9 +36,9 @@ def convert(call: Call) -> Slices:
     if kind == "html":
         from lark_emulator.docx import html  # takes tens of milliseconds to load
 
-        nodes = html.blocks(content)
+        nodes = html.iterate_blocks(content)
     else:
-        nodes = markdown.blocks(content)
+        nodes = markdown.iterate_blocks(content)
     for n, node in enumerate(nodes):
         first.append(_add_block(call, node, blocks, urls))
         if n % _SLICE == 0:
@@ -56,7 +56,7 @@ def _add_block(
     call: Call, node: BlockNode, blocks: list[Block], urls: list[dict[str, str]], parent: str = ""
 ) -> str:
     """Add a block and all below it to `blocks`, and their images to `urls`; return its id."""
-    block = Block(new_id(call), node.block_type, node.data, parent)
+    block = Block(make_id(call), node.block_type, node.data, parent)
     blocks.append(block)
     if node.url:
         urls.append({"block_id": block.block_id, "image_url": node.url})

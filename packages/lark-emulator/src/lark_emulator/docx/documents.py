@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx.opened import open_document
-from lark_emulator.drive.access import folder_named
-from lark_emulator.drive.objects import new_object
+from lark_emulator.drive.access import find_folder
+from lark_emulator.drive.objects import add_object
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 from lark_emulator.world.drive import DOCX
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ _FOLDERS = {
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /docx/v1/documents`: empty but for its title; the same title again makes a second one."""
-    body = json_object(call, codes.DOCX_PARAM)
+    body = read_json_object(call, codes.DOCX_PARAM)
     title, folder_token = body.get("title") or "", body.get("folder_token") or ""
     if not isinstance(title, str) or len(title) > MAX_TITLE_LENGTH or not isinstance(folder_token, str):
         raise RefusedError(codes.DOCX_PARAM)
     try:
-        folder = folder_named(call, folder_token)
+        folder = find_folder(call, folder_token)
     except RefusedError as refusal:
         raise RefusedError(_FOLDERS.get(refusal.code.number, refusal.code)) from None
-    document = new_object(call, DOCX, title, folder.token)
+    document = add_object(call, DOCX, title, folder.token)
     return {"document": {"document_id": document.token, "revision_id": 1, "title": title}}
 
 
@@ -61,14 +61,14 @@ def get(call: Call) -> dict[str, Any]:
     }
 
 
-def raw_content(call: Call) -> dict[str, Any]:
+def get_raw_content(call: Call) -> dict[str, Any]:
     """Answer `GET …/raw_content`."""
     if call.query.get("lang", "0") not in ("0", "1", "2"):
         raise RefusedError(codes.DOCX_PARAM)
-    return {"content": text_of(open_document(call).docx)}
+    return {"content": render_text(open_document(call).docx)}
 
 
-def text_of(docx: Docx) -> str:
+def render_text(docx: Docx) -> str:
     """Return a document as text: its title, and a line for each block that has text."""
     lines = [block.text for block in docx.walk(docx.root) if "elements" in block.data]
     return "".join(f"{line}\n" for line in lines)
@@ -87,7 +87,7 @@ ROUTES = (
     Route(
         "GET",
         f"{_PATH}/:document_id/raw_content",
-        raw_content,
+        get_raw_content,
         unconfirmed=("the title is the first line; `lang` changes nothing: people are shown by their ids",),
     ),
 )

@@ -33,11 +33,11 @@ STYLE_FIELDS = {
 }
 
 
-def _elements(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
-    block.data["elements"] = schema.elements(file.call, spec.get("elements"))
+def _set_elements(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
+    block.data["elements"] = schema.read_elements(file.call, spec.get("elements"))
 
 
-def _style(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
+def _set_style(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     fields, style = spec.get("fields"), spec.get("style")
     if not isinstance(fields, list) or not isinstance(style, dict):
         raise RefusedError(codes.DOCX_PARAM)
@@ -48,10 +48,10 @@ def _style(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     block.data["style"] = block.data["style"] | {name: filled[name] for name in named if name in filled}
 
 
-def _text(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
-    _elements(file, block, spec)
+def _set_text(file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
+    _set_elements(file, block, spec)
     if spec.get("fields"):
-        _style(file, block, spec)
+        _set_style(file, block, spec)
 
 
 def _replace_media(*kinds: str) -> Change:
@@ -74,7 +74,7 @@ def _replace_media(*kinds: str) -> Change:
     return change
 
 
-def _task(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
+def _set_task(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     for name in ("task_id", "folded"):
         if spec.get(name) is not None:
             block.data[name] = spec[name]
@@ -82,9 +82,9 @@ def _task(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
 
 _TABLE, _GRID = frozenset({docx.TABLE}), frozenset({docx.GRID})
 CHANGES: dict[str, tuple[frozenset[int], Change]] = {
-    "update_text_elements": (docx.TEXTS, _elements),
-    "update_text_style": (docx.TEXTS, _style),
-    "update_text": (docx.TEXTS, _text),
+    "update_text_elements": (docx.TEXTS, _set_elements),
+    "update_text_style": (docx.TEXTS, _set_style),
+    "update_text": (docx.TEXTS, _set_text),
     "update_table_property": (_TABLE, tables.change),
     "insert_table_row": (_TABLE, tables.insert_row),
     "insert_table_column": (_TABLE, tables.insert_column),
@@ -97,7 +97,7 @@ CHANGES: dict[str, tuple[frozenset[int], Change]] = {
     "update_grid_column_width_ratio": (_GRID, tables.resize_grid),
     "replace_image": (frozenset({docx.IMAGE}), _replace_media("docx_image")),
     "replace_file": (frozenset({docx.FILE}), _replace_media("docx_file")),
-    "update_task": (frozenset({docx.TASK}), _task),
+    "update_task": (frozenset({docx.TASK}), _set_task),
 }
 
 
@@ -113,7 +113,7 @@ def _change(file: OpenDocument, block_id: Any, request: Any) -> Block:
     wanted = [name for name, spec in request.items() if name in CHANGES and spec is not None]
     if len(wanted) != 1 or not isinstance(request[wanted[0]], dict):
         raise RefusedError(codes.DOCX_PARAM)
-    block = file.block(block_id)
+    block = file.find_block(block_id)
     kinds, change = CHANGES[wanted[0]]
     if block.block_type not in kinds:
         raise RefusedError(codes.DOCX_OPERATION_BLOCK)
@@ -124,7 +124,8 @@ def _change(file: OpenDocument, block_id: Any, request: Any) -> Block:
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/blocks/:block_id`."""
     return edit_document(
-        call, lambda file: {"block": _whole(file, [(call.params["block_id"], file.body())])[0].render()}
+        call,
+        lambda file: {"block": _change_all(file, [(call.params["block_id"], file.read_body())])[0].render()},
     )
 
 
@@ -134,16 +135,16 @@ def batch_update(call: Call) -> dict[str, Any]:
 
 
 def _batch(file: OpenDocument) -> dict[str, Any]:
-    requests = file.body().get("requests")
+    requests = file.read_body().get("requests")
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_REQUESTS:
         raise RefusedError(codes.DOCX_PARAM)
     if not all(isinstance(request, dict) for request in requests):
         raise RefusedError(codes.DOCX_PARAM)
-    blocks = _whole(file, [(request.get("block_id"), request) for request in requests])
+    blocks = _change_all(file, [(request.get("block_id"), request) for request in requests])
     return {"blocks": [block.render() for block in blocks]}
 
 
-def _whole(file: OpenDocument, requests: list[tuple[Any, Any]]) -> list[Block]:
+def _change_all(file: OpenDocument, requests: list[tuple[Any, Any]]) -> list[Block]:
     before = copy.deepcopy(file.docx.blocks)
     try:
         return [_change(file, block_id, request) for block_id, request in requests]

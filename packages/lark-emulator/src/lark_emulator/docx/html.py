@@ -36,7 +36,7 @@ _PIECE = 4096
 _SILENT = frozenset({"script", "style", "head", "title"})
 
 
-def blocks(content: str) -> Iterator[BlockNode]:
+def iterate_blocks(content: str) -> Iterator[BlockNode]:
     """Yield the first level of blocks of a text, one after the other."""
     reader = _Reader()
     for start in range(0, len(content), _PIECE):
@@ -78,7 +78,7 @@ class _Reader(HTMLParser):
                 self._rows[-1][-1] += parts
             return
         if parts:
-            text_blocks = list(nodes.text(self._kind, parts))
+            text_blocks = list(nodes.make_text(self._kind, parts))
             self._among.extend(text_blocks)
         self._kind = docx.QUOTE if self._kind == docx.QUOTE else docx.TEXT
 
@@ -96,15 +96,15 @@ class _Reader(HTMLParser):
         elif tag == "br":
             self._write("\n")
         elif tag == "img" and attributes.get("src"):
-            self._runs.picture(attributes["src"])
+            self._runs.add_picture(attributes["src"])
         else:
             self._begin(tag)
 
     def _begin(self, tag: str) -> None:
-        if tag in _BREAKS or _level(tag) or tag == "li":
+        if tag in _BREAKS or _get_level(tag) or tag == "li":
             self.end_text()
-        if _level(tag):
-            self._kind = docx.HEADING1 + _level(tag) - 1
+        if _get_level(tag):
+            self._kind = docx.HEADING1 + _get_level(tag) - 1
         elif tag == "blockquote":
             self._kind = docx.QUOTE
         elif tag == "pre":
@@ -129,7 +129,7 @@ class _Reader(HTMLParser):
         if tag in _SILENT:
             self._silent = max(0, self._silent - 1)
         elif tag == "pre" and self._code is not None:
-            self._among.append(nodes.code("".join(self._code).strip("\n"), self._language))
+            self._among.append(nodes.make_code("".join(self._code).strip("\n"), self._language))
             self._code = None
         elif any(tag == name for name, _ in self._looks):
             place = max(n for n, (name, _) in enumerate(self._looks) if name == tag)
@@ -140,8 +140,8 @@ class _Reader(HTMLParser):
             self.end_text()
             rows, self._rows = [row for row in self._rows if row], None
             if rows:
-                self._among.append(nodes.table(rows))
-        elif tag in _BREAKS or _level(tag) or tag == "li":
+                self._among.append(nodes.make_table(rows))
+        elif tag in _BREAKS or _get_level(tag) or tag == "li":
             self.end_text()
             if tag in ("ul", "ol") and self._lists:
                 self._lists.pop()
@@ -166,5 +166,5 @@ class _Reader(HTMLParser):
         self._runs.add(words, **look)
 
 
-def _level(tag: str) -> int:
+def _get_level(tag: str) -> int:
     return int(tag[1]) if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456789" else 0  # noqa: PLR2004

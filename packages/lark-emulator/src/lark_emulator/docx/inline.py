@@ -55,7 +55,7 @@ class Runs:
         """Whether there is anything in it."""
         return bool(self._text or self.parts)
 
-    def picture(self, url: str) -> None:
+    def add_picture(self, url: str) -> None:
         """Append a picture."""
         self.close()
         self.parts.append(Image(url))
@@ -92,9 +92,9 @@ def parse(text: str, **look: Any) -> list[dict[str, Any] | Image]:
         if token["escaped"]:
             runs.add(token["escaped"], **state)
         elif token["ticks"]:
-            place = _code(runs, text, token, ticks[len(token["ticks"])], state)
+            place = _add_code(runs, text, token, ticks[len(token["ticks"])], state)
         elif token["image"]:
-            runs.picture(token["image"])
+            runs.add_picture(token["image"])
         elif token["link"]:
             runs.add(token["label"], **state, link=token["link"])
         elif token["address"]:
@@ -109,7 +109,7 @@ def parse(text: str, **look: Any) -> list[dict[str, Any] | Image]:
     return runs.parts
 
 
-def _code(runs: Runs, text: str, token: re.Match[str], same: list[int], state: dict[str, Any]) -> int:
+def _add_code(runs: Runs, text: str, token: re.Match[str], same: list[int], state: dict[str, Any]) -> int:
     """Append a code span, or the ticks themselves if none ends it, and return where the text goes on."""
     end = bisect_right(same, token.start())
     if end == len(same):

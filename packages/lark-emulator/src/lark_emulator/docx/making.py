@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx.schema import NEVER_EMPTY, NOT_IN_CELLS, ONLY_IN, PARENTS, BlockContent
-from lark_emulator.drive.objects import new_object
+from lark_emulator.drive.objects import add_object
 from lark_emulator.world import docx
 from lark_emulator.world.docx import Block
 from lark_emulator.world.drive import BITABLE, SHEET
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Call
 
 
-def new_id(call: Call) -> str:
+def make_id(call: Call) -> str:
     """Return the id of a new block."""
-    return call.world.new_id("doxcn", 22)
+    return call.world.make_id("doxcn", 22)
 
 
-def empty_text(call: Call) -> Block:
+def make_empty_text(call: Call) -> Block:
     """Return an empty paragraph."""
-    return Block(new_id(call), docx.TEXT, {"elements": [], "style": {"align": 1, "folded": False}})
+    return Block(make_id(call), docx.TEXT, {"elements": [], "style": {"align": 1, "folded": False}})
 
 
 def check_index(parent: Block, index: Any) -> int:
@@ -88,7 +88,7 @@ def add(
         The block; for a file its view, which holds it.
     """
     call, data = file.call, content.data
-    block = Block(block_id or new_id(call), content.block_type, data)
+    block = Block(block_id or make_id(call), content.block_type, data)
     file.docx.blocks[block.block_id] = block
     if block.block_type in (docx.SHEET, docx.BITABLE, docx.BOARD):
         block.data = data | {"token": _embed(call, block.block_type, data)}
@@ -104,11 +104,11 @@ def add(
         ]
         place_blocks(block, columns)
     elif block.block_type in NEVER_EMPTY:
-        paragraph = empty_text(call)
+        paragraph = make_empty_text(call)
         file.docx.blocks[paragraph.block_id] = paragraph
         place_blocks(block, [paragraph])
     elif block.block_type == docx.FILE:
-        view = Block(new_id(call), docx.VIEW, {"view_type": data.get("view_type", 1)})
+        view = Block(make_id(call), docx.VIEW, {"view_type": data.get("view_type", 1)})
         file.docx.blocks[view.block_id] = view
         place_blocks(view, [block])
         return view
@@ -126,10 +126,10 @@ def fill_table(file: OpenDocument, table: Block, places: Sequence[int]) -> None:
 def _embed(call: Call, kind: int, data: dict[str, Any]) -> str:
     """Make the base, spreadsheet or board that a block shows, and return its token as the block has it."""
     if kind == docx.BITABLE:
-        document = new_object(call, BITABLE, "")
+        document = add_object(call, BITABLE, "")
         return f"{document.token}_{next(iter(call.world.bases[document.token].tables))}"
     if kind == docx.SHEET:
-        document = new_object(call, SHEET, "")
+        document = add_object(call, SHEET, "")
         book = document.content
         assert isinstance(book, Spreadsheet)  # noqa: S101 - that is what was asked for
         sheet = next(iter(book.sheets.values()))
@@ -137,4 +137,4 @@ def _embed(call: Call, kind: int, data: dict[str, Any]) -> str:
         if isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0:
             sheet.grid.row_count, sheet.grid.column_count = rows, columns
         return f"{document.token}_{sheet.sheet_id}"
-    return call.world.new_id("bdcn", 22)
+    return call.world.make_id("bdcn", 22)

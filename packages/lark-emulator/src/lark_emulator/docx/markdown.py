@@ -25,7 +25,7 @@ _TAB = 4
 DEEPEST = 50
 
 
-def blocks(content: str) -> Iterator[BlockNode]:
+def iterate_blocks(content: str) -> Iterator[BlockNode]:
     """Yield the first level of blocks of a text, one after the other."""
     lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     place = 0
@@ -34,21 +34,21 @@ def blocks(content: str) -> Iterator[BlockNode]:
         if not line.strip():
             place += 1
             continue
-        block_nodes, place = _block(lines, place)
+        block_nodes, place = _parse_block(lines, place)
         yield from block_nodes
 
 
-def _block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
+def _parse_block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     """Return the blocks that begin at a line, and where the next ones begin."""
     line = lines[place]
     fence = _FENCE.match(line)
     if fence is not None:
-        return _code(lines, place, fence["fence"], fence["language"])
+        return _parse_code(lines, place, fence["fence"], fence["language"])
     heading = _HEADING.fullmatch(line)
     if heading is not None:
         kind = docx.HEADING1 + len(heading["level"]) - 1
         words = re.sub(r"(?:^|[ \t]+)#+[ \t]*$", "", heading["text"])
-        return list(nodes.text(kind, inline.parse(words.strip()))), place + 1
+        return list(nodes.make_text(kind, inline.parse(words.strip()))), place + 1
     if _RULE.fullmatch(line):
         return [BlockNode(docx.DIVIDER, {})], place + 1
     if _QUOTE.match(line):
@@ -56,12 +56,12 @@ def _block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     if _ITEM.fullmatch(line):
         return _list(lines, place)
     if _begins_table(lines, place):
-        return _table(lines, place)
+        return _parse_table(lines, place)
     end = place + 1
     while end < len(lines) and not _begins(lines, end):
         end += 1
     words = "\n".join(text_line.strip() for text_line in lines[place:end])
-    return list(nodes.text(docx.TEXT, inline.parse(words))), end
+    return list(nodes.make_text(docx.TEXT, inline.parse(words))), end
 
 
 def _begins(lines: list[str], place: int) -> bool:
@@ -71,11 +71,11 @@ def _begins(lines: list[str], place: int) -> bool:
     return not line.strip() or any(starts) or _ITEM.fullmatch(line) is not None
 
 
-def _code(lines: list[str], place: int, fence: str, language: str) -> tuple[list[BlockNode], int]:
+def _parse_code(lines: list[str], place: int, fence: str, language: str) -> tuple[list[BlockNode], int]:
     end = place + 1
     while end < len(lines) and not _closes(lines[end], fence):
         end += 1
-    return [nodes.code("\n".join(lines[place + 1 : end]), language)], end + 1
+    return [nodes.make_code("\n".join(lines[place + 1 : end]), language)], end + 1
 
 
 def _closes(line: str, fence: str) -> bool:
@@ -89,7 +89,7 @@ def _quote(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     while end < len(lines) and (mark := _QUOTE.match(lines[end])):
         inside.append(lines[end][mark.end() :].strip())
         end += 1
-    return list(nodes.text(docx.QUOTE, inline.parse("\n".join(inside)))), end
+    return list(nodes.make_text(docx.QUOTE, inline.parse("\n".join(inside)))), end
 
 
 def _list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
@@ -109,7 +109,7 @@ def _list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
         while above and (above[-1][0] >= indent or len(above) >= DEEPEST):
             above.pop()
         among = above[-1][1].children if above else first
-        item_nodes = list(_item(item))
+        item_nodes = list(_parse_item(item))
         among.extend(item_nodes)
         above.append((indent, item_nodes[0]))
         place += 1
@@ -118,11 +118,11 @@ def _list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     return first, place
 
 
-def _item(item: re.Match[str]) -> Iterator[BlockNode]:
+def _parse_item(item: re.Match[str]) -> Iterator[BlockNode]:
     parts = inline.parse(item["text"].strip())
     if item["box"]:
-        return nodes.text(docx.TODO, parts, done=item["box"][1] in "xX")
-    return nodes.text(docx.ORDERED if item["mark"][0].isdigit() else docx.BULLET, parts)
+        return nodes.make_text(docx.TODO, parts, done=item["box"][1] in "xX")
+    return nodes.make_text(docx.ORDERED if item["mark"][0].isdigit() else docx.BULLET, parts)
 
 
 def _continue(node: BlockNode, words: str) -> None:
@@ -136,16 +136,16 @@ def _begins_table(lines: list[str], place: int) -> bool:
     return "|" in lines[place] and "-" in following and _DELIMITERS.fullmatch(following) is not None
 
 
-def _table(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
+def _parse_table(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     end = place + 2
     while end < len(lines) and "|" in lines[end]:
         end += 1
-    rows = [_cells(lines[place]), *map(_cells, lines[place + 2 : end])]
+    rows = [_split_cells(lines[place]), *map(_split_cells, lines[place + 2 : end])]
     columns = len(rows[0])
-    return [nodes.table([[inline.parse(cell) for cell in row[:columns]] for row in rows])], end
+    return [nodes.make_table([[inline.parse(cell) for cell in row[:columns]] for row in rows])], end
 
 
-def _cells(line: str) -> list[str]:
+def _split_cells(line: str) -> list[str]:
     bare = line.strip()
     bare = bare.removeprefix("|")
     if bare.endswith("|") and not bare.endswith("\\|"):

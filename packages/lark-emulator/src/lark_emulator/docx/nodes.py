@@ -24,7 +24,7 @@ class BlockNode:
     url: str = ""
 
 
-def text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
+def make_text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
     """Yield a block of text, and an image block for each picture in it.
 
     Args:
@@ -39,36 +39,38 @@ def text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
             elements.append(part)
             continue
         if elements:
-            yield _block(kind, elements, style)
+            yield _make_block(kind, elements, style)
             elements, yielded = [], True
-        yield image(part.url)
+        yield make_image(part.url)
         yielded = True
     if elements or not yielded:
-        yield _block(kind, elements, style)
+        yield _make_block(kind, elements, style)
 
 
-def _block(kind: int, elements: list[dict[str, Any]], style: dict[str, Any]) -> BlockNode:
+def _make_block(kind: int, elements: list[dict[str, Any]], style: dict[str, Any]) -> BlockNode:
     looks: dict[str, Any] = {"align": 1, "folded": False}
     return BlockNode(kind, {"elements": elements, "style": (looks if kind != docx.CODE else {}) | style})
 
 
-def image(url: str) -> BlockNode:
+def make_image(url: str) -> BlockNode:
     """Return an image block, still without its picture."""
     return BlockNode(docx.IMAGE, {"width": 100, "height": 100, "token": ""}, url=url)
 
 
-def plain(content: str) -> Parts:
+def make_plain(content: str) -> Parts:
     """Return text without any mark as one element."""
     style = dict.fromkeys(("bold", "inline_code", "italic", "strikethrough", "underline"), False)
     return [{"text_run": {"content": content, "text_element_style": style}}] if content else []
 
 
-def code(content: str, language: str) -> BlockNode:
+def make_code(content: str, language: str) -> BlockNode:
     """Return a block of code."""
-    return next(text(docx.CODE, plain(content), language=LANGUAGES.get(language.lower(), 1), wrap=False))
+    return next(
+        make_text(docx.CODE, make_plain(content), language=LANGUAGES.get(language.lower(), 1), wrap=False)
+    )
 
 
-def table(rows: list[list[Parts]]) -> BlockNode:
+def make_table(rows: list[list[Parts]]) -> BlockNode:
     """Return a table; short rows are filled up with empty cells."""
     columns = max(len(row) for row in rows)
     node = BlockNode(
@@ -86,7 +88,7 @@ def table(rows: list[list[Parts]]) -> BlockNode:
     )
     for row in rows:
         for parts in [*row, *([[]] * (columns - len(row)))]:
-            node.children.append(BlockNode(docx.TABLE_CELL, {}, list(text(docx.TEXT, parts))))
+            node.children.append(BlockNode(docx.TABLE_CELL, {}, list(make_text(docx.TEXT, parts))))
     return node
 
 

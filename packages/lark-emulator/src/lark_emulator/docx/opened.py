@@ -11,7 +11,7 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, VIEW, may
-from lark_emulator.validation import json_object, whole_number
+from lark_emulator.validation import parse_whole_number, read_json_object
 from lark_emulator.world.docx import Docx
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class OpenDocument:
     document: Document
     docx: Docx
 
-    def block(self, block_id: str) -> Block:
+    def find_block(self, block_id: str) -> Block:
         """Return a block.
 
         Raises:
@@ -50,13 +50,13 @@ class OpenDocument:
             raise RefusedError(codes.DOCX_NOT_FOUND)
         return block
 
-    def body(self) -> dict[str, Any]:
+    def read_body(self) -> dict[str, Any]:
         """Return the body as an object.
 
         Raises:
             RefusedError: 1770001.
         """
-        return json_object(self.call, codes.DOCX_PARAM)
+        return read_json_object(self.call, codes.DOCX_PARAM)
 
 
 def open_document(call: Call, need: str = VIEW) -> OpenDocument:
@@ -79,7 +79,7 @@ def open_document(call: Call, need: str = VIEW) -> OpenDocument:
 
 def _check_version(call: Call, docx: Docx) -> None:
     revision_id = call.query.get("document_revision_id") or str(NEWEST)
-    version = whole_number(revision_id)
+    version = parse_whole_number(revision_id)
     if version is None or version == 0 or not NEWEST <= version <= docx.revision:
         raise RefusedError(codes.DOCX_PARAM)
     if version != NEWEST and docx.revision - version > OLDEST:
@@ -109,7 +109,7 @@ def edit_document(call: Call, edit: Callable[[OpenDocument], dict[str, Any]]) ->
             raise RefusedError(codes.RATE_LIMITED)
     answer = edit(file)
     file.docx.revision += 1
-    file.document.note(call.world.clock.now())
+    file.document.note(call.world.clock.get_time())
     answer |= {"document_revision_id": file.docx.revision, "client_token": token or str(uuid.uuid4())}
     if token:
         file.docx.replays[key] = orjson.dumps(answer)

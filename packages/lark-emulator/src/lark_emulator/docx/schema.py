@@ -48,7 +48,7 @@ class BlockContent(NamedTuple):
     data: dict[str, Any]
 
 
-def content_of(call: Call, spec: Any) -> BlockContent:
+def read_content(call: Call, spec: Any) -> BlockContent:
     """Return type and content of a block that a request describes.
 
     Raises:
@@ -66,9 +66,9 @@ def content_of(call: Call, spec: Any) -> BlockContent:
     if not isinstance(raw, dict):
         raise RefusedError(codes.DOCX_PARAM)
     if kind in docx.TEXTS:
-        return BlockContent(kind, text(call, kind, raw))
+        return BlockContent(kind, read_text(call, kind, raw))
     if kind == docx.TABLE:
-        return BlockContent(kind, _table(raw))
+        return BlockContent(kind, _read_table(raw))
     if kind == docx.GRID:
         size = raw.get("column_size")
         if not isinstance(size, int) or size not in GRID_COLUMNS:
@@ -83,13 +83,13 @@ def content_of(call: Call, spec: Any) -> BlockContent:
     return BlockContent(kind, dict(raw))
 
 
-def text(call: Call, kind: int, raw: dict[str, Any]) -> dict[str, Any]:
+def read_text(call: Call, kind: int, raw: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a block of text.
 
     Raises:
-        RefusedError: 1770001, or what `elements` and `style` raise.
+        RefusedError: 1770001, or what `read_elements` and `style` raise.
     """
-    return {"elements": elements(call, raw.get("elements")), "style": style(kind, raw.get("style"))}
+    return {"elements": read_elements(call, raw.get("elements")), "style": style(kind, raw.get("style"))}
 
 
 def style(kind: int, raw: Any) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def style(kind: int, raw: Any) -> dict[str, Any]:
     return filled | {name: value for name, value in raw.items() if value is not None}
 
 
-def elements(call: Call, raw: Any) -> list[dict[str, Any]]:
+def read_elements(call: Call, raw: Any) -> list[dict[str, Any]]:
     """Return the elements of a text, with their styles filled up.
 
     Raises:
@@ -119,13 +119,13 @@ def elements(call: Call, raw: Any) -> list[dict[str, Any]]:
     """
     if not isinstance(raw, list):
         raise RefusedError(codes.DOCX_PARAM)
-    filled = [_element(call, element) for element in raw]
+    filled = [_read_element(call, element) for element in raw]
     if sum(len(element.get("text_run", {}).get("content", "")) for element in filled) > MAX_TEXT_LENGTH:
         raise RefusedError(codes.DOCX_CONTENT_SIZE)
     return filled
 
 
-def _element(call: Call, raw: Any) -> dict[str, Any]:
+def _read_element(call: Call, raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise RefusedError(codes.DOCX_PARAM)
     names = [name for name, value in raw.items() if value is not None]
@@ -160,7 +160,7 @@ def _check_person(call: Call, user_id: Any) -> None:
         raise RefusedError(codes.DOCX_FORBIDDEN)
 
 
-def _table(raw: dict[str, Any]) -> dict[str, Any]:
+def _read_table(raw: dict[str, Any]) -> dict[str, Any]:
     looks = raw.get("property")
     if not isinstance(looks, dict):
         raise RefusedError(codes.DOCX_PARAM)

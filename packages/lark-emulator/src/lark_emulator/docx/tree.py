@@ -13,7 +13,7 @@ from lark_emulator.docx.schema import (
     PARENTS,
     BlockContent,
     check_resources,
-    content_of,
+    read_content,
 )
 from lark_emulator.world import docx
 
@@ -35,25 +35,25 @@ class Tree:
     Raises:
         RefusedError: 1770001 (a list is missing, empty or too long), 1770019 (an id comes twice), 1770006 or
             1770014 (an id leads nowhere, or a block is not among the children of exactly one), or what
-            `content_of` raises.
+            `read_content` raises.
     """
 
     def __init__(self, call: Call, body: dict[str, Any]) -> None:
-        self.first = _ids(body.get("children_id"))
+        self.first = _read_ids(body.get("children_id"))
         specs = body.get("descendants")
         if not self.first or not isinstance(specs, list) or not 0 < len(specs) <= MAX_DESCENDANTS:
             raise RefusedError(codes.DOCX_PARAM)
         self.contents: dict[str, BlockContent] = {}
         self.children: dict[str, list[str]] = {}
         for spec in specs:
-            content = content_of(call, spec)
+            content = read_content(call, spec)
             name = spec.get("block_id")
             if not isinstance(name, str) or not name:
                 raise RefusedError(codes.DOCX_PARAM)
             if name in self.contents:
                 raise RefusedError(codes.DOCX_REPEATED_ID)
             self.contents[name] = content
-            self.children[name] = _ids(spec.get("children"))
+            self.children[name] = _read_ids(spec.get("children"))
             if content.block_type == docx.FILE:
                 raise RefusedError(codes.DOCX_NOT_CREATED)
         check_resources(self.contents.values())
@@ -100,7 +100,7 @@ class Tree:
                 raise RefusedError(codes.DOCX_NO_CHILDREN)
             if not children and kind in NEVER_EMPTY:
                 raise RefusedError(codes.DOCX_SCHEMA)
-            if len(children) != _places(self.contents[name], len(children)):
+            if len(children) != _count_places(self.contents[name], len(children)):
                 raise RefusedError(codes.DOCX_SCHEMA)
             alone = kind in ONLY_IN.values()
             for child in children:
@@ -110,7 +110,7 @@ class Tree:
                 waiting.append((child, inside or kind == docx.TABLE_CELL))
 
 
-def _places(content: BlockContent, count: int) -> int:
+def _count_places(content: BlockContent, count: int) -> int:
     """Return how many children a block must have; those that it has, if it may have any number."""
     if content.block_type == docx.TABLE:
         looks = content.data["property"]
@@ -118,7 +118,7 @@ def _places(content: BlockContent, count: int) -> int:
     return int(content.data["column_size"]) if content.block_type == docx.GRID else count
 
 
-def _ids(raw: Any) -> list[str]:
+def _read_ids(raw: Any) -> list[str]:
     if raw is None:
         return []
     if not isinstance(raw, list) or len(raw) > MAX_DESCENDANTS:

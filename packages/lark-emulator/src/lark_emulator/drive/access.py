@@ -23,7 +23,7 @@ OWNER = "owner"
 MAX_DEPTH = 15
 
 
-def level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
+def compute_level(world: World, settings: Settings, who: Who, document: Document) -> str | None:
     """Return the most that an app or person may do: `view`, `edit`, `full_access` or `owner`; None = nothing.
 
     Args:
@@ -36,12 +36,12 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
     content = document.content
     if isinstance(content, Base) and who[0] == "app" and who[1] in content.shared_with:
         best = PERMS.index(FULL)
-    for source in _permission_sources_of(world, settings, document):
+    for source in _iterate_permission_sources(world, settings, document):
         if source.owner == who:
             if source is document:
                 return OWNER
             best = PERMS.index(FULL)
-        perms = [source.members.get(grantee) for grantee in _grantees_of(world, who)]
+        perms = [source.members.get(grantee) for grantee in _iterate_grantees(world, who)]
         best = max(best, *(PERMS.index(perm) for perm in perms if perm), -1)
     link = document.public["link_share_entity"]
     if link != "closed" and _inside(world, who, link):
@@ -51,24 +51,24 @@ def level(world: World, settings: Settings, who: Who, document: Document) -> str
 
 def may(actor: Actor, document: Document, need: str) -> bool:
     """Say whether the one who acts may view, edit or fully manage a document."""
-    granted = level(actor.world, actor.settings, actor.who, document)
+    granted = compute_level(actor.world, actor.settings, actor.who, document)
     return granted == OWNER or (granted is not None and PERMS.index(granted) >= PERMS.index(need))
 
 
-def apps_of(actor: Actor) -> set[str]:
+def get_apps(actor: Actor) -> set[str]:
     """Return the apps that a new base is shared with: the one that makes it, unless a user does."""
     return {actor.app.app_id} if actor.user is None else set()
 
 
-def openers(world: World, settings: Settings, document: Document) -> dict[Who, str]:
+def find_openers(world: World, settings: Settings, document: Document) -> dict[Who, str]:
     """Return everybody in the tenant who can open a document, and the most that each may do."""
     everybody: list[Who] = [("app", app_id) for app_id in world.apps]
     everybody += [("user", user_id) for user_id in world.users]
-    levels = ((who, level(world, settings, who, document)) for who in everybody)
+    levels = ((who, compute_level(world, settings, who, document)) for who in everybody)
     return {who: perm for who, perm in levels if perm is not None}
 
 
-def _permission_sources_of(world: World, settings: Settings, document: Document) -> Iterator[Document]:
+def _iterate_permission_sources(world: World, settings: Settings, document: Document) -> Iterator[Document]:
     """Yield a document and the folders that it inherits from."""
     yield document
     while settings.folder_inheritance == "inherited" and document.parent:
@@ -77,7 +77,7 @@ def _permission_sources_of(world: World, settings: Settings, document: Document)
             yield document
 
 
-def _grantees_of(world: World, who: Who) -> Iterator[Who]:
+def _iterate_grantees(world: World, who: Who) -> Iterator[Who]:
     """Yield whom a permission may name for them to have it: themselves, or a chat that they are in."""
     yield who
     kind, name = who
@@ -93,7 +93,7 @@ def _inside(world: World, who: Who, link: str) -> bool:
     return kind != "user" or not world.users[name].is_external
 
 
-def document_named(call: Call, token: str, kind: str, absent: Code, deleted: Code) -> Document:
+def find_document(call: Call, token: str, kind: str, absent: Code, deleted: Code) -> Document:
     """Return a document that is there and has this type.
 
     Raises:
@@ -107,7 +107,7 @@ def document_named(call: Call, token: str, kind: str, absent: Code, deleted: Cod
     return document
 
 
-def folder_named(call: Call, token: str) -> Document:
+def find_folder(call: Call, token: str) -> Document:
     """Return the folder of a new document, the caller's own root folder if none is named.
 
     Raises:
@@ -115,12 +115,12 @@ def folder_named(call: Call, token: str) -> Document:
             deep).
     """
     if not token:
-        folder = call.world.drive.root_of(call.who)
+        folder = call.world.drive.ensure_root(call.who)
     else:
-        folder = document_named(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+        folder = find_document(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     if not may(call, folder, EDIT):
         raise RefusedError(codes.FILE_DENIED)
-    if len(call.world.drive.children(folder.token)) >= call.settings.folder_children:
+    if len(call.world.drive.list_children(folder.token)) >= call.settings.folder_children:
         raise RefusedError(codes.FOLDER_CHILDREN)
     depth, above = 1, folder
     while above.parent:
@@ -130,9 +130,9 @@ def folder_named(call: Call, token: str) -> Document:
     return folder
 
 
-def owner_id(call: Call, document: Document, id_type: str = "open_id") -> str:
+def get_owner_id(call: Call, document: Document, id_type: str = "open_id") -> str:
     """Return the owner's id as the calling app sees it; that of an app is its bot's open_id."""
     kind, name = document.owner
     if kind == "user":
-        return call.world.users[name].id_for(call.app, id_type)
+        return call.world.users[name].get_id(call.app, id_type)
     return call.world.apps[name].bot_open_id

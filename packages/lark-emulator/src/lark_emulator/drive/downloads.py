@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import VIEW, document_named, may
+from lark_emulator.drive.access import VIEW, find_document, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.streams import origin_of, serve_file
+from lark_emulator.streams import get_origin, serve_file
 from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import FILE
 from lark_emulator.world.media import Media
@@ -27,7 +27,7 @@ def download_file(call: Call) -> Answer:
     token = call.params["file_token"]
     if token in call.world.drive.medias:
         raise RefusedError(codes.FILE_DENIED)
-    document = document_named(call, token, FILE, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    document = find_document(call, token, FILE, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     if not may(call, document, VIEW):
         raise RefusedError(codes.FILE_DENIED)
     media = document.content
@@ -41,7 +41,7 @@ def download_media(call: Call) -> Answer:
     media = call.world.drive.medias.get(call.params["file_token"])
     if media is None:
         raise RefusedError(codes.FILE_NOT_FOUND)
-    if not _readable(call, media):
+    if not _is_readable(call, media):
         raise RefusedError(codes.FILE_DENIED)
     return _send(call, media)
 
@@ -50,7 +50,7 @@ def _send(call: Call, media: Media) -> Answer:
     return serve_file(media.name, media.content, media.content_type, call.request.headers.get("range", ""))
 
 
-def _readable(call: Call, media: Media) -> bool:
+def _is_readable(call: Call, media: Media) -> bool:
     """Say whether the app may read a media: it may if it may open the document that the media is part of."""
     document = call.world.drive.documents.get(media.document)
     if document is None:
@@ -75,21 +75,21 @@ def _is_named(call: Call, base: Base, token: str) -> bool:
         return False
 
 
-def temporary(call: Call) -> dict[str, Any]:
+def list_temporary_urls(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/v1/medias/batch_get_tmp_download_url`; media that may not be read are left out."""
     tokens = [value for name, value in call.query_pairs if name == "file_tokens"]
     tokens = [token for joined in tokens for token in joined.split(",") if token]
     if not 0 < len(tokens) <= MAX_ADDRESSES:
         raise RefusedError(codes.FILE_PARAM)
-    drive, now = call.world.drive, call.world.clock.now()
+    drive, now = call.world.drive, call.world.clock.get_time()
     urls = []
     for token in tokens:
         media = drive.medias.get(token)
-        if media is None or not _readable(call, media):
+        if media is None or not _is_readable(call, media):
             continue
-        code = call.world.new_id("", 40)
+        code = call.world.make_id("", 40)
         drive.addresses[code] = token, now + ADDRESS_LIFE
-        url = f"{origin_of(call)}{ADDRESS}?code={code}"
+        url = f"{get_origin(call)}{ADDRESS}?code={code}"
         urls.append({"file_token": token, "tmp_download_url": url})
     return {"tmp_download_urls": urls}
 
@@ -99,7 +99,7 @@ def follow(call: Call) -> Answer:
     drive = call.world.drive
     token, ends = drive.addresses.get(call.query.get("code", ""), ("", 0.0))
     media = drive.medias.get(token)
-    if media is None or call.world.clock.now() >= ends:
+    if media is None or call.world.clock.get_time() >= ends:
         raise RefusedError(codes.FILE_DENIED)
     return _send(call, media)
 
@@ -121,7 +121,7 @@ ROUTES = (
     Route(
         "GET",
         f"{_MEDIAS}/batch_get_tmp_download_url",
-        temporary,
+        list_temporary_urls,
         unconfirmed=("media that the app may not read are left out of the answer",),
     ),
     Route(

@@ -13,15 +13,21 @@ from lark_emulator.drive.access import (
     FULL,
     OWNER,
     VIEW,
-    document_named,
-    folder_named,
-    level,
+    compute_level,
+    find_document,
+    find_folder,
+    get_owner_id,
     may,
-    owner_id,
 )
 from lark_emulator.drive.objects import copy_object
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, optional_text, page_size, user_id_type, whole_number
+from lark_emulator.validation import (
+    parse_page_size,
+    parse_whole_number,
+    read_json_object,
+    read_optional_text,
+    read_user_id_type,
+)
 from lark_emulator.world.drive import BITABLE, DOCX, FILE, FOLDER, SHEET, Document
 
 if TYPE_CHECKING:
@@ -38,36 +44,36 @@ _META_MISSING = 970005
 _META_DENIED = 970003
 
 
-def new_document(call: Call, kind: str, title: str, folder_token: str, prefix: str, content: Any) -> Document:
+def add_document(call: Call, kind: str, title: str, folder_token: str, prefix: str, content: Any) -> Document:
     """Make a document that belongs to the one who calls.
 
     Raises:
-        RefusedError: as `folder_named` does.
+        RefusedError: as `find_folder` does.
     """
-    folder = folder_named(call, folder_token)
-    token = call.world.new_id(prefix, 22)
-    now = call.world.clock.now()
+    folder = find_folder(call, folder_token)
+    token = call.world.make_id(prefix, 22)
+    now = call.world.clock.get_time()
     document = Document(token, kind, call.who, folder.token, now, content, title)
     return call.world.drive.add(document)
 
 
-def root_meta(call: Call) -> dict[str, Any]:
+def get_root_meta(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/explorer/v2/root_folder/meta`."""
-    root = call.world.drive.root_of(call.who)
+    root = call.world.drive.ensure_root(call.who)
     return {"token": root.token, "id": str(int(root.token[5:18], 16)), "user_id": call.open_id}
 
 
 def create_folder(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/files/create_folder`; a second one of the same name is made."""
-    body = json_object(call, codes.FILE_PARAM)
-    name = optional_text(body, "name")
+    body = read_json_object(call, codes.FILE_PARAM)
+    name = read_optional_text(body, "name")
     if not 0 < len(name.encode()) <= MAX_NAME_LENGTH:
         raise RefusedError(codes.FILE_PARAM)
-    folder = new_document(call, FOLDER, name, optional_text(body, "folder_token"), "fldcn", None)
+    folder = add_document(call, FOLDER, name, read_optional_text(body, "folder_token"), "fldcn", None)
     return {"token": folder.token, "url": folder.url}
 
 
-def _file(call: Call, document: Document, title: str, parent: str, id_type: str) -> dict[str, Any]:
+def _render_file(call: Call, document: Document, title: str, parent: str, id_type: str) -> dict[str, Any]:
     return {
         "token": document.token,
         "name": title,
@@ -76,40 +82,45 @@ def _file(call: Call, document: Document, title: str, parent: str, id_type: str)
         "url": document.url,
         "created_time": str(int(document.created)),
         "modified_time": str(int(document.modified)),
-        "owner_id": owner_id(call, document, id_type),
+        "owner_id": get_owner_id(call, document, id_type),
     }
 
 
 def list_files(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/v1/files`: what a folder held `list_lag_s` ago."""
-    id_type = user_id_type(call)
+    id_type = read_user_id_type(call)
     token = call.query.get("folder_token", "")
     if token:
-        folder = document_named(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+        folder = find_document(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
         if not may(call, folder, VIEW):
             raise RefusedError(codes.FILE_DENIED)
     else:
-        folder = call.world.drive.root_of(call.who)
+        folder = call.world.drive.ensure_root(call.who)
     order = call.query.get("order_by") or "EditedTime"
     direction = call.query.get("direction") or "DESC"
     if order not in ("EditedTime", "CreatedTime") or direction not in ("ASC", "DESC"):
         raise RefusedError(codes.FILE_PARAM)
-    then = call.world.clock.now() - call.settings.list_lag_s
+    then = call.world.clock.get_time() - call.settings.list_lag_s
     held = []
     for document in call.world.drive.documents.values():
-        title, parent = document.listing_at(then)
+        title, parent = document.find_listing(then)
         if parent == folder.token:
             held.append((document, title))
     held.sort(
         key=lambda pair: pair[0].created if order == "CreatedTime" else pair[0].modified,
         reverse=direction == "DESC",
     )
-    size, start = page_size(call, limit=MAX_PER_PAGE) if call.query.get("page_size") else MAX_PER_PAGE, 0
+    size, start = (
+        parse_page_size(call, limit=MAX_PER_PAGE) if call.query.get("page_size") else MAX_PER_PAGE,
+        0,
+    )
     if call.query.get("page_token"):
-        start = _start_of(call.query["page_token"])
+        start = _parse_start(call.query["page_token"])
     end = start + size
     answer: dict[str, Any] = {
-        "files": [_file(call, document, title, folder.token, id_type) for document, title in held[start:end]],
+        "files": [
+            _render_file(call, document, title, folder.token, id_type) for document, title in held[start:end]
+        ],
         "has_more": end < len(held),
     }
     if end < len(held):
@@ -117,21 +128,21 @@ def list_files(call: Call) -> dict[str, Any]:
     return answer
 
 
-def _start_of(token: str) -> int:
+def _parse_start(token: str) -> int:
     try:
         name, _, number = base64.b64decode(token, altchars=b"-_", validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         raise RefusedError(codes.FILE_PARAM) from None
-    start = whole_number(number)
+    start = parse_whole_number(number)
     if name != "files" or start is None or start < 0:
         raise RefusedError(codes.FILE_PARAM)
     return start
 
 
-def metas(call: Call) -> dict[str, Any]:
+def list_metas(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/metas/batch_query`."""
-    id_type = user_id_type(call)
-    body = json_object(call, codes.META_PARAM)
+    id_type = read_user_id_type(call)
+    body = read_json_object(call, codes.META_PARAM)
     wanted = body.get("request_docs")
     if not isinstance(wanted, list) or not 0 < len(wanted) <= MAX_METAS:
         raise RefusedError(codes.META_PARAM)
@@ -150,9 +161,9 @@ def metas(call: Call) -> dict[str, Any]:
                 "doc_token": document.token,
                 "doc_type": document.type,
                 "title": document.title,
-                "owner_id": owner_id(call, document, id_type),
+                "owner_id": get_owner_id(call, document, id_type),
                 "create_time": str(int(document.created)),
-                "latest_modify_user": owner_id(call, document, id_type),
+                "latest_modify_user": get_owner_id(call, document, id_type),
                 "latest_modify_time": str(int(document.modified)),
             }
             succeeded.append(meta | ({"url": document.url} if body.get("with_url") else {}))
@@ -161,20 +172,20 @@ def metas(call: Call) -> dict[str, Any]:
 
 def copy(call: Call) -> Slices:
     """Answer `POST /drive/v1/files/:file_token/copy`."""
-    body = json_object(call, codes.FILE_PARAM)
-    name = optional_text(body, "name")
+    body = read_json_object(call, codes.FILE_PARAM)
+    name = read_optional_text(body, "name")
     if not 0 < len(name.encode()) <= MAX_NAME_LENGTH or body.get("type") not in COPIED:
         raise RefusedError(codes.FILE_PARAM)
     kind, token = body["type"], call.params["file_token"]
-    source = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    source = find_document(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     if not may(call, source, VIEW):
         raise RefusedError(codes.FILE_DENIED)
     if call.world.drive.copying is not None and not call.late:
         raise RefusedError(codes.FILE_BUSY)
     _hold(call)
-    folder = folder_named(call, optional_text(body, "folder_token"))
+    folder = find_folder(call, read_optional_text(body, "folder_token"))
     duplicate = yield from copy_object(call, source, name, folder.token)
-    return {"file": _file(call, duplicate, duplicate.title, duplicate.parent, user_id_type(call))}
+    return {"file": _render_file(call, duplicate, duplicate.title, duplicate.parent, read_user_id_type(call))}
 
 
 def _hold(call: Call) -> None:
@@ -196,16 +207,16 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /drive/v1/files/:file_token`; a folder is deleted with all that is in it."""
     kind = call.query.get("type", "")
     token = call.params["file_token"]
-    document = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-    owns = level(call.world, call.settings, call.who, document) == OWNER
+    document = find_document(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    owns = compute_level(call.world, call.settings, call.who, document) == OWNER
     parent = call.world.drive.documents.get(document.parent)
     if not document.parent or not (owns or (parent is not None and may(call, parent, FULL))):
         raise RefusedError(codes.FILE_DENIED)
     for target in (document, *_within(call, document)):
-        remove(call.world.bases, target, call.world.clock.now())
+        remove(call.world.bases, target, call.world.clock.get_time())
     if kind != FOLDER:
         return {}
-    task_id = str(int(call.world.new_id("", 13), 16))
+    task_id = str(int(call.world.make_id("", 13), 16))
     call.world.drive.tasks[task_id] = "success"
     return {"task_id": task_id}
 
@@ -218,27 +229,27 @@ def remove(bases: dict[str, Base], document: Document, now: float) -> None:
 
 
 def _within(call: Call, folder: Document) -> Iterator[Document]:
-    for child in call.world.drive.children(folder.token):
+    for child in call.world.drive.list_children(folder.token):
         yield child
         yield from _within(call, child)
 
 
 def move(call: Call) -> dict[str, Any]:
     """Answer `POST /drive/v1/files/:file_token/move`."""
-    body = json_object(call, codes.FILE_PARAM)
-    kind, token = optional_text(body, "type"), call.params["file_token"]
-    document = document_named(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
+    body = read_json_object(call, codes.FILE_PARAM)
+    kind, token = read_optional_text(body, "type"), call.params["file_token"]
+    document = find_document(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     if not may(call, document, EDIT) or not document.parent:
         raise RefusedError(codes.FILE_DENIED)
-    folder = folder_named(call, optional_text(body, "folder_token"))
+    folder = find_folder(call, read_optional_text(body, "folder_token"))
     if folder is document or folder in list(_within(call, document)):
         raise RefusedError(codes.FILE_PARAM)
     document.parent = folder.token
-    document.note(call.world.clock.now())
+    document.note(call.world.clock.get_time())
     return {"task_id": ""} if kind == FOLDER else {}
 
 
-def task_check(call: Call) -> dict[str, Any]:
+def check_task(call: Call) -> dict[str, Any]:
     """Answer `GET /drive/v1/files/task_check`."""
     status = call.world.drive.tasks.get(call.query.get("task_id", ""))
     if status is None:
@@ -249,7 +260,7 @@ def task_check(call: Call) -> dict[str, Any]:
 _PATH = "/open-apis/drive/v1/files"
 
 ROUTES = (
-    Route("GET", "/open-apis/drive/explorer/v2/root_folder/meta", root_meta),
+    Route("GET", "/open-apis/drive/explorer/v2/root_folder/meta", get_root_meta),
     Route(
         "GET",
         _PATH,
@@ -277,11 +288,11 @@ ROUTES = (
         unconfirmed=("a folder is moved at once, with an empty `task_id`",),
     ),
     Route("DELETE", f"{_PATH}/:file_token", delete, unconfirmed=("folders are deleted at once",)),
-    Route("GET", f"{_PATH}/task_check", task_check),
+    Route("GET", f"{_PATH}/task_check", check_task),
     Route(
         "POST",
         "/open-apis/drive/v1/metas/batch_query",
-        metas,
+        list_metas,
         unconfirmed=("`latest_modify_user` is the owner",),
     ),
 )

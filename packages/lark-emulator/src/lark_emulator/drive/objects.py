@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.drive.access import apps_of
+from lark_emulator.drive.access import get_apps
 from lark_emulator.world.bases import ATTACHMENT, TEXT, Base, Field, Table
 from lark_emulator.world.docx import PAGE, Block, Docx
 from lark_emulator.world.drive import BITABLE, DOCX, SHEET, Document
@@ -24,7 +24,7 @@ FIRST_TABLE = "Table 1"
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
-def new_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
+def add_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
     """Make an empty document that belongs to the calling app.
 
     Args:
@@ -34,24 +34,24 @@ def new_object(call: Call, kind: str, title: str, parent: str = "") -> Document:
         title: The title of the document.
         parent: The token of its folder; empty = it is in none, but in the wiki or in another document.
     """
-    token = call.world.new_id(PREFIXES.get(kind, "boxcn"), 22)
+    token = call.world.make_id(PREFIXES.get(kind, "boxcn"), 22)
     content: Any = None
     if kind == DOCX:
-        content = new_docx(token, title)
+        content = make_docx(token, title)
     elif kind == SHEET:
-        sheet = Worksheet(call.world.new_id("", 6), FIRST_TITLE)
+        sheet = Worksheet(call.world.make_id("", 6), FIRST_TITLE)
         content = Spreadsheet({sheet.sheet_id: sheet})
     elif kind == BITABLE:
-        content = Base(token, title, parent, DEFAULT_ZONE, apps_of(call))
-        table = Table(call.world.new_id("tbl", 13), FIRST_TABLE, call.world.new_id("vew", 10), "Grid")
-        table.add_field(Field(call.world.new_id("fld", 10), "Text", TEXT, "Text"))
+        content = Base(token, title, parent, DEFAULT_ZONE, get_apps(call))
+        table = Table(call.world.make_id("tbl", 13), FIRST_TABLE, call.world.make_id("vew", 10), "Grid")
+        table.add_field(Field(call.world.make_id("fld", 10), "Text", TEXT, "Text"))
         content.tables[table.table_id] = table
         call.world.bases[token] = content
-    document = Document(token, kind, call.who, parent, call.world.clock.now(), content, title)
+    document = Document(token, kind, call.who, parent, call.world.clock.get_time(), content, title)
     return call.world.drive.add(document)
 
 
-def new_docx(document_id: str, title: str) -> Docx:
+def make_docx(document_id: str, title: str) -> Docx:
     """Return an empty document."""
     page = Block(document_id, PAGE, {"elements": [], "style": {"align": 1, "folded": False}})
     docx = Docx(document_id, {document_id: page})
@@ -72,12 +72,12 @@ def copy_object(
         limit: The largest number of records that are copied with a table of a base; a table with more is
             copied without records; None = all records are copied.
     """
-    token = call.world.new_id(PREFIXES.get(source.type, "boxcn"), 22)
+    token = call.world.make_id(PREFIXES.get(source.type, "boxcn"), 22)
     content: Any = source.content
     if isinstance(content, Base):
         content = yield from content.copy(limit)
         content.name, content.app_token, content.folder_token = title, token, parent
-        content.replays, content.shared_with = {}, apps_of(call)
+        content.replays, content.shared_with = {}, get_apps(call)
         yield from _copy_attachments(call, content)
         call.world.bases[token] = content
     elif isinstance(content, Spreadsheet):
@@ -92,7 +92,7 @@ def copy_object(
                 block.data["token"] = _copy_media(call, media, token, block.block_id)
     elif isinstance(content, Media):
         content = dataclasses.replace(content, token=token, name=title)
-    now = call.world.clock.now()
+    now = call.world.clock.get_time()
     document = Document(token, source.type, call.who, parent, now, content, title)
     return call.world.drive.add(document)
 
@@ -102,7 +102,7 @@ def _copy_attachments(call: Call, base: Base) -> Generator[None, None, None]:
     drive = call.world.drive
     for table in base.tables.values():
         columns = [column.field_id for column in table.fields.values() if column.type == ATTACHMENT]
-        for number, record in enumerate(table.records.snapshot() if columns else (), 1):
+        for number, record in enumerate(table.records.take_snapshot() if columns else (), 1):
             if number % _TURN == 0:
                 yield
             cells = {
@@ -127,7 +127,7 @@ def _copy_pictures(call: Call, book: Spreadsheet, document: str) -> None:
 
 
 def _copy_media(call: Call, media: Media, document: str, node: str) -> str:
-    token = call.world.new_id("boxcn", 22)
+    token = call.world.make_id("boxcn", 22)
     copied = dataclasses.replace(media, token=token, document=document, parent_node=node)
     call.world.drive.medias[token] = copied
     return token

@@ -70,7 +70,7 @@ def without_effect(document: Document, who: Who) -> bool:
     return document.type == FOLDER and who[0] == "app"
 
 
-def member_kind(who: Who) -> str:
+def get_member_kind(who: Who) -> str:
     """Return what Lark calls the kind of a collaborator: `user`, for an app, too, or `chat`."""
     return _KINDS[who[0]][0]
 
@@ -80,7 +80,7 @@ def render(call: Call, who: Who, perm: str, fields: frozenset[str]) -> dict[str,
     kind, name = who
     if kind == "user":
         user = call.world.users[name]
-        member_id, title, external = user.id_for(call.app, "open_id"), user.name, user.is_external
+        member_id, title, external = user.get_id(call.app, "open_id"), user.name, user.is_external
     elif kind == "app":
         app = call.world.apps[name]
         member_id, title, external = app.bot_open_id, app.name, False

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive import access, people
-from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, document_named, may
+from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, find_document, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 from lark_emulator.world.bases import Base
 from lark_emulator.world.drive import PERMS
 
@@ -25,7 +25,7 @@ ACTIONS = {
 }
 
 
-def document_to_share(call: Call, need: str) -> Document:
+def find_document_to_share(call: Call, need: str) -> Document:
     """Return the document of the path and `type`.
 
     Raises:
@@ -35,7 +35,7 @@ def document_to_share(call: Call, need: str) -> Document:
     if kind not in TYPES:
         raise RefusedError(codes.MEMBER_PARAM)
     token = call.params["token"]
-    document = document_named(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
+    document = find_document(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
     if not may(call, document, VIEW):
         raise RefusedError(codes.MEMBER_DENIED)
     if not may(call, document, need):
@@ -65,20 +65,20 @@ def _grant(call: Call, document: Document, member: Any) -> dict[str, Any]:
     if not people.without_effect(document, who) and document.owner != who:
         document.members[who] = perm
     shown = {name: member[name] for name in ("member_type", "member_id")}
-    kind = {"perm_type": member.get("perm_type") or "container", "type": people.member_kind(who)}
+    kind = {"perm_type": member.get("perm_type") or "container", "type": people.get_member_kind(who)}
     return {**shown, "perm": perm, **kind}
 
 
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/members`."""
-    document = document_to_share(call, FULL)
-    return {"member": _grant(call, document, json_object(call, codes.MEMBER_PARAM))}
+    document = find_document_to_share(call, FULL)
+    return {"member": _grant(call, document, read_json_object(call, codes.MEMBER_PARAM))}
 
 
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/batch_create`: those that fail are left out of the answer."""
-    document = document_to_share(call, FULL)
-    members = json_object(call, codes.MEMBER_PARAM).get("members")
+    document = find_document_to_share(call, FULL)
+    members = read_json_object(call, codes.MEMBER_PARAM).get("members")
     if not isinstance(members, list) or not 0 < len(members) <= MAX_AT_ONCE:
         raise RefusedError(codes.MEMBER_PARAM)
     granted = []
@@ -92,7 +92,7 @@ def batch_create(call: Call) -> dict[str, Any]:
 
 def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`."""
-    document = document_to_share(call, VIEW)
+    document = find_document_to_share(call, VIEW)
     fields = frozenset(call.query.get("fields", "").split(","))
     items = [people.render(call, who, perm, fields) for who, perm in document.members.items()]
     if call.settings.owner_listed == "listed":
@@ -100,8 +100,8 @@ def list_members(call: Call) -> dict[str, Any]:
     return {"items": items}
 
 
-def _member_of_path(call: Call, document: Document) -> Who:
-    body = json_object(call, codes.MEMBER_PARAM) if call.request.method == "PUT" else {}
+def _find_path_member(call: Call, document: Document) -> Who:
+    body = read_json_object(call, codes.MEMBER_PARAM) if call.request.method == "PUT" else {}
     member_type = call.query.get("member_type") or body.get("member_type")
     who = people.require_who(call, member_type, call.params["member_id"])
     if who not in document.members:
@@ -111,9 +111,9 @@ def _member_of_path(call: Call, document: Document) -> Who:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/members/:member_id`."""
-    document = document_to_share(call, FULL)
-    body = json_object(call, codes.MEMBER_PARAM)
-    who = _member_of_path(call, document)
+    document = find_document_to_share(call, FULL)
+    body = read_json_object(call, codes.MEMBER_PARAM)
+    who = _find_path_member(call, document)
     perm = body.get("perm")
     if perm not in PERMS:
         raise RefusedError(codes.MEMBER_PARAM)
@@ -124,18 +124,18 @@ def update(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/members/:member_id`."""
-    document = document_to_share(call, FULL)
-    del document.members[_member_of_path(call, document)]
+    document = find_document_to_share(call, FULL)
+    del document.members[_find_path_member(call, document)]
     return {}
 
 
-def auth(call: Call) -> dict[str, Any]:
+def check_auth(call: Call) -> dict[str, Any]:
     """Answer `GET …/members/auth`: what the caller itself may do."""
     kind, action = call.query.get("type", ""), call.query.get("action", "")
     if kind not in TYPES or action not in ACTIONS:
         raise RefusedError(codes.MEMBER_PARAM)
     token = call.params["token"]
-    document = document_named(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
+    document = find_document(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
     return {"auth_result": may(call, document, ACTIONS[action])}
 
 
@@ -145,10 +145,10 @@ def _flag(call: Call, name: str, *, default: bool) -> bool:
 
 def transfer_owner(call: Call) -> dict[str, Any]:
     """Answer `POST …/members/transfer_owner`; only the owner may."""
-    document = document_to_share(call, VIEW)
-    if access.level(call.world, call.settings, call.who, document) != OWNER:
+    document = find_document_to_share(call, VIEW)
+    if access.compute_level(call.world, call.settings, call.who, document) != OWNER:
         raise RefusedError(codes.MEMBER_DENIED)
-    body = json_object(call, codes.MEMBER_PARAM)
+    body = read_json_object(call, codes.MEMBER_PARAM)
     if body.get("member_type") not in ("email", "openid", "userid"):
         raise RefusedError(codes.MEMBER_PARAM)
     who = people.require_who(call, body.get("member_type"), body.get("member_id"))
@@ -191,7 +191,7 @@ ROUTES = (
     Route("POST", f"{_PATH}/batch_create", batch_create),
     Route("PUT", f"{_PATH}/:member_id", update, unconfirmed=("a person who is no member gets 1063001",)),
     Route("DELETE", f"{_PATH}/:member_id", delete, unconfirmed=("a person who is no member gets 1063001",)),
-    Route("GET", f"{_PATH}/auth", auth),
+    Route("GET", f"{_PATH}/auth", check_auth),
     Route(
         "POST",
         f"{_PATH}/transfer_owner",

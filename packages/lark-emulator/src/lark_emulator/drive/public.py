@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import FULL, VIEW
-from lark_emulator.drive.permissions import document_to_share
+from lark_emulator.drive.permissions import find_document_to_share
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 
 if TYPE_CHECKING:
     from lark_emulator.world.drive import Document
@@ -33,13 +33,13 @@ CHOICES = {
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET`."""
-    return _render(document_to_share(call, VIEW))
+    return _render(find_document_to_share(call, VIEW))
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH`: what is not named stays."""
-    document = document_to_share(call, FULL)
-    changes = json_object(call, codes.MEMBER_PARAM)
+    document = find_document_to_share(call, FULL)
+    changes = read_json_object(call, codes.MEMBER_PARAM)
     for name, value in changes.items():
         if value not in CHOICES.get(name, ()):
             raise RefusedError(codes.MEMBER_PARAM)

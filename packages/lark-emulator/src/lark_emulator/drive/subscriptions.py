@@ -16,7 +16,7 @@ TYPES = ("doc", "docx", "sheet", "bitable", "file", "folder", "slides")
 _OF_FOLDERS = "file.created_in_folder_v1"
 
 
-def _file(call: Call) -> Document:
+def _find_file(call: Call) -> Document:
     """Return the file of the path.
 
     Raises:
@@ -35,20 +35,20 @@ def _file(call: Call) -> Document:
 
 def subscribe(call: Call) -> dict[str, Any]:
     """Answer `POST …/subscribe`; a repeat succeeds as well."""
-    subscribers = call.world.drive.subscribers.setdefault(_file(call).token, {})
+    subscribers = call.world.drive.subscribers.setdefault(_find_file(call).token, {})
     subscribers[call.app.app_id] = call.tenant_key
     return {}
 
 
 def get_subscription(call: Call) -> dict[str, Any]:
     """Answer `GET …/get_subscribe`."""
-    subscribers = call.world.drive.subscribers.get(_file(call).token, {})
+    subscribers = call.world.drive.subscribers.get(_find_file(call).token, {})
     return {"is_subscribe": call.app.app_id in subscribers}
 
 
 def unsubscribe(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/delete_subscribe`."""
-    subscribers = call.world.drive.subscribers.get(_file(call).token, {})
+    subscribers = call.world.drive.subscribers.get(_find_file(call).token, {})
     if subscribers.pop(call.app.app_id, None) is None:
         raise RefusedError(codes.NOT_SUBSCRIBED)
     return {}

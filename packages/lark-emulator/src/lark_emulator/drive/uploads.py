@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, multipart
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import EDIT, folder_named, may
+from lark_emulator.drive.access import EDIT, find_folder, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, whole_number
+from lark_emulator.validation import parse_whole_number, read_json_object
 from lark_emulator.world.docx import Docx
 from lark_emulator.world.drive import BITABLE, FILE, FOLDER, SHEET, Document
 from lark_emulator.world.media import BLOCK_SIZE, UPLOAD_LIFE, Media, PartialUpload
@@ -33,7 +33,7 @@ _PARENTS = {
 }
 
 
-def _busy(call: Call) -> None:
+def _begin_upload(call: Call) -> None:
     """Refuse a second upload of an app while one is going on, and begin this one.
 
     Raises:
@@ -54,17 +54,17 @@ def _busy(call: Call) -> None:
     call.release = let_go
 
 
-def _point(call: Call) -> str:
+def _get_point(call: Call) -> str:
     return "files" if "/drive/v1/files/" in call.route.path else "medias"
 
 
-def _place(call: Call, media: Media, extra: str) -> str:
+def _find_place(call: Call, media: Media, extra: str) -> str:
     """Return the token of the document or folder that an upload goes to.
 
     Raises:
-        RefusedError: 1061002 (no such type), 1061044, 1061041, 1061004, or what `folder_named` raises.
+        RefusedError: 1061002 (no such type), 1061044, 1061041, 1061004, or what `find_folder` raises.
     """
-    if _point(call) == "files":
+    if _get_point(call) == "files":
         if media.parent_type != EXPLORER:
             raise RefusedError(codes.FILE_PARAM)
         folder = call.world.drive.documents.get(media.parent_node) if media.parent_node else None
@@ -72,13 +72,13 @@ def _place(call: Call, media: Media, extra: str) -> str:
             raise RefusedError(codes.PARENT_MISSING)
         if folder is not None and folder.deleted:
             raise RefusedError(codes.PARENT_DELETED)
-        return folder_named(call, media.parent_node).token
+        return find_folder(call, media.parent_node).token
     if media.parent_type == IMPORT:
         return ""
     kind = _PARENTS.get(media.parent_type)
     if kind is None:
         raise RefusedError(codes.FILE_PARAM)
-    document = _document(call, media.parent_node, kind, extra)
+    document = _find_document(call, media.parent_node, kind, extra)
     if document is None or document.type != kind:
         raise RefusedError(codes.PARENT_MISSING)
     if document.deleted:
@@ -88,7 +88,7 @@ def _place(call: Call, media: Media, extra: str) -> str:
     return document.token
 
 
-def _document(call: Call, node: str, kind: str, extra: str) -> Document | None:
+def _find_document(call: Call, node: str, kind: str, extra: str) -> Document | None:
     """Return the document that a media belongs to; `drive_route_token` names that of a block."""
     documents = call.world.drive.documents
     if kind != "docx":
@@ -121,7 +121,7 @@ def _read_description(call: Call, source: dict[str, Any]) -> tuple[Media, int, s
     if not all(isinstance(text, str) for text in texts):
         raise RefusedError(codes.FILE_PARAM)
     kind, node, extra = texts
-    return Media("", kind, node, call.app.app_id, name, b"", call.world.clock.now()), size, extra
+    return Media("", kind, node, call.app.app_id, name, b"", call.world.clock.get_time()), size, extra
 
 
 def _form(call: Call) -> dict[str, Part]:
@@ -131,16 +131,16 @@ def _form(call: Call) -> dict[str, Part]:
         raise RefusedError(codes.FILE_PARAM, str(error)) from error
 
 
-def _fields(form: dict[str, Part]) -> dict[str, Any]:
+def _read_fields(form: dict[str, Part]) -> dict[str, Any]:
     """Return the text fields of a form; those that are numbers as such."""
     try:
         fields: dict[str, Any] = {name: field.text for name, field in form.items() if name != "file"}
     except multipart.MalformedError as error:
         raise RefusedError(codes.FILE_PARAM, str(error)) from error
-    return fields | {name: whole_number(fields[name]) for name in ("size", "seq") if name in fields}
+    return fields | {name: parse_whole_number(fields[name]) for name in ("size", "seq") if name in fields}
 
 
-def _content(form: dict[str, Part], fields: dict[str, Any], size: int) -> bytes:
+def _read_content(form: dict[str, Part], fields: dict[str, Any], size: int) -> bytes:
     """Return the bytes of a form, checked against what it says about them.
 
     Raises:
@@ -159,10 +159,10 @@ def _content(form: dict[str, Part], fields: dict[str, Any], size: int) -> bytes:
 
 def _keep(call: Call, media: Media, place: str) -> str:
     """Store an upload, as a file of a folder or as part of a document, and return its token."""
-    drive, now = call.world.drive, call.world.clock.now()
-    media.token = call.world.new_id("boxcn", 22)
+    drive, now = call.world.drive, call.world.clock.get_time()
+    media.token = call.world.make_id("boxcn", 22)
     media.created = now
-    if _point(call) == "files":
+    if _get_point(call) == "files":
         owner = ("app", call.app.app_id)
         drive.add(Document(media.token, FILE, owner, place, now, media, media.name))
     else:
@@ -173,57 +173,57 @@ def _keep(call: Call, media: Media, place: str) -> str:
 
 def upload_all(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_all`; the same file uploaded again gets another token."""
-    _busy(call)
+    _begin_upload(call)
     form = _form(call)
-    fields = _fields(form)
+    fields = _read_fields(form)
     media, size, extra = _read_description(call, fields)
     if size > MAX_WHOLE_BYTES:
         raise RefusedError(codes.FILE_PARAM)
-    place = _place(call, media, extra)
-    media.content = _content(form, fields, size)
+    place = _find_place(call, media, extra)
+    media.content = _read_content(form, fields, size)
     return {"file_token": _keep(call, media, place)}
 
 
 def prepare(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_prepare`."""
-    _busy(call)
-    media, size, extra = _read_description(call, json_object(call, codes.FILE_PARAM))
-    media.document = _place(call, media, extra)
-    upload_id = str(int(call.world.new_id("", 15), 16))
-    partial = PartialUpload(upload_id, _point(call), media, size)
+    _begin_upload(call)
+    media, size, extra = _read_description(call, read_json_object(call, codes.FILE_PARAM))
+    media.document = _find_place(call, media, extra)
+    upload_id = str(int(call.world.make_id("", 15), 16))
+    partial = PartialUpload(upload_id, _get_point(call), media, size)
     call.world.drive.partial[upload_id] = partial
     return {"upload_id": upload_id, "block_size": BLOCK_SIZE, "block_num": partial.block_count}
 
 
-def _partial(call: Call, upload_id: Any) -> PartialUpload:
+def _require_partial(call: Call, upload_id: Any) -> PartialUpload:
     """Return an upload in parts.
 
     Raises:
         RefusedError: 1061002 (none), 1061021 (older than a day), 1062007 (another app's).
     """
     upload = call.world.drive.partial.get(upload_id) if isinstance(upload_id, str) else None
-    if upload is None or upload.point != _point(call):
+    if upload is None or upload.point != _get_point(call):
         raise RefusedError(codes.FILE_PARAM)
     if upload.media.app_id != call.app.app_id:
         raise RefusedError(codes.UPLOAD_USER)
-    if call.world.clock.now() - upload.media.created > UPLOAD_LIFE:
+    if call.world.clock.get_time() - upload.media.created > UPLOAD_LIFE:
         raise RefusedError(codes.UPLOAD_EXPIRED)
     return upload
 
 
-def part(call: Call) -> dict[str, Any]:
+def upload_part(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_part`: in any order, and as often as wanted."""
-    _busy(call)
+    _begin_upload(call)
     form = _form(call)
-    fields = _fields(form)
-    upload = _partial(call, fields.get("upload_id"))
+    fields = _read_fields(form)
+    upload = _require_partial(call, fields.get("upload_id"))
     seq, size = fields.get("seq"), fields.get("size")
     if seq is None or size is None or seq < 0:
         raise RefusedError(codes.FILE_PARAM)
     if seq >= upload.block_count:
         raise RefusedError(codes.UPLOAD_BLOCK_BOUNDS)
-    content = _content(form, fields, size)
-    if size != upload.size_of(seq):
+    content = _read_content(form, fields, size)
+    if size != upload.get_part_size(seq):
         raise RefusedError(codes.UPLOAD_SIZE)
     upload.parts[seq] = content
     return {}
@@ -231,9 +231,9 @@ def part(call: Call) -> dict[str, Any]:
 
 def finish(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_finish`."""
-    _busy(call)
-    body = json_object(call, codes.FILE_PARAM)
-    upload = _partial(call, body.get("upload_id"))
+    _begin_upload(call)
+    body = read_json_object(call, codes.FILE_PARAM)
+    upload = _require_partial(call, body.get("upload_id"))
     if body.get("block_num") != upload.block_count:
         raise RefusedError(codes.UPLOAD_BLOCK_BOUNDS)
     if len(upload.parts) < upload.block_count:
@@ -255,7 +255,7 @@ ROUTES = tuple(
     for route in (
         Route("POST", f"/open-apis/drive/v1/{point}/upload_all", upload_all, unconfirmed=(_WHOLE,)),
         Route("POST", f"/open-apis/drive/v1/{point}/upload_prepare", prepare, unconfirmed=(_PARTS,)),
-        Route("POST", f"/open-apis/drive/v1/{point}/upload_part", part, unconfirmed=(_PARTS,)),
+        Route("POST", f"/open-apis/drive/v1/{point}/upload_part", upload_part, unconfirmed=(_PARTS,)),
         Route(
             "POST",
             f"/open-apis/drive/v1/{point}/upload_finish",

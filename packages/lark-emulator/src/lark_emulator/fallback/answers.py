@@ -24,7 +24,7 @@ _MAX_ECHO_LENGTH = 64 * 1024
 
 
 @cache
-def models() -> dict[str, Any]:
+def load_models() -> dict[str, Any]:
     """Load the models: `endpoints` (the number of a model, or null, by name) and `models`."""
     loaded: dict[str, Any] = json.loads(
         files(__package__).joinpath("response_models.json").read_text("utf-8")
@@ -34,7 +34,7 @@ def models() -> dict[str, Any]:
 
 def is_known(name: str) -> bool:
     """Say whether the shape of an endpoint's answer is known, by method and path template."""
-    return name in models()["endpoints"]
+    return name in load_models()["endpoints"]
 
 
 def shape_answer(call: Call) -> Answer | None:
@@ -43,18 +43,18 @@ def shape_answer(call: Call) -> Answer | None:
     A member has the value of the request's path, query or body that has the same name and type, else a value
     made up of its name.
     """
-    known = models()["endpoints"]
+    known = load_models()["endpoints"]
     if call.route.name not in known:
         return None
     number = known[call.route.name]
-    values = {**call.query, **_members(call.body), **call.params}
-    data = {} if number is None else _Maker(values, call.world.clock.now()).make(number, 0)
+    values = {**call.query, **_read_members(call.body), **call.params}
+    data = {} if number is None else _Maker(values, call.world.clock.get_time()).make(number, 0)
     answer = as_json({"code": 0, "msg": "success", "data": data})
     answer.headers[HEADER] = VALUE
     return answer
 
 
-def _members(body: bytes) -> dict[str, Any]:
+def _read_members(body: bytes) -> dict[str, Any]:
     if not body or len(body) > _MAX_ECHO_LENGTH:
         return {}
     try:
@@ -81,22 +81,22 @@ class _Maker:
 
     def make(self, number: int, depth: int) -> dict[str, Any]:
         """Return an object of a model."""
-        shape: dict[str, Any] = models()["models"][number]
-        pairs = ((name, self._value(name, kind, depth)) for name, kind in shape.items())
+        shape: dict[str, Any] = load_models()["models"][number]
+        pairs = ((name, self._make_value(name, kind, depth)) for name, kind in shape.items())
         return {name: value for name, value in pairs if value is not None}
 
-    def _value(self, name: str, kind: Any, depth: int) -> Any:
+    def _make_value(self, name: str, kind: Any, depth: int) -> Any:
         if isinstance(kind, list):
-            item = self._value(name, kind[0], depth)
+            item = self._make_value(name, kind[0], depth)
             return [] if item is None else [item]
         if isinstance(kind, int):
             return self.make(kind, depth + 1) if depth < DEEPEST else None
         value = self._values.get(name)
         if kind in _PYTHON and isinstance(value, _PYTHON[kind]) and isinstance(value, bool) == (kind == "b"):
             return value
-        return self._fresh(name, kind)
+        return self._make_fresh_value(name, kind)
 
-    def _fresh(self, name: str, kind: str) -> Any:
+    def _make_fresh_value(self, name: str, kind: str) -> Any:
         """Return a value that clients can work with: pages end, ids are not empty, times are of today."""
         if kind == "b":
             return False

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from lark_emulator.world.world import World
 
 
-def ids_of(user: User, app: App) -> dict[str, str]:
+def get_ids(user: User, app: App) -> dict[str, str]:
     """Return the ids of a person that an app may know."""
-    ids = {"union_id": user.union_id, "open_id": user.id_for(app, "open_id")}
+    ids = {"union_id": user.union_id, "open_id": user.get_id(app, "open_id")}
     if not (app.store or user.is_external) and app.has_any("contact:user.employee_id:readonly"):
         ids["user_id"] = user.user_id
     return ids
 
 
-def about_chat(
+def announce_chat(
     world: World, chat: Chat, event_type: str, operator: App | User | None, **more: dict[str, Any] | str
 ) -> None:
     """Tell the apps in a chat that it has changed.
@@ -38,7 +38,7 @@ def about_chat(
     for app in chat.bots.values():
         content = {
             "chat_id": chat.chat_id,
-            "operator_id": _operator(operator, app),
+            "operator_id": _get_operator_ids(operator, app),
             "external": chat.is_external,
             "operator_tenant_key": TENANT_KEY,
             **more,
@@ -46,7 +46,7 @@ def about_chat(
         world.announce(app, event_type, content)
 
 
-def about_members(
+def announce_members(
     world: World, chat: Chat, event_type: str, operator: App | User | None, users: Iterable[User]
 ) -> None:
     """Tell the apps in a chat who came or went."""
@@ -54,23 +54,23 @@ def about_members(
     for app in chat.bots.values() if people else ():
         content = {
             "chat_id": chat.chat_id,
-            "operator_id": _operator(operator, app),
+            "operator_id": _get_operator_ids(operator, app),
             "external": chat.is_external,
             "operator_tenant_key": TENANT_KEY,
             "name": chat.name,
             "users": [
-                {"name": user.name, "tenant_key": user.tenant_key, "user_id": ids_of(user, app)}
+                {"name": user.name, "tenant_key": user.tenant_key, "user_id": get_ids(user, app)}
                 for user in people
             ],
         }
         world.announce(app, event_type, content)
 
 
-def about_bot(world: World, chat: Chat, event_type: str, operator: App | User | None, bot: App) -> None:
+def announce_bot(world: World, chat: Chat, event_type: str, operator: App | User | None, bot: App) -> None:
     """Tell one app that its bot came into a chat or had to leave it."""
     content = {
         "chat_id": chat.chat_id,
-        "operator_id": _operator(operator, bot),
+        "operator_id": _get_operator_ids(operator, bot),
         "external": chat.is_external,
         "operator_tenant_key": TENANT_KEY,
         "name": chat.name,
@@ -78,7 +78,7 @@ def about_bot(world: World, chat: Chat, event_type: str, operator: App | User | 
     world.announce(bot, event_type, content)
 
 
-def about_reaction(world: World, message: Message, event_type: str, reaction: Reaction) -> None:
+def announce_reaction(world: World, message: Message, event_type: str, reaction: Reaction) -> None:
     """Tell the apps in a chat about a reaction that came or went."""
     user = world.users.get(reaction.user_id)
     for app in world.chats[message.chat_id].bots.values():
@@ -91,11 +91,11 @@ def about_reaction(world: World, message: Message, event_type: str, reaction: Re
         if user is None:
             content["app_id"] = reaction.app_id
         else:
-            content["user_id"] = ids_of(user, app)
+            content["user_id"] = get_ids(user, app)
         world.announce(app, event_type, content)
 
 
-def _operator(operator: App | User | None, app: App) -> dict[str, str]:
+def _get_operator_ids(operator: App | User | None, app: App) -> dict[str, str]:
     if operator is None:
         return {}
-    return {"open_id": operator.bot_open_id} if isinstance(operator, App) else ids_of(operator, app)
+    return {"open_id": operator.bot_open_id} if isinstance(operator, App) else get_ids(operator, app)

@@ -11,7 +11,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.im.content import Content, check_content
 from lark_emulator.im.messages import GONE, put
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, text_list
+from lark_emulator.validation import read_choice, read_json_object, read_text_list
 from lark_emulator.world.batches import Batch
 
 if TYPE_CHECKING:
@@ -24,32 +24,32 @@ _KINDS = {"open_ids": "open_id", "user_ids": "user_id", "union_ids": "union_id"}
 
 def batch_send(call: Call) -> dict[str, Any]:
     """Answer `POST /message/v4/batch_send/`: `content` is an object here, and a card is in `card`."""
-    body = json_object(call, codes_im.BATCH_PARAM)
-    msg_type = choice(body, "msg_type", MSG_TYPES)
+    body = read_json_object(call, codes_im.BATCH_PARAM)
+    msg_type = read_choice(body, "msg_type", MSG_TYPES)
     people: dict[str, User] = {}
     invalid: dict[str, list[str]] = {}
     for member, id_type in _KINDS.items():
-        for value in text_list(body, member, limit=MAX_IDS):
-            user = _receiver(call, id_type, value)
+        for value in read_text_list(body, member, limit=MAX_IDS):
+            user = _find_receiver(call, id_type, value)
             if user is None:
                 invalid.setdefault(member, []).append(value)
             else:
                 people[user.user_id] = user
-    for value in text_list(body, "department_ids", limit=MAX_IDS):
+    for value in read_text_list(body, "department_ids", limit=MAX_IDS):
         department = call.world.departments.find(value)
         if department is None:
             invalid.setdefault("department_ids", []).append(value)
             continue
-        for user in call.world.departments.members(department, recursive=True):
+        for user in call.world.departments.list_members(department, recursive=True):
             if call.app.sees(user.user_id) and user.status not in GONE and not user.is_external:
                 people[user.user_id] = user
     if not people and not invalid:
         raise RefusedError(codes_im.BATCH_PARAM, "no receivers")
-    content = object_content(call, msg_type, body)
-    batch = Batch(call.world.new_id("bm-"), call.app.app_id, call.world.clock.now_ms())
+    content = check_object_content(call, msg_type, body)
+    batch = Batch(call.world.make_id("bm-"), call.app.app_id, call.world.clock.get_time_ms())
     for user in people.values():
         # The limits of each receiver do not apply.
-        batch.messages.append(put(call, call.world.p2p_chat(call.app, user), content))
+        batch.messages.append(put(call, call.world.ensure_p2p_chat(call.app, user), content))
     call.world.batches[batch.batch_id] = batch
     members = ("department_ids", *_KINDS)
     return {
@@ -63,7 +63,7 @@ def recall(call: Call) -> dict[str, Any]:
     batch = _require_batch(call)
     if batch.app_id != call.app.app_id:
         raise RefusedError(codes.MAY_NOT_RECALL)
-    now = call.world.clock.now_ms()
+    now = call.world.clock.get_time_ms()
     if now - batch.create_time > call.settings.recall_window * 1000:
         raise RefusedError(codes.RECALL_EXPIRED)
     batch.recalled = True
@@ -75,7 +75,7 @@ def recall(call: Call) -> dict[str, Any]:
 
 def get_progress(call: Call) -> dict[str, Any]:
     """Answer `GET …/get_progress`: all that was valid has been delivered."""
-    batch = _own(call)
+    batch = _require_own_batch(call)
     sent = len(batch.messages)
     return {
         "batch_message_send_progress": {
@@ -92,7 +92,7 @@ def get_progress(call: Call) -> dict[str, Any]:
 
 def read_user(call: Call) -> dict[str, Any]:
     """Answer `GET …/read_user`: counts in strings."""
-    batch = _own(call)
+    batch = _require_own_batch(call)
     return {"read_user": {"read_count": str(_read(batch)), "total_count": str(len(batch.messages))}}
 
 
@@ -100,7 +100,7 @@ def _read(batch: Batch) -> int:
     return sum(bool(message.readers) for message in batch.messages)
 
 
-def _receiver(call: Call, id_type: str, value: str) -> User | None:
+def _find_receiver(call: Call, id_type: str, value: str) -> User | None:
     try:
         user = call.world.find_user(call.app, id_type, value)
     except RefusedError:
@@ -109,7 +109,7 @@ def _receiver(call: Call, id_type: str, value: str) -> User | None:
     return user if usable and user is not None and call.app.sees(user.user_id) else None
 
 
-def object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
+def check_object_content(call: Call, msg_type: str, body: dict[str, Any]) -> Content:
     """Return the checked content of `/message/v4/`: an object, where `/im/v1/` takes a string of JSON.
 
     Raises:
@@ -137,7 +137,7 @@ def _require_batch(call: Call) -> Batch:
     return batch
 
 
-def _own(call: Call) -> Batch:
+def _require_own_batch(call: Call) -> Batch:
     batch = _require_batch(call)
     if batch.app_id != call.app.app_id:
         raise RefusedError(codes.NOT_SENDER_OF_CARD)

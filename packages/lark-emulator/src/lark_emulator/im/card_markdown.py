@@ -51,7 +51,7 @@ def count_tables(text: str, *, fenced: bool) -> int:
     )
 
 
-def mentions(text: str) -> Iterator[str]:
+def iterate_mentions(text: str) -> Iterator[str]:
     """Iterate over the ids and addresses in `<at …>`."""
     for ids in _AT.findall(text):
         yield from filter(None, ids.split(","))
@@ -62,6 +62,6 @@ def remove_marks(text: str) -> str:
     return _MARKS.sub("", _LINK.sub(r"\1", text))
 
 
-def pictures(text: str) -> Iterator[str]:
+def iterate_pictures(text: str) -> Iterator[str]:
     """Iterate over the keys in `![…](…)`."""
     yield from _PICTURE.findall(text)

@@ -28,17 +28,17 @@ def degrade(card: dict[str, Any]) -> str:
         picture = {"tag": "img", "image_key": UPGRADE_PICTURE}
         lines = [[picture, {"tag": "text", "text": UPGRADE}]]
     else:
-        lines = [line for line in (list(_parts(block)) for block in _blocks(card)) if line]
+        lines = [line for line in (list(_iterate_parts(block)) for block in _get_blocks(card)) if line]
     return orjson.dumps({"title": shown, "elements": lines}).decode()
 
 
-def raw(sent: str) -> str:
+def render_raw(sent: str) -> str:
     """Return the answer to `raw_card_content`: the card as text within an envelope."""
     schema = 2 if orjson.loads(sent).get("schema") == "2.0" else 1
     return orjson.dumps({"json_card": sent, "card_schema": schema}).decode()
 
 
-def _blocks(card: dict[str, Any]) -> list[Any]:
+def _get_blocks(card: dict[str, Any]) -> list[Any]:
     locales = card.get("i18n_elements")
     blocks = card.get("elements")
     if not blocks and isinstance(locales, dict):
@@ -46,11 +46,11 @@ def _blocks(card: dict[str, Any]) -> list[Any]:
     return blocks if isinstance(blocks, list) else []
 
 
-def _parts(value: Any) -> Iterator[dict[str, Any]]:
+def _iterate_parts(value: Any) -> Iterator[dict[str, Any]]:
     """Walk through a block and yield what is left of it."""
     if isinstance(value, list):
         for item in value:
-            yield from _parts(item)
+            yield from _iterate_parts(item)
     if not isinstance(value, dict):
         return
     tag, content = value.get("tag"), value.get("content")
@@ -62,4 +62,4 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:
         yield {"tag": "text", "text": remove_marks(content) if tag in _MARKED else content}
     else:
         for member in value.values():
-            yield from _parts(member)
+            yield from _iterate_parts(member)

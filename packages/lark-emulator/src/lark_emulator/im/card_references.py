@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, card_error
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, make_card_error
 from lark_emulator.world.card_entities import LIFE
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def check_entity(world: World, app: App | None, card_id: object, known: list[str
         return
     entity = world.card_entities.get(card_id) if isinstance(card_id, str) else None
     if entity is None or app is None or entity.app_id != app.app_id:
-        raise card_error(LIMIT_OR_DUPLICATE, "cardid is invalid")
-    if world.clock.now() - entity.created > LIFE:
-        raise card_error(EXPIRED, "The card entity has expired")
+        raise make_card_error(LIMIT_OR_DUPLICATE, "cardid is invalid")
+    if world.clock.get_time() - entity.created > LIFE:
+        raise make_card_error(EXPIRED, "The card entity has expired")
     if entity.message is not None:
-        raise card_error(SENT_TWICE, "card binding biz count over limit")
+        raise make_card_error(SENT_TWICE, "card binding biz count over limit")

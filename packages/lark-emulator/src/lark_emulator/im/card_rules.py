@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark_emulator.im import card_schema as schema
-from lark_emulator.im.card_markdown import count_tables, mentions, pictures, remove_code
-from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardNode, card_error
+from lark_emulator.im.card_markdown import count_tables, iterate_mentions, iterate_pictures, remove_code
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardNode, make_card_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -58,7 +58,7 @@ class Sent(NamedTuple):
         """Iterate over the objects of some kinds."""
         return (node for node in self.nodes if node.kind in kinds)
 
-    def texts(self, *tags: str) -> Iterator[str]:
+    def iterate_texts(self, *tags: str) -> Iterator[str]:
         """Iterate over the texts that hold markup, without code."""
         for node in self.of_kind(*tags):
             content = node.value.get("content")
@@ -76,67 +76,67 @@ def check_rules(card: Sent) -> None:
         rule(card)
 
 
-def _element_ids(card: Sent) -> None:
+def _check_element_ids(card: Sent) -> None:
     seen: set[str] = set()
     for node in card.nodes if card.v2 else ():
         element_id = node.value.get("element_id") if node.kind in schema.TAGS else None
         if not element_id:
             continue
         if not _ELEMENT_ID.fullmatch(element_id):
-            raise card_error(
+            raise make_card_error(
                 BAD_ELEMENT_ID,
                 f"ElementID {element_id}: Code 1002: elementID format error. Only alphabets, numbers, and "
                 "underscores are allowed. It must start with an alphabet and not exceed 20 characters.",
             )
         if element_id in seen:
-            raise card_error(BAD_ELEMENT_ID, f"ElementID {element_id}: Code 1001: Duplicate ID")
+            raise make_card_error(BAD_ELEMENT_ID, f"ElementID {element_id}: Code 1001: Duplicate ID")
         seen.add(element_id)
 
 
-def _names(card: Sent) -> None:
+def _check_names(card: Sent) -> None:
     seen: set[str] = set()
     for node in card.nodes:
         name = node.value.get("name")
         if node.kind == "form" and not name:
-            raise card_error(
+            raise make_card_error(
                 LIMIT_OR_DUPLICATE, "form's name is required and can not be empty string", path=node.path
             )
         filled_in = node.kind in schema.FILLED_IN and "form" in node.around
         if filled_in and not name and "form_names" in card.rules:
-            raise card_error(EMPTY_NAME, "the name of a form element is empty", node.kind, node.path)
+            raise make_card_error(EMPTY_NAME, "the name of a form element is empty", node.kind, node.path)
         if node.kind in schema.TAGS and isinstance(name, str) and name:
             if name in seen:
-                raise card_error(LIMIT_OR_DUPLICATE, f"name({name}) duplicate", path=node.path)
+                raise make_card_error(LIMIT_OR_DUPLICATE, f"name({name}) duplicate", path=node.path)
             seen.add(name)
 
 
-def _limits(card: Sent) -> None:
+def _check_limits(card: Sent) -> None:
     if sum(node.kind in schema.COUNTED for node in card.nodes) > schema.MAX_ELEMENTS:
-        raise card_error(LIMIT_OR_DUPLICATE, "element exceeds the limit")
+        raise make_card_error(LIMIT_OR_DUPLICATE, "element exceeds the limit")
     fenced = "fences" in card.rules
     tables = sum(
         1 if node.kind == "table" else count_tables(str(node.value.get("content")), fenced=fenced)
         for node in card.of_kind("table", "markdown")
     )
     if tables > card.most_tables:
-        raise card_error(LIMIT_OR_DUPLICATE, "card table number over limit", "table")
+        raise make_card_error(LIMIT_OR_DUPLICATE, "card table number over limit", "table")
 
 
-def _forms(card: Sent) -> None:
+def _check_forms(card: Sent) -> None:
     for form in card.of_kind("form"):
         buttons = (node for node in card.of_kind("button") if node.path.startswith(f"{form.path} -> "))
         if not any(_submits(card, button, form) for button in buttons):
-            raise card_error(
+            raise make_card_error(
                 NO_SUBMIT_BUTTON,
                 "there is no submit button in the form container, at least one",
                 path=form.path,
             )
     for node in card.of_kind("button") if card.v2 else ():
         if node.value.get("form_action_type") and "form" not in node.around:
-            raise card_error(LIMIT_OR_DUPLICATE, "formActionType only in form", path=node.path)
+            raise make_card_error(LIMIT_OR_DUPLICATE, "formActionType only in form", path=node.path)
     for node in card.of_kind("select_img") if "multi_select" in card.rules else ():
         if node.value.get("multi_select") is True and "form" not in node.around:
-            raise card_error(LIMIT_OR_DUPLICATE, "multi_select only in form", path=node.path)
+            raise make_card_error(LIMIT_OR_DUPLICATE, "multi_select only in form", path=node.path)
 
 
 def _submits(card: Sent, button: CardNode, form: CardNode) -> bool:
@@ -148,75 +148,77 @@ def _submits(card: Sent, button: CardNode, form: CardNode) -> bool:
     return "behaviors" not in value and len(button.around) == len(form.around) + 1
 
 
-def _values(card: Sent) -> None:
+def _check_values(card: Sent) -> None:
     kinds = {**schema.OBJECTS, **schema.TAGS}
     for node in card.nodes:
         for name, kind in kinds.get(node.kind, {}).items():
             color = node.value.get(name) if kind.name == "color" else None
             # In 1.0 no more is known than that of the header.
             if isinstance(color, str) and color.startswith("#") and (card.v2 or node.kind == "header"):
-                raise card_error(BAD_VALUE, f"invalid color: {color}", path=node.path)
+                raise make_card_error(BAD_VALUE, f"invalid color: {color}", path=node.path)
         padding = node.value.get("padding") if node.kind == "panel_header" and card.v2 else None
         if isinstance(padding, str) and len(padding.split()) not in _PANEL_PADDINGS:
-            raise card_error(BAD_VALUE, "invalid panel header padding", path=node.path)
+            raise make_card_error(BAD_VALUE, "invalid panel header padding", path=node.path)
 
 
-def _charts(card: Sent) -> None:
+def _check_charts(card: Sent) -> None:
     for node in card.of_kind("chart"):
         spec = node.value.get("chart_spec")
         if spec is None:
             continue
         if not isinstance(spec, dict):
-            raise _bad_chart("(root)", "object", spec)
+            raise _make_chart_error("(root)", "object", spec)
         if "axes" in spec and not isinstance(spec["axes"], list):
-            raise _bad_chart("axes", "array", spec["axes"])
+            raise _make_chart_error("axes", "array", spec["axes"])
 
 
-def _bad_chart(place: str, wanted: str, value: Any) -> Exception:
+def _make_chart_error(place: str, wanted: str, value: Any) -> Exception:
     kind = _JSON_TYPES.get(type(value), "array")
-    return card_error(
+    return make_card_error(
         BAD_CHART, "chart spec is invalid", f"- {place}: Invalid type. Expected: {wanted}, given: {kind}"
     )
 
 
-def _rows(card: Sent) -> None:
+def _check_rows(card: Sent) -> None:
     for node in card.of_kind("table"):
         columns = [column for column in node.value.get("columns") or () if isinstance(column, dict)]
         types = {str(column.get("name")): str(column.get("data_type", "text")) for column in columns}
         rows = node.value.get("rows") or []
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise card_error(BAD_ROWS, "table rows is invalid", path=node.path)
+            raise make_card_error(BAD_ROWS, "table rows is invalid", path=node.path)
         for name, cell in ((name, cell) for row in rows for name, cell in row.items()):
             if name not in types:
-                raise card_error(BAD_ROW_NAME, "table rows name is invalid", name, node.path)
+                raise make_card_error(BAD_ROW_NAME, "table rows name is invalid", name, node.path)
             wanted = _CELLS.get(types[name], (object,))
             if cell is not None and (not isinstance(cell, wanted) or (cell is True or cell is False)):
-                raise card_error(BAD_ROWS, "table rows is invalid", name, node.path)
+                raise make_card_error(BAD_ROWS, "table rows is invalid", name, node.path)
 
 
-def _sounds(card: Sent) -> None:
+def _check_sounds(card: Sent) -> None:
     config = card.nodes[0].value.get("config")
     forwardable = not isinstance(config, dict) or config.get("enable_forward") is not False
     seen: set[str] = set()
     for node in card.of_kind("audio"):
         if forwardable:
-            raise card_error(AUDIO_FORWARD, "audio elem don't support forward", path=node.path)
+            raise make_card_error(AUDIO_FORWARD, "audio elem don't support forward", path=node.path)
         audio_id = node.value.get("audio_id", "")
         if audio_id in seen:
-            raise card_error(AUDIO_TWICE, "duplicate audio id", audio_id, node.path)
+            raise make_card_error(AUDIO_TWICE, "duplicate audio id", audio_id, node.path)
         seen |= {audio_id} - {""}
         if not _is_uploaded(card, node.value.get("file_key"), "audio"):
-            raise card_error(BAD_AUDIO, "This application cannot retrieve audio information", path=node.path)
+            raise make_card_error(
+                BAD_AUDIO, "This application cannot retrieve audio information", path=node.path
+            )
 
 
-def _pictures(card: Sent) -> None:
+def _check_pictures(card: Sent) -> None:
     keys = [node.value["img_key"] for node in card.nodes if node.value.get("img_key")]
     for node in card.nodes:
         translated = node.value.get("i18n_img_key")
         keys += translated.values() if isinstance(translated, dict) else ()
-    for key in (*keys, *(key for text in card.texts("markdown") for key in pictures(text))):
+    for key in (*keys, *(key for text in card.iterate_texts("markdown") for key in iterate_pictures(text))):
         if not _is_uploaded(card, key, "image"):
-            raise card_error(BAD_PICTURE, "card contains invalid image keys", f"image key {key}")
+            raise make_card_error(BAD_PICTURE, "card contains invalid image keys", f"image key {key}")
 
 
 def _is_uploaded(card: Sent, key: Any, kind: str) -> bool:
@@ -225,9 +227,9 @@ def _is_uploaded(card: Sent, key: Any, kind: str) -> bool:
     return owned and upload is not None and upload.sent_as == kind
 
 
-def _persons(card: Sent) -> None:
-    for text in card.texts("markdown", "lark_md"):
-        for who in mentions(text):
+def _check_persons(card: Sent) -> None:
+    for text in card.iterate_texts("markdown", "lark_md"):
+        for who in iterate_mentions(text):
             _check_person(who, known=who == "all" or _is_person(card, who))
     for node in card.of_kind("person", "person_list"):
         persons = [node.value.get("user_id")]
@@ -242,7 +244,7 @@ def _persons(card: Sent) -> None:
 
 def _check_person(who: str, *, known: bool) -> None:
     if not known:
-        raise card_error(BAD_PERSON, "there is an invalid user resource (at/person) in your card", who)
+        raise make_card_error(BAD_PERSON, "there is an invalid user resource (at/person) in your card", who)
 
 
 def _is_person(card: Sent, who: str) -> bool:
@@ -257,5 +259,6 @@ def _is_person(card: Sent, who: str) -> bool:
 
 
 _RULES: tuple[Callable[[Sent], None], ...] = (
-    _element_ids, _names, _limits, _forms, _values, _charts, _rows, _sounds, _pictures, _persons,
+    _check_element_ids, _check_names, _check_limits, _check_forms, _check_values, _check_charts, _check_rows,
+    _check_sounds, _check_pictures, _check_persons,
 )  # fmt: skip

@@ -191,7 +191,7 @@ class Kind(NamedTuple):
 Shape = dict[str, Kind]
 
 
-def _kind(notation: str) -> Kind:
+def _parse_kind(notation: str) -> Kind:
     many = notation.endswith("[]")
     bare = notation.removesuffix("[]")
     if bare.startswith(("{", "<")):
@@ -201,7 +201,7 @@ def _kind(notation: str) -> Kind:
 
 def _read(table: Mapping[str, str]) -> dict[str, Shape]:
     return {
-        name: {prop: _kind(kind) for prop, _, kind in (word.partition(":") for word in line.split())}
+        name: {prop: _parse_kind(kind) for prop, _, kind in (word.partition(":") for word in line.split())}
         for name, line in table.items()
     }
 

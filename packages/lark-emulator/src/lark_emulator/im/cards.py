@@ -9,7 +9,7 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.card_documented import check_documented
-from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardReader, card_error, unparsable
+from lark_emulator.im.card_reader import LIMIT_OR_DUPLICATE, CardReader, make_card_error, refuse_unparsable
 from lark_emulator.im.card_references import check_entity
 from lark_emulator.im.card_rules import Sent, check_rules
 from lark_emulator.validation import parse
@@ -45,25 +45,25 @@ def check_card(actor: Actor, raw: str) -> dict[str, Any]:
     try:
         card = parse(raw)
     except orjson.JSONDecodeError as error:
-        unparsable(str(error))
+        refuse_unparsable(str(error))
     return check_object(card, actor.world, actor.settings, actor.app)
 
 
 def check_object(card: Any, world: World, settings: Settings, app: App | None) -> dict[str, Any]:
     """Check a card that was JSON; `app` is None for a custom bot. Else like `check_card`."""
     if not isinstance(card, dict):
-        unparsable("the card is not an object")
+        refuse_unparsable("the card is not an object")
     if _is_reference(card):
         _check_reference(card, world, settings, app)
         return {}
     if "msg_type" in card:
-        unparsable("unknown property, property: msg_type", "ROOT")
+        refuse_unparsable("unknown property, property: msg_type", "ROOT")
     version = "1.0" if card.get("schema") is None else card["schema"]
     if version not in ("1.0", "2.0") and "schema" in settings.card_rules:
-        unparsable(f"unsupported schema: {version}", "ROOT")
+        refuse_unparsable(f"unsupported schema: {version}", "ROOT")
     v2 = version == "2.0"
     if v2 and card.get("body") is None and "body" in settings.card_rules:
-        raise card_error(BODY_MISSING, "body is nil")
+        raise make_card_error(BODY_MISSING, "body is nil")
     nodes = CardReader(settings.card_rules, v2=v2).read(card)
     check_documented(nodes, settings.card_rules, v2=v2)
     check_rules(Sent(nodes, v2, settings.card_rules, settings.max_card_tables, world, app))
@@ -94,7 +94,7 @@ def check_lock(actor: Actor, message: Message) -> None:
         RefusedError: 230099 with 11310.
     """
     if message.clicks_waiting and "lock" in actor.settings.card_rules:
-        raise card_error(LIMIT_OR_DUPLICATE, "card action is lock")
+        raise make_card_error(LIMIT_OR_DUPLICATE, "card action is lock")
 
 
 def check_schema(before: str, after: str) -> None:
@@ -105,7 +105,7 @@ def check_schema(before: str, after: str) -> None:
     """
     old, new = orjson.loads(before), orjson.loads(after)
     if old.get("schema") == "2.0" and new.get("schema") != "2.0" and not _is_reference(new):
-        raise card_error(SCHEMA_LOWERED, "schemaV2 card can not change schemaV1")
+        raise make_card_error(SCHEMA_LOWERED, "schemaV2 card can not change schemaV1")
 
 
 def _is_reference(card: dict[str, Any]) -> bool:
@@ -126,13 +126,13 @@ def _check_reference(card: dict[str, Any], world: World, settings: Settings, app
         check_entity(world, app, data.get("card_id"), settings.card_entities)
     template_id = data.get("template_id")
     if card["type"] == "template" and template_id not in settings.card_templates:
-        raise card_error(
+        raise make_card_error(
             TEMPLATE_MISSING,
             "template does not exist, please confirm whether this template has been released",
             f"templateID: {template_id}",
         )
     if card["type"] == "template" and template_id in settings.hidden_card_templates:
-        raise card_error(TEMPLATE_HIDDEN, "template is not visible to app", f"templateID: {template_id}")
+        raise make_card_error(TEMPLATE_HIDDEN, "template is not visible to app", f"templateID: {template_id}")
 
 
 def bind_entity(actor: Actor, sent: str) -> None:
@@ -146,5 +146,5 @@ def bind_entity(actor: Actor, sent: str) -> None:
         return
     card_id = card["data"]["card_id"]
     if card_id in actor.world.bound_entities:
-        raise card_error(ENTITY_BOUND, "card binding biz count over limit")
+        raise make_card_error(ENTITY_BOUND, "card binding biz count over limit")
     actor.world.bound_entities.add(card_id)

@@ -8,10 +8,10 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.cards import check_lock, check_update
 from lark_emulator.im.content import check_content
-from lark_emulator.im.messages import content_of, visible
+from lark_emulator.im.messages import read_content, require_visible_message
 from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, require_text
+from lark_emulator.validation import read_json_object, require_text
 
 if TYPE_CHECKING:
     from lark_emulator.im.content import Content
@@ -25,12 +25,12 @@ UPDATE_MS = 14 * 24 * 3600 * 1000
 
 def edit(call: Call) -> dict[str, Any]:
     """Answer `PUT /im/v1/messages/:message_id`: text and post, at most 20 times."""
-    message, _ = visible(call)
+    message, _ = require_visible_message(call)
     if not message.is_from(call.who):
         raise RefusedError(codes.NOT_SENDER)
     if message.msg_type not in EDITABLE:
         raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
-    content = content_of(call, json_object(call, codes.IM_PARAM))
+    content = read_content(call, read_json_object(call, codes.IM_PARAM))
     if content.msg_type not in EDITABLE:
         raise RefusedError(codes.IM_PARAM, "invalid msg_type")
     if message.edits >= MAX_EDITS:
@@ -42,14 +42,14 @@ def edit(call: Call) -> dict[str, Any]:
 
 def update_card(call: Call) -> dict[str, Any]:
     """Answer `PATCH /im/v1/messages/:message_id`: a card in the place of a card, for 14 days."""
-    message, _ = visible(call)
+    message, _ = require_visible_message(call)
     if message.msg_type != "interactive":
         raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
     if not message.is_from(call.who):
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
-    if call.world.clock.now_ms() - message.create_time > UPDATE_MS:
+    if call.world.clock.get_time_ms() - message.create_time > UPDATE_MS:
         raise RefusedError(codes.UPDATE_EXPIRED)
-    body = json_object(call, codes.IM_PARAM)
+    body = read_json_object(call, codes.IM_PARAM)
     content = check_content(call, "interactive", require_text(body, "content"))
     check_update(call, message.sent, content.sent)
     check_lock(call, message)
@@ -63,10 +63,10 @@ def update_card(call: Call) -> dict[str, Any]:
 
 def recall(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/messages/:message_id`: the bot's own, within `recall_window`."""
-    message, _ = visible(call)
+    message, _ = require_visible_message(call)
     if not message.is_from(call.who):
         raise RefusedError(codes.MAY_NOT_RECALL)
-    now = call.world.clock.now_ms()
+    now = call.world.clock.get_time_ms()
     if now - message.create_time > call.settings.recall_window * 1000:
         raise RefusedError(codes.RECALL_EXPIRED)
     message.deleted = True
@@ -77,7 +77,7 @@ def recall(call: Call) -> dict[str, Any]:
 def rewrite(world: World, message: Message, content: Content) -> None:
     """Put a content in the place of another."""
     message.content, message.sent, message.mentions = content.shown, content.sent, content.mentions
-    message.update_time = world.clock.now_ms()
+    message.update_time = world.clock.get_time_ms()
     message.edits += 1
 
 

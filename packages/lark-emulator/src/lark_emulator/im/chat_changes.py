@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.announcing import about_chat
-from lark_emulator.im.chat_settings import SETTINGS, settings_of
-from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, chat_of, render_listed, user_of
+from lark_emulator.im.announcing import announce_chat
+from lark_emulator.im.chat_settings import SETTINGS, read_settings
+from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, render_listed, require_chat, require_user
 from lark_emulator.im.roles import is_manager, is_owner, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, optional_text, page, page_size, user_id_type
+from lark_emulator.validation import (
+    cut_page,
+    parse_page_size,
+    read_choice,
+    read_json_object,
+    read_optional_text,
+    read_user_id_type,
+)
 
 if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat
@@ -23,13 +30,13 @@ _PERIODS = {"week": 7 * _DAY, "year": 365 * _DAY, "permanently": 0}
 _NAMES = ("zh_cn", "en_us", "ja_jp")
 
 
-def own_chat(call: Call) -> Chat:
+def require_own_chat(call: Call) -> Chat:
     """Return the chat of the path, in which this bot is.
 
     Raises:
         RefusedError: 232006 (no such chat), 232009 (dissolved), 232011 (the bot is not in it).
     """
-    chat = chat_of(call)
+    chat = require_chat(call)
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
     if call.app.app_id not in chat.bots:
@@ -39,24 +46,26 @@ def own_chat(call: Call) -> Chat:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT /im/v1/chats/:chat_id`: what is named is changed, all or nothing."""
-    id_type = user_id_type(call)
-    chat = own_chat(call)
+    id_type = read_user_id_type(call)
+    chat = require_own_chat(call)
     if chat.mode == "p2p":
         raise RefusedError(codes_im.CHAT_TYPE)
-    body = json_object(call, codes.CHAT_PARAM)
-    settings = settings_of(body)
-    plain = {name: optional_text(body, name) for name in ("name", "description", "avatar") if name in body}
-    chat_type = choice(body, "chat_type", ("private", "public"), default=chat.chat_type)
-    message_type = choice(body, "group_message_type", ("chat", "thread"), default=chat.message_type)
-    owner_id = optional_text(body, "owner_id")
-    names = _names(body.get("i18n_names"))
+    body = read_json_object(call, codes.CHAT_PARAM)
+    settings = read_settings(body)
+    plain = {
+        name: read_optional_text(body, name) for name in ("name", "description", "avatar") if name in body
+    }
+    chat_type = read_choice(body, "chat_type", ("private", "public"), default=chat.chat_type)
+    message_type = read_choice(body, "group_message_type", ("chat", "thread"), default=chat.message_type)
+    owner_id = read_optional_text(body, "owner_id")
+    names = _read_names(body.get("i18n_names"))
     if not may(call.app, chat, "edit_permission"):
         raise RefusedError(codes_im.CHAT_EDIT_REFUSED)
     restricted = settings or owner_id or chat_type != chat.chat_type or message_type != chat.message_type
     if restricted and not is_manager(call.app, chat):
         raise RefusedError(codes_im.CHAT_EDIT_PARTS)
     if owner_id:
-        owner = user_of(call, id_type, owner_id)
+        owner = require_user(call, id_type, owner_id)
         if owner.user_id not in chat.users:
             raise RefusedError(codes_im.OWNER_OUTSIDE)
         if not is_owner(call.app, chat):
@@ -78,7 +87,7 @@ def update(call: Call) -> dict[str, Any]:
     after = _describe(chat)
     changed = [member for member in after if before[member] != after[member]]
     if changed:
-        about_chat(
+        announce_chat(
             call.world,
             chat,
             "im.chat.updated_v1",
@@ -94,30 +103,30 @@ def _describe(chat: Chat) -> dict[str, Any]:
     return plain | {name: chat.settings.get(name, words[0]) for name, words in SETTINGS.items()}
 
 
-def _names(i18n_names: object) -> dict[str, str]:
+def _read_names(i18n_names: object) -> dict[str, str]:
     if i18n_names is None:
         return {}
     if not isinstance(i18n_names, dict):
         raise RefusedError(codes.CHAT_PARAM, "i18n_names must be an object")
-    return {name: optional_text(i18n_names, name) for name in _NAMES if i18n_names.get(name)}
+    return {name: read_optional_text(i18n_names, name) for name in _NAMES if i18n_names.get(name)}
 
 
 def dissolve(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/chats/:chat_id`: by its owner, or by the app that made it."""
-    chat = own_chat(call)
+    chat = require_own_chat(call)
     if chat.mode == "p2p":
         raise RefusedError(codes_im.CHAT_TYPE)
     if not is_owner(call.app, chat):
         raise RefusedError(codes_im.NOT_OWNER)
     chat.dissolved = True
-    about_chat(call.world, chat, "im.chat.disbanded_v1", call.app, name=chat.name)
+    announce_chat(call.world, chat, "im.chat.disbanded_v1", call.app, name=chat.name)
     return {}
 
 
 def search(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/chats/search`: groups of this bot, and public ones, by a part of their name."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100)
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100)
     query = call.query.get("query", "").casefold()
     chats = [
         chat
@@ -129,19 +138,21 @@ def search(call: Call) -> dict[str, Any]:
     ]
     if not query or len(query) > MAX_QUERY_LENGTH:
         chats = []
-    items, more = page(chats, call, size, codes.CHAT_PARAM)
+    items, more = cut_page(chats, call, size, codes.CHAT_PARAM)
     return {"items": [render_listed(chat, call, id_type) for chat in items], **more}
 
 
 def link(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats/:chat_id/link`: an address at which nothing is served."""
-    chat = own_chat(call)
+    chat = require_own_chat(call)
     if chat.mode == "p2p":
         raise RefusedError(codes_im.P2P_LINK)
-    period = choice(json_object(call, codes.CHAT_PARAM), "validity_period", tuple(_PERIODS), default="week")
-    ends = "" if period == "permanently" else str(int(call.world.clock.now()) + _PERIODS[period])
+    period = read_choice(
+        read_json_object(call, codes.CHAT_PARAM), "validity_period", tuple(_PERIODS), default="week"
+    )
+    ends = "" if period == "permanently" else str(int(call.world.clock.get_time()) + _PERIODS[period])
     return {
-        "share_link": f"https://emulator.invalid/chat/{chat.chat_id}?token={call.world.new_id('', 16)}",
+        "share_link": f"https://emulator.invalid/chat/{chat.chat_id}?token={call.world.make_id('', 16)}",
         "expire_time": ends,
         "is_permanent": period == "permanently",
     }

@@ -6,10 +6,10 @@ from typing import Any
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.chat_changes import own_chat
+from lark_emulator.im.chat_changes import require_own_chat
 from lark_emulator.im.roles import is_owner
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, text_list
+from lark_emulator.validation import read_choice, read_json_object, read_text_list
 from lark_emulator.world.users import USER_ID_TYPES
 
 MAX_USERS = 50
@@ -27,12 +27,12 @@ def delete(call: Call) -> dict[str, Any]:
 
 
 def _change(call: Call, *, adds: bool) -> dict[str, Any]:
-    id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
-    chat = own_chat(call)
+    id_type = read_choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
+    chat = require_own_chat(call)
     if not is_owner(call.app, chat):
         raise RefusedError(codes_im.NOT_OWNER)
-    body = json_object(call, codes.CHAT_PARAM)
-    ids = text_list(body, "manager_ids", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
+    body = read_json_object(call, codes.CHAT_PARAM)
+    ids = read_text_list(body, "manager_ids", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
     names = []
     for value in ids:
         if id_type == "app_id":
@@ -46,7 +46,7 @@ def _change(call: Call, *, adds: bool) -> dict[str, Any]:
     shown_as = "open_id" if id_type == "app_id" else id_type
     return {
         "chat_managers": [
-            chat.users[name].id_for(call.app, shown_as) for name in chat.users if name in chat.managers
+            chat.users[name].get_id(call.app, shown_as) for name in chat.users if name in chat.managers
         ],
         "chat_bot_managers": [name for name in chat.bots if name in chat.managers],
     }

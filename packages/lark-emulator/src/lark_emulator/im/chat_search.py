@@ -8,7 +8,14 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.chats import render_listed
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, optional_text, page, page_size, text_list, user_id_type
+from lark_emulator.validation import (
+    cut_page,
+    parse_page_size,
+    read_json_object,
+    read_optional_text,
+    read_text_list,
+    read_user_id_type,
+)
 
 if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat
@@ -20,41 +27,41 @@ SEARCH_TYPES = ("private", "external", "public_joined", "public_not_joined")
 
 def search(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v2/chats/search`: groups of this bot, and public ones."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100)
-    body = json_object(call, codes.CHAT_PARAM)
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100)
+    body = read_json_object(call, codes.CHAT_PARAM)
     # A query in quotes is looked for as it stands.
-    query = optional_text(body, "query", longest=MAX_QUERY_LENGTH).strip('"').casefold()
+    query = read_optional_text(body, "query", longest=MAX_QUERY_LENGTH).strip('"').casefold()
     filters = body.get("filter") or {}
     if not isinstance(filters, dict):
         raise RefusedError(codes.CHAT_PARAM, "filter must be an object")
     members = [
         call.world.find_user(call.app, id_type, value)
-        for value in text_list(filters, "member_ids", limit=MAX_MEMBERS)
+        for value in read_text_list(filters, "member_ids", limit=MAX_MEMBERS)
     ]
     if not query and not members:
         raise RefusedError(codes.CHAT_PARAM, "query or member_ids is required")
-    types = text_list(filters, "search_types", limit=len(SEARCH_TYPES))
+    types = read_text_list(filters, "search_types", limit=len(SEARCH_TYPES))
     if set(types) - set(SEARCH_TYPES):
         raise RefusedError(codes.CHAT_PARAM, f"search_types may hold {', '.join(SEARCH_TYPES)}")
-    modes = text_list(filters, "chat_modes", limit=2)
+    modes = read_text_list(filters, "chat_modes", limit=2)
     by_people = filters.get("disable_search_by_user") is not True
     own = {call.app.app_id}
     chats = [
         chat
         for chat in call.world.chats.values()
-        if (kind := _type(call, chat)) is not None
+        if (kind := _get_group_type(call, chat)) is not None
         and (not types or kind in types)
         and (not modes or chat.mode in modes)
         and _matches(chat, query, by_people=by_people)
         and all(user is not None and user.user_id in chat.users for user in members)
         and (filters.get("is_manager") is not True or own & {chat.owner, chat.creator, *chat.managers})
     ]
-    items, more = page(chats, call, size, codes.CHAT_PARAM)
+    items, more = cut_page(chats, call, size, codes.CHAT_PARAM)
     return {"items": [_render(chat, call, id_type) for chat in items], **more, "total": len(chats)}
 
 
-def _type(call: Call, chat: Chat) -> str | None:
+def _get_group_type(call: Call, chat: Chat) -> str | None:
     """Return what kind of group it is to this bot; None if it is not visible."""
     joined = call.app.app_id in chat.bots
     if chat.mode == "p2p" or chat.dissolved or not (joined or chat.chat_type == "public"):

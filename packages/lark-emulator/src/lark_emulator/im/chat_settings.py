@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lark_emulator.validation import choice
+from lark_emulator.validation import read_choice
 
 _OWNER_OR_ALL = ("all_members", "only_owner")
 _NOTICES = ("all_members", "only_owner", "not_anyone")
@@ -24,10 +24,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-def settings_of(body: dict[str, Any]) -> dict[str, str]:
+def read_settings(body: dict[str, Any]) -> dict[str, str]:
     """Return the settings that a request names.
 
     Raises:
         RefusedError: 99992402, a word that a setting does not know.
     """
-    return {name: choice(body, name, options) for name, options in SETTINGS.items() if body.get(name)}
+    return {name: read_choice(body, name, options) for name, options in SETTINGS.items() if body.get(name)}

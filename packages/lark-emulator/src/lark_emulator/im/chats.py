@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.chat_settings import SETTINGS, settings_of
+from lark_emulator.im.chat_settings import SETTINGS, read_settings
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    choice,
+    cut_page,
     flag,
-    json_object,
-    optional_text,
-    page,
-    page_size,
-    text_list,
-    user_id_type,
+    parse_page_size,
+    read_choice,
+    read_json_object,
+    read_optional_text,
+    read_text_list,
+    read_user_id_type,
 )
 from lark_emulator.world.chats import Chat
 
@@ -32,26 +32,26 @@ NO_SUBJECT = "(no subject)"
 SHORTEST_PUBLIC_NAME = 2
 
 
-def avatar_of(chat: Chat) -> str:
+def get_avatar_url(chat: Chat) -> str:
     """Return the address of a picture; nothing is served there."""
     return f"https://emulator.invalid/avatar/{chat.avatar or chat.chat_id}.png"
 
 
-def _owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
+def _render_owner(chat: Chat, app: App, id_type: str) -> dict[str, str]:
     user = chat.users.get(chat.owner)
     if user is None:  # owned by a bot: Lark then leaves both members out
         return {}
-    return {"owner_id": user.id_for(app, id_type), "owner_id_type": id_type}
+    return {"owner_id": user.get_id(app, id_type), "owner_id_type": id_type}
 
 
 def render_listed(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     """Return what lists show of a group."""
     return {
         "chat_id": chat.chat_id,
-        "avatar": avatar_of(chat),
+        "avatar": get_avatar_url(chat),
         "name": chat.name,
         "description": chat.description,
-        **_owner(chat, call.app, id_type),
+        **_render_owner(chat, call.app, id_type),
         "external": chat.is_external,
         "tenant_key": call.tenant_key,
         "chat_status": "dissolved" if chat.dissolved else "normal",
@@ -68,7 +68,7 @@ def _render_details(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
         **{name: chat.settings.get(name, options[0]) for name, options in SETTINGS.items()},
         **({"i18n_names": chat.i18n_names} if chat.i18n_names else {}),
         "user_manager_id_list": [
-            chat.users[name].id_for(call.app, id_type) for name in chat.users if name in chat.managers
+            chat.users[name].get_id(call.app, id_type) for name in chat.users if name in chat.managers
         ],
         "bot_manager_id_list": [name for name in chat.bots if name in chat.managers],
     }
@@ -76,19 +76,21 @@ def _render_details(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats`: the bot is a member, and the owner unless another is named."""
-    id_type = user_id_type(call)
+    id_type = read_user_id_type(call)
     manages = flag(call.query, "set_bot_manager")
-    uuid = optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
-    body = json_object(call, codes.CHAT_PARAM)
-    name = optional_text(body, "name")
-    chat_type = choice(body, "chat_type", ("private", "public"), default="private")
-    message_type = choice(body, "group_message_type", ("chat", "thread"), default="chat")
-    description = optional_text(body, "description")
-    settings = settings_of(body)
-    users = [user_of(call, id_type, value) for value in text_list(body, "user_id_list", limit=MAX_USERS)]
-    bots = [_bot(call, value) for value in text_list(body, "bot_id_list", limit=MAX_BOTS)]
+    uuid = read_optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
+    body = read_json_object(call, codes.CHAT_PARAM)
+    name = read_optional_text(body, "name")
+    chat_type = read_choice(body, "chat_type", ("private", "public"), default="private")
+    message_type = read_choice(body, "group_message_type", ("chat", "thread"), default="chat")
+    description = read_optional_text(body, "description")
+    settings = read_settings(body)
+    users = [
+        require_user(call, id_type, value) for value in read_text_list(body, "user_id_list", limit=MAX_USERS)
+    ]
+    bots = [_require_bot(call, value) for value in read_text_list(body, "bot_id_list", limit=MAX_BOTS)]
     owner = call.app.app_id
-    owner_id = optional_text(body, "owner_id")
+    owner_id = read_optional_text(body, "owner_id")
     if owner_id:
         owner_user = call.world.find_user(call.app, id_type, owner_id)
         if owner_user is None:
@@ -100,7 +102,7 @@ def create(call: Call) -> dict[str, Any]:
     if chat_type == "public" and len(name) < SHORTEST_PUBLIC_NAME:
         raise RefusedError(codes.PUBLIC_NAME_SHORT)
     key = (call.app.app_id, owner, uuid)
-    now = call.world.clock.now()
+    now = call.world.clock.get_time()
     known = call.world.chat_uuids.get(key) if uuid else None
     if known is not None and now - known[1] < UUID_WINDOW:
         return _render_details(call.world.chats[known[0]], call, id_type)
@@ -124,8 +126,8 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/chats/:chat_id`; counts are strings."""
-    id_type = user_id_type(call)
-    chat = chat_of(call)
+    id_type = read_user_id_type(call)
+    chat = require_chat(call)
     if not chat.has(call.who):
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return {
@@ -137,20 +139,20 @@ def get(call: Call) -> dict[str, Any]:
 
 def list_chats(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/chats`: the groups of this bot or user, no p2p chats."""
-    id_type = user_id_type(call)
-    order = choice(
+    id_type = read_user_id_type(call)
+    order = read_choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByActiveTimeDesc"), default="ByCreateTimeAsc"
     )
-    size = page_size(call, limit=100)
+    size = parse_page_size(call, limit=100)
     own = (chat for chat in call.world.chats.values() if chat.has(call.who))
     chats = [chat for chat in own if chat.mode != "p2p" and not chat.dissolved]
     if order == "ByActiveTimeDesc":
         chats.sort(key=lambda chat: chat.active_time, reverse=True)
-    items, more = page(chats, call, size, codes.CHAT_PARAM)
+    items, more = cut_page(chats, call, size, codes.CHAT_PARAM)
     return {"items": [render_listed(chat, call, id_type) for chat in items], **more}
 
 
-def chat_of(call: Call) -> Chat:
+def require_chat(call: Call) -> Chat:
     """Return the chat of the path.
 
     Raises:
@@ -162,7 +164,7 @@ def chat_of(call: Call) -> Chat:
     return chat
 
 
-def user_of(call: Call, id_type: str, value: str) -> User:
+def require_user(call: Call, id_type: str, value: str) -> User:
     """Return a user, or refuse with 232030."""
     user = call.world.find_user(call.app, id_type, value)
     if user is None:
@@ -170,7 +172,7 @@ def user_of(call: Call, id_type: str, value: str) -> User:
     return user
 
 
-def _bot(call: Call, app_id: str) -> App:
+def _require_bot(call: Call, app_id: str) -> App:
     app = call.world.apps.get(app_id)
     if app is None:
         raise RefusedError(codes.BOT_NOT_FOUND)

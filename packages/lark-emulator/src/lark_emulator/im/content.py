@@ -76,9 +76,9 @@ def check_content(actor: Actor, msg_type: str, raw: str) -> Content:
         return Content(msg_type, raw, degrade(card), [])
     if msg_type not in REFERENCES and msg_type not in ("text", "post", "system"):
         raise RefusedError(codes.IM_PARAM, f"invalid msg_type {msg_type}")
-    content = _object(raw)
+    content = _parse_object(raw)
     if msg_type == "text":
-        return _text(actor, raw, content)
+        return _check_text(actor, raw, content)
     if msg_type == "post":
         if len(raw.encode()) > actor.settings.max_card_bytes:
             raise RefusedError(codes.CONTENT_TOO_LONG)
@@ -93,7 +93,7 @@ def check_content(actor: Actor, msg_type: str, raw: str) -> Content:
     return Content(msg_type, raw, raw, [])
 
 
-def _object(raw: str) -> dict[str, Any]:
+def _parse_object(raw: str) -> dict[str, Any]:
     try:
         content = parse(raw)
     except orjson.JSONDecodeError:
@@ -112,7 +112,7 @@ def _check_divider(content: dict[str, Any]) -> None:
         raise RefusedError(codes.IM_PARAM, "invalid message content")
 
 
-def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
+def _check_text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
     text = content.get("text")
     if not isinstance(text, str):
         raise RefusedError(codes.IM_PARAM, "invalid message content")
@@ -132,7 +132,7 @@ def _text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
         mentions.append(
             {
                 "key": key,
-                "id": user.id_for(actor.app, "open_id"),
+                "id": user.get_id(actor.app, "open_id"),
                 "id_type": "open_id",
                 "name": user.name,
                 "tenant_key": actor.tenant_key,

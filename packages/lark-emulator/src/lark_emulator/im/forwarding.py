@@ -13,15 +13,22 @@ from lark_emulator.im.content import Content
 from lark_emulator.im.messages import (
     MAX_UUID_LENGTH,
     RECEIVE_ID_TYPES,
+    find_receiver,
+    find_replayed_message,
     post,
-    receiver_of,
-    replayed_message,
     require_member,
     require_open,
 )
 from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, optional_text, require_text, text_list, violation
+from lark_emulator.validation import (
+    read_choice,
+    read_json_object,
+    read_optional_text,
+    read_text_list,
+    refuse_parameter,
+    require_text,
+)
 from lark_emulator.world.chats import Chat
 
 if TYPE_CHECKING:
@@ -44,7 +51,7 @@ def forward(call: Call) -> dict[str, Any]:
     require_member(call, call.world.chats[message.chat_id])
     if message.deleted:
         raise RefusedError(codes_im.FORWARD_RECALLED)
-    if not _forwardable(message):
+    if not _is_forwardable(message):
         raise RefusedError(codes_im.NOT_FORWARDABLE)
     content = Content(message.msg_type, message.sent, message.content, list(message.mentions))
     return render(_send(call, body, content, uuid, message.parts), call)
@@ -53,12 +60,12 @@ def forward(call: Call) -> dict[str, Any]:
 def merge_forward(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/merge_forward`: messages of one chat become one message."""
     body, uuid = _read_request(call)
-    ids = text_list(body, "message_id_list", limit=MAX_MERGED)
+    ids = read_text_list(body, "message_id_list", limit=MAX_MERGED)
     if not ids:
-        violation("message_id_list", ids, "message_id_list is required")
+        refuse_parameter("message_id_list", ids, "message_id_list is required")
     messages = [call.world.messages.get(message_id) for message_id in ids]
-    known = [message for message in messages if message is not None and _visible(call, message)]
-    valid = [message for message in known if not message.deleted and _forwardable(message)]
+    known = [message for message in messages if message is not None and _is_visible(call, message)]
+    valid = [message for message in known if not message.deleted and _is_forwardable(message)]
     if not valid:
         recalled = bool(known) and all(message.deleted for message in known) and len(known) == len(ids)
         raise RefusedError(codes_im.FORWARD_ALL_RECALLED if recalled else codes_im.FORWARD_ALL_INVALID)
@@ -92,16 +99,16 @@ _MERGED_CONTENT = Content("merge_forward", orjson.dumps(MERGED).decode(), MERGED
 
 
 def _read_request(call: Call) -> tuple[dict[str, Any], str]:
-    choice(call.query, "receive_id_type", _TYPES)
-    uuid = optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
-    return json_object(call, codes.IM_PARAM), uuid
+    read_choice(call.query, "receive_id_type", _TYPES)
+    uuid = read_optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
+    return read_json_object(call, codes.IM_PARAM), uuid
 
 
-def _visible(call: Call, message: Message) -> bool:
+def _is_visible(call: Call, message: Message) -> bool:
     return call.app.app_id in call.world.chats[message.chat_id].bots
 
 
-def _forwardable(message: Message) -> bool:
+def _is_forwardable(message: Message) -> bool:
     """Say whether a message can be forwarded: not a card that forbids it, or that streams."""
     if message.msg_type != "interactive":
         return message.msg_type != "system"
@@ -115,21 +122,21 @@ def _send(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: 
     receive_id = require_text(body, "receive_id")
     opener = None
     if call.query["receive_id_type"] == "thread_id":
-        opener = _opener(call, receive_id)
+        opener = _find_opener(call, receive_id)
         chat = call.world.chats[opener.chat_id]
         require_open(chat)
         require_member(call, chat)
     else:
-        receiver = receiver_of(call, call.query["receive_id_type"], receive_id)
-        chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.app, receiver)
-    known = replayed_message(call, uuid)
+        receiver = find_receiver(call, call.query["receive_id_type"], receive_id)
+        chat = receiver if isinstance(receiver, Chat) else call.world.ensure_p2p_chat(call.app, receiver)
+    known = find_replayed_message(call, uuid)
     if known is not None:
         return known
     message = post(call, chat, content, uuid)
     message.parts = [
         replace(
             part,
-            message_id=call.world.new_id("om_"),
+            message_id=call.world.make_id("om_"),
             upper_message_id=message.message_id,
             reactions=[],
             pin=None,
@@ -145,7 +152,7 @@ def _send(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: 
     return message
 
 
-def _opener(call: Call, thread_id: str) -> Message:
+def _find_opener(call: Call, thread_id: str) -> Message:
     for message in call.world.messages.values():
         if message.thread_id == thread_id and not message.in_thread:
             return message

@@ -6,10 +6,10 @@ from typing import Any
 
 from lark_emulator import codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.batches import MSG_TYPES, object_content
-from lark_emulator.im.messages import attach, post, receiver_of, visible
+from lark_emulator.im.batches import MSG_TYPES, check_object_content
+from lark_emulator.im.messages import attach, find_receiver, post, require_visible_message
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, optional_text
+from lark_emulator.validation import read_choice, read_json_object, read_optional_text
 from lark_emulator.world.chats import Chat
 
 #: In the order in which the service reads them: the first that is there counts.
@@ -18,17 +18,17 @@ RECEIVERS = ("chat_id", "open_id", "user_id", "email")
 
 def send(call: Call) -> dict[str, Any]:
     """Answer `POST /message/v4/send/`: `content` is an object here, and a card is in `card`."""
-    body = json_object(call, codes_im.BATCH_PARAM)
-    msg_type = choice(body, "msg_type", MSG_TYPES)
-    receiver_ids = {name: optional_text(body, name) for name in RECEIVERS}
+    body = read_json_object(call, codes_im.BATCH_PARAM)
+    msg_type = read_choice(body, "msg_type", MSG_TYPES)
+    receiver_ids = {name: read_optional_text(body, name) for name in RECEIVERS}
     id_type = next((name for name in RECEIVERS if receiver_ids[name]), None)
     if id_type is None:
         raise RefusedError(codes_im.BATCH_PARAM, f"one of {', '.join(RECEIVERS)} is required")
-    receiver = receiver_of(call, id_type, receiver_ids[id_type])
-    content = object_content(call, msg_type, _with_sharing(body))
-    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
-    root_id = optional_text(body, "root_id")
-    parent = visible(call, root_id)[0] if root_id else None
+    receiver = find_receiver(call, id_type, receiver_ids[id_type])
+    content = check_object_content(call, msg_type, _with_sharing(body))
+    chat = receiver if isinstance(receiver, Chat) else call.world.ensure_p2p_chat(call.author, receiver)
+    root_id = read_optional_text(body, "root_id")
+    parent = require_visible_message(call, root_id)[0] if root_id else None
     if parent is not None and parent.chat_id != chat.chat_id:
         raise RefusedError(codes_im.BATCH_PARAM, "root_id is a message of another chat")
     message = post(call, chat, content)

@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.announcing import about_bot, about_members
-from lark_emulator.im.chat_changes import own_chat
-from lark_emulator.im.chats import MAX_BOTS, MAX_USERS, chat_of
+from lark_emulator.im.announcing import announce_bot, announce_members
+from lark_emulator.im.chat_changes import require_own_chat
+from lark_emulator.im.chats import MAX_BOTS, MAX_USERS, require_chat
 from lark_emulator.im.roles import is_manager, may
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import choice, json_object, page, page_size, text_list, user_id_type
+from lark_emulator.validation import (
+    cut_page,
+    parse_page_size,
+    read_choice,
+    read_json_object,
+    read_text_list,
+    read_user_id_type,
+)
 from lark_emulator.world.users import USER_ID_TYPES, User
 
 if TYPE_CHECKING:
@@ -23,25 +30,25 @@ ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE = "0", "1", "2"
 
 def add(call: Call) -> dict[str, Any]:
     """Answer `POST …/members`: users, or bots with `member_id_type=app_id`."""
-    id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
-    succeed = choice(
+    id_type = read_choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
+    succeed = read_choice(
         call.query,
         "succeed_type",
         (ALL_OR_ERROR_IF_ABSENT, AS_MANY_AS_POSSIBLE, ALL_OR_NONE),
         default=ALL_OR_ERROR_IF_ABSENT,
     )
-    chat = own_chat(call)
+    chat = require_own_chat(call)
     if not may(call.app, chat, "add_member_permission"):
         raise RefusedError(codes_im.NOT_OWNER)
-    body = json_object(call, codes.CHAT_PARAM)
-    ids = text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
+    body = read_json_object(call, codes.CHAT_PARAM)
+    ids = read_text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
     if not ids:
         raise RefusedError(codes.NO_VALID_MEMBERS)
     members: list[App | User] = []
     absent: list[str] = []
     invisible: list[str] = []
     for value in ids:
-        member = call.world.apps.get(value) if id_type == "app_id" else _user(call, id_type, value)
+        member = call.world.apps.get(value) if id_type == "app_id" else _find_user(call, id_type, value)
         if member is None:
             absent.append(value)
         elif isinstance(member, User) and (member.is_external or not call.app.sees(member.user_id)):
@@ -56,21 +63,21 @@ def add(call: Call) -> dict[str, Any]:
             chat.users[member.user_id] = member
         elif member.app_id not in chat.bots:
             chat.bots[member.app_id] = member
-            about_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, member)
-    about_members(call.world, chat, "im.chat.member.user.added_v1", call.app, new)
+            announce_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, member)
+    announce_members(call.world, chat, "im.chat.member.user.added_v1", call.app, new)
     return {"invalid_id_list": invisible, "not_existed_id_list": absent, "pending_approval_id_list": []}
 
 
 def remove(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/members`: by owner and administrators; any bot can leave by itself."""
-    id_type = choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
-    chat = own_chat(call)
-    body = json_object(call, codes.CHAT_PARAM)
-    ids = text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
+    id_type = read_choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
+    chat = require_own_chat(call)
+    body = read_json_object(call, codes.CHAT_PARAM)
+    ids = read_text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
     members: list[App | User] = []
     invalid: list[str] = []
     for value in ids:
-        member = call.world.apps.get(value) if id_type == "app_id" else _user(call, id_type, value)
+        member = call.world.apps.get(value) if id_type == "app_id" else _find_user(call, id_type, value)
         name = getattr(member, "user_id", getattr(member, "app_id", ""))
         if member is None or name not in (chat.bots if id_type == "app_id" else chat.users):
             invalid.append(value)
@@ -83,7 +90,7 @@ def remove(call: Call) -> dict[str, Any]:
     if any(isinstance(member, User) and member.user_id == chat.owner for member in members):
         raise RefusedError(codes_im.OWNER_KICKED)
     gone = [member for member in members if isinstance(member, User)]
-    about_members(call.world, chat, "im.chat.member.user.deleted_v1", call.app, gone)
+    announce_members(call.world, chat, "im.chat.member.user.deleted_v1", call.app, gone)
     for member in members:
         if isinstance(member, User):
             del chat.users[member.user_id]
@@ -91,13 +98,13 @@ def remove(call: Call) -> dict[str, Any]:
         else:
             del chat.bots[member.app_id]
             chat.managers.discard(member.app_id)
-            about_bot(call.world, chat, "im.chat.member.bot.deleted_v1", call.app, member)
+            announce_bot(call.world, chat, "im.chat.member.bot.deleted_v1", call.app, member)
     return {"invalid_id_list": invalid}
 
 
-def me_join(call: Call) -> dict[str, Any]:
+def join_chat(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/members/me_join`: this bot joins a public group."""
-    chat = chat_of(call)
+    chat = require_chat(call)
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
     if chat.mode == "p2p" or chat.chat_type != "public":
@@ -106,11 +113,11 @@ def me_join(call: Call) -> dict[str, Any]:
         raise RefusedError(codes_im.JOIN_APPROVAL)
     if call.app.app_id not in chat.bots:
         chat.bots[call.app.app_id] = call.app
-        about_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, call.app)
+        announce_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, call.app)
     return {}
 
 
-def _user(call: Call, id_type: str, value: str) -> User | None:
+def _find_user(call: Call, id_type: str, value: str) -> User | None:
     try:
         return call.world.find_user(call.app, id_type, value)
     except RefusedError:  # an open_id of another app names no user to this app
@@ -119,15 +126,15 @@ def _user(call: Call, id_type: str, value: str) -> User | None:
 
 def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`: bots are never listed."""
-    id_type = user_id_type(call, "member_id_type")
-    size = page_size(call, limit=100)
-    chat = own_chat(call)
-    items, more = page(list(chat.users.values()), call, size, codes.CHAT_PARAM)
+    id_type = read_user_id_type(call, "member_id_type")
+    size = parse_page_size(call, limit=100)
+    chat = require_own_chat(call)
+    items, more = cut_page(list(chat.users.values()), call, size, codes.CHAT_PARAM)
     return {
         "items": [
             {
                 "member_id_type": id_type,
-                "member_id": user.id_for(call.app, id_type),
+                "member_id": user.get_id(call.app, id_type),
                 "name": user.name,
                 "tenant_key": user.tenant_key,
             }
@@ -140,7 +147,7 @@ def list_members(call: Call) -> dict[str, Any]:
 
 def is_in_chat(call: Call) -> dict[str, Any]:
     """Answer `GET …/members/is_in_chat`: whether this bot is in the chat."""
-    chat = chat_of(call)
+    chat = require_chat(call)
     return {"is_in_chat": chat.has(call.who) and not chat.dissolved}
 
 
@@ -165,7 +172,7 @@ ROUTES = (
             "the app that made a group removes others with the scope `im:chat:operate_as_owner`",
         ),
     ),
-    Route("PATCH", f"{_PATH}/me_join", me_join, unconfirmed=("a private group gets 232008",)),
+    Route("PATCH", f"{_PATH}/me_join", join_chat, unconfirmed=("a private group gets 232008",)),
     Route("GET", _PATH, list_members, unconfirmed=("pages here are always full",)),
     Route("GET", f"{_PATH}/is_in_chat", is_in_chat, unconfirmed=("in a dissolved chat: false",)),
 )

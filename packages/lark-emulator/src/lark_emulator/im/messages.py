@@ -11,15 +11,15 @@ from lark_emulator.im.content import UNCONFIRMED, Content, check_content
 from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    choice,
-    json_object,
-    optional_text,
-    page,
-    page_size,
+    cut_page,
+    parse_page_size,
+    parse_whole_number,
+    read_choice,
+    read_json_object,
+    read_optional_text,
+    read_user_id_type,
+    refuse_parameter,
     require_text,
-    user_id_type,
-    violation,
-    whole_number,
 )
 from lark_emulator.world.chats import Chat, Message
 from lark_emulator.world.users import User
@@ -35,32 +35,32 @@ MAX_PER_PAGE = 50
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages`."""
     _check_may_send(call)
-    id_type = choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
-    body = json_object(call, codes.IM_PARAM)
+    id_type = read_choice(call.query, "receive_id_type", RECEIVE_ID_TYPES)
+    body = read_json_object(call, codes.IM_PARAM)
     receive_id = require_text(body, "receive_id")
-    receiver = receiver_of(call, id_type, receive_id)
-    content = content_of(call, body)
+    receiver = find_receiver(call, id_type, receive_id)
+    content = read_content(call, body)
     _check_system(call, content, receiver)
-    uuid = optional_text(body, "uuid", longest=MAX_UUID_LENGTH)
-    replayed = replayed_message(call, uuid)
+    uuid = read_optional_text(body, "uuid", longest=MAX_UUID_LENGTH)
+    replayed = find_replayed_message(call, uuid)
     if replayed is not None:
         return render(replayed, call)
-    chat = receiver if isinstance(receiver, Chat) else call.world.p2p_chat(call.author, receiver)
+    chat = receiver if isinstance(receiver, Chat) else call.world.ensure_p2p_chat(call.author, receiver)
     return render(post(call, chat, content, uuid), call)
 
 
 def reply(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/reply`."""
     _check_may_send(call)
-    parent, chat = visible(call)
-    body = json_object(call, codes.IM_PARAM)
-    content = content_of(call, body)
+    parent, chat = require_visible_message(call)
+    body = read_json_object(call, codes.IM_PARAM)
+    content = read_content(call, body)
     _check_system(call, content, chat)
-    uuid = optional_text(body, "uuid", longest=MAX_UUID_LENGTH)
+    uuid = read_optional_text(body, "uuid", longest=MAX_UUID_LENGTH)
     in_thread = body.get("reply_in_thread", False)
     if not isinstance(in_thread, bool):
-        violation("reply_in_thread", in_thread, "reply_in_thread must be a boolean")
-    replayed = replayed_message(call, uuid)
+        refuse_parameter("reply_in_thread", in_thread, "reply_in_thread must be a boolean")
+    replayed = find_replayed_message(call, uuid)
     if replayed is not None:
         return render(replayed, call)
     message = post(call, chat, content, uuid)
@@ -76,25 +76,25 @@ def attach(call: Call, message: Message, parent: Message, *, in_thread: bool = F
         message.in_thread = True
         if parent.in_thread:  # whatever is answered in a thread, the parent is the message that opened it
             message.parent_id = parent.parent_id
-        message.thread_id = parent.thread_id = parent.thread_id or call.world.new_id("omt_", 16)
+        message.thread_id = parent.thread_id = parent.thread_id or call.world.make_id("omt_", 16)
 
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id`."""
-    user_id_type(call)
-    message, _ = visible(call, recalled_too=True)
+    read_user_id_type(call)
+    message, _ = require_visible_message(call, recalled_too=True)
     return {"items": [render(part, call) for part in (message, *message.parts)]}
 
 
 def list_messages(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages`: the messages of a chat or of a thread."""
-    kind = choice(call.query, "container_id_type", ("chat", "thread"))
+    kind = read_choice(call.query, "container_id_type", ("chat", "thread"))
     container = require_text(dict(call.query), "container_id")
-    order = choice(
+    order = read_choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
     )
-    size = page_size(call, limit=MAX_PER_PAGE)
-    start, end = _seconds(call, "start_time"), _seconds(call, "end_time")
+    size = parse_page_size(call, limit=MAX_PER_PAGE)
+    start, end = _read_seconds(call, "start_time"), _read_seconds(call, "end_time")
     if start is not None and end is not None and end < start:
         raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")
     if kind == "chat":
@@ -117,7 +117,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         require_member(call, call.world.chats[messages[0].chat_id])
     if order == "ByCreateTimeDesc":
         messages = messages[::-1]
-    items, more = page(messages, call, size, codes.IM_PARAM)
+    items, more = cut_page(messages, call, size, codes.IM_PARAM)
     return {"items": [render(m, call) for m in items], **more}
 
 
@@ -127,7 +127,7 @@ def _check_may_send(call: Call) -> None:
         raise RefusedError(codes.LACKS_PERMISSION, f"requires {SEND_AS_USER} scope.")
 
 
-def content_of(call: Call, body: dict[str, Any]) -> Content:
+def read_content(call: Call, body: dict[str, Any]) -> Content:
     """Return the checked `msg_type` and `content` of a body."""
     return check_content(call, require_text(body, "msg_type"), require_text(body, "content"))
 
@@ -139,7 +139,7 @@ def _check_system(call: Call, content: Content, receiver: Chat | User) -> None:
         raise RefusedError(codes.MESSAGE_TYPE_UNSUPPORTED)
 
 
-def receiver_of(call: Call, id_type: str, receive_id: str) -> Chat | User:
+def find_receiver(call: Call, id_type: str, receive_id: str) -> Chat | User:
     """Find the chat or the user that a message is for, and check that the caller may write there."""
     if id_type == "chat_id":
         chat = call.world.chats.get(receive_id)
@@ -160,12 +160,12 @@ def receiver_of(call: Call, id_type: str, receive_id: str) -> Chat | User:
     return user
 
 
-def replayed_message(call: Call, uuid: str) -> Message | None:
+def find_replayed_message(call: Call, uuid: str) -> Message | None:
     """Return the message that this app sent with the same uuid within the window."""
     if not uuid:
         return None
     known = call.world.message_uuids.get((call.app.app_id, uuid))
-    if known is None or call.world.clock.now() - known[1] >= call.settings.uuid_window:
+    if known is None or call.world.clock.get_time() - known[1] >= call.settings.uuid_window:
         return None
     if call.settings.uuid_replay == "error":
         raise RefusedError(codes.IM_PARAM, "uuid was used already")
@@ -183,20 +183,20 @@ def post(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
     if content.msg_type == "interactive":
         cards.bind_entity(call, content.sent)
     per_second = call.settings.receiver_qps if call.settings.rate_limits else 0
-    if per_second and world.receiver_windows.take(_receiver_key(chat), [(per_second, 1.0)]):
+    if per_second and world.receiver_windows.take(_get_receiver_key(chat), [(per_second, 1.0)]):
         raise RefusedError(codes.RECEIVER_FREQUENCY)
     message = put(call, chat, content, uuid)
     if uuid:
-        world.message_uuids[call.app.app_id, uuid] = (message.message_id, world.clock.now())
+        world.message_uuids[call.app.app_id, uuid] = (message.message_id, world.clock.get_time())
     return message
 
 
 def put(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
     """Put a message into a chat, however many came before."""
     world = call.world
-    now = world.clock.now_ms()
+    now = world.clock.get_time_ms()
     message = Message(
-        message_id=world.new_id("om_"),
+        message_id=world.make_id("om_"),
         chat_id=chat.chat_id,
         msg_type=content.msg_type,
         content=content.shown,
@@ -216,12 +216,14 @@ def put(call: Call, chat: Chat, content: Content, uuid: str = "") -> Message:
     return message
 
 
-def _receiver_key(chat: Chat) -> str:
+def _get_receiver_key(chat: Chat) -> str:
     """Return what the limit per receiver counts by: the user of a p2p chat, whichever bot writes."""
     return f"user {next(iter(chat.users))}" if chat.mode == "p2p" and chat.bots else chat.chat_id
 
 
-def visible(call: Call, message_id: str | None = None, *, recalled_too: bool = False) -> tuple[Message, Chat]:
+def require_visible_message(
+    call: Call, message_id: str | None = None, *, recalled_too: bool = False
+) -> tuple[Message, Chat]:
     """Return a message and its chat.
 
     Args:
@@ -257,11 +259,11 @@ def require_member(call: Call, chat: Chat) -> None:
         raise RefusedError(codes.BOT_NOT_IN_CHAT)
 
 
-def _seconds(call: Call, name: str) -> int | None:
+def _read_seconds(call: Call, name: str) -> int | None:
     raw = call.query.get(name)
     if not raw:
         return None
-    seconds = whole_number(raw)
+    seconds = parse_whole_number(raw)
     if seconds is None or seconds < 0:
         raise RefusedError(codes.IM_PARAM, f"{name} must be seconds since the epoch")
     return seconds

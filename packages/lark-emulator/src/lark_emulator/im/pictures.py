@@ -30,12 +30,12 @@ _FORMATS = (
 )
 
 
-def format_of(content: bytes) -> Format | None:
+def find_format(content: bytes) -> Format | None:
     """Return the format of an image, or None for anything else."""
     return next((known for known in _FORMATS if known.start.match(content)), None)
 
 
-def resolution_of(content: bytes, extension: str) -> tuple[int, int]:
+def read_resolution(content: bytes, extension: str) -> tuple[int, int]:
     """Return width and height of a PNG or GIF; (0, 0) for other formats, which are not looked into."""
     if extension == "png":
         return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.messages import require_member, visible
+from lark_emulator.im.messages import require_member, require_visible_message
 from lark_emulator.im.roles import may
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, page_size, require_text, whole_number
+from lark_emulator.validation import (
+    cut_page,
+    parse_page_size,
+    parse_whole_number,
+    read_json_object,
+    require_text,
+)
 from lark_emulator.world.message_marks import Pin
 
 if TYPE_CHECKING:
@@ -25,7 +31,7 @@ def render(message: Message, pin: Pin, call: Call) -> dict[str, Any]:
     return {
         "message_id": message.message_id,
         "chat_id": message.chat_id,
-        "operator_id": pin.app_id if user is None else user.id_for(call.app, "open_id"),
+        "operator_id": pin.app_id if user is None else user.get_id(call.app, "open_id"),
         "operator_id_type": "app_id" if user is None else "open_id",
         "create_time": str(pin.create_time),
     }
@@ -33,17 +39,17 @@ def render(message: Message, pin: Pin, call: Call) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/pins`; a message that is pinned already answers with the pin it has."""
-    body = json_object(call, codes.IM_PARAM)
-    message, chat = visible(call, require_text(body, "message_id"))
+    body = read_json_object(call, codes.IM_PARAM)
+    message, chat = require_visible_message(call, require_text(body, "message_id"))
     _check(call, message, chat)
     if message.pin is None:
-        message.pin = Pin(call.world.clock.now_ms(), app_id=call.app.app_id)
+        message.pin = Pin(call.world.clock.get_time_ms(), app_id=call.app.app_id)
     return {"pin": render(message, message.pin, call)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /im/v1/pins/:message_id`; a message that is not pinned is a success as well."""
-    message, chat = visible(call, recalled_too=True)
+    message, chat = require_visible_message(call, recalled_too=True)
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
     _check(call, message, chat)
@@ -54,8 +60,8 @@ def delete(call: Call) -> dict[str, Any]:
 def list_pins(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/pins`, newest first."""
     chat_id = require_text(dict(call.query), "chat_id")
-    size = page_size(call, limit=MAX_PER_PAGE)
-    start, end = _milliseconds(call, "start_time"), _milliseconds(call, "end_time")
+    size = parse_page_size(call, limit=MAX_PER_PAGE)
+    start, end = _read_milliseconds(call, "start_time"), _read_milliseconds(call, "end_time")
     if start is not None and end is not None and start >= end:
         raise RefusedError(codes.IM_PARAM, "start_time must be less than end_time")
     chat = call.world.chats.get(chat_id)
@@ -73,7 +79,7 @@ def list_pins(call: Call) -> dict[str, Any]:
         for time, message, pin in pinned
         if (start is None or time >= start) and (end is None or time <= end)
     ]
-    items, more = page(within, call, size, codes.IM_PARAM)
+    items, more = cut_page(within, call, size, codes.IM_PARAM)
     return {"items": [render(message, pin, call) for message, pin in items], **more}
 
 
@@ -86,11 +92,11 @@ def _check(call: Call, message: Message, chat: Chat) -> None:
         raise RefusedError(codes_im.PIN_FREQUENCY)
 
 
-def _milliseconds(call: Call, name: str) -> int | None:
+def _read_milliseconds(call: Call, name: str) -> int | None:
     raw = call.query.get(name)
     if not raw:
         return None
-    time = whole_number(raw)
+    time = parse_whole_number(raw)
     if time is None or time < 0:
         raise RefusedError(codes.IM_PARAM, f"{name} must be milliseconds since the epoch")
     return time

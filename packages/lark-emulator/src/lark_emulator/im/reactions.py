@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.announcing import about_reaction
+from lark_emulator.im.announcing import announce_reaction
 from lark_emulator.im.emoji import EMOJI_TYPES
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    json_object,
-    page,
-    page_of,
-    page_size,
+    cut_page,
+    cut_page_at,
+    parse_page_size,
+    read_json_object,
+    read_user_id_type,
+    refuse_parameter,
     require_text,
-    user_id_type,
-    violation,
 )
 from lark_emulator.world.message_marks import Reaction
 
@@ -37,7 +37,7 @@ def render(reaction: Reaction, actor: Actor, id_type: str) -> dict[str, Any]:
     user = actor.world.users.get(reaction.user_id)
     operator = {"operator_id": reaction.app_id, "operator_type": "app"}
     if user is not None:
-        operator = {"operator_id": user.id_for(actor.app, id_type), "operator_type": "user"}
+        operator = {"operator_id": user.get_id(actor.app, id_type), "operator_type": "user"}
     return {
         "reaction_id": reaction.reaction_id,
         "operator": operator,
@@ -53,25 +53,25 @@ def react(
     for known in message.reactions:
         if (known.emoji_type, known.app_id, known.user_id) == (emoji_type, app_id, user_id):
             return known
-    reaction = Reaction(world.new_id(""), emoji_type, world.clock.now_ms(), app_id, user_id)
+    reaction = Reaction(world.make_id(""), emoji_type, world.clock.get_time_ms(), app_id, user_id)
     message.reactions.append(reaction)
-    about_reaction(world, message, CREATED, reaction)
+    announce_reaction(world, message, CREATED, reaction)
     return reaction
 
 
 def take_away(world: World, message: Message, reaction: Reaction) -> None:
     """Take an emoji from a message."""
     message.reactions.remove(reaction)
-    about_reaction(world, message, DELETED, reaction)
+    announce_reaction(world, message, DELETED, reaction)
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/reactions`."""
-    message = _message(call)
-    body = json_object(call, codes.IM_PARAM)
+    message = _require_message(call)
+    body = read_json_object(call, codes.IM_PARAM)
     kind = body.get("reaction_type")
     if not isinstance(kind, dict):
-        violation("reaction_type", kind, "reaction_type is required")
+        refuse_parameter("reaction_type", kind, "reaction_type is required")
     emoji_type = require_text(kind, "emoji_type")
     if emoji_type not in EMOJI_TYPES:
         raise RefusedError(codes_im.REACTION_TYPE)
@@ -80,7 +80,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/reactions/:reaction_id`: the bot's own."""
-    message = _message(call)
+    message = _require_message(call)
     wanted = call.params["reaction_id"]
     reaction = next((candidate for candidate in message.reactions if candidate.reaction_id == wanted), None)
     if reaction is None:
@@ -98,10 +98,10 @@ def delete(call: Call) -> dict[str, Any]:
 
 def list_reactions(call: Call) -> dict[str, Any]:
     """Answer `GET …/reactions`, oldest first."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=MAX_PER_PAGE)
-    message = _message(call, read=True)
-    items, more = page(
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=MAX_PER_PAGE)
+    message = _require_message(call, read=True)
+    items, more = cut_page(
         _of_type(message, call.query.get("reaction_type", "")), call, size, codes_im.REACTION_PAGE
     )
     return {"items": [render(reaction, call, id_type) for reaction in items], **more}
@@ -109,25 +109,25 @@ def list_reactions(call: Call) -> dict[str, Any]:
 
 def batch_query(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/reactions/batch_query`; messages that cannot be read are listed apart."""
-    id_type = user_id_type(call)
-    body = json_object(call, codes.IM_PARAM)
+    id_type = read_user_id_type(call)
+    body = read_json_object(call, codes.IM_PARAM)
     queries = body.get("queries")
     if not isinstance(queries, list) or not 1 <= len(queries) <= MAX_QUERIES:
-        violation("queries", queries, f"the length must be between 1 and {MAX_QUERIES}")
+        refuse_parameter("queries", queries, f"the length must be between 1 and {MAX_QUERIES}")
     size = body.get("page_size_per_message", MAX_PER_MESSAGE)
     if not isinstance(size, int) or not 1 <= size <= MAX_PER_MESSAGE:
-        violation("page_size_per_message", size, f"it must be between 1 and {MAX_PER_MESSAGE}")
+        refuse_parameter("page_size_per_message", size, f"it must be between 1 and {MAX_PER_MESSAGE}")
     kind = body.get("reaction_type") or ""
     details: list[dict[str, Any]] = []
     counts: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     for query in queries:
         if not isinstance(query, dict):
-            violation("queries", query, "each must be an object")
+            refuse_parameter("queries", query, "each must be an object")
         message_id = require_text(query, "message_id")
         try:
-            message = _message(call, message_id, read=True)
-            reactions, more = page_of(
+            message = _require_message(call, message_id, read=True)
+            reactions, more = cut_page_at(
                 _of_type(message, kind), str(query.get("page_token") or ""), size, codes_im.REACTION_PAGE
             )
         except RefusedError as refusal:
@@ -169,7 +169,7 @@ def _of_type(message: Message, kind: str) -> list[Reaction]:
     return [reaction for reaction in message.reactions if kind in ("", reaction.emoji_type)]
 
 
-def _message(call: Call, message_id: str = "", *, read: bool = False) -> Message:
+def _require_message(call: Call, message_id: str = "", *, read: bool = False) -> Message:
     message = call.world.messages.get(message_id or call.params["message_id"])
     if message is None or message.deleted:
         raise RefusedError(codes_im.REACTION_MESSAGE)

@@ -8,7 +8,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.messages import require_member
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, page_size, user_id_type
+from lark_emulator.validation import cut_page, parse_page_size, read_json_object, read_user_id_type
 
 DAY_MS = 24 * 3600 * 1000
 READABLE_MS = 7 * DAY_MS
@@ -19,8 +19,8 @@ MAX_BUBBLE_LENGTH = 200
 
 def read_users(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id/read_users`: of the bot's own messages, for 7 days."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100)
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100)
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")
@@ -29,15 +29,15 @@ def read_users(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.NOT_SENDER_OF_CARD)
     if message.deleted:
         raise RefusedError(codes.MESSAGE_DELETED)
-    if call.world.clock.now_ms() - message.create_time > READABLE_MS:
+    if call.world.clock.get_time_ms() - message.create_time > READABLE_MS:
         raise RefusedError(codes_im.READERS_EXPIRED)
-    items, more = page(list(message.readers.items()), call, size, codes.IM_PARAM)
+    items, more = cut_page(list(message.readers.items()), call, size, codes.IM_PARAM)
     readers = [(call.world.users[name], time) for name, time in items if name in call.world.users]
     return {
         "items": [
             {
                 "user_id_type": id_type,
-                "user_id": user.id_for(call.app, id_type),
+                "user_id": user.get_id(call.app, id_type),
                 "timestamp": str(time),
                 "tenant_key": user.tenant_key,
             }
@@ -49,7 +49,7 @@ def read_users(call: Call) -> dict[str, Any]:
 
 def push_follow_up(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/push_follow_up`: up to three bubbles below a message."""
-    body = json_object(call, codes.IM_PARAM)
+    body = read_json_object(call, codes.IM_PARAM)
     message = call.world.messages.get(call.params["message_id"])
     if message is None or message.app_id != call.app.app_id:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")
@@ -58,15 +58,15 @@ def push_follow_up(call: Call) -> dict[str, Any]:
         raise RefusedError(codes_im.FOLLOW_UP_P2P)
     if chat.messages[-1] is not message or message.deleted:
         raise RefusedError(codes_im.FOLLOW_UP_LATEST)
-    if call.world.clock.now_ms() - message.create_time > FOLLOW_UP_MS:
+    if call.world.clock.get_time_ms() - message.create_time > FOLLOW_UP_MS:
         raise RefusedError(codes_im.FOLLOW_UP_EXPIRED)
     if message.follow_ups:
         raise RefusedError(codes_im.FOLLOW_UP_EXISTS)
-    message.follow_ups = _bubbles(body.get("follow_ups"))
+    message.follow_ups = _read_bubbles(body.get("follow_ups"))
     return {}
 
 
-def _bubbles(bubbles: object) -> list[str]:
+def _read_bubbles(bubbles: object) -> list[str]:
     if not isinstance(bubbles, list) or not 1 <= len(bubbles) <= MAX_BUBBLES:
         raise RefusedError(codes_im.FOLLOW_UP_INVALID)
     texts = [bubble.get("content") if isinstance(bubble, dict) else None for bubble in bubbles]

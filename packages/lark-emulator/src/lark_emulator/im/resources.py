@@ -12,7 +12,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.exchange import Answer
 from lark_emulator.im import pictures
 from lark_emulator.routing import Call, Route
-from lark_emulator.world.media import DEFAULT_TYPE, type_of
+from lark_emulator.world.media import DEFAULT_TYPE, guess_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def get(call: Call) -> Answer:
     if message.msg_type in ("interactive", "sticker"):
         raise RefusedError(codes.RESOURCE_UNSUPPORTED)
     key = call.params["file_key"]
-    if key not in _keys(orjson.loads(message.sent)):
+    if key not in _iterate_keys(orjson.loads(message.sent)):
         raise RefusedError(codes.FILE_NOT_IN_MESSAGE)
     upload = call.world.uploads[key]
     if upload.is_image != (kind == "image"):
@@ -47,15 +47,15 @@ def get(call: Call) -> Answer:
 
 def get_image(call: Call) -> Answer:
     """Answer `GET /im/v1/images/:image_key`: what this app has uploaded."""
-    return _own(call, call.params["image_key"], image=True)
+    return _send_own(call, call.params["image_key"], image=True)
 
 
 def get_file(call: Call) -> Answer:
     """Answer `GET /im/v1/files/:file_key`: what this app has uploaded."""
-    return _own(call, call.params["file_key"], image=False)
+    return _send_own(call, call.params["file_key"], image=False)
 
 
-def _own(call: Call, key: str, *, image: bool) -> Answer:
+def _send_own(call: Call, key: str, *, image: bool) -> Answer:
     upload = call.world.uploads.get(key)
     if upload is None or upload.is_image != image:
         raise RefusedError(codes.UPLOAD_PARAM, f"invalid {'image' if image else 'file'}_key")
@@ -73,28 +73,28 @@ def _send(upload: Upload) -> Answer:
         f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(upload.file_name, safe='')}"
     )
     return Answer(
-        200, upload.content, _content_type(upload).encode(), {"Content-Disposition": disposition}, code=0
+        200, upload.content, _get_content_type(upload).encode(), {"Content-Disposition": disposition}, code=0
     )
 
 
-def _content_type(upload: Upload) -> str:
+def _get_content_type(upload: Upload) -> str:
     if upload.is_image:
-        image_format = pictures.format_of(upload.content)
+        image_format = pictures.find_format(upload.content)
         return DEFAULT_TYPE if image_format is None else image_format.content_type
-    return type_of(upload.file_name)
+    return guess_type(upload.file_name)
 
 
-def _keys(content: Any) -> Iterator[str]:
+def _iterate_keys(content: Any) -> Iterator[str]:
     """Walk through the keys that a content refers to, those of a post's elements included."""
     if isinstance(content, dict):
         for name, member in content.items():
             if name in ("image_key", "file_key") and isinstance(member, str):
                 yield member
             else:
-                yield from _keys(member)
+                yield from _iterate_keys(member)
     elif isinstance(content, list):
         for item in content:
-            yield from _keys(item)
+            yield from _iterate_keys(item)
 
 
 ROUTES = (

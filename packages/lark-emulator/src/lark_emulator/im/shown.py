@@ -18,7 +18,7 @@ def render(message: Message, call: Call) -> dict[str, Any]:
     content = message.content
     wanted = call.query.get("card_msg_content_type")
     if message.msg_type == "interactive" and wanted in (card_reading.SENT, card_reading.RAW):
-        content = message.sent if wanted == card_reading.SENT else card_reading.raw(message.sent)
+        content = message.sent if wanted == card_reading.SENT else card_reading.render_raw(message.sent)
     shown: dict[str, Any] = {
         "message_id": message.message_id,
         "msg_type": message.msg_type,
@@ -27,7 +27,7 @@ def render(message: Message, call: Call) -> dict[str, Any]:
         "deleted": message.deleted,
         "updated": message.edits > 0,
         "chat_id": message.chat_id,
-        "sender": _sender(message, call),
+        "sender": _render_sender(message, call),
         "body": {"content": RECALLED if message.deleted else content},
     }
     for name in ("root_id", "parent_id", "thread_id", "upper_message_id"):
@@ -38,10 +38,10 @@ def render(message: Message, call: Call) -> dict[str, Any]:
     return shown
 
 
-def _sender(message: Message, call: Call) -> dict[str, Any]:
+def _render_sender(message: Message, call: Call) -> dict[str, Any]:
     if not message.user_id:
         shown = {"id": message.app_id, "id_type": "app_id", "sender_type": "app"}
     else:
-        sender = call.world.users[message.user_id].id_for(call.app, "open_id")
+        sender = call.world.users[message.user_id].get_id(call.app, "open_id")
         shown = {"id": sender, "id_type": "open_id", "sender_type": "user"}
     return {**shown, "tenant_key": message.tenant_key}

@@ -8,7 +8,7 @@ from lark_emulator import codes, multipart
 from lark_emulator.codes import RefusedError
 from lark_emulator.im import pictures
 from lark_emulator.routing import Actor, Call, Route
-from lark_emulator.validation import whole_number
+from lark_emulator.validation import parse_whole_number
 from lark_emulator.world.documents import FILE_TYPES, IMAGE_TYPES, Upload
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def render(upload: Upload) -> dict[str, Any]:
 def create_image(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/images`."""
     form = _form(call)
-    image_type = _choice(form, "image_type", IMAGE_TYPES)
-    content = _content(form, "image", call.settings.max_image_bytes)
-    image_format = pictures.format_of(content)
+    image_type = _read_choice(form, "image_type", IMAGE_TYPES)
+    content = _read_content(form, "image", call.settings.max_image_bytes)
+    image_format = pictures.find_format(content)
     if image_format is None:
         raise RefusedError(codes.NO_IMAGE)
     widest = _WIDEST_GIF if image_format.extension == "gif" else _WIDEST
     if image_type == "avatar":
         widest = min(widest, _WIDEST_AVATAR)
-    if max(pictures.resolution_of(content, image_format.extension)) > widest:
+    if max(pictures.read_resolution(content, image_format.extension)) > widest:
         raise RefusedError(codes.RESOLUTION_EXCEEDED)
-    key = call.world.new_id("img_v3_")
+    key = call.world.make_id("img_v3_")
     _keep(call, key, image_type, f"{key}.{image_format.extension}", content)
     return {"image_key": key}
 
@@ -53,16 +53,16 @@ def create_image(call: Call) -> dict[str, Any]:
 def create_file(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/files`."""
     form = _form(call)
-    file_type = _choice(form, "file_type", FILE_TYPES)
-    file_name = _text(form, "file_name")
+    file_type = _read_choice(form, "file_type", FILE_TYPES)
+    file_name = _read_text(form, "file_name")
     if not file_name:
         raise RefusedError(codes.UPLOAD_PARAM, "file_name is required")
-    duration_text = _text(form, "duration")
-    duration = whole_number(duration_text)
+    duration_text = _read_text(form, "duration")
+    duration = parse_whole_number(duration_text)
     if duration_text and (duration is None or duration < 0):
         raise RefusedError(codes.UPLOAD_PARAM, "duration must be milliseconds")
-    content = _content(form, "file", call.settings.max_file_bytes)
-    key = call.world.new_id("file_v3_")
+    content = _read_content(form, "file", call.settings.max_file_bytes)
+    key = call.world.make_id("file_v3_")
     _keep(call, key, file_type, file_name, content).duration = duration
     return {"file_key": key}
 
@@ -74,7 +74,7 @@ def _form(call: Call) -> dict[str, Part]:
         raise RefusedError(codes.UPLOAD_PARAM, str(error)) from error
 
 
-def _text(form: dict[str, Part], name: str) -> str:
+def _read_text(form: dict[str, Part], name: str) -> str:
     part = form.get(name)
     try:
         return "" if part is None else part.text
@@ -82,14 +82,14 @@ def _text(form: dict[str, Part], name: str) -> str:
         raise RefusedError(codes.UPLOAD_PARAM, str(error)) from error
 
 
-def _choice(form: dict[str, Part], name: str, options: tuple[str, ...]) -> str:
-    value = _text(form, name)
+def _read_choice(form: dict[str, Part], name: str, options: tuple[str, ...]) -> str:
+    value = _read_text(form, name)
     if value not in options:
         raise RefusedError(codes.UPLOAD_PARAM, f"{name} must be one of {', '.join(options)}")
     return value
 
 
-def _content(form: dict[str, Part], name: str, limit: int) -> bytes:
+def _read_content(form: dict[str, Part], name: str, limit: int) -> bytes:
     if name not in form:
         raise RefusedError(codes.UPLOAD_PARAM, f"{name} is required")
     content = form[name].content
@@ -101,7 +101,7 @@ def _content(form: dict[str, Part], name: str, limit: int) -> bytes:
 
 
 def _keep(call: Call, key: str, kind: str, file_name: str, content: bytes) -> Upload:
-    now = call.world.clock.now_ms()
+    now = call.world.clock.get_time_ms()
     upload = call.world.uploads[key] = Upload(key, kind, call.app.app_id, file_name, now, content)
     return upload
 

@@ -13,7 +13,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.im.cards import check_object
 from lark_emulator.im.content import POST_LOCALES
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, whole_number
+from lark_emulator.validation import parse_whole_number, read_json_object
 from lark_emulator.world.chats import WebhookBot
 
 if TYPE_CHECKING:
@@ -67,16 +67,16 @@ def post(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WEBHOOK_FREQUENCY)
     if len(call.body) > MAX_BODY_BYTES:
         raise RefusedError(codes.WEBHOOK_BAD_REQUEST)
-    body = json_object(call, codes.WEBHOOK_BAD_REQUEST)
+    body = read_json_object(call, codes.WEBHOOK_BAD_REQUEST)
     if bot.secret and not _is_signed(call, bot.secret, body):
         raise RefusedError(codes.WEBHOOK_SIGNATURE)
-    content = _content(body)
+    content = _read_content(body)
     if body["msg_type"] == "interactive":
         _check_card(call, content)
-    if bot.keywords and not any(word in text for text in _texts(content) for word in bot.keywords):
+    if bot.keywords and not any(word in text for text in _iterate_texts(content) for word in bot.keywords):
         raise RefusedError(codes.WEBHOOK_KEYWORD)
     bot.messages.append(
-        {"msg_type": body["msg_type"], "content": content, "create_time": call.world.clock.now_ms()}
+        {"msg_type": body["msg_type"], "content": content, "create_time": call.world.clock.get_time_ms()}
     )
     return _SUCCESS
 
@@ -87,17 +87,17 @@ def _is_signed(call: Call, secret: str, body: dict[str, Any]) -> bool:
         timestamp = str(timestamp)
     if not isinstance(timestamp, str) or not isinstance(sign, str):
         return False
-    seconds = whole_number(timestamp)
+    seconds = parse_whole_number(timestamp)
     if seconds is None:
         return False
     key = f"{timestamp}\n{secret}".encode()
     right = base64.b64encode(hmac.digest(key, b"", hashlib.sha256)).decode()
-    return abs(call.world.clock.now() - seconds) <= SECONDS_OFF and hmac.compare_digest(
+    return abs(call.world.clock.get_time() - seconds) <= SECONDS_OFF and hmac.compare_digest(
         right.encode(), sign.encode()
     )
 
 
-def _content(body: dict[str, Any]) -> dict[str, Any]:
+def _read_content(body: dict[str, Any]) -> dict[str, Any]:
     kind = body.get("msg_type")
     if not kind:
         raise RefusedError(codes.WEBHOOK_MSG_TYPE)
@@ -140,12 +140,12 @@ def _is_post(locales: object) -> bool:
     )
 
 
-def _texts(value: object) -> Iterator[str]:
+def _iterate_texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
-            yield from _texts(member)
+            yield from _iterate_texts(member)
 
 
 ROUTES = (

@@ -41,8 +41,8 @@ def authorize(call: Call) -> Answer:
     state = {"state": call.query["state"]} if call.query.get("state") else {}
     if call.world.consents.denies:
         return _redirect(address, {"error": "access_denied", **state})
-    now = call.world.clock.now()
-    user = visitor(call)
+    now = call.world.clock.get_time()
+    user = find_visitor(call)
     code = call.world.consents.add_code(
         AuthorizationCode(
             Consent(app, user.tenant_key, user, _find_granted(call, app, user, scopes), now),
@@ -55,7 +55,7 @@ def authorize(call: Call) -> Answer:
     return _redirect(address, {"code": code, **state})
 
 
-def visitor(call: Call) -> User:
+def find_visitor(call: Call) -> User:
     """Return the user at the browser.
 
     Raises:
@@ -102,7 +102,7 @@ def _redirect(address: str, more: dict[str, str]) -> Answer:
     return Answer(302, b"", headers={"Location": place})
 
 
-def _page(path: str, *more: str) -> Route:
+def _make_page_route(path: str, *more: str) -> Route:
     return Route(
         "GET",
         path,
@@ -120,6 +120,8 @@ def _page(path: str, *more: str) -> Route:
 
 
 ROUTES = (
-    _page("/open-apis/authen/v1/authorize"),
-    _page("/open-apis/authen/v1/index", "the older address, with `app_id` in the place of `client_id`"),
+    _make_page_route("/open-apis/authen/v1/authorize"),
+    _make_page_route(
+        "/open-apis/authen/v1/index", "the older address, with `app_id` in the place of `client_id`"
+    ),
 )

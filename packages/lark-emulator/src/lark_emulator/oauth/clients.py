@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
 
 
-def body_of(call: Call) -> dict[str, Any]:
+def read_body(call: Call) -> dict[str, Any]:
     """Return the body, JSON or form-encoded.
 
     Raises:
@@ -31,7 +31,7 @@ def body_of(call: Call) -> dict[str, Any]:
         raise RefusedError(refusals.MALFORMED) from None
 
 
-def text_of(body: dict[str, Any], name: str) -> str:
+def read_required_text(body: dict[str, Any], name: str) -> str:
     """Return a required member.
 
     Raises:
@@ -45,16 +45,19 @@ def text_of(body: dict[str, Any], name: str) -> str:
     return value
 
 
-def client_of(call: Call, body: dict[str, Any]) -> App:
+def require_client(call: Call, body: dict[str, Any]) -> App:
     """Return the app that asks.
 
     Raises:
         RefusedError: 20070, 20001, 20048, 20002, 20069 or 20009.
     """
-    basic = _basic(call.request.headers.get("authorization", ""))
+    basic = _parse_basic(call.request.headers.get("authorization", ""))
     if basic is not None and body.get("client_secret"):
         raise RefusedError(refusals.TWO_METHODS)
-    client_id, secret = basic or (text_of(body, "client_id"), text_of(body, "client_secret"))
+    client_id, secret = basic or (
+        read_required_text(body, "client_id"),
+        read_required_text(body, "client_secret"),
+    )
     app = call.world.apps.get(client_id)
     if app is None:
         raise RefusedError(refusals.APP_UNKNOWN)
@@ -68,7 +71,7 @@ def client_of(call: Call, body: dict[str, Any]) -> App:
     return app
 
 
-def _basic(header: str) -> tuple[str, str] | None:
+def _parse_basic(header: str) -> tuple[str, str] | None:
     scheme, _, value = header.partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lark_emulator.tokens import long_token
+from lark_emulator.tokens import make_long_token
 from lark_emulator.world.consents import OFFLINE, Consent, RefreshToken
 
 if TYPE_CHECKING:
@@ -42,19 +42,19 @@ def issue_tokens(call: Call, consent: Consent, scopes: frozenset[str] | None, *,
     if jwt and consent.scopes is not None and OFFLINE not in consent.scopes:
         return IssuedTokens(token, seconds, "", 0, scopes)
     life = call.settings.refresh_token_life if jwt else OLD_REFRESH_LIFE
-    refresh = RefreshToken(consent, call.world.clock.now() + life, jwt)
-    name = long_token() if jwt else call.world.consents.new_refresh_name()
+    refresh = RefreshToken(consent, call.world.clock.get_time() + life, jwt)
+    name = make_long_token() if jwt else call.world.consents.make_refresh_name()
     call.world.consents.add_refresh(name, refresh)
     return IssuedTokens(token, seconds, name, round(life), scopes)
 
 
 def is_over(call: Call, refresh: RefreshToken) -> bool:
     """Say whether a refresh token has expired, or what the user allowed."""
-    now = call.world.clock.now()
+    now = call.world.clock.get_time()
     return refresh.expires <= now or refresh.consent.since + CONSENT_LIFE <= now
 
 
-def status_code(call: Call, user: User, codes: dict[str, Code], gone: Code) -> Code | None:
+def find_status_code(call: Call, user: User, codes: dict[str, Code], gone: Code) -> Code | None:
     """Return why a user gets no token, or None.
 
     Args:

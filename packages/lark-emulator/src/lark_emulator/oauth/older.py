@@ -8,9 +8,9 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.users import FIELD_SCOPES
 from lark_emulator.oauth import refusals
-from lark_emulator.oauth.granting import IssuedTokens, is_over, issue_tokens, status_code
+from lark_emulator.oauth.granting import IssuedTokens, find_status_code, is_over, issue_tokens
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object
+from lark_emulator.validation import read_json_object
 
 if TYPE_CHECKING:
     from lark_emulator.settings import Settings
@@ -25,33 +25,33 @@ _STATUSES = {
 }
 
 
-def _text(body: dict[str, Any], name: str) -> str:
+def _read_text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise RefusedError(refusals.OLD_PARAM)
     return value
 
 
-def _consent(call: Call) -> Consent:
+def _take_consent(call: Call) -> Consent:
     """Return what the code or the refresh token of the body stands for, and use it up.
 
     Raises:
         RefusedError: 20001, 20036, 20007, 20024, 20026, 20037 or 20038, or a code of the user's status.
     """
     call.tokens.requests += 1
-    body = json_object(call, refusals.OLD_PARAM)
+    body = read_json_object(call, refusals.OLD_PARAM)
     kind = "refresh_token" if call.route.path.endswith("refresh_access_token") else "authorization_code"
-    if _text(body, "grant_type") != kind:
+    if _read_text(body, "grant_type") != kind:
         raise RefusedError(refusals.OLD_GRANT_TYPE if "oidc" in call.route.path else refusals.OLD_PARAM)
     known = call.world.consents
     if kind == "authorization_code":
-        code = known.codes.get(_text(body, "code"))
-        if code is None or code.used or code.expires <= call.world.clock.now():
+        code = known.codes.get(_read_text(body, "code"))
+        if code is None or code.used or code.expires <= call.world.clock.get_time():
             raise RefusedError(refusals.OLD_CODE)
         _check_user(call, code.consent)
         code.used = True
         return code.consent
-    refresh = known.refresh_tokens.get(_text(body, "refresh_token"))
+    refresh = known.refresh_tokens.get(_read_text(body, "refresh_token"))
     if refresh is None or refresh.jwt:
         raise RefusedError(refusals.OLD_REFRESH)
     if refresh.used or refresh.revoked:
@@ -66,21 +66,21 @@ def _consent(call: Call) -> Consent:
 def _check_user(call: Call, consent: Consent) -> None:
     if consent.app is not call.app:
         raise RefusedError(refusals.OLD_OTHER_APP)
-    code = status_code(call, consent.user, _STATUSES, refusals.OLD_USER)
+    code = find_status_code(call, consent.user, _STATUSES, refusals.OLD_USER)
     if code is not None:
         raise RefusedError(code)
 
 
-def access_token(call: Call) -> dict[str, Any]:
+def issue_access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /authen/v1/access_token` and `…/refresh_access_token`: the tokens and who the user is."""
-    consent = _consent(call)
+    consent = _take_consent(call)
     tokens = _render(issue_tokens(call, consent, consent.scopes, jwt=False))
-    return {**tokens, **_person(call, consent.user)}
+    return {**tokens, **_render_person(call, consent.user)}
 
 
-def oidc_access_token(call: Call) -> dict[str, Any]:
+def issue_oidc_access_token(call: Call) -> dict[str, Any]:
     """Answer `POST /authen/v1/oidc/access_token` and `…/refresh_access_token`: the tokens alone."""
-    consent = _consent(call)
+    consent = _take_consent(call)
     scopes = " ".join(sorted(consent.scopes or ()))
     return {**_render(issue_tokens(call, consent, consent.scopes, jwt=False)), "scope": scopes}
 
@@ -95,7 +95,7 @@ def _render(tokens: IssuedTokens) -> dict[str, Any]:
     }
 
 
-def user_info(call: Call) -> dict[str, Any]:
+def get_user_info(call: Call) -> dict[str, Any]:
     """Answer `GET /authen/v1/user_info`: who the token belongs to.
 
     Raises:
@@ -104,13 +104,13 @@ def user_info(call: Call) -> dict[str, Any]:
     user = call.user
     if user is None:  # the gateway lets no other token through
         raise RefusedError(refusals.OLD_TOKEN)
-    code = status_code(call, user, _STATUSES, refusals.OLD_USER)
+    code = find_status_code(call, user, _STATUSES, refusals.OLD_USER)
     if code is not None:
         raise RefusedError(code)
-    return _person(call, user)
+    return _render_person(call, user)
 
 
-def _person(call: Call, user: User) -> dict[str, Any]:
+def _render_person(call: Call, user: User) -> dict[str, Any]:
     picture = f"https://emulator.invalid/avatar/{user.user_id}"
     shown: dict[str, Any] = {
         "name": user.name,
@@ -119,7 +119,7 @@ def _person(call: Call, user: User) -> dict[str, Any]:
         "avatar_thumb": f"{picture}_72.png",
         "avatar_middle": f"{picture}_240.png",
         "avatar_big": f"{picture}_640.png",
-        "open_id": user.id_for(call.app, "open_id"),
+        "open_id": user.get_id(call.app, "open_id"),
         "union_id": user.union_id,
         "tenant_key": user.tenant_key,
     }
@@ -153,13 +153,13 @@ def _route(path: str, handler: Any, *notes: str, method: str = "POST") -> Route:
 
 
 ROUTES = (
-    _route("access_token", access_token, _REFUSED, _SHOWN),
-    _route("refresh_access_token", access_token, "a used refresh token gets 20038", _SHOWN),
-    _route("oidc/access_token", oidc_access_token, _REFUSED),
-    _route("oidc/refresh_access_token", oidc_access_token, "a used refresh token gets 20038"),
+    _route("access_token", issue_access_token, _REFUSED, _SHOWN),
+    _route("refresh_access_token", issue_access_token, "a used refresh token gets 20038", _SHOWN),
+    _route("oidc/access_token", issue_oidc_access_token, _REFUSED),
+    _route("oidc/refresh_access_token", issue_oidc_access_token, "a used refresh token gets 20038"),
     _route(
         "user_info",
-        user_info,
+        get_user_info,
         "a bad token gets 99991668 from the gateway (settable, `user_info_bad_token`: 20005)",
         _SHOWN,
         method="GET",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.codes import RefusedError
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.oauth import refusals
-from lark_emulator.oauth.clients import body_of, client_of, text_of
-from lark_emulator.oauth.granting import is_over, issue_tokens, status_code
+from lark_emulator.oauth.clients import read_body, read_required_text, require_client
+from lark_emulator.oauth.granting import find_status_code, is_over, issue_tokens
 from lark_emulator.routing import Call, Route
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _GONE = {"resigned": refusals.USER_STATUS, "exited": refusals.USER_STATUS, "frozen": refusals.USER_STATUS}
 
 
-def token(call: Call) -> Answer:
+def exchange_token(call: Call) -> Answer:
     """Answer as OAuth does: no envelope, and `error` with `error_description` for what is refused."""
     call.tokens.requests += 1
     try:
@@ -33,14 +33,14 @@ def token(call: Call) -> Answer:
 
 
 def _exchange(call: Call) -> dict[str, Any]:
-    body = body_of(call)
-    kind = text_of(body, "grant_type")
+    body = read_body(call)
+    kind = read_required_text(body, "grant_type")
     if kind not in ("authorization_code", "refresh_token"):
         raise RefusedError(refusals.GRANT_TYPE)
-    app = client_of(call, body)
+    app = require_client(call, body)
     grant = _by_code(call, app, body) if kind == "authorization_code" else _by_refresh(call, app, body)
     consent = grant.consent
-    code = status_code(call, consent.user, _GONE, refusals.USER_UNKNOWN)
+    code = find_status_code(call, consent.user, _GONE, refusals.USER_UNKNOWN)
     if code is None and not app.sees(consent.user.user_id):
         code = refusals.NOT_AVAILABLE
     if code is not None:
@@ -62,14 +62,14 @@ def _exchange(call: Call) -> dict[str, Any]:
 
 
 def _by_code(call: Call, app: App, body: dict[str, Any]) -> AuthorizationCode:
-    grant = call.world.consents.codes.get(text_of(body, "code"))
+    grant = call.world.consents.codes.get(read_required_text(body, "code"))
     if grant is None:
         raise RefusedError(refusals.CODE_UNKNOWN)
     if grant.consent.app is not app:
         raise RefusedError(refusals.OTHER_CLIENT)
     if grant.used:
         raise RefusedError(refusals.CODE_USED)
-    if grant.expires <= call.world.clock.now():
+    if grant.expires <= call.world.clock.get_time():
         raise RefusedError(refusals.CODE_EXPIRED)
     if body.get("redirect_uri") not in (None, "", grant.redirect_uri):
         raise RefusedError(refusals.REDIRECT_URI)
@@ -89,7 +89,7 @@ def _fits(code: AuthorizationCode, verifier: object) -> bool:
 
 
 def _by_refresh(call: Call, app: App, body: dict[str, Any]) -> RefreshToken:
-    grant = call.world.consents.refresh_tokens.get(text_of(body, "refresh_token"))
+    grant = call.world.consents.refresh_tokens.get(read_required_text(body, "refresh_token"))
     if grant is None or not grant.jwt:
         raise RefusedError(refusals.REFRESH_UNKNOWN)
     if grant.consent.app is not app:
@@ -122,7 +122,7 @@ ROUTES = (
     Route(
         "POST",
         "/open-apis/authen/v2/oauth/token",
-        token,
+        exchange_token,
         unconfirmed=(
             "the word in `error` (RFC 6749), and whether what is missing gets 20001 or 20063",
             "form-encoded bodies (settable, `form_token_requests`) and Basic authentication are taken",

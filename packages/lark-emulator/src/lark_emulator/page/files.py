@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lark_emulator.exchange import Answer, plain
+from lark_emulator.exchange import Answer, make_plain_answer
 from lark_emulator.page import PREFIX
 
 if TYPE_CHECKING:
@@ -54,18 +54,18 @@ class Files:
     def answer(self, request: Request) -> Answer:
         """Answer `GET /`, or the request for a file under `/_page/<version>/`."""
         if request.method not in ("GET", "HEAD"):
-            return plain(405, "the page can only be read. Next: send GET.")
+            return make_plain_answer(405, "the page can only be read. Next: send GET.")
         if request.path == "/":
             return self._index(request)
         version, _, name = request.path.removeprefix(PREFIX).partition("/")
         if not self._version:
             self._find_files()
         if name not in self._paths or name == INDEX:
-            return plain(404, f"the page has no file {name!r}. Next: open /")
+            return make_plain_answer(404, f"the page has no file {name!r}. Next: open /")
         headers = {**SECURITY, "Cache-Control": _FOR_GOOD if version == self._version else _ASK_AGAIN}
         return Answer(
             200,
-            self._content(name),
+            self._read_content(name),
             _TYPES.get(self._paths[name].suffix, b"text/plain; charset=utf-8"),
             headers,
         )
@@ -76,7 +76,7 @@ class Files:
         headers = {**SECURITY, "Cache-Control": _ASK_AGAIN, "ETag": tag}
         if request.headers.get("if-none-match") == tag:
             return Answer(304, b"", _TYPES[".html"], headers)
-        page = self._content(INDEX).replace(_VERSION_MARK, self._version.encode())
+        page = self._read_content(INDEX).replace(_VERSION_MARK, self._version.encode())
         return Answer(200, page, _TYPES[".html"], headers)
 
     def _find_files(self) -> None:
@@ -91,7 +91,7 @@ class Files:
         if digest.hexdigest() != self._version:
             self._version, self._paths, self._read = digest.hexdigest(), paths, {}
 
-    def _content(self, name: str) -> bytes:
+    def _read_content(self, name: str) -> bytes:
         content = self._read.get(name)
         if content is None:
             content = self._read[name] = self._paths[name].read_bytes()

@@ -60,7 +60,7 @@ class LiveStream(asyncio.Protocol):
         if self._transport.get_write_buffer_size() < _UNREAD:
             if state != self._shown_state:
                 self._shown_state, self._last_write = state, now
-                payload = {"generation": state[0], "activity": state[1], "now": self._lark.clock.now()}
+                payload = {"generation": state[0], "activity": state[1], "now": self._lark.clock.get_time()}
                 self._transport.write(b"data: " + orjson.dumps(payload) + b"\n\n")
             elif now - self._last_write > _ALIVE:
                 self._last_write = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lark_emulator.control import guard
-from lark_emulator.exchange import Answer, plain
+from lark_emulator.exchange import Answer, make_plain_answer
 from lark_emulator.im import pictures
 from lark_emulator.page import PREFIX
 from lark_emulator.page.files import SECURITY, Files
@@ -37,7 +37,7 @@ def is_for_page(request: Request) -> bool:
 
 def answer(lark: Lark, request: Request) -> Answer:
     """Answer a request for the page. Other sites may link to `/`, and nothing else of it."""
-    if request.path != "/" and (refused := guard.refusal(request)) is not None:
+    if request.path != "/" and (refused := guard.find_refusal(request)) is not None:
         return refused
     if request.path == LIVE and request.method == "GET":
         return stream(lark)
@@ -50,8 +50,8 @@ def _upload(lark: Lark, key: str) -> Answer:
     """Return an upload: pictures to be drawn, anything else to be saved."""
     upload = lark.world.uploads.get(key)
     if upload is None:
-        return plain(404, f"no upload {key[:200]!r}")
-    image_format = pictures.format_of(upload.content) if upload.is_image else None
+        return make_plain_answer(404, f"no upload {key[:200]!r}")
+    image_format = pictures.find_format(upload.content) if upload.is_image else None
     kind = None if image_format is None else _DRAWN.get(image_format.extension)
     headers = {**SECURITY, "Cache-Control": "private, max-age=3600"}
     if kind is None:

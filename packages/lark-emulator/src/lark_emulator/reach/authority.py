@@ -28,7 +28,7 @@ _LEAF_LIFE = timedelta(days=397)
 _EARLIER = timedelta(days=1)
 
 
-def default_folder() -> Path:
+def get_default_folder() -> Path:
     """Return where the authority is kept unless a folder is given: below the user's own data."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "lark-emulator"
@@ -60,10 +60,10 @@ class Authority:
 
     def _create(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key, certificate = _new_authority()
+        key, certificate = _make_authority()
         # Both are in one file, which appears at once and whole: of two processes, one is first.
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as draft:  # its mode is 0600
-            draft.write(_key_pem(key) + _pem(certificate))
+            draft.write(_encode_key(key) + _encode_certificate(certificate))
         try:
             with suppress(FileExistsError):
                 os.link(draft.name, self._key_file)
@@ -92,32 +92,34 @@ class Authority:
             raise ValueError(
                 f"the authority in {self._key_file} has expired. Next: delete the folder for a new one"
             )
-        public = _pem(certificate)
+        public = _encode_certificate(certificate)
         if not self.certificate_file.exists() or self.certificate_file.read_bytes() != public:
             draft = self.certificate_file.with_suffix(f".{os.getpid()}")
             draft.write_bytes(public)
             draft.replace(self.certificate_file)
         return key, certificate
 
-    def context(self, names: Iterable[str]) -> ssl.SSLContext:
+    def make_context(self, names: Iterable[str]) -> ssl.SSLContext:
         """Return what a server for these names and addresses needs; its key is nowhere but in memory."""
-        key, certificate = _new_leaf(self._key, self._certificate, sorted(set(names)))
+        key, certificate = _make_leaf(self._key, self._certificate, sorted(set(names)))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         # OpenSSL takes a key from a file only.
         with tempfile.NamedTemporaryFile() as file:
-            file.write(_key_pem(key) + _pem(certificate) + _pem(self._certificate))
+            file.write(
+                _encode_key(key) + _encode_certificate(certificate) + _encode_certificate(self._certificate)
+            )
             file.flush()
             context.load_cert_chain(file.name)
         return context
 
-    def how_to_trust(self) -> str:
+    def format_trust_line(self) -> str:
         """Return the line for a shell that makes clients trust it."""
         return "export " + " ".join(f"{name}={self.certificate_file}" for name in VARIABLES)
 
 
-def _new_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
+def _make_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -127,18 +129,18 @@ def _new_authority() -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
     title = x509.NameAttribute(NameOID.COMMON_NAME, "lark-emulator, for tests on this machine")
     name = x509.Name([title])
     builder = (
-        _date_builder(_YEARS)
+        _make_dated_builder(_YEARS)
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(_make_usage(signs=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     return key, builder.sign(key, hashes.SHA256())
 
 
-def _new_leaf(
+def _make_leaf(
     authority_key: EllipticCurvePrivateKey, authority: x509.Certificate, names: list[str]
 ) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
     from cryptography import x509
@@ -151,13 +153,15 @@ def _new_leaf(
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     of_authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     builder = (
-        _date_builder(_LEAF_LIFE)
+        _make_dated_builder(_LEAF_LIFE)
         .subject_name(subject)
         .issuer_name(authority.subject)
         .public_key(key.public_key())
-        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_make_alternative(name) for name in names]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(_make_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(own, critical=False)
         .add_extension(of_authority, critical=False)
@@ -165,7 +169,7 @@ def _new_leaf(
     return key, builder.sign(authority_key, hashes.SHA256())
 
 
-def _alternative(name: str) -> x509.GeneralName:
+def _make_alternative(name: str) -> x509.GeneralName:
     from cryptography import x509
 
     try:
@@ -174,7 +178,7 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _usage(*, signs: bool) -> x509.KeyUsage:
+def _make_usage(*, signs: bool) -> x509.KeyUsage:
     from cryptography import x509
 
     return x509.KeyUsage(
@@ -190,7 +194,7 @@ def _usage(*, signs: bool) -> x509.KeyUsage:
     )
 
 
-def _date_builder(life: timedelta) -> x509.CertificateBuilder:
+def _make_dated_builder(life: timedelta) -> x509.CertificateBuilder:
     from cryptography import x509
 
     now = datetime.now(UTC)
@@ -198,7 +202,7 @@ def _date_builder(life: timedelta) -> x509.CertificateBuilder:
     return builder.not_valid_before(now - _EARLIER).not_valid_after(now - _EARLIER + life)
 
 
-def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
+def _encode_key(key: EllipticCurvePrivateKey) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     return key.private_bytes(
@@ -206,7 +210,7 @@ def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
+def _encode_certificate(certificate: x509.Certificate) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     return certificate.public_bytes(serialization.Encoding.PEM)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lark_emulator.reach.authority import Authority, default_folder
+from lark_emulator.reach.authority import Authority, get_default_folder
 from lark_emulator.reach.hosts import CERTIFIED, is_loopback
 from lark_emulator.reach.proxy import ForwardProxy
 
@@ -60,7 +60,7 @@ class Door:
             ValueError: the authority cannot be used.
             OSError: its folder cannot be read or written.
         """
-        return Authority(self.authority or default_folder())
+        return Authority(self.authority or get_default_folder())
 
     def fit(
         self, handler: Handler, lark: Lark, names: Iterable[str]
@@ -73,8 +73,8 @@ class Door:
             names: The host names of the emulator, for its certificate.
         """
         if self.proxy:
-            context = self.open().context(CERTIFIED)
+            context = self.open().make_context(CERTIFIED)
             return ForwardProxy(handler, lark, context, passes=self.passes), None
         if self.tls:
-            return handler, self.open().context(names)
+            return handler, self.open().make_context(names)
         return handler, None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lark_emulator.control import plane
 from lark_emulator.dispatch import Dispatcher
-from lark_emulator.exchange import Outcome, Upgrade, plain
+from lark_emulator.exchange import Outcome, Upgrade, make_plain_answer
 from lark_emulator.reach.hosts import is_larks, split
 from lark_emulator.reach.tunnel import Interception, Passage
 
@@ -37,14 +37,14 @@ class LarkHosts(Dispatcher):
     def __init__(self, lark: Lark) -> None:
         super().__init__(lark, ())
 
-    def _host_allowed(self, host: str) -> bool:
+    def _is_host_allowed(self, host: str) -> bool:
         where = split(host, _HTTPS)
         return where is not None and is_larks(where[0])
 
     def handle(self, request: Request) -> Outcome:
         """Perform one request."""
         if request.path == "/" or request.path.startswith(plane.PREFIX):
-            return Outcome(plain(404, "404 page not found"))
+            return Outcome(make_plain_answer(404, "404 page not found"))
         return super().handle(request)
 
 
@@ -86,13 +86,13 @@ class ForwardProxy:
     def _connect(self, request: Request) -> Outcome:
         where = split(request.path, _HTTPS)
         if where is None:
-            return Outcome(plain(400, f"cannot connect to {request.path[:200]!r}"))
+            return Outcome(make_plain_answer(400, f"cannot connect to {request.path[:200]!r}"))
         host, port = where
         if is_larks(host):
             return Outcome(Upgrade(_OK, b"", start=self._intercept))
         if not self._passes:
             return Outcome(
-                plain(
+                make_plain_answer(
                     403,
                     f"{host} is none of Lark's hosts. Next: exclude it with NO_PROXY={host}, or start the "
                     "emulator with --proxy-passthrough",

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from lark_emulator.masking import is_secret
 from lark_emulator.recording.scrub import Scrubber
-from lark_emulator.stubs.matching import body_of, parse
+from lark_emulator.stubs.matching import parse, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ class Exchange:
     body: bytes
 
 
-def stubs_of(exchanges: Iterable[Exchange]) -> list[dict[str, Any]]:
+def make_stubs(exchanges: Iterable[Exchange]) -> list[dict[str, Any]]:
     """Return the stubs that give these answers again, without anything secret.
 
     Requests that are equal are answered in the order of the recording, the last answer from then on. The body
@@ -46,10 +46,10 @@ def stubs_of(exchanges: Iterable[Exchange]) -> list[dict[str, Any]]:
         groups.setdefault(repr(sorted(match.items(), key=repr)), []).append(
             (match, _answer(scrubber, exchange), body)
         )
-    return [stub for group in groups.values() for stub in _stubs_of_group(group)]
+    return [stub for group in groups.values() for stub in _make_group_stubs(group)]
 
 
-def _stubs_of_group(group: list[tuple[dict[str, Any], dict[str, Any], Any]]) -> list[dict[str, Any]]:
+def _make_group_stubs(group: list[tuple[dict[str, Any], dict[str, Any], Any]]) -> list[dict[str, Any]]:
     bodies = {repr(body) for _, _, body in group}
     by_body: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for match, answer, body in group:
@@ -80,7 +80,7 @@ def _learn(scrubber: Scrubber, exchange: Exchange) -> None:
     scrubber.learn(request.path)
     if "/bot/v2/hook/" in request.path:
         scrubber.learn_secret(request.path.rpartition("/")[2])
-    for body in (body_of(request), parse(exchange.body)):
+    for body in (read_body(request), parse(exchange.body)):
         scrubber.learn(body, request.path)
     for raw in (request.body, exchange.body):
         if parse(raw) is None:
@@ -96,9 +96,9 @@ def _query(request: Request) -> dict[str, list[str]]:
 
 def _match(scrubber: Scrubber, exchange: Exchange) -> tuple[dict[str, Any], Any]:
     request = exchange.request
-    path = "/".join(scrubber.text(unquote(part)) for part in request.path.split("/"))
+    path = "/".join(scrubber.scrub_text(unquote(part)) for part in request.path.split("/"))
     query = {
-        scrubber.text(name): scrubber.text(value)
+        scrubber.scrub_text(name): scrubber.scrub_text(value)
         for name, value in request.query
         if not is_secret(name, request.path)
     }
@@ -109,34 +109,34 @@ def _match(scrubber: Scrubber, exchange: Exchange) -> tuple[dict[str, Any], Any]
     match: dict[str, Any] = {"method": request.method, "path": path}
     if query:
         match["query"] = query
-    body = body_of(request) if request.method not in ("GET", "HEAD") else None
-    return match, _telling(scrubber.value(body, request.path), request.path)
+    body = read_body(request) if request.method not in ("GET", "HEAD") else None
+    return match, _select_telling(scrubber.scrub_value(body, request.path), request.path)
 
 
-def _telling(value: Any, path: str) -> Any:
+def _select_telling(value: Any, path: str) -> Any:
     """Return of a body what tells a request from others: neither credentials nor what is new each time.
 
     JSON within strings is unfolded, so that white space in it tells nothing.
     """
     if isinstance(value, dict):
         kept = {
-            name: _telling(inner, path)
+            name: _select_telling(inner, path)
             for name, inner in value.items()
             if name not in _FRESH and not is_secret(name, path)
         }
         return kept or None
     if isinstance(value, list):
-        return [_telling(inner, path) for inner in value]
+        return [_select_telling(inner, path) for inner in value]
     unfolded = parse(value) if isinstance(value, str) and value[:1] in ("{", "[") else None
-    return value if unfolded is None else _telling(unfolded, path)
+    return value if unfolded is None else _select_telling(unfolded, path)
 
 
 def _answer(scrubber: Scrubber, exchange: Exchange) -> dict[str, Any]:
     answer: dict[str, Any] = {"status": exchange.status, "template": False}
     value = parse(exchange.body)
     if value is not None:
-        answer["json"] = scrubber.value(value, exchange.request.path)
+        answer["json"] = scrubber.scrub_value(value, exchange.request.path)
     elif exchange.body:
-        answer["text"] = scrubber.text(exchange.body.decode("utf-8", "replace"))
+        answer["text"] = scrubber.scrub_text(exchange.body.decode("utf-8", "replace"))
         answer["headers"] = {"Content-Type": exchange.content_type or "text/plain"}
     return answer

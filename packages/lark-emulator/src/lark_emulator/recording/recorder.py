@@ -14,11 +14,11 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 
 from lark_emulator import __version__
-from lark_emulator.exchange import Answer, Outcome, as_json, plain, sendable
+from lark_emulator.exchange import Answer, Outcome, as_json, clean_header_value, make_plain_answer
 from lark_emulator.reach.hosts import is_loopback, split
-from lark_emulator.recording.exchanges import Exchange, stubs_of
+from lark_emulator.recording.exchanges import Exchange, make_stubs
 from lark_emulator.server import HttpConnection
-from lark_emulator.serving import BACKLOG, listen, url_of
+from lark_emulator.serving import BACKLOG, format_url, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,9 +118,9 @@ class Recorder:
         """Pass one request on."""
         where = split(request.headers.get("host", ""), 80)
         if where is None or where[0] not in self._names:
-            return Outcome(plain(403, "this Host is not served by lark-emulator record"))
+            return Outcome(make_plain_answer(403, "this Host is not served by lark-emulator record"))
         if request.upgrade or request.method == "CONNECT":
-            return Outcome(plain(501, "record passes on HTTP requests only"))
+            return Outcome(make_plain_answer(501, "record passes on HTTP requests only"))
         return Outcome(None, later=self._pass_on(request))
 
     async def _pass_on(self, request: Request) -> Answer:
@@ -130,7 +130,7 @@ class Recorder:
             return as_json({"code": -502, "msg": f"the upstream cannot be reached: {error}"}, 502)
         content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
         kept = {
-            name: sendable(value)
+            name: clean_header_value(value)
             for name, value in headers
             if name.lower() not in _HOP and name.lower() not in ("content-type", "content-encoding")
         }
@@ -149,7 +149,7 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        stubs = stubs_of(self._exchanges)
+        stubs = make_stubs(self._exchanges)
         content = {"recorded": f"by lark-emulator {__version__}", "stubs": stubs}
         draft = self._file.with_name(f"{self._file.name}.new")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
@@ -192,7 +192,7 @@ def record_until_stopped(
         server = await loop.create_server(
             lambda: HttpConnection(recorder, connections), sock=listener, backlog=BACKLOG
         )
-        ready(url_of(host, listener.getsockname()[1]))
+        ready(format_url(host, listener.getsockname()[1]))
         await stopping.wait()
         server.close()
         for connection in list(connections):

@@ -59,7 +59,10 @@ SHORTEST = 4
 
 
 class Scrubber:
-    """Finds what is secret, and replaces it. First `learn` from everything, then `text` and `value`."""
+    """Finds what is secret, and replaces it.
+
+    First `learn` from everything, then call `scrub_text` and `scrub_value`.
+    """
 
     def __init__(self) -> None:
         self._pseudonyms: dict[str, str] = {}
@@ -70,7 +73,7 @@ class Scrubber:
         """Note a value that must not be readable."""
         value = value.strip()
         if value:
-            self._pseudonym(value, kind)
+            self._ensure_pseudonym(value, kind)
 
     def learn(self, value: Any, path: str = "") -> None:
         """Note all that is secret in a JSON value.
@@ -83,7 +86,7 @@ class Scrubber:
             is_person = any(isinstance(value.get(name), str) for name in _WITH_NAME)
             for name, inner in value.items():
                 self._learn_text(name)
-                kind = self._kind(name, path) or ("name" if is_person and name in _NAMES else "")
+                kind = self._get_kind(name, path) or ("name" if is_person and name in _NAMES else "")
                 if name == "code" and isinstance(inner, str):  # of a login; Lark's own is a number
                     kind = "secret"
                 if kind:
@@ -93,14 +96,14 @@ class Scrubber:
             for inner in value:
                 self.learn(inner, path)
         elif isinstance(value, str):
-            parsed = _inner(value)
+            parsed = _parse_inner(value)
             if parsed is None:
                 self._learn_text(value)
             else:
                 self.learn(parsed, path)
 
     @staticmethod
-    def _kind(name: str, path: str) -> str:
+    def _get_kind(name: str, path: str) -> str:
         lowered = name.lower()
         if is_secret(name, path):
             return "secret"
@@ -130,18 +133,18 @@ class Scrubber:
     def _learn_text(self, text: str) -> None:
         for looks, kind in _LOOKS:
             for match in looks.finditer(text):
-                self._pseudonym(match.group(), kind)
+                self._ensure_pseudonym(match.group(), kind)
 
-    def _pseudonym(self, value: str, kind: str) -> str:
+    def _ensure_pseudonym(self, value: str, kind: str) -> str:
         if value in self._pseudonyms:
             return self._pseudonyms[value]
         label = value.partition("_")[0] if kind == "id" else value[0] if kind == "token" else kind
         number = self._counts[label] = self._counts.get(label, 0) + 1
-        pseudonym = self._pseudonyms[value] = _MAKERS.get(kind, _plain)(label, number)
+        pseudonym = self._pseudonyms[value] = _MAKERS.get(kind, _make_plain)(label, number)
         self._pattern = None
         return pseudonym
 
-    def _pattern_of_secrets(self) -> re.Pattern[str]:
+    def _get_pattern(self) -> re.Pattern[str]:
         if self._pattern is None:
             long = sorted(
                 (secret for secret in self._pseudonyms if len(secret) >= SHORTEST), key=len, reverse=True
@@ -149,42 +152,48 @@ class Scrubber:
             self._pattern = re.compile("|".join(map(re.escape, long)) or r"(?!)")
         return self._pattern
 
-    def text(self, text: str) -> str:
+    def scrub_text(self, text: str) -> str:
         """Return a text with pseudonyms; one that is secret as a whole is replaced even if it is short."""
         whole = self._pseudonyms.get(text.strip())
         if whole is not None:
             return whole
-        return self._pattern_of_secrets().sub(lambda match: self._pseudonyms[match.group()], text)
+        return self._get_pattern().sub(lambda match: self._pseudonyms[match.group()], text)
 
-    def value(self, value: Any, path: str = "") -> Any:
+    def scrub_value(self, value: Any, path: str = "") -> Any:
         """Return a JSON value with pseudonyms, in the names of members and in JSON within strings as well."""
         if isinstance(value, dict):
-            return {self._member(name): self._inner(name, inner, path) for name, inner in value.items()}
+            return {
+                self._scrub_name(name): self._scrub_inner(name, inner, path) for name, inner in value.items()
+            }
         if isinstance(value, list):
-            return [self.value(inner, path) for inner in value]
+            return [self.scrub_value(inner, path) for inner in value]
         if isinstance(value, str):
-            parsed = _inner(value)
-            return self.text(value) if parsed is None else orjson.dumps(self.value(parsed, path)).decode()
+            parsed = _parse_inner(value)
+            return (
+                self.scrub_text(value)
+                if parsed is None
+                else orjson.dumps(self.scrub_value(parsed, path)).decode()
+            )
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             # A number that is secret elsewhere, such as a mobile number.
-            return self._number(value)
+            return self._scrub_number(value)
         return value
 
-    def _member(self, name: str) -> str:
+    def _scrub_name(self, name: str) -> str:
         # A name such as `user_id` stays, even if it is also the value of another member.
-        return name if name.lower() in _PERSON or is_secret(name) else self.text(name)
+        return name if name.lower() in _PERSON or is_secret(name) else self.scrub_text(name)
 
-    def _inner(self, name: str, value: Any, path: str) -> Any:
-        if self._kind(name, path) and isinstance(value, int) and not isinstance(value, bool):
+    def _scrub_inner(self, name: str, value: Any, path: str) -> Any:
+        if self._get_kind(name, path) and isinstance(value, int) and not isinstance(value, bool):
             return 0
-        return self.value(value, path)
+        return self.scrub_value(value, path)
 
-    def _number(self, value: float) -> float:
+    def _scrub_number(self, value: float) -> float:
         text = str(value)
-        return 0 if len(text) >= SHORTEST and self._pattern_of_secrets().search(text) else value
+        return 0 if len(text) >= SHORTEST and self._get_pattern().search(text) else value
 
 
-def _plain(label: str, number: int) -> str:
+def _make_plain(label: str, number: int) -> str:
     return f"recorded_{label}_{number}"
 
 
@@ -196,7 +205,7 @@ _MAKERS: dict[str, Callable[[str, int], str]] = {
 }
 
 
-def _inner(text: str) -> Any:
+def _parse_inner(text: str) -> Any:
     """Return the object or list that a string holds as JSON; None for any other string."""
     if text.lstrip()[:1] not in ("{", "["):
         return None

@@ -55,47 +55,47 @@ class Cells:
         self._long_numbers = b"0" * 16 in body.translate(_DIGITS)
         self.chooses = b"multipleValue" in body
 
-    def row(self, values: Any) -> tuple[list[Any], bool]:
+    def convert_row(self, values: Any) -> tuple[list[Any], bool]:
         """Return what a row of values becomes, and whether it holds more than texts, numbers and bools.
 
         Raises:
             RefusedError: 90204 (a wrong shape), 90202 (control characters), 90222 (too long).
         """
         if not isinstance(values, list):
-            raise self._file.refusal(codes.SHEET_BODY, "values must be a list of lists")
+            raise self._file.make_refusal(codes.SHEET_BODY, "values must be a list of lists")
         kinds = frozenset(map(type, values))
         if kinds <= _NUMBERS:
             return values, False
         texts_differ = self._texts_differ and str in kinds
-        long = self._long_numbers and int in kinds and not all(_exact(value) for value in values)
+        long = self._long_numbers and int in kinds and not all(_is_exact(value) for value in values)
         if kinds <= _SIMPLE and not texts_differ and not long:
             return ([value if value != "" else None for value in values] if "" in values else values), False
-        cells = [self.cell(value) for value in values]
+        cells = [self.convert_cell(value) for value in values]
         return cells, any(isinstance(cell, (Formula, Rich)) for cell in cells)
 
-    def cell(self, value: Any) -> Any:
+    def convert_cell(self, value: Any) -> Any:
         """Return what one value becomes.
 
         Raises:
-            RefusedError: as `row` does.
+            RefusedError: as `convert_row` does.
         """
         if isinstance(value, str):
-            return self._text(value)
+            return self._convert_text(value)
         if isinstance(value, bool):
-            return self._bool(value)
+            return self._convert_bool(value)
         if isinstance(value, int):
             return value if -EXACT <= value <= EXACT else float(value)
         if isinstance(value, dict):
-            return self._object(value)
+            return self._convert_object(value)
         if isinstance(value, list):
-            return self._segments(value)
+            return self._convert_segments(value)
         return value
 
-    def _text(self, value: str) -> Any:
+    def _convert_text(self, value: str) -> Any:
         if len(value) > MAX_CELL_LENGTH:
-            raise self._file.refusal(codes.SHEET_CELL_TOO_LARGE)
+            raise self._file.make_refusal(codes.SHEET_CELL_TOO_LARGE)
         if _CONTROL.search(value):
-            raise self._file.refusal(codes.SHEET_RANGE)
+            raise self._file.make_refusal(codes.SHEET_RANGE)
         if value in _ERRORS:
             return Rich([])
         if self._settings.url_strings == "linked" and _URL.fullmatch(value):
@@ -106,51 +106,51 @@ class Cells:
             return Formula(value)
         return value or None
 
-    def _bool(self, value: bool) -> Any:
+    def _convert_bool(self, value: bool) -> Any:
         if self._settings.bool_cells == "refused":
-            raise self._file.refusal(codes.SHEET_BODY, "a bool")
+            raise self._file.make_refusal(codes.SHEET_BODY, "a bool")
         return value if self._settings.bool_cells == "bool" else str(value).upper()
 
-    def _object(self, value: dict[str, Any]) -> Any:
+    def _convert_object(self, value: dict[str, Any]) -> Any:
         kind = value.get("type")
         if kind == "formula":
             text = value.get("text")
             if not isinstance(text, str) or not text.startswith("="):
-                raise self._file.refusal(codes.SHEET_BODY, "a formula begins with =")
+                raise self._file.make_refusal(codes.SHEET_BODY, "a formula begins with =")
             if "IMPORTRANGE" in text.upper() and self._settings.import_range == "refused":
-                raise self._file.refusal(codes.SHEET_BODY, "IMPORTRANGE")
-            self._text(text)
+                raise self._file.make_refusal(codes.SHEET_BODY, "IMPORTRANGE")
+            self._convert_text(text)
             return Formula(text)
         if kind == "multipleValue":
             values = value.get("values")
             if not isinstance(values, list) or not all(
                 isinstance(v, (bool, str, int, float)) for v in values
             ):
-                raise self._file.refusal(codes.SHEET_BODY, "values of a multipleValue")
+                raise self._file.make_refusal(codes.SHEET_BODY, "values of a multipleValue")
             if any(isinstance(v, str) and "," in v for v in values):
-                raise self._file.refusal(codes.SHEET_BODY, "a comma in a multipleValue")
+                raise self._file.make_refusal(codes.SHEET_BODY, "a comma in a multipleValue")
             return Rich([{"type": "multipleValue", "values": values, "text": ",".join(map(str, values))}])
-        return self._segments([value])
+        return self._convert_segments([value])
 
-    def _segments(self, segments: list[Any]) -> Rich:
+    def _convert_segments(self, segments: list[Any]) -> Rich:
         rich_segments = []
         for segment in segments:
             if not isinstance(segment, dict) or segment.get("type") not in _SEGMENTS:
-                raise self._file.refusal(codes.SHEET_BODY, "an unknown kind of cell")
+                raise self._file.make_refusal(codes.SHEET_BODY, "an unknown kind of cell")
             text = segment.get("text", "")
             if not isinstance(text, str) or _CONTROL.search(text):
-                raise self._file.refusal(codes.SHEET_BODY, "text of a segment")
+                raise self._file.make_refusal(codes.SHEET_BODY, "text of a segment")
             if segment["type"] == "url":
                 rich_segments.append(_link(text, segment.get("link") or text))
             elif segment["type"] == "mention":
                 if segment.get("textType") not in _MENTIONS or not text:
-                    raise self._file.refusal(codes.SHEET_BODY, "textType of a mention")
+                    raise self._file.make_refusal(codes.SHEET_BODY, "textType of a mention")
                 rich_segments.append(self._mention(segment))
             else:
                 rich_segments.append(dict(segment))
         rich = Rich(rich_segments)
         if len(rich.text) > MAX_CELL_LENGTH:
-            raise self._file.refusal(codes.SHEET_CELL_TOO_LARGE)
+            raise self._file.make_refusal(codes.SHEET_CELL_TOO_LARGE)
         return rich
 
     def _mention(self, segment: dict[str, Any]) -> dict[str, Any]:
@@ -170,5 +170,5 @@ def _link(text: str, link: str) -> dict[str, Any]:
     return {"cellPosition": None, "link": link, "text": text, "type": "url"}
 
 
-def _exact(value: Any) -> bool:
+def _is_exact(value: Any) -> bool:
     return not isinstance(value, int) or -EXACT <= value <= EXACT

@@ -50,20 +50,20 @@ def check(file: OpenSpreadsheet, spec: dict[str, Any], known: Comparisons, wrong
     kind = spec.get("filter_type")
     comparisons = known.get(kind) if isinstance(kind, str) else None
     if comparisons is None:
-        raise file.refusal(wrong, "filter_type")
+        raise file.make_refusal(wrong, "filter_type")
     comparison, expected = spec.get("compare_type") or "", spec.get("expected") or []
     texts = isinstance(expected, list) and all(isinstance(e, str) and len(e) <= MAX_CHARS for e in expected)
     if not isinstance(comparison, str) or comparison not in comparisons or not texts:
-        raise file.refusal(wrong, "compare_type or expected")
+        raise file.make_refusal(wrong, "compare_type or expected")
     wanted = comparisons[comparison]
     if wanted is not None and len(expected) != wanted:
-        raise file.refusal(wrong, f"{comparison} takes {wanted}")
-    if kind == "number" and not all(_number(operand) is not None for operand in expected):
-        raise file.refusal(wrong, "not a number")
+        raise file.make_refusal(wrong, f"{comparison} takes {wanted}")
+    if kind == "number" and not all(_parse_number(operand) is not None for operand in expected):
+        raise file.make_refusal(wrong, "not a number")
     return {"filter_type": kind, "compare_type": comparison, "expected": expected}
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:

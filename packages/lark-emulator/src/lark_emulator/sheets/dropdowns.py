@@ -9,7 +9,13 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.opened import (
+    OpenSpreadsheet,
+    open_spreadsheet,
+    read_body,
+    require_part,
+    require_parts,
+)
 from lark_emulator.world.sheets import Rule
 
 if TYPE_CHECKING:
@@ -26,15 +32,15 @@ MAX_CELLS = 5000
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/dataValidation`: in place of those that its cells had."""
     file = open_spreadsheet(call, EDIT)
-    body = body_of(call)
-    at = _range(file, body.get("range"))
+    body = read_body(call)
+    at = _read_range(file, body.get("range"))
     if body.get("dataValidationType") != "list":
-        raise file.refusal(codes.SHEET_BODY, "dataValidationType")
-    spec = _check(file, part(call, body, "dataValidation"))
+        raise file.make_refusal(codes.SHEET_BODY, "dataValidationType")
+    spec = _check(file, require_part(call, body, "dataValidation"))
     _cut_out(at.sheet, at.where)
-    rule_id = str(int(call.world.new_id("", 8), 16))
+    rule_id = str(int(call.world.make_id("", 8), 16))
     at.sheet.dropdowns[rule_id] = Rule(rule_id, [at.where], spec)
-    file.wrote()
+    file.count_write()
     return {}
 
 
@@ -42,7 +48,7 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/dataValidation?range=&dataValidationType=list`."""
     file = open_spreadsheet(call)
     if call.query.get("dataValidationType") != "list":
-        raise file.refusal(codes.SHEET_URL_PARAM, "dataValidationType")
+        raise file.make_refusal(codes.SHEET_URL_PARAM, "dataValidationType")
     at = ranges.parse(file, call.query.get("range"))
     met = [rule for rule in at.sheet.dropdowns.values() if any(rect.meets(at.where) for rect in rule.where)]
     return {
@@ -56,12 +62,12 @@ def get(call: Call) -> dict[str, Any]:
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/dataValidation/:sheetId/:dataValidationId`."""
     file = open_spreadsheet(call, EDIT)
-    sheet = file.sheet(call.params["sheetId"])
+    sheet = file.require_sheet(call.params["sheetId"])
     rule = sheet.dropdowns.get(call.params["dataValidationId"])
     if rule is None:
-        raise file.refusal(codes.SHEET_PARAM, "dataValidationId")
-    rule.spec = _check(file, part(call, body_of(call), "dataValidation"))
-    file.wrote()
+        raise file.make_refusal(codes.SHEET_PARAM, "dataValidationId")
+    rule.spec = _check(file, require_part(call, read_body(call), "dataValidation"))
+    file.count_write()
     return {"spreadsheetToken": file.token, "sheetId": sheet.sheet_id, "dataValidation": _render(sheet, rule)}
 
 
@@ -69,7 +75,7 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/dataValidation`, with a result for each range."""
     file = open_spreadsheet(call, EDIT)
     results = []
-    for spec in parts(call, body_of(call), "dataValidationRanges", MAX_RANGES):
+    for spec in require_parts(call, read_body(call), "dataValidationRanges", MAX_RANGES):
         result: dict[str, Any] = {
             "range": spec.get("range"),
             "msg": "success",
@@ -77,35 +83,35 @@ def delete(call: Call) -> dict[str, Any]:
             "updatedCells": 0,
         }
         try:
-            at = _range(file, spec.get("range"))
+            at = _read_range(file, spec.get("range"))
         except RefusedError as refusal:
             result |= {"msg": refusal.msg, "success": False}
         else:
             result["updatedCells"] = _cut_out(at.sheet, at.where)
         results.append(result)
     if any(result["success"] for result in results):
-        file.wrote()
+        file.count_write()
     return {"rangeResults": results}
 
 
-def _range(file: OpenSpreadsheet, text: Any) -> Range:
+def _read_range(file: OpenSpreadsheet, text: Any) -> Range:
     at = ranges.to_write(file, text)
     if not at.starts_inside or not at.inside:
-        raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
     if at.where.rows * at.where.columns > MAX_CELLS:
-        raise file.refusal(codes.SHEET_CELLS_EXCEEDED, f"at most {MAX_CELLS} cells")
+        raise file.make_refusal(codes.SHEET_CELLS_EXCEEDED, f"at most {MAX_CELLS} cells")
     return at
 
 
 def _check(file: OpenSpreadsheet, spec: dict[str, Any]) -> dict[str, Any]:
     values = spec.get("conditionValues")
     if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
-        raise file.refusal(codes.SHEET_BODY, "conditionValues")
+        raise file.make_refusal(codes.SHEET_BODY, "conditionValues")
     if len(values) > MAX_OPTIONS or any(len(value) > MAX_OPTION_LENGTH for value in values):
-        raise file.refusal(codes.SHEET_LIMIT, "conditionValues")
+        raise file.make_refusal(codes.SHEET_LIMIT, "conditionValues")
     options = spec.get("options") or {}
     if any("," in value for value in values) or not isinstance(options, dict):
-        raise file.refusal(codes.SHEET_BODY, "a comma in conditionValues, or options")
+        raise file.make_refusal(codes.SHEET_BODY, "a comma in conditionValues, or options")
     return {"conditionValues": values, "options": options}
 
 

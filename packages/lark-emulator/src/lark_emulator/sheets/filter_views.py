@@ -11,9 +11,9 @@ from lark_emulator.drive.access import EDIT, VIEW
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.conditions import OF_VIEWS, check
-from lark_emulator.sheets.filters import column_named
+from lark_emulator.sheets.filters import read_column
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet
+from lark_emulator.sheets.opened import OpenSpreadsheet, open_spreadsheet, read_body
 from lark_emulator.world.sheets import Filter, FilterView
 
 if TYPE_CHECKING:
@@ -30,25 +30,25 @@ _WRONG = codes.SHEET_FILTER_EXISTS._replace(msg="wrong filter value")
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/filter_views`."""
     file = open_spreadsheet(call, EDIT)
-    sheet = file.sheet(call.params["sheet_id"])
-    body = body_of(call)
-    view_id = body.get("filter_view_id") or call.world.new_id("", 10)
+    sheet = file.require_sheet(call.params["sheet_id"])
+    body = read_body(call)
+    view_id = body.get("filter_view_id") or call.world.make_id("", 10)
     if not isinstance(view_id, str) or not ID.fullmatch(view_id):
-        raise file.refusal(codes.SHEET_VIEW_ID, "10 digits and letters")
+        raise file.make_refusal(codes.SHEET_VIEW_ID, "10 digits and letters")
     if view_id in sheet.views:
-        raise file.refusal(codes.SHEET_VIEW_EXISTS, view_id)
+        raise file.make_refusal(codes.SHEET_VIEW_EXISTS, view_id)
     if len(sheet.views) >= MAX_VIEWS:
-        raise file.refusal(codes.SHEET_VIEW_LIMIT, f"at most {MAX_VIEWS}")
-    name = _name(file, sheet, body.get("filter_view_name") or _next_name(sheet))
-    view = FilterView(view_id, name, Filter(_where(file, sheet, body.get("range")), {}))
+        raise file.make_refusal(codes.SHEET_VIEW_LIMIT, f"at most {MAX_VIEWS}")
+    name = _check_name(file, sheet, body.get("filter_view_name") or _make_name(sheet))
+    view = FilterView(view_id, name, Filter(_read_where(file, sheet, body.get("range")), {}))
     sheet.views[view_id] = view
-    file.wrote()
+    file.count_write()
     return {"filter_view": _render(sheet, view)}
 
 
 def query(call: Call) -> dict[str, Any]:
     """Answer `GET …/filter_views/query`."""
-    sheet = open_spreadsheet(call).sheet(call.params["sheet_id"])
+    sheet = open_spreadsheet(call).require_sheet(call.params["sheet_id"])
     return {"items": [_render(sheet, view) for view in sheet.views.values()]}
 
 
@@ -61,12 +61,12 @@ def get(call: Call) -> dict[str, Any]:
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/filter_views/:filter_view_id`: its name or its range; conditions beyond that go."""
     file, sheet, view = _find_view(call, EDIT)
-    body = body_of(call)
+    body = read_body(call)
     new_name, new_filter = view.name, view.filter
     if body.get("filter_view_name") is not None and body["filter_view_name"] != view.name:
-        new_name = _name(file, sheet, body["filter_view_name"])
+        new_name = _check_name(file, sheet, body["filter_view_name"])
     if body.get("range") is not None:
-        where = _where(file, sheet, body["range"])
+        where = _read_where(file, sheet, body["range"])
         kept = {
             n: conditions
             for n, conditions in view.filter.conditions.items()
@@ -74,9 +74,9 @@ def patch(call: Call) -> dict[str, Any]:
         }
         new_filter = Filter(where, kept)
     if (new_name, new_filter) == (view.name, view.filter):
-        raise file.refusal(codes.SHEET_UNCHANGED)
+        raise file.make_refusal(codes.SHEET_UNCHANGED)
     sheet.views[view.view_id] = replace(view, name=new_name, filter=new_filter)
-    file.wrote()
+    file.count_write()
     return {"filter_view": _render(sheet, sheet.views[view.view_id])}
 
 
@@ -84,25 +84,25 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/filter_views/:filter_view_id`."""
     file, sheet, view = _find_view(call, EDIT)
     del sheet.views[view.view_id]
-    file.wrote()
+    file.count_write()
     return {}
 
 
 def create_condition(call: Call) -> dict[str, Any]:
     """Answer `POST …/conditions`; `condition_id` is the letter of the column."""
     file, sheet, view = _find_view(call, EDIT)
-    body = body_of(call)
-    column = _column(file, view, body.get("condition_id"))
+    body = read_body(call)
+    column = _require_column(file, view, body.get("condition_id"))
     if column in view.filter.conditions:
-        raise file.refusal(codes.SHEET_LIMIT, "the column has a condition")
+        raise file.make_refusal(codes.SHEET_LIMIT, "the column has a condition")
     return _put(file, sheet, view, column, body)
 
 
 def update_condition(call: Call) -> dict[str, Any]:
     """Answer `PUT …/conditions/:condition_id`."""
     file, sheet, view = _find_view(call, EDIT)
-    column, _ = _condition(file, view)
-    return _put(file, sheet, view, column, body_of(call))
+    column, _ = _require_condition(file, view)
+    return _put(file, sheet, view, column, read_body(call))
 
 
 def query_conditions(call: Call) -> dict[str, Any]:
@@ -115,60 +115,60 @@ def query_conditions(call: Call) -> dict[str, Any]:
 def get_condition(call: Call) -> dict[str, Any]:
     """Answer `GET …/conditions/:condition_id`."""
     file, _, view = _find_view(call)
-    return {"condition": _render_condition(*_condition(file, view))}
+    return {"condition": _render_condition(*_require_condition(file, view))}
 
 
 def delete_condition(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/conditions/:condition_id`."""
     file, _, view = _find_view(call, EDIT)
-    column, _ = _condition(file, view)
+    column, _ = _require_condition(file, view)
     del view.filter.conditions[column]
-    file.wrote()
+    file.count_write()
     return {}
 
 
 def _find_view(call: Call, need: str = VIEW) -> tuple[OpenSpreadsheet, Worksheet, FilterView]:
     file = open_spreadsheet(call, need)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     view = sheet.views.get(call.params["filter_view_id"])
     if view is None:
-        raise file.refusal(codes.SHEET_VIEW_ID)
+        raise file.make_refusal(codes.SHEET_VIEW_ID)
     return file, sheet, view
 
 
-def _next_name(sheet: Worksheet) -> str:
+def _make_name(sheet: Worksheet) -> str:
     names = {view.name for view in sheet.views.values()}
     return next(name for n in range(1, MAX_VIEWS + 1) if (name := f"筛选视图 {n}") not in names)
 
 
-def _name(file: OpenSpreadsheet, sheet: Worksheet, name: Any) -> str:
+def _check_name(file: OpenSpreadsheet, sheet: Worksheet, name: Any) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
-        raise file.refusal(codes.SHEET_VIEW_NAME, f"1 to {MAX_NAME_LENGTH} characters")
+        raise file.make_refusal(codes.SHEET_VIEW_NAME, f"1 to {MAX_NAME_LENGTH} characters")
     if any(view.name == name for view in sheet.views.values()):
-        raise file.refusal(codes.SHEET_VIEW_NAME_EXISTS, name)
+        raise file.make_refusal(codes.SHEET_VIEW_NAME_EXISTS, name)
     return name
 
 
-def _where(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
+def _read_where(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
     at = ranges.parse(file, text, sheet)
     if not at.starts_inside or not at.inside:
-        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")
     check_unlocked(file, sheet, at.where)
     return at.where
 
 
-def _column(file: OpenSpreadsheet, view: FilterView, name: Any) -> int:
-    column = column_named(name)
+def _require_column(file: OpenSpreadsheet, view: FilterView, name: Any) -> int:
+    column = read_column(name)
     if not view.filter.where.column <= column < view.filter.where.end_column:
-        raise file.refusal(codes.SHEET_DIMENSION, "condition_id is no column of the view")
+        raise file.make_refusal(codes.SHEET_DIMENSION, "condition_id is no column of the view")
     return column
 
 
-def _condition(file: OpenSpreadsheet, view: FilterView) -> tuple[int, dict[str, Any]]:
-    column = _column(file, view, file.call.params["condition_id"])
+def _require_condition(file: OpenSpreadsheet, view: FilterView) -> tuple[int, dict[str, Any]]:
+    column = _require_column(file, view, file.call.params["condition_id"])
     conditions = view.filter.conditions.get(column)
     if conditions is None:
-        raise file.refusal(codes.SHEET_DIMENSION, "the column has no condition")
+        raise file.make_refusal(codes.SHEET_DIMENSION, "the column has no condition")
     return column, conditions[0]
 
 
@@ -178,12 +178,12 @@ def _put(
     condition = check(file, spec, OF_VIEWS, _WRONG)
     check_unlocked(file, sheet, view.filter.where)
     view.filter.conditions[column] = [condition]
-    file.wrote()
+    file.count_write()
     return {"condition": _render_condition(column, condition)}
 
 
 def _render_condition(column: int, condition: dict[str, Any]) -> dict[str, Any]:
-    return {"condition_id": ranges.letters(column), **condition}
+    return {"condition_id": ranges.format_column(column), **condition}
 
 
 def _render(sheet: Worksheet, view: FilterView) -> dict[str, Any]:

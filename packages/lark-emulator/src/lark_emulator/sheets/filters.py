@@ -10,8 +10,8 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.conditions import OF_FILTERS, check
 from lark_emulator.sheets.formats import display
-from lark_emulator.sheets.formulas import result
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part
+from lark_emulator.sheets.formulas import compute_result
+from lark_emulator.sheets.opened import OpenSpreadsheet, open_spreadsheet, read_body, require_part
 from lark_emulator.world.grid import Formula, Rich
 from lark_emulator.world.sheets import Filter
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET`; nothing if there is no filter."""
     file = open_spreadsheet(call)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     if sheet.filter is None:
         return {}
     return {
         "sheet_filter_info": {
             "range": ranges.format_range(sheet.sheet_id, sheet.filter.where),
-            "filtered_out_rows": _hidden_rows(file, sheet, sheet.filter),
+            "filtered_out_rows": _list_hidden_rows(file, sheet, sheet.filter),
             "filter_infos": [
-                {"col": ranges.letters(column), "conditions": conditions}
+                {"col": ranges.format_column(column), "conditions": conditions}
                 for column, conditions in sheet.filter.conditions.items()
             ],
         }
@@ -40,66 +40,66 @@ def get(call: Call) -> dict[str, Any]:
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST`."""
     file = open_spreadsheet(call, EDIT)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     if sheet.filter is not None and call.settings.filter_again == "refused":
-        raise file.refusal(codes.SHEET_FILTER_EXISTS)
-    body = body_of(call)
+        raise file.make_refusal(codes.SHEET_FILTER_EXISTS)
+    body = read_body(call)
     at = ranges.parse(file, body.get("range"), sheet)
     if not at.starts_inside or not at.inside:
-        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")
     sheet_filter = Filter(at.where, {})
     _put(file, sheet_filter, body)
     sheet.filter = sheet_filter
-    file.wrote()
+    file.count_write()
     return {}
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT`: the condition of one column."""
     file = open_spreadsheet(call, EDIT)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     if sheet.filter is None:
-        raise file.refusal(codes.SHEET_PARAM, "no filter")
-    body = body_of(call)
-    clears = part(call, body, "condition").get("filter_type") == "clear"
-    column = column_named(body.get("col"))
+        raise file.make_refusal(codes.SHEET_PARAM, "no filter")
+    body = read_body(call)
+    clears = require_part(call, body, "condition").get("filter_type") == "clear"
+    column = read_column(body.get("col"))
     if column in sheet.filter.conditions and not clears:
-        raise file.refusal(codes.SHEET_LIMIT, "the column has a condition")
+        raise file.make_refusal(codes.SHEET_LIMIT, "the column has a condition")
     _put(file, sheet.filter, body)
-    file.wrote()
+    file.count_write()
     return {}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE`."""
     file = open_spreadsheet(call, EDIT)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     if sheet.filter is None:
-        raise file.refusal(codes.SHEET_PARAM, "no filter")
+        raise file.make_refusal(codes.SHEET_PARAM, "no filter")
     sheet.filter = None
-    file.wrote()
+    file.count_write()
     return {}
 
 
-def column_named(name: Any) -> int:
+def read_column(name: Any) -> int:
     """Return the number of a column that a request names, -1 for what is not a name."""
     if not isinstance(name, str) or not name.isascii() or not name.isalpha():
         return -1
-    return ranges.column_number(name)
+    return ranges.parse_column(name)
 
 
 def _put(file: OpenSpreadsheet, to: Filter, body: dict[str, Any]) -> None:
-    name, condition = body.get("col"), part(file.call, body, "condition")
-    column = column_named(name)
+    name, condition = body.get("col"), require_part(file.call, body, "condition")
+    column = read_column(name)
     if not to.where.column <= column < to.where.end_column:
-        raise file.refusal(codes.SHEET_PARAM, "col is not in the range")
+        raise file.make_refusal(codes.SHEET_PARAM, "col is not in the range")
     if condition.get("filter_type") == "clear":
         to.conditions.pop(column, None)
         return
     to.conditions[column] = [check(file, condition, OF_FILTERS, codes.SHEET_FILTER_VALUE)]
 
 
-def _hidden_rows(file: OpenSpreadsheet, sheet: Worksheet, filter_: Filter) -> list[int]:
+def _list_hidden_rows(file: OpenSpreadsheet, sheet: Worksheet, filter_: Filter) -> list[int]:
     """Return the rows, from 1, that the conditions hide; the first row of the range is the header."""
     where = filter_.where
     hidden = []
@@ -116,10 +116,10 @@ def _passes(
 ) -> bool:
     kind, comparison, expected = (condition[name] for name in ("filter_type", "compare_type", "expected"))
     if kind == "color":
-        return bool(file.book.style_at(sheet, row, column).get(comparison, "") == expected[0])
-    value = sheet.grid.value(row, column)
+        return bool(file.book.get_style(sheet, row, column).get(comparison, "") == expected[0])
+    value = sheet.grid.get_value(row, column)
     if isinstance(value, Formula):
-        value = result(sheet, value)
+        value = compute_result(sheet, value)
     if kind == "number":
         return isinstance(value, (int, float)) and _compare(
             value, comparison, [float(operand) for operand in expected]
@@ -137,7 +137,7 @@ def display_text(file: OpenSpreadsheet, sheet: Worksheet, row: int, column: int,
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, (int, float)):
-        return display(value, file.book.style_at(sheet, row, column).get("formatter", ""))
+        return display(value, file.book.get_style(sheet, row, column).get("formatter", ""))
     return str(value)
 
 

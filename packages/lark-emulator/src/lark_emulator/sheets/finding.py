@@ -11,7 +11,7 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
 from lark_emulator.sheets.filters import display_text
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part
+from lark_emulator.sheets.opened import OpenSpreadsheet, open_spreadsheet, read_body, require_part
 from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rich
 
@@ -37,28 +37,28 @@ class Search(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Return it as the answer of Lark."""
         return {
-            "matched_cells": [ranges.cell(*place) for place in self.values],
-            "matched_formula_cells": [ranges.cell(*place) for place in self.formulas],
+            "matched_cells": [ranges.format_cell(*place) for place in self.values],
+            "matched_formula_cells": [ranges.format_cell(*place) for place in self.formulas],
             "rows_count": len({row for row, _ in (*self.values, *self.formulas)}),
         }
 
 
 def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None, Search]:
     file = open_spreadsheet(call, need)
-    sheet = file.sheet(call.params["sheet_id"])
-    condition = part(call, body, "find_condition")
+    sheet = file.require_sheet(call.params["sheet_id"])
+    condition = require_part(call, body, "find_condition")
     at = ranges.parse(file, condition.get("range"), sheet)
     if not at.starts_inside or not at.inside:
-        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")
     wanted = body.get("find")
     if not isinstance(wanted, str) or not wanted:
-        raise file.refusal(codes.SHEET_BODY, "find")
+        raise file.make_refusal(codes.SHEET_BODY, "find")
     ignores = bool(condition.get("match_case")) == (call.settings.match_case == "ignores")
     try:
         source = wanted if condition.get("search_by_regex") else re.escape(wanted)
         pattern = re.compile(source, re.IGNORECASE if ignores else 0)
     except re.error:
-        raise file.refusal(codes.SHEET_PARAM, "not a regular expression") from None
+        raise file.make_refusal(codes.SHEET_PARAM, "not a regular expression") from None
     search = Search(file, sheet, pattern, bool(condition.get("match_entire_cell")), [], [])
     pace = Pace()
     for row, grid_row in enumerate(sheet.grid.look_at(at.where.row, at.where.end_row), at.where.row):
@@ -69,10 +69,10 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
                     search.formulas.append((row, column))
             elif value is not None and _is_hit(search, display_text(file, sheet, row, column, value)):
                 search.values.append((row, column))
-        if pace.due(len(values)):
+        if pace.is_due(len(values)):
             yield
     if len(search.values) + len(search.formulas) > MAX_CELLS:
-        raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
+        raise file.make_refusal(codes.SHEET_CELLS_EXCEEDED)
     return search
 
 
@@ -83,27 +83,27 @@ def _is_hit(search: Search, text: str) -> bool:
 
 def find(call: Call) -> Slices:
     """Answer `POST …/find`."""
-    search = yield from _search(call, body_of(call), VIEW)
+    search = yield from _search(call, read_body(call), VIEW)
     return {"find_result": search.to_dict()}
 
 
 def replace(call: Call) -> Slices:
     """Answer `POST …/replace`: texts and formulas are replaced, numbers by what the new text is."""
-    body = body_of(call)
+    body = read_body(call)
     replacement = body.get("replacement")
     search = yield from _search(call, body, EDIT)
     if not isinstance(replacement, str):
-        raise search.file.refusal(codes.SHEET_BODY, "replacement")
+        raise search.file.make_refusal(codes.SHEET_BODY, "replacement")
     try:
         changed = list(
             _plan_replacement(search, replacement, regex=bool(body["find_condition"].get("search_by_regex")))
         )
     except re.error:
-        raise search.file.refusal(codes.SHEET_PARAM, "replacement") from None
+        raise search.file.make_refusal(codes.SHEET_PARAM, "replacement") from None
     for row, column, cell in changed:
         search.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
     if changed:
-        search.file.wrote()
+        search.file.count_write()
     return {"replace_result": search.to_dict()}
 
 
@@ -112,14 +112,14 @@ def _plan_replacement(search: Search, replacement: str, *, regex: bool) -> Itera
     new = replacement if regex else replacement.replace("\\", r"\\")
     grid, cells = search.sheet.grid, Cells(search.file, search.file.call.body)
     for row, column in search.values:
-        old = grid.value(row, column)
+        old = grid.get_value(row, column)
         text = search.pattern.sub(new, display_text(search.file, search.sheet, row, column, old))
-        yield row, column, _number(text) if isinstance(old, (int, float)) else cells.cell(text)
+        yield row, column, _parse_number(text) if isinstance(old, (int, float)) else cells.convert_cell(text)
     for row, column in search.formulas:
-        yield row, column, Formula(search.pattern.sub(new, grid.value(row, column).text))
+        yield row, column, Formula(search.pattern.sub(new, grid.get_value(row, column).text))
 
 
-def _number(text: str) -> Any:
+def _parse_number(text: str) -> Any:
     try:
         return int(text)
     except ValueError:

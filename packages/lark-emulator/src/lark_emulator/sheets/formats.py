@@ -21,15 +21,15 @@ def is_date(formatter: str) -> bool:
 def display(value: float, formatter: str) -> str:
     """Return a number as a cell shows it."""
     if is_date(formatter) and 0 <= value < _LAST_DAY:
-        return date_text(value, formatter)
+        return format_date(value, formatter)
     if formatter in ("", "@"):
-        return general(value)
+        return format_general(value)
     if "E+" in formatter:
         digits = formatter.partition(".")[2].partition("E")[0]
         return f"{value:.{len(digits)}E}"
     match = _NUMBER.fullmatch(formatter)
     if match is None:
-        return general(value)
+        return format_general(value)
     exact = Decimal(repr(value))
     if "%" in match["tail"]:
         exact *= 100
@@ -40,17 +40,17 @@ def display(value: float, formatter: str) -> str:
     return f"{sign}{match['head']}{abs(rounded):{grouping}.{places}f}{match['tail']}"
 
 
-def general(value: float) -> str:
+def format_general(value: float) -> str:
     """Return a number without a format."""
     return str(value) if isinstance(value, int) else f"{value:.15g}"
 
 
-def date_text(value: float, formatter: str) -> str:
+def format_date(value: float, formatter: str) -> str:
     """Return a serial number as a date or time."""
     when = EPOCH + timedelta(seconds=round(value * 86_400))
     after_hours = False
 
-    def piece(match: re.Match[str]) -> str:
+    def format_piece(match: re.Match[str]) -> str:
         nonlocal after_hours
         name = match.group()
         if name[0] in "Hh":
@@ -63,4 +63,4 @@ def date_text(value: float, formatter: str) -> str:
             number %= 100
         return f"{number:0{len(name)}d}"
 
-    return _DATE.sub(piece, formatter)
+    return _DATE.sub(format_piece, formatter)

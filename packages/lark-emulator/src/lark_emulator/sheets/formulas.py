@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.sheets.ranges import column_number
+from lark_emulator.sheets.ranges import parse_column
 from lark_emulator.world.grid import Formula
 
 if TYPE_CHECKING:
@@ -17,17 +17,17 @@ _CALL = re.compile(
 _MAX_DEPTH = 8
 
 
-def result(sheet: Worksheet, formula: Formula, depth: int = 0) -> Any:
+def compute_result(sheet: Worksheet, formula: Formula, depth: int = 0) -> Any:
     """Return the result of a formula: the one it was given, or what can be computed; else None."""
     match = _CALL.fullmatch(formula.text)
     if match is None or formula.result is not None or depth > _MAX_DEPTH:
         return formula.result
     name, left, top, right, bottom = match.groups()
-    first, last = column_number(left), column_number(right or left)
+    first, last = parse_column(left), parse_column(right or left)
     numbers: list[float] = []
     for row in sheet.grid.rows[int(top) - 1 : int(bottom or top)]:
         for value in () if row is None else row.values[first : last + 1]:
-            taken = result(sheet, value, depth + 1) if isinstance(value, Formula) else value
+            taken = compute_result(sheet, value, depth + 1) if isinstance(value, Formula) else value
             if isinstance(taken, (int, float)) and not isinstance(taken, bool):
                 numbers.append(taken)
     return _apply(name.upper(), numbers)

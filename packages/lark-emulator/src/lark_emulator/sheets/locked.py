@@ -23,4 +23,4 @@ def check_unlocked(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> None
         return
     for lock in sheet.locks.values():
         if who != lock.creator and not (kind == "user" and name in lock.users) and lock.where.meets(where):
-            raise file.refusal(codes.SHEET_LOCKED, lock.info)
+            raise file.make_refusal(codes.SHEET_LOCKED, lock.info)

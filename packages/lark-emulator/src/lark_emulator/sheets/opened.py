@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FORBIDDEN = 403
 
 
-def refusal(call: Call, code: Code, detail: str = "") -> RefusedError:
+def make_refusal(call: Call, code: Code, detail: str = "") -> RefusedError:
     """Return the refusal of a request to v2 or v3, with the number and status of that version."""
     code_number, status = code.number, code.status
     if code is codes.SHEET_DENIED and call.settings.sheet_denied == str(codes.NEVER_SHARED.number):
@@ -46,28 +46,28 @@ class OpenSpreadsheet:
     document: Document
     book: Spreadsheet
 
-    def refusal(self, code: Code, detail: str = "") -> RefusedError:
+    def make_refusal(self, code: Code, detail: str = "") -> RefusedError:
         """Return the refusal of the request."""
-        return refusal(self.call, code, detail)
+        return make_refusal(self.call, code, detail)
 
-    def sheet(self, sheet_id: Any) -> Worksheet:
+    def require_sheet(self, sheet_id: Any) -> Worksheet:
         """Return a worksheet.
 
         Raises:
             RefusedError: 90206 (no id), 90215 (no such worksheet).
         """
         if not isinstance(sheet_id, str) or not sheet_id:
-            raise self.refusal(codes.SHEET_ID_EMPTY)
+            raise self.make_refusal(codes.SHEET_ID_EMPTY)
         sheet = self.book.sheets.get(sheet_id)
         if sheet is None:
-            raise self.refusal(codes.SHEET_NOT_FOUND, sheet_id)
+            raise self.make_refusal(codes.SHEET_NOT_FOUND, sheet_id)
         return sheet
 
-    def wrote(self) -> int:
+    def count_write(self) -> int:
         """Count a write, keep the spreadsheet busy for `sheet_write_ms`, and return the new revision."""
         call, book = self.call, self.book
         book.revision += 1
-        self.document.modified = call.world.clock.now()
+        self.document.modified = call.world.clock.get_time()
         if call.settings.sheet_write_ms > 0 and not call.late:
             write = object()
             book.held = write
@@ -108,21 +108,23 @@ def require_open(file: OpenSpreadsheet, need: str = EDIT) -> None:
 def _open(call: Call, token: str, need: str) -> OpenSpreadsheet:
     document = call.world.drive.documents.get(token)
     if document is None or document.type != SHEET or not isinstance(document.content, Spreadsheet):
-        raise refusal(call, codes.SPREADSHEET_NOT_FOUND)
+        raise make_refusal(call, codes.SPREADSHEET_NOT_FOUND)
     if document.deleted:
-        raise refusal(call, codes.SHEET_DELETED if "/v3/" in call.route.path else codes.SPREADSHEET_NOT_FOUND)
+        raise make_refusal(
+            call, codes.SHEET_DELETED if "/v3/" in call.route.path else codes.SPREADSHEET_NOT_FOUND
+        )
     if not may(call, document, need):
-        raise refusal(call, codes.SHEET_DENIED)
+        raise make_refusal(call, codes.SHEET_DENIED)
     # What was late has waited for its turn.
     if need == EDIT and document.content.held is not None and not call.late:
         busy = codes.SHEET_TOO_MANY
         if call.settings.sheet_busy == str(codes.SHEET_UNFINISHED.number):
             busy = codes.SHEET_UNFINISHED
-        raise refusal(call, busy)
+        raise make_refusal(call, busy)
     return OpenSpreadsheet(call, token, document, document.content)
 
 
-def body_of(call: Call) -> dict[str, Any]:
+def read_body(call: Call) -> dict[str, Any]:
     """Return the body as an object.
 
     Raises:
@@ -130,13 +132,13 @@ def body_of(call: Call) -> dict[str, Any]:
     """
     longest = call.settings.max_sheet_request_bytes
     if longest and len(call.body) > longest:
-        raise refusal(call, codes.SHEET_REQUEST_TOO_LARGE)
+        raise make_refusal(call, codes.SHEET_REQUEST_TOO_LARGE)
     try:
         body = parse(call.body or b"{}") if len(call.body) < _SMALL else orjson.loads(call.body)
     except orjson.JSONDecodeError:
-        raise refusal(call, codes.SHEET_NO_JSON) from None
+        raise make_refusal(call, codes.SHEET_NO_JSON) from None
     if not isinstance(body, dict):
-        raise refusal(call, codes.SHEET_BODY)
+        raise make_refusal(call, codes.SHEET_BODY)
     return body
 
 
@@ -144,7 +146,7 @@ def body_of(call: Call) -> dict[str, Any]:
 _SMALL = 64 * 1024
 
 
-def part(call: Call, body: dict[str, Any], name: str) -> dict[str, Any]:
+def require_part(call: Call, body: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a required object of a body.
 
     Raises:
@@ -152,11 +154,13 @@ def part(call: Call, body: dict[str, Any], name: str) -> dict[str, Any]:
     """
     value = body.get(name)
     if not isinstance(value, dict):
-        raise refusal(call, codes.SHEET_BODY, f"{name} is required")
+        raise make_refusal(call, codes.SHEET_BODY, f"{name} is required")
     return value
 
 
-def parts(call: Call, body: dict[str, Any], name: str, limit: int | None = None) -> list[dict[str, Any]]:
+def require_parts(
+    call: Call, body: dict[str, Any], name: str, limit: int | None = None
+) -> list[dict[str, Any]]:
     """Return a required list of objects of a body.
 
     Raises:
@@ -164,13 +168,13 @@ def parts(call: Call, body: dict[str, Any], name: str, limit: int | None = None)
     """
     value = body.get(name)
     if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
-        raise refusal(call, codes.SHEET_BODY, f"{name} is required")
+        raise make_refusal(call, codes.SHEET_BODY, f"{name} is required")
     if limit is not None and len(value) > limit:
-        raise refusal(call, codes.SHEET_LIMIT, name)
+        raise make_refusal(call, codes.SHEET_LIMIT, name)
     return value
 
 
-def number(call: Call, source: dict[str, Any], name: str, least: int = 0) -> int:
+def require_number(call: Call, source: dict[str, Any], name: str, least: int = 0) -> int:
     """Return a required whole number.
 
     Raises:
@@ -178,5 +182,5 @@ def number(call: Call, source: dict[str, Any], name: str, least: int = 0) -> int
     """
     value = source.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise refusal(call, codes.SHEET_BODY, f"{name} must be a number of at least {least}")
+        raise make_refusal(call, codes.SHEET_BODY, f"{name} must be a number of at least {least}")
     return value

@@ -12,7 +12,7 @@ class Pace:
     def __init__(self) -> None:
         self._left = CELLS
 
-    def due(self, cells: int) -> bool:
+    def is_due(self, cells: int) -> bool:
         """Say whether it is another client's turn after these cells."""
         self._left -= cells + 1
         if self._left > 0:

@@ -9,7 +9,7 @@ _PNG, _GIF, _BMP, _JPEG = b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"\xff\xd8"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def size_of(content: bytes) -> tuple[int, int] | None:
+def read_size(content: bytes) -> tuple[int, int] | None:
     """Return width and height of a PNG, GIF, BMP or JPEG in pixels.
 
     Args:
@@ -26,7 +26,7 @@ def size_of(content: bytes) -> tuple[int, int] | None:
         elif content.startswith(_BMP):
             width, height = struct.unpack_from("<ii", content, 18)
         elif content.startswith(_JPEG):
-            width, height = _jpeg(content)
+            width, height = _read_jpeg(content)
         else:
             return None
     except struct.error:
@@ -34,7 +34,7 @@ def size_of(content: bytes) -> tuple[int, int] | None:
     return width, abs(height)
 
 
-def _jpeg(content: bytes) -> tuple[int, int]:
+def _read_jpeg(content: bytes) -> tuple[int, int]:
     """Go from segment to segment; beyond the end, reading raises `struct.error`."""
     at = len(_JPEG)
     while True:

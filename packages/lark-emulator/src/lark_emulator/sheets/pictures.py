@@ -12,8 +12,8 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.filter_views import ID
 from lark_emulator.sheets.locked import check_unlocked
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet
-from lark_emulator.sheets.picture_sizes import size_of
+from lark_emulator.sheets.opened import OpenSpreadsheet, open_spreadsheet, read_body
+from lark_emulator.sheets.picture_sizes import read_size
 from lark_emulator.sheets.writing import RowBlock, check, write
 from lark_emulator.world.grid import COLUMNS, ROWS, Rich
 from lark_emulator.world.media import Media
@@ -34,55 +34,55 @@ _HIGHEST_BYTE = 255
 def into_cell(call: Call) -> dict[str, Any]:
     """Answer `POST …/values_image`."""
     file = open_spreadsheet(call, EDIT)
-    body = body_of(call)
+    body = read_body(call)
     at = ranges.to_write(file, body.get("range"))
     if at.where.rows != 1 or at.where.columns != 1:
-        raise file.refusal(codes.SHEET_RANGE, "one cell")
-    name, content = body.get("name"), _bytes(file, body.get("image"))
+        raise file.make_refusal(codes.SHEET_RANGE, "one cell")
+    name, content = body.get("name"), _decode_bytes(file, body.get("image"))
     if not isinstance(name, str) or name.rpartition(".")[2].lower() not in _SUFFIXES or "." not in name:
-        raise file.refusal(codes.SHEET_BODY, "name must end as the name of an image does")
-    width, height = size_of(content) or _UNKNOWN
-    token = call.world.new_id("boxcn", 22)
+        raise file.make_refusal(codes.SHEET_BODY, "name must end as the name of an image does")
+    width, height = read_size(content) or _UNKNOWN
+    token = call.world.make_id("boxcn", 22)
     shown = {"fileToken": token, "height": height, "link": "", "text": "", "type": "embed-image"}
     ready = RowBlock(at.sheet, at.where, [([Rich([{**shown, "width": width}])], True)], False)
     check(file, ready)
-    media = Media(token, _PARENT, file.token, call.app.app_id, name, content, call.world.clock.now())
+    media = Media(token, _PARENT, file.token, call.app.app_id, name, content, call.world.clock.get_time())
     media.document = file.token
     call.world.drive.medias[token] = media
     done = write(file, ready)
-    answer = {"spreadsheetToken": file.token, "revision": file.wrote()}
+    answer = {"spreadsheetToken": file.token, "revision": file.count_write()}
     return {**answer, call.settings.image_range_name: done["updatedRange"]}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/float_images`; an id of the caller's makes a repeat harmless."""
     file = open_spreadsheet(call, EDIT)
-    sheet = file.sheet(call.params["sheet_id"])
-    body = body_of(call)
-    image_id = body.get("float_image_id") or call.world.new_id("", 10)
+    sheet = file.require_sheet(call.params["sheet_id"])
+    body = read_body(call)
+    image_id = body.get("float_image_id") or call.world.make_id("", 10)
     if not isinstance(image_id, str) or not ID.fullmatch(image_id):
-        raise file.refusal(codes.SHEET_IMAGE_ID, "10 digits and letters")
+        raise file.make_refusal(codes.SHEET_IMAGE_ID, "10 digits and letters")
     if image_id in sheet.images:
-        raise file.refusal(codes.SHEET_IMAGE_EXISTS, image_id)
+        raise file.make_refusal(codes.SHEET_IMAGE_EXISTS, image_id)
     token = body.get("float_image_token")
     media = call.world.drive.medias.get(token) if isinstance(token, str) else None
     if media is None or media.document != file.token or media.parent_type != _PARENT:
-        raise file.refusal(codes.SHEET_IMAGE_TOKEN)
+        raise file.make_refusal(codes.SHEET_IMAGE_TOKEN)
     tokens = {image.token for worksheet in file.book.sheets.values() for image in worksheet.images.values()}
     if len(tokens | {media.token}) > call.settings.max_sheet_images:
-        raise file.refusal(codes.SHEET_IMAGE_LIMIT, f"at most {call.settings.max_sheet_images}")
-    where = _cell(file, sheet, body.get("range"))
-    actual = size_of(media.content) or _UNKNOWN
+        raise file.make_refusal(codes.SHEET_IMAGE_LIMIT, f"at most {call.settings.max_sheet_images}")
+    where = _read_cell(file, sheet, body.get("range"))
+    actual = read_size(media.content) or _UNKNOWN
     usual: dict[str, float] = {"width": actual[0], "height": actual[1], "offset_x": 0, "offset_y": 0}
-    image = FloatImage(image_id, media.token, where, _size(file, sheet, where, body, usual))
+    image = FloatImage(image_id, media.token, where, _read_geometry(file, sheet, where, body, usual))
     sheet.images[image_id] = image
-    file.wrote()
+    file.count_write()
     return {"float_image": _render(sheet, image)}
 
 
 def query(call: Call) -> dict[str, Any]:
     """Answer `GET …/float_images/query`."""
-    sheet = open_spreadsheet(call).sheet(call.params["sheet_id"])
+    sheet = open_spreadsheet(call).require_sheet(call.params["sheet_id"])
     return {"items": [_render(sheet, image) for image in sheet.images.values()]}
 
 
@@ -95,12 +95,12 @@ def get(call: Call) -> dict[str, Any]:
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/float_images/:float_image_id`: place and size; another token is ignored."""
     file, sheet, image = _find_image(call, EDIT)
-    body = body_of(call)
-    where = image.where if body.get("range") is None else _cell(file, sheet, body["range"])
+    body = read_body(call)
+    where = image.where if body.get("range") is None else _read_cell(file, sheet, body["range"])
     check_unlocked(file, sheet, image.where)
-    image.size = _size(file, sheet, where, body, image.size)
+    image.size = _read_geometry(file, sheet, where, body, image.size)
     image.where = where
-    file.wrote()
+    file.count_write()
     return {"float_image": _render(sheet, image)}
 
 
@@ -108,43 +108,43 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/float_images/:float_image_id`."""
     file, sheet, image = _find_image(call, EDIT)
     del sheet.images[image.image_id]
-    file.wrote()
+    file.count_write()
     return {}
 
 
-def _bytes(file: OpenSpreadsheet, image: Any) -> bytes:
+def _decode_bytes(file: OpenSpreadsheet, image: Any) -> bytes:
     """Return what an image consists of: a list of bytes, or base64."""
     if isinstance(image, str) and image:
         try:
             return base64.b64decode(image, validate=True)
         except (binascii.Error, ValueError):
-            raise file.refusal(codes.SHEET_BODY, "image is not base64") from None
+            raise file.make_refusal(codes.SHEET_BODY, "image is not base64") from None
     numbers = isinstance(image, list) and all(
         type(byte) is int and 0 <= byte <= _HIGHEST_BYTE for byte in image
     )
     if not numbers or not image:
-        raise file.refusal(codes.SHEET_BODY, "image")
+        raise file.make_refusal(codes.SHEET_BODY, "image")
     return bytes(image)
 
 
 def _find_image(call: Call, need: str = VIEW) -> tuple[OpenSpreadsheet, Worksheet, FloatImage]:
     file = open_spreadsheet(call, need)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     image = sheet.images.get(call.params["float_image_id"])
     if image is None:
-        raise file.refusal(codes.SHEET_IMAGE_ID)
+        raise file.make_refusal(codes.SHEET_IMAGE_ID)
     return file, sheet, image
 
 
-def _cell(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
+def _read_cell(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
     at = ranges.parse(file, text, sheet)
     if not at.inside or at.where.rows != 1 or at.where.columns != 1:
-        raise file.refusal(codes.SHEET_RANGE, "one cell of the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, "one cell of the grid")
     check_unlocked(file, sheet, at.where)
     return at.where
 
 
-def _size(
+def _read_geometry(
     file: OpenSpreadsheet, sheet: Worksheet, where: Rect, body: dict[str, Any], usual: dict[str, float]
 ) -> dict[str, float]:
     """Return width, height and offsets: those of the body, else the usual ones."""
@@ -154,11 +154,11 @@ def _size(
         most = known.pixels if known is not None else None
         offset = geometry[name]
         if not _is_number(offset) or offset < 0 or (most is not None and offset >= most):
-            raise file.refusal(codes.SHEET_IMAGE_VALUE, name)
+            raise file.make_refusal(codes.SHEET_IMAGE_VALUE, name)
     for name in ("width", "height"):
         is_set = body.get(name) is not None
         if not _is_number(geometry[name]) or (is_set and geometry[name] < SMALLEST):
-            raise file.refusal(codes.SHEET_IMAGE_VALUE, name)
+            raise file.make_refusal(codes.SHEET_IMAGE_VALUE, name)
     return geometry
 
 

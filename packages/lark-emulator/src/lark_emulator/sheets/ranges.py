@@ -54,7 +54,7 @@ class Range(NamedTuple):
         )
 
 
-def letters(column: int) -> str:
+def format_column(column: int) -> str:
     """Return the name of a column, numbered from 0."""
     name = ""
     column += 1
@@ -64,7 +64,7 @@ def letters(column: int) -> str:
     return name
 
 
-def column_number(name: str) -> int:
+def parse_column(name: str) -> int:
     """Return the number of a column, from 0."""
     number = 0
     for letter in name.upper():
@@ -74,18 +74,18 @@ def column_number(name: str) -> int:
 
 def format_range(sheet_id: str, where: Rect) -> str:
     """Return a range as an answer shows it."""
-    return f"{sheet_id}!{a1(where)}"
+    return f"{sheet_id}!{format_a1(where)}"
 
 
-def a1(where: Rect) -> str:
+def format_a1(where: Rect) -> str:
     """Return cells in A1 notation."""
-    start = f"{letters(where.column)}{where.row + 1}"
-    return f"{start}:{letters(where.end_column - 1)}{where.end_row}"
+    start = f"{format_column(where.column)}{where.row + 1}"
+    return f"{start}:{format_column(where.end_column - 1)}{where.end_row}"
 
 
-def cell(row: int, column: int) -> str:
+def format_cell(row: int, column: int) -> str:
     """Return a cell in A1 notation."""
-    return f"{letters(column)}{row + 1}"
+    return f"{format_column(column)}{row + 1}"
 
 
 def parse(file: OpenSpreadsheet, text: Any, sheet: Worksheet | None = None) -> Range:
@@ -100,37 +100,37 @@ def parse(file: OpenSpreadsheet, text: Any, sheet: Worksheet | None = None) -> R
         RefusedError: 90202 (not a range), 90215 (no such worksheet).
     """
     if not isinstance(text, str) or not text:
-        raise file.refusal(codes.SHEET_RANGE)
+        raise file.make_refusal(codes.SHEET_RANGE)
     sheet_id, bang, cells = text.rpartition("!")
     if not bang and (sheet is None or text == sheet.sheet_id):
         sheet_id, cells = text, ""
-    of = file.sheet(sheet_id) if sheet is None or bang else sheet
+    of = file.require_sheet(sheet_id) if sheet is None or bang else sheet
     if sheet is not None and of is not sheet:
-        raise file.refusal(codes.SHEET_RANGE, text)
+        raise file.make_refusal(codes.SHEET_RANGE, text)
     grid = of.grid
     if not cells:
         return Range(of, Rect(0, 0, grid.row_count, grid.column_count), False, False, False)
     first, colon, last = cells.partition(":")
     start, end = _CELL.fullmatch(first), _CELL.fullmatch(last if colon else first)
     if start is None or end is None or not first or (colon and not last):
-        raise file.refusal(codes.SHEET_RANGE, text)
+        raise file.make_refusal(codes.SHEET_RANGE, text)
     (left, top), (right, bottom) = start.groups(), end.groups()
     if (
         bool(left) != bool(right)
         or (bottom is None and top is not None and not right)
         or (top is None and bottom)
     ):
-        raise file.refusal(codes.SHEET_RANGE, text)
+        raise file.make_refusal(codes.SHEET_RANGE, text)
     if not colon and not (left and top):
-        raise file.refusal(codes.SHEET_RANGE, text)
+        raise file.make_refusal(codes.SHEET_RANGE, text)
     where = Rect(
         int(top or 1) - 1,
-        column_number(left) if left else 0,
+        parse_column(left) if left else 0,
         int(bottom) if bottom else max(grid.row_count, int(top or 1)),
-        column_number(right) + 1 if right else grid.column_count,
+        parse_column(right) + 1 if right else grid.column_count,
     )
     if where.rows < 1 or where.columns < 1:
-        raise file.refusal(codes.SHEET_RANGE, text)
+        raise file.make_refusal(codes.SHEET_RANGE, text)
     return Range(of, where, bool(bottom), not colon, not left)
 
 
@@ -143,7 +143,7 @@ def to_write(file: OpenSpreadsheet, text: Any) -> Range:
     """
     cell_range = parse(file, text)
     if cell_range.rows_only or (cell_range.one_cell and file.call.settings.single_cells == "refused"):
-        raise file.refusal(codes.SHEET_RANGE, str(text))
+        raise file.make_refusal(codes.SHEET_RANGE, str(text))
     return cell_range
 
 
@@ -155,8 +155,8 @@ def in_grid(file: OpenSpreadsheet, text: Any, *, most_rows: int = MAX_ROWS) -> R
     """
     cell_range = to_write(file, text)
     if not cell_range.starts_inside or not cell_range.inside:
-        raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
     where = cell_range.where
     if cell_range.bounded and (where.rows > most_rows or where.columns > MAX_COLUMNS):
-        raise file.refusal(codes.SHEET_RANGE, f"{text} is larger than {most_rows} x {MAX_COLUMNS}")
+        raise file.make_refusal(codes.SHEET_RANGE, f"{text} is larger than {most_rows} x {MAX_COLUMNS}")
     return cell_range

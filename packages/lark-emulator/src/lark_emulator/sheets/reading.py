@@ -10,7 +10,7 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.formats import display, is_date
-from lark_emulator.sheets.formulas import result
+from lark_emulator.sheets.formulas import compute_result
 from lark_emulator.sheets.pace import Pace
 from lark_emulator.world.grid import Formula, Rect, Rich
 
@@ -45,7 +45,7 @@ class CellReader:
     dates: bool
     left: int
 
-    def values(self, text: str) -> Generator[None, None, tuple[str, orjson.Fragment, int]]:
+    def read_values(self, text: str) -> Generator[None, None, tuple[str, orjson.Fragment, int]]:
         """Return the range that was read, its rows as JSON, and how many cells they are.
 
         Raises:
@@ -53,26 +53,26 @@ class CellReader:
         """
         cell_range = ranges.parse(self.file, text)
         if cell_range.rows_only:
-            raise self.file.refusal(codes.SHEET_RANGE, text)
+            raise self.file.make_refusal(codes.SHEET_RANGE, text)
         if not cell_range.starts_inside:
             if self.file.call.settings.read_outside == "refused":
-                raise self.file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
+                raise self.file.make_refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
             return "", orjson.Fragment(b"[]"), 0
-        where = _bound(cell_range)
+        where = _limit_range(cell_range)
         if where.rows * where.columns * _SHORTEST > self.left:
-            raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
-        rows = yield from self.rows(cell_range.sheet, where)
+            raise self.file.make_refusal(codes.SHEET_ANSWER_TOO_LARGE)
+        rows = yield from self.read_rows(cell_range.sheet, where)
         last = next((n for n in range(len(rows), 0, -1) if rows[n - 1].count(None) < where.columns), 0)
         if self.file.call.settings.trailing_rows == "cut":
             del rows[last:]
         packed = orjson.dumps(rows)
         self.left -= len(packed)
         if self.left < 0:
-            raise self.file.refusal(codes.SHEET_ANSWER_TOO_LARGE)
+            raise self.file.make_refusal(codes.SHEET_ANSWER_TOO_LARGE)
         name = ranges.format_range(cell_range.sheet.sheet_id, where) if last else ""
         return name, orjson.Fragment(packed), where.rows * where.columns
 
-    def rows(self, sheet: Worksheet, where: Rect) -> Generator[None, None, list[list[Any]]]:
+    def read_rows(self, sheet: Worksheet, where: Rect) -> Generator[None, None, list[list[Any]]]:
         """Return the rows of some cells; others have their turn between them."""
         pace = Pace()
         first, last, width = where.column, where.end_column, where.columns
@@ -88,21 +88,21 @@ class CellReader:
                 cells += blank[len(cells) :]
             if row.rich or not plain:
                 cells = [
-                    value if value is None else self._value(sheet, value, row, first + n)
+                    value if value is None else self._convert_value(sheet, value, row, first + n)
                     for n, value in enumerate(cells)
                 ]
-                if pace.due(width):
+                if pace.is_due(width):
                     yield
             rows.append(cells)
         return rows
 
-    def _value(self, sheet: Worksheet, value: Any, row: GridRow, column: int) -> Any:
+    def _convert_value(self, sheet: Worksheet, value: Any, row: GridRow, column: int) -> Any:
         if isinstance(value, Formula):
             if self.render in ("", "Formula"):
                 return value.text
-            value = result(sheet, value)
+            value = compute_result(sheet, value)
         if isinstance(value, Rich):
-            return self._rich(value)
+            return self._convert_rich(value)
         if isinstance(value, bool):
             return str(value).upper() if self.render in ("ToString", "FormattedValue") else value
         if isinstance(value, (int, float)):
@@ -112,7 +112,7 @@ class CellReader:
                 return display(value, formatter)
         return value
 
-    def _rich(self, value: Rich) -> Any:
+    def _convert_rich(self, value: Rich) -> Any:
         if not value.segments:
             return {"type": "#UNSUPPORT VALUE"}
         if value.segments[0]["type"] == "multipleValue":
@@ -123,7 +123,7 @@ class CellReader:
         return value.segments
 
 
-def _bound(cell_range: Range) -> Rect:
+def _limit_range(cell_range: Range) -> Rect:
     where = cell_range.cut
     if not cell_range.bounded and where.columns > MAX_OPEN_COLUMNS:
         return where._replace(end_column=where.column + MAX_OPEN_COLUMNS)

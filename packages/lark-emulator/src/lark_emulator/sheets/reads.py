@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from lark_emulator.routing import Slices
 
 
-def _reader(call: Call) -> CellReader:
+def _make_reader(call: Call) -> CellReader:
     file = open_spreadsheet(call)
     render, dates = call.query.get("valueRenderOption", ""), call.query.get("dateTimeRenderOption", "")
     if render not in RENDERS or dates not in DATES:
-        raise file.refusal(codes.SHEET_URL_PARAM)
+        raise file.make_refusal(codes.SHEET_URL_PARAM)
     return CellReader(file, render, bool(dates), call.settings.max_sheet_answer_bytes)
 
 
-def _value_range(reader: CellReader, text: str) -> Generator[None, None, tuple[dict[str, Any], int]]:
-    name, rows, count = yield from reader.values(text)
+def _read_value_range(reader: CellReader, text: str) -> Generator[None, None, tuple[dict[str, Any], int]]:
+    name, rows, count = yield from reader.read_values(text)
     revision = reader.file.book.revision
     return {"majorDimension": "ROWS", "range": name, "revision": revision, "values": rows}, count
 
 
 def get(call: Call) -> Slices:
     """Answer `GET …/values/:range`."""
-    reader = _reader(call)
-    value_range, _ = yield from _value_range(reader, call.params["range"])
+    reader = _make_reader(call)
+    value_range, _ = yield from _read_value_range(reader, call.params["range"])
     file = reader.file
     return {"revision": file.book.revision, "spreadsheetToken": file.token, "valueRange": value_range}
 
 
 def batch_get(call: Call) -> Slices:
     """Answer `GET …/values_batch_get`."""
-    reader = _reader(call)
+    reader = _make_reader(call)
     results = []
     for text in call.query.get("ranges", "").split(","):
-        result = yield from _value_range(reader, text)
+        result = yield from _read_value_range(reader, text)
         results.append(result)
     return {
         "revision": reader.file.book.revision,

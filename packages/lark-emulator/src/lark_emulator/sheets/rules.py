@@ -9,7 +9,13 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.opened import (
+    OpenSpreadsheet,
+    open_spreadsheet,
+    read_body,
+    require_part,
+    require_parts,
+)
 from lark_emulator.world.sheets import Rule
 
 if TYPE_CHECKING:
@@ -31,23 +37,23 @@ _WITHOUT_ATTRS = ("containsBlanks", "notContainsBlanks", "duplicateValues", "uni
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/condition_formats/batch_create`."""
-    return _each(call, _create)
+    return _perform_each(call, _create)
 
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `POST …/condition_formats/batch_update`."""
-    return _each(call, _update)
+    return _perform_each(call, _update)
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/condition_formats/batch_delete`."""
-    return _each(call, _delete, "sheet_cf_ids")
+    return _perform_each(call, _delete, "sheet_cf_ids")
 
 
 def list_rules(call: Call) -> dict[str, Any]:
     """Answer `GET …/condition_formats?sheet_ids=`."""
     file = open_spreadsheet(call)
-    sheets = [file.sheet(sheet_id) for sheet_id in call.query.get("sheet_ids", "").split(",")]
+    sheets = [file.require_sheet(sheet_id) for sheet_id in call.query.get("sheet_ids", "").split(",")]
     shown = [
         {
             "sheet_id": sheet.sheet_id,
@@ -63,38 +69,38 @@ def list_rules(call: Call) -> dict[str, Any]:
     return {"sheet_condition_formats": shown}
 
 
-def _each(
+def _perform_each(
     call: Call,
     perform: Callable[[OpenSpreadsheet, Worksheet, dict[str, Any]], str],
     name: str = "sheet_condition_formats",
 ) -> dict[str, Any]:
     file = open_spreadsheet(call, EDIT)
     responses, changed = [], False
-    for spec in parts(call, body_of(call), name, MAX_AT_ONCE):
+    for spec in require_parts(call, read_body(call), name, MAX_AT_ONCE):
         code, msg, rule_id = 0, "success", ""
         try:
-            rule_id = perform(file, file.sheet(spec.get("sheet_id")), spec)
+            rule_id = perform(file, file.require_sheet(spec.get("sheet_id")), spec)
             changed = True
         except RefusedError as refusal:
             code, msg = refusal.code.number, refusal.msg
         result = {"sheet_id": spec.get("sheet_id", ""), "cf_id": rule_id, "res_code": code, "res_msg": msg}
         responses.append(result)
     if changed:
-        file.wrote()
+        file.count_write()
     return {"responses": responses}
 
 
 def _create(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
     if len(sheet.formats) >= MAX_PER_SHEET:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_PER_SHEET} in a worksheet")
-    where, rest = _check(file, sheet, part(file.call, spec, "condition_format"))
-    rule_id = file.call.world.new_id("", 10)
+        raise file.make_refusal(codes.SHEET_LIMIT, f"at most {MAX_PER_SHEET} in a worksheet")
+    where, rest = _check(file, sheet, require_part(file.call, spec, "condition_format"))
+    rule_id = file.call.world.make_id("", 10)
     sheet.formats[rule_id] = Rule(rule_id, where, rest)
     return rule_id
 
 
 def _update(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> str:
-    format_spec = part(file.call, spec, "condition_format")
+    format_spec = require_part(file.call, spec, "condition_format")
     rule = _find_rule(file, sheet, format_spec.get("cf_id"))
     rule.where, rule.spec = _check(file, sheet, format_spec)
     return rule.rule_id
@@ -109,7 +115,7 @@ def _delete(file: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> st
 def _find_rule(file: OpenSpreadsheet, sheet: Worksheet, rule_id: Any) -> Rule:
     rule = sheet.formats.get(rule_id) if isinstance(rule_id, str) else None
     if rule is None:
-        raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "cf_id")
+        raise file.make_refusal(codes.SHEET_CONDITIONAL_FORMAT, "cf_id")
     return rule
 
 
@@ -123,16 +129,16 @@ def _check(
     """
     texts = spec.get("ranges")
     if not isinstance(texts, list) or not texts:
-        raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "ranges")
+        raise file.make_refusal(codes.SHEET_CONDITIONAL_FORMAT, "ranges")
     where = []
     for text in texts:
         at = ranges.parse(file, text, sheet)
         if not at.starts_inside or not at.inside:
-            raise file.refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
+            raise file.make_refusal(codes.SHEET_RANGE, f"{text} is beyond the grid")
         where.append(at.where)
     kind, attrs, style = spec.get("rule_type"), spec.get("attrs") or [], spec.get("style")
     if not isinstance(attrs, list) or not isinstance(style, dict) or not _fits(kind, attrs):
-        raise file.refusal(codes.SHEET_CONDITIONAL_FORMAT, "rule_type, attrs or style")
+        raise file.make_refusal(codes.SHEET_CONDITIONAL_FORMAT, "rule_type, attrs or style")
     return where, {"rule_type": kind, "attrs": attrs, "style": style}
 
 

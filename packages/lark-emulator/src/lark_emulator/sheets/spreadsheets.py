@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.drive.access import EDIT, owner_id
-from lark_emulator.drive.files import new_document
+from lark_emulator.drive.access import EDIT, get_owner_id
+from lark_emulator.drive.files import add_document
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.opened import body_of, open_spreadsheet, refusal
-from lark_emulator.validation import optional_text, user_id_type
+from lark_emulator.sheets.opened import make_refusal, open_spreadsheet, read_body
+from lark_emulator.validation import read_optional_text, read_user_id_type
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import FIRST_TITLE, Spreadsheet, Worksheet
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 MAX_TITLE_LENGTH = 255
 
 
-def new_worksheet(world: World, title: str) -> Worksheet:
+def make_worksheet(world: World, title: str) -> Worksheet:
     """Return an empty worksheet of 200 x 20 cells."""
-    return Worksheet(world.new_id("", 6), title)
+    return Worksheet(world.make_id("", 6), title)
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /sheets/v3/spreadsheets`: one worksheet; a second file of the same title is made."""
-    body = body_of(call)
-    title = optional_text(body, "title")
+    body = read_body(call)
+    title = read_optional_text(body, "title")
     if len(title) > MAX_TITLE_LENGTH:
-        raise refusal(call, codes.SHEET_TITLE_REJECTED)
-    sheet = new_worksheet(call.world, FIRST_TITLE)
-    folder_token = optional_text(body, "folder_token")
-    document = new_document(call, SHEET, title, folder_token, "shtcn", Spreadsheet({sheet.sheet_id: sheet}))
+        raise make_refusal(call, codes.SHEET_TITLE_REJECTED)
+    sheet = make_worksheet(call.world, FIRST_TITLE)
+    folder_token = read_optional_text(body, "folder_token")
+    document = add_document(call, SHEET, title, folder_token, "shtcn", Spreadsheet({sheet.sheet_id: sheet}))
     return {
         "spreadsheet": {
             "title": title,
@@ -50,7 +50,7 @@ def get(call: Call) -> dict[str, Any]:
     return {
         "spreadsheet": {
             "title": file.document.title,
-            "owner_id": owner_id(call, file.document, user_id_type(call)),
+            "owner_id": get_owner_id(call, file.document, read_user_id_type(call)),
             "token": file.token,
             "url": file.document.url,
         }
@@ -60,12 +60,12 @@ def get(call: Call) -> dict[str, Any]:
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/:spreadsheet_token`."""
     file = open_spreadsheet(call, EDIT)
-    title = body_of(call).get("title")
+    title = read_body(call).get("title")
     if not isinstance(title, str) or not 0 < len(title) <= MAX_TITLE_LENGTH:
-        raise file.refusal(codes.SHEET_TITLE_REJECTED)
+        raise file.make_refusal(codes.SHEET_TITLE_REJECTED)
     file.document.own_title = title
-    file.wrote()
-    file.document.note(call.world.clock.now())
+    file.count_write()
+    file.document.note(call.world.clock.get_time())
     return {}
 
 
@@ -78,7 +78,7 @@ def query(call: Call) -> dict[str, Any]:
 def get_sheet(call: Call) -> dict[str, Any]:
     """Answer `GET …/sheets/:sheet_id`."""
     file = open_spreadsheet(call)
-    sheet = file.sheet(call.params["sheet_id"])
+    sheet = file.require_sheet(call.params["sheet_id"])
     return {"sheet": _render(sheet, list(file.book.sheets).index(sheet.sheet_id))}
 
 

@@ -10,7 +10,13 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts
+from lark_emulator.sheets.opened import (
+    OpenSpreadsheet,
+    open_spreadsheet,
+    read_body,
+    require_part,
+    require_parts,
+)
 from lark_emulator.sheets.writing import describe_update
 from lark_emulator.world.grid import Rect
 
@@ -29,7 +35,7 @@ _BORDERS = (
 )
 
 
-def _color(value: Any) -> bool:
+def _is_color(value: Any) -> bool:
     return isinstance(value, str) and (not value or _COLOR.fullmatch(value) is not None)
 
 
@@ -37,30 +43,30 @@ def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _one_of(*choices: Any) -> Callable[[Any], bool]:
+def _make_choice_check(*choices: Any) -> Callable[[Any], bool]:
     return lambda value: not isinstance(value, bool) and value in choices
 
 
-def _font_size(value: Any) -> bool:
+def _is_font_size(value: Any) -> bool:
     match = _FONT_SIZE.fullmatch(value) if isinstance(value, str) else None
     return match is not None and int(match[1]) in _SIZES
 
 
 _STYLE: dict[str, Callable[[Any], bool]] = {
-    "textDecoration": _one_of(0, 1, 2, 3),
+    "textDecoration": _make_choice_check(0, 1, 2, 3),
     "formatter": lambda value: isinstance(value, str),
-    "hAlign": _one_of(0, 1, 2),
-    "vAlign": _one_of(0, 1, 2),
-    "foreColor": _color,
-    "backColor": _color,
-    "borderType": _one_of(*_BORDERS),
-    "borderColor": _color,
+    "hAlign": _make_choice_check(0, 1, 2),
+    "vAlign": _make_choice_check(0, 1, 2),
+    "foreColor": _is_color,
+    "backColor": _is_color,
+    "borderType": _make_choice_check(*_BORDERS),
+    "borderColor": _is_color,
     "clean": _flag,
 }
 _FONT: dict[str, Callable[[Any], bool]] = {
     "bold": _flag,
     "italic": _flag,
-    "fontSize": _font_size,
+    "fontSize": _is_font_size,
     "clean": _flag,
 }
 
@@ -74,12 +80,12 @@ def check(file: OpenSpreadsheet, style: dict[str, Any]) -> dict[str, Any]:
     cell_style = {name: value for name, value in style.items() if value is not None}
     font = cell_style.pop("font", None)
     if font is not None and not isinstance(font, dict):
-        raise file.refusal(codes.SHEET_BODY, "font")
+        raise file.make_refusal(codes.SHEET_BODY, "font")
     font = {name: value for name, value in (font or {}).items() if value is not None}
     for source, known in ((cell_style, _STYLE), (font, _FONT)):
         for name, value in source.items():
             if name not in known or not known[name](value):
-                raise file.refusal(codes.SHEET_BODY, f"{name} of a style")
+                raise file.make_refusal(codes.SHEET_BODY, f"{name} of a style")
     return cell_style | ({"font": font} if font else {})
 
 
@@ -101,13 +107,13 @@ def overlay(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in style.items() if value != "" or name == "formatter"}
 
 
-def _range(file: OpenSpreadsheet, text: Any, style: dict[str, Any]) -> Range:
+def _read_range(file: OpenSpreadsheet, text: Any, style: dict[str, Any]) -> Range:
     at = ranges.in_grid(file, text, most_rows=file.call.settings.max_style_rows)
     if (
         style.get("borderType", "NO_BORDER") != "NO_BORDER"
         and at.where.rows * at.where.columns > MAX_BORDERED
     ):
-        raise file.refusal(codes.SHEET_CELLS_EXCEEDED, "cells with borders")
+        raise file.make_refusal(codes.SHEET_CELLS_EXCEEDED, "cells with borders")
     return at
 
 
@@ -118,7 +124,7 @@ def _apply(file: OpenSpreadsheet, at: Range, style: dict[str, Any]) -> dict[str,
     def change(number: int) -> int:
         new_number = known.get(number)
         if new_number is None:
-            new_number = known[number] = book.style_number(overlay(book.styles[number], style))
+            new_number = known[number] = book.ensure_style(overlay(book.styles[number], style))
         return new_number
 
     at.sheet.grid.restyle(at.where, change)
@@ -128,16 +134,16 @@ def _apply(file: OpenSpreadsheet, at: Range, style: dict[str, Any]) -> dict[str,
 def put(call: Call) -> dict[str, Any]:
     """Answer `PUT …/style`."""
     file = open_spreadsheet(call, EDIT)
-    spec = part(call, body_of(call), "appendStyle")
-    style = check(file, part(call, spec, "style"))
-    done = _apply(file, _range(file, spec.get("range"), style), style)
-    return {"updates": {"revision": file.wrote(), **done}}
+    spec = require_part(call, read_body(call), "appendStyle")
+    style = check(file, require_part(call, spec, "style"))
+    done = _apply(file, _read_range(file, spec.get("range"), style), style)
+    return {"updates": {"revision": file.count_write(), **done}}
 
 
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/styles_batch_update`: of two styles for a cell the later one wins."""
     file = open_spreadsheet(call, EDIT)
-    planned = _plan(file, parts(call, body_of(call), "data"))
+    planned = _plan(file, require_parts(call, read_body(call), "data"))
     responses: list[dict[str, Any]] = []
     if call.settings.style_batches == "whole":
         responses = [_apply(file, at, style) for at, style in list(planned)]
@@ -147,7 +153,7 @@ def batch_update(call: Call) -> dict[str, Any]:
                 responses.append(_apply(file, at, style))
         except RefusedError:
             if responses:
-                file.wrote()
+                file.count_write()
             raise
     totals = {
         f"totalUpdated{name}": sum(response[f"updated{name}"] for response in responses)
@@ -155,7 +161,7 @@ def batch_update(call: Call) -> dict[str, Any]:
     }
     return {
         "spreadsheetToken": file.token,
-        "revision": file.wrote(),
+        "revision": file.count_write(),
         **totals,
         "responses": responses,
     }
@@ -165,22 +171,22 @@ def _plan(file: OpenSpreadsheet, specs: list[dict[str, Any]]) -> Iterator[tuple[
     """Yield each range with its style.
 
     Raises:
-        RefusedError: as `check` and `_range` do, at the one that is wrong.
+        RefusedError: as `check` and `_read_range` do, at the one that is wrong.
     """
     for spec in specs:
-        style = check(file, part(file.call, spec, "style"))
+        style = check(file, require_part(file.call, spec, "style"))
         texts = spec.get("ranges")
         texts = [texts] if isinstance(texts, str) else texts
         if not isinstance(texts, list) or not texts:
-            raise file.refusal(codes.SHEET_BODY, "ranges")
+            raise file.make_refusal(codes.SHEET_BODY, "ranges")
         for text in texts:
-            yield _range(file, text, style), style
+            yield _read_range(file, text, style), style
 
 
 def merge(call: Call) -> dict[str, Any]:
     """Answer `POST …/merge_cells`."""
     file = open_spreadsheet(call, EDIT)
-    body = body_of(call)
+    body = read_body(call)
     at = ranges.in_grid(file, body.get("range"))
     where, kind = at.where, body.get("mergeType")
     if kind == "MERGE_ROWS":
@@ -192,15 +198,15 @@ def merge(call: Call) -> dict[str, Any]:
     elif kind == "MERGE_ALL":
         new_merges = [where]
     else:
-        raise file.refusal(codes.SHEET_BODY, "mergeType")
+        raise file.make_refusal(codes.SHEET_BODY, "mergeType")
     old_merges = [rect for rect in at.sheet.merges if rect.meets(where)]
     if old_merges and call.settings.remerge == "refused" and old_merges != new_merges:
-        raise file.refusal(codes.SHEET_RANGE, "some of it is merged already")
+        raise file.make_refusal(codes.SHEET_RANGE, "some of it is merged already")
     at.sheet.merges = [rect for rect in at.sheet.merges if rect not in old_merges]
     at.sheet.merges += [rect for rect in new_merges if rect.rows * rect.columns > 1]
     for rect in new_merges:
         _empty_covered(at.sheet.grid.rows, rect)
-    file.wrote()
+    file.count_write()
     return {"spreadsheetToken": file.token}
 
 
@@ -216,9 +222,9 @@ def _empty_covered(rows: list[Any], rect: Rect) -> None:
 def unmerge(call: Call) -> dict[str, Any]:
     """Answer `POST …/unmerge_cells`: all merged cells that the range meets."""
     file = open_spreadsheet(call, EDIT)
-    at = ranges.in_grid(file, body_of(call).get("range"))
+    at = ranges.in_grid(file, read_body(call).get("range"))
     at.sheet.merges = [rect for rect in at.sheet.merges if not rect.meets(at.where)]
-    file.wrote()
+    file.count_write()
     return {"spreadsheetToken": file.token}
 
 

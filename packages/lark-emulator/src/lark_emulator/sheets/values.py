@@ -10,9 +10,16 @@ from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets import ranges
 from lark_emulator.sheets.cells import Cells
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts, require_open
-from lark_emulator.sheets.writing import block, check, write
-from lark_emulator.validation import choice
+from lark_emulator.sheets.opened import (
+    OpenSpreadsheet,
+    open_spreadsheet,
+    read_body,
+    require_open,
+    require_part,
+    require_parts,
+)
+from lark_emulator.sheets.writing import check, read_block, write
+from lark_emulator.validation import read_choice
 from lark_emulator.world.grid import ROWS
 
 if TYPE_CHECKING:
@@ -26,27 +33,29 @@ if TYPE_CHECKING:
 def _back(file: OpenSpreadsheet, ready: RowBlock) -> None:
     """Check, after others had their turn, that a block may still be written."""
     require_open(file)
-    file.sheet(ready.sheet.sheet_id)
+    file.require_sheet(ready.sheet.sheet_id)
 
 
 def put(call: Call) -> Slices:
     """Answer `PUT …/values`."""
     file = open_spreadsheet(call, EDIT)
-    ready = yield from block(file, Cells(file, call.body), part(call, body_of(call), "valueRange"))
+    ready = yield from read_block(
+        file, Cells(file, call.body), require_part(call, read_body(call), "valueRange")
+    )
     _back(file, ready)
     check(file, ready)
     done = write(file, ready)
-    return {"revision": file.wrote(), **done}
+    return {"revision": file.count_write(), **done}
 
 
 def batch_update(call: Call) -> Slices:
     """Answer `POST …/values_batch_update`."""
     file = open_spreadsheet(call, EDIT)
-    specs = parts(call, body_of(call), "valueRanges")
+    specs = require_parts(call, read_body(call), "valueRanges")
     cells = Cells(file, call.body)
     responses: list[dict[str, Any]] = []
     if call.settings.value_batches == "whole":
-        blocks = yield from _blocks(file, cells, specs)
+        blocks = yield from _read_blocks(file, cells, specs)
         for ready in blocks:
             _back(file, ready)
             check(file, ready)
@@ -54,37 +63,37 @@ def batch_update(call: Call) -> Slices:
     else:
         try:
             for spec in specs:
-                ready = yield from block(file, cells, spec)
+                ready = yield from read_block(file, cells, spec)
                 _back(file, ready)
                 check(file, ready)
                 responses.append(write(file, ready))
         except RefusedError:
             if responses:
-                file.wrote()
+                file.count_write()
             raise
-    return {"responses": responses, "revision": file.wrote(), "spreadsheetToken": file.token}
+    return {"responses": responses, "revision": file.count_write(), "spreadsheetToken": file.token}
 
 
-def _blocks(
+def _read_blocks(
     file: OpenSpreadsheet, cells: Cells, specs: list[dict[str, Any]]
 ) -> Generator[None, None, list[RowBlock]]:
     blocks: list[RowBlock] = []
     for spec in specs:
-        ready = yield from block(file, cells, spec)
+        ready = yield from read_block(file, cells, spec)
         blocks.append(ready)
     return blocks
 
 
 def append(call: Call) -> Slices:
     """Answer `POST …/values_append`: from the first blank cell of the first column on."""
-    how = choice(call.query, "insertDataOption", ("OVERWRITE", "INSERT_ROWS"), default="OVERWRITE")
+    how = read_choice(call.query, "insertDataOption", ("OVERWRITE", "INSERT_ROWS"), default="OVERWRITE")
     file = open_spreadsheet(call, EDIT)
-    spec = part(call, body_of(call), "valueRange")
-    ready = yield from block(file, Cells(file, call.body), spec, any_height=True)
+    spec = require_part(call, read_body(call), "valueRange")
+    ready = yield from read_block(file, Cells(file, call.body), spec, any_height=True)
     _back(file, ready)
     sheet, where = ready.sheet, ready.where
     row = where.row
-    while sheet.grid.value(row, where.column) is not None:
+    while sheet.grid.get_value(row, where.column) is not None:
         row += 1
     table = where._replace(end_row=max(row, where.row + 1))
     height = len(ready.rows)
@@ -97,7 +106,7 @@ def append(call: Call) -> Slices:
         sheet.insert(ROWS, row, height)
     done = write(file, placed)
     return {
-        "revision": file.wrote(),
+        "revision": file.count_write(),
         "spreadsheetToken": file.token,
         "tableRange": ranges.format_range(sheet.sheet_id, table),
         "updates": {"revision": file.book.revision, **done},
@@ -107,19 +116,19 @@ def append(call: Call) -> Slices:
 def prepend(call: Call) -> Slices:
     """Answer `POST …/values_prepend`: rows are inserted above the range."""
     file = open_spreadsheet(call, EDIT)
-    spec = part(call, body_of(call), "valueRange")
-    ready = yield from block(file, Cells(file, call.body), spec, any_height=True)
+    spec = require_part(call, read_body(call), "valueRange")
+    ready = yield from read_block(file, Cells(file, call.body), spec, any_height=True)
     _back(file, ready)
     sheet, where, height = ready.sheet, ready.where, len(ready.rows)
     if where.row >= sheet.grid.row_count:
-        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")
     placed = ready._replace(where=where._replace(end_row=where.row + height))
     _check_rows(file, sheet, height)
     check(file, placed)
     sheet.insert(ROWS, where.row, height)
     done = write(file, placed)
     return {
-        "revision": file.wrote(),
+        "revision": file.count_write(),
         "spreadsheetToken": file.token,
         "tableRange": ranges.format_range(sheet.sheet_id, placed.where),
         "updates": {"revision": file.book.revision, **done},
@@ -128,7 +137,7 @@ def prepend(call: Call) -> Slices:
 
 def _check_rows(file: OpenSpreadsheet, sheet: Worksheet, count: int) -> None:
     if (sheet.grid.row_count + count) * sheet.grid.column_count > file.call.settings.max_sheet_cells:
-        raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
+        raise file.make_refusal(codes.SHEET_CELLS_EXCEEDED)
 
 
 _PATH = "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken"

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import EDIT, owner_id
+from lark_emulator.drive.access import EDIT, get_owner_id
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.locks import summary
-from lark_emulator.sheets.opened import OpenSpreadsheet, body_of, open_spreadsheet, part, parts, require_open
-from lark_emulator.sheets.spreadsheets import new_worksheet
-from lark_emulator.validation import user_id_type
+from lark_emulator.sheets.locks import render_lock
+from lark_emulator.sheets.opened import (
+    OpenSpreadsheet,
+    open_spreadsheet,
+    read_body,
+    require_open,
+    require_part,
+    require_parts,
+)
+from lark_emulator.sheets.spreadsheets import make_worksheet
+from lark_emulator.validation import read_user_id_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -26,7 +33,7 @@ MAX_TITLE_LENGTH = 100
 _ILLEGAL = re.compile(r"[/\\?*\[\]:]")
 
 
-def metainfo(call: Call) -> dict[str, Any]:
+def get_metainfo(call: Call) -> dict[str, Any]:
     """Answer `GET …/metainfo`; with `extFields=protectedRange`, also what is locked."""
     file = open_spreadsheet(call)
     with_locks = "protectedRange" in call.query.get("extFields", "").split(",")
@@ -34,8 +41,8 @@ def metainfo(call: Call) -> dict[str, Any]:
         "spreadsheetToken": file.token,
         "properties": {
             "title": file.document.title,
-            "ownerUser": owner_id(call, file.document, user_id_type(call)),
-            "ownerUserID": owner_id(call, file.document, user_id_type(call)),
+            "ownerUser": get_owner_id(call, file.document, read_user_id_type(call)),
+            "ownerUserID": get_owner_id(call, file.document, read_user_id_type(call)),
             "sheetCount": len(file.book.sheets),
             "revision": file.book.revision,
         },
@@ -60,7 +67,7 @@ def _render(sheet: Worksheet, index: int) -> dict[str, Any]:
 
 
 def _render_locks(sheet: Worksheet) -> dict[str, Any]:
-    return {"protectedRange": [summary(sheet, lock) for lock in sheet.locks.values()]}
+    return {"protectedRange": [render_lock(sheet, lock) for lock in sheet.locks.values()]}
 
 
 def _merge(rect: Rect) -> dict[str, int]:
@@ -75,7 +82,7 @@ def _merge(rect: Rect) -> dict[str, int]:
 def batch_update(call: Call) -> Slices:
     """Answer `POST …/sheets_batch_update`."""
     file = open_spreadsheet(call, EDIT)
-    requests = parts(call, body_of(call), "requests")
+    requests = require_parts(call, read_body(call), "requests")
     before = None
     if call.settings.sheets_batch == "whole" and len(requests) > 1:
         before = (yield from file.book.copy()).sheets
@@ -85,10 +92,10 @@ def batch_update(call: Call) -> Slices:
         for request in requests:
             known = [name for name in (*_OPERATIONS, "copySheet") if name in request]
             if len(known) != 1:
-                raise file.refusal(codes.SHEET_BODY, "one operation for each request")
+                raise file.make_refusal(codes.SHEET_BODY, "one operation for each request")
             name = known[0]
             copied = (yield from _copy_sheet(file, request["copySheet"])) if name == "copySheet" else None
-            spec = part(call, request, name)
+            spec = require_part(call, request, name)
             replies.append(
                 {name: _OPERATIONS[name](file, spec) if copied is None else _copy(file, spec, copied)}
             )
@@ -96,9 +103,9 @@ def batch_update(call: Call) -> Slices:
         if before is not None:
             file.book.sheets = before
         elif replies:
-            file.wrote()
+            file.count_write()
         raise
-    file.wrote()
+    file.count_write()
     if call.settings.sheets_replies == "merged":
         merged: dict[str, Any] = {}
         for reply in replies:
@@ -108,54 +115,54 @@ def batch_update(call: Call) -> Slices:
 
 
 def _add(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
-    spec = part(file.call, request, "properties")
-    sheet = new_worksheet(file.call.world, _new_title(file, spec.get("title")))
+    spec = require_part(file.call, request, "properties")
+    sheet = make_worksheet(file.call.world, _check_title(file, spec.get("title")))
     return _place(file, sheet, _index(file, spec.get("index", 0)))
 
 
 def _copy_sheet(file: OpenSpreadsheet, request: Any) -> Generator[None, None, Worksheet]:
     spec = request if isinstance(request, dict) else {}
-    copied = yield from file.sheet(part(file.call, spec, "source").get("sheetId")).copy()
+    copied = yield from file.require_sheet(require_part(file.call, spec, "source").get("sheetId")).copy()
     require_open(file)
     return copied
 
 
 def _copy(file: OpenSpreadsheet, request: dict[str, Any], sheet: Worksheet) -> dict[str, Any]:
-    source = file.sheet(sheet.sheet_id)
+    source = file.require_sheet(sheet.sheet_id)
     title = (request.get("destination") or {}).get("title")
     if not title:
         number = 0
         while file.book.find_titled(f"{source.title}(副本_{number})") is not None:
             number += 1
         title = f"{source.title}(副本_{number})"
-    sheet.sheet_id, sheet.title = file.call.world.new_id("", 6), _new_title(file, title)
+    sheet.sheet_id, sheet.title = file.call.world.make_id("", 6), _check_title(file, title)
     sheet.locks = {}
     return _place(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
 
 
 def _place(file: OpenSpreadsheet, sheet: Worksheet, index: int) -> dict[str, Any]:
     if len(file.book.sheets) >= MAX_WORKSHEETS:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_WORKSHEETS} worksheets")
+        raise file.make_refusal(codes.SHEET_LIMIT, f"at most {MAX_WORKSHEETS} worksheets")
     file.book.place(sheet, index)
     index = list(file.book.sheets).index(sheet.sheet_id)
     return {"properties": {"sheetId": sheet.sheet_id, "title": sheet.title, "index": index}}
 
 
 def _delete(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
-    sheet = file.sheet(request.get("sheetId"))
+    sheet = file.require_sheet(request.get("sheetId"))
     if len(file.book.sheets) == 1 and file.call.settings.last_worksheet == "refused":
-        raise file.refusal(codes.SHEET_LIMIT, "the last worksheet stays")
+        raise file.make_refusal(codes.SHEET_LIMIT, "the last worksheet stays")
     del file.book.sheets[sheet.sheet_id]
     return {"result": True, "sheetId": sheet.sheet_id}
 
 
 def _update(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
-    spec = part(file.call, request, "properties")
-    sheet = file.sheet(spec.get("sheetId"))
+    spec = require_part(file.call, request, "properties")
+    sheet = file.require_sheet(spec.get("sheetId"))
     known = {name: value for name, value in spec.items() if name in _CHANGES}
     for name, value in known.items():
         if not _FITS[name](value):
-            raise file.refusal(codes.SHEET_BODY, name)
+            raise file.make_refusal(codes.SHEET_BODY, name)
     echoed: dict[str, Any] = {"sheetId": sheet.sheet_id}
     for name, value in known.items():
         _CHANGES[name](file, sheet, value)
@@ -165,13 +172,13 @@ def _update(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
     return {"properties": echoed}
 
 
-def _new_title(file: OpenSpreadsheet, title: Any) -> str:
+def _check_title(file: OpenSpreadsheet, title: Any) -> str:
     if not isinstance(title, str) or not title:
-        raise file.refusal(codes.SHEET_TITLE_EMPTY)
+        raise file.make_refusal(codes.SHEET_TITLE_EMPTY)
     if len(title) > MAX_TITLE_LENGTH or _ILLEGAL.search(title):
-        raise file.refusal(codes.SHEET_BODY, "title")
+        raise file.make_refusal(codes.SHEET_BODY, "title")
     if file.book.find_titled(title) is not None:
-        raise file.refusal(codes.SHEET_TITLE_EXISTS)
+        raise file.make_refusal(codes.SHEET_TITLE_EXISTS)
     return title
 
 
@@ -181,13 +188,13 @@ def _retitle(file: OpenSpreadsheet, sheet: Worksheet, title: str) -> None:
         return
     other = file.book.find_titled(title)
     if other is not None and other is not sheet:
-        raise file.refusal(codes.SHEET_TITLE_EXISTS)
+        raise file.make_refusal(codes.SHEET_TITLE_EXISTS)
     sheet.title = title
 
 
 def _index(file: OpenSpreadsheet, index: Any) -> int:
-    if not _whole(index):
-        raise file.refusal(codes.SHEET_BODY, "index")
+    if not _is_whole(index):
+        raise file.make_refusal(codes.SHEET_BODY, "index")
     return int(index)
 
 
@@ -211,16 +218,16 @@ def _protect(_: OpenSpreadsheet, sheet: Worksheet, spec: dict[str, Any]) -> None
     sheet.protection = dict(spec) if spec.get("lock") == "LOCK" else None
 
 
-def _whole(value: Any) -> bool:
+def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {
     "title": lambda value: isinstance(value, str),
-    "index": _whole,
+    "index": _is_whole,
     "hidden": lambda value: isinstance(value, bool),
-    "frozenRowCount": _whole,
-    "frozenColCount": _whole,
+    "frozenRowCount": _is_whole,
+    "frozenColCount": _is_whole,
     "protect": lambda value: isinstance(value, dict) and value.get("lock") in ("LOCK", "UNLOCK"),
 }
 _CHANGES: dict[str, Callable[[OpenSpreadsheet, Worksheet, Any], None]] = {
@@ -243,7 +250,7 @@ ROUTES = (
     Route(
         "GET",
         f"{_PATH}/metainfo",
-        metainfo,
+        get_metainfo,
         unconfirmed=("without protected ranges the list of them is empty",),
     ),
     Route(

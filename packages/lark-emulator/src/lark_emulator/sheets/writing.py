@@ -39,7 +39,7 @@ class RowBlock(NamedTuple):
         return where._replace(end_row=where.row + len(self.rows), end_column=where.column + width)
 
 
-def block(
+def read_block(
     file: OpenSpreadsheet, cells: Cells, spec: dict[str, Any], *, any_height: bool = False
 ) -> Generator[None, None, RowBlock]:
     """Read a `valueRange`, row by row, so that others have their turn.
@@ -56,26 +56,26 @@ def block(
     at = ranges.to_write(file, spec.get("range"))
     values = spec.get("values")
     if not isinstance(values, list):
-        raise file.refusal(codes.SHEET_BODY, "values must be a list of lists")
+        raise file.make_refusal(codes.SHEET_BODY, "values must be a list of lists")
     if not values:
-        raise file.refusal(codes.SHEET_LIMIT, "values is empty")
+        raise file.make_refusal(codes.SHEET_LIMIT, "values is empty")
     rows: list[tuple[list[Any], bool]] = []
     pace = Pace()
     for row in values:
-        rows.append(cells.row(row))
-        if pace.due(len(rows[-1][0])):
+        rows.append(cells.convert_row(row))
+        if pace.is_due(len(rows[-1][0])):
             yield
     ready = RowBlock(at.sheet, at.where, rows, cells.chooses)
     data = ready.data
     if (at.bounded and at.where.rows > MAX_ROWS) or max(
         at.where.columns * at.bounded, data.columns
     ) > MAX_COLUMNS:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_ROWS} x {MAX_COLUMNS} cells")
+        raise file.make_refusal(codes.SHEET_LIMIT, f"at most {MAX_ROWS} x {MAX_COLUMNS} cells")
     if data.rows > MAX_ROWS:
-        raise file.refusal(codes.SHEET_LIMIT, f"at most {MAX_ROWS} rows")
+        raise file.make_refusal(codes.SHEET_LIMIT, f"at most {MAX_ROWS} rows")
     short = at.bounded and data.rows > at.where.rows and not any_height
     if short or data.columns > at.where.columns:
-        raise file.refusal(codes.SHEET_RANGE, "the range is smaller than the values")
+        raise file.make_refusal(codes.SHEET_RANGE, "the range is smaller than the values")
     return ready
 
 
@@ -90,9 +90,9 @@ def check_space(file: OpenSpreadsheet, sheet: Worksheet, where: Rect) -> tuple[i
     if (rows, columns) == (grid.row_count, grid.column_count):
         return rows, columns
     if file.call.settings.grid_growth == "refused":
-        raise file.refusal(codes.SHEET_RANGE, "beyond the grid")
+        raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")
     if columns > MAX_GRID_COLUMNS or rows * columns > file.call.settings.max_sheet_cells:
-        raise file.refusal(codes.SHEET_CELLS_EXCEEDED)
+        raise file.make_refusal(codes.SHEET_CELLS_EXCEEDED)
     return rows, columns
 
 
@@ -104,24 +104,26 @@ def check(file: OpenSpreadsheet, ready: RowBlock) -> None:
             (`dropdown_writes`).
     """
     check_unlocked(file, ready.sheet, ready.data)
-    check_space(file, ready.sheet, _grown_to(file, ready))
+    check_space(file, ready.sheet, _get_grown_rect(file, ready))
     if file.call.settings.dropdown_writes == "refused":
         for rule in ready.sheet.dropdowns.values():
             offered = set(rule.spec["conditionValues"])
-            for row, column, value in _cells_in(ready, rule.where):
+            for row, column, value in _list_covered_cells(ready, rule.where):
                 texts = value.segments[0].get("values", [value.text]) if isinstance(value, Rich) else [value]
                 if value is not None and not offered.issuperset(map(str, texts)):
-                    raise file.refusal(codes.SHEET_RANGE, f"{ranges.cell(row, column)}: not offered")
+                    raise file.make_refusal(
+                        codes.SHEET_RANGE, f"{ranges.format_cell(row, column)}: not offered"
+                    )
 
 
-def _grown_to(file: OpenSpreadsheet, ready: RowBlock) -> Rect:
+def _get_grown_rect(file: OpenSpreadsheet, ready: RowBlock) -> Rect:
     where, data = ready.where, ready.data
     if file.call.settings.grid_growth != "range":
         return data
     return where._replace(end_row=max(where.end_row, data.end_row))
 
 
-def _cells_in(ready: RowBlock, places: list[Rect]) -> list[tuple[int, int, Any]]:
+def _list_covered_cells(ready: RowBlock, places: list[Rect]) -> list[tuple[int, int, Any]]:
     covered_cells = []
     for place in places:
         if place.meets(ready.data):
@@ -136,7 +138,7 @@ def _cells_in(ready: RowBlock, places: list[Rect]) -> list[tuple[int, int, Any]]
 def write(file: OpenSpreadsheet, ready: RowBlock) -> dict[str, Any]:
     """Write a block, and return what was updated."""
     sheet, where, settings = ready.sheet, ready.where, file.call.settings
-    sheet.grid.row_count, sheet.grid.column_count = check_space(file, sheet, _grown_to(file, ready))
+    sheet.grid.row_count, sheet.grid.column_count = check_space(file, sheet, _get_grown_rect(file, ready))
     data = ready.data
     merges = (
         [merge for merge in sheet.merges if merge.meets(data)] if settings.merged_writes == "dropped" else []
@@ -161,7 +163,7 @@ def _settle(
             merge.holds(row, column) and (row, column) != (merge.row, merge.column) for merge in merges
         )
         if covered or (value is None and file.call.settings.null_write == "kept"):
-            settled.append(sheet.grid.value(row, column))
+            settled.append(sheet.grid.get_value(row, column))
         elif isinstance(value, Rich) and value.segments and value.segments[0]["type"] == "multipleValue":
             offered = any(rect.holds(row, column) for rule in sheet.dropdowns.values() for rect in rule.where)
             settled.append(value if offered else value.text)

@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r":([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @lru_cache(maxsize=1024)
-def path_pattern(path: str) -> re.Pattern[str]:
+def compile_path(path: str) -> re.Pattern[str]:
     """Return what a path must look like.
 
     Args:
@@ -45,11 +45,11 @@ def matches_text(wanted: str, value: str | None) -> bool:
     """Say whether a value of query or headers is the one that is wanted, which may hold `*`."""
     if value is None:
         return False
-    return value == wanted or ("*" in wanted and _glob(wanted).fullmatch(value) is not None)
+    return value == wanted or ("*" in wanted and _compile_glob(wanted).fullmatch(value) is not None)
 
 
 @lru_cache(maxsize=1024)
-def _glob(wanted: str) -> re.Pattern[str]:
+def _compile_glob(wanted: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(piece) for piece in wanted.split("*")), re.DOTALL)
 
 
@@ -86,7 +86,7 @@ def parse(text: str | bytes) -> Any:
         return None
 
 
-def body_of(request: Request) -> Any:
+def read_body(request: Request) -> Any:
     """Return the body of a request as JSON; that of a form as an object; None for anything else."""
     kind = request.headers.get("content-type", "")
     if kind.startswith("application/x-www-form-urlencoded"):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.exchange import JSON_TYPE, TEXT_TYPE, Answer, as_json, check_headers, sendable
+from lark_emulator.exchange import JSON_TYPE, TEXT_TYPE, Answer, as_json, check_headers, clean_header_value
 from lark_emulator.stubs import template
-from lark_emulator.stubs.matching import body_of, holds, matches_all, path_pattern
+from lark_emulator.stubs.matching import compile_path, holds, matches_all, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ class Stub:
             )
         if self.path.startswith("/_emulator"):
             raise ValueError(f"{self.path!r} is the emulator's own. Next: stub a path of Lark's")
-        path_pattern(self.path)
+        compile_path(self.path)
         for name, value in (("query", self.query), ("headers", self.headers)):
             _check_texts(name, value)
         self.headers = {name.lower(): value for name, value in self.headers.items()}
@@ -120,7 +120,7 @@ class Stub:
         """Return the values of its `:name` segments in a request that it matches, else None."""
         if self.method not in ("*", request.method) or self.is_used_up:
             return None
-        match = path_pattern(self.path).fullmatch(request.path)
+        match = compile_path(self.path).fullmatch(request.path)
         if match is None:
             return None
         query: dict[str, list[str]] = {}
@@ -129,7 +129,7 @@ class Stub:
         headers = {name: [value] for name, value in request.headers.items()}
         if not (matches_all(self.query, query) and matches_all(self.headers, headers)):
             return None
-        if self.body is not None and not holds(body_of(request), self.body):
+        if self.body is not None and not holds(read_body(request), self.body):
             return None
         return match.groupdict()
 
@@ -149,20 +149,22 @@ class Stub:
         self.used += 1
         headers, text, value = dict(self.answer_headers), self.text, self.json
         if self.template:
-            body = body_of(request)
+            body = read_body(request)
             values = template.Values(path, dict(request.query), request.headers, body, self.used, now)
             headers = {name: template.fill_text(said, values) for name, said in headers.items()}
             text = None if text is None else template.fill_text(text, values)
             value = template.fill(value, values)
         kind = TEXT_TYPE if self.json is None else JSON_TYPE
         for name in list(headers):
-            headers[name] = sendable(headers[name])  # it may come from the request
+            headers[name] = clean_header_value(headers[name])  # it may come from the request
             if name.lower() == "content-type":
                 kind = headers.pop(name).encode("latin-1")
         if self.json is None:
-            return Answer(self.status, (text or "").encode("utf-8", "replace"), kind, headers, _code_of(text))
+            return Answer(
+                self.status, (text or "").encode("utf-8", "replace"), kind, headers, _get_code(text)
+            )
         try:
-            return Answer(self.status, orjson.dumps(value), kind, headers, _code_of(value))
+            return Answer(self.status, orjson.dumps(value), kind, headers, _get_code(value))
         except orjson.JSONEncodeError as error:  # a body that is nested too deeply was filled in
             return as_json({"code": 500, "msg": f"the answer of stub {self.id} cannot be sent: {error}"}, 500)
 
@@ -194,9 +196,9 @@ class Stub:
         Raises:
             ValueError: naming the member that is unknown or wrong.
         """
-        whole = _members(plan, "a stub", _WHOLE)
-        match = _members(whole.get("match", {}), "'match'", _MATCH)
-        answer = _members(whole.get("answer", {}), "'answer'", _ANSWER)
+        whole = _check_members(plan, "a stub", _WHOLE)
+        match = _check_members(whole.get("match", {}), "'match'", _MATCH)
+        answer = _check_members(whole.get("answer", {}), "'answer'", _ANSWER)
         if not match:
             raise ValueError("a stub needs 'match'. Next: name at least the path that it answers")
         if "headers" in answer:
@@ -209,7 +211,7 @@ def _is_default(name: str, value: Any) -> bool:
     return value is None if name == "body" else value in ({}, "*") and (name, value) != ("path", "*")
 
 
-def _members(value: Any, what: str, known: tuple[str, ...]) -> dict[str, Any]:
+def _check_members(value: Any, what: str, known: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{what} must be an object, not {value!r}")  # noqa: TRY004 - one kind for bad input
     for name in value:
@@ -240,6 +242,6 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _code_of(value: Any) -> int | None:
+def _get_code(value: Any) -> int | None:
     code = value.get("code") if isinstance(value, dict) else None
     return code if _is_whole(code) else None

@@ -87,7 +87,7 @@ def check(template: Any) -> None:
     Raises:
         ValueError: one that is not known.
     """
-    for name in _names(template):
+    for name in _iterate_names(template):
         if _KNOWN.fullmatch(name) is None:
             raise ValueError(
                 f"unknown placeholder {{{{{name}}}}}. Next: use {KNOWN}, or 'template': false to answer it "
@@ -95,16 +95,16 @@ def check(template: Any) -> None:
             )
 
 
-def _names(template: Any) -> Iterator[str]:
+def _iterate_names(template: Any) -> Iterator[str]:
     if isinstance(template, str):
         yield from _PLACE.findall(template)
     elif isinstance(template, dict):
         for name, inner in template.items():
             yield from _PLACE.findall(name)
-            yield from _names(inner)
+            yield from _iterate_names(inner)
     elif isinstance(template, list):
         for inner in template:
-            yield from _names(inner)
+            yield from _iterate_names(inner)
 
 
 def fill(template: Any, values: Values) -> Any:

@@ -25,13 +25,13 @@ def refuse(reason: str) -> NoReturn:
     raise RefusedError(codes_office.TASK_PARAM._replace(msg=reason))
 
 
-def new_guid(world: World) -> str:
+def make_guid(world: World) -> str:
     """Return an id of the shape of a UUID."""
-    digits = world.new_id("", 32)
+    digits = world.make_id("", 32)
     return re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", digits)
 
 
-def itself(call: Call, role: str) -> Member:
+def make_bot_member(call: Call, role: str) -> Member:
     """Return the bot as a member."""
     return Member(call.app.app_id, "app", role)
 
@@ -39,7 +39,7 @@ def itself(call: Call, role: str) -> Member:
 def render(call: Call, member: Member, id_type: str) -> dict[str, Any]:
     """Return a member as Lark shows it."""
     user = call.world.users.get(member.id) if member.type == "user" else None
-    value = member.id if user is None else user.id_for(call.app, id_type)
+    value = member.id if user is None else user.get_id(call.app, id_type)
     name = call.world.apps[member.id].name if member.type == "app" and member.id in call.world.apps else ""
     return {
         "id": value,
@@ -49,7 +49,7 @@ def render(call: Call, member: Member, id_type: str) -> dict[str, Any]:
     }
 
 
-def members_of(
+def read_members(
     call: Call, specs: object, id_type: str, roles: tuple[str, ...], *, limit: int, default: str = ""
 ) -> list[Member]:
     """Return the members that a request names, each once.
@@ -61,13 +61,13 @@ def members_of(
         return []
     if not isinstance(specs, list):
         refuse("members must be a list")
-    members = list(dict.fromkeys(_member(call, spec, id_type, roles, default) for spec in specs))
+    members = list(dict.fromkeys(_read_member(call, spec, id_type, roles, default) for spec in specs))
     if len(members) > limit:
         refuse(f"too many members, at most {limit}")
     return members
 
 
-def _member(call: Call, spec: object, id_type: str, roles: tuple[str, ...], default: str) -> Member:
+def _read_member(call: Call, spec: object, id_type: str, roles: tuple[str, ...], default: str) -> Member:
     spec = spec if isinstance(spec, dict) else {}
     value, kind, role = spec.get("id"), spec.get("type") or "user", spec.get("role") or default
     if not isinstance(value, str) or not value:
@@ -99,7 +99,7 @@ def list_role(call: Call, tasklist: Tasklist) -> str:
     return next((role for role in LIST_ROLES if role in (*roles, *in_chats)), "")
 
 
-def task_role(call: Call, task: Task) -> str:
+def get_task_role(call: Call, task: Task) -> str:
     """Return what the bot may do with a task: editor, viewer or nothing."""
     own = (task.creator, *(member for member in task.members if member.role == ASSIGNEE))
     if any((member.type, member.id) == ("app", call.app.app_id) for member in own):
@@ -112,7 +112,7 @@ def task_role(call: Call, task: Task) -> str:
     return VIEWER if follows or VIEWER in roles else ""
 
 
-def task_of(call: Call, guid: str | None = None, *, writes: bool = False) -> Task:
+def require_task(call: Call, guid: str | None = None, *, writes: bool = False) -> Task:
     """Return a task, that of the path unless a guid is given.
 
     Raises:
@@ -121,13 +121,13 @@ def task_of(call: Call, guid: str | None = None, *, writes: bool = False) -> Tas
     task = call.world.tasks.tasks.get(call.params["task_guid"] if guid is None else guid)
     if task is None:
         raise RefusedError(codes_office.TASK_UNKNOWN)
-    role = task_role(call, task)
+    role = get_task_role(call, task)
     if not role or (writes and role != EDITOR):
         raise RefusedError(codes_office.TASK_DENIED)
     return task
 
 
-def tasklist_of(call: Call, guid: str | None = None, *, roles: tuple[str, ...] = ()) -> Tasklist:
+def require_tasklist(call: Call, guid: str | None = None, *, roles: tuple[str, ...] = ()) -> Tasklist:
     """Return a list, that of the path unless a guid is given.
 
     Args:

@@ -7,60 +7,62 @@ from typing import Any
 from lark_emulator import codes_office
 from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
-from lark_emulator.tasks.access import members_of, refuse, task_of, tasklist_of
+from lark_emulator.tasks.access import read_members, refuse, require_task, require_tasklist
 from lark_emulator.tasks.tasks import MAX_MEMBERS, render
-from lark_emulator.validation import json_object, require_text, user_id_type
+from lark_emulator.validation import read_json_object, read_user_id_type, require_text
 
 
 def add_members(call: Call) -> dict[str, Any]:
     """Answer `POST …/add_members`; who has the role already is passed over."""
-    return _members(call, add=True)
+    return _change_members(call, add=True)
 
 
 def remove_members(call: Call) -> dict[str, Any]:
     """Answer `POST …/remove_members`; who has not the role is passed over."""
-    return _members(call, add=False)
+    return _change_members(call, add=False)
 
 
-def _members(call: Call, *, add: bool) -> dict[str, Any]:
-    id_type = user_id_type(call)
-    task = task_of(call, writes=True)
-    body = json_object(call, codes_office.TASK_PARAM)
-    named = members_of(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
+def _change_members(call: Call, *, add: bool) -> dict[str, Any]:
+    id_type = read_user_id_type(call)
+    task = require_task(call, writes=True)
+    body = read_json_object(call, codes_office.TASK_PARAM)
+    named = read_members(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
     if not named:
         refuse("members is required")
     if add:
         task.members = list(dict.fromkeys((*task.members, *named)))
     else:
         task.members = [member for member in task.members if member not in named]
-    task.updated_at = call.world.clock.now_ms()
+    task.updated_at = call.world.clock.get_time_ms()
     return {"task": render(task, call, id_type)}
 
 
 def add_tasklist(call: Call) -> dict[str, Any]:
     """Answer `POST …/add_tasklist`."""
-    return _tasklists(call, add=True)
+    return _change_tasklists(call, add=True)
 
 
 def remove_tasklist(call: Call) -> dict[str, Any]:
     """Answer `POST …/remove_tasklist`."""
-    return _tasklists(call, add=False)
+    return _change_tasklists(call, add=False)
 
 
-def _tasklists(call: Call, *, add: bool) -> dict[str, Any]:
-    id_type = user_id_type(call)
-    task = task_of(call, writes=True)
-    body = json_object(call, codes_office.TASK_PARAM)
-    guid = tasklist_of(call, require_text(body, "tasklist_guid"), roles=(access.OWNER, access.EDITOR)).guid
+def _change_tasklists(call: Call, *, add: bool) -> dict[str, Any]:
+    id_type = read_user_id_type(call)
+    task = require_task(call, writes=True)
+    body = read_json_object(call, codes_office.TASK_PARAM)
+    guid = require_tasklist(
+        call, require_text(body, "tasklist_guid"), roles=(access.OWNER, access.EDITOR)
+    ).guid
     others = [tasklist_guid for tasklist_guid in task.tasklists if tasklist_guid != guid]
     task.tasklists = [*others, guid] if add else others
-    task.updated_at = call.world.clock.now_ms()
+    task.updated_at = call.world.clock.get_time_ms()
     return {"task": render(task, call, id_type)}
 
 
-def tasklists(call: Call) -> dict[str, Any]:
+def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET …/tasklists`: the lists in which a task stands, of those that the bot may read."""
-    task = task_of(call)
+    task = require_task(call)
     readable = [guid for guid in task.tasklists if access.list_role(call, call.world.tasks.tasklists[guid])]
     return {"tasklists": [{"tasklist_guid": guid, "section_guid": ""} for guid in readable]}
 
@@ -73,5 +75,5 @@ ROUTES = (
     Route("POST", f"{_PATH}/remove_members", remove_members),
     Route("POST", f"{_PATH}/add_tasklist", add_tasklist, unconfirmed=_SECTIONS),
     Route("POST", f"{_PATH}/remove_tasklist", remove_tasklist, unconfirmed=_SECTIONS),
-    Route("GET", f"{_PATH}/tasklists", tasklists, unconfirmed=_SECTIONS),
+    Route("GET", f"{_PATH}/tasklists", list_tasklists, unconfirmed=_SECTIONS),
 )

@@ -8,9 +8,9 @@ from lark_emulator import codes_office
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
-from lark_emulator.tasks.access import itself, members_of, refuse, tasklist_of
-from lark_emulator.tasks.tasks import page_of_tasks
-from lark_emulator.validation import json_object, page, page_size, user_id_type
+from lark_emulator.tasks.access import make_bot_member, read_members, refuse, require_tasklist
+from lark_emulator.tasks.tasks import render_task_page
+from lark_emulator.validation import cut_page, parse_page_size, read_json_object, read_user_id_type
 from lark_emulator.world.tasks import Member, Tasklist
 
 MAX_NAME_LENGTH = 100
@@ -34,13 +34,13 @@ def render(tasklist: Tasklist, call: Call, id_type: str) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /task/v2/tasklists`: the bot owns the list."""
-    id_type = user_id_type(call)
-    body = json_object(call, codes_office.TASK_PARAM)
-    name = _name(body.get("name"))
+    id_type = read_user_id_type(call)
+    body = read_json_object(call, codes_office.TASK_PARAM)
+    name = _check_name(body.get("name"))
     members = _read_members(call, body, id_type)
-    now = call.world.clock.now_ms()
-    own = itself(call, access.OWNER)
-    tasklist = Tasklist(access.new_guid(call.world), name, itself(call, "creator"), own, now, now)
+    now = call.world.clock.get_time_ms()
+    own = make_bot_member(call, access.OWNER)
+    tasklist = Tasklist(access.make_guid(call.world), name, make_bot_member(call, "creator"), own, now, now)
     tasklist.members = _without_owner(tasklist, members)
     call.world.tasks.tasklists[tasklist.guid] = tasklist
     return {"tasklist": render(tasklist, call, id_type)}
@@ -48,65 +48,65 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists/:tasklist_guid`."""
-    id_type = user_id_type(call)
-    return {"tasklist": render(tasklist_of(call), call, id_type)}
+    id_type = read_user_id_type(call)
+    return {"tasklist": render(require_tasklist(call), call, id_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /task/v2/tasklists/:tasklist_guid`: name, and owner by the owner."""
-    id_type = user_id_type(call)
-    tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
-    body = json_object(call, codes_office.TASK_PARAM)
+    id_type = read_user_id_type(call)
+    tasklist = require_tasklist(call, roles=(access.OWNER, access.EDITOR))
+    body = read_json_object(call, codes_office.TASK_PARAM)
     names = body.get("update_fields")
     if not isinstance(names, list) or not names or any(name not in UPDATE_FIELDS for name in names):
         refuse(f"update_fields may hold {', '.join(UPDATE_FIELDS)}")
     raw = body.get("tasklist")
     spec: dict[str, Any] = raw if isinstance(raw, dict) else {}
-    name = _name(spec.get("name")) if "name" in names else tasklist.name
+    name = _check_name(spec.get("name")) if "name" in names else tasklist.name
     if "owner" in names:
         if access.list_role(call, tasklist) != access.OWNER:
             raise RefusedError(codes_office.TASK_DENIED)
         owner = {**(spec.get("owner") or {}), "role": access.EDITOR}
-        (new_owner,) = members_of(call, [owner], id_type, access.LIST_ROLES, limit=1)
+        (new_owner,) = read_members(call, [owner], id_type, access.LIST_ROLES, limit=1)
         kept = Member(tasklist.owner.id, tasklist.owner.type, str(body.get("origin_owner_to_role") or ""))
         if kept.role in access.LIST_ROLES:
             tasklist.members.append(kept)
         tasklist.owner = Member(new_owner.id, new_owner.type, access.OWNER)
         tasklist.members = _without_owner(tasklist, tasklist.members)
     tasklist.name = name
-    tasklist.updated_at = call.world.clock.now_ms()
+    tasklist.updated_at = call.world.clock.get_time_ms()
     return {"tasklist": render(tasklist, call, id_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /task/v2/tasklists/:tasklist_guid`: by its owner; the tasks stay."""
-    call.world.tasks.drop_list(tasklist_of(call, roles=(access.OWNER,)))
+    call.world.tasks.drop_list(require_tasklist(call, roles=(access.OWNER,)))
     return {}
 
 
 def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists`: those that the bot may read."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100, default=50)
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100, default=50)
     own = [tasklist for tasklist in call.world.tasks.tasklists.values() if access.list_role(call, tasklist)]
-    items, more = page(own, call, size, codes_office.TASK_PARAM)
+    items, more = cut_page(own, call, size, codes_office.TASK_PARAM)
     return {"items": [render(tasklist, call, id_type) for tasklist in items], **more}
 
 
 def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists/:tasklist_guid/tasks`."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100, default=50)
-    guid = tasklist_of(call).guid
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100, default=50)
+    guid = require_tasklist(call).guid
     tasks = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
-    return page_of_tasks(call, tasks, size, id_type)
+    return render_task_page(call, tasks, size, id_type)
 
 
 def add_members(call: Call) -> dict[str, Any]:
     """Answer `POST …/add_members`; who is in it already gets the new role."""
-    id_type = user_id_type(call)
-    tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
-    named = _read_members(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
+    id_type = read_user_id_type(call)
+    tasklist = require_tasklist(call, roles=(access.OWNER, access.EDITOR))
+    named = _read_members(call, read_json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
     others = [
         member
         for member in tasklist.members
@@ -118,16 +118,16 @@ def add_members(call: Call) -> dict[str, Any]:
 
 def remove_members(call: Call) -> dict[str, Any]:
     """Answer `POST …/remove_members`; who is not in it is passed over."""
-    id_type = user_id_type(call)
-    tasklist = tasklist_of(call, roles=(access.OWNER, access.EDITOR))
-    named = _read_members(call, json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
+    id_type = read_user_id_type(call)
+    tasklist = require_tasklist(call, roles=(access.OWNER, access.EDITOR))
+    named = _read_members(call, read_json_object(call, codes_office.TASK_PARAM), id_type, needed=True)
     gone = {(member.type, member.id) for member in named}
     tasklist.members = [member for member in tasklist.members if (member.type, member.id) not in gone]
     return {"tasklist": render(tasklist, call, id_type)}
 
 
 def _read_members(call: Call, body: dict[str, Any], id_type: str, *, needed: bool = False) -> list[Member]:
-    named = members_of(
+    named = read_members(
         call, body.get("members"), id_type, access.LIST_ROLES, limit=MAX_MEMBERS, default=access.VIEWER
     )
     if needed and not named:
@@ -141,7 +141,7 @@ def _without_owner(tasklist: Tasklist, members: list[Member]) -> list[Member]:
     return [member for member in members if (member.type, member.id) != own]
 
 
-def _name(value: object) -> str:
+def _check_name(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_NAME_LENGTH:
         refuse(f"name must have 1 to {MAX_NAME_LENGTH} characters")
     return value

@@ -7,8 +7,15 @@ from typing import Any
 from lark_emulator import codes_office
 from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
-from lark_emulator.tasks.access import itself, members_of, refuse, task_of, tasklist_of
-from lark_emulator.validation import flag, json_object, page, page_size, user_id_type, whole_number
+from lark_emulator.tasks.access import make_bot_member, read_members, refuse, require_task, require_tasklist
+from lark_emulator.validation import (
+    cut_page,
+    flag,
+    parse_page_size,
+    parse_whole_number,
+    read_json_object,
+    read_user_id_type,
+)
 from lark_emulator.world.tasks import Member, Task
 
 MAX_MEMBERS = 50
@@ -58,24 +65,26 @@ def render(task: Task, call: Call, id_type: str) -> dict[str, Any]:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /task/v2/tasks`; a repeated `client_token` answers with the first task."""
-    id_type = user_id_type(call)
-    body = json_object(call, codes_office.TASK_PARAM)
+    id_type = read_user_id_type(call)
+    body = read_json_object(call, codes_office.TASK_PARAM)
     token = body.get("client_token") or ""
     if token and not (isinstance(token, str) and SHORTEST_TOKEN <= len(token) <= MAX_TOKEN_LENGTH):
         refuse(f"client_token must have {SHORTEST_TOKEN} to {MAX_TOKEN_LENGTH} characters")
     known = call.world.repeats.find("task", call.app.app_id, token, call.world.tasks.tasks)
     if known is not None:
         return {"task": render(known, call, id_type)}
-    now = call.world.clock.now_ms()
+    now = call.world.clock.get_time_ms()
     number = len(call.world.repeats) + len(call.world.tasks.tasks)
-    task = Task(access.new_guid(call.world), f"t{100_000 + number}", "", itself(call, "creator"), now, now)
+    task = Task(
+        access.make_guid(call.world), f"t{100_000 + number}", "", make_bot_member(call, "creator"), now, now
+    )
     fields = {name: body[name] for name in UPDATE_FIELDS if body.get(name) is not None}
     _change(task, {"summary": "", **fields})
-    task.members = members_of(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
-    task.reminders = _reminders(body.get("reminders"), call, task)
+    task.members = read_members(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
+    task.reminders = _make_reminders(body.get("reminders"), call, task)
     for entry in body.get("tasklists") or ():
         guid = entry.get("tasklist_guid") if isinstance(entry, dict) else None
-        tasklist_of(call, str(guid), roles=(access.OWNER, access.EDITOR))
+        require_tasklist(call, str(guid), roles=(access.OWNER, access.EDITOR))
         task.tasklists.append(str(guid))
     task.more = {name: body[name] for name in _KEPT if body.get(name) is not None}
     call.world.tasks.tasks[task.guid] = task
@@ -85,15 +94,15 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasks/:task_guid`."""
-    id_type = user_id_type(call)
-    return {"task": render(task_of(call), call, id_type)}
+    id_type = read_user_id_type(call)
+    return {"task": render(require_task(call), call, id_type)}
 
 
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /task/v2/tasks/:task_guid`: the fields in `update_fields`, cleared if without a value."""
-    id_type = user_id_type(call)
-    task = task_of(call, writes=True)
-    body = json_object(call, codes_office.TASK_PARAM)
+    id_type = read_user_id_type(call)
+    task = require_task(call, writes=True)
+    body = read_json_object(call, codes_office.TASK_PARAM)
     names = body.get("update_fields")
     if not isinstance(names, list) or not names:
         refuse("update_fields is required")
@@ -102,34 +111,34 @@ def patch(call: Call) -> dict[str, Any]:
         refuse(f"invalid update_fields: {unknown[0]}")
     values = body.get("task") if isinstance(body.get("task"), dict) else {}
     _change(task, {name: (values or {}).get(name) for name in names})
-    task.updated_at = call.world.clock.now_ms()
+    task.updated_at = call.world.clock.get_time_ms()
     return {"task": render(task, call, id_type)}
 
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /task/v2/tasks/:task_guid`."""
-    call.world.tasks.drop(task_of(call, writes=True))
+    call.world.tasks.drop(require_task(call, writes=True))
     return {}
 
 
 def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasks`: what the bot is responsible for."""
-    id_type = user_id_type(call)
-    size = page_size(call, limit=100, default=50)
+    id_type = read_user_id_type(call)
+    size = parse_page_size(call, limit=100, default=50)
     own = [
         task
         for task in call.world.tasks.tasks.values()
         if Member(call.app.app_id, "app", access.ASSIGNEE) in task.members
     ]
-    return page_of_tasks(call, own, size, id_type)
+    return render_task_page(call, own, size, id_type)
 
 
-def page_of_tasks(call: Call, tasks: list[Task], size: int, id_type: str) -> dict[str, Any]:
+def render_task_page(call: Call, tasks: list[Task], size: int, id_type: str) -> dict[str, Any]:
     """Return one page of those that are completed or not, as the query says."""
     if call.query.get("completed"):
         wanted = flag(call.query, "completed")
         tasks = [task for task in tasks if bool(task.completed_at) == wanted]
-    items, more = page(tasks, call, size, codes_office.TASK_PARAM)
+    items, more = cut_page(tasks, call, size, codes_office.TASK_PARAM)
     return {"items": [render(task, call, id_type) for task in items], **more}
 
 
@@ -138,12 +147,12 @@ def _change(task: Task, fields: dict[str, Any]) -> None:
     changes: dict[str, Any] = {}
     for name in ("summary", "description", "extra", "repeat_rule"):
         if name in fields:
-            changes[name] = _text(name, fields[name])
+            changes[name] = _check_text(name, fields[name])
     if changes.get("summary") == "":
         refuse("summary is required")
     for name in ("start", "due"):
         if name in fields:
-            changes[name] = _day(name, fields[name])
+            changes[name] = _read_day(name, fields[name])
     start, due = changes.get("start", task.start), changes.get("due", task.due)
     if start and due:
         if start["is_all_day"] != due["is_all_day"]:
@@ -151,7 +160,7 @@ def _change(task: Task, fields: dict[str, Any]) -> None:
         if int(start["timestamp"]) > int(due["timestamp"]):
             refuse("start must not be later than due")
     if "completed_at" in fields:
-        completed = _milliseconds("completed_at", fields["completed_at"] or "0")
+        completed = _parse_milliseconds("completed_at", fields["completed_at"] or "0")
         if completed and task.completed_at:
             refuse("the task is completed already")
         changes["completed_at"] = completed
@@ -167,7 +176,7 @@ def _change(task: Task, fields: dict[str, Any]) -> None:
         task.more = {**task.more, "custom_complete": fields["custom_complete"]}
 
 
-def _text(name: str, value: object) -> str:
+def _check_text(name: str, value: object) -> str:
     if value is None:
         return ""
     longest = MAX_EXTRA_LENGTH if name == "extra" else MAX_TEXT_LENGTH
@@ -178,25 +187,25 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _day(name: str, value: object) -> dict[str, Any] | None:
+def _read_day(name: str, value: object) -> dict[str, Any] | None:
     if not value:
         return None
     spec = value if isinstance(value, dict) else {}
-    time = _milliseconds(f"{name}.timestamp", spec.get("timestamp"))
+    time = _parse_milliseconds(f"{name}.timestamp", spec.get("timestamp"))
     whole_day = spec.get("is_all_day") is True
     if whole_day:
         time -= time % (24 * 3600 * 1000)
     return {"timestamp": str(time), "is_all_day": whole_day}
 
 
-def _milliseconds(name: str, value: object) -> int:
-    time = whole_number(value) if isinstance(value, str) else None
+def _parse_milliseconds(name: str, value: object) -> int:
+    time = parse_whole_number(value) if isinstance(value, str) else None
     if time is None or time < 0:
         refuse(f"{name} must be milliseconds in a string")
     return time
 
 
-def _reminders(reminders: object, call: Call, task: Task) -> list[dict[str, Any]]:
+def _make_reminders(reminders: object, call: Call, task: Task) -> list[dict[str, Any]]:
     if not reminders:
         return []
     if task.due is None:
@@ -206,7 +215,7 @@ def _reminders(reminders: object, call: Call, task: Task) -> list[dict[str, Any]
     minutes = reminders[0].get("relative_fire_minute")
     if not isinstance(minutes, int) or minutes < 0:
         refuse("relative_fire_minute must be a number of minutes")
-    return [{"id": str(int(call.world.new_id("", 12), 16)), "relative_fire_minute": minutes}]
+    return [{"id": str(int(call.world.make_id("", 12), 16)), "relative_fire_minute": minutes}]
 
 
 _PATH = "/open-apis/task/v2/tasks"

@@ -58,7 +58,7 @@ class Frame:
     payload_type: str | None = None
     log_id_new: str | None = None
 
-    def header(self, key: str) -> str | None:
+    def get_header(self, key: str) -> str | None:
         """Return the value of a header, the first one as the SDKs do; None if it is absent."""
         return next((value for name, value in self.headers if name == key), None)
 
@@ -76,10 +76,10 @@ def encode(frame: Frame) -> bytes:
         _put_bytes(header, _VALUE, value.encode())
         _put_bytes(out, _HEADERS, header)
     for number, content in (
-        (_ENCODING, _utf8(frame.payload_encoding)),
-        (_TYPE, _utf8(frame.payload_type)),
+        (_ENCODING, _encode_text(frame.payload_encoding)),
+        (_TYPE, _encode_text(frame.payload_type)),
         (_PAYLOAD, frame.payload),
-        (_LOG_ID_NEW, _utf8(frame.log_id_new)),
+        (_LOG_ID_NEW, _encode_text(frame.log_id_new)),
     ):
         if content is not None:
             _put_bytes(out, number, content)
@@ -95,58 +95,58 @@ def decode(data: bytes) -> Frame:
     numbers: dict[int, int] = {}
     contents: dict[int, bytes] = {}
     headers = []
-    for number, value in _fields(data):
+    for number, value in _iterate_fields(data):
         if isinstance(value, int):
             if number in _NUMBERS:
                 numbers[number] = value
         elif number == _HEADERS:
-            headers.append(_header(value))
+            headers.append(_decode_header(value))
         elif number in _OPTIONAL:
             contents[number] = value
     missing = [number for number in _NUMBERS if number not in numbers]
     if missing:
         raise FrameError(f"required fields are missing: {missing}")
     return Frame(
-        _int32(numbers[_METHOD]),
+        _convert_int32(numbers[_METHOD]),
         tuple(headers),
         contents.get(_PAYLOAD),
-        _int32(numbers[_SERVICE]),
+        _convert_int32(numbers[_SERVICE]),
         numbers[_SEQ_ID],
         numbers[_LOG_ID],
-        _text(contents.get(_ENCODING)),
-        _text(contents.get(_TYPE)),
-        _text(contents.get(_LOG_ID_NEW)),
+        _decode_text(contents.get(_ENCODING)),
+        _decode_text(contents.get(_TYPE)),
+        _decode_text(contents.get(_LOG_ID_NEW)),
     )
 
 
-def _header(data: bytes) -> tuple[str, str]:
-    fields = {number: value for number, value in _fields(data) if isinstance(value, bytes)}
-    key, value = _text(fields.get(_KEY)), _text(fields.get(_VALUE))
+def _decode_header(data: bytes) -> tuple[str, str]:
+    fields = {number: value for number, value in _iterate_fields(data) if isinstance(value, bytes)}
+    key, value = _decode_text(fields.get(_KEY)), _decode_text(fields.get(_VALUE))
     if key is None or value is None:
         raise FrameError("a header needs a key and a value")
     return key, value
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def _iterate_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Go through numbers and texts; groups and values of fixed size, which a frame has not, are skipped."""
     at = 0
     groups: list[int] = []
     while at < len(data):
-        tag, at = _varint(data, at)
+        tag, at = _decode_varint(data, at)
         number, kind = tag >> 3, tag & 7
         if number == 0 or tag >= _HIGHEST_TAG:
             raise FrameError(f"tag {tag} is invalid")
         if kind == _VARINT:
-            value, at = _varint(data, at)
+            value, at = _decode_varint(data, at)
             if not groups:
                 yield number, value
         elif kind == _LENGTH:
-            size, at = _varint(data, at)
-            start, at = at, _past(data, at, size)
+            size, at = _decode_varint(data, at)
+            start, at = at, _advance(data, at, size)
             if not groups:
                 yield number, data[start:at]
         elif kind in _SIZES:
-            at = _past(data, at, _SIZES[kind])
+            at = _advance(data, at, _SIZES[kind])
         elif kind == _GROUP:
             groups.append(number)
         elif kind != _GROUP_END or not groups or groups.pop() != number:
@@ -155,7 +155,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         raise FrameError(f"group {groups[-1]} has no end")
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _decode_varint(data: bytes, at: int) -> tuple[int, int]:
     value = 0
     for place in range(_MAX_VARINT_LENGTH):
         if at >= len(data):
@@ -168,25 +168,25 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     raise FrameError("a number has no end")
 
 
-def _past(data: bytes, at: int, size: int) -> int:
+def _advance(data: bytes, at: int, size: int) -> int:
     if size > len(data) - at:
         raise FrameError(f"{size} bytes announced, {len(data) - at} there")
     return at + size
 
 
-def _int32(value: int) -> int:
+def _convert_int32(value: int) -> int:
     low = value % _INT32_BITS
     return low - _INT32_BITS if low >= _INT32_SIGN else low
 
 
-def _text(content: bytes | None) -> str | None:
+def _decode_text(content: bytes | None) -> str | None:
     try:
         return None if content is None else content.decode()
     except UnicodeDecodeError as error:
         raise FrameError(f"a text must be UTF-8: {error}") from None
 
 
-def _utf8(text: str | None) -> bytes | None:
+def _encode_text(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
 
 

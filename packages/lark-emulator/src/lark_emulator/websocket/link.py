@@ -17,7 +17,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from lark_emulator.websocket.frames import CONTROL, Frame, FrameError, decode, encode
-from lark_emulator.websocket.messages import MESSAGE_ID, PING, TYPE, pong
+from lark_emulator.websocket.messages import MESSAGE_ID, PING, TYPE, make_pong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,7 +76,7 @@ class WebSocketLink(asyncio.Protocol):
     ) -> None:
         self.app_id, self.connection_id = ticket.app_id, ticket.device_id
         self.service_id = int(ticket.service_id)
-        self.opened = links.clock.now()
+        self.opened = links.clock.get_time()
         self.hangs = False
         """Whether it stays silent, while TCP stays: half-open, to the client."""
         self.messages = self.pings = self.garbage = 0
@@ -176,18 +176,18 @@ class WebSocketLink(asyncio.Protocol):
             if frame.method == CONTROL:
                 self._answer_control(frame)
             else:
-                self._links.acknowledge(self, frame, frame.header(MESSAGE_ID) or "")
+                self._links.acknowledge(self, frame, frame.get_header(MESSAGE_ID) or "")
         except ValueError as error:  # what orjson raises is one, too
             self.garbage += 1
             self.last_garbage = str(error)[:300]
 
     def _answer_control(self, frame: Frame) -> None:
-        if frame.header(TYPE) != PING:
-            raise FrameError(f"a control frame of a client is a ping, not {frame.header(TYPE)!r}")
+        if frame.get_header(TYPE) != PING:
+            raise FrameError(f"a control frame of a client is a ping, not {frame.get_header(TYPE)!r}")
         self.pings += 1
         if self.pings == 1:
             self._links.on_ready(self.app_id)
-        self.send([encode(pong(frame, self._links.pong_config()))])
+        self.send([encode(make_pong(frame, self._links.make_pong_config()))])
 
     # sending ---------------------------------------------------------------------------------------------
 

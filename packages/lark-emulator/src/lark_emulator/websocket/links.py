@@ -133,11 +133,11 @@ class Links:
         """Make a ticket void: it opens one connection only."""
         del self._tickets[ticket.secret]
 
-    def list_of(self, app_id: str) -> list[Link]:
+    def list_links(self, app_id: str) -> list[Link]:
         """Return the open connections of an app, oldest first."""
         return list(self._open.get(app_id, ()))
 
-    def all(self) -> list[Link]:
+    def list_all(self) -> list[Link]:
         """Return all open connections."""
         return [link for links in self._open.values() for link in links]
 
@@ -151,7 +151,7 @@ class Links:
         self._known.add(link.app_id)
         self.count("opened")
         if self.settings.connection_life > 0:
-            self.clock.at(self.clock.now() + self.settings.connection_life, lambda _: link.drop())
+            self.clock.at(self.clock.get_time() + self.settings.connection_life, lambda _: link.drop())
 
     def remove(self, link: Link) -> None:
         """Count a connection out that is closed or about to be; what it has not acknowledged fails."""
@@ -172,19 +172,19 @@ class Links:
         """Count for the state."""
         self.counts[what] += 1
 
-    def client_config(self) -> dict[str, Any]:
+    def make_client_config(self) -> dict[str, Any]:
         """Return the ClientConfig of discoveries and pongs; whole seconds are integers, as at Lark."""
         settings = self.settings
         return {
             "ReconnectCount": settings.reconnect_count,
-            "ReconnectInterval": _number(settings.reconnect_interval),
-            "ReconnectNonce": _number(settings.reconnect_nonce),
-            "PingInterval": _number(settings.ping_interval),
+            "ReconnectInterval": _convert_number(settings.reconnect_interval),
+            "ReconnectNonce": _convert_number(settings.reconnect_nonce),
+            "PingInterval": _convert_number(settings.ping_interval),
         }
 
-    def pong_config(self) -> dict[str, Any] | None:
+    def make_pong_config(self) -> dict[str, Any] | None:
         """Return what a pong carries."""
-        return self.client_config() if self.settings.pong_payload == "config" else None
+        return self.make_client_config() if self.settings.pong_payload == "config" else None
 
     # messages --------------------------------------------------------------------------------------------
 
@@ -206,8 +206,8 @@ class Links:
         fault = strike(self.faults, app_id)
         if fault == CARD:
             kind = CARD
-        message = self._message(kind, payload)
-        frames = message.frames(link.service_id, self._parts(payload, fault))
+        message = self._make_message(kind, payload)
+        frames = message.make_frames(link.service_id, self._count_parts(payload, fault))
         ack: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         is_deaf = fault == "ignore_ack" or (kind == CARD and self.settings.card_frame_ack == "ignored")
         self._pending[message.message_id] = _Pending(link, frames, ack, is_deaf)
@@ -221,7 +221,7 @@ class Links:
         finally:
             del self._pending[message.message_id]
 
-    def _message(self, kind: str, payload: bytes) -> PushMessage:
+    def _make_message(self, kind: str, payload: bytes) -> PushMessage:
         self._messages += 1
         return PushMessage(
             secrets.token_hex(16),
@@ -232,7 +232,7 @@ class Links:
             secrets.randbelow(_LOG_IDS),
         )
 
-    def _parts(self, payload: bytes, fault: str) -> int:
+    def _count_parts(self, payload: bytes, fault: str) -> int:
         size = self.settings.fragment_bytes
         parts = -(-len(payload) // size) if size else 1
         return max(parts, 3) if fault in ("shuffle", "incomplete") else parts
@@ -262,7 +262,7 @@ class Links:
     def drop_all(self) -> None:
         """Drop all connections, and void all tickets."""
         self._tickets.clear()
-        for link in self.all():
+        for link in self.list_all():
             link.drop()
 
 
@@ -285,5 +285,5 @@ def _send(link: Link, frames: list[bytes], fault: str) -> None:
         link.drop_when_sent()
 
 
-def _number(value: float) -> float:
+def _convert_number(value: float) -> float:
     return int(value) if float(value).is_integer() else value

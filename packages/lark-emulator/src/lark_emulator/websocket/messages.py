@@ -35,7 +35,7 @@ class PushMessage:
     seq_id: int
     log_id: int
 
-    def frames(self, service: int, parts: int) -> list[Frame]:
+    def make_frames(self, service: int, parts: int) -> list[Frame]:
         """Return its frames, in order; no part is empty, since clients wait for such a part without end."""
         parts = max(1, min(parts, len(self.payload)))
         size, longer = divmod(len(self.payload), parts)
@@ -119,13 +119,13 @@ def read_ack(frame: Frame, sent: list[Frame], connection_id: str) -> Ack:
     same_ids = (frame.seq_id, frame.service) == (sent[0].seq_id, sent[0].service)
     if not same_ids or float(frame.log_id) != float(sent[0].log_id):
         problems.append("it must repeat SeqID, LogID and service of the message")
-    biz_rt = frame.header(BIZ_RT)
+    biz_rt = frame.get_header(BIZ_RT)
     if biz_rt is None and code == 200:  # noqa: PLR2004 - OK
         problems.append("the header biz_rt is missing")
     return Ack(code, data, biz_rt, tuple(problems), connection_id)
 
 
-def pong(ping: Frame, config: dict[str, Any] | None) -> Frame:
+def make_pong(ping: Frame, config: dict[str, Any] | None) -> Frame:
     """Return the answer to a ping: with the client's configuration, or without a payload."""
     payload = None if config is None else orjson.dumps(config)
     return Frame(CONTROL, ((TYPE, PONG),), payload, ping.service, ping.seq_id, ping.log_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import VIEW, may, owner_id
+from lark_emulator.drive.access import VIEW, get_owner_id, may
 from lark_emulator.world.documents import OBJ_TYPES, SPACE_ID, WikiNode, WikiSpace
 from lark_emulator.world.docx import Docx
 
@@ -46,11 +46,11 @@ def add(
     if space_id not in world.wiki_spaces:
         raise ValueError(f"no wiki space {space_id!r}; known: {', '.join(world.wiki_spaces)}")
     node = WikiNode(
-        world.new_id("wikcn", 22),
+        world.make_id("wikcn", 22),
         obj_type,
         obj_token,
         title,
-        int(world.clock.now()),
+        int(world.clock.get_time()),
         None if shared_with is None else frozenset(shared_with),
         space_id,
         parent,
@@ -65,7 +65,7 @@ def render(world: World, node: WikiNode) -> dict[str, Any]:
         "node_token": node.node_token,
         "obj_type": node.obj_type,
         "obj_token": node.obj_token,
-        "title": title_of(world, node),
+        "title": get_title(world, node),
         "shared_with": None if node.shared_with is None else sorted(node.shared_with),
         "space_id": node.space_id,
         "parent_node_token": node.parent,
@@ -83,7 +83,7 @@ def render_space(space: WikiSpace) -> dict[str, Any]:
     }
 
 
-def title_of(world: World, node: WikiNode) -> str:
+def get_title(world: World, node: WikiNode) -> str:
     """Return what a page is called: what its document is, if that is a docx that is held here."""
     document = world.drive.documents.get(node.obj_token)
     if node.origin or document is None or not isinstance(document.content, Docx):
@@ -91,7 +91,7 @@ def title_of(world: World, node: WikiNode) -> str:
     return document.title
 
 
-def space_named(call: Call, space_id: str) -> WikiSpace:
+def find_space(call: Call, space_id: str) -> WikiSpace:
     """Return a space that the caller may use.
 
     Raises:
@@ -110,7 +110,7 @@ def is_member(call: Call, space: WikiSpace) -> bool:
     return space.members is None or call.who in space.members
 
 
-def readable(call: Call, node: WikiNode) -> bool:
+def is_readable(call: Call, node: WikiNode) -> bool:
     """Say whether the caller may read a page: as a member of its space, or because its document is shared."""
     if call.user is None and node.shared_with is not None and call.app.app_id not in node.shared_with:
         return False
@@ -120,7 +120,7 @@ def readable(call: Call, node: WikiNode) -> bool:
     return document is not None and may(call, document, VIEW)
 
 
-def node_named(call: Call, node_token: Any) -> WikiNode:
+def find_node(call: Call, node_token: Any) -> WikiNode:
     """Return a page that the caller may read.
 
     Raises:
@@ -131,33 +131,33 @@ def node_named(call: Call, node_token: Any) -> WikiNode:
     node = call.world.wiki_nodes.get(node_token)
     if node is None:
         raise RefusedError(codes.WIKI_NOT_FOUND, "node not found")
-    if not readable(call, node):
+    if not is_readable(call, node):
         raise RefusedError(codes.WIKI_DENIED, "node permission denied")
     return node
 
 
-def children(world: World, space_id: str, parent: str) -> list[WikiNode]:
+def list_children(world: World, space_id: str, parent: str) -> list[WikiNode]:
     """Return the pages right below one, or the first level of a space."""
     return [node for node in world.wiki_nodes.values() if (node.space_id, node.parent) == (space_id, parent)]
 
 
 def below(world: World, node: WikiNode) -> Iterator[WikiNode]:
     """Yield all pages below one."""
-    waiting = children(world, node.space_id, node.node_token)
+    waiting = list_children(world, node.space_id, node.node_token)
     while waiting:
         descendant = waiting.pop()
         yield descendant
-        waiting += children(world, descendant.space_id, descendant.node_token)
+        waiting += list_children(world, descendant.space_id, descendant.node_token)
 
 
 def render_answer(call: Call, node: WikiNode) -> dict[str, Any]:
     """Return a page as Lark shows it."""
     document = call.world.drive.documents.get(node.obj_token)
     if document is None:
-        owner = next(iter(call.world.users.values())).id_for(call.app, "open_id")
+        owner = next(iter(call.world.users.values())).get_id(call.app, "open_id")
         edited = created = str(node.create_time)
     else:
-        owner = owner_id(call, document)
+        owner = get_owner_id(call, document)
         created, edited = str(int(document.created)), str(int(document.modified))
     origin = call.world.wiki_nodes.get(node.origin)
     return {
@@ -169,8 +169,8 @@ def render_answer(call: Call, node: WikiNode) -> dict[str, Any]:
         "node_type": "shortcut" if node.origin else "origin",
         "origin_node_token": node.origin or node.node_token,
         "origin_space_id": node.space_id if origin is None else origin.space_id,
-        "has_child": bool(children(call.world, node.space_id, node.node_token)),
-        "title": title_of(call.world, node),
+        "has_child": bool(list_children(call.world, node.space_id, node.node_token)),
+        "title": get_title(call.world, node),
         "obj_create_time": created,
         "obj_edit_time": edited,
         "node_create_time": str(node.create_time),

@@ -7,7 +7,7 @@ from typing import Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, whole_number
+from lark_emulator.validation import cut_page, parse_whole_number, read_json_object
 from lark_emulator.wiki import pages
 
 MAX_PER_PAGE = 50
@@ -18,13 +18,13 @@ OBJ_TYPES = {"doc": 1, "sheet": 2, "bitable": 3, "mindnote": 4, "file": 5, "docx
 
 def search(call: Call) -> dict[str, Any]:
     """Answer with the pages that the caller may read and whose title holds the query."""
-    body = json_object(call, codes.WIKI_SEARCH_PARAM)
+    body = read_json_object(call, codes.WIKI_SEARCH_PARAM)
     query, space_id, below = (body.get(name) or "" for name in ("query", "space_id", "node_id"))
     if not all(isinstance(value, str) for value in (query, space_id, below)):
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
     if not 0 < len(query) <= MAX_QUERY_LENGTH or (below and not space_id):
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
-    size = whole_number(call.query.get("page_size") or "20")
+    size = parse_whole_number(call.query.get("page_size") or "20")
     if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes.WIKI_SEARCH_PARAM)
     nodes = list(call.world.wiki_nodes.values())
@@ -36,10 +36,10 @@ def search(call: Call) -> dict[str, Any]:
         node
         for node in nodes
         if (not space_id or node.space_id == space_id)
-        and wanted in pages.title_of(call.world, node).casefold()
-        and pages.readable(call, node)
+        and wanted in pages.get_title(call.world, node).casefold()
+        and pages.is_readable(call, node)
     ]
-    cut, more = page(matches, call, size, codes.WIKI_SEARCH_PARAM)
+    cut, more = cut_page(matches, call, size, codes.WIKI_SEARCH_PARAM)
     items = [
         {
             "node_id": node.node_token,
@@ -48,7 +48,7 @@ def search(call: Call) -> dict[str, Any]:
             "obj_token": node.obj_token,
             "parent_id": "",
             "sort_id": number,
-            "title": pages.title_of(call.world, node),
+            "title": pages.get_title(call.world, node),
             "url": f"https://emulator.invalid/wiki/{node.node_token}",
         }
         for number, node in enumerate(cut, 1)

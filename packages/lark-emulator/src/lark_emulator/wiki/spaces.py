@@ -7,7 +7,7 @@ from typing import Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import json_object, page, whole_number
+from lark_emulator.validation import cut_page, parse_whole_number, read_json_object
 from lark_emulator.wiki import pages
 from lark_emulator.world.documents import OBJ_TYPES, WikiSpace
 
@@ -20,7 +20,7 @@ def read_page_size(call: Call) -> int:
     Raises:
         RefusedError: 131002.
     """
-    size = whole_number(call.query.get("page_size") or "20")
+    size = parse_whole_number(call.query.get("page_size") or "20")
     if size is None or not 1 <= size <= MAX_PER_PAGE:
         raise RefusedError(codes.WIKI_PARAM)
     return size
@@ -42,18 +42,18 @@ def list_spaces(call: Call) -> dict[str, Any]:
     """Answer `GET /wiki/v2/spaces`: those that the caller is a member of."""
     size = read_page_size(call)
     own = [space for space in call.world.wiki_spaces.values() if pages.is_member(call, space)]
-    items, more = page(own, call, size, codes.WIKI_PARAM)
+    items, more = cut_page(own, call, size, codes.WIKI_PARAM)
     return {"items": [_render_answer(space) for space in items], **more}
 
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /wiki/v2/spaces`; who makes it is its only member."""
-    body = json_object(call, codes.WIKI_PARAM)
+    body = read_json_object(call, codes.WIKI_PARAM)
     name, description = body.get("name") or "", body.get("description") or ""
     sharing = body.get("open_sharing") or "closed"
     if not isinstance(name, str) or not isinstance(description, str) or sharing not in ("open", "closed"):
         raise RefusedError(codes.WIKI_PARAM)
-    space_id = str(7 * 10**18 + int(call.world.new_id("", 14), 16))
+    space_id = str(7 * 10**18 + int(call.world.make_id("", 14), 16))
     space = WikiSpace(space_id, name, description, sharing, {call.who})
     call.world.wiki_spaces[space_id] = space
     return {"space": _render_answer(space)}
@@ -61,7 +61,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /wiki/v2/spaces/:space_id`."""
-    return {"space": _render_answer(pages.space_named(call, call.params["space_id"]))}
+    return {"space": _render_answer(pages.find_space(call, call.params["space_id"]))}
 
 
 def get_node(call: Call) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def get_node(call: Call) -> dict[str, Any]:
         node = next(same, None)
     if node is None:
         raise RefusedError(codes.WIKI_NOT_FOUND)
-    return {"node": pages.render_answer(call, pages.node_named(call, node.node_token))}
+    return {"node": pages.render_answer(call, pages.find_node(call, node.node_token))}
 
 
 _PATH = "/open-apis/wiki/v2/spaces"

@@ -21,13 +21,13 @@ NODE_TYPES = ("AND", "OR", "SEQUENTIAL", "CC_NODE")
 DAY_S = 24 * 3600.0
 
 
-def id_for(person: Person | None, app: App, id_type: str) -> str:
+def get_id(person: Person | None, app: App, id_type: str) -> str:
     """Return an id of a person or a bot as `app` sees it; empty if there is none."""
     if person is None:
         return ""
     if isinstance(person, App):
         return person.bot_open_id if id_type == "open_id" else ""
-    return person.id_for(app, id_type)
+    return person.get_id(app, id_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Instance:
         self.end_time = 0 if status == "PENDING" else now_ms
         self.history.append((now_ms, status))
 
-    def status_at(self, now_ms: int) -> str | None:
+    def find_status(self, now_ms: int) -> str | None:
         """Return the status at a time; None if the instance was not there yet."""
         return next((status for when, status in reversed(self.history) if when <= now_ms), None)
 
@@ -171,13 +171,13 @@ class Approvals:
         self.tell: Tell = lambda *_: None
         self._numbers = 0
 
-    def number(self) -> str:
+    def make_number(self) -> str:
         """Return a fresh id of decimal digits."""
         self._numbers += 1
         return str(7_000_000_000_000_000_000 + self._numbers)
 
     @staticmethod
-    def new_code() -> str:
+    def make_code() -> str:
         """Return a fresh code of a definition or an instance."""
         return str(uuid.uuid4()).upper()
 

@@ -143,7 +143,7 @@ class Base:
     replays: dict[tuple[str, str, str], Replay] = field(default_factory=dict)
     revision: int = 1
 
-    def limit_of(self, app_id: str) -> Limit:
+    def get_limit(self, app_id: str) -> Limit:
         """Return what an app may do with the records."""
         return self.limits.get(app_id, NO_LIMIT) if self.is_advanced else NO_LIMIT
 

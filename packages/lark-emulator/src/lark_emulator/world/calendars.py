@@ -44,7 +44,7 @@ class Event:
     @property
     def span(self) -> tuple[float, float]:
         """When it starts and ends, in seconds since the epoch."""
-        return seconds_of(self.start), seconds_of(self.end) + (DAY if "date" in self.end else 0)
+        return get_seconds(self.start), get_seconds(self.end) + (DAY if "date" in self.end else 0)
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Calendars:
     def __init__(self) -> None:
         self.by_id: dict[str, Calendar] = {}
 
-    def primary(self, *, app_id: str = "", user_id: str = "", name: str = "") -> Calendar:
+    def ensure_primary(self, *, app_id: str = "", user_id: str = "", name: str = "") -> Calendar:
         """Return the main calendar of a bot or of a person."""
         calendar_id = f"feishu.cn_{app_id or user_id}@group.calendar.feishu.cn"
         calendar = self.by_id.get(calendar_id)
@@ -78,7 +78,7 @@ class Calendars:
             calendar = self.by_id[calendar_id] = Calendar(calendar_id, "primary", name, app_id, user_id)
         return calendar
 
-    def busy(self, user_id: str) -> list[tuple[Event, str]]:
+    def list_busy(self, user_id: str) -> list[tuple[Event, str]]:
         """Return the events in a person's main calendar, and what the person answered to each."""
         events = []
         for calendar in self.by_id.values():
@@ -90,7 +90,7 @@ class Calendars:
         return events
 
 
-def seconds_of(time: dict[str, str]) -> float:
+def get_seconds(time: dict[str, str]) -> float:
     """Return the seconds since the epoch of a `time_info`: a timestamp, or the start of a day in UTC."""
     if "timestamp" in time:
         return float(time["timestamp"])

@@ -77,7 +77,7 @@ class Consents:
         self.codes[name] = code
         return name
 
-    def new_refresh_name(self) -> str:
+    def make_refresh_name(self) -> str:
         """Return a fresh refresh token of the older shape."""
         return f"ur-emulator{secrets.token_hex(16)}"
 

@@ -24,7 +24,7 @@ class Department:
     order: str = ""
     chat_id: str = ""
 
-    def id_for(self, id_type: str) -> str:
+    def get_id(self, id_type: str) -> str:
         """Return its id of one type; the root has one for both."""
         return self.department_id if id_type == "department_id" else self.open_department_id
 
@@ -53,7 +53,7 @@ class Departments:
             )
         return None
 
-    def children(self, parent: Department, *, recursive: bool = False) -> list[Department]:
+    def list_children(self, parent: Department, *, recursive: bool = False) -> list[Department]:
         """Return the departments below one, those of the nearest level first."""
         departments = [
             department for department in self.by_id.values() if department.parent == parent.open_department_id
@@ -62,11 +62,11 @@ class Departments:
             departments += [
                 descendant
                 for child in list(departments)
-                for descendant in self.children(child, recursive=True)
+                for descendant in self.list_children(child, recursive=True)
             ]
         return departments
 
-    def parents(self, of: Department) -> list[Department]:
+    def list_parents(self, of: Department) -> list[Department]:
         """Return the departments above one, the nearest first, without the root."""
         above = []
         while of.parent in self.by_id:
@@ -74,16 +74,16 @@ class Departments:
             above.append(of)
         return above
 
-    def members(self, of: Department, *, recursive: bool = False) -> list[User]:
+    def list_members(self, of: Department, *, recursive: bool = False) -> list[User]:
         """Return the people in a department, and, if wanted, in those below it, each once."""
         wanted = {of.open_department_id}
         if recursive:
-            wanted |= {child.open_department_id for child in self.children(of, recursive=True)}
+            wanted |= {child.open_department_id for child in self.list_children(of, recursive=True)}
         people = (user for user in self._users.values() if not user.is_external)
         return [user for user in people if wanted.intersection(user.departments or (ROOT,))]
 
-    def visible_to(self, app: App, of: Department) -> bool:
+    def is_visible_to(self, app: App, of: Department) -> bool:
         """Say whether an app may read a department: a user in it, or below it, is within its range."""
         if app.available_to is None:
             return True
-        return any(app.sees(user.user_id) for user in self.members(of, recursive=True))
+        return any(app.sees(user.user_id) for user in self.list_members(of, recursive=True))

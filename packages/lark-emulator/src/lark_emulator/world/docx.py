@@ -40,7 +40,7 @@ class Block:
     @property
     def text(self) -> str:
         """The plain text of its elements."""
-        return "".join(map(_text_of, self.data.get("elements", ())))
+        return "".join(map(_get_text, self.data.get("elements", ())))
 
     def render(self) -> dict[str, Any]:
         """Return it as Lark does."""
@@ -53,7 +53,7 @@ class Block:
         return shown | ({"children": list(self.children)} if self.children else {})
 
 
-def _text_of(element: dict[str, Any]) -> str:
+def _get_text(element: dict[str, Any]) -> str:
     for name, member in (("text_run", "content"), ("equation", "content"), ("mention_doc", "title")):
         if name in element:
             return str(element[name].get(member) or "")

@@ -84,7 +84,7 @@ class Document:
         self.modified = now
         self.past.append((now, self.title, None if self.deleted else self.parent))
 
-    def listing_at(self, time: float) -> tuple[str, str | None]:
+    def find_listing(self, time: float) -> tuple[str, str | None]:
         """Return the title and folder that it had at a time; no folder = it was not there."""
         for since, title, parent in reversed(self.past):
             if since <= time:
@@ -119,19 +119,19 @@ class Drive:
     def add(self, document: Document) -> Document:
         """Add a document that was just made."""
         self.documents[document.token] = document
-        document.note(self._clock.now())
+        document.note(self._clock.get_time())
         return document
 
-    def root_of(self, who: Who) -> Document:
+    def ensure_root(self, who: Who) -> Document:
         """Return the root folder of an app or of a user, made when it is first needed."""
         name = who[1] if who[0] == "app" else ":".join(who)
         token = "nodcn" + hashlib.blake2s(name.encode()).hexdigest()[:22]
         root = self.documents.get(token)
         if root is None:
-            root = self.add(Document(token, FOLDER, who, "", self._clock.now(), root=True))
+            root = self.add(Document(token, FOLDER, who, "", self._clock.get_time(), root=True))
         return root
 
-    def children(self, token: str) -> list[Document]:
+    def list_children(self, token: str) -> list[Document]:
         """Return what is in a folder now."""
         return [
             document
@@ -139,7 +139,7 @@ class Drive:
             if document.parent == token and not document.deleted
         ]
 
-    def spreadsheet(self, token: str) -> tuple[Document, Spreadsheet] | None:
+    def find_spreadsheet(self, token: str) -> tuple[Document, Spreadsheet] | None:
         """Return a spreadsheet that is there."""
         document = self.documents.get(token)
         if document is None or document.deleted or not isinstance(document.content, Spreadsheet):

@@ -78,11 +78,11 @@ class Rect(NamedTuple):
         """Say whether a cell is in it."""
         return self.row <= row < self.end_row and self.column <= column < self.end_column
 
-    def span(self, axis: str) -> tuple[int, int]:
+    def get_span(self, axis: str) -> tuple[int, int]:
         """Return start and end along one axis."""
         return (self.row, self.end_row) if axis == ROWS else (self.column, self.end_column)
 
-    def spanning(self, axis: str, start: int, end: int) -> Rect:
+    def replace_span(self, axis: str, start: int, end: int) -> Rect:
         """Return it with another start and end along one axis."""
         if axis == ROWS:
             return self._replace(row=start, end_row=end)
@@ -90,19 +90,19 @@ class Rect(NamedTuple):
 
     def after_insert(self, axis: str, at: int, count: int) -> Rect:
         """Return where it is after rows or columns were inserted; it grows if they are within it."""
-        start, end = self.span(axis)
-        return self.spanning(axis, start + count * (start >= at), end + count * (end > at))
+        start, end = self.get_span(axis)
+        return self.replace_span(axis, start + count * (start >= at), end + count * (end > at))
 
     def after_remove(self, axis: str, at: int, count: int) -> Rect | None:
         """Return what is left of it after rows or columns were removed."""
-        start, end = (_after_removal(edge, at, count) for edge in self.span(axis))
-        return self.spanning(axis, start, end) if start < end else None
+        start, end = (_after_removal(edge, at, count) for edge in self.get_span(axis))
+        return self.replace_span(axis, start, end) if start < end else None
 
     def after_move(self, axis: str, start: int, count: int, to: int) -> Rect:
         """Return where it is after rows or columns were moved: with them if it lies among them."""
-        first, last = self.span(axis)
+        first, last = self.get_span(axis)
         if start <= first and last <= start + count:
-            return self.spanning(axis, first + to - start, last + to - start)
+            return self.replace_span(axis, first + to - start, last + to - start)
         left = self.after_remove(axis, start, count)
         return self if left is None else left.after_insert(axis, to, count)
 
@@ -128,7 +128,7 @@ class Grid:
     rows: list[GridRow | None] = field(default_factory=list)
     sizes: dict[str, dict[int, Size]] = field(default_factory=lambda: {ROWS: {}, COLUMNS: {}})
 
-    def row(self, number: int) -> GridRow:
+    def ensure_row(self, number: int) -> GridRow:
         """Return a row to write to."""
         if number >= len(self.rows):
             self.rows.extend(repeat(None, number + 1 - len(self.rows)))
@@ -142,7 +142,7 @@ class Grid:
         yield from self.rows[start:end]
         yield from repeat(None, end - max(start, len(self.rows)))
 
-    def value(self, row: int, column: int) -> Any:
+    def get_value(self, row: int, column: int) -> Any:
         """Return what a cell holds; None = nothing."""
         if row >= len(self.rows):
             return None
@@ -161,7 +161,7 @@ class Grid:
         """
         if row >= len(self.rows) and values.count(None) == len(values):
             return
-        to = self.row(row)
+        to = self.ensure_row(row)
         if column > len(to.values):
             to.values.extend(repeat(None, column - len(to.values)))
         to.values[column : column + len(values)] = values
@@ -179,7 +179,7 @@ class Grid:
         """
         width = where.columns
         for number in range(where.row, where.end_row):
-            styles = self.row(number).styles
+            styles = self.ensure_row(number).styles
             missing = where.end_column - len(styles)
             if missing > 0:
                 styles.extend(repeat(0, missing))
@@ -223,7 +223,7 @@ class Grid:
         source = self.rows[number] if number < len(self.rows) else None
         if source is not None and any(source.styles):
             for n in range(at, at + count):
-                self.row(n).styles = list(source.styles)
+                self.ensure_row(n).styles = list(source.styles)
 
     def remove(self, axis: str, at: int, count: int) -> None:
         """Remove rows or columns."""
@@ -244,7 +244,7 @@ class Grid:
     def move(self, axis: str, start: int, count: int, to: int) -> None:
         """Move rows or columns to where they begin at `to`."""
         if axis == ROWS:
-            self.row(max(start + count, to + count) - 1)
+            self.ensure_row(max(start + count, to + count) - 1)
             taken = self.rows[start : start + count]
             del self.rows[start : start + count]
             self.rows[to:to] = taken

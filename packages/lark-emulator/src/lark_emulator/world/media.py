@@ -16,13 +16,13 @@ EXPORT_LIFE = 10 * 60.0
 DEFAULT_TYPE = "application/octet-stream"
 
 
-def type_of(name: str) -> str:
+def guess_type(name: str) -> str:
     """Return the content type that the extension of a file name stands for."""
-    return _types().guess_type(name)[0] or DEFAULT_TYPE
+    return _make_types().guess_type(name)[0] or DEFAULT_TYPE
 
 
 @cache
-def _types() -> MimeTypes:
+def _make_types() -> MimeTypes:
     """Make the table when the first file is read: Python looks through the machine's lists for it."""
     from mimetypes import MimeTypes
 
@@ -56,7 +56,7 @@ class Media:
     @property
     def content_type(self) -> str:
         """Told by the extension of its name."""
-        return type_of(self.name)
+        return guess_type(self.name)
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class PartialUpload:
         """How many parts there are."""
         return max(1, -(-self.size // BLOCK_SIZE))
 
-    def size_of(self, seq: int) -> int:
+    def get_part_size(self, seq: int) -> int:
         """Return how many bytes a part has."""
         return min(BLOCK_SIZE, self.size - seq * BLOCK_SIZE)
 

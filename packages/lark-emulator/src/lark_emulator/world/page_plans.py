@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _nothing(_: int) -> object:
+def _do_nothing(_: int) -> object:
     return None
 
 
@@ -39,7 +39,7 @@ class PagePlan:
     repeats_token: bool = False
     total: int | str | None = None
     edits: list[dict[str, Any]] = field(default_factory=list)
-    answered: Callable[[int], object] = _nothing
+    answered: Callable[[int], object] = _do_nothing
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is left of the plan, for the control plane."""

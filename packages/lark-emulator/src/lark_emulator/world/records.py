@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lark_emulator.collecting import unseen
+from lark_emulator.collecting import hide_list
 from lark_emulator.slicing import at_once, free_items
 from lark_emulator.world.indexes import Index
 
@@ -84,14 +84,14 @@ class Records:
     def list_all(self) -> list[Record]:
         """Return all rows in order. The list is the table's own: it must not be changed, nor kept."""
         if self._listed is None:
-            self._listed, self._is_lent = unseen(list(self._by_id.values())), False
+            self._listed, self._is_lent = hide_list(list(self._by_id.values())), False
         return self._listed
 
-    def place_of(self, record_id: str) -> int:
+    def find_place(self, record_id: str) -> int:
         """Return the place of a row in `list_all`."""
-        return bisect_left(self.list_all(), self._by_id[record_id].number, key=place)
+        return bisect_left(self.list_all(), self._by_id[record_id].number, key=get_place)
 
-    def snapshot(self) -> list[Record]:
+    def take_snapshot(self) -> list[Record]:
         """Return all rows in order as they are now, however others write meanwhile."""
         rows = self.list_all()
         self._is_lent = True
@@ -118,7 +118,7 @@ class Records:
         """Make the index of a field, if there is none: `with_value` then answers quickly."""
         index = self._indexes.get(field_id)
         if index is None:
-            index = self._indexes[field_id] = Index(field_id, self.snapshot())
+            index = self._indexes[field_id] = Index(field_id, self.take_snapshot())
         while index.advance(self._by_id):
             yield
 
@@ -175,7 +175,7 @@ class Records:
         done = -1
         while done != self.version:
             done = self.version
-            record_ids = unseen(list(self._by_id))
+            record_ids = hide_list(list(self._by_id))
             self._listed, self._is_lent = None, False  # the rows of before are freed one by one
             while record_ids:
                 before = self.version
@@ -215,7 +215,7 @@ class Records:
         if self._is_lent:
             self._listed, self._is_lent = None, False
         if self._listed is not None:
-            self._listed[bisect_left(self._listed, old.number, key=place)] = record
+            self._listed[bisect_left(self._listed, old.number, key=get_place)] = record
         for index in self._indexes.values():
             index.change(old, record)
         return record
@@ -229,6 +229,6 @@ class Records:
             self._edits.popleft()
 
 
-def place(record: Record) -> int:
+def get_place(record: Record) -> int:
     """Return what rows are ordered by."""
     return record.number

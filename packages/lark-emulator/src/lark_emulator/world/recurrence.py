@@ -12,7 +12,7 @@ _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WEEK = 7
 
 
-def days(rule: str, first: date, until: date) -> Iterator[date]:
+def iterate_days(rule: str, first: date, until: date) -> Iterator[date]:
     """Yield the days from the first one on, up to and with another; the first day alone for an unknown rule.
 
     Known are `FREQ=DAILY` and `FREQ=WEEKLY`, with `INTERVAL`, `BYDAY`, `COUNT` and `UNTIL`.

@@ -181,7 +181,7 @@ class Spreadsheet:
     numbers: dict[bytes, int] = field(default_factory=lambda: {b"{}": 0})
     held: object = None
 
-    def style_number(self, style: dict[str, Any]) -> int:
+    def ensure_style(self, style: dict[str, Any]) -> int:
         """Return the number of a style, a new one if need be."""
         key = orjson.dumps(style, option=orjson.OPT_SORT_KEYS)
         number = self.numbers.get(key)
@@ -190,7 +190,7 @@ class Spreadsheet:
             self.styles.append(style)
         return number
 
-    def style_at(self, sheet: Worksheet, row: int, column: int) -> dict[str, Any]:
+    def get_style(self, sheet: Worksheet, row: int, column: int) -> dict[str, Any]:
         """Return the style of a cell."""
         rows = sheet.grid.rows
         grid_row = rows[row] if row < len(rows) else None

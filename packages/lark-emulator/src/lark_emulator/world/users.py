@@ -51,7 +51,7 @@ class User:
         """The same for all apps of one developer."""
         return f"on_emulator_{self.user_id}"
 
-    def id_for(self, app: App, id_type: str) -> str:
+    def get_id(self, app: App, id_type: str) -> str:
         """Return this user's id of one type, as `app` sees it."""
         if id_type == "union_id":
             return self.union_id

@@ -136,7 +136,7 @@ class World:
             "Data team", users=list(self.users.values()), bots=[app], owner="alice", chat_id=DEFAULT_CHAT_ID
         )
 
-    def new_id(self, prefix: str, length: int = 32) -> str:
+    def make_id(self, prefix: str, length: int = 32) -> str:
         """Return a fresh id of Lark's shape; the same run of requests gives the same ids."""
         self._ids += 1
         digest = hashlib.blake2s(b"%d" % self._ids).hexdigest()
@@ -156,7 +156,7 @@ class World:
         Raises:
             ValueError: the id is taken or does not start with `cli_`.
         """
-        app_id = app_id or self.new_id("cli_", 16)
+        app_id = app_id or self.make_id("cli_", 16)
         if not app_id.startswith("cli_"):
             raise ValueError(f"an app id starts with cli_, not {app_id!r}")
         if app_id in self.apps:
@@ -169,7 +169,7 @@ class World:
 
     def issue_ticket(self, app: App) -> None:
         """Make a new ticket of a store app; it shows in the state, and goes to its address for events."""
-        app.app_ticket = self.new_id("")
+        app.app_ticket = self.make_id("")
         self.ticket_issued(app)
 
     def resume(self) -> None:
@@ -182,11 +182,11 @@ class World:
                 self._issue_hourly(app)
 
     def _issue_hourly(self, app: App) -> None:
-        def due(at: float) -> None:
+        def issue_next(at: float) -> None:
             self.issue_ticket(app)
-            self.clock.at(at + _TICKETS_EVERY, due)
+            self.clock.at(at + _TICKETS_EVERY, issue_next)
 
-        self.clock.at(self.clock.now() + _TICKETS_EVERY, due)
+        self.clock.at(self.clock.get_time() + _TICKETS_EVERY, issue_next)
 
     def add_user(
         self, user_id: str, name: str = "", en_name: str = "", email: str = "", mobile: str = ""
@@ -220,13 +220,13 @@ class World:
         Raises:
             ValueError: the chat_id is taken.
         """
-        chat_id = chat_id or self.new_id("oc_")
+        chat_id = chat_id or self.make_id("oc_")
         if chat_id in self.chats:
             raise ValueError(f"chat {chat_id!r} exists already")
         chat = Chat(
             chat_id,
             name,
-            self.clock.now_ms(),
+            self.clock.get_time_ms(),
             description=description,
             owner=owner,
             mode=mode,
@@ -260,7 +260,7 @@ class World:
                 )
         return None
 
-    def p2p_chat(self, sender: App | User, user: User) -> Chat:
+    def ensure_p2p_chat(self, sender: App | User, user: User) -> Chat:
         """Return the chat of a bot or a user with a user, made when the first message is sent."""
         bots, users = ([sender], [user]) if isinstance(sender, App) else ([], [sender, user])
         # Either user may write first: it is the same chat.

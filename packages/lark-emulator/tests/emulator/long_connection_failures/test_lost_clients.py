@@ -51,7 +51,7 @@ def test_a_client_that_stops_reading_gets_the_event_again_elsewhere(
 def test_a_client_that_does_not_ping_is_dropped_and_one_that_does_is_not(lark: Emulator) -> None:
     lark.settings(ping_interval=2)
     with Wire(lark) as lively, DeafWire(lark) as silent:
-        wait(lambda: lively.ping().header("type") == "pong" and len(lark.connections()) == 1)
+        wait(lambda: lively.ping().get_header("type") == "pong" and len(lark.connections()) == 1)
         assert silent.socket.recv(1) == b""
         assert lark.connections()[0]["connection_id"] == lively.connection_id
     assert lark.state()["long_connections"]["missed_pings"] == 1
@@ -83,7 +83,7 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
     lark.settings(gap_events="on_connect")
     lark.start()
     with Wire(lark) as wire:
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
         wire.ack(wire.take())
         wait(lambda: lark.state()["events"][0]["state"] == "delivered")
 
@@ -109,7 +109,7 @@ def test_many_connections_at_once(lark: Emulator) -> None:
     with ExitStack() as stack:
         wires = [stack.enter_context(Wire(lark)) for _ in range(50)]
         with ThreadPoolExecutor(10) as pool:
-            assert {pong.header("type") for pong in pool.map(Wire.ping, wires)} == {"pong"}
+            assert {pong.get_header("type") for pong in pool.map(Wire.ping, wires)} == {"pong"}
         with pytest.raises(Exception, match="403"):
             Wire(lark)
         assert lark.drop_connections() == 50

@@ -46,7 +46,7 @@ GARBAGE = [
 def test_garbage_is_counted_and_ignored(lark: Emulator, garbage: bytes | str) -> None:
     with Wire(lark) as wire:
         wire.socket.send(garbage)
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
         (connection,) = lark.connections()
         assert (connection["garbage"], bool(connection["last_garbage"])) == (1, True)
         assert works(lark, wire)
@@ -142,7 +142,7 @@ def test_what_breaks_the_websocket_protocol_ends_the_connection(
             assert received[:1] == b"\x88"
             assert int.from_bytes(received[2:4], "big") == code
         wait(lambda: len(lark.connections()) == 1)
-        assert other.ping().header("type") == "pong"
+        assert other.ping().get_header("type") == "pong"
 
 
 def test_a_message_in_pieces(lark: Emulator) -> None:

@@ -26,7 +26,7 @@ def test_dropped_around_a_message(lark: Emulator, pool: ThreadPoolExecutor, kind
         event = lark.push_event("x", {})
         assert "was closed" in event["attempts"][0]["error"]
         if kind == "drop_after":
-            assert wire.take().header("type") == "event"
+            assert wire.take().get_header("type") == "event"
         with pytest.raises(ConnectionClosed) as closed:
             wire.socket.recv(timeout=SECONDS)
         assert closed.value.rcvd is None  # without a close frame
@@ -85,8 +85,8 @@ def test_fragments_out_of_order_or_incomplete(
     with Wire(lark) as wire:
         pushed = pool.submit(lark.push_event, "x", {})
         frames = [wire.take() for _ in order]
-        assert [frame.header("seq") for frame in frames] == order
-        assert {frame.header("sum") for frame in frames} == {"3"}
+        assert [frame.get_header("seq") for frame in frames] == order
+        assert {frame.get_header("sum") for frame in frames} == {"3"}
         wire.ack(frames[-1])
         assert pushed.result(SECONDS)["attempts"][0]["problems"] == []
 
@@ -99,7 +99,7 @@ def test_frames_of_type_card_and_deaf_ears(lark: Emulator) -> None:
             pushed = pool.submit(lark.push_event, "x", {})
             frame = wire.take()
             wire.ack(frame)
-            assert frame.header("type") == expected
+            assert frame.get_header("type") == expected
             assert pushed.result(SECONDS)["state"] == "pending"
 
 
@@ -158,7 +158,7 @@ def test_the_end_of_its_life(lark: Emulator) -> None:
     lark.settings(connection_life=60)
     with Wire(lark) as wire:
         lark.advance(59)
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
         lark.advance(1)
         with pytest.raises(ConnectionClosed):
             wire.socket.recv(timeout=SECONDS)
@@ -199,7 +199,7 @@ def test_controls_that_make_no_sense(lark: Emulator, method: str, path: str, spe
     with Wire(lark) as wire:
         answer = httpx.request(method, f"{lark.base_url}/_emulator/connections/{path}", json=spec)
         assert (answer.status_code, named in answer.text) == (400, True)
-        assert wire.ping().header("type") == "pong"
+        assert wire.ping().get_header("type") == "pong"
 
 
 def test_controls_over_http(lark: Emulator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import one_of, only, require_known, text
+from lark_emulator.control.specs import only, read_choice, read_text, require_known
 from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.world.apps import App
 
@@ -20,7 +20,7 @@ STATUSES = ("PENDING", "APPROVED", "REJECTED", "CANCELED", "DELETED")
 _MAX_PARTS = 200
 
 
-def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def list_approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the definitions of approvals, and a window of the instances, newest first.
 
     Args:
@@ -36,8 +36,8 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "approval_code", "status", "start", "limit")
     held = lark.world.approvals
     start, wanted = parse_number(spec, "start", 0), parse_limit(spec, 20)
-    code = text(spec, "approval_code").upper()
-    status = one_of(spec, "status", STATUSES) if text(spec, "status") else ""
+    code = read_text(spec, "approval_code").upper()
+    status = read_choice(spec, "status", STATUSES) if read_text(spec, "status") else ""
     of = require_known(held.definitions, "approval", code) if code else None
     counts = {approval_code: [0, 0] for approval_code in held.definitions}
     listed: list[Instance] = []
@@ -50,17 +50,17 @@ def approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             listed.append(instance)
     return {
         "definitions": [
-            _definition(lark, approval, *counts[approval.code])
+            _render_definition(lark, approval, *counts[approval.code])
             for approval in islice(held.definitions.values(), MAX_SHOWN)
         ],
         "definition_count": len(held.definitions),
         "total": len(listed),
         "start": start,
-        "items": [_instance(entry) for entry in listed[start : start + wanted]],
+        "items": [_render_instance(entry) for entry in listed[start : start + wanted]],
     }
 
 
-def _definition(lark: Lark, which: Definition, total: int, pending: int) -> dict[str, Any]:
+def _render_definition(lark: Lark, which: Definition, total: int, pending: int) -> dict[str, Any]:
     users = lark.world.users
     return {
         "code": which.code,
@@ -72,7 +72,9 @@ def _definition(lark: Lark, which: Definition, total: int, pending: int) -> dict
                 "node_id": node.node_id,
                 "name": node.name,
                 "node_type": node.node_type,
-                "approvers": [_person(users[user_id]) for user_id in node.approvers if user_id in users],
+                "approvers": [
+                    _render_person(users[user_id]) for user_id in node.approvers if user_id in users
+                ],
                 "need_approver": node.need_approver,
             }
             for node in which.nodes
@@ -83,42 +85,46 @@ def _definition(lark: Lark, which: Definition, total: int, pending: int) -> dict
     }
 
 
-def _instance(which: Instance) -> dict[str, Any]:
+def _render_instance(which: Instance) -> dict[str, Any]:
     return {
         "code": which.code,
         "approval_code": which.definition.code,
         "name": which.definition.name,
         "serial_number": which.serial_number,
-        "submitter": _person(which.submitter),
+        "submitter": _render_person(which.submitter),
         "status": which.status,
         "reverted": which.reverted,
         "start_time": which.start_time,
         "end_time": which.end_time,
         "may_withdraw": which.status == "PENDING" and which.definition.may_withdraw,
         "form": which.form,
-        "tasks": [_task(which, task) for task in which.tasks[-_MAX_PARTS:]],
+        "tasks": [_render_task(which, task) for task in which.tasks[-_MAX_PARTS:]],
         "timeline": [
             {
                 "type": note["type"],
                 "time": int(note["create_time"]),
-                "person": _person(note["person"]),
+                "person": _render_person(note["person"]),
                 "comment": note["comment"],
             }
             for note in which.timeline[-_MAX_PARTS:]
         ],
         "comments": [
-            {"author": _person(comment.author), "content": comment.content, "time": comment.create_time}
+            {
+                "author": _render_person(comment.author),
+                "content": comment.content,
+                "time": comment.create_time,
+            }
             for comment in which.comments[-_MAX_PARTS:]
             if not comment.deleted
         ],
     }
 
 
-def _task(instance: Instance, task: ApprovalTask) -> dict[str, Any]:
+def _render_task(instance: Instance, task: ApprovalTask) -> dict[str, Any]:
     is_of_a_step = task.node in instance.definition.nodes  # else it was sent back to the submitter
     return {
         "task_id": task.task_id,
-        "person": _person(task.person),
+        "person": _render_person(task.person),
         "node": task.node.name,
         "node_type": task.node.node_type,
         "status": task.status,
@@ -128,7 +134,7 @@ def _task(instance: Instance, task: ApprovalTask) -> dict[str, Any]:
     }
 
 
-def _person(person: Person | None) -> dict[str, Any] | None:
+def _render_person(person: Person | None) -> dict[str, Any] | None:
     """Return who it is; None where nobody was needed."""
     if person is None:
         return None

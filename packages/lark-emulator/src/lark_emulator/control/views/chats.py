@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import only, require_known, text
+from lark_emulator.control.specs import only, read_text, require_known
 from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import Spreadsheet
@@ -27,7 +27,7 @@ _MAX_CLICKS = 2000
 WEBHOOK = "webhook:"
 
 
-def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def get_overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return what a tenant holds, without contents: apps, users, chats, bases, spreadsheets, counts.
 
     At most 500 of a kind are listed, chats with the newest messages first.
@@ -37,13 +37,13 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     chats = sorted(world.chats.values(), key=lambda chat: chat.active_time, reverse=True)
     return {
         "generation": lark.generation,
-        "now": lark.clock.now(),
+        "now": lark.clock.get_time(),
         "apps": [snapshot.render_app(app) for app in list(world.apps.values())[:MAX_SHOWN]],
         "users": [snapshot.render_user(lark, user) for user in list(world.users.values())[:MAX_SHOWN]],
         "user_count": len(world.users),
-        "chats": [_chat(chat) for chat in chats[:MAX_SHOWN]],
+        "chats": [_render_chat(chat) for chat in chats[:MAX_SHOWN]],
         "chat_count": len(world.chats),
-        "webhooks": [_webhook(n, bot) for n, bot in enumerate(world.webhook_bots.values())],
+        "webhooks": [_render_webhook(n, bot) for n, bot in enumerate(world.webhook_bots.values())],
         "bases": [
             {
                 "app_token": base.app_token,
@@ -56,7 +56,7 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             for base in list(world.bases.values())[:MAX_SHOWN]
         ],
         "base_count": len(world.bases),
-        "spreadsheets": _spreadsheets(lark),
+        "spreadsheets": _list_spreadsheets(lark),
         "counts": {
             "requests": log.total,
             "clicks": len(lark.clicks),
@@ -67,7 +67,7 @@ def overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _spreadsheets(lark: Lark) -> list[dict[str, Any]]:
+def _list_spreadsheets(lark: Lark) -> list[dict[str, Any]]:
     return [
         {
             "token": document.token,
@@ -82,7 +82,7 @@ def _spreadsheets(lark: Lark) -> list[dict[str, Any]]:
     ][:MAX_SHOWN]
 
 
-def _chat(chat: Chat) -> dict[str, Any]:
+def _render_chat(chat: Chat) -> dict[str, Any]:
     last = chat.messages[-1] if chat.messages else None
     return {
         **snapshot.render_chat(chat, summary=True),
@@ -91,7 +91,7 @@ def _chat(chat: Chat) -> dict[str, Any]:
     }
 
 
-def _webhook(place: int, bot: WebhookBot) -> dict[str, Any]:
+def _render_webhook(place: int, bot: WebhookBot) -> dict[str, Any]:
     """Return a custom bot; its token is a credential, so the page knows it by its place."""
     last = bot.messages[-1] if bot.messages else None
     return {
@@ -119,20 +119,20 @@ def _preview(message: Message) -> dict[str, Any]:
     if message.msg_type == "text":
         shown["text"] = content["text"][:_PREVIEW]
     elif message.msg_type == "interactive":
-        shown["text"] = _title(content)[:_PREVIEW]
+        shown["text"] = _get_title(content)[:_PREVIEW]
     elif message.msg_type == "post":
         shown["text"] = str(next(iter(content.values())).get("title", ""))[:_PREVIEW]
     return shown
 
 
-def _title(card: dict[str, Any]) -> str:
+def _get_title(card: dict[str, Any]) -> str:
     header = card.get("header")
     title = header.get("title") if isinstance(header, dict) else None
     content = title.get("content") if isinstance(title, dict) else None
     return content if isinstance(content, str) else ""
 
 
-def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def list_messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a window of the messages of a chat, oldest first.
 
     Args:
@@ -146,9 +146,9 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         answers, `used_by`, the users who clicked on it, and `urgent`: whom it rang, by kind.
     """
     only(spec, "chat_id", "start", "limit", "thread_id")
-    wanted, chat_id = parse_limit(spec), text(spec, "chat_id")
+    wanted, chat_id = parse_limit(spec), read_text(spec, "chat_id")
     if chat_id.startswith(WEBHOOK):
-        bot = _bot(lark, chat_id)
+        bot = _find_bot(lark, chat_id)
         start = _start(spec, len(bot.messages), wanted)
         posted = enumerate(bot.messages[start : start + wanted], start)
         return {
@@ -158,17 +158,17 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         }
     chat = require_known(lark.world.chats, "chat", chat_id)
     listed = chat.messages
-    if thread_id := text(spec, "thread_id"):
+    if thread_id := read_text(spec, "thread_id"):
         listed = [message for message in listed[-_MAX_SCANNED:] if message.thread_id == thread_id]
     start = _start(spec, len(listed), wanted)
     window = listed[start : start + wanted]
-    used_by, urgent = _used_by(lark, window), _urgent(lark, window)
+    used_by, urgent = _find_card_users(lark, window), _find_urgent(lark, window)
     return {
         "total": len(listed),
         "start": start,
         "items": [
             {
-                **_message(lark, n, message),
+                **_render_message(lark, n, message),
                 "used_by": used_by.get(message.message_id, []),
                 "urgent": urgent.get(message.message_id, []),
             }
@@ -177,12 +177,12 @@ def messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bot(lark: Lark, chat_id: str) -> WebhookBot:
+def _find_bot(lark: Lark, chat_id: str) -> WebhookBot:
     bots = {f"{WEBHOOK}{place}": bot for place, bot in enumerate(lark.world.webhook_bots.values())}
     return require_known(bots, "chat", chat_id)
 
 
-def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
+def _find_card_users(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
     """Return who has used which card of a window, by user_id, the first one first."""
     shown: dict[str, list[str]] = {message.message_id: [] for message in window}
     for used in islice(reversed(lark.clicks), _MAX_CLICKS):
@@ -192,7 +192,7 @@ def _used_by(lark: Lark, window: list[Message]) -> dict[str, list[str]]:
     return shown
 
 
-def _urgent(lark: Lark, window: list[Message]) -> dict[str, list[dict[str, Any]]]:
+def _find_urgent(lark: Lark, window: list[Message]) -> dict[str, list[dict[str, Any]]]:
     """Return which messages of a window were made urgent: each kind once, with all whom it rang."""
     ids = {message.message_id for message in window}
     rung: dict[str, dict[str, list[str]]] = {}
@@ -210,7 +210,7 @@ def _start(spec: dict[str, Any], total: int, wanted: int) -> int:
     return min(parse_number(spec, "start", max(0, total - wanted)), total)
 
 
-def _message(lark: Lark, place: int, message: Message) -> dict[str, Any]:
+def _render_message(lark: Lark, place: int, message: Message) -> dict[str, Any]:
     parent = lark.world.messages.get(message.parent_id)
     return {
         **snapshot.render_message(message),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, text
+from lark_emulator.control.specs import only, read_text
 from lark_emulator.control.views.windows import parse_limit, parse_number
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MAX_LOOKED_AT = 10_000
 
 
-def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def list_requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a window of the request log, newest first.
 
     Args:
@@ -29,7 +29,7 @@ def requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     only(spec, "before", "limit", "search", "failed")
     log, wanted = lark.log, parse_limit(spec)
     before = parse_number(spec, "before", log.total + 1)
-    search, failed = text(spec, "search").casefold(), text(spec, "failed") == "1"
+    search, failed = read_text(spec, "search").casefold(), read_text(spec, "failed") == "1"
     items: list[dict[str, Any]] = []
     places = range(log.total, log.total - _MAX_LOOKED_AT, -1)
     for place, entry in zip(places, reversed(log.entries), strict=False):

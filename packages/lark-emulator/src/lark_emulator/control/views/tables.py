@@ -16,9 +16,9 @@ from lark_emulator.bitable.values import (
     USER,
 )
 from lark_emulator.control.sheet_view import render_value
-from lark_emulator.control.specs import only, require_known, text
+from lark_emulator.control.specs import only, read_text, require_known
 from lark_emulator.control.views.windows import parse_limit, parse_number
-from lark_emulator.sheets.ranges import a1, letters
+from lark_emulator.sheets.ranges import format_a1, format_column
 from lark_emulator.slicing import filter_items, free_items, sort_items, with_turns
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.grid import COLUMNS, ROWS
@@ -42,7 +42,7 @@ _AUTOMATIC: dict[int, Callable[[Record], Any]] = {
 }
 
 
-def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
+def list_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
     """Return a window of the records of a table.
 
     Args:
@@ -55,27 +55,27 @@ def records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None
         name.
     """
     only(spec, "app_token", "table_id", "start", "limit", "sort", "order")
-    base = require_known(lark.world.bases, "base", text(spec, "app_token"))
-    table = require_known(base.tables, "table", text(spec, "table_id"))
+    base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
+    table = require_known(base.tables, "table", read_text(spec, "table_id"))
     start, wanted = parse_number(spec, "start", 0), parse_limit(spec)
-    order = text(spec, "order") or "asc"
+    order = read_text(spec, "order") or "asc"
     if order not in ("asc", "desc"):
         raise ValueError(f"'order' must be asc or desc, not {order!r}")
-    by = text(spec, "sort")
+    by = read_text(spec, "sort")
     if not by:
-        return _window(table, list(table.fields.values()), table.records.list_all(), start, wanted)
+        return _make_window(table, list(table.fields.values()), table.records.list_all(), start, wanted)
     column = require_known(table.names, "field", by)
     question, version = ("page", column.field_id, order), (table.revision, table.records.version)
     known = table.searches.get(question)
     if known is not None and known[0] == version:
-        return _window(table, list(table.fields.values()), known[1], start, wanted)
-    columns, rows = list(table.fields.values()), table.records.snapshot()
+        return _make_window(table, list(table.fields.values()), known[1], start, wanted)
+    columns, rows = list(table.fields.values()), table.records.take_snapshot()
 
-    async def window() -> dict[str, Any]:
+    async def make_window() -> dict[str, Any]:
         ranked = await with_turns(_sort(table, rows, column, question, version))
-        return _window(table, columns, ranked, start, wanted)
+        return _make_window(table, columns, ranked, start, wanted)
 
-    return window()
+    return make_window()
 
 
 def _sort(
@@ -86,8 +86,8 @@ def _sort(
     version: tuple[int, int],
 ) -> Generator[None, None, list[Record]]:
     """Sort records; empty cells are last."""
-    filled = yield from filter_items(lambda record: _cell(column, record) not in (None, []), rows)
-    empty = yield from filter_items(lambda record: _cell(column, record) in (None, []), rows)
+    filled = yield from filter_items(lambda record: _get_cell(column, record) not in (None, []), rows)
+    empty = yield from filter_items(lambda record: _get_cell(column, record) in (None, []), rows)
     ranked = yield from sort_items(filled, partial(_rank, column), reverse=question[2] == "desc")
     yield from free_items(filled)
     ranked += empty
@@ -98,7 +98,7 @@ def _sort(
 
 def _rank(column: Field, record: Record) -> tuple[int, Any]:
     """Return what a record is ordered by: numbers before texts, options in the order of their field."""
-    value = _cell(column, record)
+    value = _get_cell(column, record)
     if column.options:
         places = column.options
         first = value[0] if isinstance(value, list) else value
@@ -110,7 +110,7 @@ def _rank(column: Field, record: Record) -> tuple[int, Any]:
     )
 
 
-def _cell(column: Field, record: Record) -> Any:
+def _get_cell(column: Field, record: Record) -> Any:
     automatic = _AUTOMATIC.get(column.type)
     if automatic is not None:
         return automatic(record)
@@ -120,12 +120,12 @@ def _cell(column: Field, record: Record) -> Any:
     return value
 
 
-def _window(
+def _make_window(
     table: Table, columns: list[Field], rows: list[Record], start: int, wanted: int
 ) -> dict[str, Any]:
     items = []
     for record in rows[start : start + wanted]:
-        cells = {column.name: value for column in columns if (value := _cell(column, record)) is not None}
+        cells = {column.name: value for column in columns if (value := _get_cell(column, record)) is not None}
         items.append({"record_id": record.record_id, "fields": cells})
     return {
         "name": table.name,
@@ -136,7 +136,7 @@ def _window(
     }
 
 
-def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
+def get_sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return a window of the rows of a worksheet, as far as its data goes and a few beyond.
 
     Args:
@@ -150,11 +150,11 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `hidden`; `frozen_rows`, `frozen_columns` and `merges`.
     """
     only(spec, "token", "sheet_id", "start", "limit")
-    document = require_known(lark.world.drive.documents, "document", text(spec, "token"))
+    document = require_known(lark.world.drive.documents, "document", read_text(spec, "token"))
     book = document.content
     if document.type != SHEET or not isinstance(book, Spreadsheet):
         raise ValueError(f"document {document.token!r} must be a spreadsheet")
-    worksheet = require_known(book.sheets, "worksheet", text(spec, "sheet_id"))
+    worksheet = require_known(book.sheets, "worksheet", read_text(spec, "sheet_id"))
     start, wanted, grid = parse_number(spec, "start", 0), parse_limit(spec, 100), worksheet.grid
     width = min(grid.column_count, _MAX_COLUMNS)
     heights, widths = grid.sizes[ROWS], grid.sizes[COLUMNS]
@@ -162,7 +162,7 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     for place in range(start, min(start + wanted, grid.row_count)):
         row = grid.rows[place] if place < len(grid.rows) else None
         values = [] if row is None else [render_value(worksheet, value) for value in row.values[:width]]
-        styles = {} if row is None else _styles(book, row.styles[:width])
+        styles = {} if row is None else _get_styles(book, row.styles[:width])
         size = heights.get(place)
         rows.append(
             {
@@ -180,22 +180,22 @@ def sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         "total": grid.end_of_data(),
         "start": start,
         "rows": rows,
-        "columns": list(_columns(width, widths)),
+        "columns": list(_iterate_columns(width, widths)),
         "frozen_rows": worksheet.frozen_rows,
         "frozen_columns": worksheet.frozen_columns,
-        "merges": [a1(rect) for rect in worksheet.merges],
+        "merges": [format_a1(rect) for rect in worksheet.merges],
     }
 
 
-def _styles(book: Spreadsheet, numbers: list[int]) -> dict[str, Any]:
+def _get_styles(book: Spreadsheet, numbers: list[int]) -> dict[str, Any]:
     return {str(column): book.styles[number_] for column, number_ in enumerate(numbers) if number_}
 
 
-def _columns(width: int, sizes: Any) -> Iterator[dict[str, Any]]:
+def _iterate_columns(width: int, sizes: Any) -> Iterator[dict[str, Any]]:
     for place in range(width):
         size = sizes.get(place)
         yield {
-            "name": letters(place),
+            "name": format_column(place),
             "width": None if size is None else size.pixels,
             "hidden": size is not None and size.hidden,
         }
