@@ -14,7 +14,7 @@ from lark_provider.protocol.paging import list_items
 from lark_provider.protocol.paths import fill_path
 
 _RECORD_EVENTS = "record_events"
-_SECONDS = 10.0
+_CALL_SECONDS = 10.0
 _ACTIVE = 2
 _NO_BOT = 11205
 _NO_SCOPE = 99991672
@@ -40,7 +40,7 @@ def examine(
         one is named, and `record_events` of it if `areas` asks for them; none after `app` or `token` if that
         fails.
     """
-    client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_SECONDS, max_retries=1)
+    client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_CALL_SECONDS, max_retries=1)
     looks: dict[str, Callable[[], CheckOutcome]] = {
         "http": lambda: CheckOutcome(f"{http.choose_library().__name__} {http.choose_library().__version__}"),
         "app": lambda: CheckOutcome(f"{client.app_id} at {client.base_url}"),
@@ -52,7 +52,7 @@ def examine(
     if bitable is not None:
         looks["bitable"] = lambda: _check_bitable(client, bitable)
         if _RECORD_EVENTS in areas and set(areas) < set(scopes.AREAS):  # asked for, and not just everything
-            looks[_RECORD_EVENTS] = lambda: _record_events(client, bitable)
+            looks[_RECORD_EVENTS] = lambda: _check_record_events(client, bitable)
     checks: list[Check] = []
     for name, look in looks.items():
         checks.append(check(name, look))
@@ -146,7 +146,7 @@ def _check_bitable(client: LarkServiceClient, token_or_url: str) -> CheckOutcome
     )
 
 
-def _record_events(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
+def _check_record_events(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
     """Check that the base's events can come; an app that does not manage it is refused by Lark."""
     if not client.clouddoc.drive.is_subscribed(token_or_url, type="bitable"):
         return CheckOutcome(

@@ -18,7 +18,7 @@ from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE
 
 _LARK_SECONDS = 5.0
-_SECONDS = 10.0
+_CHECK_SECONDS = 10.0
 """The deadline of a check, since a frozen database never answers."""
 
 
@@ -64,7 +64,7 @@ def check_rabbitmq() -> dict[str, str]:
 
 
 def _check(name: str, look: Callable[[], CheckOutcome]) -> Check:
-    return check(name, look, _SECONDS)
+    return check(name, look, _CHECK_SECONDS)
 
 
 def _as_dict(result: Check, name: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.checks import CheckOutcome, RunCheck
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
 
-_SECONDS = 10.0
+_CALL_SECONDS = 10.0
 _MAX_DAGS = 20
 """DAGs of one route whose tasks are read."""
 _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
@@ -36,7 +36,7 @@ def check_airflow(run: RunCheck, settings: BridgeSettings, routes: Routes | None
         routes: Those of `lark.yaml`; None if it cannot be read.
     """
     with asyncio.Runner() as runner:
-        api = AirflowApi(settings.airflow, verify=settings.verify, timeout=_SECONDS)
+        api = AirflowApi(settings.airflow, verify=settings.verify, timeout=_CALL_SECONDS)
 
         def look(work: Callable[[], Coroutine[Any, Any, CheckOutcome]]) -> Callable[[], CheckOutcome]:
             return lambda: runner.run(work())

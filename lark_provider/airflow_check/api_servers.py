@@ -20,7 +20,7 @@ def check_api_servers(hold: float | None) -> CheckOutcome:
             "same for the bridge and Airflow's API servers.",
             "unhealthy",
         )
-    servers = ApiServers(urls.database()).list()
+    servers = ApiServers(urls.database()).list_servers()
     details = tuple(
         f"{server.host}: version {server.version}, Airflow {server.airflow_version}, "
         + ("guarded" if server.guarded else f"not guarded: {server.problem or 'no reason given'}")

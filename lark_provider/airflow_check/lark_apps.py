@@ -23,7 +23,7 @@ from lark_provider.protocol.paths import fill_path
 from lark_provider.storage import urls
 from lark_provider.storage.waiting_escalations import WaitingEscalations
 
-_SECONDS = 10.0
+_CALL_SECONDS = 10.0
 _QUOTA_DAYS = timedelta(days=31)
 """A quota that was used up longer ago may have been renewed."""
 
@@ -55,7 +55,7 @@ def check_lark(checks: list[Check], run: RunCheck, routes: Routes, app_id: str |
         )
         if any(result.name in {"app", "token"} and result.status == "unhealthy" for result in results):
             continue
-        client = LarkServiceClient(app, timeout=_SECONDS, max_retries=1)
+        client = LarkServiceClient(app, timeout=_CALL_SECONDS, max_retries=1)
         people = routes.people if app == (app_id or routes.app_id) else PeopleSettings()
         if receivers or people.users:
             run(f"{prefix}receivers", lambda: _check_receivers(client, receivers, people))  # noqa: B023 - called now

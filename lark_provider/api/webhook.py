@@ -8,13 +8,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import orjson
 
 from lark_provider.api.cards import Card, card_content
-from lark_provider.api.messaging.content import make_text_content, post_content
+from lark_provider.api.messaging.content import make_post_content, make_text_content
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
 from lark_provider.protocol.errors import InvalidRequestError, RateLimitError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.redact import MASK
-from lark_provider.protocol.webhook import HOOK_PATH, Webhook, sign
+from lark_provider.protocol.webhook import HOOK_PATH, Webhook, sign_timestamp
 
 MAX_BODY_BYTES = 20 * 1024
 _BAD_REQUEST, _TOO_FAST, _MAX_RETRIES = 9499, "too many request", 3
@@ -45,7 +45,7 @@ def make_message(
     body["card" if msg_type == "interactive" else "content"] = content
     if webhook.secret is not None:
         seconds = str(int(timestamp))
-        body |= {"timestamp": seconds, "sign": sign(webhook.secret, seconds)}
+        body |= {"timestamp": seconds, "sign": sign_timestamp(webhook.secret, seconds)}
     call = make_request("POST", HOOK_PATH + MASK, json=body, auth=False, secret=webhook.token)
     size = len(call.body or b"")
     if size > MAX_BODY_BYTES:
@@ -205,7 +205,7 @@ def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str])
         content, title = {"zh_cn": {"title": title, "content": lines}}, ""
     elif isinstance(content, Mapping) and set(content) == {"post"} and isinstance(content["post"], Mapping):
         content = content["post"]
-    return post_content(content, title=title, mentions=mentions)
+    return make_post_content(content, title=title, mentions=mentions)
 
 
 def _wrap(content: Mapping[str, Any] | str, name: str) -> Mapping[str, Any]:

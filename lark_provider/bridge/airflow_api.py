@@ -24,7 +24,7 @@ from lark_provider.support import measured
 
 PAGE = 100
 """Airflow cuts larger pages silently: `[api] maximum_page_limit`."""
-AT_ONCE = 4
+REQUESTS_AT_ONCE = 4
 """A worker of an API server has 15 connections to its database; others need some, too."""
 _MAX_PAGES = 1000
 _OK, _UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 200, 401, 404, 429, 500
@@ -54,10 +54,10 @@ class AirflowApi:
             verify=verify,
             timeout=timeout,
             headers={"User-Agent": USER_AGENT},
-            limits=self._library.Limits(max_connections=4 * AT_ONCE),
+            limits=self._library.Limits(max_connections=4 * REQUESTS_AT_ONCE),
         )
         self._login = Login(credentials, self._post)
-        self._turns, self._clicks = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
+        self._turns, self._clicks = asyncio.Semaphore(REQUESTS_AT_ONCE), asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._clock = ServerClock()
 
     def __repr__(self) -> str:

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 RENEW_AFTER = timedelta(days=13)
 """Lark updates a card, and sends clicks on it, for 14 days."""
-_AT_ONCE = 8
-_MAX_BATCH = 4 * _AT_ONCE
+_CARDS_AT_ONCE = 8
+_MAX_BATCH = 4 * _CARDS_AT_ONCE
 
 
 class QuestionCardSender:
@@ -64,7 +64,7 @@ class QuestionCardSender:
         self._holds, self._replaces = holds, replaces
         self._questions, self._cards, self._recipients = questions, cards, recipients
         self._apps, self._settings, self._warnings = apps, settings, warnings
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns = asyncio.Semaphore(_CARDS_AT_ONCE)
 
     async def release(self, now: datetime) -> int:
         """Open the questions whose hold is over, and record their cards as due.

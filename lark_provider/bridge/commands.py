@@ -175,7 +175,7 @@ class ChatCommandWork:
             await self._replies.send_link(claimed, result.link_url)
         text = result.message.get(self._language) or result.outcome
         if result.run_id is not None:
-            text += f"\n{self._link(dag_id, result.run_id)}"
+            text += f"\n{self._make_link(dag_id, result.run_id)}"
         return _Decision(result.outcome, text, None if result.run_id is None else dag_id, result.run_id)
 
     async def _find_rule(self, act: str, dag_id: str, rules: Sequence[CommandRule]) -> CommandRule | None:
@@ -252,7 +252,7 @@ class ChatCommandWork:
             state = "unwatched"
         text = format_end(state, dag_id, run or {}, self._language)
         if run is not None:
-            text += f"\n{self._link(dag_id, run_id)}"
+            text += f"\n{self._make_link(dag_id, run_id)}"
         return await threads.run(lambda: self._store.record_ended(claimed, text))
 
     async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
@@ -280,5 +280,5 @@ class ChatCommandWork:
     def _make_decision(self, outcome: str, name: str, **values: str) -> _Decision:
         return _Decision(outcome, format_text(name, self._language, **values))
 
-    def _link(self, dag_id: str, run_id: str) -> str:
+    def _make_link(self, dag_id: str, run_id: str) -> str:
         return f"{self._settings.public_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"

@@ -11,7 +11,7 @@ from lark_provider.bridge import reading
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.reading import Dag
 
-_SECONDS = 600.0
+_CACHE_SECONDS = 600.0
 _FEW = 5
 
 
@@ -41,13 +41,15 @@ class Dags:
             listed = await self._api.read_pages(
                 "/dags", "dags", {"order_by": "dag_id", "exclude_stale": "false"}
             )
-            self._known |= {entry["dag_id"]: (now + _SECONDS, reading.read_dag(entry)) for entry in listed}
+            self._known |= {
+                entry["dag_id"]: (now + _CACHE_SECONDS, reading.read_dag(entry)) for entry in listed
+            }
         else:
             entries = await asyncio.gather(
                 *(self._api.get(f"/dags/{quote(dag_id, safe='')}") for dag_id in unknown)
             )
             self._known |= {
-                dag_id: (now + _SECONDS, reading.read_dag(entry))
+                dag_id: (now + _CACHE_SECONDS, reading.read_dag(entry))
                 for dag_id, entry in zip(unknown, entries, strict=True)
             }
         return {dag_id: self._known[dag_id][1] if dag_id in self._known else Dag() for dag_id in dag_ids}

@@ -27,7 +27,7 @@ from lark_provider.support import measured, threads
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 20.0
+PAUSE_SECONDS = 20.0
 """The pause between two looks at the clock."""
 _RUNS = "/dags/~/dagRuns"
 

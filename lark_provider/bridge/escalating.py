@@ -23,7 +23,7 @@ from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 2.0
+PAUSE_SECONDS = 2.0
 """The pause between two looks."""
 STALE = timedelta(seconds=90)
 """A call to Lark takes 30 s at most; a step that was started so long ago was its process's last."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from lark_provider.api import scopes
-from lark_provider.api.receivers import make_receiver as receiver_of
+from lark_provider.api.receivers import make_receiver
 from lark_provider.api.routes.model import Route, RouteReceiver
 from lark_provider.bridge.rotas import of_events, of_records
 from lark_provider.client import LarkServiceClient
@@ -84,7 +84,7 @@ def _find_people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str],
             texts.append("nobody is on duty now, by its rota")
     for person in dict.fromkeys([*on_duty, *rota.people]):
         try:
-            is_id = receiver_of(person).id_type == "open_id"
+            is_id = make_receiver(person).id_type == "open_id"
             open_id = person if is_id else client.contact.get_id(person, max_age=0)
         except LarkError as error:
             texts.append(f"{person} cannot be looked up: {error}")

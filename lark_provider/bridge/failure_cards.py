@@ -87,8 +87,8 @@ class FailureReports:
         """Return what is repeated: the poll of failures, escalations, digests, and the outbox's delivery."""
         return (
             BridgeStep("failures", self._seconds, self._poller.poll, is_alone=True),
-            BridgeStep("escalations", escalating.SECONDS, self._escalator.work),
-            BridgeStep("digests", digesting.SECONDS, self._digests.work, is_alone=True),
+            BridgeStep("escalations", escalating.PAUSE_SECONDS, self._escalator.work),
+            BridgeStep("digests", digesting.PAUSE_SECONDS, self._digests.work, is_alone=True),
             BridgeStep("outbox", _OUTBOX_SECONDS, self._deliver),
         )
 

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from lark_provider.bridge import failure_errors as errors
-from lark_provider.bridge.airflow_api import AT_ONCE, AirflowApi
+from lark_provider.bridge.airflow_api import REQUESTS_AT_ONCE, AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.outbox import outgoing
@@ -24,7 +24,7 @@ from lark_provider.support.concurrency import map_few
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 10.0
+POLL_SECONDS = 10.0
 """The time for the logs of one poll; each is read from the worker that wrote it."""
 LATEST_SECONDS = 6 * 3600.0
 """After the last change of a card, its errors are read no more."""
@@ -60,7 +60,7 @@ class FailureLogs:
 
     def __init__(self, api: AirflowApi, apps: IncidentApps, url: str) -> None:
         self._api, self._apps, self._url = api, apps, url
-        self._seconds = SECONDS
+        self._seconds = POLL_SECONDS
         self._incidents: Sequence[OpenIncident] = ()
         self._recorded: dict[str, _Recorded] = {}
         """What is recorded, by the key of the incident."""
@@ -79,7 +79,7 @@ class FailureLogs:
         Raises:
             StorageError: The database cannot be used.
         """
-        self._seconds, self._incidents = SECONDS, incidents
+        self._seconds, self._incidents = POLL_SECONDS, incidents
         for gone in self._recorded.keys() - {current.key for current in incidents}:
             del self._recorded[gone]
         for incident in incidents:
@@ -128,7 +128,7 @@ class FailureLogs:
         for incident in self._incidents:
             recorded = self._recorded.get(incident.key)
             if recorded is not None and any(event.ti_id in explained for event in recorded.unread):
-                await self._quote(incident, explained)
+                await self._quote_log(incident, explained)
 
     async def _read_incident(self, incident: OpenIncident) -> _Recorded:
         app = await self._apps.look_up(incident.run.app_id)
@@ -163,7 +163,7 @@ class FailureLogs:
                 if explained is not None:
                     failures[event.ti_id] = explained
 
-        await map_few(read, events, AT_ONCE)
+        await map_few(read, events, REQUESTS_AT_ONCE)
         self._seconds -= loop.time() - began
         return failures
 
@@ -196,7 +196,7 @@ class FailureLogs:
         fields = {"dag_id": event.dag_id, "run_id": event.run_id, "task": event.label, "reason": reason}
         logger.info("Error of a failed task unknown; its card has no error text", extra=fields)
 
-    async def _quote(self, incident: OpenIncident, explained: Mapping[str, RunEvent]) -> None:
+    async def _quote_log(self, incident: OpenIncident, explained: Mapping[str, RunEvent]) -> None:
         app = await self._apps.look_up(incident.run.app_id)
         if app is not None:
             change = Incidents(self._apps.database, app).change

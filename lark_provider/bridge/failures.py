@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from lark_provider.bridge import failure_reading as reading
-from lark_provider.bridge.airflow_api import AT_ONCE, AirflowApi
+from lark_provider.bridge.airflow_api import REQUESTS_AT_ONCE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.failure_logs import FailureLogs
 from lark_provider.bridge.failure_reading import EndedRun
@@ -132,7 +132,7 @@ class FailurePoller:
                 await self._recorder.recover(app, end, instances)
 
         places = ((run, ended.get((run.dag_id, run.run_id))) for run in open_runs)
-        await map_few(recover, [(run, end) for run, end in places if end is not None], AT_ONCE)
+        await map_few(recover, [(run, end) for run, end in places if end is not None], REQUESTS_AT_ONCE)
 
     async def _report_runs(self, failed: Sequence[EndedRun], reported: Collection[tuple[str, str]]) -> None:
         """Report runs that failed without a failed task, as by their time-out or since none could go on.
@@ -143,7 +143,7 @@ class FailurePoller:
             run for run in failed if run not in self._seen_runs and (run.dag_id, run.run_id) not in reported
         ]
         dags = await self._dags.get({run.dag_id for run in new}) if new else {}
-        await map_few(lambda run: self._report_run(run, dags[run.dag_id]), new, AT_ONCE)
+        await map_few(lambda run: self._report_run(run, dags[run.dag_id]), new, REQUESTS_AT_ONCE)
         self._seen_runs |= dict.fromkeys(failed)
         while len(self._seen_runs) > _MAX_SEEN:
             del self._seen_runs[next(iter(self._seen_runs))]

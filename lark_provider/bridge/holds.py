@@ -8,7 +8,7 @@ import time
 from lark_provider.storage.api_servers import ApiServers
 
 logger = logging.getLogger(__name__)
-_SECONDS = 15.0
+_CACHE_SECONDS = 15.0
 
 
 class Holds:
@@ -42,5 +42,5 @@ class Holds:
                     "Cards are held as long as answers are",
                     extra={"seconds": hold, "api_servers": recorded, "own": self._own_seconds},
                 )
-            self._seconds, self._until = hold, time.monotonic() + _SECONDS
+            self._seconds, self._until = hold, time.monotonic() + _CACHE_SECONDS
         return self._seconds

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from lark_provider.bridge import reading
-from lark_provider.bridge.airflow_api import AT_ONCE, PAGE, AirflowApi
+from lark_provider.bridge.airflow_api import PAGE, REQUESTS_AT_ONCE, AirflowApi
 from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.protocol.hitl.model import End, TaskInstance
@@ -55,7 +55,7 @@ class QuestionEnds:
         ends = await self.read_answered_ends(ti_ids, len(ti_ids) // 100 + 2) if len(ti_ids) > FEW else {}
         others = sorted(set(ti_ids) - ends.keys())
         tasks = list((await threads.run(lambda: self._store.read_tasks(others))).values())
-        for task, end in zip(tasks, await map_few(self._read_end, tasks, AT_ONCE), strict=True):
+        for task, end in zip(tasks, await map_few(self._read_end, tasks, REQUESTS_AT_ONCE), strict=True):
             if end is not None:
                 ends[task.ti_id] = end
         return await self.record(ends)

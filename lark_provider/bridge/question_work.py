@@ -16,8 +16,7 @@ from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.receivers import Receivers, Recipients
 from lark_provider.bridge.results import ClickResultDisplay, OtherResult
-from lark_provider.bridge.servers import SECONDS as SERVERS_SECONDS
-from lark_provider.bridge.servers import ApiServerWatch
+from lark_provider.bridge.servers import SERVERS_SECONDS, ApiServerWatch
 from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.bridge.steps import BridgeStep
 from lark_provider.bridge.teams import check_teams

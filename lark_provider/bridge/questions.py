@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lark_provider.bridge import reading
-from lark_provider.bridge.airflow_api import AT_ONCE, PAGE, AirflowApi
+from lark_provider.bridge.airflow_api import PAGE, REQUESTS_AT_ONCE, AirflowApi
 from lark_provider.bridge.dags import Dags
 from lark_provider.bridge.question_ends import FEW, QUESTIONS, QuestionEnds
 from lark_provider.bridge.settings import BridgeSettings
@@ -172,7 +172,7 @@ class QuestionPoller:
     async def _read_details(self, instances: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return the details of task instances as they are now, a few at a time; of some there are none."""
         paths = (f"{reading.read_task_instance(ti).path}/hitlDetails" for ti in instances)
-        details = await map_few(self._api.get, paths, AT_ONCE)
+        details = await map_few(self._api.get, paths, REQUESTS_AT_ONCE)
         return {
             str(ti["id"]): detail for ti, detail in zip(instances, details, strict=True) if detail is not None
         }

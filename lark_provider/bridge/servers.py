@@ -10,7 +10,7 @@ from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 60.0
+SERVERS_SECONDS = 60.0
 
 
 class ApiServerWatch:
@@ -33,7 +33,7 @@ class ApiServerWatch:
         Raises:
             StorageError: The database cannot be used.
         """
-        servers = await threads.run(self._store.list)
+        servers = await threads.run(self._store.list_servers)
         misfits = {_summarize(server): server for server in servers if not _fits(server)}
         for key in sorted(misfits.keys() - self._known, key=str):
             misfit = misfits[key]

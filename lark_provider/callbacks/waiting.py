@@ -68,7 +68,7 @@ def make_waits(database_url: str | None = None) -> Waits:
     return Waits(urls.database(database_url))
 
 
-def record_cursors(
+def get_record_cursors(
     app: str, app_token: str, table_id: str, wanted: Mapping[str, Any], database_url: str | None = None
 ) -> RecordCursors:
     """Return what is recorded of a watched table, in the configured database.

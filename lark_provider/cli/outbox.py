@@ -97,7 +97,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     from lark_provider.storage.outbox_admin import STATES, UNDELIVERED, OutboxAdmin
 
     admin = OutboxAdmin.from_config()
-    rows, total = admin.list(arguments.limit, STATES if arguments.all else UNDELIVERED)
+    rows, total = admin.list_rows(arguments.limit, STATES if arguments.all else UNDELIVERED)
     if arguments.json:
         print_json({"total": total, "messages": [asdict(row) for row in rows]})
         return 0

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{option} must be a file in a folder that exists, got {file}. Next: make it."
             )
     if arguments.list:
-        return _list(probes, as_json=arguments.json)
+        return _print_list(probes, as_json=arguments.json)
     with Tenant(arguments.app_id, arguments.tenant_key) as tenant:
         app = tenant.app
         if not (arguments.yes or _is_confirmed(len(probes), app.base_url, app.app_id)):
@@ -155,7 +155,7 @@ def _write(file: Path, value: Any) -> None:
     file.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
-def _list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
+def _print_list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
     if as_json:
         print_json(
             [

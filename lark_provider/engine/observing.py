@@ -69,13 +69,13 @@ def observe(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -
                 watch.note_failure(raised)
                 raise
             answer = error = None
-            watch.before(effect)
+            watch.note_effect(effect)
             try:
                 answer = yield effect
             except Exception as raised:  # noqa: BLE001 - the steps decide
                 error = raised
             else:
-                watch.after(effect, answer)
+                watch.note_answer(effect, answer)
     finally:
         steps.close()
         watch.end()
@@ -108,7 +108,7 @@ class _Watch:
         found_app = session.found_app
         return session.app_id or measured.UNKNOWN if found_app is None else found_app.app.app_id
 
-    def before(self, effect: object) -> None:
+    def note_effect(self, effect: object) -> None:
         """Note an effect that the call yields; it says how the answer before was judged."""
         match effect:
             case Send():
@@ -119,7 +119,7 @@ class _Watch:
             case Sleep(_, failure, _) if failure is not None:
                 self._count(_get_code_label(failure))
 
-    def after(self, effect: object, answer: object) -> None:
+    def note_answer(self, effect: object, answer: object) -> None:
         """Note the answer to an effect."""
         match effect:
             case Send():

@@ -14,7 +14,7 @@ from airflow.sdk import conf
 from lark_provider.support import meters
 
 _OPTIONS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
-_MS = 1000.0
+_MS_PER_SECOND = 1000.0
 
 
 def start() -> None:
@@ -28,11 +28,11 @@ class AirflowSink:
 
     def add(self, metric: meters.Counter, amount: int, labels: tuple[str, ...]) -> None:
         """Increase a counter."""
-        _import_stats().incr(stat_name(metric), amount, tags=_make_tags(metric, labels))
+        _import_stats().incr(make_stat_name(metric), amount, tags=_make_tags(metric, labels))
 
     def set(self, metric: meters.Gauge, value: float, labels: tuple[str, ...]) -> None:
         """Set a gauge."""
-        _import_stats().gauge(stat_name(metric), value, tags=_make_tags(metric, labels))
+        _import_stats().gauge(make_stat_name(metric), value, tags=_make_tags(metric, labels))
 
     def remove(self, metric: meters.Gauge, labels: tuple[str, ...]) -> None:
         """Set a gauge to 0: Airflow's statistics forget none."""
@@ -40,13 +40,15 @@ class AirflowSink:
 
     def observe(self, metric: meters.Histogram, value: float, labels: tuple[str, ...]) -> None:
         """Report a time."""
-        _import_stats().timing(stat_name(metric), value * _MS, tags=_make_tags(metric, labels))
+        _import_stats().timing(
+            make_stat_name(metric), value * _MS_PER_SECOND, tags=_make_tags(metric, labels)
+        )
 
 
 SINK = AirflowSink()
 
 
-def stat_name(metric: meters.Metric) -> str:
+def make_stat_name(metric: meters.Metric) -> str:
     """Return the name under which Airflow reports a metric: `lark_requests_total` as `lark.requests`."""
     return "lark." + metric.name.removeprefix("lark_").removesuffix("_total").removesuffix("_seconds")
 

@@ -59,7 +59,7 @@ async def _read_incident(notice: Notice) -> tuple[RunCards | None, Incident | No
         run_cards = RunCards(notice.conn_id, notice.notifier.receiver_id, event.dag_id)
         try:
             async with asyncio.timeout(left.compute_remaining() / 2):  # the rest is for sending
-                before, states = await run_cards.before(event, notice.context, left.seconds)
+                before, states = await run_cards.read_previous(event, notice.context, left.seconds)
         except TimeoutError:
             notice.notifier.log.info("Airflow Variables timed out; sending a separate card for this event.")
             run_cards = None

@@ -62,7 +62,7 @@ class RunCards:
             _logger.debug("Recorded cards unavailable: %s", error)
             return None
 
-    async def before(
+    async def read_previous(
         self, event: RunEvent, context: Mapping[str, Any], seconds: float
     ) -> tuple[Incident | None, Mapping[str, str]]:
         """Return the run's incident before an event, and Airflow's states of its tasks.

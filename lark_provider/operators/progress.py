@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk.exceptions import AirflowException
 
 T = TypeVar("T")
-SECONDS = 5.0
+LINE_PAUSE_SECONDS = 5.0
 """The pause between two lines in the task log."""
 
 
@@ -23,7 +23,9 @@ class Progress:
         clock: Returns seconds.
     """
 
-    def __init__(self, log: Any, every: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: Any, every: float = LINE_PAUSE_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.log = log
         self._every, self._clock = every, clock
         self._begun = self._told = clock()

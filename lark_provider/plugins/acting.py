@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication
     from lark_provider.storage.click_results import ClickResults
 
-_SECONDS = 20.0
+_LOOKUP_SECONDS = 20.0
 """The time for the look-ups of a click in our database, and of its person in Lark and in Airflow's
 database."""
 
@@ -49,10 +49,10 @@ class Actions:
             LarkError: Our database or settings cannot be used.
         """
         open_id = click.operator.open_id
-        card = await threads.run(lambda: _find_card(click), _SECONDS)
+        card = await threads.run(lambda: _find_card(click), _LOOKUP_SECONDS)
         if card is None:
             return ClickResult("unknown_card", describe_outcome("unknown_card"), open_id=open_id)
-        resolved = await threads.run(lambda: _resolve_person(click), _SECONDS)
+        resolved = await threads.run(lambda: _resolve_person(click), _LOOKUP_SECONDS)
         if isinstance(resolved, identity.PersonRefusal):
             return ClickResult(
                 resolved.outcome, resolved.message, open_id=open_id, link_url=resolved.link_url
@@ -83,7 +83,7 @@ class Actions:
         """
         if result.outcome != "unlinked":
             return result
-        resolved = await threads.run(lambda: _resolve_person(click), _SECONDS)
+        resolved = await threads.run(lambda: _resolve_person(click), _LOOKUP_SECONDS)
         return (
             replace(result, link_url=resolved.link_url)
             if isinstance(resolved, identity.PersonRefusal)

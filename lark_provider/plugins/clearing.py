@@ -18,7 +18,7 @@ from lark_provider.plugins import audit
 from lark_provider.plugins.answering import Answerer, make_refusal_result
 from lark_provider.plugins.audit import Marker
 from lark_provider.plugins.in_process import AirflowReply, InProcess
-from lark_provider.plugins.sentences import retry_sentence
+from lark_provider.plugins.sentences import describe_retry
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.support import threads
@@ -26,10 +26,10 @@ from lark_provider.support.concurrency import map_few
 
 MAX_TRIES = 100
 _MAX_NAMED = 20
-_AT_ONCE = 3
+_READS_AT_ONCE = 3
 """Each takes one of the server's connections to its database, and several clicks come at once."""
 _NOT_FOUND = 404
-_SECONDS = 10.0
+_DATABASE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ async def clear(
         plans: The recorded plan of this click.
         unknown: Names of failures whose tries are not known, which are left and named, too.
     """
-    text = await threads.run(plans.read, _SECONDS)
+    text = await threads.run(plans.read, _DATABASE_SECONDS)
     tries = shown[:MAX_TRIES] if text is None else Plan.load(text).tries
     try:
         unchanged = await _select_unchanged_tries(airflow, tries)
@@ -137,7 +137,7 @@ async def clear(
 
 async def _select_unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry]) -> list[ShownTry]:
     """Return those that are still the last try of their task, and failed."""
-    replies = await map_few(lambda shown_try: _read(airflow, shown_try.task), tries, _AT_ONCE)
+    replies = await map_few(lambda shown_try: _read(airflow, shown_try.task), tries, _READS_AT_ONCE)
     return [
         shown_try
         for shown_try, reply in zip(tries, replies, strict=True)
@@ -147,8 +147,10 @@ async def _select_unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry])
 
 async def _decide(tries: Sequence[ShownTry], others: Sequence[str], plans: Plans) -> tuple[Plan, bool]:
     """Record a plan; return the one that counts, and whether that is of another delivery of this click."""
-    proposed = Plan(tuple(tries), tuple(others), await threads.run(audit.read_last_row, _SECONDS)).dump()
-    recorded = await threads.run(lambda: plans.decide(proposed), _SECONDS)
+    proposed = Plan(
+        tuple(tries), tuple(others), await threads.run(audit.read_last_row, _DATABASE_SECONDS)
+    ).dump()
+    recorded = await threads.run(lambda: plans.decide(proposed), _DATABASE_SECONDS)
     return Plan.load(recorded), recorded != proposed  # Another process may have recorded its own first.
 
 
@@ -175,7 +177,7 @@ async def _apply(
             return make_refusal_result(reply, who)
     cleared = [shown_try for shown_try in plan.tries if shown_try in to_clear or shown_try in cleared_before]
     left = [shown_try.label for shown_try in plan.tries if shown_try not in cleared]
-    message = retry_sentence(
+    message = describe_retry(
         _format_names([shown_try.label for shown_try in cleared]), _format_names([*left, *plan.others])
     )
     return who.make_result("retried" if cleared else "superseded", message)
@@ -187,7 +189,7 @@ async def _select_cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
         return []
     first = plan.tries[0].task
     markers = await threads.run(
-        lambda: audit.read_cleared(plan.after, first.dag_id, first.run_id, who.name), _SECONDS
+        lambda: audit.read_cleared(plan.after, first.dag_id, first.run_id, who.name), _DATABASE_SECONDS
     )
     return [shown_try for shown_try in plan.tries if shown_try.marker in markers]
 

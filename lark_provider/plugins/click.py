@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
 
 logger = get_logger(__name__)
-_SECONDS = 30.0
+_CLICK_SECONDS = 30.0
 _DATABASE_SECONDS = 10.0
 
 
@@ -73,7 +73,7 @@ class Clicks:
         """Return what became of a click: now, or when it was delivered before."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(_CLICK_SECONDS):
                 result = await self._perform_once(click)
         except InvalidRequestError as error:  # As of a run that no URL names; it stays so.
             result = _make_result("invalid", str(error), open_id=click.operator.open_id)

@@ -29,7 +29,7 @@ from lark_provider.plugins.link_html import (
     FORM_HEADERS,
     HEADERS,
     choose_language,
-    confirm_page,
+    render_confirm_page,
     render_linked_page,
     render_message_page,
     shorten,
@@ -135,7 +135,7 @@ class LinkPage:
         if isinstance(visit, Response):
             return visit
         listed, replaced = await run_in_threadpool(self._look_up_person, visit)
-        page = confirm_page(
+        page = render_confirm_page(
             _choose_language(request),
             _list_rows(visit, listed),
             visit.proof,
@@ -146,14 +146,14 @@ class LinkPage:
 
     async def _link(self, request: Request) -> Response:
         self._check_origin(request)
-        proof = await _form_value(request, "proof")
+        proof = await _read_form_value(request, "proof")
         visit = await self._visit(request)
         if isinstance(visit, Response):
             raise _Answer(401, "session", login=True)
         if not (proof.isascii() and hmac.compare_digest(proof, visit.proof)):
             return await self._show(request, "changed")
         listed = await run_in_threadpool(self._require_present, visit.person)
-        linked = await run_in_threadpool(LinkCodes(self._people).link, visit.code, visit.account)
+        linked = await run_in_threadpool(LinkCodes(self._people).link_person, visit.code, visit.account)
         if linked is None:
             raise _Answer(410, await run_in_threadpool(self._explain_code, visit.code))
         logger.info(
@@ -263,7 +263,7 @@ async def _read_account(session: str) -> Account:
     return await run_in_threadpool(users.make_account, user, manager)
 
 
-async def _form_value(request: Request, name: str) -> str:
+async def _read_form_value(request: Request, name: str) -> str:
     """Return a field of a small form; an empty text if it is not there once."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise _Answer(415, "changed")

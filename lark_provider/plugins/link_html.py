@@ -101,7 +101,7 @@ def render_linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> s
     return _render_page(language, "done_title", f"{_render_rows(language, rows)}<p>{_(language, 'done')}</p>")
 
 
-def confirm_page(
+def render_confirm_page(
     language: str,
     rows: Sequence[tuple[str, str, str]],
     proof: str,

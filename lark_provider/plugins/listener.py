@@ -21,7 +21,7 @@ from airflow.listeners import hookimpl
 if TYPE_CHECKING:
     from lark_provider.plugins.logs import FieldLogger
 
-SECONDS = 3.0
+REPORT_SECONDS = 3.0
 """The time for everything. A listener that hangs keeps the task running, and Airflow kills it after 20 s."""
 
 _reported: set[str] = set()
@@ -37,7 +37,7 @@ def list_listeners() -> list[object]:
 
 @hookimpl
 def on_task_instance_failed(task_instance: Any, error: BaseException | str | None) -> None:
-    """Report a failure within `SECONDS`, in the task's own process, and raise nothing.
+    """Report a failure within `REPORT_SECONDS`, in the task's own process, and raise nothing.
 
     A task that will be retried is not reported, nor one that has a `LarkNotifier` as `on_failure_callback`.
 
@@ -59,12 +59,16 @@ def on_task_instance_failed(task_instance: Any, error: BaseException | str | Non
         target=context.run, args=(_report, task_instance, error), name="lark-failure-listener", daemon=True
     )
     thread.start()
-    thread.join(SECONDS)
+    thread.join(REPORT_SECONDS)
     if thread.is_alive():
         logger = _get_field_logger()
         logger.error(
             "Failure report timed out; the task is not held up",
-            extra={"dag_id": task_instance.dag_id, "task_id": task_instance.task_id, "seconds": SECONDS},
+            extra={
+                "dag_id": task_instance.dag_id,
+                "task_id": task_instance.task_id,
+                "seconds": REPORT_SECONDS,
+            },
         )
 
 
@@ -72,7 +76,7 @@ def _report(task_instance: Any, error: BaseException | str | None) -> None:
     try:
         from lark_provider.plugins.failure_report import report
 
-        report(task_instance, error, SECONDS * 0.8)
+        report(task_instance, error, REPORT_SECONDS * 0.8)
     except BaseException as failure:  # noqa: BLE001 - a listener must not fail its task, and this is a thread's end
         logger = _get_field_logger()
         logger.error(  # noqa: TRY400 - the traceback could hold secrets

@@ -76,7 +76,7 @@ def describe_outcome(outcome: AnswerOutcome, **values: str | tuple[str, str]) ->
     return _fill(_TEXTS[outcome], values)
 
 
-def retry_sentence(tasks: str, others: str) -> dict[str, str]:
+def describe_retry(tasks: str, others: str) -> dict[str, str]:
     """Return what a person is told about tasks that were cleared.
 
     Args:

@@ -73,7 +73,7 @@ def find_active_secrets() -> BridgeSecrets | None:
     return bridge_secrets
 
 
-def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
+def read_hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     """Return how long an answer is held after a task began to wait.
 
     It is `LARK_ANSWER_HOLD`, else `[lark] answer_hold`, else `hold` of `lark.yaml`, else twice `[workers]
@@ -87,7 +87,7 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
         conf.get(airflow_config.SECTION, HOLD_OPTION, fallback=None) or ""
     )
     if not text.strip():
-        seconds = _hold_of_file(environ)
+        seconds = _read_file_hold(environ)
         if seconds is None:
             seconds = 2 * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0) + _MARGIN
         return min(MAX_HOLD, seconds)
@@ -103,7 +103,7 @@ def hold_seconds(environ: Mapping[str, str] = ENVIRONMENT) -> float:
     return seconds
 
 
-def _hold_of_file(environ: Mapping[str, str]) -> float | None:
+def _read_file_hold(environ: Mapping[str, str]) -> float | None:
     """Return `hold` of `lark.yaml`; None if there is none. A broken file must not turn the plugin off."""
     path = config.get_routes_path(environ)
     if path is None:
@@ -128,7 +128,7 @@ class _Hold:
         """Return it; raises as `hold_seconds`."""
         with self._lock:
             if self._seconds is None:
-                self._seconds = hold_seconds()
+                self._seconds = read_hold_seconds()
             return self._seconds
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
     from lark_provider.protocol.hitl.proof import BridgeSecrets
 
-_SECONDS = 20.0
+_DATABASE_SECONDS = 20.0
 
 
 class _Site:
@@ -35,14 +35,14 @@ class _Site:
         self._link: AsgiApplication | None = None
         self._lock = asyncio.Lock()
 
-    async def link(self) -> AsgiApplication:
+    async def get_link_page(self) -> AsgiApplication:
         """Return the page where people link themselves; its database may be looked up first."""
         async with self._lock:
             if self._link is None:
                 from lark_provider.plugins.link import LinkPage, make_application
                 from lark_provider.storage.people import People
 
-                url = await threads.run(settings.DATABASE.read_url, _SECONDS)
+                url = await threads.run(settings.DATABASE.read_url, _DATABASE_SECONDS)
                 self._link = make_application(LinkPage(People(url)))
             return self._link
 
@@ -79,6 +79,6 @@ async def serve(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
     elif site is not None and path == "/command":
         await site.commands.serve(scope, receive, send)
     elif site is not None and path == "/link":
-        await (await site.link())(scope, receive, send)
+        await (await site.get_link_page())(scope, receive, send)
     else:
         await send_json(send, 404, '{"detail": "Not Found"}')

@@ -61,7 +61,7 @@ class Ledger(Protocol):
     def record_days(self, load: str, zone: str) -> str:
         """Record the time zone of a load's days, unless one is recorded; return the one that counts."""
 
-    def step(
+    def record_step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
         """Record in one commit that a chunk is written, and the next one as pending, and renew the lease."""

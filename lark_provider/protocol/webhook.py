@@ -77,7 +77,7 @@ def _split(url: str) -> tuple[str, Secret] | None:
     return f"{parts.scheme}://{parts.netloc}{before}", Secret(token.rstrip("/"))
 
 
-def sign(secret: str, timestamp: str) -> str:
+def sign_timestamp(secret: str, timestamp: str) -> str:
     """Return the signature that a custom bot checks: time and secret are the key, and the message is empty.
 
     Args:

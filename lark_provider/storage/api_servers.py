@@ -89,7 +89,7 @@ class ApiServers:
             connection.execute(added.on_conflict_do_update(index_elements=[columns.id], set_=values))
             connection.execute(sa.delete(api_servers).where(columns.seen_at < now - _FORGOTTEN))
 
-    def list(self, within: timedelta = RECENT) -> list[ApiServer]:
+    def list_servers(self, within: timedelta = RECENT) -> list[ApiServer]:
         """Return the processes that were seen lately, by host.
 
         Args:
@@ -109,7 +109,7 @@ class ApiServers:
 
         An API server without this plugin has no row, so that it cannot be noticed here.
         """
-        servers = self.list()
+        servers = self.list_servers()
         return bool(servers) and all(server.guarded for server in servers)
 
     def read_longest_hold(self) -> float | None:

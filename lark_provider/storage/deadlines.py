@@ -63,7 +63,7 @@ class Deadlines:
         """Set the limits and the isolation level of the one statement that follows in the same message."""
         return f"SET LOCAL transaction_isolation = 'read committed';{self.make_sql()}"
 
-    def begin(self) -> str:
+    def make_begin_sql(self) -> str:
         """Begin a transaction with all limits, in one round trip.
 
         The isolation level is set explicitly, whatever a site's default is: other commits must be visible.

@@ -129,7 +129,7 @@ class Escalations:
             rows, now = _select_rows(connection, key), statements.read_clock(connection).now
             decision = decide(shown.incident, [_read_planned_step(row) for row in rows], now)
             for row in rows:
-                state = _after(row, decision, now - stale)
+                state = _decide_state(row, decision, now - stale)
                 if state is not None:
                     reason = decision.end if state == "ended" else None
                     _set(connection, key, row.number, now, state=state, reason=reason)
@@ -274,7 +274,7 @@ def _read_planned_step(row: sa.Row[Any]) -> PlannedStep:
     return PlannedStep(row.number, row.due_at, row.state)
 
 
-def _after(row: sa.Row[Any], decision: Decision, stale: datetime) -> StepState | None:
+def _decide_state(row: sa.Row[Any], decision: Decision, stale: datetime) -> StepState | None:
     """Return the state that a step has from now on; None if it keeps its own."""
     if row.state == "started":
         return "unknown" if row.started_at is None or row.started_at < stale else None

@@ -173,7 +173,7 @@ class LoadLedger:
                 connection.execute(ledger.update().where(is_load).values(changed))
             return recorded
 
-    def step(
+    def record_step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
         """Record in one commit that a chunk is written, and the next one as pending, and renew the lease.
@@ -191,7 +191,7 @@ class LoadLedger:
                 otherwise that the chunk is written.
         """
         try:
-            return self._step(load, claimant, done, pending)
+            return self._record_step(load, claimant, done, pending)
         except SupersededError:
             if done is not None:
                 with (
@@ -219,7 +219,7 @@ class LoadLedger:
         with hold_transaction(migrate.prepare_engine(self._url)) as connection:
             return LedgerStep(self._claim(connection, read_clock(connection), load, claimant))
 
-    def _step(
+    def _record_step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
     ) -> LedgerStep:
         on = migrate.prepare_engine(self._url)

@@ -85,7 +85,7 @@ class LinkCodes:
         state: CodeState = "used" if row.used_at else "valid" if row.until > now else "expired"
         return LinkCode(read_person(row), state)
 
-    def link(self, code: str, account: Account) -> Linked | None:
+    def link_person(self, code: str, account: Account) -> Linked | None:
         """Use a code and link its person, both or neither; None if it is unknown, used or expired.
 
         Args:

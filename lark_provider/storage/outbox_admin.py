@@ -73,7 +73,9 @@ class OutboxAdmin:
         """
         return cls(urls.database())
 
-    def list(self, limit: int, states: Collection[OutboxState] = UNDELIVERED) -> tuple[list[OutboxRow], int]:
+    def list_rows(
+        self, limit: int, states: Collection[OutboxState] = UNDELIVERED
+    ) -> tuple[list[OutboxRow], int]:
         """Return rows, the oldest first, and how many there are in all.
 
         Args:

@@ -148,7 +148,7 @@ class People:
         with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
             return [_read_linked(row) for row in connection.execute(wanted)]
 
-    def link(self, person: Person, account: Account) -> Linked:
+    def link_person(self, person: Person, account: Account) -> Linked:
         """Link a person; a link that exists is replaced.
 
         Args:

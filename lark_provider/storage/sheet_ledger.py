@@ -113,7 +113,7 @@ class SheetLedger:
             recorded = _find(connection, write, segment.number)
             if recorded is not None:
                 return Reservation(lease, recorded)
-            placed = _below_reserved(connection, write, segment) if is_disjoint else segment
+            placed = _place_below_reserved(connection, write, segment) if is_disjoint else segment
             connection.execute(
                 ledger_chunks.insert().values(
                     ledger_id=write,
@@ -141,7 +141,7 @@ class SheetLedger:
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, LeaseConflict):
                 return Reservation(lease)
-            placed = _below_reserved(connection, write, segment) if is_disjoint else segment
+            placed = _place_below_reserved(connection, write, segment) if is_disjoint else segment
             change = ledger_chunks.update().where(columns.ledger_id == write, columns.number == placed.number)
             if is_disjoint:  # else it is written again, whatever is there
                 change = change.where(columns.state != LedgerState.DONE)
@@ -223,7 +223,7 @@ class SheetLedger:
         return claim(connection, clock, make_lease_key(self._app.base_url, claimant.key), claimant)
 
 
-def _below_reserved(connection: Connection, write: str, segment: Segment) -> Segment:
+def _place_below_reserved(connection: Connection, write: str, segment: Segment) -> Segment:
     """Return a segment below the rows that others have reserved and perhaps not written yet."""
     chunks, columns = ledger_chunks.c, ledger.c
     target = sa.select(columns.target).where(columns.id == write).scalar_subquery()

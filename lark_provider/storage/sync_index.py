@@ -15,7 +15,7 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.sync_index import Difference, KnownRow, Planned, ScannedRecord, Staged, WriteKind
 
 _CACHE_KIB = 24 * 1024
-_AT_ONCE = 1000
+_ROWS_AT_ONCE = 1000
 """Rows that are fetched at once. Cursors stay open meanwhile; writes to other tables do not disturb them."""
 _KEYS_AT_ONCE = 50
 
@@ -118,13 +118,13 @@ class SqliteIndex:
 
     def read_wire(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values of rows by key, without those that are rejected."""
-        return {key: wire for key, wire in self._by_key("key, wire", keys) if wire is not None}
+        return {key: wire for key, wire in self._read_by_key("key, wire", keys) if wire is not None}
 
     def look_up(self, keys: Sequence[str | None]) -> list[KnownRow]:
         """Return what is known about the row of the source that has each key."""
-        return self._by_key("row, shape, digest", keys)
+        return self._read_by_key("row, shape, digest", keys)
 
-    def _by_key(self, columns: str, keys: Sequence[str | None]) -> list[Any]:
+    def _read_by_key(self, columns: str, keys: Sequence[str | None]) -> list[Any]:
         """Return columns of the row with each key, in the order of the keys; NULLs where there is none."""
         rows: list[Any] = []
         for start in range(0, len(keys), _KEYS_AT_ONCE):
@@ -186,7 +186,7 @@ class SqliteIndex:
         """Forget records, since they do not exist any more."""
         self._run_many("DELETE FROM seen WHERE record_id = ?", [(record_id,) for record_id in record_ids])
 
-    def without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
+    def read_without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows for which no record was seen."""
         return self._run(
             f"SELECT row, key FROM source WHERE row > ? AND {_WITHOUT_RECORD} ORDER BY row LIMIT ?",  # noqa: S608
@@ -197,7 +197,7 @@ class SqliteIndex:
         """Return how many records have a key that cannot be read."""
         return self._read_scalar("SELECT COUNT(*) FROM seen WHERE key IS NULL")
 
-    def without_key(self) -> int:
+    def count_without_key(self) -> int:
         """Return how many records have an empty key."""
         return self._read_scalar("SELECT COUNT(*) FROM seen WHERE key = ''")
 
@@ -294,7 +294,7 @@ _WITHOUT_RECORD = "wire IS NOT NULL AND NOT EXISTS (SELECT 1 FROM seen WHERE see
 
 
 def _fetch(cursor: sqlite3.Cursor) -> Iterator[Any]:
-    while batch := cursor.fetchmany(_AT_ONCE):
+    while batch := cursor.fetchmany(_ROWS_AT_ONCE):
         yield from batch
 
 

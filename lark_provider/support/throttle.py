@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-SECONDS = 60.0
+PERIOD_SECONDS = 60.0
 MAX_KINDS = 32
 
 Log: TypeAlias = Callable[[int], None]
@@ -39,7 +39,7 @@ class Throttle:
     def __init__(
         self,
         *,
-        seconds: float = SECONDS,
+        seconds: float = PERIOD_SECONDS,
         limit: int = MAX_KINDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from lark_provider.transfers.database import get_sql_hook
 
 
-def read_by(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
+def find_read_tables(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
     """Return the tables that a query reads, or none if the provider of the database does not tell.
 
     Args:

@@ -159,7 +159,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
 
         from lark_provider.transfers import lineage
 
-        inputs = lineage.read_by(self.sql, self.sql_conn_id, self.hook_params)
+        inputs = lineage.find_read_tables(self.sql, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=inputs, outputs=[self._make_dataset()])
 
     def _choose_records(self) -> Records:

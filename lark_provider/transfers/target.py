@@ -86,7 +86,7 @@ class SqlTarget:
         if keys and self.driver not in _ON_CONFLICT:
             self._merge(columns, rows, keys)
             return
-        ending = self._on_conflict(columns, keys) if keys else ""
+        ending = self._make_on_conflict(columns, keys) if keys else ""
         with closing(self._connection.cursor()) as cursor:
             if self.driver == "psycopg2":
                 # Its executemany sends each row by itself.
@@ -117,7 +117,7 @@ class SqlTarget:
         row = f"({', '.join([self._hook.placeholder] * len(columns))})"
         return f"INSERT INTO {self.table} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - quoted
 
-    def _on_conflict(self, columns: Sequence[str], keys: Sequence[str]) -> str:
+    def _make_on_conflict(self, columns: Sequence[str], keys: Sequence[str]) -> str:
         others = [self._quote(name) for name in columns if name not in keys]
         changes = ", ".join(f"{name} = excluded.{name}" for name in others)
         return f" ON CONFLICT ({', '.join(map(self._quote, keys))}) DO UPDATE SET {changes}"

@@ -13,7 +13,7 @@ from lark_provider.protocol.record_cursors import Version
 BATCH = 100
 """Records of one payload; as many as Lark reads in one request."""
 PREFIX = "record_"
-MS = 1000
+MS_PER_SECOND = 1000
 
 
 def divide(
@@ -84,7 +84,7 @@ def get_version(record: Mapping[str, Any]) -> Version:
 
 def make_moment(ms: int) -> dt.datetime:
     """Return a time in UTC from milliseconds since 1970."""
-    return dt.datetime.fromtimestamp(ms / MS, dt.UTC)
+    return dt.datetime.fromtimestamp(ms / MS_PER_SECOND, dt.UTC)
 
 
 def format_iso(ms: int) -> str:

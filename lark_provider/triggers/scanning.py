@@ -20,7 +20,7 @@ from lark_provider.triggers import events
 from lark_provider.triggers.events import Offer
 from lark_provider.triggers.record_payloads import (
     BATCH,
-    MS,
+    MS_PER_SECOND,
     divide,
     format_iso,
     get_version,
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 _SETTLE_SECONDS = 60.0
 """A scan leaves younger modifications to their events, which know more."""
-_AT_ONCE = 10
+_BATCHES_AT_ONCE = 10
 """Batches of a scan that are offered before the first is stored."""
 _NOTED = 10_000
 """Records of one transaction: that of all records of a large table would last too long."""
@@ -117,7 +117,7 @@ class Scanner:
             LarkError: Lark or the database cannot be used; nothing is lost.
         """
         keeps_all, store = self._wanted.deletions, self._reported.store
-        until_ms = int((time.time() - _SETTLE_SECONDS) * MS)
+        until_ms = int((time.time() - _SETTLE_SECONDS) * MS_PER_SECOND)
         known = await asyncio.to_thread(store.read_seen) if keeps_all else {}
         versions = [get_version(record) async for record in self._search(everything=keeps_all)]
         recent = [version.record_id for version in versions if version.modified_ms > self._cursor.since_ms]
@@ -163,7 +163,7 @@ class Scanner:
         waiting: list[asyncio.Future[None]] = []
         items = iter(changed.items())
         while part := dict(itertools.islice(items, BATCH)):
-            if len(waiting) >= _AT_ONCE:
+            if len(waiting) >= _BATCHES_AT_ONCE:
                 await waiting.pop(0)
             batch = ScanBatch(self, part)
             waiting.append(batch.done)

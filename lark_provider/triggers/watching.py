@@ -13,7 +13,13 @@ from lark_provider.api.clouddoc.record_events import EventValues, RecordChange, 
 from lark_provider.hooks import airflow_config
 from lark_provider.protocol import record_cursors as cursors
 from lark_provider.support import measured
-from lark_provider.triggers.record_payloads import MS, divide, format_iso, get_version, make_payload_record
+from lark_provider.triggers.record_payloads import (
+    MS_PER_SECOND,
+    divide,
+    format_iso,
+    get_version,
+    make_payload_record,
+)
 from lark_provider.triggers.reported import ReportedChanges
 from lark_provider.triggers.scanning import ScanBatch, Scanner
 from lark_provider.triggers.watched_table import WatchedTable
@@ -83,8 +89,8 @@ class TableWatcher:
         def open_cursor() -> tuple[CursorStore, Cursor, bool]:
             from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy
 
-            store = waiting.record_cursors(app, *place, wanted.filter(), url)
-            return store, *store.begin(client.app_id, *place, int(time.time() * MS))
+            store = waiting.get_record_cursors(app, *place, wanted.make_filter(), url)
+            return store, *store.begin(client.app_id, *place, int(time.time() * MS_PER_SECOND))
 
         store, cursor, is_new = await asyncio.to_thread(open_cursor)
         logger.info(
@@ -180,7 +186,7 @@ class TableWatcher:
             "source": "event",
             "event_id": event_id,
             "revision": changed.revision,
-            "changed_at": format_iso(changed.at_s * MS),
+            "changed_at": format_iso(changed.at_s * MS_PER_SECOND),
             "operator": changed.operator or None,
         }
         for payload in divide({**table.place, **about}, records, self._wanted.max_payload_bytes):

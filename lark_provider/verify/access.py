@@ -25,7 +25,7 @@ def _get_refusal_status(reply: Reply) -> int:
     return reply.status
 
 
-def _form_token_requests(target: ProbeTarget) -> ProbeSteps:
+def _probe_form_token_requests(target: ProbeTarget) -> ProbeSteps:
     form = _make_token_body(target, target.app_secret)
     reply = yield Request("POST", f"{_TOKEN}/internal", form=form, authorized=False, private=True)
     return choose(reply, {0: "accepted", _BAD_FORM: "refused"})
@@ -66,7 +66,7 @@ PROBES = (
         "accepted",
         ("accepted", "refused"),
         1,
-        _form_token_requests,
+        _probe_form_token_requests,
     ),
     Probe(
         "app_type_mismatch",

@@ -121,7 +121,7 @@ def _probe_unknown_options(target: ProbeTarget) -> ProbeSteps:
     return choose(reply, {0: "created", _NO_OPTION: "refused"})
 
 
-def _search_total(target: ProbeTarget) -> ProbeSteps:
+def _probe_search_total(target: ProbeTarget) -> ProbeSteps:
     table = yield from _ensure_table(target)
     search = Request("POST", f"{table}/records/search", {}, params={"page_size": "500"})
     yield from require(_create(table, {"text": "a"}))
@@ -210,7 +210,7 @@ PROBES = (
         "exact",
         ("exact", "absent", "stale"),
         2,
-        _search_total,
+        _probe_search_total,
     ),
     Probe(
         "bitable_error_status",

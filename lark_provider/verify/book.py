@@ -58,32 +58,34 @@ class Book:
         """Path of the worksheet in v3."""
         return f"/sheets/v3/spreadsheets/{self.token}/sheets/{self.sheet_id}"
 
-    def at(self, cells: str) -> str:
+    def get_range(self, cells: str) -> str:
         """Return a range of the worksheet."""
         return f"{self.sheet_id}!{cells}"
 
     def put(self, cells: str, values: list[list[Any]]) -> Request:
         """Return the request that writes values."""
-        body = {"valueRange": {"range": self.at(cells), "values": values}}
+        body = {"valueRange": {"range": self.get_range(cells), "values": values}}
         return Request("PUT", f"{self.v2}/values", body)
 
-    def style(self, cells: str, style: dict[str, Any]) -> Request:
+    def make_style(self, cells: str, style: dict[str, Any]) -> Request:
         """Return the request that sets a style."""
-        return Request("PUT", f"{self.v2}/style", {"appendStyle": {"range": self.at(cells), "style": style}})
+        return Request(
+            "PUT", f"{self.v2}/style", {"appendStyle": {"range": self.get_range(cells), "style": style}}
+        )
 
     def merge(self, cells: str) -> Request:
         """Return the request that merges cells."""
-        body = {"range": self.at(cells), "mergeType": "MERGE_ALL"}
+        body = {"range": self.get_range(cells), "mergeType": "MERGE_ALL"}
         return Request("POST", f"{self.v2}/merge_cells", body)
 
     def find(self, text: str, cells: str, **condition: bool) -> tuple[str, dict[str, Any]]:
         """Return path and body of a request that looks for a text."""
-        where = {"range": self.at(cells), **condition}
+        where = {"range": self.get_range(cells), **condition}
         return f"{self.v3}/find", {"find": text, "find_condition": where}
 
     def read(self, cells: str, **params: str) -> MadeObject:
         """Read values."""
-        request = Request("GET", f"{self.v2}/values/{self.at(cells)}", params=params)
+        request = Request("GET", f"{self.v2}/values/{self.get_range(cells)}", params=params)
         return (yield from require(request))["valueRange"]["values"]
 
     def read_cell(self, cells: str, **params: str) -> MadeObject:

@@ -68,7 +68,7 @@ def _probe_docx_inserted(target: ProbeTarget) -> ProbeSteps:
     return "first_level" if shown == 1 else "all"
 
 
-def _convert_order(_: ProbeTarget) -> ProbeSteps:
+def _probe_convert_order(_: ProbeTarget) -> ProbeSteps:
     body = {"content_type": "markdown", "content": _MARKDOWN}
     data = yield from require(Request("POST", "/docx/v1/documents/blocks/convert", body))
     by_id = {block["block_id"]: block for block in data["blocks"]}
@@ -136,7 +136,7 @@ PROBES = (
         "shuffled",
         ("shuffled", "document"),
         1,
-        _convert_order,
+        _probe_convert_order,
     ),
     Probe(
         "owner_listed",

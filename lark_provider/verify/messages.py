@@ -39,7 +39,7 @@ def _make_markdown(content: str) -> Card:
     return {"tag": "markdown", "content": content}
 
 
-def _form(*elements: Card) -> Card:
+def _make_form(*elements: Card) -> Card:
     return {"tag": "form", "name": "f", "elements": list(elements)}
 
 
@@ -85,11 +85,15 @@ CARD_RULES: dict[str, tuple[str, bool, Card]] = {
         False,
         _make_card({"tag": "button", "text": {"tag": "lark_md", "content": "a"}}),
     ),
-    "form_names": ("a form's component without a name", False, _make_card(_form({"tag": "input"}, _SUBMIT))),
+    "form_names": (
+        "a form's component without a name",
+        False,
+        _make_card(_make_form({"tag": "input"}, _SUBMIT)),
+    ),
     "submit_behaviors": (
         "a submit button with `behaviors` as a form's only one",
         False,
-        _make_card(_form({**_SUBMIT, "behaviors": []})),
+        _make_card(_make_form({**_SUBMIT, "behaviors": []})),
     ),
     "fences": (
         "six tables in a code fence",
@@ -202,7 +206,7 @@ def _probe_max_card_bytes(target: ProbeTarget) -> ProbeSteps:
     return int((yield from _find_largest(target, "interactive", cards, _TOO_LONG)))
 
 
-def _update_multi(target: ProbeTarget) -> ProbeSteps:
+def _probe_update_multi(target: ProbeTarget) -> ProbeSteps:
     card: Card = {"elements": [_HR]}
     request = yield from _make_message(target, "interactive", card)
     message_id = (yield from require(request))["message_id"]
@@ -258,6 +262,6 @@ PROBES = (
         True,
         (True, False),
         2,
-        _update_multi,
+        _probe_update_multi,
     ),
 )

@@ -29,15 +29,15 @@ _REQUESTS = 5
 def _probe_value_write_formats(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [[0.5]]))
-    yield from require(book.style("A1:A1", {"formatter": "0.00%"}))
+    yield from require(book.make_style("A1:A1", {"formatter": "0.00%"}))
     yield from require(book.put("A1:A1", [[0.25]]))
-    shown = str((yield from book.cell("A1:A1", valueRenderOption="FormattedValue")))
+    shown = str((yield from book.read_cell("A1:A1", valueRenderOption="FormattedValue")))
     return "kept" if "%" in shown else "reset"
 
 
 def _probe_value_batches(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    blocks = [(book.at("A1:A1"), [["a"]]), (book.at("B1:B1"), [["b", "too many"]])]
+    blocks = [(book.get_range("A1:A1"), [["a"]]), (book.get_range("B1:B1"), [["b", "too many"]])]
     body = {"valueRanges": [{"range": where, "values": values} for where, values in blocks]}
     reply = yield Request("POST", f"{book.v2}/values_batch_update", body)
     if not reply.code:
@@ -50,13 +50,13 @@ def _probe_style_batches(target: ProbeTarget) -> ProbeSteps:
     yield from require(book.put("A1:A1", [[0.5]]))
     style = {"formatter": "0.00%"}
     data = [
-        {"ranges": [book.at("A1:A1")], "style": style},
+        {"ranges": [book.get_range("A1:A1")], "style": style},
         {"ranges": ["nosuch!A1:A1"], "style": style},
     ]
     reply = yield Request("PUT", f"{book.v2}/styles_batch_update", {"data": data})
     if not reply.code:
         raise UnexpectedError("a style for a worksheet that does not exist was taken")
-    shown = str((yield from book.cell("A1:A1", valueRenderOption="FormattedValue")))
+    shown = str((yield from book.read_cell("A1:A1", valueRenderOption="FormattedValue")))
     return "one_by_one" if "%" in shown else "whole"
 
 
@@ -78,7 +78,7 @@ def _write_and_judge(value: Any, answer: Callable[[Any], Setting], target: Probe
     reply = yield book.put("A1:A1", [[value]])
     if reply.code:
         return answer(reply)
-    return answer((yield from book.cell("A1:A1", valueRenderOption="Formula")))
+    return answer((yield from book.read_cell("A1:A1", valueRenderOption="Formula")))
 
 
 def _choose_answer(read: Any, answers: dict[Any, Setting]) -> Setting:
@@ -98,14 +98,14 @@ def _judge_bool(read: Any) -> Setting:
     return _choose_answer(read, {True: "bool", "TRUE": "text", "true": "text"})
 
 
-def _link(read: Any) -> Setting:
+def _judge_link(read: Any) -> Setting:
     return "linked" if isinstance(read, list) else "text"
 
 
-def _equals_strings(target: ProbeTarget) -> ProbeSteps:
+def _probe_equals_strings(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:B1", [["=1+1", ""]]))
-    read = yield from book.cell("A1:A1", valueRenderOption="ToString")
+    read = yield from book.read_cell("A1:A1", valueRenderOption="ToString")
     as_formula = yield Request("POST", *book.find("=1+1", "A1:A1", include_formulas=True))
     if as_formula.code:
         raise UnexpectedError(f"find answered {as_formula.code}: {as_formula.msg}")
@@ -113,7 +113,7 @@ def _equals_strings(target: ProbeTarget) -> ProbeSteps:
     return "formula" if matched or str(read) == "2" else "text"
 
 
-def _import_range(target: ProbeTarget) -> ProbeSteps:
+def _probe_import_range(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     formula = {"type": "formula", "text": '=IMPORTRANGE("none","Sheet1!A1")'}
     return choose_refused((yield book.put("A1:A1", [[formula]])), "refused", "taken", 90204)
@@ -122,7 +122,7 @@ def _import_range(target: ProbeTarget) -> ProbeSteps:
 def _make_dropdown(book: Book, **options: Any) -> Request:
     validation = {"conditionValues": ["a", "b"], **options}
     body = {
-        "range": book.at("A1:A1"), "dataValidationType": "list", "dataValidation": validation,
+        "range": book.get_range("A1:A1"), "dataValidationType": "list", "dataValidation": validation,
     }  # fmt: skip
     return Request("POST", f"{book.v2}/dataValidation", body)
 
@@ -137,17 +137,17 @@ def _probe_dropdown_reads(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(_make_dropdown(book, options={"multipleValues": True}))
     yield from require(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
-    return "text" if isinstance((yield from book.cell("A1:A1")), str) else "list"
+    return "text" if isinstance((yield from book.read_cell("A1:A1")), str) else "list"
 
 
 def _probe_image_range_name(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    body = {"range": book.at("A1:A1"), "image": list(b64decode(_PICTURE)), "name": "dot.png"}
+    body = {"range": book.get_range("A1:A1"), "image": list(b64decode(_PICTURE)), "name": "dot.png"}
     data = yield from require(Request("POST", f"{book.v2}/values_image", body))
     return "updatedRange" if "updatedRange" in data else "updateRange"
 
 
-def _match_case(target: ProbeTarget) -> ProbeSteps:
+def _probe_match_case(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [["Apple"]]))
     data = yield from require(Request("POST", *book.find("apple", "A1:A1", match_case=True)))
@@ -209,28 +209,28 @@ PROBES = (
         "Whether a string that is a URL becomes a link.",
         ("linked", "text"),
         _REQUESTS,
-        partial(_write_and_judge, "https://example.com", _link),
+        partial(_write_and_judge, "https://example.com", _judge_link),
     ),
     probe(
         "email_strings",
         "Whether a string that is an e-mail address becomes a link.",
         ("linked", "text"),
         _REQUESTS,
-        partial(_write_and_judge, "a@example.com", _link),
+        partial(_write_and_judge, "a@example.com", _judge_link),
     ),
     probe(
         "equals_strings",
         "Whether a string that begins with `=` becomes a formula.",
         ("text", "formula"),
         4,
-        _equals_strings,
+        _probe_equals_strings,
     ),
     probe(
         "import_range",
         "Whether formulas with IMPORTRANGE are refused.",
         ("refused", "taken"),
         2,
-        _import_range,
+        _probe_import_range,
     ),
     probe(
         "image_range_name",
@@ -253,5 +253,5 @@ PROBES = (
         4,
         _probe_dropdown_reads,
     ),
-    probe("match_case", "What `match_case: true` does.", ("ignores", "matches"), 3, _match_case),
+    probe("match_case", "What `match_case: true` does.", ("ignores", "matches"), 3, _probe_match_case),
 )

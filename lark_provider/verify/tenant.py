@@ -13,7 +13,7 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
 from lark_provider.verify.probe import CannotProbeError, Reply, Request
 
-_SECONDS = 30.0
+_CALL_SECONDS = 30.0
 
 
 class Tenant:
@@ -31,11 +31,11 @@ class Tenant:
 
     def __init__(self, app_id: str | None = None, tenant_key: str | None = None) -> None:
         session = Session(
-            app_id=app_id, tenant_key=tenant_key, timeout=_SECONDS, policy=RetryPolicy(max_retries=0)
+            app_id=app_id, tenant_key=tenant_key, timeout=_CALL_SECONDS, policy=RetryPolicy(max_retries=0)
         )
         self.app: App = drive(credentials.find(session), session)
         self._token, _ = drive(tokens.fetch(self.app), session)
-        self._http = http.choose_library().Client(timeout=_SECONDS)
+        self._http = http.choose_library().Client(timeout=_CALL_SECONDS)
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -22,11 +22,11 @@ _MANY_ROWS = (2001, 5000)
 
 def _probe_grid_growth(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    rows = (yield from book.properties())["rowCount"]
+    rows = (yield from book.read_properties())["rowCount"]
     reply = yield book.put(f"A{rows + 1}:A{rows + 9}", [["a"]])
     if reply.code:
         return choose_refused(reply, "refused", "data", RANGE)
-    grown = (yield from book.properties())["rowCount"]
+    grown = (yield from book.read_properties())["rowCount"]
     if grown == rows + 1:
         return "data"
     if grown == rows + 9:
@@ -36,8 +36,8 @@ def _probe_grid_growth(target: ProbeTarget) -> ProbeSteps:
 
 def _read_outside(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    rows = (yield from book.properties())["rowCount"]
-    reply = yield Request("GET", f"{book.v2}/values/{book.at(f'A{rows + 1}:A{rows + 9}')}")
+    rows = (yield from book.read_properties())["rowCount"]
+    reply = yield Request("GET", f"{book.v2}/values/{book.get_range(f'A{rows + 1}:A{rows + 9}')}")
     return choose_refused(reply, "refused", "empty", RANGE)
 
 
@@ -58,7 +58,7 @@ def _filter_again(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:B2", [["a", "b"], [1, 2]]))
     condition = {"filter_type": "number", "compare_type": "less", "expected": ["9"]}
-    body = {"range": book.at("A1:B2"), "col": "A", "condition": condition}
+    body = {"range": book.get_range("A1:B2"), "col": "A", "condition": condition}
     yield from require(Request("POST", f"{book.v3}/filter", body))
     reply = yield Request("POST", f"{book.v3}/filter", {**body, "col": "B"})
     return choose_refused(reply, "refused", "overwrites", _FILTER_EXISTS)
@@ -70,11 +70,11 @@ def _probe_sheets_batch(target: ProbeTarget) -> ProbeSteps:
         {"addSheet": {"properties": {"title": f"batch {target.nonce}"[:40]}}},
         {"deleteSheet": {"sheetId": "nosuch"}},
     ]
-    before = len((yield from book.worksheets()))
+    before = len((yield from book.read_worksheets()))
     reply = yield Request("POST", f"{book.v2}/sheets_batch_update", {"requests": requests})
     if not reply.code:
         raise UnexpectedError("deleting a worksheet that does not exist was a success")
-    return "one_by_one" if len((yield from book.worksheets())) > before else "whole"
+    return "one_by_one" if len((yield from book.read_worksheets())) > before else "whole"
 
 
 def _probe_sheets_replies(target: ProbeTarget) -> ProbeSteps:
@@ -105,12 +105,12 @@ def _probe_sheet_error_status(target: ProbeTarget) -> ProbeSteps:
 
 def _probe_max_style_rows(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    rows = (yield from book.properties())["rowCount"]
+    rows = (yield from book.read_properties())["rowCount"]
     wider = {"sheetId": book.sheet_id, "majorDimension": "ROWS", "length": _MANY_ROWS[-1] - rows}
     yield from require(Request("POST", f"{book.v2}/dimension_range", {"dimension": wider}))
     largest = 2000
     for size in _MANY_ROWS:
-        reply = yield book.style(f"A1:A{size}", {"font": {"bold": True}})
+        reply = yield book.make_style(f"A1:A{size}", {"font": {"bold": True}})
         if reply.code:
             return largest
         largest = size

@@ -274,7 +274,7 @@ class ApiServer:
         """Link a person to a user, and return the person's open_id."""
         account = Account(SIMPLE, user, user, {"sub": user, "role": ROLES[user].upper()})
         open_id = f"ou_{user}"
-        People(self.database, EncryptionKeys(self.key)).link(Person(APP, TENANT, open_id), account)
+        People(self.database, EncryptionKeys(self.key)).link_person(Person(APP, TENANT, open_id), account)
         return open_id
 
     def click(self, question: Asked, user: str, option: str = "Approve", **changes: Any) -> DeliveredClick:

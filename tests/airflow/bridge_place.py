@@ -123,7 +123,7 @@ class BridgeSetup:
 
     def link(self) -> None:
         """Link bob of Lark to bob of Airflow."""
-        self.people.link(self.bob, Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"}))
+        self.people.link_person(self.bob, Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"}))
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a command of ours."""

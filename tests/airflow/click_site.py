@@ -74,7 +74,7 @@ class ClickSite:
         (user,) = (user for user in state["users"] if user["user_id"] == "bob")
         bob = Person(lark.app_id, state["tenant_key"], user["open_ids"][lark.app_id])
         account = Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"})
-        People(self.server.database, EncryptionKeys(self.server.key)).link(bob, account)
+        People(self.server.database, EncryptionKeys(self.server.key)).link_person(bob, account)
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
             **app,

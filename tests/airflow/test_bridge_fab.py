@@ -175,7 +175,7 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
     # A link of a person of another company, as if one had got into the table, must not help them.
     bob = place.people.find(place.bob.app_id, place.bob.tenant_key, place.bob.open_id)
     assert bob is not None
-    place.people.link(Person(who.app_id, "tenant-other", who.open_id), bob.account)
+    place.people.link_person(Person(who.app_id, "tenant-other", who.open_id), bob.account)
     refusals = {
         "alice": "forbidden",  # assigned, but a Viewer
         "carol": "not_assigned",

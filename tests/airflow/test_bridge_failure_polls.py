@@ -94,14 +94,14 @@ def test_logs_that_one_bridge_had_no_time_for_are_read_by_the_next(
         write_log(api_server, run_id)
     logs = [f"/dags/etl/dagRuns/{quote(run_id, safe='')}/taskInstances/load/logs/1" for run_id in runs]
 
-    monkeypatch.setattr(failure_logs, "SECONDS", 0.0)
+    monkeypatch.setattr(failure_logs, "POLL_SECONDS", 0.0)
     paths = poll(api_server, name, lambda: fail(api_server, "task_instance", runs), str(routes))
     assert not set(paths) & set(logs)
     assert quoting(api_server, runs) == []
 
     # Airflow lists them no more: the bridge that takes over knows them by the rows of their cards alone.
     fail(api_server, "task_instance", runs, at="now() - interval '1 hour'")
-    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    monkeypatch.setattr(failure_logs, "POLL_SECONDS", 60.0)
     paths = poll(api_server, name, lambda: None, str(routes))
     assert quoting(api_server, runs) == runs
     assert not set(paths) & set(logs), "its first poll has read them"

@@ -105,7 +105,7 @@ class Place:
         account = Account(
             SIMPLE, airflow_user, airflow_user, {"sub": airflow_user, "role": ROLES[airflow_user].upper()}
         )
-        People(self.server.database, EncryptionKeys(self.server.key)).link(self.person(user), account)
+        People(self.server.database, EncryptionKeys(self.server.key)).link_person(self.person(user), account)
 
     def say(self, text: str, user: str = "alice", **more: Any) -> dict[str, Any]:
         options = {"mentions": [self.app]} | more

@@ -61,7 +61,7 @@ def open_id(lark: Emulator, name: str) -> str:
 def link(people: People, lark: Emulator, name: str, user: str) -> None:
     airflow_user = users.find_by_name(user)
     assert airflow_user is not None
-    people.link(Person(lark.app_id, TENANT, open_id(lark, name)), users.make_account(airflow_user))
+    people.link_person(Person(lark.app_id, TENANT, open_id(lark, name)), users.make_account(airflow_user))
 
 
 def who(resolved: ActingUser | PersonRefusal) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from lark_provider.plugins.signed import MAX_AT_ONCE
 from lark_provider.protocol.callbacks import Action, Operator
 from lark_provider.protocol.commands.delivery import COMMAND_PATH, DeliveredCommand
 from lark_provider.protocol.hitl.keys import make_button_value
-from lark_provider.protocol.hitl.params import form_fields
+from lark_provider.protocol.hitl.params import make_form_fields
 from lark_provider.protocol.hitl.proof import (
     CHECK_EVENT,
     CLICK_PATH,
@@ -189,7 +189,7 @@ def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(server: ApiSer
 
 def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
     pending = server.ask(params=PARAMS, options=["OK"])
-    (field,) = form_fields(PARAMS)
+    (field,) = make_form_fields(PARAMS)
 
     def submit(text: str) -> Action:
         return Action(
@@ -209,7 +209,7 @@ def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
     schema = {"type": "object", "dependentRequired": {"a": ["b"]}}
     params = {"more": {"value": {}, "description": None, "schema": schema}}
     pending = server.ask(params=params, options=["OK"])
-    (field,) = form_fields(params)
+    (field,) = make_form_fields(params)
     action = Action(
         value=make_button_value(pending.card, "answer", option="OK"), form_value={field.key: '{"a": 1}'}
     )
@@ -266,7 +266,7 @@ def test_a_task_that_failed_after_its_answer_is_asked_again(server: ApiServer) -
 
 def test_a_deactivated_user_is_refused(server: ApiServer) -> None:
     account = Account(SIMPLE, "gone", "gone", {"sub": "gone", "role": "ADMIN"})
-    People(server.database, EncryptionKeys(server.key)).link(Person(APP, TENANT, "ou_gone"), account)
+    People(server.database, EncryptionKeys(server.key)).link_person(Person(APP, TENANT, "ou_gone"), account)
     assert outcome(server, server.ask(), "gone") == (403, "unlinked")
 
 

@@ -77,10 +77,10 @@ def together(*answers: Callable[[], int]) -> list[int]:
 
 def test_each_process_records_that_it_is_guarded(server: ApiServer) -> None:
     servers = ApiServers(server.database)
-    wait_until(lambda: len(servers.list()) == WORKERS, 60)
+    wait_until(lambda: len(servers.list_servers()) == WORKERS, 60)
     assert servers.are_all_guarded()
-    assert len({process.id for process in servers.list()}) == WORKERS
-    assert {process.airflow_version for process in servers.list()} <= {
+    assert len({process.id for process in servers.list_servers()}) == WORKERS
+    assert {process.airflow_version for process in servers.list_servers()} <= {
         server.airflow.airflow("version").split()[-1]
     }
 

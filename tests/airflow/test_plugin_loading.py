@@ -113,22 +113,22 @@ def test_a_wrong_setting_is_logged_once_until_it_changes(
 def test_the_hold_follows_the_heartbeat_of_workers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert settings.hold_seconds() == 15
+    assert settings.read_hold_seconds() == 15
     monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "20")
-    assert settings.hold_seconds() == 45
+    assert settings.read_hold_seconds() == 45
     routes = tmp_path / "lark.yaml"
     monkeypatch.setenv("LARK_ROUTES_PATH", str(routes))
     for text, seconds in (("hold: 30", 30), ("defaults: {language: en}", 45), ("hold: 3000", 300)):
         routes.write_text(text)
-        assert settings.hold_seconds() == seconds
+        assert settings.read_hold_seconds() == seconds
     routes.write_text("hold: soon")
     with caplog.at_level(logging.WARNING):
-        assert settings.hold_seconds() == 45
+        assert settings.read_hold_seconds() == 45
     assert "Hold of lark.yaml unknown" in caplog.text
     monkeypatch.setenv("AIRFLOW__LARK__ANSWER_HOLD", "7.5")
-    assert settings.hold_seconds() == 7.5
+    assert settings.read_hold_seconds() == 7.5
     monkeypatch.setenv("LARK_ANSWER_HOLD", "0")
-    assert settings.hold_seconds() == 0
+    assert settings.read_hold_seconds() == 0
 
 
 def test_a_model_that_differs_is_reported_and_stops_nothing(

@@ -14,7 +14,7 @@ from lark_provider.protocol.codes import CodeKind, find_code
 from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.redact import redact
-from lark_provider.protocol.webhook import Webhook, locate, sign
+from lark_provider.protocol.webhook import Webhook, locate, sign_timestamp
 
 TOKEN = "0f3c9a7e-aaaa-bbbb-cccc-1234567890ab"
 BOT = Webhook("https://open.feishu.cn", TOKEN)
@@ -36,7 +36,7 @@ def body(call: Call[Any]) -> dict[str, Any]:
 
 
 def test_the_signature_has_larks_check_value() -> None:
-    assert sign("demo", "1700000000") == "8oT2n3SMKFfEnDoiwer8BUM/SjKLwe9SqoEIHlhDTKo="
+    assert sign_timestamp("demo", "1700000000") == "8oT2n3SMKFfEnDoiwer8BUM/SjKLwe9SqoEIHlhDTKo="
 
 
 def test_a_secret_signs_the_body() -> None:

@@ -47,7 +47,7 @@ class Bench:
 
     def link(self, open_id: str | None = None) -> None:
         person = Person(self.lark.app_id, "tenant", open_id or self.bob)
-        self.people.link(person, Account("simple", "bob", "bob", {"sub": "bob"}))
+        self.people.link_person(person, Account("simple", "bob", "bob", {"sub": "bob"}))
 
     def ask(self) -> str:
         hitl_question = question()

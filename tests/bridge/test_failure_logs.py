@@ -103,7 +103,7 @@ def test_slow_logs_are_read_in_later_polls_of_whichever_bridge(
     read = set(site.airflow.logs)
     # All were reported, and Airflow lists them no more: another bridge knows them by their rows alone.
     listed, site.airflow.failed = site.airflow.failed, []
-    monkeypatch.setattr(failure_logs, "AT_ONCE", 1)
+    monkeypatch.setattr(failure_logs, "REQUESTS_AT_ONCE", 1)
     site.poll(COUNT)
     site.airflow.failed = listed
     assert len(site.quoting()) == COUNT
@@ -125,7 +125,7 @@ def test_every_card_quotes_an_error_before_one_quotes_two(
     site.poll()
     assert site.airflow.logs == []
     monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
-    monkeypatch.setattr(failure_logs, "AT_ONCE", 1)
+    monkeypatch.setattr(failure_logs, "REQUESTS_AT_ONCE", 1)
     site.airflow.failed = []
     site.poll(2)
     assert site.airflow.logs == [("r1", "c"), ("r2", "a"), ("r1", "a"), ("r1", "b")]

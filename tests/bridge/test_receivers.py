@@ -22,7 +22,7 @@ def ask(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tupl
     """Return receivers and mentions of a question, with bob linked."""
     (folder / "lark.yaml").write_text(text)
     people = People(sqlite)
-    people.link(Person("cli_a", "tenant", "ou_bob"), Account("Simple", "bob", "bob", {"sub": "bob"}))
+    people.link_person(Person("cli_a", "tenant", "ou_bob"), Account("Simple", "bob", "bob", {"sub": "bob"}))
     hitl_question = question(assignees=assignees)
     cards = Recipients(RoutesFile(str(folder / "lark.yaml")), people, "cli_a").make_cards([hitl_question])
     return [(card.receiver, tuple(card.mentions)) for card in cards[hitl_question.task.ti_id]]

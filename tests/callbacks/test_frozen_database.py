@@ -23,7 +23,7 @@ from lark_provider.storage import deadlines, watched
 from lark_provider.storage.deadlines import Deadlines
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
-from lark_provider.support.throttle import SECONDS, Throttle
+from lark_provider.support.throttle import PERIOD_SECONDS, Throttle
 from tests.callbacks import mq
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
@@ -117,7 +117,7 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     wait_until(lambda: find_records("Database unavailable; waits continue"))
     [first] = find_records("Database unavailable; waits continue")
     assert (vars(first)["waits"], vars(first)["failures"]) == (1, 1)
-    now[0] = SECONDS  # the minute is over
+    now[0] = PERIOD_SECONDS  # the minute is over
     wait_until(lambda: len(find_records("Database unavailable; waits continue")) > 1)
     assert vars(find_records("Database unavailable; waits continue")[1])["failures"] > 1
     server.resume()

@@ -358,5 +358,5 @@ def test_the_environment_may_name_several_keys() -> None:
             "LARK_EVENT_VERIFICATION_TOKEN": "t-3,t-2,t-1",
         }
     )[APP]
-    assert keys.encrypt_keys(NOW) == (KEY, "old")
+    assert keys.list_encrypt_keys(NOW) == (KEY, "old")
     assert keys.verification_tokens(NOW * 100) == ("t-3", "t-2", "t-1")

@@ -154,7 +154,7 @@ def test_whatever_is_sent_is_answered_once(request_: bytes, status: bytes) -> No
 
 
 def test_slow_clients_delay_no_probe_and_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "SECONDS", 3600.0)  # so that only their number closes them
+    monkeypatch.setattr(pages, "REQUEST_SECONDS", 3600.0)  # so that only their number closes them
     with probe_loop() as (probes, _), ExitStack() as stack:
         port = httpx.URL(probes.url).port or 0
         slow = []
@@ -171,7 +171,7 @@ def test_slow_clients_delay_no_probe_and_are_closed(monkeypatch: pytest.MonkeyPa
 
 
 def test_one_that_neither_sends_nor_reads_is_closed_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "SECONDS", 0.2)
+    monkeypatch.setattr(pages, "REQUEST_SECONDS", 0.2)
     large = {"/large": lambda: ProbePage(b"x" * 50_000_000)}
     with probe_loop(more=large) as (probes, _), ExitStack() as stack:
         port = httpx.URL(probes.url).port or 0

@@ -24,7 +24,7 @@ from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.refusals import Refusals
 from lark_provider.errors import ConfigurationError, TransportError
 from lark_provider.storage.work import DatabaseWork
-from lark_provider.support.throttle import SECONDS, Throttle
+from lark_provider.support.throttle import PERIOD_SECONDS, Throttle
 from tests.callbacks import mq
 from tests.callbacks.commands import KEYS, Command, gateway, ready
 from tests.callbacks.logs import lines
@@ -285,7 +285,7 @@ def test_a_kind_that_is_quiet_gives_way_to_a_new_one() -> None:
         now[0] = moment
         throttle.note(moment, said.append)
     assert said == [0, 0, 0]
-    assert SECONDS == 60
+    assert PERIOD_SECONDS == 60
 
 
 CONSUMER = "from lark_provider.callbacks import consume\nprint('begun', flush=True)\nconsume(print)\n"

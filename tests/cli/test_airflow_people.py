@@ -23,9 +23,9 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> People:
     url = urls.parse(text, "ours")
     migrate.upgrade(url)
     store = People(url, EncryptionKeys(generate_key()))
-    store.link(Person("cli_a", "t", "ou_alice"), Account("m.Fab", "2", "alice", {"sub": "2"}))
-    store.link(Person("cli_a", "t", "ou_bob"), Account("m.Fab", "3", "bob", {"sub": "3"}))
-    store.link(Person("cli_b", "t", "ou_bob_b"), Account("m.Fab", "3", "bob", {"sub": "3"}))
+    store.link_person(Person("cli_a", "t", "ou_alice"), Account("m.Fab", "2", "alice", {"sub": "2"}))
+    store.link_person(Person("cli_a", "t", "ou_bob"), Account("m.Fab", "3", "bob", {"sub": "3"}))
+    store.link_person(Person("cli_b", "t", "ou_bob_b"), Account("m.Fab", "3", "bob", {"sub": "3"}))
     return store
 
 

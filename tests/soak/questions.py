@@ -91,7 +91,7 @@ def link_users(server: ApiServer, lark: Emulator) -> list[str]:
     for name in names:
         who = lark.add_user(name)
         person = Person(lark.app_id, tenant, who["open_ids"][lark.app_id])
-        people.link(person, Account(SIMPLE, name, name, {"sub": name, "role": "USER"}))
+        people.link_person(person, Account(SIMPLE, name, name, {"sub": name, "role": "USER"}))
     return names
 
 

@@ -47,7 +47,7 @@ def url(database_url: str) -> URL:
 def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
-    assert ledger.step(load, ME, None, chunk(0)).is_new
+    assert ledger.record_step(load, ME, None, chunk(0)).is_new
     calls, watched = [], WatchedConnection.watch
 
     def count_call(connection: WatchedConnection) -> object:
@@ -57,7 +57,7 @@ def test_a_chunk_is_one_statement(url: URL, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(WatchedConnection, "watch", count_call)
     for number in range(3):
         calls.clear()
-        step = ledger.step(load, ME, make_done(number), chunk(number + 1))
+        step = ledger.record_step(load, ME, make_done(number), chunk(number + 1))
         assert step.is_new
         assert isinstance(step.lease, Lease)
         assert len(calls) == 1, number
@@ -76,9 +76,9 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     load = ledger.open("base/tbl", "key", 1, 0).id
     second = replace(ME, key="base/tbl2", seconds=5.0)
     leases.take(second)
-    ledger.step(load, replace(ME, seconds=5.0), None, chunk(0))
+    ledger.record_step(load, replace(ME, seconds=5.0), None, chunk(0))
     began = time.monotonic()
-    step = ledger.step(load, ME, make_done(0), chunk(1))
+    step = ledger.record_step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, Lease)
     assert began <= step.lease.ends - ME.seconds <= time.monotonic()
     ends = [leases.take(replace(OTHER, key=claimant.key)) for claimant in (ME, second)]
@@ -91,18 +91,18 @@ def test_a_step_renews_the_lease_of_its_writer_and_table_alone(url: URL) -> None
     ]
     assert isinstance(ends[0], LeaseConflict)
     assert ends[0].seconds > 5
-    assert isinstance(ledger.step(load, OTHER, None, chunk(2)).lease, LeaseConflict)
+    assert isinstance(ledger.record_step(load, OTHER, None, chunk(2)).lease, LeaseConflict)
     assert [recorded.chunk.number for recorded in ledger.read_chunks(load, -1, 10)] == [0, 1]
 
 
 def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
-    ledger.step(load, ME, None, chunk(0))
+    ledger.record_step(load, ME, None, chunk(0))
     leases = TableLeases(url, APP.base_url, APP.app_secret)
     leases.release(ME)
     assert isinstance(leases.take(OTHER), Lease)
-    step = ledger.step(load, ME, make_done(0), chunk(1))
+    step = ledger.record_step(load, ME, make_done(0), chunk(1))
     assert isinstance(step.lease, LeaseConflict)
     assert [recorded.state for recorded in ledger.read_chunks(load, -1, 10)] == [LedgerState.DONE]
 
@@ -110,9 +110,9 @@ def test_a_lost_lease_records_what_stands_and_nothing_else(url: URL) -> None:
 def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
-    ledger.step(load, ME, None, chunk(0))
+    ledger.record_step(load, ME, None, chunk(0))
     with pytest.raises(ConflictError, match="recorded it otherwise"):
-        ledger.step(load, ME, make_done(0, "another token"), chunk(1))
+        ledger.record_step(load, ME, make_done(0, "another token"), chunk(1))
     assert [(recorded.state, recorded.chunk.number) for recorded in ledger.read_chunks(load, -1, 10)] == [
         (LedgerState.PENDING, 0)
     ]
@@ -121,11 +121,11 @@ def test_a_chunk_recorded_otherwise_stops_the_load(url: URL) -> None:
 def test_a_chunk_that_the_ledger_has_is_returned(url: URL) -> None:
     ledger = LoadLedger(url, APP)
     load = ledger.open("base/tbl", "key", 1, 0).id
-    ledger.step(load, ME, None, chunk(0))
-    ledger.step(load, ME, make_done(0), chunk(1))
-    step = ledger.step(load, OTHER, None, chunk(0))
+    ledger.record_step(load, ME, None, chunk(0))
+    ledger.record_step(load, ME, make_done(0), chunk(1))
+    step = ledger.record_step(load, OTHER, None, chunk(0))
     assert isinstance(step.lease, LeaseConflict)
-    step = ledger.step(load, ME, None, chunk(0))
+    step = ledger.record_step(load, ME, None, chunk(0))
     assert not step.is_new
     assert step.recorded is not None
     assert (step.recorded.state, step.recorded.record_ids) == (LedgerState.DONE, ["rec0"])

@@ -74,7 +74,7 @@ def bystander(ledger: LoadLedger, load: str) -> Iterator[str]:
     other = ledger.open(TABLE, "of a bystander", 500, 0).id
     assert other != load
     for number in (0, 1):
-        ledger.step(other, ME, None, chunk(number))
+        ledger.record_step(other, ME, None, chunk(number))
     before = [recorded.chunk for recorded in ledger.read_chunks(other, -1, 10)]
     yield other
     after = ledger.read_chunks(other, -1, 10)
@@ -97,15 +97,15 @@ def test_a_load_is_recorded_once_for_each_app_table_and_key(url: URL, ledger: Lo
     of_another = LoadLedger(url, replace(APP, app_id="cli_other")).open(TABLE, "key", 1, 0)
     others = [ledger.open(TABLE, "key2", 1, 0), ledger.open("base/tbl2", "key", 1, 0), of_another]
     assert len({load, *(other.id for other in others)}) == 4
-    ledger.step(load, ME, None, chunk(0, rows=3))
-    ledger.step(load, ME, make_done(0), chunk(1, rows=2))
+    ledger.record_step(load, ME, None, chunk(0, rows=3))
+    ledger.record_step(load, ME, make_done(0), chunk(1, rows=2))
     counted = ledger.open(TABLE, "key", 500, 0)
     assert (counted.chunks, counted.written) == (2, 3)
     assert [(opened.chunks, opened.written) for opened in (ledger.open(TABLE, "key2", 1, 0),)] == [(0, 0)]
 
 
 def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedger, load: str) -> None:
-    step = ledger.step(load, ME, None, chunk(0))
+    step = ledger.record_step(load, ME, None, chunk(0))
     assert (step.is_new, step.recorded and step.recorded.chunk) == (True, chunk(0))
     age(url, ledger_chunks, "sent_at", "updated_at")
     [pending] = ledger.read_chunks(load, -1, 10)
@@ -120,7 +120,7 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
     with hold_transaction(get_engine(url), reading=True) as connection:
         assert '["k"]' not in str(connection.execute(sa.select(ledger_chunks)).all())
     for number in (1, 2, 3):
-        ledger.step(load, ME, make_done(number - 1), chunk(number))
+        ledger.record_step(load, ME, make_done(number - 1), chunk(number))
     assert [recorded.chunk.number for recorded in ledger.read_chunks(load, 0, 2)] == [1, 2]
     [first] = ledger.read_chunks(load, -1, 1)
     assert (first.state, first.record_ids, first.seconds_since_sent < 3600 <= first.age) == (
@@ -134,22 +134,22 @@ def test_what_was_recorded_is_read_back_with_its_age(url: URL, ledger: LoadLedge
 def test_a_written_chunk_is_recorded_though_the_lease_is_lost(
     url: URL, ledger: LoadLedger, load: str, pending: LoadChunk | None
 ) -> None:
-    ledger.step(load, ME, None, chunk(0))
+    ledger.record_step(load, ME, None, chunk(0))
     lose(url)
-    step = ledger.step(load, ME, make_done(0), pending)
+    step = ledger.record_step(load, ME, make_done(0), pending)
     assert isinstance(step.lease, LeaseConflict)
     assert (step.recorded, step.is_new) == (None, False)
     assert states(ledger, load) == {0: LedgerState.DONE}
     with pytest.raises(ConflictError, match="recorded it otherwise"):
-        ledger.step(load, OTHER, make_done(0, "another token"), pending)
+        ledger.record_step(load, OTHER, make_done(0, "another token"), pending)
     assert states(ledger, load) == {0: LedgerState.DONE}
 
 
 def test_what_the_ledger_has_is_returned_and_not_replaced(ledger: LoadLedger, load: str) -> None:
-    ledger.step(load, ME, None, chunk(0))
-    step = ledger.step(load, ME, None, chunk(0, "another"))
+    ledger.record_step(load, ME, None, chunk(0))
+    step = ledger.record_step(load, ME, None, chunk(0, "another"))
     assert (step.is_new, step.recorded and step.recorded.chunk.token) == (False, "t0")
-    assert isinstance(ledger.step(load, ME, None, None).lease, Lease)
+    assert isinstance(ledger.record_step(load, ME, None, None).lease, Lease)
 
 
 @pytest.mark.usefixtures("bystander")
@@ -157,8 +157,8 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     url: URL, ledger: LoadLedger, load: str
 ) -> None:
     for number in (0, 1):
-        ledger.step(load, ME, None, chunk(number))
-    ledger.step(load, ME, None, chunk(2, "t0"))
+        ledger.record_step(load, ME, None, chunk(number))
+    ledger.record_step(load, ME, None, chunk(2, "t0"))
     ledger.refuse(load, 0, "t0", "said no")
     age(url, ledger_chunks, "sent_at", "updated_at")
     same = ledger.resend(load, ME, "t0", chunk(0))
@@ -172,7 +172,7 @@ def test_a_chunk_is_sent_again_by_who_has_the_table_and_knows_its_token(
     assert (other.recorded.chunk, other.recorded.age < 3600) == (chunk(0, "new", rows=2), True)
     late = ledger.resend(load, ME, "t0", chunk(0, "late"))
     assert (late.is_new, late.recorded and late.recorded.chunk.token) == (False, "new")
-    ledger.step(load, ME, make_done(0, "new"), None)
+    ledger.record_step(load, ME, make_done(0, "new"), None)
     after = ledger.resend(load, ME, "new", chunk(0, "new"))
     assert (after.is_new, after.recorded and after.recorded.state) == (False, LedgerState.DONE)
     lose(url)
@@ -189,7 +189,7 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
     url: URL, ledger: LoadLedger, load: str
 ) -> None:
     for number, token in enumerate(("t0", "t1", "t0")):
-        ledger.step(load, ME, None, chunk(number, token))
+        ledger.record_step(load, ME, None, chunk(number, token))
     age(url, ledger_chunks, "sent_at", "updated_at")
     ledger.refuse(load, 0, "another", "said no")
     assert states(ledger, load) == dict.fromkeys(range(3), LedgerState.PENDING)
@@ -199,7 +199,7 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
     assert refused.seconds_since_sent < 3600 <= refused.age
     assert refused.reason is not None
     assert "someone" not in refused.reason
-    ledger.step(load, ME, make_done(1), None)
+    ledger.record_step(load, ME, make_done(1), None)
     ledger.refuse(load, 1, "t1", "said no")
     assert states(ledger, load)[1] is LedgerState.DONE
 
@@ -207,16 +207,16 @@ def test_what_lark_refuses_is_recorded_of_a_pending_chunk_with_that_token(
 def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, load: str) -> None:
     other = ledger.open(TABLE, "other key", 500, 0).id
     for identity in (load, other):
-        ledger.step(identity, ME, None, chunk(0, rows=4))
+        ledger.record_step(identity, ME, None, chunk(0, rows=4))
         ledger.refuse(identity, 0, "t0", "said no")
-    ledger.step(load, ME, None, chunk(1, rows=8))
-    ledger.step(load, ME, None, chunk(2, "t0", rows=8))
+    ledger.record_step(load, ME, None, chunk(1, rows=8))
+    ledger.record_step(load, ME, None, chunk(2, "t0", rows=8))
     ledger.refuse(load, 2, "t0", "said no")
     first, second, third = (compute_part_number(0, place) for place in (1, 2, 3))
     for number, rows in ((first, 2), (second, 1), (third, 1)):
-        ledger.step(load, ME, None, chunk(number, rows=rows))
+        ledger.record_step(load, ME, None, chunk(number, rows=rows))
     ledger.refuse(load, second, f"t{second}", "said no")
-    ledger.step(load, ME, make_done(first), None)
+    ledger.record_step(load, ME, make_done(first), None)
     assert [part.chunk.number for part in ledger.read_parts(load, 0)] == sorted([first, second, third])
     assert list(ledger.read_parts(load, 1)) == list(ledger.read_parts(other, 0)) == []
     opened = ledger.open(TABLE, "key", 500, 0)
@@ -233,7 +233,7 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
     assert not ledger.revise(load, ME, "another", chunk(0)).is_new
     assert not ledger.revise(load, ME, "t1", chunk(1)).is_new  # it is pending
     assert isinstance(ledger.revise(load, OTHER, "t0", chunk(0)).lease, LeaseConflict)
-    ledger.step(load, ME, WrittenChunk(0, "t0", ["rec"]), None)
+    ledger.record_step(load, ME, WrittenChunk(0, "t0", ["rec"]), None)
     assert ledger.open(TABLE, "key", 500, 0).written == 3 - 1  # but for the row that was rejected
     ledger.forget_parts(load, 0)
     assert states(ledger, load) == {0: LedgerState.DONE, 1: LedgerState.PENDING, 2: LedgerState.REFUSED}
@@ -242,9 +242,9 @@ def test_parts_count_until_their_chunk_is_done(url: URL, ledger: LoadLedger, loa
 def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, load: str) -> None:
     second = ledger.open(TABLE, "key2", 500, 0).id
     for number in range(16):
-        ledger.step(load, ME, None, chunk(number))
+        ledger.record_step(load, ME, None, chunk(number))
     age(url, entries, "updated_at")
-    ledger.step(load, ME, make_done(15), chunk(16))
+    ledger.record_step(load, ME, make_done(15), chunk(16))
     with hold_transaction(get_engine(url), reading=True) as connection:
         query = sa.select(entries.c.id, entries.c.updated_at)
         moved = {row.id: row.updated_at for row in connection.execute(query)}
@@ -262,9 +262,9 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     url: URL, ledger: LoadLedger, load: str
 ) -> None:
     second = ledger.open(TABLE, "key2", 500, 0).id
-    ledger.step(second, ME, None, chunk(0))
+    ledger.record_step(second, ME, None, chunk(0))
     for number in (0, 1):
-        ledger.step(load, ME, None, chunk(number))
+        ledger.record_step(load, ME, None, chunk(number))
     ledger.refuse(load, 1, "t1", "said no")
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert False is ledger.clear(load, ME, 0, 1)  # a chunk is pending
@@ -302,8 +302,8 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
 def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
     url: URL, ledger: LoadLedger, load: str
 ) -> None:
-    ledger.step(load, ME, None, chunk(0))
-    ledger.step(load, ME, make_done(0), None)
+    ledger.record_step(load, ME, None, chunk(0))
+    ledger.record_step(load, ME, make_done(0), None)
     leases = TableLeases(url, APP.base_url, "secret")
     leases.release(ME)
     edition = ledger.open(TABLE, "key", 500, 1).edition
@@ -316,12 +316,12 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
     with pytest.raises(SupersededError):
         ledger.take(load, me)
     with pytest.raises(SupersededError):
-        ledger.step(load, me, make_done(0), None)
+        ledger.record_step(load, me, make_done(0), None)
     older = replace(OTHER, owner="older", edition="0 ")
     with pytest.raises(SupersededError):
-        ledger.step(load, older, None, chunk(0))
+        ledger.record_step(load, older, None, chunk(0))
     assert states(ledger, load) == {}
-    assert ledger.step(load, replace(me, clears=False), None, chunk(0)).is_new
+    assert ledger.record_step(load, replace(me, clears=False), None, chunk(0)).is_new
     with pytest.raises(SupersededError):
         ledger.finish(load, older, None)
     assert ledger.open(TABLE, "key", 500, 1).state is LedgerState.PENDING
@@ -346,13 +346,13 @@ def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) ->
 
 def test_records_of_any_load_of_a_table_are_known(url: URL, ledger: LoadLedger, load: str) -> None:
     elsewhere = ledger.open("base/tbl2", "key", 500, 0).id
-    ledger.step(load, ME, None, chunk(0))
-    ledger.step(load, ME, make_done(0), chunk(1))
+    ledger.record_step(load, ME, None, chunk(0))
+    ledger.record_step(load, ME, make_done(0), chunk(1))
     age(url, ledger_chunks, "updated_at")
-    ledger.step(load, ME, make_done(1), chunk(2))
+    ledger.record_step(load, ME, make_done(1), chunk(2))
     place = replace(ME, key="base/tbl2")
-    ledger.step(elsewhere, place, None, chunk(5))
-    ledger.step(elsewhere, place, make_done(5), None)
+    ledger.record_step(elsewhere, place, None, chunk(5))
+    ledger.record_step(elsewhere, place, make_done(5), None)
     record_ids = ["rec0", "rec1", "rec5", "of a person"]
     assert ledger.select_known_records(TABLE, time.time() - 1800, record_ids) == {"rec1"}
     assert ledger.select_known_records(TABLE, time.time() - 7200, record_ids) == {"rec0", "rec1"}

@@ -45,7 +45,7 @@ def get(store: People, person: Person) -> Account | None:
 
 
 def test_a_link_returns_the_serialised_user(store: People, url: URL) -> None:
-    linked = store.link(BOB, ACCOUNT)
+    linked = store.link_person(BOB, ACCOUNT)
     assert store.find(*key_of(BOB)) == linked
     assert get(store, BOB) == ACCOUNT
     assert get(store, EVE) is None
@@ -59,17 +59,17 @@ def key_of(person: Person) -> tuple[str, str, str]:
 
 
 def test_a_new_link_replaces_the_old_one(store: People) -> None:
-    store.link(BOB, ACCOUNT)
-    store.link(BOB, ADMIN)
+    store.link_person(BOB, ACCOUNT)
+    store.link_person(BOB, ADMIN)
     assert get(store, BOB) == ADMIN
     assert [link.account.user_id for link in store.list_links()] == ["admin"]
 
 
 def test_links_are_found_by_user(store: People) -> None:
-    store.link(BOB, ACCOUNT)
-    store.link(EVE, ADMIN)
-    store.link(Person("cli_other", "tenant", "ou_other"), ACCOUNT)
-    store.link(Person("cli_a", "tenant", "ou_bobs_second"), ACCOUNT)
+    store.link_person(BOB, ACCOUNT)
+    store.link_person(EVE, ADMIN)
+    store.link_person(Person("cli_other", "tenant", "ou_other"), ACCOUNT)
+    store.link_person(Person("cli_a", "tenant", "ou_bobs_second"), ACCOUNT)
     links_by_user = store.by_user("cli_a", ["bob", "admin", "nobody", "3"])
     people_by_user = {user: {link.person.open_id for link in links} for user, links in links_by_user.items()}
     assert people_by_user == {"bob": {"ou_bob", "ou_bobs_second"}, "admin": {"ou_eve"}}
@@ -77,13 +77,13 @@ def test_links_are_found_by_user(store: People) -> None:
 
 
 def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) -> None:
-    store.link(BOB, ACCOUNT)
+    store.link_person(BOB, ACCOUNT)
     code = LinkCodes(store).create(BOB)
     [revoked] = store.revoke("ou_bob")
     assert revoked.is_revoked
     assert get(store, BOB) is None
     assert store.by_user("cli_a", ["bob"]) == {}
-    assert LinkCodes(store).link(code, ACCOUNT) is None
+    assert LinkCodes(store).link_person(code, ACCOUNT) is None
     assert store.list_links() == []
     assert [link.is_revoked for link in store.list_links(revoked=True)] == [True]
     assert store.revoke("ou_bob") == []
@@ -94,8 +94,8 @@ def test_a_revoked_link_is_gone_and_cannot_be_set_back(store: People, url: URL) 
 
 def test_only_the_links_of_one_app_are_revoked(store: People) -> None:
     other = Person("cli_other", "tenant", "ou_bob")
-    store.link(BOB, ACCOUNT)
-    store.link(other, ACCOUNT)
+    store.link_person(BOB, ACCOUNT)
+    store.link_person(other, ACCOUNT)
     assert [link.person for link in store.revoke("ou_bob", app_id="cli_other")] == [other]
     assert get(store, BOB) == ACCOUNT
 
@@ -114,7 +114,7 @@ def test_only_the_links_of_one_app_are_revoked(store: People) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_a_row_that_was_changed_is_refused(store: People, url: URL, change: dict[str, str]) -> None:
-    store.link(BOB, ACCOUNT)
+    store.link_person(BOB, ACCOUNT)
     execute(url, sa.update(people).values(**change))
     where = {"app_id": "cli_a", "tenant_key": "tenant", "open_id": "ou_bob"} | change
     with pytest.raises(DecryptionError, match="not as it was recorded") as error:
@@ -123,8 +123,8 @@ def test_a_row_that_was_changed_is_refused(store: People, url: URL, change: dict
 
 
 def test_the_user_of_another_row_is_refused(store: People, url: URL) -> None:
-    store.link(BOB, ACCOUNT)
-    store.link(EVE, ADMIN)
+    store.link_person(BOB, ACCOUNT)
+    store.link_person(EVE, ADMIN)
     stolen = next(row["airflow_user"] for row in rows(url, people) if row["user_id"] == "admin")
     execute(url, sa.update(people).where(people.c.open_id == "ou_bob").values(airflow_user=stolen))
     with pytest.raises(DecryptionError, match="not as it was recorded"):
@@ -134,7 +134,7 @@ def test_the_user_of_another_row_is_refused(store: People, url: URL) -> None:
 def test_another_key_is_reported_and_an_older_one_is_enough(
     store: People, url: URL, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.link(BOB, ACCOUNT)
+    store.link_person(BOB, ACCOUNT)
     newer = generate_key()
     with pytest.raises(DecryptionError, match="let the person link again"):
         get(People(url, EncryptionKeys(newer)), BOB)
@@ -150,10 +150,10 @@ def test_a_code_is_used_once(store: People, url: URL) -> None:
     link_code = LinkCodes(store).find(code)
     assert link_code is not None
     assert (link_code.person, link_code.state) == (BOB, "valid")
-    linked = LinkCodes(store).link(code, ACCOUNT)
+    linked = LinkCodes(store).link_person(code, ACCOUNT)
     assert linked is not None
     assert linked.person == BOB
-    assert LinkCodes(store).link(code, ACCOUNT) is None
+    assert LinkCodes(store).link_person(code, ACCOUNT) is None
     used = LinkCodes(store).find(code)
     assert used is not None
     assert used.state == "used"
@@ -176,7 +176,7 @@ def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
     link_code = LinkCodes(store).find(code)
     assert link_code is not None
     assert link_code.state == "expired"
-    assert LinkCodes(store).link(code, ACCOUNT) is None
+    assert LinkCodes(store).link_person(code, ACCOUNT) is None
     assert store.list_links() == []
 
 
@@ -192,7 +192,7 @@ def test_codes_that_ended_long_ago_are_deleted(store: People, url: URL) -> None:
 def test_what_is_no_code_finds_nothing(store: People, code: str) -> None:
     LinkCodes(store).create(BOB)
     assert LinkCodes(store).find(code) is None
-    assert LinkCodes(store).link(code, ACCOUNT) is None
+    assert LinkCodes(store).link_person(code, ACCOUNT) is None
 
 
 def test_of_uses_at_once_one_succeeds(store: People) -> None:
@@ -200,7 +200,9 @@ def test_of_uses_at_once_one_succeeds(store: People) -> None:
     accounts = [Account("m", str(number), str(number), {"sub": number}) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         done = [
-            link for link in pool.map(lambda account: LinkCodes(store).link(code, account), accounts) if link
+            link
+            for link in pool.map(lambda account: LinkCodes(store).link_person(code, account), accounts)
+            if link
         ]
     assert len(done) == 1
     assert get(store, BOB) == done[0].account
@@ -212,6 +214,6 @@ def test_a_link_that_fails_leaves_the_code_usable(
     code = LinkCodes(store).create(BOB)
     monkeypatch.delenv(KEY_VARIABLE)
     with pytest.raises(ConfigurationError, match=KEY_VARIABLE):
-        LinkCodes(store).link(code, ACCOUNT)
+        LinkCodes(store).link_person(code, ACCOUNT)
     monkeypatch.setenv(KEY_VARIABLE, key)
-    assert LinkCodes(store).link(code, ACCOUNT) is not None
+    assert LinkCodes(store).link_person(code, ACCOUNT) is not None

@@ -106,7 +106,7 @@ def create_instance(
         uuid = yield NewKey()
     body = {
         "approval_code": code,
-        "form": _form_text(form),
+        "form": _encode_form(form),
         "uuid": uuid,
         **_encode_person(who),
         **({} if department_id is None else {"department_id": department_id}),
@@ -129,7 +129,7 @@ def create_instance(
     return (yield from get_instance(answer.data["instance_code"]))
 
 
-def _form_text(form: Sequence[Mapping[str, Any]]) -> str:
+def _encode_form(form: Sequence[Mapping[str, Any]]) -> str:
     try:
         return orjson.dumps(list(form)).decode()
     except TypeError as error:

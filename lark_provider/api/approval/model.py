@@ -167,7 +167,7 @@ def read_instance(data: Mapping[str, Any]) -> Instance:
             started_at=_parse_time(data.get("start_time")),
             ended_at=_parse_time(data.get("end_time")),
             fields=tuple(_read_field(widget) for widget in orjson.loads(data.get("form") or "[]")),
-            tasks=tuple(_read_task(task) for task in _list(data.get("task_list"))),
+            tasks=tuple(_read_task(task) for task in _read_list(data.get("task_list"))),
             raw=data,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -208,5 +208,5 @@ def _read_task(task: Mapping[str, Any]) -> Task:
     )
 
 
-def _list(value: Any) -> Sequence[Mapping[str, Any]]:
+def _read_list(value: Any) -> Sequence[Mapping[str, Any]]:
     return value if isinstance(value, list) else ()

@@ -71,7 +71,7 @@ def _encode(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) -> di
     try:
         if widget.type == "fieldList":
             return base | {"value": _encode_rows(widget, value, zone, what)}
-        return base | _WRITERS.get(widget.type, _as_given)(widget, value, zone)
+        return base | _WRITERS.get(widget.type, _keep_value)(widget, value, zone)
     except WidgetMisfitError as error:
         raise InvalidRequestError(
             f"{what} {error}, got {value!r:.80}. Next: pass a value for a field of type {widget.type}.",
@@ -88,7 +88,7 @@ def _encode_rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) 
     ]
 
 
-def _as_given(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
+def _keep_value(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
     """Pass a value on in Lark's own shape: for types that have no counterpart in Python."""
     return {"value": value}
 

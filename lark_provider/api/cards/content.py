@@ -42,7 +42,7 @@ def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = M
         rules.check(parsed, max_bytes=max_bytes)
     text = card if isinstance(card, str) and not mentions else encode(parsed, "the card").decode()
     if not isinstance(card, BuiltCard):
-        findings.log(rules.review(parsed))
+        findings.log(rules.review_card(parsed))
     check_size(len(text.encode()), max_bytes)
     return text
 

@@ -39,11 +39,11 @@ def check(card: Mapping[str, Any] | str, *, max_bytes: int = MAX_CARD_BYTES) -> 
     """
     parsed = parse(card)
     _check_json(parsed, "", 0)
-    findings.log(review(parsed))
+    findings.log(review_card(parsed))
     check_size(len(encode(parsed, "the card")), max_bytes)
 
 
-def review(card: Mapping[str, Any]) -> list[Doubt]:
+def review_card(card: Mapping[str, Any]) -> list[Doubt]:
     """Check a card that is known to be JSON, and return the warnings.
 
     Args:

@@ -293,7 +293,7 @@ def make_object_encoder(key: str, what: str, limit: int) -> Callable[[Any], list
     return write
 
 
-def record_ids(value: Any) -> list[str]:
+def encode_record_ids(value: Any) -> list[str]:
     """Return ids of linked records, from one, several, or the dict that reading returns."""
     if isinstance(value, Mapping):
         value = value.get("link_record_ids")

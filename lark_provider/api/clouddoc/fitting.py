@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.fields import Converter, collect_names
 from lark_provider.api.clouddoc.rejects import Reject
 
 Row: TypeAlias = Mapping[str, Any]
-_AT_ONCE = 1000
+_ROWS_AT_ONCE = 1000
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Fitting:
         """
         if isinstance(source, list | tuple):
             rejects.check_within(self.only, len(source))
-        return self._filter_async(source) if isinstance(source, AsyncIterable) else self._filter(source)
+        return self._filter_async(source) if isinstance(source, AsyncIterable) else self._select_rows(source)
 
     def get_source_row(self, position: int) -> int:
         """Return the number in the source of a row that was passed on.
@@ -75,10 +75,10 @@ class Fitting:
         if rejects.count_rows(self.rejected) > self.max_rejects:
             raise rejects.make_too_many_error(self.rejected, self.max_rejects)
 
-    def _filter(self, source: Iterable[Row]) -> Iterator[Row]:
+    def _select_rows(self, source: Iterable[Row]) -> Iterator[Row]:
         rows, number = iter(source), 1
         try:
-            while batch := list(islice(rows, _AT_ONCE)):
+            while batch := list(islice(rows, _ROWS_AT_ONCE)):
                 yield from self._select_fitting(batch, number)
                 number += len(batch)
             rejects.check_within(self.only, number - 1)
@@ -91,7 +91,7 @@ class Fitting:
         number = 1
         async for row in source:
             batch.append(row)
-            if len(batch) == _AT_ONCE:
+            if len(batch) == _ROWS_AT_ONCE:
                 for fitting_row in self._select_fitting(batch, number):
                     yield fitting_row
                 number += len(batch)

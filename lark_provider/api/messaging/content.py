@@ -54,7 +54,7 @@ def encode_text(text: object, mentions: Sequence[str] = ()) -> str:
     return _within(encode(make_text_content(text, mentions), "content").decode(), "text")
 
 
-def post_content(
+def make_post_content(
     content: Mapping[str, Any] | str, *, title: str = "", mentions: Sequence[str] = ()
 ) -> Mapping[str, Any]:
     """Build the content object of a post.
@@ -119,7 +119,7 @@ def serialise(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequenc
     if msg_type == "interactive":
         return card_content(content, mentions=mentions)
     if msg_type == "post":
-        content = post_content(content, mentions=mentions)
+        content = make_post_content(content, mentions=mentions)
     elif msg_type == "text":
         words = content.get("text") if isinstance(content, Mapping) else content
         content = {**(content if isinstance(content, Mapping) else {}), **make_text_content(words, mentions)}

@@ -7,7 +7,7 @@ from typing import Any, Required, TypedDict
 
 from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.cards.template import template_card
-from lark_provider.api.messaging.content import MessageType, encode_text, post_content, serialise
+from lark_provider.api.messaging.content import MessageType, encode_text, make_post_content, serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
 from lark_provider.api.receivers import Receiver, ReceiverIdType, describe_hint, make_receiver, resolve
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
@@ -207,7 +207,7 @@ def send_post(
     return send_to(
         to,
         "post",
-        serialise(post_content(content, title=title, mentions=mentions), "post"),
+        serialise(make_post_content(content, title=title, mentions=mentions), "post"),
         idempotency_key,
         uuid,
         on_unknown,

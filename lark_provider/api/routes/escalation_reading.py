@@ -7,7 +7,7 @@ from datetime import date, time
 from itertools import pairwise
 from typing import cast
 
-from lark_provider.api.receivers import make_receiver as receiver_of
+from lark_provider.api.receivers import make_receiver
 from lark_provider.api.routes.members import MemberReader
 from lark_provider.api.routes.yaml_text import Value
 from lark_provider.protocol.errors import InvalidRequestError
@@ -171,7 +171,7 @@ def _read_people(reader: MemberReader, name: str, value: Value) -> tuple[str, ..
         if text is None:
             continue
         try:
-            to = receiver_of(text)
+            to = make_receiver(text)
         except InvalidRequestError as error:
             reader.mistakes.add(person.line, str(error))
             continue
@@ -226,7 +226,7 @@ def _read_steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
             "[{after: 10, urgent: app}]`, in minutes.",
         )
         return ()
-    pairs = [(raw, _step(MemberReader(raw, "a step", _STEP, reader.mistakes))) for raw in listed]
+    pairs = [(raw, _read_step(MemberReader(raw, "a step", _STEP, reader.mistakes))) for raw in listed]
     for (_, previous), (raw, step) in pairwise(pairs):
         if previous is not None and step is not None and step.after <= previous.after:
             reader.add_mistake(
@@ -236,12 +236,12 @@ def _read_steps(reader: MemberReader) -> tuple[EscalationStep, ...]:
     return tuple(step for _, step in pairs if step is not None)
 
 
-def _step(step: MemberReader) -> EscalationStep | None:
+def _read_step(step: MemberReader) -> EscalationStep | None:
     value = step.get("after")
     plain = None if value is None else value.plain
     minutes = float(plain) if isinstance(plain, int | float) and not isinstance(plain, bool) else 0.0
     kind = step.read_choice("urgent", URGENT_KINDS, "app")
-    always = step.flag("always")
+    always = step.read_flag("always")
     if not 0 < minutes <= _MAX_MINUTES:
         step.mistakes.add(
             step.line if value is None else value.line,

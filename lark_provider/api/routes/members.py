@@ -152,7 +152,7 @@ class MemberReader:
             self.add_mistake(name, "a text or a list of them", value, "name at least one, or remove it")
         return tuple(dict.fromkeys(filter(None, (self.as_text(name, entry) for entry in values))))
 
-    def flag(self, name: str) -> bool:
+    def read_flag(self, name: str) -> bool:
         """Return a boolean, by default false."""
         value = self.get(name)
         if value is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import cast
 
-from lark_provider.api.receivers import make_receiver as receiver_of
+from lark_provider.api.receivers import make_receiver
 from lark_provider.api.routes import escalation_reading as timed
 from lark_provider.api.routes.commands import read_rules
 from lark_provider.api.routes.members import MemberReader, Mistakes, is_zone
@@ -99,7 +99,7 @@ def _read_file(root: Value, mistakes: Mistakes) -> Routes:
         file.add_mistake("routes", "a list", route_list, "begin each route with `- `")
         route_list = None
     routes = tuple(
-        _route(MemberReader(route, "a route", _ROUTE, mistakes), number, how)
+        _read_route(MemberReader(route, "a route", _ROUTE, mistakes), number, how)
         for number, route in enumerate(route_list.plain if route_list else (), start=1)
     )
     _check_names(routes, mistakes)
@@ -107,7 +107,7 @@ def _read_file(root: Value, mistakes: Mistakes) -> Routes:
         routes=routes,
         people=_read_people(file),
         hold=file.read_number("hold", _MAX_HOLD),
-        new_card_when_lost=file.flag("new_card_when_lost"),
+        new_card_when_lost=file.read_flag("new_card_when_lost"),
         language=how.language,
         timezone=how.timezone,
         app_id=how.app_id,
@@ -130,13 +130,13 @@ def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
         known.setdefault(route.name, route.line)
 
 
-def _route(route: MemberReader, number: int, defaults: _How) -> Route:
+def _read_route(route: MemberReader, number: int, defaults: _How) -> Route:
     how = _read_how(route, defaults)
-    mute = route.flag("mute")
+    mute = route.read_flag("mute")
     receivers = tuple(
         dict.fromkeys(
             receiver
-            for target in _list(route.get("to"))
+            for target in _read_list(route.get("to"))
             if (receiver := _read_receiver(route, target, how)) is not None
         )
     )
@@ -170,7 +170,7 @@ def _route(route: MemberReader, number: int, defaults: _How) -> Route:
         tasks=route.read_texts("task"),
         teams=route.read_texts("team"),
         mute=mute,
-        is_final=not route.flag("continue"),
+        is_final=not route.read_flag("continue"),
         quiet=None
         if quiet is None
         else QuietHours(time(int(quiet[1]), int(quiet[2])), time(int(quiet[3]), int(quiet[4])), how.timezone),
@@ -181,7 +181,7 @@ def _route(route: MemberReader, number: int, defaults: _How) -> Route:
     )
 
 
-def _list(value: Value | None) -> list[Value]:
+def _read_list(value: Value | None) -> list[Value]:
     if value is None:
         return []
     return value.plain if isinstance(value.plain, list) else [value]
@@ -238,7 +238,7 @@ def _read_receiver_by_id(route: MemberReader, value: Value, how: _How) -> RouteR
     if text is None:
         return None
     try:
-        receiver = receiver_of(text)
+        receiver = make_receiver(text)
     except InvalidRequestError as error:
         route.mistakes.add(value.line, str(error))
         return None

@@ -162,7 +162,7 @@ class Pump:
         deliveries, batch, is_stored = Deliveries(channel, CARDS, 2 * BATCH), list[Delivered](), False
         while True:
             try:
-                batch = await _batch(deliveries.arrived, BATCH)
+                batch = await _take_batch(deliveries.arrived, BATCH)
                 async with self._in_flight:
                     await batches.process(batch)
                 is_stored = True
@@ -192,7 +192,7 @@ class Pump:
                 batches = MessageBatches(channel, self._store, str(self._broker))
                 while done < limit:
                     async with asyncio.timeout(_IDLE_SECONDS):
-                        batch = await _batch(arrived, min(limit - done, BATCH))
+                        batch = await _take_batch(arrived, min(limit - done, BATCH))
                     await batches.process(batch)
                     done += len(batch)
         except TimeoutError:
@@ -202,7 +202,7 @@ class Pump:
         return done
 
 
-async def _batch(arrived: asyncio.Queue[Delivered], limit: int) -> list[Delivered]:
+async def _take_batch(arrived: asyncio.Queue[Delivered], limit: int) -> list[Delivered]:
     """Take the messages that have arrived, at least one: the slower the database, the larger the batch."""
     first = await arrived.get()
     return [first, *(arrived.get_nowait() for _ in range(min(limit - 1, arrived.qsize())))]

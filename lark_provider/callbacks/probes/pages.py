@@ -16,7 +16,7 @@ from typing import TypeAlias, cast
 logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 64
-SECONDS = 5.0
+REQUEST_SECONDS = 5.0
 MAX_REQUEST_BYTES = 8 * 1024
 _END = b"\r\n\r\n"
 
@@ -56,7 +56,7 @@ class PageConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Limit the connection's time, and the number of connections."""
         self._transport = cast("asyncio.Transport", transport)
-        self._deadline = asyncio.get_running_loop().call_later(SECONDS, self._transport.abort)
+        self._deadline = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._transport.abort)
         self._opened[self] = None
         if len(self._opened) > MAX_CONNECTIONS:
             next(iter(self._opened)).abort()

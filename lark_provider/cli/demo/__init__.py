@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             "'airflow-provider-lark[airflow,emulator,gateway,listen]'."
         )
     started = time.monotonic()
-    with step(1, "start a local Lark"):
+    with print_step(1, "start a local Lark"):
         lark = start_emulator()
     print(f"   Open {lark.base_url}/ in a browser to watch the chat, its cards and the table.", flush=True)
     try:
@@ -65,33 +65,35 @@ def show(lark: LocalLark) -> bool:
     """Run the DAGs against a local Lark, print what arrived, and return whether it is as expected."""
     with tempfile.TemporaryDirectory(prefix="lark-demo-") as folder:
         airflow = Airflow(Path(folder), lark)
-        with step(2, "make a base with an empty table"):
+        with print_step(2, "make a base with an empty table"):
             app_token, table_id = load.make_table(lark)
-        with step(3, "prepare an Airflow home: airflow db migrate"):
+        with print_step(3, "prepare an Airflow home: airflow db migrate"):
             airflow.run("db", "migrate")
-        with step(4, f"run a DAG that loads and notifies: airflow dags test {load.DAG_ID}"):
+        with print_step(4, f"run a DAG that loads and notifies: airflow dags test {load.DAG_ID}"):
             conf = {"chat_id": CHAT_ID, "app_token": app_token, "table_id": table_id}
             airflow.run("dags", "test", load.DAG_ID, "--conf", orjson.dumps(conf).decode())
         with ExitStack() as stack:
-            with step(5, "start Airflow (api-server, scheduler, dag-processor), gateway, listener, bridge"):
+            with print_step(
+                5, "start Airflow (api-server, scheduler, dag-processor), gateway, listener, bridge"
+            ):
                 settings = airflow.write_bridge_settings(lark, native.APPROVER)
                 serving = stack.enter_context(run_services(airflow.env, airflow.home, settings))
                 stack.enter_context(run_local_gateway(lark, airflow.database_url))
                 stack.enter_context(run_local_listener(lark, airflow.database_url))
                 stack.enter_context(run_local_bridge(serving, settings))
             with (
-                step(6, f"run {native.DAG_ID}: Airflow's own ApprovalOperator asks; click on the card"),
+                print_step(6, f"run {native.DAG_ID}: Airflow's own ApprovalOperator asks; click on the card"),
                 native.DemoClicker(lark) as clicker,
             ):
                 answered = native.run(serving)
-    with step(7, f"ask {lark.base_url} what arrived"):
+    with print_step(7, f"ask {lark.base_url} what arrived"):
         arrived = lark.read_snapshot()
     loaded = load.report(arrived, app_token, table_id)
     return native.report(arrived, clicker, answered) and loaded
 
 
 @contextmanager
-def step(number: int, title: str) -> Iterator[None]:
+def print_step(number: int, title: str) -> Iterator[None]:
     """Print a numbered step with the time it took."""
     print(f"{number}. {title} … ", end="", flush=True)
     started = time.monotonic()

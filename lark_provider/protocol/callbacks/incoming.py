@@ -35,7 +35,7 @@ class CallbackKeys:
     previous_encrypt_keys: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     previous_verification_tokens: tuple[tuple[str, float], ...] = field(default=(), repr=False)
 
-    def encrypt_keys(self, now: float) -> tuple[str, ...]:
+    def list_encrypt_keys(self, now: float) -> tuple[str, ...]:
         """Return the valid encrypt keys, the current one first; none if no key is known.
 
         Args:

@@ -111,7 +111,7 @@ def _receive_plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Chal
 def _receive_encrypted(
     incoming: Incoming, body: dict[str, Any], keys: CallbackKeys, now: float
 ) -> Challenge | Delivery:
-    signed, encrypt_keys = incoming.read_signature_headers(), keys.encrypt_keys(now)
+    signed, encrypt_keys = incoming.read_signature_headers(), keys.list_encrypt_keys(now)
     signed_with = [
         key
         for key in encrypt_keys

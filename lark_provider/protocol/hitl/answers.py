@@ -9,7 +9,7 @@ from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.entries import UnreadableValueError, parse
 from lark_provider.protocol.hitl.model import HitlAnswer, HitlQuestion
-from lark_provider.protocol.hitl.params import form_fields, select_constants
+from lark_provider.protocol.hitl.params import make_form_fields, select_constants
 from lark_provider.protocol.hitl.schema import find_fault, localize
 from lark_provider.protocol.language import LocalizedText
 
@@ -68,7 +68,7 @@ def read_answer(question: HitlQuestion, action: Action) -> HitlAnswer:
     options = _read_options(question, action)
     if wrong := _find_options_fault(question, options):
         errors[OPTIONS] = wrong
-    fields = form_fields(question.params)
+    fields = make_form_fields(question.params)
     values = select_constants(question.params)
     if fields and action.form_value is None:
         missing = localize(

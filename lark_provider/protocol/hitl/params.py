@@ -70,7 +70,7 @@ class FormField:
         return _PREFIX + self.name
 
 
-def form_fields(params: Mapping[str, Mapping[str, Any]]) -> tuple[FormField, ...]:
+def make_form_fields(params: Mapping[str, Mapping[str, Any]]) -> tuple[FormField, ...]:
     """Return the fields in which people enter the params; constants are none.
 
     Args:

@@ -18,7 +18,7 @@ from tests.emulator.live_cards import ACCEPTED, REFUSED, SEND, card, form
 from lark_provider import LarkServiceClient
 from lark_provider.api.cards import Card2, card_content, notice_card, shapes, table_card
 from lark_provider.api.cards.approval import make_approval_card, make_decided_card
-from lark_provider.api.cards.rules import review
+from lark_provider.api.cards.rules import review_card
 from lark_provider.errors import InvalidRequestError
 from tests.api.cards import test_rules
 from tests.api.cards.generated import TEXT, cards, objects
@@ -167,7 +167,7 @@ def test_an_unknown_property_is_a_warning_here_and_passes_a_lark_that_knows_it(
     mutant = orjson.loads(orjson.dumps(data.draw(cards(picture))))
     target, path = data.draw(st.sampled_from(list(objects(mutant))))
     target["zz_newer"] = data.draw(st.none() | st.integers(0, 9) | st.just({}))
-    assert [doubt.path for doubt in review(mutant)] == [f"{path}.zz_newer" if path else "zz_newer"]
+    assert [doubt.path for doubt in review_card(mutant)] == [f"{path}.zz_newer" if path else "zz_newer"]
     lark.settings(card_rules=KNOWN_RULES)
     assert send(client, mutant) == ""
     lark.settings(card_rules=[*KNOWN_RULES, "properties"])
@@ -178,7 +178,7 @@ def test_an_unknown_tag_is_a_warning_here_and_passes_a_lark_that_knows_it(
     lark: Emulator, client: LarkServiceClient
 ) -> None:
     newer = card({"tag": "zz_newer", "anything": 1})
-    assert [doubt.path for doubt in review(newer)] == ["body.elements[0].tag"]
+    assert [doubt.path for doubt in review_card(newer)] == ["body.elements[0].tag"]
     assert "not supported tag: zz_newer" in send(client, newer)
     lark.settings(card_rules=KNOWN_RULES)
     assert send(client, newer) == ""
@@ -224,7 +224,7 @@ def test_every_property_of_the_card_is_known_to_the_emulator(client: LarkService
 
 @pytest.mark.parametrize("tag", sorted(card_schema.SLOTS["component"] | {"column"}))
 def test_every_property_of_the_emulator_is_known_to_the_product(tag: str) -> None:
-    doubts = review(place(tag, dict.fromkeys(card_schema.TAGS[tag])))
+    doubts = review_card(place(tag, dict.fromkeys(card_schema.TAGS[tag])))
     assert [doubt for doubt in doubts if "unknown" in doubt.what] == []
 
 

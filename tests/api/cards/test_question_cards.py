@@ -19,13 +19,13 @@ from lark_provider.api.cards.airflow.ended import SENT_AGAIN, make_ended_card
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import render_card_markdown
 from lark_provider.api.cards.airflow.question import make_question_card
-from lark_provider.api.cards.rules import review
+from lark_provider.api.cards.rules import review_card
 from lark_provider.api.cards.values import count_tables
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, read_answer
 from lark_provider.protocol.hitl.keys import get_card_key
 from lark_provider.protocol.hitl.model import Assignee, End, EndKind, HitlQuestion, TaskInstance
-from lark_provider.protocol.hitl.params import form_fields
+from lark_provider.protocol.hitl.params import make_form_fields
 from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.protocol.waits import CORRELATION
 from tests.api.cards.clicking import action_on, read_untouched
@@ -71,7 +71,7 @@ def callbacks(card: Any) -> list[dict[str, Any]]:
 
 
 def fits(card: Any) -> None:
-    assert review(card) == []
+    assert review_card(card) == []
     assert len(orjson.dumps(card)) <= MAX_BYTES
     card_content(card)
 
@@ -94,7 +94,7 @@ def test_every_question_has_a_card_and_what_it_shows_can_be_sent(
     if OPTIONS in form:
         form[OPTIONS] = ["option:0"] if question.multiple else "option:0"
     action = action_on(card, data.draw(st.sampled_from(sorted(pressed))), form)
-    required = {field.name for field in form_fields(question.params) if field.required}
+    required = {field.name for field in make_form_fields(question.params) if field.required}
     errors: Any = {}
     try:
         answer = read_answer(question, action)

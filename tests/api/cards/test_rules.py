@@ -30,7 +30,7 @@ from lark_provider.api.cards import (
     check,
     findings,
 )
-from lark_provider.api.cards.rules import review
+from lark_provider.api.cards.rules import review_card
 from lark_provider.errors import InvalidRequestError
 from lark_provider.support.once import Once
 from tests.api.cards.generated import cards, objects
@@ -243,7 +243,7 @@ def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
     ],
 )
 def test_what_lark_takes_passes_without_a_warning(card: dict[str, Any]) -> None:
-    assert review(card) == []
+    assert review_card(card) == []
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_an_unknown_property_anywhere_is_a_warning_with_its_path(card: Card2, da
     target, path = data.draw(st.sampled_from(list(objects(mutant))))
     target["zz_unknown"] = data.draw(st.none() | st.integers(0, 9) | st.just({}))
     place = f"{path}.zz_unknown" if path else "zz_unknown"
-    assert place in [doubt.path for doubt in review(mutant)]
+    assert place in [doubt.path for doubt in review_card(mutant)]
 
 
 DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [

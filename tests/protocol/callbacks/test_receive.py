@@ -213,7 +213,7 @@ def test_keys_are_checked_and_never_shown() -> None:
     assert KEY not in repr(BOTH)
     assert TOKEN not in repr(BOTH)
     replaced = CallbackKeys("cli_1", KEY, TOKEN, (("an-old-key", 9.0),), (("an-old-token", 9.0),))
-    held = (replaced, replaced.encrypt_keys(0.0), replaced.verification_tokens(0.0))
+    held = (replaced, replaced.list_encrypt_keys(0.0), replaced.verification_tokens(0.0))
     assert not any(secret in repr(held) for secret in (KEY, TOKEN, "an-old-key", "an-old-token"))
     for wrong in ("", "  ", None):
         with pytest.raises(ConfigurationError, match="app_id must be a non-empty string"):

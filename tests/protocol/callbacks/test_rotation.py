@@ -92,7 +92,7 @@ def test_a_signature_of_one_key_opens_no_content_of_another() -> None:
 def test_all_candidates_are_compared_whichever_fits(values: list[str], now: int) -> None:
     previous = tuple((value, float(end)) for end, value in enumerate(values))
     keys = CallbackKeys(APP, "current", None, previous)
-    assert keys.encrypt_keys(now) == ("current", *(value for value, end in previous if end > now))
+    assert keys.list_encrypt_keys(now) == ("current", *(value for value, end in previous if end > now))
 
 
 @pytest.mark.parametrize("name", ["encrypt_key", "verification_token"])

@@ -15,7 +15,7 @@ from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.hitl.answers import OPTIONS, InvalidAnswerError, make_option_key, read_answer
 from lark_provider.protocol.hitl.entries import UnreadableValueError, parse, to_entry
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
-from lark_provider.protocol.hitl.params import FieldKind, form_fields, has_secrets
+from lark_provider.protocol.hitl.params import FieldKind, has_secrets, make_form_fields
 from lark_provider.protocol.hitl.schema import find_fault, is_json_equal
 from tests.protocol.hitl import generated
 
@@ -33,7 +33,7 @@ def fits(value: Any, schema: Any) -> bool:
 
 
 def value_of(param: dict[str, Any], entered: Any, zone: str = SHANGHAI, shown: str = "UTC") -> Any:
-    (field,) = form_fields({"x": param})
+    (field,) = make_form_fields({"x": param})
     action = Action(
         tag="button",
         value={"option": "Yes", "timezone": shown},
@@ -53,7 +53,7 @@ def error_of(param: dict[str, Any], entered: Any) -> str:
 @given(st.data())
 def test_what_is_read_is_valid(data: st.DataObject) -> None:
     pending = data.draw(generated.questions())
-    fields = form_fields(pending.params)
+    fields = make_form_fields(pending.params)
     form = {field.key: data.draw(generated.enter(field)) for field in fields}
     action = Action(
         tag="button",
@@ -82,7 +82,7 @@ def test_what_is_read_is_valid(data: st.DataObject) -> None:
 
 @given(generated.params(generated.WITH_DEFAULT), st.sampled_from(["UTC", SHANGHAI, "+05:45"]))
 def test_defaults_come_back(params: dict[str, Any], zone: str) -> None:
-    for field in form_fields(params):
+    for field in make_form_fields(params):
         shown = to_entry(field, field.default, zone)
         picked = f"{shown} +0100" if field.kind in {"date", "time", "datetime"} and shown else shown
         for entered in (None, "", [], picked):
@@ -93,7 +93,7 @@ def test_defaults_come_back(params: dict[str, Any], zone: str) -> None:
 
 @given(generated.params(generated.REQUIRED))
 def test_what_has_no_default_is_asked_for(params: dict[str, Any]) -> None:
-    for field in form_fields(params):
+    for field in make_form_fields(params):
         with pytest.raises(UnreadableValueError, match="must be filled in"):
             parse(field, "")
 
@@ -158,7 +158,7 @@ def test_a_value_is_judged_as_jsonschema_does(schema: dict[str, Any], value: Any
     ],
 )
 def test_a_schema_becomes_a_field(schema: dict[str, Any], default: Any, kind: FieldKind) -> None:
-    (field,) = form_fields({"x": {"value": default, "schema": schema}})
+    (field,) = make_form_fields({"x": {"value": default, "schema": schema}})
     assert (field.kind, field.title, field.required) == (kind, "x", False)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lark_provider.api.cards.airflow.markup import escape, link
+from lark_provider.api.cards.airflow.markup import escape, render_link
 from lark_provider.api.cards.airflow.texts import make_translator
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
@@ -94,7 +94,7 @@ def make_card(digest: Digest, language: Language) -> dict[str, Any]:
     counts = [f"❌ {_render_name(dag_id)}: {count}" for dag_id, count in digest.failed]
     slow = [
         f"🐢 {_render_name(run.dag_id)} {_format_duration(run.seconds)} "
-        f"{link(clip(run.run_id, _MAX_NAME_CHARS), run.url)}"
+        f"{render_link(clip(run.run_id, _MAX_NAME_CHARS), run.url)}"
         for run in digest.slowest
     ]
     broken = [f"🔴 {_render_name(dag_id)}" for dag_id in digest.broken]

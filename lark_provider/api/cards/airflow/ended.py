@@ -21,7 +21,7 @@ from lark_provider.api.cards.interactive import Button
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import End, EndKind, HitlQuestion
-from lark_provider.protocol.hitl.params import encode_key, form_fields, to_json
+from lark_provider.protocol.hitl.params import encode_key, make_form_fields, to_json
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip, escape_surrogates
@@ -171,7 +171,7 @@ def _render_decision(
 
 def _format_values(question: HitlQuestion, end: End, language: Language, limit: int) -> dict[str, str]:
     """Return what was filled in as people read it, by the titles of the fields."""
-    fields = {field.name: field for field in form_fields(question.params)}
+    fields = {field.name: field for field in make_form_fields(question.params)}
     answers: dict[str, str] = {}
     for name, value in list(end.params.items())[:limit]:
         field = fields.get(name)

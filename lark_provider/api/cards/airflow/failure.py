@@ -9,7 +9,7 @@ from typing import Any
 from lark_provider.api.cards.airflow import failure_actions
 from lark_provider.api.cards.airflow.failure_texts import translate, translate_reason
 from lark_provider.api.cards.airflow.limits import MAX_BYTES, STEPS, CardLimits
-from lark_provider.api.cards.airflow.markup import escape, fence, link, strip_tags
+from lark_provider.api.cards.airflow.markup import escape, fence, render_link, strip_tags
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.language import Language
@@ -99,7 +99,7 @@ def _make_card(
     if event.traceback and (alone or event.kind in {"failure", "retry", "notice"}):
         parts.append(fence(shorten(event.traceback, limits.traceback, translate(language, "left_out"))))
     links = [(name, url) for name, url in _list_links(event) if len(url) <= limits.url]
-    parts.append(" · ".join(link(translate(language, name), url) for name, url in links))
+    parts.append(" · ".join(render_link(translate(language, name), url) for name, url in links))
     header: dict[str, Any] = {
         "title": {"tag": "plain_text", "content": heading},
         "template": _COLOURS.get(kind, "green"),
@@ -183,4 +183,4 @@ def _format_failure(failure: Failure, language: Language, limits: CardLimits) ->
         text += f" {escape(clip(failure.error, limits.error))}"
     if not 0 < len(failure.log_url) < limits.list_url:
         return text
-    return f"{text} {link(translate(language, 'log'), failure.log_url)}"
+    return f"{text} {render_link(translate(language, 'log'), failure.log_url)}"

@@ -22,7 +22,7 @@ def strip_tags(text: str) -> str:
     return _TAG.sub("<\u200b", text)
 
 
-def link(label: str, url: str) -> str:
+def render_link(label: str, url: str) -> str:
     """Return a Markdown link."""
     return f"[{escape(label)}]({url.replace('(', '%28').replace(')', '%29').replace(' ', '%20')})"
 

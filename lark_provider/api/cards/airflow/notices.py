@@ -11,7 +11,7 @@ from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.element import escape_markdown, mention
 from lark_provider.protocol.hitl.answers import OPTIONS
 from lark_provider.protocol.hitl.model import HitlQuestion
-from lark_provider.protocol.hitl.params import form_fields
+from lark_provider.protocol.hitl.params import make_form_fields
 from lark_provider.protocol.language import Language
 from lark_provider.support.text import clip, escape_surrogates
 
@@ -34,7 +34,7 @@ def describe_invalid(
     Raises:
         InvalidRequestError: `open_id` is not an id.
     """
-    titles = {field.name: field.title for field in form_fields(question.params)}
+    titles = {field.name: field.title for field in make_form_fields(question.params)}
     titles[OPTIONS] = translate(language, "options")
     lines = [
         f"- **{_escape_text(titles.get(name, name))}** {_escape_text(_in_language(reason, language))}"

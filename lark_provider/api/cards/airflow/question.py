@@ -19,7 +19,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.answers import OPTIONS, TIMEZONE, make_option_key
 from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
-from lark_provider.protocol.hitl.params import form_fields, has_secrets
+from lark_provider.protocol.hitl.params import has_secrets, make_form_fields
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip, escape_surrogates
@@ -182,7 +182,7 @@ def _render_answers(
     options = list(places)
     texts, listed = _make_labels(options, language)
     fields = render_fields(
-        form_fields(question.params), language, timezone=timezone, values=values, longest=longest
+        make_form_fields(question.params), language, timezone=timezone, values=values, longest=longest
     )
     if question.multiple or len(options) > _MAX_BUTTONS:
         chosen = (values or {}).get(OPTIONS)

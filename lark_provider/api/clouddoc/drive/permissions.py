@@ -183,9 +183,9 @@ def transfer_owner(
     document = yield from find_document(token, type)
     params = {
         "type": document.type,
-        "need_notification": _flag(notify),
-        "remove_old_owner": _flag(old_owner_role is None),
-        "stay_put": _flag(stay_put),
+        "need_notification": _encode_flag(notify),
+        "remove_old_owner": _encode_flag(old_owner_role is None),
+        "stay_put": _encode_flag(stay_put),
         "old_owner_perm": old_owner_role,
     }
     body = {"member_type": member.type, "member_id": member.id}
@@ -266,5 +266,5 @@ def _is_owner(document: Document, open_id: str) -> Procedure[bool]:
     return metadata is not None and metadata.get("owner_id") == open_id
 
 
-def _flag(value: bool) -> str:
+def _encode_flag(value: bool) -> str:
     return "true" if value else "false"

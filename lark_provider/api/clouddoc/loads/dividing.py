@@ -197,7 +197,9 @@ class _Division:
                     replayed += written.replayed
             if (done := self._previous) is not None:
                 yield from self._writer.with_lease(
-                    lambda store: store.ledger.step(self._writer.load.id, self._writer.claimant, done, None)
+                    lambda store: store.ledger.record_step(
+                        self._writer.load.id, self._writer.claimant, done, None
+                    )
                 )
         except Exception:
             if self._previous is not None:

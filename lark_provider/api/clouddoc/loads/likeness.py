@@ -28,7 +28,7 @@ def _normalize_options(value: Any) -> Any:
     return tuple(sorted(map(str, value)))
 
 
-def _link(value: Any) -> Any:
+def _normalize_link(value: Any) -> Any:
     return str(value.get("link", "")).strip() if isinstance(value, Mapping) else _normalize_text(value)
 
 
@@ -40,7 +40,7 @@ _COMPARED: dict[int, Callable[[Any], Any]] = {
     types.DATE: _normalize_number,
     types.CHECKBOX: bool,
     types.PHONE: _normalize_text,
-    types.URL: _link,
+    types.URL: _normalize_link,
 }
 
 

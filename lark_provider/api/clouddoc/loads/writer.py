@@ -94,7 +94,7 @@ class LoadWriter:
         self._looks = 0
         chunk = self.make_chunk(number, content, 0)
         step, lease = yield from self.with_lease(
-            lambda store: store.ledger.step(self.load.id, self.claimant, previous, chunk)
+            lambda store: store.ledger.record_step(self.load.id, self.claimant, previous, chunk)
         )
         if step.is_new:
             written = yield from self._send(chunk, content, lease, is_fresh=True)
@@ -218,7 +218,9 @@ class LoadWriter:
         if not ids:
             return (yield from self.write_again(recorded, content))
         done = WrittenChunk(number, recorded.chunk.token, ids)
-        yield from self.with_lease(lambda store: store.ledger.step(self.load.id, self.claimant, done, None))
+        yield from self.with_lease(
+            lambda store: store.ledger.record_step(self.load.id, self.claimant, done, None)
+        )
         if not is_same:
             self.rows_written += recorded.chunk.row_count
             raise errors.make_changed_error(self.load, recorded.chunk, content, self.rows_written)
@@ -240,7 +242,7 @@ class LoadWriter:
             done = WrittenChunk(number, recorded.chunk.token, ids)
             if ids:
                 yield from self.with_lease(
-                    lambda store: store.ledger.step(self.load.id, self.claimant, done, None)
+                    lambda store: store.ledger.record_step(self.load.id, self.claimant, done, None)
                 )
                 self.rows_written += recorded.chunk.row_count
             else:
@@ -299,7 +301,7 @@ class LoadWriter:
         """Record that a chunk is written, if that is possible at once: it need not be settled then."""
         with suppress(LarkError):
             yield from with_store(
-                lambda store: store.ledger.step(self.load.id, self.claimant, done, None),
+                lambda store: store.ledger.record_step(self.load.id, self.claimant, done, None),
                 wait_for_database=False,
             )
 

@@ -195,10 +195,10 @@ def _parse(text: str) -> Range:
         rows[1], columns[1] = rows[0], columns[0]
     elif columns[0] is None and columns[1] is not None:
         _refuse(text)
-    return _order(rows, columns, sheet)
+    return _order_corners(rows, columns, sheet)
 
 
-def _order(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
+def _order_corners(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
     """Return the range between two corners in either order."""
     if None not in rows:
         rows = sorted(rows, key=lambda row: row or 0)

@@ -145,7 +145,7 @@ def stage(
         yield from keep()
         first = prepared.source_rows + 1
         prepared.source_rows += len(rows)
-        batch = yield from work(lambda rows=rows, first=first: _stage(prepared, rows, first, index))  # type: ignore[misc]
+        batch = yield from work(lambda rows=rows, first=first: _stage_rows(prepared, rows, first, index))  # type: ignore[misc]
         prepared.keyless_rows += batch.without_key
         rejected += _of_first_rows(batch.rejects, options.max_rejects + 1 - total)
         total += rejects.count_rows(batch.rejects)
@@ -167,7 +167,7 @@ def stage(
     return rejected
 
 
-def _stage(prepared: Prepared, rows: Sequence[Any], first: int, index: SyncIndex) -> Batch:
+def _stage_rows(prepared: Prepared, rows: Sequence[Any], first: int, index: SyncIndex) -> Batch:
     wanted = prepared.options.only_rows
     if wanted is None:
         batch = prepared.stager.stage(rows, first)

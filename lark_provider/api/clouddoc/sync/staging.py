@@ -135,7 +135,7 @@ class Stager:
                 continue
             values = [row.get(name) for row in source_rows]
             if name in self._options.links:
-                self._link(name, values, rows, first_row, batch)
+                self._replace_keys(name, values, rows, first_row, batch)
             elif name in self._keys.read_only:
                 rows.ensure_own()
                 for row in rows.rows:
@@ -164,7 +164,9 @@ class Stager:
         ):
             self._gives_moments.add(name)
 
-    def _link(self, name: str, values: Sequence[Any], rows: OwnRows, first_row: int, batch: Batch) -> None:
+    def _replace_keys(
+        self, name: str, values: Sequence[Any], rows: OwnRows, first_row: int, batch: Batch
+    ) -> None:
         """Replace keys of another table's records by their ids."""
         linked_keys: dict[int, list[str]] = {}
         for place, value in enumerate(map(cells.convert_to_python, values)):

@@ -10,7 +10,7 @@ import orjson
 from lark_emulator import codes
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import form_or_json
+from lark_emulator.validation import read_form_or_json
 from lark_emulator.world.apps import TENANT_KEY
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_members(call: Call, *names: str) -> list[str]:
     """
     call.tokens.requests += 1
     try:
-        body = form_or_json(call)
+        body = read_form_or_json(call)
     except orjson.JSONDecodeError:
         raise make_refusal(call, codes.INVALID_TOKEN_PARAM) from None
     values = [body.get(name) for name in names]

@@ -86,7 +86,7 @@ class Clock:
                 "Next: give seconds, not milliseconds or nanoseconds"
             )
 
-    def at(self, due: float, action: Callable[[float], None]) -> None:
+    def set_alarm(self, due: float, action: Callable[[float], None]) -> None:
         """Set an alarm.
 
         Args:

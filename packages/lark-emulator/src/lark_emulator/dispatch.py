@@ -76,7 +76,7 @@ class Dispatcher:
             outcome: Outcome = done.value
             return outcome
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-            return Outcome(self._crash_answer(error))
+            return Outcome(self._make_crash_answer(error))
         return Outcome(None, later=self._run_rest(steps))
 
     async def _run_rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
@@ -84,7 +84,7 @@ class Dispatcher:
         try:
             return await with_turns(steps)
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-            return Outcome(self._crash_answer(error))
+            return Outcome(self._make_crash_answer(error))
 
     def _iterate_steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()
@@ -182,7 +182,7 @@ class Dispatcher:
         except RefusedError as refusal:
             return self._make_refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _add_ids(self._crash_answer(error), log_id)
+            return _add_ids(self._make_crash_answer(error), log_id)
 
     def _perform(self, call: Call, log_id: str) -> Generator[None, None, Answer]:
         route = call.route
@@ -193,7 +193,7 @@ class Dispatcher:
         except RefusedError as refusal:
             return self._make_refusal(refusal, route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _add_ids(self._crash_answer(error), log_id)
+            return _add_ids(self._make_crash_answer(error), log_id)
         if isinstance(payload, Answer):
             return _add_ids(payload, log_id)
         if route.flat:
@@ -239,16 +239,16 @@ class Dispatcher:
         try:
             answer = plane.handle(self._lark, request)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return Outcome(self._crash_answer(error))
+            return Outcome(self._make_crash_answer(error))
         return Outcome(answer) if isinstance(answer, Answer) else Outcome(None, later=self._guard(answer))
 
     async def _guard(self, answer: Awaitable[Answer]) -> Answer:
         try:
             return await answer
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return self._crash_answer(error)
+            return self._make_crash_answer(error)
 
-    def _crash_answer(self, error: BaseException) -> Answer:
+    def _make_crash_answer(self, error: BaseException) -> Answer:
         self._lark.report_crash(error)
         return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
 

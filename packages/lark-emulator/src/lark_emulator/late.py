@@ -63,7 +63,7 @@ class LateRequests:
             late.code = perform()
             late.performed = True
 
-        self._clock.at(late.due, perform_late)
+        self._clock.set_alarm(late.due, perform_late)
 
     @property
     def waiting(self) -> int:

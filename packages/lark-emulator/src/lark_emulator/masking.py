@@ -129,7 +129,7 @@ def _mask_pieces(text: str) -> str:
     return mask_plain(_PIECE.sub(rf"\g<1>{MASK}", text))
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
+def mask_values(text: str, secrets: Iterable[str]) -> str:
     """Return a text in which none of these values stands.
 
     Args:

@@ -66,13 +66,13 @@ def _parse_port(text: str) -> int:
     return int(text)
 
 
-def _flag(text: str) -> bool:
+def _parse_flag(text: str) -> bool:
     if text.lower() not in (*_YES, *_NO):
         raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join((*_YES, *_NO))}")
     return text.lower() in _YES
 
 
-def _list(text: str) -> list[str]:
+def _parse_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -80,15 +80,15 @@ def _list(text: str) -> list[str]:
 _OPTIONS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "host": (str, "127.0.0.1"),
     "port": (_parse_port, DEFAULT_PORT),
-    "allow_host": (_list, []),
+    "allow_host": (_parse_list, []),
     "seed": (Path, None),
     "data": (Path, None),
     "stubs": (Path, None),
-    "set": (_list, []),
-    "fallback_answers": (_flag, False),
-    "tls": (_flag, False),
-    "proxy": (_flag, False),
-    "proxy_passthrough": (_flag, False),
+    "set": (_parse_list, []),
+    "fallback_answers": (_parse_flag, False),
+    "tls": (_parse_flag, False),
+    "proxy": (_parse_flag, False),
+    "proxy_passthrough": (_parse_flag, False),
     "authority": (Path, None),
     "to": (Path, None),
     "upstream": (str, "https://open.feishu.cn"),

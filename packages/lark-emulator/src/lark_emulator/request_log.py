@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.masking import mask_pair, mask_text, without
+from lark_emulator.masking import mask_pair, mask_text, mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -52,7 +52,7 @@ class Body:
             text = self.content.decode()
         except UnicodeDecodeError:
             return name
-        return without(mask_text(text, path, self.content_type), secrets)
+        return mask_values(mask_text(text, path, self.content_type), secrets)
 
 
 @dataclass(slots=True)
@@ -89,9 +89,9 @@ class Entry:
             "at": self.at,
             "time": self.at,
             "method": self.method,
-            "path": without(self.path, secrets),
+            "path": mask_values(self.path, secrets),
             "query": [
-                [name, without(mask_pair(name, value, self.path), secrets)] for name, value in self.query
+                [name, mask_values(mask_pair(name, value, self.path), secrets)] for name, value in self.query
             ],
             "route": self.route,
             "status": self.status,

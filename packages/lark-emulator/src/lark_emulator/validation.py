@@ -80,7 +80,7 @@ def read_json_object(call: Call, code: Code) -> dict[str, Any]:
     return body
 
 
-def form_or_json(call: Call) -> dict[str, Any]:
+def read_form_or_json(call: Call) -> dict[str, Any]:
     """Return the body of a token request: JSON, or, unless `form_token_requests` says no, a form.
 
     Raises:
@@ -132,7 +132,7 @@ def read_text_list(body: dict[str, Any], name: str, *, limit: int) -> list[str]:
     return value
 
 
-def flag(query: dict[str, str], name: str) -> bool:
+def read_flag(query: dict[str, str], name: str) -> bool:
     """Return a boolean query parameter."""
     return read_choice(query, name, ("true", "false", "True", "False"), default="false").lower() == "true"
 

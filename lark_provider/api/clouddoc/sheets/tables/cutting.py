@@ -154,8 +154,8 @@ class Cutter:
         before = self._count - self._header_rows - count
         for place, (known, new) in enumerate(zip(self._formats, taken, strict=True)):
             if known != new or isinstance(known, list):
-                self._formats[place] = _spread(known, before) + _spread(new, count)
+                self._formats[place] = _spread_formats(known, before) + _spread_formats(new, count)
 
 
-def _spread(formats: Formats, count: int) -> list[str | None]:
+def _spread_formats(formats: Formats, count: int) -> list[str | None]:
     return formats if isinstance(formats, list) else [formats] * count

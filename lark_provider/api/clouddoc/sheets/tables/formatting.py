@@ -61,7 +61,7 @@ def apply(
     if options.freeze is not None:
         yield from _freeze(writer, options.freeze)
     if options.filter:
-        yield from _filter(writer, extent)
+        yield from _set_filter(writer, extent)
     rules = conditional.make_rules(options.conditional_formats, layout)
     yield from conditional.apply(writer, rules, extent, extent.first + options.header, order)
 
@@ -156,7 +156,7 @@ def _freeze(writer: TableWriter, freeze: tuple[int, int]) -> Procedure[None]:
     yield from writer.lease.send(make_request("POST", url, json=body, idempotent=True))
 
 
-def _filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
+def _set_filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
     """Set the worksheet's one filter, unless there is one for these columns already, or a person's."""
     place = writer.place
     wanted = place.get_range(extent.first, extent.last)

@@ -22,7 +22,7 @@ from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sheet_ledger import RecordedSegment
 from lark_provider.protocol.store import with_store
 
-_AT_ONCE = 100
+_SEGMENTS_AT_ONCE = 100
 """Segments that are read from the ledger at a time."""
 _SHOWN = 5
 
@@ -90,10 +90,12 @@ def read_recorded_segments(writer: TableWriter, after: int) -> Procedure[list[Re
     segments, write = list[RecordedSegment](), writer.write
     while write is not None:
         number = after
-        answer = yield from with_store(lambda store: store.sheets.read_segments(write.id, number, _AT_ONCE))  # noqa: B023
+        answer = yield from with_store(
+            lambda store: store.sheets.read_segments(write.id, number, _SEGMENTS_AT_ONCE)  # noqa: B023 - called at once
+        )
         page = answer[0] if answer is not None else ()
         segments += page
-        if len(page) < _AT_ONCE:
+        if len(page) < _SEGMENTS_AT_ONCE:
             break
         after = page[-1].segment.number
     return segments

@@ -8,8 +8,8 @@ from lark_emulator import codes
 from lark_emulator.approval.forms import as_text
 from lark_emulator.approval.parameters import (
     find_definition,
-    form_text,
     make_refusal,
+    parse_form,
     read_body,
     read_objects,
     read_optional,
@@ -38,7 +38,7 @@ def create(call: Call) -> dict[str, Any]:
     form = body.get("form")
     if not isinstance(form, dict):
         raise make_refusal("form is required")
-    widgets = [_make_widget(widget, texts) for widget in form_text(form.get("form_content"), "form_content")]
+    widgets = [_make_widget(widget, texts) for widget in parse_form(form.get("form_content"), "form_content")]
     nodes = _read_nodes(call, body, texts)
     settings = body.get("settings") or {}
     if not isinstance(settings, dict):

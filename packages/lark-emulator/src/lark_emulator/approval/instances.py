@@ -11,9 +11,9 @@ from lark_emulator.approval.parameters import (
     find_definition,
     find_instance,
     find_person,
-    form_text,
     get_ids,
     make_refusal,
+    parse_form,
     read_body,
     read_milliseconds,
     read_optional,
@@ -44,7 +44,7 @@ def create(call: Call) -> dict[str, Any]:
     uuid = read_optional(body, "uuid")
     if len(uuid) > _MAX_UUID:
         raise make_refusal(f"uuid must not be longer than {_MAX_UUID}")
-    form = fill(definition.form, form_text(body.get("form")))
+    form = fill(definition.form, parse_form(body.get("form")))
     approvers = _read_people_by_node(call, definition, body, "node_approver")
     _read_people_by_node(call, definition, body, "node_cc", limit=_MAX_COPIED)
     for node in definition.nodes:
@@ -224,7 +224,7 @@ def preview(call: Call) -> dict[str, Any]:
         nodes = definition.nodes[max(instance.place, 0) :]
     else:
         definition, named = find_definition(call, require(body, "approval_code")), {}
-        fill(definition.form, form_text(body.get("form")))
+        fill(definition.form, parse_form(body.get("form")))
         nodes = definition.nodes
     kind = call.query.get("user_id_type") or "open_id"
     return {

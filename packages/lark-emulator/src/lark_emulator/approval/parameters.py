@@ -137,7 +137,7 @@ def get_ids(app: App, person: Person | None) -> dict[str, str]:
     }
 
 
-def form_text(value: Any, name: str = "form") -> list[Any]:
+def parse_form(value: Any, name: str = "form") -> list[Any]:
     """Return the list that a JSON string holds.
 
     Raises:

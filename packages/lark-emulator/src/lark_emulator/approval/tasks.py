@@ -10,8 +10,8 @@ from lark_emulator.approval.forms import fill
 from lark_emulator.approval.parameters import (
     find_instance,
     find_person,
-    form_text,
     make_refusal,
+    parse_form,
     read_body,
     read_optional,
     require,
@@ -34,7 +34,7 @@ def _refill(body: dict[str, Any], instance: Instance) -> None:
     """Overwrite the widgets that a decision brings."""
     if body.get("form") is None:
         return
-    changed = {widget["id"]: widget for widget in fill(instance.definition.form, form_text(body["form"]))}
+    changed = {widget["id"]: widget for widget in fill(instance.definition.form, parse_form(body["form"]))}
     kept = [changed.pop(widget["id"], widget) for widget in instance.form]
     instance.form = kept + list(changed.values())
 
@@ -72,7 +72,7 @@ def resubmit(call: Call) -> dict[str, Any]:
     """Answer `POST …/resubmit`, after a rejection that sent the instance back."""
     body = read_body(call)
     instance, task = _find_task(call, body)
-    form = fill(instance.definition.form, form_text(body.get("form")))
+    form = fill(instance.definition.form, parse_form(body.get("form")))
     flow.resubmit(call.world, instance, task, form, read_optional(body, "comment"))
     return {}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive.access import EDIT, VIEW, may
-from lark_emulator.validation import flag
+from lark_emulator.validation import read_flag
 from lark_emulator.world.bases import NO_LIMIT
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def begin_record_write(call: Call) -> Table:
         RefusedError: 1254302 (advanced permissions leave no right to write), or what
             `find_table_to_write` raises.
     """
-    unchecked = flag(call.query, "ignore_consistency_check")
+    unchecked = read_flag(call.query, "ignore_consistency_check")
     table = find_table_to_write(call)
     if not get_limit(call, find_base(call)).writes:
         raise RefusedError(codes.PERMISSION_DENIED)

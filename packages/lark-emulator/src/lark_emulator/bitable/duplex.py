@@ -25,7 +25,7 @@ def pair(actor: Actor, base: Base, table: Table, column: Field) -> None:
     Raises:
         RefusedError: 1254014, the other table has a field of the name wanted.
     """
-    if column.type != DUPLEX_LINK or _back(base, column) is not None:
+    if column.type != DUPLEX_LINK or _get_back_column(base, column) is not None:
         return
     properties = column.property or {}
     target = base.tables[properties["table_id"]]
@@ -50,7 +50,7 @@ def unpair(base: Base, column: Field) -> Iterable[None]:
     Returns:
         Steps that free its values, between which others have their turn.
     """
-    back = _back(base, column)
+    back = _get_back_column(base, column)
     if back is None:
         return ()
     target, field_id = back
@@ -85,7 +85,7 @@ def follow(
         now: The time of the write, in seconds since the epoch.
     """
     for column in table.fields.values():
-        back = _back(base, column)
+        back = _get_back_column(base, column)
         if back is None:
             continue
         target, field_id = back
@@ -102,7 +102,7 @@ def follow(
             target.records.change(record_id, {field_id: linked or None}, by, int(now * 1000), now=now)
 
 
-def _back(base: Base, column: Field) -> tuple[Table, str] | None:
+def _get_back_column(base: Base, column: Field) -> tuple[Table, str] | None:
     if column.type != DUPLEX_LINK or column.property is None:
         return None
     target = base.tables.get(column.property["table_id"])

@@ -22,7 +22,7 @@ from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_emulator.bitable.values import DUPLEX_LINK, LINKS
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import cut_page, flag, parse_page_size, read_json_object
+from lark_emulator.validation import cut_page, parse_page_size, read_flag, read_json_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -52,7 +52,7 @@ def create(call: Call) -> dict[str, Any]:
 def list_fields(call: Call) -> dict[str, Any]:
     """Answer `GET …/fields`."""
     table = find_table(call)
-    as_array = flag(call.query, "text_field_as_array")
+    as_array = read_flag(call.query, "text_field_as_array")
     if (call.query.get("view_id") or table.view_id) not in table.views:
         raise RefusedError(codes.VIEW_NOT_FOUND)
     size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)

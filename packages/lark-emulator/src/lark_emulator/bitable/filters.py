@@ -131,7 +131,7 @@ class Filters:
             record.record_id: record for record in self._table.records.with_value(column.field_id, wanted)
         }
 
-    def test(self, node: Any, depth: int = 0) -> Test:
+    def make_test(self, node: Any, depth: int = 0) -> Test:
         """Return the test that a filter makes; a bad filter is refused even where there are no records.
 
         Raises:
@@ -150,7 +150,7 @@ class Filters:
         ):
             raise RefusedError(codes.INVALID_FILTER)
         tests = [self._make_test(condition) for condition in conditions]
-        tests += [self.test(child, depth + 1) for child in children]
+        tests += [self.make_test(child, depth + 1) for child in children]
         if conjunction == "or" and tests:
             return lambda record: any(test(record) for test in tests)
         return lambda record: all(test(record) for test in tests)

@@ -28,8 +28,8 @@ from lark_emulator.bitable.sight import by_id, to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    flag,
     read_choice,
+    read_flag,
     read_json_object,
     read_text_list,
     read_user_id_type,
@@ -53,7 +53,7 @@ def _read_body(call: Call) -> dict[str, Any]:
     return read_json_object(call, codes.WRONG_JSON)
 
 
-def _batch(body: dict[str, Any], limit: int) -> list[Any]:
+def _read_batch(body: dict[str, Any], limit: int) -> list[Any]:
     records = body.get("records")
     if not isinstance(records, list):
         raise RefusedError(codes.WRONG_BODY)
@@ -159,7 +159,7 @@ def batch_create(call: Call) -> dict[str, Any]:
     answer = find_replay(call, base)
     if answer is not None:
         return answer
-    return remember(call, base, {"records": _insert(call, _batch(_read_body(call), MAX_WRITTEN))})
+    return remember(call, base, {"records": _insert(call, _read_batch(_read_body(call), MAX_WRITTEN))})
 
 
 def update(call: Call) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def update(call: Call) -> dict[str, Any]:
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_update`."""
     changes = []
-    for row in _batch(_read_body(call), MAX_WRITTEN):
+    for row in _read_batch(_read_body(call), MAX_WRITTEN):
         if not isinstance(row, dict) or not isinstance(row.get("record_id"), str):
             raise RefusedError(codes.WRONG_BODY)
         changes.append((row["record_id"], row.get("fields")))
@@ -186,7 +186,7 @@ def delete(call: Call) -> dict[str, Any]:
 
 def batch_delete(call: Call) -> dict[str, Any]:
     """Answer `POST …/records/batch_delete`."""
-    record_ids = _batch(_read_body(call), MAX_DELETED)
+    record_ids = _read_batch(_read_body(call), MAX_DELETED)
     if not all(isinstance(record_id, str) for record_id in record_ids):
         raise RefusedError(codes.WRONG_BODY)
     return {"records": _remove(call, list(dict.fromkeys(record_ids)))}
@@ -240,8 +240,8 @@ def list_records(call: Call) -> Slices:
 def _render_legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
     shown = converter.render(
         record,
-        automatic=flag(call.query, "automatic_fields"),
-        plain_text=not flag(call.query, "text_field_as_array"),
+        automatic=read_flag(call.query, "automatic_fields"),
+        plain_text=not read_flag(call.query, "text_field_as_array"),
     )
     return {**shown, "id": record.record_id}
 

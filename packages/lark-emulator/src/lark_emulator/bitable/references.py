@@ -58,7 +58,7 @@ def render_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
 
 def echo_people(cell: Cell, value: Any) -> list[dict[str, Any]]:
     """Show users as they were written."""
-    return [{"id": user.id_for(cell.app, cell.id_type)} for user in value]
+    return [{"id": user.get_id(cell.app, cell.id_type)} for user in value]
 
 
 def parse_groups(cell: Cell, value: Any) -> list[str] | None:

@@ -56,7 +56,7 @@ def prepare(
     if condition and sight.shows_all(call, base):
         finder = Filters(call, base, table, id_type)
         finder.check_size(condition)
-        finder.test(condition)
+        finder.make_test(condition)
         yield from finder.prepare(condition)
 
 
@@ -79,7 +79,7 @@ def find(
     test = candidates = None
     if condition:
         finder.check_size(condition)
-        test = finder.test(condition)
+        test = finder.make_test(condition)
         candidates = finder.list_candidates(condition) if plain else None
     columns = _read_sorts(table, sorts) if sorts else []
     records = candidates
@@ -88,7 +88,7 @@ def find(
     if test is not None:
         records = yield from filter_items(test, records)
     for column, is_descending in reversed(columns):
-        records = yield from _order(finder, column, records, reverse=is_descending)
+        records = yield from _sort_records(finder, column, records, reverse=is_descending)
     if plain and version == _get_version(table):
         table.keep_search(question, version, records)
     return records
@@ -123,7 +123,7 @@ def _read_sorts(table: Table, sorts: Any) -> list[tuple[Field, bool]]:
     return columns
 
 
-def _order(
+def _sort_records(
     finder: Filters, column: Field, records: list[Record], *, reverse: bool
 ) -> Generator[None, None, list[Record]]:
     filled = yield from filter_items(partial(_is_filled, finder, column), records)

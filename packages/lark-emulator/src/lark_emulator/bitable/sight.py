@@ -36,7 +36,7 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
     """
     records = table.records.take_snapshot()
     limit = get_limit(call, base)
-    then = _before(call, table)
+    then = _read_stale(call, table)
     if then:
         known = {record.record_id for record in records if record.record_id in then}
         records = yield from filter_items(
@@ -51,10 +51,10 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
     return (yield from filter_items(partial(_sees, call, base), records))
 
 
-def _before(call: Call, table: Table) -> dict[str, Record | None]:
+def _read_stale(call: Call, table: Table) -> dict[str, Record | None]:
     """Return what a stale read shows in the place of what is there now."""
     stale = call.settings.stale_reads_s
-    return table.records.before(call.world.clock.get_time() - stale) if stale > 0 else {}
+    return table.records.list_earlier(call.world.clock.get_time() - stale) if stale > 0 else {}
 
 
 def by_id(
@@ -65,7 +65,7 @@ def by_id(
     Returns:
         Those that a read shows, and the ids of those that are hidden and that do not exist.
     """
-    then = _before(call, table)
+    then = _read_stale(call, table)
     shown, hidden, absent = [], [], []
     for record_id in record_ids:
         record = then[record_id] if record_id in then else table.records.get(record_id)

@@ -124,7 +124,7 @@ def patch(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WRONG_BODY)
     changes: dict[str, Any] = {}
     if "filter_info" in properties:
-        changes["filter_info"] = _filter(call, table, properties["filter_info"])
+        changes["filter_info"] = _check_filter(call, table, properties["filter_info"])
     if "hidden_fields" in properties:
         changes["hidden_fields"] = _read_hidden(table, properties["hidden_fields"])
     if "hierarchy_config" in properties:
@@ -141,7 +141,7 @@ def patch(call: Call) -> dict[str, Any]:
     return {"view": _render(view, full=True)}
 
 
-def _filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] | None:
+def _check_filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] | None:
     if filter_info is None:
         return None
     conditions = filter_info.get("conditions") if isinstance(filter_info, dict) else None

@@ -93,7 +93,7 @@ class Notices:
 
     def _postpone(self, action: Callable[[], None]) -> None:
         clock = self._lark.clock
-        clock.at(clock.get_time() + self._lark.settings.approval_event_delay_s, lambda _: action())
+        clock.set_alarm(clock.get_time() + self._lark.settings.approval_event_delay_s, lambda _: action())
 
     def _push_reversed(self) -> None:
         waiting, self._reversed = self._reversed, []

@@ -56,7 +56,7 @@ def make_action(
     Raises:
         ValueError: no such component, or it cannot be used like this.
     """
-    component, form = _at(card, at) if at else _find_component(card, wanted)
+    component, form = _locate_component(card, at) if at else _find_component(card, wanted)
     if component.get("disabled"):
         raise ValueError(f"{_get_label(component)!r} is disabled")
     tag = component["tag"]
@@ -69,7 +69,7 @@ def make_action(
     if _submits(component):
         if form is None:
             raise ValueError(f"{_get_label(component)!r} submits a form, and stands in none")
-        action["form_value"] = _form_value(form, inputs, empty_fields)
+        action["form_value"] = _make_form_value(form, inputs, empty_fields)
     elif tag in ANSWERS:
         action[ANSWERS[tag]] = _answer(component, inputs)
     if tag in PICKERS or inputs.get("timezone"):
@@ -113,7 +113,7 @@ def _find_component(card: Node, wanted: str) -> tuple[Node, Node | None]:
     raise ValueError(f"components that call back: {labels}; {which}")
 
 
-def _at(card: Node, place: str) -> tuple[Node, Node | None]:
+def _locate_component(card: Node, place: str) -> tuple[Node, Node | None]:
     """Return the component at a place of a card, and the form that contains it."""
     node: Any = card
     for step in place.split("."):
@@ -184,7 +184,7 @@ def _answer(node: Node, inputs: dict[str, Any]) -> Any:
     return answer
 
 
-def _form_value(form: Node, inputs: dict[str, Any], empty_fields: str) -> Node:
+def _make_form_value(form: Node, inputs: dict[str, Any], empty_fields: str) -> Node:
     filled = inputs.get("form_value") or {}
     fields = {
         node["name"]: node for node, _ in _walk(form) if node.get("tag") in ANSWERS and node.get("name")

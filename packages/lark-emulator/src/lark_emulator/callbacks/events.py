@@ -158,7 +158,7 @@ class Events:
 
     def _plan(self, delivery: Delivery, at: float) -> None:
         delivery.next_attempt = at
-        self._sender.clock.at(at, lambda due: self._try(delivery, due))
+        self._sender.clock.set_alarm(at, lambda due: self._try(delivery, due))
 
     def on_connect(self, app_id: str) -> None:
         """Deliver what waits for an app that has connected, if `Settings.gap_events` says so."""

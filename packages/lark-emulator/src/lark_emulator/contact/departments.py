@@ -10,8 +10,8 @@ from lark_emulator.contact.users import read_id_types
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    flag,
     parse_whole_number,
+    read_flag,
     read_json_object,
     refuse_parameter,
     require_text,
@@ -71,7 +71,7 @@ def get(call: Call) -> dict[str, Any]:
     return {"department": render(call, department, id_type, department_type)}
 
 
-def batch(call: Call) -> dict[str, Any]:
+def get_batch(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/batch`: those out of range are left out."""
     id_type, department_type = read_id_types(call)
     ids = [value for name, value in call.query_pairs if name == "department_ids" and value]
@@ -89,18 +89,18 @@ def batch(call: Call) -> dict[str, Any]:
 
 def list_children(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/:department_id/children`."""
-    return _below(call, call.params["department_id"])
+    return _find_descendants(call, call.params["department_id"])
 
 
 def list_departments(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments`, the older way to list."""
-    return _below(call, call.query.get("parent_department_id") or ROOT)
+    return _find_descendants(call, call.query.get("parent_department_id") or ROOT)
 
 
-def _below(call: Call, value: str) -> dict[str, Any]:
+def _find_descendants(call: Call, value: str) -> dict[str, Any]:
     _, department_type = read_id_types(call)
     parent = find_department(call, value, department_type)
-    departments = call.world.departments.list_children(parent, recursive=flag(call.query, "fetch_child"))
+    departments = call.world.departments.list_children(parent, recursive=read_flag(call.query, "fetch_child"))
     return _make_page(
         call,
         [
@@ -156,7 +156,7 @@ _COUNT = "`member_count` counts the people of departments below, each once"
 
 ROUTES = (
     Route("GET", f"{_PATH}/:department_id", get, unconfirmed=(_FIELDS, _RANGE, _COUNT)),
-    Route("GET", f"{_PATH}/batch", batch, unconfirmed=(_FIELDS, "unknown ids are left out")),
+    Route("GET", f"{_PATH}/batch", get_batch, unconfirmed=(_FIELDS, "unknown ids are left out")),
     Route("GET", f"{_PATH}/:department_id/children", list_children, unconfirmed=(_RANGE,)),
     Route("GET", _PATH, list_departments, unconfirmed=("pages of 10 unless asked for",)),
     Route("GET", f"{_PATH}/parent", list_parents, unconfirmed=("the root is not listed",)),

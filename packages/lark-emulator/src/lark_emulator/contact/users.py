@@ -132,7 +132,7 @@ def find_user(call: Call, id_type: str) -> User:
     return user
 
 
-def batch(call: Call) -> dict[str, Any]:
+def get_batch(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/users/batch`: users out of the app's range are left out."""
     id_type, department_type = read_id_types(call)
     ids = [value for name, value in call.query_pairs if name == "user_ids" and value]
@@ -230,7 +230,7 @@ ROUTES = (
     Route(
         "GET",
         f"{_PATH}/batch",
-        batch,
+        get_batch,
         unconfirmed=(IDS, FIELDS, RANGE, "an id that is named twice comes back once"),
     ),
 )

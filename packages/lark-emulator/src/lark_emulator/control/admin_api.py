@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.clock import MAX_AHEAD
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import (
-    flag,
-    only,
     read_choice,
+    read_flag,
     read_name_set,
     read_names,
     read_text,
+    refuse_unknown,
     require_known,
 )
 from lark_emulator.im import webhook_bot
@@ -45,13 +45,13 @@ def add_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         Its `app_id`, `app_secret` and `bot_open_id`; nothing else ever shows the secret.
     """
-    only(spec, "app_id", "store", *APP_MEMBERS)
+    refuse_unknown(spec, "app_id", "store", *APP_MEMBERS)
     changes = _read_app_changes({name: value for name, value in spec.items() if value is not None})
     app = lark.world.add_app(
         read_text(spec, "app_id") or None,
         changes.pop("secret", None),
         changes.pop("name", "App"),
-        store=flag(spec, "store", default=False),
+        store=read_flag(spec, "store", default=False),
     )
     _apply(app, changes)
     return {"app_id": app.app_id, "app_secret": app.secret, "bot_open_id": app.bot_open_id}
@@ -72,7 +72,7 @@ def change_app(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The app as the state shows it.
     """
-    only(spec, "app_id", *APP_MEMBERS)
+    refuse_unknown(spec, "app_id", *APP_MEMBERS)
     app = require_known(lark.world.apps, "app", read_text(spec, "app_id"))
     _apply(app, _read_app_changes(spec))
     return snapshot.render_app(app)
@@ -91,7 +91,7 @@ def _read_app_changes(spec: dict[str, Any]) -> dict[str, Any]:
             tenant_keys = read_name_set(spec, name)
             changes[name] = frozenset({TENANT_KEY}) if tenant_keys is None else tenant_keys
         elif name in ("enabled", "bot"):
-            changes[name] = flag(spec, name, default=True)
+            changes[name] = read_flag(spec, name, default=True)
         elif name in ("event_mode", "callback_mode"):
             changes[name] = read_choice(spec, name, MODES)
         elif read_text(spec, name):
@@ -110,7 +110,7 @@ def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     With `tenant_key`, they belong to another tenant: they can be in groups and click, and no app of this
     tenant can look them up or write to them alone.
     """
-    only(spec, "user_id", "tenant_key", *USER_MEMBERS)
+    refuse_unknown(spec, "user_id", "tenant_key", *USER_MEMBERS)
     details = _read_user_details(spec)
     later = {name: details.pop(name) for name in ("status", "enterprise_email") if name in details}
     user = lark.world.add_user(read_text(spec, "user_id") or lark.world.make_id("", 8), **details)
@@ -122,7 +122,7 @@ def add_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def change_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a user (`user_id`), all or nothing; an empty address or number removes it."""
-    only(spec, "user_id", *USER_MEMBERS)
+    refuse_unknown(spec, "user_id", *USER_MEMBERS)
     user = require_known(lark.world.users, "user", read_text(spec, "user_id"))
     for name, value in _read_user_details(spec).items():
         setattr(user, name, value)
@@ -138,7 +138,7 @@ def _read_user_details(spec: dict[str, Any]) -> dict[str, str]:
 
 def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a group: `name`, and `chat_id`, `users` (user ids), `bots` (app ids) if wanted."""
-    only(spec, "name", "chat_id", "users", "bots")
+    refuse_unknown(spec, "name", "chat_id", "users", "bots")
     world = lark.world
     chat = world.add_chat(
         read_text(spec, "name"),
@@ -160,7 +160,7 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The chat, without its messages.
     """
-    only(spec, "chat_id", "add_users", "remove_users", "add_bots", "remove_bots", "dissolved")
+    refuse_unknown(spec, "chat_id", "add_users", "remove_users", "add_bots", "remove_bots", "dissolved")
     world = lark.world
     chat = require_known(world.chats, "chat", read_text(spec, "chat_id"))
     users = [require_known(world.users, "user", name) for name in read_names(spec, "add_users") or []]
@@ -171,7 +171,7 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     gone_bots = [
         require_known(chat.bots, "bot", name).app_id for name in read_names(spec, "remove_bots") or []
     ]
-    chat.dissolved = flag(spec, "dissolved", default=chat.dissolved)
+    chat.dissolved = read_flag(spec, "dissolved", default=chat.dissolved)
     chat.users |= {user.user_id: user for user in users}
     chat.bots |= {bot.app_id: bot for bot in bots}
     for name in gone:
@@ -193,13 +193,13 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The message as the state shows it.
     """
-    only(spec, "message_id", "age_s", "recalled")
+    refuse_unknown(spec, "message_id", "age_s", "recalled")
     message = require_known(lark.world.messages, "message", read_text(spec, "message_id"))
     age = spec.get("age_s")
     is_number = isinstance(age, int | float) and not isinstance(age, bool)
     if age is not None and not (is_number and 0 <= age <= MAX_AHEAD):
         raise ValueError(f"'age_s' must be a number of seconds, up to 100 years, not {age!r}")
-    message.deleted = message.deleted or flag(spec, "recalled", default=False)
+    message.deleted = message.deleted or read_flag(spec, "recalled", default=False)
     if age is not None:
         message.create_time = lark.clock.get_time_ms() - int(age * 1000)
     return snapshot.render_message(message)
@@ -211,7 +211,7 @@ def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The `path` of its webhook; nothing else ever shows it.
     """
-    only(spec, "name", "token", "secret", "keywords")
+    refuse_unknown(spec, "name", "token", "secret", "keywords")
     bot = webhook_bot.add(
         lark.world,
         read_text(spec, "name") or "Custom bot",
@@ -224,7 +224,7 @@ def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def share_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Open a base (`app_token`) to another app (`app_id`)."""
-    only(spec, "app_token", "app_id")
+    refuse_unknown(spec, "app_token", "app_id")
     base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
     app = require_known(lark.world.apps, "app", read_text(spec, "app_id"))
     base.shared_with.add(app.app_id)
@@ -240,11 +240,11 @@ def limit_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             (absent = true), and `is_advanced` (absent = true), which turns advanced permissions on or off for
             all apps.
     """
-    only(spec, "app_token", "app_id", "sees", "writes", "is_advanced")
+    refuse_unknown(spec, "app_token", "app_id", "sees", "writes", "is_advanced")
     base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
     app = require_known(lark.world.apps, "app", read_text(spec, "app_id") or DEFAULT_APP_ID)
     limit = read_sight(spec)
-    base.is_advanced = flag(spec, "is_advanced", default=True)
+    base.is_advanced = read_flag(spec, "is_advanced", default=True)
     base.limits[app.app_id] = limit
     return snapshot.render_limits(base)
 
@@ -254,7 +254,7 @@ def read_sight(spec: dict[str, Any]) -> Limit:
     sees = read_text(spec, "sees") or SIGHTS[0]
     if sees not in SIGHTS:
         raise ValueError(f"'sees' must be one of {', '.join(SIGHTS)}, not {sees!r}")
-    return Limit(sees, flag(spec, "writes", default=True))
+    return Limit(sees, read_flag(spec, "writes", default=True))
 
 
 def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def add_wiki_node(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: Arguments by name: `obj_type`, `obj_token`, and if wanted `title`, `shared_with` (the apps that
             may read it), `space_id` and `parent_node_token`.
     """
-    only(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
+    refuse_unknown(spec, "obj_type", "obj_token", "title", "shared_with", "space_id", "parent_node_token")
     apps = read_names(spec, "shared_with")
     for name in apps or ():
         require_known(lark.world.apps, "app", name)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.approval import definitions, flow
 from lark_emulator.approval.forms import fill
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import flag, only, read_choice, read_name_set, read_text, require_known
+from lark_emulator.control.specs import (
+    read_choice,
+    read_flag,
+    read_name_set,
+    read_text,
+    refuse_unknown,
+    require_known,
+)
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -30,7 +37,7 @@ def list_all(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
 
 def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Add a definition, see `approval.definitions.add`, and return it."""
-    only(spec, "name", "form", "nodes", "code", *_CHANGES)
+    refuse_unknown(spec, "name", "form", "nodes", "code", *_CHANGES)
     for name in ("form", "nodes"):
         value = spec.get(name)
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
@@ -44,7 +51,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def change(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Change a definition (`code`), all or nothing: `status`, `may_withdraw` and the like."""
-    only(spec, "code", *_CHANGES)
+    refuse_unknown(spec, "code", *_CHANGES)
     definition = require_known(lark.world.approvals.definitions, "approval", read_text(spec, "code").upper())
     for name, value in _check(spec).items():
         setattr(definition, name, value)
@@ -57,7 +64,7 @@ def _check(spec: dict[str, Any]) -> dict[str, Any]:
         changes["status"] = read_choice(spec, "status", STATUSES)
     for name in ("may_withdraw", "reject_to_submitter"):
         if spec.get(name) is not None:
-            changes[name] = flag(spec, name, default=False)
+            changes[name] = read_flag(spec, name, default=False)
     seconds = spec.get("revert_s")
     if seconds is not None:
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
@@ -80,7 +87,7 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The instance.
     """
-    only(spec, "instance", "decision", "user_id", "comment", "to", "form")
+    refuse_unknown(spec, "instance", "decision", "user_id", "comment", "to", "form")
     world = lark.world
     instance = world.approvals.find(read_text(spec, "instance"))
     if instance is None:

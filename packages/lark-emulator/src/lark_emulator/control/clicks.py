@@ -19,7 +19,7 @@ from lark_emulator.callbacks.payloads import Click
 from lark_emulator.callbacks.post import Reply, UnreachableError
 from lark_emulator.callbacks.subscription import wrap, wrap_old
 from lark_emulator.callbacks.ways import Way, choose_click_way, make_frame
-from lark_emulator.control.specs import MAX_COPIES, only, read_count, read_text, require_known
+from lark_emulator.control.specs import MAX_COPIES, read_count, read_text, refuse_unknown, require_known
 from lark_emulator.routing import Actor
 from lark_emulator.websocket.links import NoAckError
 from lark_emulator.world.chats import CardUpdate
@@ -55,7 +55,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: no such card, user or component, or it cannot be used like this.
     """
-    only(spec, "message_id", "user", "component", "at", "action", "copies", *INPUTS)
+    refuse_unknown(spec, "message_id", "user", "component", "at", "action", "copies", *INPUTS)
     copies = read_count(spec, "copies", limit=MAX_COPIES)
     message, user = _find_usable_card(lark, spec)
     inputs = {name: spec[name] for name in INPUTS if spec.get(name) is not None}

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, read_count, read_text, require_known
+from lark_emulator.control.specs import read_count, read_text, refuse_unknown, require_known
 from lark_emulator.websocket.faults import KINDS, MessageFault
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MAX_REASON_LENGTH = 123
 
 def list_all(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the open connections, all or of one app (`app_id`), and the failures still to come."""
-    only(spec, *_WHICH)
+    refuse_unknown(spec, *_WHICH)
     return {
         "connections": [link.to_dict() for link in _choose(lark, spec)],
         "counts": dict(lark.links.counts),
@@ -41,7 +41,7 @@ def drop(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `dropped`: how many there were.
     """
-    only(spec, *_WHICH, "code", "reason")
+    refuse_unknown(spec, *_WHICH, "code", "reason")
     code, reason = spec.get("code"), read_text(spec, "reason")
     if code is None and reason:
         raise ValueError("a 'reason' needs a 'code'")
@@ -66,7 +66,7 @@ def hang(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `hanging`: how many were silenced.
     """
-    only(spec, *_WHICH)
+    refuse_unknown(spec, *_WHICH)
     links = _choose(lark, spec)
     for link in links:
         link.hangs = True
@@ -84,7 +84,7 @@ def send(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `sent`: over how many.
     """
-    only(spec, *_WHICH, "data", "text")
+    refuse_unknown(spec, *_WHICH, "data", "text")
     if ("data" in spec) == ("text" in spec):
         raise ValueError("one of 'data' and 'text' must be there")
     try:
@@ -111,7 +111,7 @@ def add_fault(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         As `list_all`.
     """
-    only(spec, "kind", "app_id", "times", "skip")
+    refuse_unknown(spec, "kind", "app_id", "times", "skip")
     kind, skip = read_text(spec, "kind"), spec.get("skip", 0)
     if kind not in KINDS:
         raise ValueError(f"'kind' must be one of {', '.join(KINDS)}, not {kind!r}")

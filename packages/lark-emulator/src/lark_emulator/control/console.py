@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.callbacks import payloads
 from lark_emulator.callbacks.post import check_url
 from lark_emulator.callbacks.subscription import challenge
-from lark_emulator.control.specs import MAX_COPIES, flag, only, read_count, read_text, require_known
+from lark_emulator.control.specs import (
+    MAX_COPIES,
+    read_count,
+    read_flag,
+    read_text,
+    refuse_unknown,
+    require_known,
+)
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
@@ -36,7 +43,9 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: an address did not return the challenge; nothing is changed then.
     """
-    only(spec, "app_id", "url", "event_url", "encrypt_key", "verification_token", "old_cards", "verify")
+    refuse_unknown(
+        spec, "app_id", "url", "event_url", "encrypt_key", "verification_token", "old_cards", "verify"
+    )
     app = _find_app(lark, spec)
     url = read_text(spec, "url")
     to = Subscription(
@@ -44,11 +53,11 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         url if spec.get("event_url") is None else read_text(spec, "event_url"),
         read_text(spec, "verification_token") or secrets.token_hex(16),
         read_text(spec, "encrypt_key"),
-        flag(spec, "old_cards", default=False),
+        read_flag(spec, "old_cards", default=False),
     )
     for address in sorted({to.url, to.event_url} - {""}):
         check_url(address)
-        if flag(spec, "verify", default=True):
+        if read_flag(spec, "verify", default=True):
             await challenge(lark.courier, address, to, lark.settings.challenge_timeout)
     app.subscription = to
     return {
@@ -75,7 +84,7 @@ async def push_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: the app has no address for events and no long connection.
     """
-    only(spec, "app_id", "type", "event", "version", "tenant_key", "copies")
+    refuse_unknown(spec, "app_id", "type", "event", "version", "tenant_key", "copies")
     app, kind, event = _find_app(lark, spec), read_text(spec, "type"), spec.get("event", {})
     copies, version = read_count(spec, "copies", limit=MAX_COPIES), read_text(spec, "version") or "2.0"
     if not kind or not isinstance(event, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import flag, only, read_text, require_known
+from lark_emulator.control.specs import read_flag, read_text, refuse_unknown, require_known
 from lark_emulator.im.announcing import get_ids
 from lark_emulator.im.emoji import EMOJI_TYPES
 from lark_emulator.im.reactions import react, take_away
@@ -29,12 +29,12 @@ def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The message as the state shows it.
     """
-    only(spec, "message_id", "user", "emoji_type", "remove")
+    refuse_unknown(spec, "message_id", "user", "emoji_type", "remove")
     message, user = _find_place(lark, spec)
     emoji_type = read_text(spec, "emoji_type")
     if emoji_type not in EMOJI_TYPES:
         raise ValueError(f"'emoji_type' must be one of Lark's, such as THUMBSUP, not {emoji_type!r}")
-    if not flag(spec, "remove", default=False):
+    if not read_flag(spec, "remove", default=False):
         react(lark.world, message, emoji_type, user_id=user.user_id)
         return snapshot.render_message(message)
     for reaction in message.reactions:
@@ -54,7 +54,7 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The message as the state shows it.
     """
-    only(spec, "message_id", "user")
+    refuse_unknown(spec, "message_id", "user")
     message, user = _find_place(lark, spec)
     if user.user_id not in message.readers:
         now = lark.clock.get_time_ms()
@@ -69,9 +69,9 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Pin a message (`message_id`) as a member of its chat (`user`), or remove the pin (`remove`)."""
-    only(spec, "message_id", "user", "remove")
+    refuse_unknown(spec, "message_id", "user", "remove")
     message, user = _find_place(lark, spec)
-    removed = flag(spec, "remove", default=False)
+    removed = read_flag(spec, "remove", default=False)
     message.pin = None if removed else message.pin or Pin(lark.clock.get_time_ms(), user_id=user.user_id)
     return snapshot.render_message(message)
 

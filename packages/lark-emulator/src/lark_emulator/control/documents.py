@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, read_choice, read_text, require_known
+from lark_emulator.control.specs import read_choice, read_text, refuse_unknown, require_known
 from lark_emulator.drive.access import find_openers
 from lark_emulator.drive.objects import PREFIXES, make_docx
 from lark_emulator.sheets.spreadsheets import make_worksheet
@@ -31,7 +31,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         What `get_access` does.
     """
-    only(spec, "type", "title", "owner", "folder_token")
+    refuse_unknown(spec, "type", "title", "owner", "folder_token")
     kind, title = read_text(spec, "type") or SHEET, read_text(spec, "title")
     world = lark.world
     owner = parse_who(lark, read_text(spec, "owner") or f"user:{next(iter(world.users))}")
@@ -58,7 +58,7 @@ def share(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: Arguments by name: `token`, `with`, and `perm`: `view`, `edit`, `full_access`, or `none`, which
             removes it.
     """
-    only(spec, "token", "with", "perm")
+    refuse_unknown(spec, "token", "with", "perm")
     document = require_known(lark.world.drive.documents, "document", read_text(spec, "token"))
     name, perm = parse_who(lark, read_text(spec, "with")), read_choice(spec, "perm", (*PERMS, "none"))
     if perm == "none":
@@ -75,7 +75,7 @@ def get_access(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `token`, `type`, `title`, `owner`, `folder_token`, `url`, `deleted`, `members` and `openers` (the most
         that each may do, by `user:alice` and the like), and `public`, the settings of its link.
     """
-    only(spec, "token")
+    refuse_unknown(spec, "token")
     document = require_known(lark.world.drive.documents, "document", read_text(spec, "token"))
     opens = {} if document.deleted else find_openers(lark.world, lark.settings, document)
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, read_names, read_text, read_whole, require_known
+from lark_emulator.control.specs import read_names, read_text, read_whole, refuse_unknown, require_known
 from lark_emulator.world.calendars import Event
 from lark_emulator.world.departments import ROOT, Department
 from lark_emulator.world.documents import Minute
@@ -27,7 +27,7 @@ def add_department(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The department as the state shows it.
     """
-    only(spec, "name", "department_id", "parent", "leader", "users")
+    refuse_unknown(spec, "name", "department_id", "parent", "leader", "users")
     world = lark.world
     name = read_text(spec, "name")
     if not name:
@@ -72,7 +72,7 @@ def add_event(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `calendar_id` and `event_id`.
     """
-    only(spec, "user", "start", "end", "summary", "free_busy_status")
+    refuse_unknown(spec, "user", "start", "end", "summary", "free_busy_status")
     user = require_known(lark.world.users, "user", read_text(spec, "user"))
     start, end = _read_seconds(spec, "start"), _read_seconds(spec, "end")
     if end <= start:
@@ -101,7 +101,7 @@ def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         Its `token`.
     """
-    only(spec, "title", "user", "duration_ms")
+    refuse_unknown(spec, "title", "user", "duration_ms")
     owner = require_known(lark.world.users, "user", read_text(spec, "user"))
     duration = read_whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
     minute = Minute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.documents import parse_who
-from lark_emulator.control.specs import only, read_names, read_text, require_known
+from lark_emulator.control.specs import read_names, read_text, refuse_unknown, require_known
 from lark_emulator.docx.documents import render_text
 from lark_emulator.wiki import pages
 from lark_emulator.world.documents import WikiSpace
@@ -23,7 +23,7 @@ def get_content(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `token`, `title`, `revision`, `text` (as `raw_content` has it) and `blocks` in the order in which they
         are read.
     """
-    only(spec, "token")
+    refuse_unknown(spec, "token")
     token = read_text(spec, "token")
     document = require_known(lark.world.drive.documents, "document", token).content
     if not isinstance(document, Docx):
@@ -64,7 +64,7 @@ def add_space(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: Arguments by name: `name`, `description`, and `members`, a list such as
             `["app:cli_1a2b3c4d5e6f0001", "user:alice"]`; absent = everybody.
     """
-    only(spec, "name", "description", "members")
+    refuse_unknown(spec, "name", "description", "members")
     member_names = read_names(spec, "members")
     members = None if member_names is None else {parse_who(lark, member) for member in member_names}
     space_id = str(7 * 10**18 + int(lark.world.make_id("", 14), 16))

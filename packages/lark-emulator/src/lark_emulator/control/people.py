@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.control.admin_api import limit_base, read_sight
 from lark_emulator.control.seeding import Writer, make_template, make_writer
 from lark_emulator.control.specs import (
-    flag,
-    only,
     read_count,
+    read_flag,
     read_names,
     read_text,
     read_whole,
+    refuse_unknown,
     require_known,
 )
 from lark_emulator.world.page_plans import PagePlan
@@ -45,7 +45,7 @@ def edit_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `edits`: for each `do`, `table_id` and `record_ids`.
     """
-    only(spec, "app_token", "table_id", "user_id", "seed", "edits")
+    refuse_unknown(spec, "app_token", "table_id", "user_id", "seed", "edits")
     by = make_writer(lark, spec)
     plans = _check(spec)
     return {"edits": _perform(lark, by, plans, random.Random(read_whole(spec, "seed")))}  # noqa: S311 - a test's
@@ -64,7 +64,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: Arguments by name: `page`, `times`, `app_token`, `table_id`, `items`, `ends`, `repeats_token`,
             `total`; and for what people do then `edits`, `seed` and `user_id`, as in `records/edit`.
     """
-    only(
+    refuse_unknown(
         spec,
         *("app_token", "table_id", "page", "times", "items", "ends", "repeats_token", "total"),
         *("edits", "seed", "user_id"),
@@ -78,8 +78,8 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         read_text(spec, "table_id"),
         read_count(spec, "times"),
         None if spec.get("items") is None else read_count(spec, "items"),
-        flag(spec, "ends", default=False),
-        flag(spec, "repeats_token", default=False),
+        read_flag(spec, "ends", default=False),
+        read_flag(spec, "repeats_token", default=False),
         total,
     )
     if spec.get("edits") is not None:
@@ -115,7 +115,7 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
     for plan in plans:
         doing = plan.get("do")
         if doing == "add":
-            only(plan, "do", "rows", "count", "fields")
+            refuse_unknown(plan, "do", "rows", "count", "fields")
             if ("rows" in plan) == ("fields" in plan):
                 raise ValueError("'add' needs either 'rows', or 'count' and 'fields'")
             rows = plan.get("rows", [])
@@ -125,10 +125,10 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
                 raise ValueError(f"'fields' must be an object, not {plan['fields']!r}")
             read_count(plan, "count", limit=MAX_ADDED)
         elif doing == "limit":
-            only(plan, "do", "app_id", "sees", "writes")
+            refuse_unknown(plan, "do", "app_id", "sees", "writes")
             read_sight(plan)
         elif doing in DOINGS:
-            only(plan, "do", "records", "pick", "among", *(["fields"] if doing == "edit" else []))
+            refuse_unknown(plan, "do", "records", "pick", "among", *(["fields"] if doing == "edit" else []))
             if ("records" in plan) == ("pick" in plan):
                 raise ValueError(f"{doing!r} needs either 'records' or 'pick'")
             read_names(plan, "records")

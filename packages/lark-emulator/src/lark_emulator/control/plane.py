@@ -25,7 +25,7 @@ from lark_emulator.control import (
     user_tokens,
 )
 from lark_emulator.control.clicks import click
-from lark_emulator.control.specs import only, read_text, read_whole_text
+from lark_emulator.control.specs import read_text, read_whole_text, refuse_unknown
 from lark_emulator.control.views import approvals as approval_windows
 from lark_emulator.control.views import chats, tables
 from lark_emulator.control.views import requests as request_windows
@@ -119,7 +119,7 @@ def list_requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: Arguments by name, which choose the entries: `method`; `path` (exact, a template or a pattern
             with `*`); `after` (only entries with a greater `id`); `limit` (at most so many, the newest ones).
     """
-    only(spec, "method", "path", "after", "limit")
+    refuse_unknown(spec, "method", "path", "after", "limit")
     limit = None if spec.get("limit") is None else read_whole_text(spec, "limit")
     which = Wanted(
         read_text(spec, "method").upper() or "*",
@@ -170,7 +170,7 @@ def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     With `user_id`, the refresh tokens of that user are revoked, too.
     """
-    only(spec, "app_id", "tenant_key", "user_id")
+    refuse_unknown(spec, "app_id", "tenant_key", "user_id")
     app_id, user_id = read_text(spec, "app_id") or None, read_text(spec, "user_id") or None
     if user_id is not None:
         lark.world.consents.withdraw(app_id, user_id)
@@ -179,7 +179,7 @@ def revoke_tokens(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def move_clock(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, None, dict[str, Any]]:
     """Move the clock forward by `advance` seconds, and return the time once all that was due is done."""
-    only(spec, "advance")
+    refuse_unknown(spec, "advance")
     seconds = spec.get("advance")
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not math.isfinite(seconds):
         raise ValueError(f"'advance' must be a number of seconds, not {seconds!r}")

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from lark_emulator.bitable.columns import add_table
 from lark_emulator.codes import RefusedError
 from lark_emulator.control import seeding
-from lark_emulator.control.specs import only, read_names, read_text, require_known
+from lark_emulator.control.specs import read_names, read_text, refuse_unknown, require_known
 from lark_emulator.routing import Actor
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY
 from lark_emulator.world.bases import Base
@@ -37,7 +37,7 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: an unknown member, an id that is taken, or a field or value that Lark would refuse.
     """
-    only(spec, "name", "app_token", "time_zone", "apps", "tables")
+    refuse_unknown(spec, "name", "app_token", "time_zone", "apps", "tables")
     world = lark.world
     apps = [require_known(world.apps, "app", name) for name in read_names(spec, "apps") or [DEFAULT_APP_ID]]
     token = read_text(spec, "app_token") or world.make_id("bascn", 22)
@@ -64,7 +64,7 @@ def add_base(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _add_table(actor: Actor, base: Base, spec: dict[str, Any]) -> Table:
-    only(spec, "name", "table_id", "fields", "rows")
+    refuse_unknown(spec, "name", "table_id", "fields", "rows")
     fields = spec.get("fields")
     if fields is not None and not isinstance(fields, list):
         raise ValueError(f"'fields' must be a list of objects, not {fields!r}")

@@ -10,7 +10,7 @@ from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import DATE, NUMBER
 from lark_emulator.codes import RefusedError
-from lark_emulator.control.specs import only, read_count, read_text, require_known
+from lark_emulator.control.specs import read_count, read_text, refuse_unknown, require_known
 from lark_emulator.routing import Actor
 from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.apps import TENANT_KEY, App
@@ -130,7 +130,7 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
         `count`, and for given rows their `record_ids`. While the emulator runs, other clients have their turn
         after each thousand rows.
     """
-    only(spec, "app_token", "table_id", "user_id", "rows", "count", "fields")
+    refuse_unknown(spec, "app_token", "table_id", "user_id", "rows", "count", "fields")
     rows, fields = spec.get("rows"), spec.get("fields")
     if (rows is None) == (fields is None):
         raise ValueError("either 'rows', or 'count' and 'fields'")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control.sheet_view import render
 from lark_emulator.control.specs import (
-    flag,
-    only,
     read_choice,
     read_count,
+    read_flag,
     read_text,
     read_whole,
+    refuse_unknown,
     require_known,
 )
 from lark_emulator.drive.files import remove
@@ -48,11 +48,11 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
     Returns:
         `title`, `revision`, `folder_token`, `deleted`, and `sheets`, see `sheet_view.render`.
     """
-    only(spec, "token", "sheet", "cells")
+    refuse_unknown(spec, "token", "sheet", "cells")
     document, book = _find_book(lark, read_text(spec, "token"), must_exist=False)
     name = read_text(spec, "sheet")
     sheets = [_find_sheet(book, name)] if name else list(book.sheets.values())
-    cells = flag(spec, "cells", default=True)
+    cells = read_flag(spec, "cells", default=True)
     steps = _read(document, book, sheets, cells=cells)
     if lark.loop is not None:
         return _in_slices(steps)
@@ -104,7 +104,7 @@ def edit_sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `edits`, as they were given, with `time` and `user_id`.
     """
-    only(spec, "token", "user_id", "edits")
+    refuse_unknown(spec, "token", "user_id", "edits")
     user_id = _find_user(lark, spec)
     edits = _check(spec)
     document, book = _find_book(lark, read_text(spec, "token"))
@@ -119,7 +119,7 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         spec: Arguments by name: those of `sheets/edit`; `before`, the kind of request (`read`, `write`;
             absent = `any`), and `skip`, how many of them pass first.
     """
-    only(spec, "token", "user_id", "edits", "before", "skip")
+    refuse_unknown(spec, "token", "user_id", "edits", "before", "skip")
     user_id = _find_user(lark, spec)
     edits = _check(spec)
     before = read_choice({"before": read_text(spec, "before") or ANY}, "before", (READ, WRITE, ANY))
@@ -172,7 +172,7 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
         raise ValueError(f"'edits' must be a list of objects, not {edits!r}")
     for edit in edits:
         doing = read_choice(edit, "do", _DOINGS)
-        only(edit, "do", "sheet", *_DOINGS[doing][0])
+        refuse_unknown(edit, "do", "sheet", *_DOINGS[doing][0])
         if doing == "type":
             _read_cell(edit)
             rows = edit.get("values")
@@ -208,7 +208,7 @@ def _read_cell(spec: dict[str, Any]) -> tuple[int, int]:
     return int(match[2]) - 1, parse_column(match[1])
 
 
-def _type(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
+def _type_cells(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> None:
     grid = _find_sheet(book, read_text(spec, "sheet")).grid
     row, column = _read_cell(spec)
     for n, values in enumerate(spec["values"]):
@@ -256,7 +256,7 @@ def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
     column = parse_column(read_text(spec, "column") or "A")
     start = (read_whole(spec, "first_row") or 2) - 1
     end = grid.end_of_data()
-    down = flag(spec, "descending", default=False)
+    down = read_flag(spec, "descending", default=False)
 
     def compute_key(number: int) -> tuple[bool, Any]:
         value = grid.get_value(number, column)
@@ -296,7 +296,7 @@ if TYPE_CHECKING:
 
 #: For each edit its members, and what does it.
 _DOINGS: dict[str, tuple[tuple[str, ...], _Doing]] = {
-    "type": (("cell", "values"), _type),
+    "type": (("cell", "values"), _type_cells),
     "insert_rows": (("at", "count"), _make_insert(ROWS)),
     "insert_columns": (("at", "count"), _make_insert(COLUMNS)),
     "delete_rows": (("at", "count"), _make_delete(ROWS)),

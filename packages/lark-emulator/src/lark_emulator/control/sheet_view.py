@@ -46,11 +46,11 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
         "heights": {str(n + 1): size.pixels for n, size in grid.sizes[ROWS].items() if size.pixels},
         "hidden_columns": [format_column(n) for n, size in grid.sizes[COLUMNS].items() if size.hidden],
         "hidden_rows": [n + 1 for n, size in grid.sizes[ROWS].items() if size.hidden],
-        "filter": None if sheet.filter is None else _filter(sheet.filter),
+        "filter": None if sheet.filter is None else _render_filter(sheet.filter),
         "conditional_formats": [_render_rule(rule) for rule in sheet.formats.values()],
         "dropdowns": [_render_rule(rule) for rule in sheet.dropdowns.values()],
         "filter_views": [
-            {"id": filter_view.view_id, "name": filter_view.name, **_filter(filter_view.filter)}
+            {"id": filter_view.view_id, "name": filter_view.name, **_render_filter(filter_view.filter)}
             for filter_view in sheet.views.values()
         ],
         "float_images": [
@@ -70,7 +70,7 @@ def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
     return view
 
 
-def _filter(filter_: Filter) -> dict[str, Any]:
+def _render_filter(filter_: Filter) -> dict[str, Any]:
     conditions = {format_column(column): condition for column, condition in filter_.conditions.items()}
     return {"range": format_a1(filter_.where), "conditions": conditions}
 

@@ -10,11 +10,11 @@ from lark_emulator.callbacks import payloads
 from lark_emulator.control import snapshot
 from lark_emulator.control.specs import (
     MAX_COPIES,
-    flag,
-    only,
     read_count,
+    read_flag,
     read_names,
     read_text,
+    refuse_unknown,
     require_known,
 )
 from lark_emulator.im.announcing import get_ids
@@ -55,7 +55,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: no such user, chat, app or message, or the user is not in the chat.
     """
-    only(
+    refuse_unknown(
         spec, "user", "chat_id", "app_id", "text", "mentions", "reply_to", "in_thread", "msg_type", "content",
         "copies",
     )  # fmt: skip
@@ -107,7 +107,7 @@ def _make_message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, ment
     if parent_id:
         parent = require_known(lark.world.messages, "message", parent_id)
         message.parent_id, message.root_id = parent_id, parent.root_id or parent_id
-        if parent.thread_id or flag(spec, "in_thread", default=False):
+        if parent.thread_id or read_flag(spec, "in_thread", default=False):
             message.in_thread = True
             message.thread_id = parent.thread_id = parent.thread_id or lark.world.make_id("omt_", 16)
     return message

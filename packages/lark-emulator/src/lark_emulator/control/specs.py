@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def only(spec: dict[str, Any], *known: str) -> None:
+def refuse_unknown(spec: dict[str, Any], *known: str) -> None:
     """Check that no other member is there."""
     for name in spec:
         if name not in known:
@@ -35,7 +35,7 @@ def read_choice(spec: dict[str, Any], name: str, choices: Collection[str]) -> st
     return value
 
 
-def flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
+def read_flag(spec: dict[str, Any], name: str, *, default: bool) -> bool:
     """Return a boolean."""
     value = spec.get(name)
     if value is None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import only, read_text, read_whole_text
+from lark_emulator.control.specs import read_text, read_whole_text, refuse_unknown
 from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.wiki import pages as wiki_pages
 
@@ -100,7 +100,7 @@ def render_pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: an unknown part, a wrong limit, or an `after` that the part does not have.
     """
-    only(spec, "only", "limit", "after", "summary")
+    refuse_unknown(spec, "only", "limit", "after", "summary")
     names = [name.strip() for name in read_text(spec, "only").split(",") if name.strip()]
     for name in names:
         if name not in PARTS:

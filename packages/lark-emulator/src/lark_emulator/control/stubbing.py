@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, read_whole_text
+from lark_emulator.control.specs import read_whole_text, refuse_unknown
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -21,7 +21,7 @@ def _ensure_stubs(lark: Lark) -> Stubs:
 
 def list_all(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the stubs in the order in which they are tried, each with `id` and `used` (how often)."""
-    only(spec)
+    refuse_unknown(spec)
     return {"stubs": [] if lark.stubs is None else lark.stubs.as_dicts()}
 
 
@@ -43,7 +43,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     plans = spec.get("stubs", [spec])
     if "stubs" in spec:
-        only(spec, "stubs", "recorded")
+        refuse_unknown(spec, "stubs", "recorded")
     if not isinstance(plans, list):
         raise ValueError(f"'stubs' must be a list, not {plans!r}")  # noqa: TRY004 - one kind for bad input
     stubs = []
@@ -57,7 +57,7 @@ def add(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Remove a stub (`id`), or all of them."""
-    only(spec, "id")
+    refuse_unknown(spec, "id")
     if spec.get("id") is not None:
         _ensure_stubs(lark).remove(read_whole_text(spec, "id"))
     elif lark.stubs is not None:
@@ -67,7 +67,7 @@ def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
 def reset(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Count the use of all stubs from nothing: those that were used up answer again."""
-    only(spec)
+    refuse_unknown(spec)
     if lark.stubs is not None:
         lark.stubs.reset()
     return list_all(lark, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import flag, only, read_name_set, read_text, require_known
+from lark_emulator.control.specs import read_flag, read_name_set, read_text, refuse_unknown, require_known
 from lark_emulator.tokens import make_long_token
 from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.consents import Consent, RefreshToken
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 def visit(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Say who sees the authorization page from now on (`user_id`), and whether they refuse (`deny`)."""
-    only(spec, "user_id", "deny")
+    refuse_unknown(spec, "user_id", "deny")
     user_id = read_text(spec, "user_id")
     if user_id:
         require_known(lark.world.users, "user", user_id)
     consents = lark.world.consents
-    consents.visitor, consents.denies = user_id, flag(spec, "deny", default=False)
+    consents.visitor, consents.denies = user_id, read_flag(spec, "deny", default=False)
     return {"user_id": consents.visitor or next(iter(lark.world.users), ""), "deny": consents.denies}
 
 
@@ -35,7 +35,7 @@ def issue(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `user_access_token`, `expires_in`, `refresh_token`, `refresh_token_expires_in`, `open_id`.
     """
-    only(spec, "user_id", "app_id", "scopes")
+    refuse_unknown(spec, "user_id", "app_id", "scopes")
     user = require_known(lark.world.users, "user", read_text(spec, "user_id"))
     app = require_known(lark.world.apps, "app", read_text(spec, "app_id") or DEFAULT_APP_ID)
     scopes, now = read_name_set(spec, "scopes"), lark.clock.get_time()

@@ -44,7 +44,7 @@ def _set_style(_file: OpenDocument, block: Block, spec: dict[str, Any]) -> None:
     if not all(isinstance(field, int) and field in STYLE_FIELDS for field in fields):
         raise RefusedError(codes.DOCX_PARAM)
     named = {STYLE_FIELDS[field] for field in fields}
-    filled = schema.style(block.block_type, {name: style.get(name) for name in named})
+    filled = schema.read_style(block.block_type, {name: style.get(name) for name in named})
     block.data["style"] = block.data["style"] | {name: filled[name] for name in named if name in filled}
 
 
@@ -131,10 +131,10 @@ def patch(call: Call) -> dict[str, Any]:
 
 def batch_update(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/blocks/batch_update`: all changes, or none."""
-    return edit_document(call, _batch)
+    return edit_document(call, _apply_batch)
 
 
-def _batch(file: OpenDocument) -> dict[str, Any]:
+def _apply_batch(file: OpenDocument) -> dict[str, Any]:
     requests = file.read_body().get("requests")
     if not isinstance(requests, list) or not 0 < len(requests) <= MAX_REQUESTS:
         raise RefusedError(codes.DOCX_PARAM)

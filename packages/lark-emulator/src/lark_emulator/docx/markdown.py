@@ -52,9 +52,9 @@ def _parse_block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     if _RULE.fullmatch(line):
         return [BlockNode(docx.DIVIDER, {})], place + 1
     if _QUOTE.match(line):
-        return _quote(lines, place)
+        return _parse_quote(lines, place)
     if _ITEM.fullmatch(line):
-        return _list(lines, place)
+        return _parse_list(lines, place)
     if _begins_table(lines, place):
         return _parse_table(lines, place)
     end = place + 1
@@ -83,7 +83,7 @@ def _closes(line: str, fence: str) -> bool:
     return len(bare) >= len(fence) and set(bare) == {fence[0]}
 
 
-def _quote(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
+def _parse_quote(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     end = place
     inside = []
     while end < len(lines) and (mark := _QUOTE.match(lines[end])):
@@ -92,7 +92,7 @@ def _quote(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     return list(nodes.make_text(docx.QUOTE, inline.parse("\n".join(inside)))), end
 
 
-def _list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
+def _parse_list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     """Return the items of a list, those that are indented further below those before them."""
     first: list[BlockNode] = []
     above: list[tuple[int, BlockNode]] = []

@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.docx.opened import open_document
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import cut_page, flag, parse_whole_number, read_user_id_type
+from lark_emulator.validation import cut_page, parse_whole_number, read_flag, read_user_id_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def list_children(call: Call) -> dict[str, Any]:
     """Answer `GET …/blocks/:block_id/children`."""
     file = open_document(call)
     block = file.find_block(call.params["block_id"])
-    if flag(call.query, "with_descendants"):
+    if read_flag(call.query, "with_descendants"):
         return _make_page(call, list(file.docx.walk(block))[1:])
     return _make_page(call, [file.docx.blocks[child] for child in block.children])
 

@@ -89,10 +89,10 @@ def read_text(call: Call, kind: int, raw: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RefusedError: 1770001, or what `read_elements` and `style` raise.
     """
-    return {"elements": read_elements(call, raw.get("elements")), "style": style(kind, raw.get("style"))}
+    return {"elements": read_elements(call, raw.get("elements")), "style": read_style(kind, raw.get("style"))}
 
 
-def style(kind: int, raw: Any) -> dict[str, Any]:
+def read_style(kind: int, raw: Any) -> dict[str, Any]:
     """Return the style of a block of text.
 
     Raises:

@@ -139,7 +139,7 @@ def check_auth(call: Call) -> dict[str, Any]:
     return {"auth_result": may(call, document, ACTIONS[action])}
 
 
-def _flag(call: Call, name: str, *, default: bool) -> bool:
+def _read_flag(call: Call, name: str, *, default: bool) -> bool:
     return call.query.get(name, str(default)).lower() == "true"
 
 
@@ -162,7 +162,7 @@ def transfer_owner(call: Call) -> dict[str, Any]:
     document.members.pop(who, None)
     if isinstance(document.content, Base):  # what the app had as the one that made it
         document.content.shared_with.discard(call.app.app_id)
-    if not _flag(call, "remove_old_owner", default=False):
+    if not _read_flag(call, "remove_old_owner", default=False):
         document.members[before] = left
     return {}
 

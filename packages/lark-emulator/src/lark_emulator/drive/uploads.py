@@ -124,7 +124,7 @@ def _read_description(call: Call, source: dict[str, Any]) -> tuple[Media, int, s
     return Media("", kind, node, call.app.app_id, name, b"", call.world.clock.get_time()), size, extra
 
 
-def _form(call: Call) -> dict[str, Part]:
+def _read_form(call: Call) -> dict[str, Part]:
     try:
         return multipart.parse(call.content_type, call.body)
     except multipart.MalformedError as error:
@@ -174,7 +174,7 @@ def _keep(call: Call, media: Media, place: str) -> str:
 def upload_all(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_all`; the same file uploaded again gets another token."""
     _begin_upload(call)
-    form = _form(call)
+    form = _read_form(call)
     fields = _read_fields(form)
     media, size, extra = _read_description(call, fields)
     if size > MAX_WHOLE_BYTES:
@@ -214,7 +214,7 @@ def _require_partial(call: Call, upload_id: Any) -> PartialUpload:
 def upload_part(call: Call) -> dict[str, Any]:
     """Answer `POST …/upload_part`: in any order, and as often as wanted."""
     _begin_upload(call)
-    form = _form(call)
+    form = _read_form(call)
     fields = _read_fields(form)
     upload = _require_partial(call, fields.get("upload_id"))
     seq, size = fields.get("seq"), fields.get("size")

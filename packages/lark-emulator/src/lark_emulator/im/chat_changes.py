@@ -142,7 +142,7 @@ def search(call: Call) -> dict[str, Any]:
     return {"items": [render_listed(chat, call, id_type) for chat in items], **more}
 
 
-def link(call: Call) -> dict[str, Any]:
+def make_link(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats/:chat_id/link`: an address at which nothing is served."""
     chat = require_own_chat(call)
     if chat.mode == "p2p":
@@ -182,7 +182,7 @@ ROUTES = (
     Route(
         "POST",
         f"{_PATH}/:chat_id/link",
-        link,
+        make_link,
         unconfirmed=("`expire_time` is seconds, empty for a permanent link",),
     ),
 )

@@ -10,9 +10,9 @@ from lark_emulator.im.chat_settings import SETTINGS, read_settings
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    flag,
     parse_page_size,
     read_choice,
+    read_flag,
     read_json_object,
     read_optional_text,
     read_text_list,
@@ -77,7 +77,7 @@ def _render_details(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats`: the bot is a member, and the owner unless another is named."""
     id_type = read_user_id_type(call)
-    manages = flag(call.query, "set_bot_manager")
+    manages = read_flag(call.query, "set_bot_manager")
     uuid = read_optional_text(dict(call.query), "uuid", longest=MAX_UUID_LENGTH)
     body = read_json_object(call, codes.CHAT_PARAM)
     name = read_optional_text(body, "name")

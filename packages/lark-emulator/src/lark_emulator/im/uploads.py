@@ -34,7 +34,7 @@ def render(upload: Upload) -> dict[str, Any]:
 
 def create_image(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/images`."""
-    form = _form(call)
+    form = _read_form(call)
     image_type = _read_choice(form, "image_type", IMAGE_TYPES)
     content = _read_content(form, "image", call.settings.max_image_bytes)
     image_format = pictures.find_format(content)
@@ -52,7 +52,7 @@ def create_image(call: Call) -> dict[str, Any]:
 
 def create_file(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/files`."""
-    form = _form(call)
+    form = _read_form(call)
     file_type = _read_choice(form, "file_type", FILE_TYPES)
     file_name = _read_text(form, "file_name")
     if not file_name:
@@ -67,7 +67,7 @@ def create_file(call: Call) -> dict[str, Any]:
     return {"file_key": key}
 
 
-def _form(call: Call) -> dict[str, Part]:
+def _read_form(call: Call) -> dict[str, Part]:
     try:
         return multipart.parse(call.content_type, call.body)
     except multipart.MalformedError as error:

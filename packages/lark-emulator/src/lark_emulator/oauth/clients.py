@@ -12,7 +12,7 @@ import orjson
 
 from lark_emulator.codes import RefusedError
 from lark_emulator.oauth import refusals
-from lark_emulator.validation import form_or_json
+from lark_emulator.validation import read_form_or_json
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Call
@@ -26,7 +26,7 @@ def read_body(call: Call) -> dict[str, Any]:
         RefusedError: 20063.
     """
     try:
-        return form_or_json(call)
+        return read_form_or_json(call)
     except orjson.JSONDecodeError:
         raise RefusedError(refusals.MALFORMED) from None
 

@@ -148,16 +148,16 @@ _REFUSED = "a code that is unknown, used or expired gets 20007"
 _SHOWN = "`sid` and `employee_no` are left out; what the app's scopes allow is shown"
 
 
-def _route(path: str, handler: Any, *notes: str, method: str = "POST") -> Route:
+def _make_route(path: str, handler: Any, *notes: str, method: str = "POST") -> Route:
     return Route(method, f"/open-apis/authen/v1/{path}", handler, unconfirmed=notes)
 
 
 ROUTES = (
-    _route("access_token", issue_access_token, _REFUSED, _SHOWN),
-    _route("refresh_access_token", issue_access_token, "a used refresh token gets 20038", _SHOWN),
-    _route("oidc/access_token", issue_oidc_access_token, _REFUSED),
-    _route("oidc/refresh_access_token", issue_oidc_access_token, "a used refresh token gets 20038"),
-    _route(
+    _make_route("access_token", issue_access_token, _REFUSED, _SHOWN),
+    _make_route("refresh_access_token", issue_access_token, "a used refresh token gets 20038", _SHOWN),
+    _make_route("oidc/access_token", issue_oidc_access_token, _REFUSED),
+    _make_route("oidc/refresh_access_token", issue_oidc_access_token, "a used refresh token gets 20038"),
+    _make_route(
         "user_info",
         get_user_info,
         "a bad token gets 99991668 from the gateway (settable, `user_info_bad_token`: 20005)",

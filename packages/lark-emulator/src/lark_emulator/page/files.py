@@ -56,7 +56,7 @@ class Files:
         if request.method not in ("GET", "HEAD"):
             return make_plain_answer(405, "the page can only be read. Next: send GET.")
         if request.path == "/":
-            return self._index(request)
+            return self._serve_index(request)
         version, _, name = request.path.removeprefix(PREFIX).partition("/")
         if not self._version:
             self._find_files()
@@ -70,7 +70,7 @@ class Files:
             headers,
         )
 
-    def _index(self, request: Request) -> Answer:
+    def _serve_index(self, request: Request) -> Answer:
         self._find_files()
         tag = f'"{self._version}"'
         headers = {**SECURITY, "Cache-Control": _ASK_AGAIN, "ETag": tag}

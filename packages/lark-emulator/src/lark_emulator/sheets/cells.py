@@ -99,9 +99,9 @@ class Cells:
         if value in _ERRORS:
             return Rich([])
         if self._settings.url_strings == "linked" and _URL.fullmatch(value):
-            return Rich([_link(value, value)])
+            return Rich([_make_link(value, value)])
         if self._settings.email_strings == "linked" and _MAIL.fullmatch(value):
-            return Rich([_link(value, f"mailto:{value}")])
+            return Rich([_make_link(value, f"mailto:{value}")])
         if value.startswith("=") and self._settings.equals_strings == "formula":
             return Formula(value)
         return value or None
@@ -141,7 +141,7 @@ class Cells:
             if not isinstance(text, str) or _CONTROL.search(text):
                 raise self._file.make_refusal(codes.SHEET_BODY, "text of a segment")
             if segment["type"] == "url":
-                rich_segments.append(_link(text, segment.get("link") or text))
+                rich_segments.append(_make_link(text, segment.get("link") or text))
             elif segment["type"] == "mention":
                 if segment.get("textType") not in _MENTIONS or not text:
                     raise self._file.make_refusal(codes.SHEET_BODY, "textType of a mention")
@@ -166,7 +166,7 @@ class Cells:
         return {**shown, "text": f"@{user.name}" if user else segment["text"], "link": "", "notify": False}
 
 
-def _link(text: str, link: str) -> dict[str, Any]:
+def _make_link(text: str, link: str) -> dict[str, Any]:
     return {"cellPosition": None, "link": link, "text": text, "type": "url"}
 
 

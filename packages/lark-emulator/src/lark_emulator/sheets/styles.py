@@ -39,7 +39,7 @@ def _is_color(value: Any) -> bool:
     return isinstance(value, str) and (not value or _COLOR.fullmatch(value) is not None)
 
 
-def _flag(value: Any) -> bool:
+def _check_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
@@ -61,13 +61,13 @@ _STYLE: dict[str, Callable[[Any], bool]] = {
     "backColor": _is_color,
     "borderType": _make_choice_check(*_BORDERS),
     "borderColor": _is_color,
-    "clean": _flag,
+    "clean": _check_flag,
 }
 _FONT: dict[str, Callable[[Any], bool]] = {
-    "bold": _flag,
-    "italic": _flag,
+    "bold": _check_flag,
+    "italic": _check_flag,
     "fontSize": _is_font_size,
-    "clean": _flag,
+    "clean": _check_flag,
 }
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.sheets import Worksheet
 
 
-def _back(file: OpenSpreadsheet, ready: RowBlock) -> None:
+def _check_block_again(file: OpenSpreadsheet, ready: RowBlock) -> None:
     """Check, after others had their turn, that a block may still be written."""
     require_open(file)
     file.require_sheet(ready.sheet.sheet_id)
@@ -42,7 +42,7 @@ def put(call: Call) -> Slices:
     ready = yield from read_block(
         file, Cells(file, call.body), require_part(call, read_body(call), "valueRange")
     )
-    _back(file, ready)
+    _check_block_again(file, ready)
     check(file, ready)
     done = write(file, ready)
     return {"revision": file.count_write(), **done}
@@ -57,14 +57,14 @@ def batch_update(call: Call) -> Slices:
     if call.settings.value_batches == "whole":
         blocks = yield from _read_blocks(file, cells, specs)
         for ready in blocks:
-            _back(file, ready)
+            _check_block_again(file, ready)
             check(file, ready)
         responses = [write(file, ready) for ready in blocks]
     else:
         try:
             for spec in specs:
                 ready = yield from read_block(file, cells, spec)
-                _back(file, ready)
+                _check_block_again(file, ready)
                 check(file, ready)
                 responses.append(write(file, ready))
         except RefusedError:
@@ -90,7 +90,7 @@ def append(call: Call) -> Slices:
     file = open_spreadsheet(call, EDIT)
     spec = require_part(call, read_body(call), "valueRange")
     ready = yield from read_block(file, Cells(file, call.body), spec, any_height=True)
-    _back(file, ready)
+    _check_block_again(file, ready)
     sheet, where = ready.sheet, ready.where
     row = where.row
     while sheet.grid.get_value(row, where.column) is not None:
@@ -118,7 +118,7 @@ def prepend(call: Call) -> Slices:
     file = open_spreadsheet(call, EDIT)
     spec = require_part(call, read_body(call), "valueRange")
     ready = yield from read_block(file, Cells(file, call.body), spec, any_height=True)
-    _back(file, ready)
+    _check_block_again(file, ready)
     sheet, where, height = ready.sheet, ready.where, len(ready.rows)
     if where.row >= sheet.grid.row_count:
         raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")

@@ -117,7 +117,7 @@ def batch_update(call: Call) -> Slices:
 def _add(file: OpenSpreadsheet, request: dict[str, Any]) -> dict[str, Any]:
     spec = require_part(file.call, request, "properties")
     sheet = make_worksheet(file.call.world, _check_title(file, spec.get("title")))
-    return _place(file, sheet, _index(file, spec.get("index", 0)))
+    return _place_sheet(file, sheet, _check_index(file, spec.get("index", 0)))
 
 
 def _copy_sheet(file: OpenSpreadsheet, request: Any) -> Generator[None, None, Worksheet]:
@@ -137,10 +137,10 @@ def _copy(file: OpenSpreadsheet, request: dict[str, Any], sheet: Worksheet) -> d
         title = f"{source.title}(副本_{number})"
     sheet.sheet_id, sheet.title = file.call.world.make_id("", 6), _check_title(file, title)
     sheet.locks = {}
-    return _place(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
+    return _place_sheet(file, sheet, list(file.book.sheets).index(source.sheet_id) + 1)
 
 
-def _place(file: OpenSpreadsheet, sheet: Worksheet, index: int) -> dict[str, Any]:
+def _place_sheet(file: OpenSpreadsheet, sheet: Worksheet, index: int) -> dict[str, Any]:
     if len(file.book.sheets) >= MAX_WORKSHEETS:
         raise file.make_refusal(codes.SHEET_LIMIT, f"at most {MAX_WORKSHEETS} worksheets")
     file.book.place(sheet, index)
@@ -192,7 +192,7 @@ def _retitle(file: OpenSpreadsheet, sheet: Worksheet, title: str) -> None:
     sheet.title = title
 
 
-def _index(file: OpenSpreadsheet, index: Any) -> int:
+def _check_index(file: OpenSpreadsheet, index: Any) -> int:
     if not _is_whole(index):
         raise file.make_refusal(codes.SHEET_BODY, "index")
     return int(index)

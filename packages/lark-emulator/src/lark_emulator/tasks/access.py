@@ -84,7 +84,7 @@ def _read_member(call: Call, spec: object, id_type: str, roles: tuple[str, ...],
     return Member(user.user_id, "user", role)
 
 
-def list_role(call: Call, tasklist: Tasklist) -> str:
+def get_list_role(call: Call, tasklist: Tasklist) -> str:
     """Return what the bot may do with a list: owner, editor, viewer or nothing."""
     if (tasklist.owner.type, tasklist.owner.id) == ("app", call.app.app_id):
         return OWNER
@@ -105,7 +105,7 @@ def get_task_role(call: Call, task: Task) -> str:
     if any((member.type, member.id) == ("app", call.app.app_id) for member in own):
         return EDITOR
     lists = [call.world.tasks.tasklists[guid] for guid in task.tasklists]
-    roles = {list_role(call, tasklist) for tasklist in lists}
+    roles = {get_list_role(call, tasklist) for tasklist in lists}
     if roles & {OWNER, EDITOR}:
         return EDITOR
     follows = any((member.type, member.id) == ("app", call.app.app_id) for member in task.members)
@@ -141,7 +141,7 @@ def require_tasklist(call: Call, guid: str | None = None, *, roles: tuple[str, .
     tasklist = call.world.tasks.tasklists.get(call.params["tasklist_guid"] if guid is None else guid)
     if tasklist is None:
         raise RefusedError(codes_office.TASK_UNKNOWN)
-    role = list_role(call, tasklist)
+    role = get_list_role(call, tasklist)
     if not role or (roles and role not in roles):
         raise RefusedError(codes_office.TASK_DENIED)
     return tasklist

@@ -63,7 +63,9 @@ def _change_tasklists(call: Call, *, add: bool) -> dict[str, Any]:
 def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET …/tasklists`: the lists in which a task stands, of those that the bot may read."""
     task = require_task(call)
-    readable = [guid for guid in task.tasklists if access.list_role(call, call.world.tasks.tasklists[guid])]
+    readable = [
+        guid for guid in task.tasklists if access.get_list_role(call, call.world.tasks.tasklists[guid])
+    ]
     return {"tasklists": [{"tasklist_guid": guid, "section_guid": ""} for guid in readable]}
 
 

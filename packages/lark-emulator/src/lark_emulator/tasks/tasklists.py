@@ -64,7 +64,7 @@ def patch(call: Call) -> dict[str, Any]:
     spec: dict[str, Any] = raw if isinstance(raw, dict) else {}
     name = _check_name(spec.get("name")) if "name" in names else tasklist.name
     if "owner" in names:
-        if access.list_role(call, tasklist) != access.OWNER:
+        if access.get_list_role(call, tasklist) != access.OWNER:
             raise RefusedError(codes_office.TASK_DENIED)
         owner = {**(spec.get("owner") or {}), "role": access.EDITOR}
         (new_owner,) = read_members(call, [owner], id_type, access.LIST_ROLES, limit=1)
@@ -88,7 +88,9 @@ def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists`: those that the bot may read."""
     id_type = read_user_id_type(call)
     size = parse_page_size(call, limit=100, default=50)
-    own = [tasklist for tasklist in call.world.tasks.tasklists.values() if access.list_role(call, tasklist)]
+    own = [
+        tasklist for tasklist in call.world.tasks.tasklists.values() if access.get_list_role(call, tasklist)
+    ]
     items, more = cut_page(own, call, size, codes_office.TASK_PARAM)
     return {"items": [render(tasklist, call, id_type) for tasklist in items], **more}
 

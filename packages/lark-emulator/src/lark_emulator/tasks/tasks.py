@@ -10,9 +10,9 @@ from lark_emulator.tasks import access
 from lark_emulator.tasks.access import make_bot_member, read_members, refuse, require_task, require_tasklist
 from lark_emulator.validation import (
     cut_page,
-    flag,
     parse_page_size,
     parse_whole_number,
+    read_flag,
     read_json_object,
     read_user_id_type,
 )
@@ -136,7 +136,7 @@ def list_tasks(call: Call) -> dict[str, Any]:
 def render_task_page(call: Call, tasks: list[Task], size: int, id_type: str) -> dict[str, Any]:
     """Return one page of those that are completed or not, as the query says."""
     if call.query.get("completed"):
-        wanted = flag(call.query, "completed")
+        wanted = read_flag(call.query, "completed")
         tasks = [task for task in tasks if bool(task.completed_at) == wanted]
     items, more = cut_page(tasks, call, size, codes_office.TASK_PARAM)
     return {"items": [render(task, call, id_type) for task in items], **more}

@@ -151,7 +151,7 @@ class Links:
         self._known.add(link.app_id)
         self.count("opened")
         if self.settings.connection_life > 0:
-            self.clock.at(self.clock.get_time() + self.settings.connection_life, lambda _: link.drop())
+            self.clock.set_alarm(self.clock.get_time() + self.settings.connection_life, lambda _: link.drop())
 
     def remove(self, link: Link) -> None:
         """Count a connection out that is closed or about to be; what it has not acknowledged fails."""

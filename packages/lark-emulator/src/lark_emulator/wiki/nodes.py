@@ -142,7 +142,7 @@ def move(call: Call) -> dict[str, Any]:
     if not parent and not space_id:
         raise RefusedError(codes.WIKI_PARAM)
     pages.find_space(call, node.space_id)
-    moved_nodes = [node, *pages.below(call.world, node)]
+    moved_nodes = [node, *pages.iterate_below(call.world, node)]
     if any(moved.node_token == parent for moved in moved_nodes):
         raise RefusedError(codes.WIKI_PARAM)
     if len(moved_nodes) > MAX_SIBLINGS:

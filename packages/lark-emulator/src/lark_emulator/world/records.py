@@ -97,7 +97,7 @@ class Records:
         self._is_lent = True
         return rows
 
-    def before(self, time: float) -> dict[str, Record | None]:
+    def list_earlier(self, time: float) -> dict[str, Record | None]:
         """Return what was at a time in the place of rows that were edited since: a row, or none.
 
         Args:

@@ -184,9 +184,9 @@ class World:
     def _issue_hourly(self, app: App) -> None:
         def issue_next(at: float) -> None:
             self.issue_ticket(app)
-            self.clock.at(at + _TICKETS_EVERY, issue_next)
+            self.clock.set_alarm(at + _TICKETS_EVERY, issue_next)
 
-        self.clock.at(self.clock.get_time() + _TICKETS_EVERY, issue_next)
+        self.clock.set_alarm(self.clock.get_time() + _TICKETS_EVERY, issue_next)
 
     def add_user(
         self, user_id: str, name: str = "", en_name: str = "", email: str = "", mobile: str = ""

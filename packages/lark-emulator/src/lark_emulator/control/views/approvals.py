@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, read_choice, read_text, require_known
+from lark_emulator.control.specs import read_choice, read_text, refuse_unknown, require_known
 from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.world.apps import App
 
@@ -33,7 +33,7 @@ def list_approvals(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         and `items`: instances with their form, `tasks`, `timeline` (what people decided and said) and
         `comments`, people by name.
     """
-    only(spec, "approval_code", "status", "start", "limit")
+    refuse_unknown(spec, "approval_code", "status", "start", "limit")
     held = lark.world.approvals
     start, wanted = parse_number(spec, "start", 0), parse_limit(spec, 20)
     code = read_text(spec, "approval_code").upper()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import only, read_text, require_known
+from lark_emulator.control.specs import read_text, refuse_unknown, require_known
 from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheets import Spreadsheet
@@ -32,7 +32,7 @@ def get_overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 
     At most 500 of a kind are listed, chats with the newest messages first.
     """
-    only(spec)
+    refuse_unknown(spec)
     world, log = lark.world, lark.log
     chats = sorted(world.chats.values(), key=lambda chat: chat.active_time, reverse=True)
     return {
@@ -145,7 +145,7 @@ def list_messages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `total`, `start`, and `items`: messages as in the state, with `number`, the `parent` that each
         answers, `used_by`, the users who clicked on it, and `urgent`: whom it rang, by kind.
     """
-    only(spec, "chat_id", "start", "limit", "thread_id")
+    refuse_unknown(spec, "chat_id", "start", "limit", "thread_id")
     wanted, chat_id = parse_limit(spec), read_text(spec, "chat_id")
     if chat_id.startswith(WEBHOOK):
         bot = _find_bot(lark, chat_id)

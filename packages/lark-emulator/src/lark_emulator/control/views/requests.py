@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only, read_text
+from lark_emulator.control.specs import read_text, refuse_unknown
 from lark_emulator.control.views.windows import parse_limit, parse_number
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def list_requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     Returns:
         `total` (since the last reset), and `items`: entries of the log, each with its `number`.
     """
-    only(spec, "before", "limit", "search", "failed")
+    refuse_unknown(spec, "before", "limit", "search", "failed")
     log, wanted = lark.log, parse_limit(spec)
     before = parse_number(spec, "before", log.total + 1)
     search, failed = read_text(spec, "search").casefold(), read_text(spec, "failed") == "1"

@@ -9,7 +9,7 @@ import textwrap
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import only
+from lark_emulator.control.specs import refuse_unknown
 from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def describe(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Return all settings: `name`, `value`, `default`, `about`, and `choices` if it is one of a few words."""
-    only(spec)
+    refuse_unknown(spec)
     about = explain()
     defaults, choices = Settings().to_dict(), {**CHOICES, "card_rules": tuple(CARD_RULES)}
     return {

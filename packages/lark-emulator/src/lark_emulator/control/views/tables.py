@@ -16,7 +16,7 @@ from lark_emulator.bitable.values import (
     USER,
 )
 from lark_emulator.control.sheet_view import render_value
-from lark_emulator.control.specs import only, read_text, require_known
+from lark_emulator.control.specs import read_text, refuse_unknown, require_known
 from lark_emulator.control.views.windows import parse_limit, parse_number
 from lark_emulator.sheets.ranges import format_a1, format_column
 from lark_emulator.slicing import filter_items, free_items, sort_items, with_turns
@@ -54,7 +54,7 @@ def list_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine
         `fields` as Lark shows them, `total`, `start`, and `items` with `record_id` and `fields`; people by
         name.
     """
-    only(spec, "app_token", "table_id", "start", "limit", "sort", "order")
+    refuse_unknown(spec, "app_token", "table_id", "start", "limit", "sort", "order")
     base = require_known(lark.world.bases, "base", read_text(spec, "app_token"))
     table = require_known(base.tables, "table", read_text(spec, "table_id"))
     start, wanted = parse_number(spec, "start", 0), parse_limit(spec)
@@ -149,7 +149,7 @@ def get_sheet(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         with `values` and `styles` of its cells, `height` and `hidden`; `columns` with `name`, `width` and
         `hidden`; `frozen_rows`, `frozen_columns` and `merges`.
     """
-    only(spec, "token", "sheet_id", "start", "limit")
+    refuse_unknown(spec, "token", "sheet_id", "start", "limit")
     document = require_known(lark.world.drive.documents, "document", read_text(spec, "token"))
     book = document.content
     if document.type != SHEET or not isinstance(book, Spreadsheet):
