@@ -178,7 +178,7 @@ class SyncIndex(Protocol):
     def read_plan_after(self, kind: WriteKind, number: int, count: int) -> list[Planned]:
         """Return the next writes of one kind."""
 
-    def count_planned(self) -> dict[str, int]:
+    def count_writes(self) -> dict[str, int]:
         """Return how many writes of each kind are planned."""
 
     def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:

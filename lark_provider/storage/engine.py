@@ -182,7 +182,7 @@ def _begin_postgres(connection: Connection) -> None:
     watched = cast("WatchedConnection", connection.connection.dbapi_connection)
     watched.limit(limits, each_alone=each_alone)
     if not each_alone:
-        connection.exec_driver_sql(limits.begin())
+        connection.exec_driver_sql(limits.make_begin_sql())
 
 
 def _handle_postgres_checkin(connection: WatchedConnection | None, _record: Any) -> None:

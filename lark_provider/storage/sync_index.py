@@ -106,7 +106,7 @@ class SqliteIndex:
         """Return how many rows of the source are not rejected."""
         return self._read_scalar("SELECT COUNT(*) FROM source WHERE wire IS NOT NULL")
 
-    def compute_longest_key(self) -> int:
+    def measure_longest_key(self) -> int:
         """Return the length of the longest key of the source."""
         return self._read_scalar("SELECT MAX(LENGTH(key)) FROM source")
 

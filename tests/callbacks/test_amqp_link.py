@@ -85,7 +85,7 @@ def test_what_the_broker_rejects_finally_is_dead_lettered(rabbitmq: str) -> None
 def test_a_queue_with_other_arguments_is_an_error_that_names_both(
     rabbitmq: str, queue: Any, name: str, value: Any, shown: str
 ) -> None:
-    arguments = queue.arguments("quorum") | {name: value}
+    arguments = queue.make_arguments("quorum") | {name: value}
     if value == "classic":
         del arguments["x-delivery-limit"]
     with connect(rabbitmq) as connection:

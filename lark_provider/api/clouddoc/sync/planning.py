@@ -61,7 +61,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
             counts.deletes_withheld = f"{unreadable} record(s) have a key that cannot be read"
         else:
             yield from work(lambda: _plan_missing(prepared, index, counts))
-    planned = yield from work(index.count_planned)
+    planned = yield from work(index.count_writes)
     counts.creates, counts.deletes = planned.get("create", 0), planned.get("delete", 0)
     counts.updates = planned.get("update", 0) - counts.marks
     accepted = yield from work(index.count_accepted)
