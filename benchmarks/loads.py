@@ -33,7 +33,7 @@ rows = flights.repeat_rows(flights.day(), COUNT)
 _LEDGER = f"""
 from lark_provider import LarkServiceClient
 from lark_provider.storage.ledger import LoadLedger
-took, step = [], LoadLedger.step
+took, step = [], LoadLedger.record_step
 
 def timed(*arguments):
     start = time.perf_counter()
@@ -42,7 +42,7 @@ def timed(*arguments):
     finally:
         took.append(time.perf_counter() - start)
 
-LoadLedger.step = timed
+LoadLedger.record_step = timed
 client = LarkServiceClient("{APP_ID}", "{SECRET}", base_url=URL, database_url=DATABASE)
 client.messaging.send_text("ou_bench", "hello")
 begun = time.monotonic()

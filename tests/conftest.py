@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.storage import deadlines
+from lark_provider.utils import logger
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +23,20 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # A busy machine suspends a process for seconds; tests of the limits set their own.
     monkeypatch.setattr(deadlines, "STATEMENT", replace(deadlines.STATEMENT, idle=30.0))
     PROCESS.reset()
-    # Who starts a consumer in this process, or configures logging, sets levels for all tests after it.
-    logging.getLogger("lark_provider").setLevel(logging.NOTSET)
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("lark_provider")]:
-        logging.getLogger(name).disabled = False
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging() -> Iterator[None]:
+    """A command that a test runs in this process configures logging; the tests after it read log lines."""
+    yield
+    for name in ("lark_provider", *logging.root.manager.loggerDict):
+        configured = logging.getLogger(name)
+        if logger._ours and {*logger._ours} & {*configured.handlers}:
+            configured.handlers[:] = [
+                handler for handler in configured.handlers if handler not in logger._ours
+            ]
+            configured.setLevel(logging.NOTSET)
+            configured.propagate = True
+    for handler in logger._ours:
+        handler.close()
+    logger._ours.clear()

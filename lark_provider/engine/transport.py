@@ -86,7 +86,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     except library.RequestError as error:
         return _classify_failure(error, until, session)
     except (library.InvalidURL, UnicodeError) as error:
-        refused = _no_url(error, library, send.call, session)
+        refused = _make_url_error(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
         raise without_frames(error) from error.__cause__
     raise refused
@@ -143,7 +143,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     except library.RequestError as error:
         return _classify_failure(error, until, session)
     except (library.InvalidURL, UnicodeError) as error:
-        refused = _no_url(error, library, send.call, session)
+        refused = _make_url_error(error, library, send.call, session)
     except BaseException as error:  # noqa: BLE001 - raised again
         raise without_frames(error) from error.__cause__
     raise refused
@@ -251,7 +251,7 @@ class _TooLateError(Exception):
     """Raised when the deadline passes during a download, so that the incomplete file is removed."""
 
 
-def _no_url(error: Exception, library: Any, call: Call[Any], session: Session) -> LarkError:
+def _make_url_error(error: Exception, library: Any, call: Call[Any], session: Session) -> LarkError:
     """Return the error for a URL that cannot be: because of the host, or of what the call adds to it."""
     if isinstance(error, library.InvalidURL):
         with suppress(library.InvalidURL, UnicodeError):

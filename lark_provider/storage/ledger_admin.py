@@ -223,14 +223,14 @@ def _find_id(connection: Connection, prefix: str) -> str:
 def _read_summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]:
     columns, chunks = ledger.c, ledger_chunks.c
 
-    def count_of(state: LedgerState, what: Any) -> Any:
+    def sum_where(state: LedgerState, what: Any) -> Any:
         return sa.func.coalesce(sa.func.sum(sa.case((chunks.state == state, what), else_=0)), 0)
 
     wanted = (
         sa.select(
             ledger,
-            count_of(LedgerState.PENDING, 1).label("uncertain"),
-            count_of(LedgerState.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
+            sum_where(LedgerState.PENDING, 1).label("uncertain"),
+            sum_where(LedgerState.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
         .outerjoin(ledger_chunks, chunks.ledger_id == columns.id)
         .where(statements.is_among(connection, columns.id, ids))

@@ -187,7 +187,7 @@ import airflow.sdk.execution_time.task_runner
 from airflow.listeners import hookimpl
 before = set(sys.modules)
 from lark_provider.plugins import listener
-listener.listeners()
+listener.list_listeners()
 print(*sorted(set(sys.modules) - before))
 """
     command = [sys.executable, "-c", code]

@@ -188,7 +188,7 @@ def test_files_are_named_for_openlineage(link: str, tmp_path: Path) -> None:
 
 _MEASURED = """
 import resource, sys
-from lark_provider.operators.object_storage import source_of, write
+from lark_provider.operators.object_storage import make_source, write
 from lark_provider.files import reading
 
 def peak(count):
@@ -196,7 +196,7 @@ def peak(count):
         place = f"file://{sys.argv[1]}.{kind}"
         rows = ({"No": f"order {number} " + "x" * 100, "Paid": number * 1.5} for number in range(count))
         assert write(place, {"No": "text", "Paid": "number"}, rows) == count
-        assert sum(1 for _ in reading.read(source_of(place), "utf-8-sig")) == count
+        assert sum(1 for _ in reading.read(make_source(place), "utf-8-sig")) == count
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 print(-peak(60_000) + peak(240_000))

@@ -28,7 +28,7 @@ create_auth_manager()
 def shown(user):
     return None if user is None else [user.get_id(), user.get_name()]
 def restored():
-    [linked] = people.listing()
+    [linked] = people.list_links()
     person = linked.person
     try:
         return shown(users.restore(people.find(person.app_id, person.tenant_key, person.open_id)))

@@ -276,10 +276,10 @@ def test_without_common_sql_the_error_says_what_to_install(sqlite: Database) -> 
         sys.meta_path.insert(0, Block())
         from lark_provider.errors import ConfigurationError
         from lark_provider.transfers import LarkBitableToSqlOperator, SqlToLarkBitableOperator
-        from lark_provider.transfers.database import sql_hook
+        from lark_provider.transfers.database import get_sql_hook
 
         try:
-            sql_hook("orders_sqlite")
+            get_sql_hook("orders_sqlite")
         except ConfigurationError as error:
             print(error)
     """

@@ -190,7 +190,7 @@ def test_a_fault_while_storing_dead_letters_nothing(
 
 KILLED = """
 import os, signal, sys, threading
-from lark_provider.callbacks.broker.amqp import broker
+from lark_provider.callbacks.broker.amqp import read_broker
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
@@ -201,7 +201,7 @@ class Deadly(Inbox):
             super().store(clicks)
         os.kill(os.getpid(), signal.SIGKILL)
 
-Pump(broker(sys.argv[1], {}), Deadly(urls.parse(sys.argv[2], "test"))).run(threading.Event())
+Pump(read_broker(sys.argv[1], {}), Deadly(urls.parse(sys.argv[2], "test"))).run(threading.Event())
 """
 
 

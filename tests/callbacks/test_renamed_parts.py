@@ -88,19 +88,19 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
     mq.send(rabbitmq, "card.cli_1", mq.card("taken"))
     code = """
         import asyncio, os
-        from lark_provider.callbacks.broker.amqp import broker
+        from lark_provider.callbacks.broker.amqp import read_broker
         from lark_provider.callbacks.broker.confirms import Confirms
         from lark_provider.callbacks.broker.link import open_channel
         from lark_provider.callbacks.broker.pump import Pump
         from lark_provider.callbacks.broker.topology import EXCHANGE
-        from lark_provider.callbacks.waiting import inbox
+        from lark_provider.callbacks.waiting import make_inbox
 
         async def publish():
-            async with open_channel(broker()) as channel:
+            async with open_channel(read_broker()) as channel:
                 await Confirms(channel, "here").publish(EXCHANGE, "event.cli_1", b"{}", "published")
 
         asyncio.run(publish())
-        print(Pump(broker(), inbox()).once())
+        print(Pump(read_broker(), make_inbox()).run_once())
     """
     assert python(path, code, RABBITMQ_URL=rabbitmq, LARK_DATABASE_URL=render_url(database)) == "1\n"
     with get_engine(database).connect() as connection:
@@ -125,7 +125,7 @@ def test_what_needs_no_rabbitmq_needs_no_adapter_of_pikas(
         from lark_provider import health
         import pika
         print(pika.__file__)
-        print(waiting.database_id())
+        print(waiting.read_database_id())
     """
     settings = {"LARK_DATABASE_URL": render_url(database), "AIRFLOW_HOME": str(tmp_path / "home")}
     file, database_id = python(without, code, **settings).splitlines()[-2:]

@@ -319,7 +319,9 @@ def test_no_secret_follows_a_redirect(status: str, module: Any) -> None:
     ],
 )
 def test_the_library_is_the_one_that_the_process_has(loaded: str, chosen: str) -> None:
-    script = f"{loaded}\nimport sys\nfrom lark_provider.engine import http\nprint(http.library().__name__)"
+    script = (
+        f"{loaded}\nimport sys\nfrom lark_provider.engine import http\nprint(http.choose_library().__name__)"
+    )
     script += "\nimport lark_provider\nlark_provider.LarkServiceClient('a', 'b')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.split() == [chosen]

@@ -102,6 +102,16 @@ _PARTICIPLE = re.compile(
 _ALLOWED = frozenset({"stubbed", "_embed", "need", "feed"})
 """A name of the local Lark's public API, and verbs."""
 
+_NOUN = re.compile(
+    r"(?!_*is_)\w+_of|_*(?:body|cells?|columns?|content|errors?|events?|fields?|headers?|ids?|items?|keys?|kinds?|lines?|"
+    r"members?|message|names?|numbers?|options?|pages?|parts?|people|person|receiver|refusal|rows?|seconds|text|texts|"
+    r"title|token|types?|unknown|urls?|values|words)"
+)
+_PUBLIC_NOUNS = frozenset(
+    {"application", "database", "options", "receiver", "registry", "sheet", "settings", "state", "value"}
+)
+"""Functions and methods that documents name, which users call by these names."""
+
 
 _ROOTS = (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src")
 _BESIDE = tuple(
@@ -127,6 +137,21 @@ def test_functions_are_named_by_verbs() -> None:
             is_thing = "property" in decorators or "fixture" in decorators
             if not is_thing and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
+    assert wrong == []
+
+
+def test_no_function_has_the_name_of_what_it_returns() -> None:
+    """`read_rows` and `get_app`, not `rows` and `app_of`; then a variable may be named `rows`."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path, tree in chain.from_iterable(trees(root).items() for root in _ROOTS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and _NOUN.fullmatch(node.name)
+        and node.name not in _PUBLIC_NOUNS
+        and not {"property", "cached_property"}
+        & {ast.unparse(decorator) for decorator in node.decorator_list}
+    ]
     assert wrong == []
 
 

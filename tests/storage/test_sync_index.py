@@ -31,7 +31,7 @@ for first in range(0, count, 500):
                for number, (key, (row, _, _)) in enumerate(zip(keys, index.look_up(keys)), first)])
 index.end_scan(keep=False)
 assert index.plan_creates() == 0
-assert sum(1 for _ in index.differences()) == count // 2
+assert sum(1 for _ in index.iterate_differences()) == count // 2
 print(peak() - before)
 """
 

@@ -7,7 +7,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,16 +23,9 @@ CHILD = logging.getLogger("lark_provider.engine.somewhere")
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOG_LEVEL", raising=False)
     monkeypatch.setenv("LOG_FORMAT", "json")
-    yield
-    for handler in module._ours:
-        LOGGER.removeHandler(handler)
-        handler.close()
-    module._ours.clear()
-    LOGGER.setLevel(logging.NOTSET)
-    LOGGER.propagate = True
 
 
 def line(message: str, *args: Any, **record: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import logging
 import logging.config
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,8 @@ CHILD = logging.getLogger("lark_provider.engine.somewhere")
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOG_LEVEL", raising=False)
-    yield
-    for handler in module._ours:
-        LOGGER.removeHandler(handler)
-        handler.close()
-    module._ours.clear()
-    LOGGER.setLevel(logging.NOTSET)
-    LOGGER.propagate = True
 
 
 def test_the_level_is_info_unless_the_environment_or_the_caller_says_otherwise(

@@ -23,7 +23,7 @@ NOT_LOADED = (
 _LOADED = """
 import sys
 from lark_emulator import __main__, serving, starting
-starting.preparation(None, None)
+starting.make_preparation(None, None)
 print(*sys.modules)
 """
 
