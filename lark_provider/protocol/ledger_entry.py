@@ -6,6 +6,7 @@ Apart from `ledger`, so that a process that only sends messages does not load wh
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,3 +41,16 @@ class LedgerEntry:
     result: Mapping[str, Any] = field(repr=False)
     age: float
     is_new: bool
+
+
+def make_ledger_id(app: str, kind: str, target: str, key: str) -> str:
+    """Return the id of what a caller's key names.
+
+    Args:
+        app: The name of the app in the ledger.
+        kind: `load`, `message`, `sheet` or `file`.
+        target: Where it is written, such as the base and the table of a load, or the receiver of a message.
+        key: The caller's key.
+    """
+    text = f"{app}\0{kind}\0{target}\0{key}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -13,12 +13,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
+from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState, make_ledger_id
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, migrate, statements
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.ledger import make_ledger_id
 from lark_provider.storage.tables import ledger
 
 

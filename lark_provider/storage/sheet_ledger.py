@@ -16,13 +16,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
-from lark_provider.protocol.ledger_entry import LedgerState
+from lark_provider.protocol.ledger_entry import LedgerState, make_ledger_id
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.ledger import make_ledger_id
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.table_leases import claim, make_lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks

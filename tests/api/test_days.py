@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lark_provider.api.clouddoc import cells
-from lark_provider.api.clouddoc.fields import DATE, Converter, Field
+from lark_provider.api.clouddoc import dates
+from lark_provider.api.clouddoc.fields import DATE, Field
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.source_rows import convert_calendar_day
 
@@ -34,7 +35,7 @@ def test_a_day_is_that_day_in_its_zone_and_equal_in_a_sync(day: dt.date, name: s
     ):
         wire, bad = converter.to_wire({"Day": given_})
         assert not bad
-        moment = (cells.EPOCH + dt.timedelta(milliseconds=wire["Day"])).astimezone(zone)
+        moment = (dates.EPOCH + dt.timedelta(milliseconds=wire["Day"])).astimezone(zone)
         assert moment.date() == day
         start, mode = convert_calendar_day(given_, zone)
         synced, _ = Converter(FIELDS).to_wire({"Day": start})
@@ -46,7 +47,7 @@ def test_a_day_is_that_day_in_its_zone_and_equal_in_a_sync(day: dt.date, name: s
 
 @pytest.mark.parametrize("day", [dt.date(2026, 1, 31), "2026-01-31", " 2026-01-31 "])
 def test_a_day_asks_for_its_zone(day: dt.date | str) -> None:
-    with pytest.raises(cells.DayWithoutZoneError):
+    with pytest.raises(dates.DayWithoutZoneError):
         Converter(FIELDS, days=None).to_wire({"Day": day})
 
 

@@ -15,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as f
-from lark_provider.api.clouddoc.fields import Converter, Field
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.record_converter import Converter
 
 UNKNOWN = 9999
 """The type of a field that is newer than the package."""

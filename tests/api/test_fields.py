@@ -17,7 +17,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import fields as f
-from lark_provider.api.clouddoc.fields import Converter, Field
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.record_converter import Converter
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WRITABLE = [

@@ -9,14 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-from lark_provider.api.clouddoc.cells import (
-    EPOCH,
-    EXACT_INT,
-    MAX_CELL_CHARS,
-    MAX_MILLISECONDS,
-    MAX_OPTIONS,
-    SECONDS_BELOW,
-)
+from lark_provider.api.clouddoc.cells import EXACT_INT, MAX_CELL_CHARS, MAX_OPTIONS
+from lark_provider.api.clouddoc.dates import EPOCH, MAX_MILLISECONDS, SECONDS_BELOW
 
 _DAY_SECONDS = 24 * 60 * 60
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from lark_provider.api.clouddoc.bitable import list_fields
-from lark_provider.api.clouddoc.fields import BadValue, Converter, Field, collect_names, find_zone, read_zone
+from lark_provider.api.clouddoc.fields import BadValue, Field, collect_names, find_zone, read_zone
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.effects import Memoize, Sleep
 from lark_provider.protocol.errors import InvalidRequestError

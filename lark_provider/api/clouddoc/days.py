@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from lark_provider.api.clouddoc.cells import DayWithoutZoneError
 from lark_provider.api.clouddoc.conversion import MAX_AGE, make_converter, make_misfits_error, read_base_zone
-from lark_provider.api.clouddoc.fields import BadValue, Converter, collect_names
+from lark_provider.api.clouddoc.dates import DayWithoutZoneError
+from lark_provider.api.clouddoc.fields import BadValue, collect_names
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.protocol.errors import PermissionDeniedError
 from lark_provider.protocol.operations import Procedure
 

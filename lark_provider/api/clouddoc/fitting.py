@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from lark_provider.api.clouddoc import rejects
-from lark_provider.api.clouddoc.fields import Converter, collect_names
+from lark_provider.api.clouddoc.fields import collect_names
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import Reject
 
 Row: TypeAlias = Mapping[str, Any]

@@ -13,12 +13,12 @@ from lark_provider.api.clouddoc import rejects, sources, unrecorded, validating
 from lark_provider.api.clouddoc.chunking import Source
 from lark_provider.api.clouddoc.conversion import check, make_converter
 from lark_provider.api.clouddoc.days import DayZone
-from lark_provider.api.clouddoc.fields import Converter
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads.days import read_recorded_days
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, LoadOptions
 from lark_provider.api.clouddoc.loads.procedure import load
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import OnBadRow
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.api.clouddoc.validating import Validate
@@ -72,7 +72,7 @@ def bulk_insert(
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
-        records: Values by field name, as Python has them: see `fields.Converter`. An asynchronous
+        records: Values by field name, as Python has them: see `record_converter.Converter`. An asynchronous
             iterable works with the asynchronous client.
         chunk_size: Records a request, 1 to 1000.
         user_id_type: Which ids people are named by.

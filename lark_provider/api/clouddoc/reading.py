@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.cells import EPOCH
+from lark_provider.api.clouddoc.dates import EPOCH
 
 _TEXTS = frozenset({types.TEXT, types.AUTO_NUMBER})
 _MAPPINGS = (dict, Mapping)  # isinstance(…, Mapping) alone is slow for a dict

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.cells import EPOCH
+from lark_provider.api.clouddoc.dates import EPOCH
 from lark_provider.api.clouddoc.fields import Field
 
 RECORD_CHANGED = "drive.file.bitable_record_changed_v1"

@@ -63,7 +63,7 @@ def create_record(
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
-        fields: Values by field name, as Python has them: see `fields.Converter`.
+        fields: Values by field name, as Python has them: see `record_converter.Converter`.
         user_id_type: Which ids people are named by.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
@@ -219,7 +219,7 @@ def search_records(
 
     Returns:
         An iterator of records: `record_id` and `fields`; empty fields are left out, as Lark does. A lookup
-        is a list, a formula one value; see `fields.Converter.from_wire`.
+        is a list, a formula one value; see `record_converter.Converter.from_wire`.
 
     Raises:
         InvalidRequestError: A filter or a field name is wrong; found before sending if possible.

@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.cells import to_milliseconds
-from lark_provider.api.clouddoc.fields import Converter
+from lark_provider.api.clouddoc.dates import to_milliseconds
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 SearchCondition: TypeAlias = tuple[str, str, object]

@@ -6,11 +6,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.api.clouddoc.cells import DayWithoutZoneError
 from lark_provider.api.clouddoc.conversion import MAX_BAD_VALUES, make_misfits_error
+from lark_provider.api.clouddoc.dates import DayWithoutZoneError
 from lark_provider.api.clouddoc.days import DayZone
-from lark_provider.api.clouddoc.fields import BadValue, Converter, collect_names
+from lark_provider.api.clouddoc.fields import BadValue, collect_names
 from lark_provider.api.clouddoc.loads.options import LoadOptions
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.protocol.effects import Stream, Take
 from lark_provider.protocol.operations import Procedure, run_local, take
 from lark_provider.protocol.spool import Spool

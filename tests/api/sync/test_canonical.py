@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lark_provider.api.clouddoc import field_types as t
-from lark_provider.api.clouddoc.fields import Converter, Field
+from lark_provider.api.clouddoc.fields import Field
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.canonical import ADDRESS, DAY, EXACT, NAMED
 from lark_provider.api.clouddoc.sync.layout import compute_digests

@@ -10,7 +10,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.conversion import make_converter, make_misfits_error
 from lark_provider.api.clouddoc.days import DayZone
-from lark_provider.api.clouddoc.fields import Converter, collect_names
+from lark_provider.api.clouddoc.fields import collect_names
 from lark_provider.api.clouddoc.fitting import Fitting
 from lark_provider.api.clouddoc.loads import days as recording
 from lark_provider.api.clouddoc.loads import errors, looking, restarting
@@ -18,6 +18,7 @@ from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, encode_chunk
 from lark_provider.api.clouddoc.loads.leasing import format_target, release
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.loads.writer import LoadWriter, format_marker
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.results import BulkResult, make_progress_error
 from lark_provider.protocol.effects import NewKey, Stream, Take
 from lark_provider.protocol.ledger import Claimant, WrittenChunk

@@ -26,7 +26,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.cells import EXACT_INT, WRONG_YEAR, MisfitError, convert_to_python, show
+from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, convert_to_python, show
+from lark_provider.api.clouddoc.dates import WRONG_YEAR
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
 from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, encode_serial

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.cells import EPOCH, MILLISECOND
+from lark_provider.api.clouddoc.dates import EPOCH, MILLISECOND
 from lark_provider.api.clouddoc.reading import read
 
 Cells: TypeAlias = "Sequence[Any]"

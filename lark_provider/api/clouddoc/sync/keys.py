@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
-from lark_provider.api.clouddoc import cells
+from lark_provider.api.clouddoc import cells, dates
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.cells import MisfitError
 from lark_provider.api.clouddoc.reading import read
@@ -154,7 +154,7 @@ class KeyBuilder:
             raise MisfitError("must be text, a number or a date, since it is a key")
         if field.type == types.DATE or (field.type in _COMPUTED and isinstance(value, dt.date)):
             # A number is a cell, as Lark has it: it may be of early 1970.
-            moment = value if isinstance(value, int) else cells.encode_date(value, self._zone)
+            moment = value if isinstance(value, int) else dates.encode_date(value, self._zone)
             if field.name in self.by_day:
                 moment = canonical.compute_midnight(moment, self._zone)
             return str(moment)

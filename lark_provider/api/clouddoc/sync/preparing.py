@@ -12,7 +12,8 @@ from lark_provider.api.clouddoc import rejects
 from lark_provider.api.clouddoc.bitable import FIELDS
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.conversion import read_fields
-from lark_provider.api.clouddoc.fields import Converter, Field, find_zone, read_zone
+from lark_provider.api.clouddoc.fields import Field, find_zone, read_zone
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder

@@ -12,7 +12,8 @@ import orjson
 
 from lark_provider.api.clouddoc import cells
 from lark_provider.api.clouddoc import field_types as types
-from lark_provider.api.clouddoc.fields import Converter, Field, collect_names
+from lark_provider.api.clouddoc.fields import Field, collect_names
+from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync import canonical
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder, KeyMisfitError
