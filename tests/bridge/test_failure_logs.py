@@ -87,7 +87,7 @@ def site(lark: Emulator, url: URL, tmp_path: Path) -> Iterator[Site]:
 
 
 def no_time(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
-    monkeypatch.setattr(failure_logs, "SECONDS", seconds)
+    monkeypatch.setattr(failure_logs, "POLL_SECONDS", seconds)
 
 
 def test_slow_logs_are_read_in_later_polls_of_whichever_bridge(
@@ -124,7 +124,7 @@ def test_every_card_quotes_an_error_before_one_quotes_two(
     site.airflow.fail("r2", "a")
     site.poll()
     assert site.airflow.logs == []
-    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    monkeypatch.setattr(failure_logs, "POLL_SECONDS", 60.0)
     monkeypatch.setattr(failure_logs, "REQUESTS_AT_ONCE", 1)
     site.airflow.failed = []
     site.poll(2)
@@ -143,7 +143,7 @@ def test_failures_that_are_listed_again_after_a_restart_are_read_once(
     site.airflow.fail("r1", "a")
     site.airflow.fail("r1", "b")
     site.poll()
-    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    monkeypatch.setattr(failure_logs, "POLL_SECONDS", 60.0)
     site.poll()
     assert sorted(site.airflow.logs) == [("r1", "a"), ("r1", "b")]
     assert all(failure.error for failure in site.of("r1").incident.failures)
@@ -163,7 +163,7 @@ def test_what_is_gone_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -
     with hold_transaction(migrate.prepare_engine(site.url)) as connection:
         at = datetime.now(UTC) - timedelta(seconds=failure_logs.LATEST_SECONDS + 60)
         connection.execute(incidents.update().where(incidents.c.run_id == "old").values(updated_at=at))
-    monkeypatch.setattr(failure_logs, "SECONDS", 60.0)
+    monkeypatch.setattr(failure_logs, "POLL_SECONDS", 60.0)
     site.airflow.failed = []
     site.poll(public="https://another-airflow.example.com")
     assert site.airflow.logs == []

@@ -128,7 +128,7 @@ def test_a_database_that_froze_under_a_connection_is_given_up(
 ) -> None:
     """Nothing but a deadline ends a question on a connection that was open before."""
     monkeypatch.setenv("LARK_DATABASE_URL", own_postgres.url)
-    monkeypatch.setattr(health, "_SECONDS", 1.0)
+    monkeypatch.setattr(health, "_CHECK_SECONDS", 1.0)
     assert check_postgres()["status"] == "healthy"
     own_postgres.pause()
     answer = check_postgres()
