@@ -161,7 +161,7 @@ def test_a_card_waits_for_as_long_as_the_api_servers_hold_answers(bench: Bench) 
 
 
 def test_the_hold_stays_while_no_api_server_is_seen(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds_module, "_SECONDS", 0.0)
+    monkeypatch.setattr(holds_module, "_CACHE_SECONDS", 0.0)
     servers = ApiServers(bench.url)
     holds = Holds(servers, 15.0)
     assert holds.read_seconds() == 15
