@@ -40,9 +40,9 @@ from lark_provider import LarkServiceClient
 from lark_provider.storage import urls
 from lark_provider.storage.token_store import TokenStore
 from lark_provider.protocol.calls import make_request
-from lark_provider.protocol.tokens import get_tenant_token
+from lark_provider.protocol.tokens import request_tenant_token
 client = LarkServiceClient("{APP_ID}", "{SECRET}", base_url=URL, database_url=DATABASE)
-client.perform(get_tenant_token())
+client.perform(request_tenant_token())
 
 def each(work, count):
     start = time.perf_counter()
@@ -55,7 +55,7 @@ def nothing():
     yield
 
 bare = each(lambda: client.perform(nothing()), 20_000)
-memory = each(lambda: client.perform(get_tenant_token()), 20_000) - bare
+memory = each(lambda: client.perform(request_tenant_token()), 20_000) - bare
 store, key = TokenStore(urls.parse(DATABASE, "x"), "{APP_ID}", "{SECRET}"), client._find_app().token_key
 took = []
 for _ in range(300):

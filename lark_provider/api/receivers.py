@@ -55,7 +55,7 @@ def _guess_kind(receiver_id: str) -> ReceiverIdType:
     return "mobile" if receiver_id.startswith("+") else "user_id"
 
 
-def describe_hint(to: Receiver) -> str:
+def make_hint(to: Receiver) -> str:
     """Return what may be wrong with a receiver; empty if nothing is known.
 
     Eleven digits may be a user_id, and so are not looked up as the mobile number that they look like.

@@ -24,7 +24,7 @@ Accepted: TypeAlias = LarkResponse[dict[str, Any]]
 """Lark's acceptance of the message; a custom bot gets no message id."""
 
 
-def make_message(
+def make_message_call(
     webhook: Webhook, msg_type: WebhookMessageType, content: Mapping[str, Any], timestamp: float
 ) -> Call[dict[str, Any]]:
     """Build the request for one message.
@@ -112,7 +112,7 @@ def send(
         raise InvalidRequestError(f"mentions must not be given with {msg_type}. Next: leave them out.")
     webhook: Webhook = yield NeedWebhook()
     timestamp: float = yield Now()
-    return (yield from _send(make_message(webhook, msg_type, payload, timestamp)))
+    return (yield from _send(make_message_call(webhook, msg_type, payload, timestamp)))
 
 
 def send_text(content: str, *, mentions: Sequence[str] = ()) -> Procedure[Accepted]:

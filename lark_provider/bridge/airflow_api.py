@@ -90,10 +90,10 @@ class AirflowApi:
             return None
         url = path if path.startswith("/ui/") else f"/api/v2{path}"
         async with self._turns:
-            token = await self._login.get_token()
+            token = await self._login.obtain_token()
             status, answer = await self._send("GET", url, token, params)
             if status == _UNAUTHORIZED and self._login.drop(token):
-                token = await self._login.get_token()
+                token = await self._login.obtain_token()
                 status, answer = await self._send("GET", url, token, params)
         if status == _NOT_FOUND and _names_resource(answer):
             return None
@@ -185,14 +185,14 @@ class AirflowApi:
         await self._client.aclose()
 
     async def _post(self, path: str, json: Mapping[str, str]) -> tuple[int, Any]:
-        return await self._request_available("POST", path, json=dict(json))
+        return await self._request_checked("POST", path, json=dict(json))
 
     async def _send(self, method: str, path: str, token: str, params: Params | None) -> tuple[int, Any]:
-        return await self._request_available(
+        return await self._request_checked(
             method, path, params=params, headers={"Authorization": f"Bearer {token}"}
         )
 
-    async def _request_available(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    async def _request_checked(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         status, answer = await self._request(method, path, **options)
         if status == _TOO_MANY or status >= _SERVER_ERROR:
             raise AirflowUnavailableError(

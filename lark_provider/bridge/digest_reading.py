@@ -68,7 +68,7 @@ def compute_latest_period(at: time, timezone: str, now: datetime) -> Period:
     )
 
 
-def parse_run(entry: Mapping[str, Any]) -> FinishedRun:
+def read_run(entry: Mapping[str, Any]) -> FinishedRun:
     """Read an entry of `/dagRuns` that has ended."""
     begin, end = _parse_moment(entry.get("start_date")), _parse_moment(entry.get("end_date"))
     seconds = None if begin is None or end is None else (end - begin).total_seconds()

@@ -96,7 +96,7 @@ class DigestSender:
             "state": ("success", "failed"), "order_by": "id",
             "end_date_gte": begin.isoformat(), "end_date_lte": end.isoformat(),
         }  # fmt: skip
-        return [reading.parse_run(entry) for entry in await self._api.read_pages(_RUNS, "dag_runs", params)]
+        return [reading.read_run(entry) for entry in await self._api.read_pages(_RUNS, "dag_runs", params)]
 
     async def _record(
         self, routes: Routes, route: Route, period: Period, runs: Sequence[FinishedRun]

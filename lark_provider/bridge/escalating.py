@@ -11,7 +11,7 @@ from typing import Any
 
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.bridge.lark import BridgeClients
-from lark_provider.bridge.rotas import OnDuty, choose_on_duty
+from lark_provider.bridge.rotas import OnDuty, find_on_duty
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.errors import LarkAPIError, LarkError, OutcomeUnknownError
 from lark_provider.protocol.incidents.escalation import StepState
@@ -99,7 +99,7 @@ class Escalator:
             await self._postpone(steps, taken, NO_CARD, _CARD_SECONDS)
             return
         try:
-            person = await choose_on_duty(client, taken.rota, taken.number, taken.now)
+            person = await find_on_duty(client, taken.rota, taken.number, taken.now)
         except LarkError as error:
             await self._handle_error(steps, taken, error)
             return

@@ -75,7 +75,7 @@ def _find_people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str],
     open_ids: dict[str, str] = {}
     texts = []
     try:
-        on_duty = _on_duty(client, rota)
+        on_duty = _list_on_duty(client, rota)
     except LarkError as error:
         on_duty = []
         texts.append(f"its rota cannot be read: {error}")
@@ -96,7 +96,7 @@ def _find_people(client: LarkServiceClient, rota: Rota) -> tuple[dict[str, str],
     return open_ids, texts
 
 
-def _on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
+def _list_on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
     """Return whom the Bitable or the calendar of a rota names now."""
     now = datetime.now(UTC)
     if (table := rota.table) is not None:

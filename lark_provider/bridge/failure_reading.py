@@ -34,7 +34,7 @@ class EndedRun(NamedTuple):
     at: str
 
 
-def parse_run(entry: Mapping[str, Any]) -> EndedRun:
+def read_run(entry: Mapping[str, Any]) -> EndedRun:
     """Read an entry of `/dagRuns`."""
     return EndedRun(
         entry["dag_id"], entry["dag_run_id"], str(entry["state"]), str(entry.get("end_date") or "")

@@ -119,7 +119,7 @@ class FailurePoller:
         self, since: datetime, states: Sequence[str]
     ) -> dict[tuple[str, str], EndedRun]:
         params = {"state": states, "updated_at_gte": since.isoformat(), "order_by": "id"}
-        runs = [reading.parse_run(entry) for entry in await self._api.read_pages(RUNS, "dag_runs", params)]
+        runs = [reading.read_run(entry) for entry in await self._api.read_pages(RUNS, "dag_runs", params)]
         return {(run.dag_id, run.run_id): run for run in runs}
 
     async def _recover(self, open_runs: set[OpenRun], ended: Mapping[tuple[str, str], EndedRun]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lark_provider.bridge.lark import BridgeClients
-from lark_provider.client.base import get_app
+from lark_provider.client.base import find_app
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.errors import DecryptionError
@@ -71,7 +71,7 @@ class IncidentApps:
     async def _resolve(self, app_id: str) -> App:
         client = self._clients.get_client(app_id)
         await client.resolve()
-        return get_app(client)
+        return find_app(client)
 
     async def change(self, dag_id: str, run_id: str, work: Callable[[], V]) -> V | None:
         """Read or change incidents of a run; one that cannot be decrypted must not stop other reports.

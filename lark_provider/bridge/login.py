@@ -36,7 +36,7 @@ class Login:
         self._token: Secret | None = credentials.token
         self._renew_at = float("inf")
 
-    async def get_token(self) -> Secret:
+    async def obtain_token(self) -> Secret:
         """Return a token, fetching it if there is none or four fifths of its life are over.
 
         See POST /auth/token of the Simple and of the FAB auth manager.

@@ -36,7 +36,7 @@ class OnDuty(NamedTuple):
     name: str
 
 
-async def choose_on_duty(
+async def find_on_duty(
     client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime
 ) -> OnDuty | None:
     """Return whose turn a step is; None if nobody is on duty.
@@ -51,7 +51,7 @@ async def choose_on_duty(
         LarkError: The Bitable or the calendar cannot be read.
     """
     try:
-        listed = await on_duty(client, rota, at)
+        listed = await list_on_duty(client, rota, at)
     except LarkAPIError as error:
         if error.retryable or not rota.people:
             raise
@@ -65,7 +65,7 @@ async def choose_on_duty(
     return OnDuty(person_id, people[person_id] or await _find_name(client, person_id))
 
 
-async def on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> list[OnDuty]:
+async def list_on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime) -> list[OnDuty]:
     """Return who is on duty by the Bitable or the calendar of a rota, in the order in which their duty began.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/search.

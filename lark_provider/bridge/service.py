@@ -135,7 +135,7 @@ class Bridge:
                 self.app_id = await threads.run(self._find_app)
                 self._leads = await threads.run(self._lease.take)
             except StorageError as error:
-                pause = backoff.compute_pause()
+                pause = backoff.draw_pause()
                 logger.warning(
                     "Bridge waits for its database",
                     extra={"error": str(error), "retry_in_s": round(pause, 1)},
@@ -206,7 +206,7 @@ class Bridge:
             except ConfigurationError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the other work goes on
-                pause = max(pause, backoff.compute_pause())
+                pause = max(pause, backoff.draw_pause())
                 self._warn(step, error, pause)
             await self._pause(step, pause)
 

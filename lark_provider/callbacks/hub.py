@@ -169,7 +169,7 @@ class Hub:
         waits = [wait for wait in waits if wait.database_id in here]
         legacy = {wait.key: wait.legacy for wait in waits if wait.legacy is not None}
         if legacy:
-            answers = self._inbox.find_answers(list(legacy.values()))
+            answers = self._inbox.decide_answers(list(legacy.values()))
             self._resolve_each([wait for wait in waits if wait.legacy is not None], answers)
         recorded = [wait for wait in waits if wait.legacy is None]
         self._load_questions(recorded)

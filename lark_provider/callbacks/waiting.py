@@ -68,7 +68,7 @@ def make_waits(database_url: str | None = None) -> Waits:
     return Waits(urls.database(database_url))
 
 
-def get_record_cursors(
+def make_record_cursors(
     app: str, app_token: str, table_id: str, wanted: Mapping[str, Any], database_url: str | None = None
 ) -> RecordCursors:
     """Return what is recorded of a watched table, in the configured database.
@@ -167,7 +167,7 @@ def ask(
     """
     clicks = make_inbox(database_url)
     pump_once(clicks, broker_url)
-    return query_in_time(lambda: clicks.find_answers([wait])).get(wait.key)
+    return query_in_time(lambda: clicks.decide_answers([wait])).get(wait.key)
 
 
 def settle(

@@ -136,7 +136,7 @@ class _Names:
                 self._texts |= {target.id: text for target in node.targets if isinstance(target, ast.Name)}
         self.has_sdk = any(imported.partition(".")[0] == _SDK for imported in self._imported.values())
 
-    def find_full_name(self, node: ast.expr) -> str:
+    def resolve_full_name(self, node: ast.expr) -> str:
         """Return the full name of a name, an attribute or a call (with `()`); else one without a root."""
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
@@ -146,7 +146,7 @@ class _Names:
         if isinstance(node, ast.Name):
             root = self._imported.get(node.id, node.id)
         elif isinstance(node, ast.Call):
-            root = f"{self.find_full_name(node.func)}()"
+            root = f"{self.resolve_full_name(node.func)}()"
         return ".".join([root, *reversed(parts)])
 
     def read_text(self, node: ast.expr) -> str:
@@ -168,7 +168,7 @@ class _Names:
 
 
 def _find_sites(call: ast.Call, names: _Names) -> Iterator[CallSite]:
-    full = names.find_full_name(call.func)
+    full = names.resolve_full_name(call.func)
     module, _, last = full.rpartition(".")
     if module.startswith(_SLACK) and last in SLACK:
         yield CallSite(call.lineno, last, SLACK[last])
@@ -193,7 +193,7 @@ def _find_sdk_call(full: str) -> tuple[str, str] | None:
 
 def _find_requests(call: ast.Call, names: _Names) -> Iterator[CallSite]:
     """Yield a request to Lark, or one with a body as Lark takes it."""
-    full = names.find_full_name(call.func)
+    full = names.resolve_full_name(call.func)
     if address := _find_address(call, names):
         path = address[address.index(_API) :].partition("?")[0]
         becomes = next((what for part, what in PATHS if part in path), _ANY)
@@ -205,7 +205,7 @@ def _find_requests(call: ast.Call, names: _Names) -> Iterator[CallSite]:
 
 def _find_address(call: ast.Call, names: _Names) -> str:
     """Return the address at Lark that a call asks, as far as it is in the file; empty if it asks none."""
-    root, _, verb = names.find_full_name(call.func).rpartition(".")
+    root, _, verb = names.resolve_full_name(call.func).rpartition(".")
     if f"{root}.{verb}" in _REQUESTS or (root and verb in _WRITES):  # session.post(…), too
         return next((text for text in map(names.read_text, _list_values(call)) if _API in text), "")
     return ""

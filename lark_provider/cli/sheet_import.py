@@ -89,9 +89,9 @@ def _choose_converters(arguments: argparse.Namespace) -> dict[str, Callable[[Any
             CHECKBOX: _parse_boolean,
         }
         fields = infer.infer_fields(rows, ())
-        converters = {field["field_name"]: makers.get(field["type"], _keep_value) for field in fields}
+        converters = {field["field_name"]: makers.get(field["type"], _encode_value) for field in fields}
     else:
-        converters = {name: _keep_value for row in rows for name in row}
+        converters = {name: _encode_value for row in rows for name in row}
     if not converters:
         raise WrongUseError(f"{arguments.file} has no rows. Next: name another file.")
     return converters
@@ -106,7 +106,7 @@ def _iterate_rows(
         yield [None if value is None or value == "" else make(value) for value, make in cells]
 
 
-def _keep_value(value: Any) -> Any:
+def _encode_value(value: Any) -> Any:
     return output.format_json(value) if isinstance(value, dict | list) else value
 
 

@@ -172,7 +172,7 @@ def make_session(
     )
 
 
-def get_app(client: BaseClient[Any, Any]) -> App:
+def find_app(client: BaseClient[Any, Any]) -> App:
     """Return the app of a client with its secret, under which the outbox is encrypted.
 
     Args:
@@ -191,4 +191,4 @@ def has_database(client: BaseClient[Any, Any]) -> bool:
 
 def get_database_url(client: BaseClient[Any, Any]) -> str | None:
     """Return the `database_url` that a client was made with; None if the environment says."""
-    return client._session.database_url  # noqa: SLF001 - as in `get_app`
+    return client._session.database_url  # noqa: SLF001 - as in `find_app`

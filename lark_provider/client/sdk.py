@@ -16,7 +16,7 @@ from lark_provider.engine import http
 from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.protocol.tokens import App, get_tenant_token
+from lark_provider.protocol.tokens import App, request_tenant_token
 
 if TYPE_CHECKING:
     from lark_oapi import Client, RequestOption
@@ -88,7 +88,7 @@ class _WithToken:
                 token = (
                     None
                     if _has_token(option)
-                    else await adrive(get_tenant_token(), _choose_session(session, is_async=True))
+                    else await adrive(request_tenant_token(), _choose_session(session, is_async=True))
                 )
                 return await method(request, _with_token(token, option))
 
@@ -99,7 +99,7 @@ class _WithToken:
             token = (
                 None
                 if _has_token(option)
-                else drive(get_tenant_token(), _choose_session(session, is_async=False))
+                else drive(request_tenant_token(), _choose_session(session, is_async=False))
             )
             return method(request, _with_token(token, option))
 

@@ -171,7 +171,7 @@ def _fetch_among_processes(
             break
         # Counted from the first answer: opening a database takes time while many processes start.
         wait_until = min(wait_until, session.clock() + min(_WAIT_SECONDS, session.timeout / 2))
-        yield Sleep(pauses.compute_pause())
+        yield Sleep(pauses.draw_pause())
     try:
         token = yield from want.fetch(session)
     except Exception:

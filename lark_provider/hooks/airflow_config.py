@@ -52,13 +52,13 @@ def read_database_url() -> str | None:
     Raises:
         ConfigurationError: The connection is not of type postgres or sqlite.
     """
-    url, conn_id = _read_database()
+    url, conn_id = _read_database_options()
     return make_database_url(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
 
 
 async def aread_database_url() -> str | None:
     """Return `read_database_url()`, with the connection fetched without blocking; for triggers."""
-    url, conn_id = await asyncio.to_thread(_read_database)
+    url, conn_id = await asyncio.to_thread(_read_database_options)
     return (
         make_database_url(await BaseHook.aget_connection(conn_id))
         if url is None and conn_id is not None
@@ -68,10 +68,10 @@ async def aread_database_url() -> str | None:
 
 def names_database() -> bool:
     """Return whether the section names a database, by URL or by connection; nothing is looked up."""
-    return any(_read_database())
+    return any(_read_database_options())
 
 
-def _read_database() -> tuple[str | None, str | None]:
+def _read_database_options() -> tuple[str | None, str | None]:
     return _read_option("database_url"), _read_option("database_conn_id")
 
 

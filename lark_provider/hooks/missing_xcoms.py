@@ -47,7 +47,7 @@ class MissingXcom:
         return hash(None)
 
 
-def make_strict(env: jinja2.Environment, template: str) -> jinja2.Environment:
+def make_strict_environment(env: jinja2.Environment, template: str) -> jinja2.Environment:
     """Return an environment whose templates get a `MissingXcom` where a pull finds nothing.
 
     Python functions, filters and tests of the DAG's own still get None.

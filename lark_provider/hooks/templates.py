@@ -111,7 +111,7 @@ class StrictTemplates:
         if isinstance(content, str) and "{" in content:
             env = jinja_env or self.get_template_env()  # type: ignore[attr-defined]  # Airflow's
             if env.finalize is None:  # else the DAG itself defines how None is rendered
-                strict = missing_xcoms.make_strict(env, content)
+                strict = missing_xcoms.make_strict_environment(env, content)
                 rendered = super().render_template(content, context, strict, seen_oids)  # type: ignore[misc]  # Airflow's
                 return None if isinstance(rendered, MissingXcom) else rendered
         return super().render_template(content, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's

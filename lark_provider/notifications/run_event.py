@@ -53,7 +53,7 @@ def read(
     asks = kind == "notice" and run_url and is_question(task)
     page = f"{run_url}/tasks/{quote(task_id)}/required_actions?map_index={map_index}"
     max_tries = _get(ti, "max_tries")
-    error_type, error, trace = _read_error(context.get("exception"), clean)
+    error_type, error, trace = _describe_error(context.get("exception"), clean)
     return RunEvent(
         kind=kind,
         dag_id=dag_id,
@@ -105,7 +105,7 @@ def _get_event_kind(context: Mapping[str, Any], ti: Any) -> EventKind:
     return "retry" if 0 < tries <= max_tries else "failure"
 
 
-def _read_error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
+def _describe_error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:
     if error is None:
         return "", "", ""
     if not isinstance(error, BaseException):

@@ -60,7 +60,7 @@ def read_ending(dag_id: str, run_id: str, task_id: str, map_index: int, try_numb
                 if isinstance(name := record.get("signal_name"), str):
                     return Ending(signal=name)
                 if record.get("event") == _FAILED and record.get("error_detail"):
-                    return _parse_exception(record["error_detail"][0])
+                    return _read_exception(record["error_detail"][0])
     except Exception:  # noqa: BLE001 - a missing or different log must not stop the notification
         return None
     return None
@@ -91,7 +91,7 @@ def _read_tail(path: Path) -> list[str]:
         return log.read().decode(errors="replace").splitlines()
 
 
-def _parse_exception(detail: Mapping[str, Any]) -> Ending:
+def _read_exception(detail: Mapping[str, Any]) -> Ending:
     frames = detail.get("frames") or []
     runner = [n for n, frame in enumerate(frames) if any(part in frame["filename"] for part in _RUNNER)]
     own_frames = frames[runner[-1] + 1 :] if runner else frames

@@ -147,7 +147,7 @@ class LarkBitableSyncOperator(WritingOperator):
             result = client.clouddoc.bitable.sync(
                 self.base,
                 self.table_id,
-                self.progress.track_rows(self._choose_records()),
+                self.progress.track_rows(self._obtain_records()),
                 key_fields=self.key_fields,
                 scope=self.scope,
                 dry_run=self.is_dry_run,

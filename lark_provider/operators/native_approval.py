@@ -100,8 +100,8 @@ class LarkNativeApprovalOperator(LarkOperator):
         self.approval_code, self.form, self.submitter = approval_code, form, submitter
         self.approvers, self.copies, self.department_id = approvers, copies, department_id
         self.zone, self.on_reject, self.withdraw, self.deferrable = zone, on_reject, withdraw, deferrable
-        self.poll_interval = _parse_seconds("poll_interval", poll_interval)
-        self.timeout = None if timeout is None else _parse_seconds("timeout", timeout)
+        self.poll_interval = _convert_seconds("poll_interval", poll_interval)
+        self.timeout = None if timeout is None else _convert_seconds("timeout", timeout)
         self._waits_for: str | None = None
 
     def execute(self, context: Context) -> Any:
@@ -287,7 +287,7 @@ def _count(outcome: str) -> None:
     measured.NATIVE_APPROVALS.add(outcome)
 
 
-def _parse_seconds(name: str, value: Any) -> float:
+def _convert_seconds(name: str, value: Any) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not (is_number and math.isfinite(seconds) and seconds > 0):

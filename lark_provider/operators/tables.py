@@ -187,7 +187,7 @@ class WritingOperator(ProgressMixin, TableOperator):
             parts = ("bulk", self.base, self.table_id, *([self.retry_rejects] if self.retry_rejects else ()))
             # Without a ledger a cleared task would be refused or repeated as Lark's memory has it.
             named = make_task_key if has_ledger() else make_attempt_key
-            source = self._choose_records()
+            source = self._obtain_records()
             result = client.clouddoc.bitable.bulk_insert(
                 self.base,
                 self.table_id,
@@ -241,7 +241,7 @@ class WritingOperator(ProgressMixin, TableOperator):
 
         return cells.from_file(rows, str(path), fetch_field_types)
 
-    def _choose_records(self) -> Records:
+    def _obtain_records(self) -> Records:
         if self.source is not None:
             return self._read_file(self.source)
         records: Records | None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lark_provider.client import AsyncLarkServiceClient
-from lark_provider.client.base import get_app
+from lark_provider.client.base import find_app
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support.once import Once
 
@@ -71,7 +71,7 @@ class OutboxApps:
         if client is not None:
             try:
                 await client.resolve()
-                return KnownApp(get_app(client), client)
+                return KnownApp(find_app(client), client)
             except ConfigurationError as error:
                 self._note(app_id, str(error))
                 return None

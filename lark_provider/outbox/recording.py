@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.client.base import get_app, get_database_url
+from lark_provider.client.base import find_app, get_database_url
 from lark_provider.outbox import outgoing
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.changes import apply_event
@@ -40,7 +40,7 @@ class Recorder:
     """
 
     def __init__(self, client: AsyncLarkServiceClient | LarkServiceClient) -> None:
-        self._app, database_url = get_app(client), get_database_url(client)
+        self._app, database_url = find_app(client), get_database_url(client)
         self.outbox = Outbox.from_config(database_url)
         self._incidents = Incidents.from_config(self._app, database_url)
 

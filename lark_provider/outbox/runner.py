@@ -64,7 +64,7 @@ class OutboxRunner:
                 tried = await deliverer.deliver_due()
             except (LarkError, TimeoutError) as error:
                 self._warn(error)
-                pause = pauses.compute_pause()
+                pause = pauses.draw_pause()
             else:
                 pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
                 pause = 0.0 if tried else self._idle

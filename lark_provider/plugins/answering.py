@@ -178,7 +178,7 @@ async def _find_unready_result(
     parked = await threads.run(
         lambda: hold.read_status(task.dag_id, task.run_id, task.task_id, task.map_index), _DATABASE_SECONDS
     )
-    if parked is not None and parked.compute_remaining(settings.HOLD.get_seconds()) > 0:
+    if parked is not None and parked.compute_remaining(settings.HOLD.read_seconds()) > 0:
         return who.make_result("too_early")
     return None
 

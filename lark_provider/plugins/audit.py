@@ -14,7 +14,7 @@ Marker = str | tuple[str, int]
 """How Airflow's endpoint names what it clears: a task, or a task and its map index."""
 
 
-def read_last_row() -> int:
+def read_last_row_id() -> int:
     """Return the id of the latest row; 0 if there is none."""
     from airflow.models.log import Log
     from airflow.utils.session import create_session

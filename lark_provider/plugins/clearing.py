@@ -148,7 +148,7 @@ async def _select_unchanged_tries(airflow: InProcess, tries: Sequence[ShownTry])
 async def _decide(tries: Sequence[ShownTry], others: Sequence[str], plans: Plans) -> tuple[Plan, bool]:
     """Record a plan; return the one that counts, and whether that is of another delivery of this click."""
     proposed = Plan(
-        tuple(tries), tuple(others), await threads.run(audit.read_last_row, _DATABASE_SECONDS)
+        tuple(tries), tuple(others), await threads.run(audit.read_last_row_id, _DATABASE_SECONDS)
     ).dump()
     recorded = await threads.run(lambda: plans.decide(proposed), _DATABASE_SECONDS)
     return Plan.load(recorded), recorded != proposed  # Another process may have recorded its own first.

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.client import LarkServiceClient
-from lark_provider.client.base import get_app
+from lark_provider.client.base import find_app
 from lark_provider.plugins.answering import Answerer, make_refusal_result
 from lark_provider.plugins.clearing import Plans, ShownTry, clear
 from lark_provider.plugins.sentences import describe_outcome
@@ -44,7 +44,7 @@ def read_incident(url: URL, key: str, click: DeliveredClick) -> ShownIncident | 
     """
     client = LarkServiceClient(app_id=click.app_id, deadline=_DEADLINE)
     client.resolve()
-    shown = Incidents(url, get_app(client)).find(key)
+    shown = Incidents(url, find_app(client)).find(key)
     if shown is None:
         return None
     messages = {shown.message_id, *shown.incident.cards} - {None}

@@ -66,7 +66,7 @@ def find_active_secrets() -> BridgeSecrets | None:
     try:
         bridge_secrets = read_secrets()
         if bridge_secrets is not None:
-            HOLD.get_seconds()
+            HOLD.read_seconds()
     except ConfigurationError as error:
         bridge_secrets, problem = None, str(error)
     _PROBLEM.note(problem)
@@ -124,7 +124,7 @@ class _Hold:
         self._lock = threading.Lock()
         self._seconds: float | None = None
 
-    def get_seconds(self) -> float:
+    def read_seconds(self) -> float:
         """Return it; raises as `hold_seconds`."""
         with self._lock:
             if self._seconds is None:

@@ -37,7 +37,7 @@ def start(app: AsgiApplication) -> AsgiApplication:
         show_fields()
         problem = guard.install()
         _start_recording(problem)
-        return Hold(app, settings.HOLD.get_seconds())
+        return Hold(app, settings.HOLD.read_seconds())
     except Exception:  # Airflow must start, whatever is wrong with us.
         logger.exception("Lark plugin failed to start; answers are neither guarded nor held")
         return app
@@ -62,7 +62,7 @@ def _record_repeatedly(problem: str | None) -> None:
         airflow_version=airflow_version,
         guarded=problem is None,
         problem=problem,
-        hold_seconds=settings.HOLD.get_seconds(),
+        hold_seconds=settings.HOLD.read_seconds(),
     )
     logger.info(
         "Lark plugin started in this API server",

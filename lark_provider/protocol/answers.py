@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.codes import Code, CodeKind, find_code
+from lark_provider.protocol.codes import Code, CodeKind, get_code
 from lark_provider.protocol.effects import Response
 from lark_provider.protocol.errors import (
     ConflictError,
@@ -88,13 +88,13 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     code = body["code"]
     if code == 0:
         return _read_success(body, log_id, date)
-    meaning = find_code(code)
+    meaning = get_code(code)
     if response.headers.get("x-lark-emulator") == "not-emulated":
         return _read_refusal(call, response, body, _NOT_EMULATED, secrets)
     if meaning.kind is CodeKind.DONE and call.updates:
         return _read_success(body, log_id, date)
     if meaning.kind is CodeKind.REFUSED and response.status == _HTTP_TOO_MANY:
-        meaning = find_code(_RATE_LIMITED)
+        meaning = get_code(_RATE_LIMITED)
     elif meaning.kind is CodeKind.REFUSED and response.status >= _HTTP_SERVER_ERROR:
         meaning = _SERVER_ERROR
     return _read_refusal(call, response, body, meaning, secrets)
@@ -121,7 +121,7 @@ def _parse_json(content: bytes) -> dict[str, Any] | None:
 def _classify_non_lark_response(call: Call[Any], status: int) -> Code:
     """Return what an answer without Lark's envelope means: unknown path, proxy's page, failing gateway."""
     if status == _HTTP_TOO_MANY:
-        return find_code(_RATE_LIMITED)
+        return get_code(_RATE_LIMITED)
     if status == _HTTP_NOT_FOUND:
         return _NO_ENDPOINT
     if status >= _HTTP_SERVER_ERROR or status in _HTTP_TIMEOUTS:

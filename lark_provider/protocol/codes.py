@@ -453,7 +453,7 @@ CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
 """Codes by which a card cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
 
 
-def find_code(code: int) -> Code:
+def get_code(code: int) -> Code:
     """Return what a code means.
 
     Args:

@@ -55,7 +55,7 @@ class Ledger(Protocol):
     def open(self, target: str, key: str, chunk_size: int, restart: int) -> Load:
         """Return a load, which is recorded if it is new."""
 
-    def read_recorded_days(self, target: str, key: str, restart: int) -> str | None:
+    def read_recorded_zone(self, target: str, key: str, restart: int) -> str | None:
         """Return the time zone recorded for the days of a load; None if it is still to be decided."""
 
     def record_days(self, load: str, zone: str) -> str:

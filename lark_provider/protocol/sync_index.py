@@ -145,13 +145,13 @@ class SyncIndex(Protocol):
     def forget(self, record_ids: Sequence[str]) -> None:
         """Forget records, since they do not exist any more."""
 
-    def read_without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
+    def read_unmatched_rows(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows for which no record was seen."""
 
     def count_unreadable(self) -> int:
         """Return how many records have a key that cannot be read."""
 
-    def count_without_key(self) -> int:
+    def count_keyless(self) -> int:
         """Return how many records have an empty key."""
 
     def iterate_duplicates(self) -> Iterator[tuple[int, list[str]]]:

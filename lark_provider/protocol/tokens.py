@@ -118,7 +118,7 @@ class Token:
         return Freshness.STALE if left <= min(_STALE_SECONDS, life * _STALE_SHARE) else Freshness.FRESH
 
 
-def get_tenant_token() -> Procedure[str]:
+def request_tenant_token() -> Procedure[str]:
     """Return the current tenant token, fetching it if needed."""
     token: str = yield NeedToken()
     return token

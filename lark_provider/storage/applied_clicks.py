@@ -21,7 +21,7 @@ from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.click_records import ClickOutcome, QueuedClick
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
-from lark_provider.storage.statements import insert, is_among, read_clock
+from lark_provider.storage.statements import insert, make_among_condition, read_clock
 from lark_provider.storage.stored_clicks import StoredClick, read_valid_clicks
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.support import measured
@@ -163,7 +163,7 @@ class AppliedClicks:
     ) -> dict[tuple[str, str], CardClick]:
         clicks = card_callbacks.c
         query = sa.select(clicks.id, clicks.event_id, clicks.payload).where(
-            is_among(connection, clicks.event_id, event_ids)
+            make_among_condition(connection, clicks.event_id, event_ids)
         )
         return {
             (stored.click.app_id, stored.event_id): stored.click

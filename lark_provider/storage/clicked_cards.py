@@ -16,7 +16,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import is_among
+from lark_provider.storage.statements import make_among_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _select_rows(url: URL, keys: Iterable[str]) -> list[Any]:
         (cards.created_at < questions.created_at).label("is_earlier"),
     ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
     with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
-        return list(connection.execute(wanted.where(is_among(connection, cards.key, keys))))
+        return list(connection.execute(wanted.where(make_among_condition(connection, cards.key, keys))))
 
 
 def _read_card(row: sa.Row[Any]) -> QuestionCard:

@@ -54,14 +54,14 @@ class Deadlines:
         """
         return self.transaction + self.idle + self.statement
 
-    def make_sql(self) -> str:
+    def make_limits_sql(self) -> str:
         """Set the limits of statements for the open transaction alone, as PgBouncer needs it."""
         limits = {"statement_timeout": self.statement, "lock_timeout": self.lock}
         return "".join(f"SET LOCAL {name} = {_convert_to_ms(seconds)};" for name, seconds in limits.items())
 
     def make_statement_sql(self) -> str:
         """Set the limits and the isolation level of the one statement that follows in the same message."""
-        return f"SET LOCAL transaction_isolation = 'read committed';{self.make_sql()}"
+        return f"SET LOCAL transaction_isolation = 'read committed';{self.make_limits_sql()}"
 
     def make_begin_sql(self) -> str:
         """Begin a transaction with all limits, in one round trip.
@@ -69,7 +69,7 @@ class Deadlines:
         The isolation level is set explicitly, whatever a site's default is: other commits must be visible.
         """
         idle = f"SET LOCAL idle_in_transaction_session_timeout = {_convert_to_ms(self.idle)}"
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{self.make_sql()}{idle}"
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{self.make_limits_sql()}{idle}"
 
 
 def _convert_to_ms(seconds: float) -> int:

@@ -20,7 +20,7 @@ from lark_provider.protocol.waits import Wait, get_correlation
 from lark_provider.storage import chat_commands, legacy_waits, migrate
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import INSERTS, insert, insert_rows, is_among
+from lark_provider.storage.statements import INSERTS, insert, insert_rows, make_among_condition
 from lark_provider.storage.tables import card_callbacks, handled_events, meta
 from lark_provider.support import measured
 
@@ -105,9 +105,9 @@ class Inbox:
             if not error.permanent:  # A constraint that the user added: the table exists and takes clicks.
                 raise
 
-    def find_answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-        """Return the answers to waits of version 0.1; see `legacy_waits.find_answers`."""
-        return legacy_waits.find_answers(self._url, waits)
+    def decide_answers(self, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+        """Return the answers to waits of version 0.1; see `legacy_waits.decide_answers`."""
+        return legacy_waits.decide_answers(self._url, waits)
 
     def is_handled(self, consumer: str, event_id: str) -> bool:
         """Return whether a consumer has handled an event.
@@ -129,7 +129,7 @@ class Inbox:
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == consumer,
-                is_among(connection, handled_events.c.event_id, event_ids),
+                make_among_condition(connection, handled_events.c.event_id, event_ids),
             )
             return set(connection.scalars(query))
 
@@ -242,7 +242,7 @@ def _rename_unstored(
     if not others:
         return []
     query = sa.select(card_callbacks.c.app_id, card_callbacks.c.event_id).where(
-        is_among(connection, card_callbacks.c.event_id, [row["event_id"] for row in others])
+        make_among_condition(connection, card_callbacks.c.event_id, [row["event_id"] for row in others])
     )
     known = set(connection.execute(query))
     return [

@@ -233,7 +233,7 @@ def _read_summaries(connection: Connection, ids: Sequence[str]) -> list[Summary]
             sum_where(LedgerState.REFUSED, sa.case((chunks.number >= 0, 1), else_=0)).label("refused"),
         )
         .outerjoin(ledger_chunks, chunks.ledger_id == columns.id)
-        .where(statements.is_among(connection, columns.id, ids))
+        .where(statements.make_among_condition(connection, columns.id, ids))
         .group_by(columns.id)
         .order_by(columns.updated_at.desc())
     )

@@ -58,7 +58,7 @@ def count_written(connection: Connection, loads: Sequence[str]) -> dict[str, tup
             chunk,
             sa.and_(columns.number < 0, chunk.c.ledger_id == columns.ledger_id, chunk.c.number == number),
         )
-        .where(statements.is_among(connection, columns.ledger_id, loads))
+        .where(statements.make_among_condition(connection, columns.ledger_id, loads))
         .group_by(columns.ledger_id)
     ).all()
     none = dict.fromkeys(loads, (0, 0))

@@ -14,12 +14,17 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.question_chunks import CHUNK
-from lark_provider.storage.statements import insert, is_among
-from lark_provider.storage.stored_clicks import StoredClick, concerns_waits, read_valid_clicks, select_answers
+from lark_provider.storage.statements import insert, make_among_condition
+from lark_provider.storage.stored_clicks import (
+    StoredClick,
+    make_waits_condition,
+    read_valid_clicks,
+    select_answers,
+)
 from lark_provider.storage.tables import card_answers, card_callbacks
 
 
-def find_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+def decide_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     """Return the answers to some waits, decided now or earlier, with a query for each `CHUNK`.
 
     A wait is decided by a row under its key, so that later calls, and a retry of the task, get the same
@@ -37,11 +42,11 @@ def find_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     """
     answered: dict[str, list[CardClick]] = {}
     for start in range(0, len(waits), CHUNK):
-        answered |= _find_answers(url, waits[start : start + CHUNK])
+        answered |= _decide_answers(url, waits[start : start + CHUNK])
     return answered
 
 
-def _find_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
+def _decide_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
     with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         clicks, decided = _read_clicks_and_decided(connection, waits)
     new = select_answers([wait for wait in waits if wait.key not in decided], clicks)
@@ -77,9 +82,9 @@ def _read_clicks_and_decided(
         card_callbacks.c.event_id,
         sa.true().label("is_click"),
         card_callbacks.c.payload,
-    ).where(concerns_waits(connection, waits))
+    ).where(make_waits_condition(connection, waits))
     decided = sa.select(sa.literal(0), card_answers.c.wait_key, sa.false(), card_answers.c.event_ids).where(
-        is_among(connection, card_answers.c.wait_key, [wait.key for wait in waits])
+        make_among_condition(connection, card_answers.c.wait_key, [wait.key for wait in waits])
     )
     rows = connection.execute(sa.union_all(clicks, decided).order_by("id")).all()
     return (
@@ -91,7 +96,7 @@ def _read_clicks_and_decided(
 def _read(connection: Connection, decided: dict[str, list[str]]) -> dict[str, list[CardClick]]:
     wanted = [event_id for event_ids in decided.values() for event_id in event_ids]
     query = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
-        is_among(connection, card_callbacks.c.event_id, wanted)
+        make_among_condition(connection, card_callbacks.c.event_id, wanted)
     )
     clicks = {stored.event_id: stored.click for stored in read_valid_clicks(connection.execute(query))}
     return {

@@ -99,7 +99,7 @@ class LoadEntries:
             detail.get("record", ""),  # a load that an earlier version has recorded has none
         )
 
-    def read_recorded_days(self, target: str, key: str, restart: int) -> str | None:
+    def read_recorded_zone(self, target: str, key: str, restart: int) -> str | None:
         """Return the time zone that is recorded for the days of a load.
 
         Args:

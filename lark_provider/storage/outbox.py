@@ -103,7 +103,7 @@ class Outbox:
     def _is_any_due(self, without: Collection[str]) -> bool:
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             now = statements.read_clock(connection).now
-            query = sa.select(outbox.c.id).where(_is_free(now, without)).limit(1)
+            query = sa.select(outbox.c.id).where(_make_free_condition(now, without)).limit(1)
             return connection.execute(query).first() is not None
 
     def record_delivered(self, row: ClaimedRow, owner: str, message_id: str) -> None:
@@ -224,7 +224,7 @@ def _expire(connection: Connection, now: datetime) -> None:
     )
 
 
-def _is_free(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:
+def _make_free_condition(now: datetime, without: Collection[str]) -> sa.ColumnElement[bool]:
     columns = outbox.c
     is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
     is_due = sa.and_(columns.state == "due", columns.next_at <= now, is_free)
@@ -237,7 +237,7 @@ def _select_heads(now: datetime, without: Collection[str], only: str | None) -> 
     lower = sa.exists().where(
         older.c.card == columns.card, older.c.state == "due", older.c.version < columns.version
     )
-    query = sa.select(outbox).where(_is_free(now, without), ~lower)
+    query = sa.select(outbox).where(_make_free_condition(now, without), ~lower)
     if only is not None:
         query = query.where(sa.or_(columns.id == only, columns.card == only))
     return query.order_by(columns.next_at, columns.id).with_for_update(skip_locked=True)

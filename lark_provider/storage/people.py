@@ -22,7 +22,7 @@ from lark_provider.storage.bridge_tables import link_codes, people
 from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
-from lark_provider.storage.statements import insert, is_among, read_clock
+from lark_provider.storage.statements import insert, make_among_condition, read_clock
 
 _CONTEXT = "lark_provider person"
 _LOST = "let the person link again"
@@ -131,7 +131,7 @@ class People:
         links: dict[str, list[Linked]] = {}
         with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
-            wanted = wanted.where(is_among(connection, people.c.user_id, user_ids))
+            wanted = wanted.where(make_among_condition(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
                 links.setdefault(row.user_id, []).append(_read_linked(row))
         return links

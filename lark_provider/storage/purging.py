@@ -16,7 +16,7 @@ from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.maintenance import require_engine
 from lark_provider.storage.retention import Retention
-from lark_provider.storage.statements import is_among, make_clock_column
+from lark_provider.storage.statements import make_among_condition, make_clock_column
 
 T = TypeVar("T", list[Any], dict[str, Any])
 
@@ -149,8 +149,8 @@ def _make_unneeded_condition(connection: Connection) -> sa.ColumnElement[bool]:
         carried = _parse(row.question, dict).get("correlation")
         correlations.update({carried} if isinstance(carried, str) else ())
     named = sa.or_(
-        is_among(connection, clicks.correlation, correlations),
-        is_among(connection, clicks.message_id, messages),
+        make_among_condition(connection, clicks.correlation, correlations),
+        make_among_condition(connection, clicks.message_id, messages),
     )
     # Not `NOT named`: SQLAlchemy would write `!= ANY`, which has another meaning, and null is not false.
     return sa.func.coalesce(named, sa.false()).is_(sa.false())

@@ -21,7 +21,7 @@ from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.new_cards import ASKED_AGAIN, QUIET, NewCard, insert_cards, read_card
 from lark_provider.storage.question_rows import read_valid_rows
-from lark_provider.storage.statements import is_among, read_clock
+from lark_provider.storage.statements import make_among_condition, read_clock
 
 __all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "ClaimedCard", "NewCard", "QuestionCards"]
 
@@ -95,7 +95,7 @@ class QuestionCards:
             if not rows:
                 return []
             until = now + timedelta(seconds=LEASE_SECONDS)
-            is_claimed = is_among(connection, cards.key, [row.key for row in rows])
+            is_claimed = make_among_condition(connection, cards.key, [row.key for row in rows])
             # Once it was claimed, a card that has waited may have been sent, as any other.
             reason = sa.case((cards.reason == QUIET, None), else_=cards.reason)
             connection.execute(hitl_cards.update().where(is_claimed).values(next_at=until, reason=reason))
@@ -109,7 +109,9 @@ class QuestionCards:
         """Return cards with their questions; those that are not recorded are missing."""
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             return _read_claimed(
-                connection, is_among(connection, hitl_cards.c.key, keys), read_clock(connection).now
+                connection,
+                make_among_condition(connection, hitl_cards.c.key, keys),
+                read_clock(connection).now,
             )
 
     def record_sent(self, key: str, message_id: str, chat_id: str | None, shown: str) -> None:
@@ -267,7 +269,7 @@ class QuestionCards:
             new = dict(read_valid_rows(old, lambda row: (row.key, read_card(row, 1))))
             if not new:
                 return 0
-            is_replaced = is_among(connection, cards.key, new)
+            is_replaced = make_among_condition(connection, cards.key, new)
             connection.execute(hitl_cards.update().where(is_replaced).values(reason=RESENT, next_at=None))
             return insert_cards(connection, list(new.values()), now)
 

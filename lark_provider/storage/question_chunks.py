@@ -11,8 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.waits import Wait, get_correlation
-from lark_provider.storage.statements import is_among
-from lark_provider.storage.stored_clicks import StoredClick, concerns_waits, read_valid_clicks, select_answers
+from lark_provider.storage.statements import make_among_condition
+from lark_provider.storage.stored_clicks import (
+    StoredClick,
+    make_waits_condition,
+    read_valid_clicks,
+    select_answers,
+)
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.tables import waits as questions
 
@@ -118,10 +123,10 @@ class QuestionChunk:
     def _query(self, connection: Connection) -> sa.CompoundSelect[Any]:
         closed = sa.select(
             sa.literal(0).label("id"), questions.c.id.label("event_id"), sa.null().label("payload")
-        ).where(is_among(connection, questions.c.id, self.waits), questions.c.state != "open")
+        ).where(make_among_condition(connection, questions.c.id, self.waits), questions.c.state != "open")
         clicks = sa.select(card_callbacks.c.id, card_callbacks.c.event_id, card_callbacks.c.payload).where(
             card_callbacks.c.id > sa.bindparam("above"),
-            concerns_waits(connection, self.waits.values()),
+            make_waits_condition(connection, self.waits.values()),
             *self._make_limits(connection),
         )
         return sa.union_all(closed, clicks).order_by("id")
@@ -131,12 +136,17 @@ class QuestionChunk:
         columns, waits = card_callbacks.c, self.waits.values()
         conditions: list[sa.ColumnElement[bool]] = []
         if self.kind.of_apps:
-            conditions.append(is_among(connection, columns.app_id, {wait.app_id for wait in waits}))
+            conditions.append(
+                make_among_condition(connection, columns.app_id, {wait.app_id for wait in waits})
+            )
         if self.kind.of_people:
             people = {name for wait in waits for name in wait.operators}
             # Rows of version 0.1 have no operator, which is read from their payload.
             conditions.append(
-                sa.or_(columns.operator_id.is_(None), is_among(connection, columns.operator_id, people))
+                sa.or_(
+                    columns.operator_id.is_(None),
+                    make_among_condition(connection, columns.operator_id, people),
+                )
             )
         return conditions
 

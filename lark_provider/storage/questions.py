@@ -21,7 +21,7 @@ from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
 from lark_provider.storage.question_rows import RecordedQuestion, read_recorded, read_valid_rows
-from lark_provider.storage.statements import insert, is_among, read_clock
+from lark_provider.storage.statements import insert, make_among_condition, read_clock
 
 _CHUNK = 500
 """Rows in a statement that writes, and the most that `held_questions` and `without_cards` return."""
@@ -107,7 +107,9 @@ class Questions:
         """Return the states of those questions that are recorded, by task-instance id."""
         columns = hitl_questions.c
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
-            query = sa.select(columns.ti_id, columns.state).where(is_among(connection, columns.ti_id, ti_ids))
+            query = sa.select(columns.ti_id, columns.state).where(
+                make_among_condition(connection, columns.ti_id, ti_ids)
+            )
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def list_live(self) -> dict[str, str]:
@@ -120,7 +122,7 @@ class Questions:
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
-            condition = is_among(connection, hitl_questions.c.ti_id, ti_ids)
+            condition = make_among_condition(connection, hitl_questions.c.ti_id, ti_ids)
             return read_recorded(connection, condition)
 
     def read_tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
@@ -134,7 +136,7 @@ class Questions:
             query = sa.select(
                 columns.ti_id, columns.dag_id, columns.run_id, columns.task_id, columns.map_index
             )
-            result = connection.execute(query.where(is_among(connection, columns.ti_id, ti_ids)))
+            result = connection.execute(query.where(make_among_condition(connection, columns.ti_id, ti_ids)))
             return {row.ti_id: TaskInstance(*row) for row in result}
 
     def list_held(self, parked_before: datetime, limit: int = _CHUNK) -> dict[str, RecordedQuestion]:
@@ -153,7 +155,7 @@ class Questions:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         columns = hitl_questions.c
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
-            has_card = sa.exists().where(hitl_cards.c.ti_id == columns.ti_id, ~_is_earlier())
+            has_card = sa.exists().where(hitl_cards.c.ti_id == columns.ti_id, ~_make_earlier_condition())
             return read_recorded(
                 connection, sa.and_(columns.state == "open", ~has_card), _CHUNK, by=columns.updated_at
             )
@@ -174,12 +176,12 @@ class Questions:
             now = read_clock(connection).now
             # Locked in one order, against deadlocks.
             query = sa.select(columns.ti_id).where(
-                is_among(connection, columns.ti_id, cards), columns.state.in_(("held", "open"))
+                make_among_condition(connection, columns.ti_id, cards), columns.state.in_(("held", "open"))
             )
             live = set(connection.execute(query.order_by(columns.ti_id).with_for_update()).scalars())
             connection.execute(
                 hitl_questions.update()
-                .where(is_among(connection, columns.ti_id, live))
+                .where(make_among_condition(connection, columns.ti_id, live))
                 .values(state="open", updated_at=now)
             )
             rounds = _read_next_rounds(connection, live)
@@ -212,7 +214,9 @@ class Questions:
                 .values(state="over", outcome=sa.bindparam("end"), updated_at=now)
             )
             connection.execute(ended, [{"id": ti_id, "end": dump_end(end)} for ti_id, end in ends.items()])
-            query = sa.select(columns.ti_id, columns.outcome).where(is_among(connection, columns.ti_id, ends))
+            query = sa.select(columns.ti_id, columns.outcome).where(
+                make_among_condition(connection, columns.ti_id, ends)
+            )
             return dict(
                 read_valid_rows(connection.execute(query), lambda row: (row.ti_id, load_end(row.outcome)))
             )
@@ -277,7 +281,7 @@ class Questions:
         return {"held": 0, "open": 0} | counts
 
 
-def _is_earlier() -> sa.ColumnElement[bool]:
+def _make_earlier_condition() -> sa.ColumnElement[bool]:
     """Return whether a card is of an earlier time at which its question was asked."""
     return hitl_cards.c.created_at < hitl_questions.c.created_at
 
@@ -288,7 +292,7 @@ def _read_next_rounds(connection: Connection, ti_ids: Collection[str]) -> dict[s
     query = (
         sa.select(cards.ti_id, sa.func.max(cards.round).label("last"))
         .join(hitl_questions, hitl_questions.c.ti_id == cards.ti_id)
-        .where(is_among(connection, cards.ti_id, ti_ids), _is_earlier())
+        .where(make_among_condition(connection, cards.ti_id, ti_ids), _make_earlier_condition())
         .group_by(cards.ti_id)
     )
     return {row.ti_id: row.last + 1 for row in connection.execute(query)}

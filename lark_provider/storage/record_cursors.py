@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.record_cursors import Cursor, SeenRecord
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.statements import insert, is_among, read_clock
+from lark_provider.storage.statements import insert, make_among_condition, read_clock
 from lark_provider.storage.tables import handled_events
 from lark_provider.storage.watch_tables import record_cursors, seen_records
 
@@ -105,7 +105,7 @@ class RecordCursors:
         ).where(columns.cursor_key == self._key)
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
             if record_ids is not None:
-                query = query.where(is_among(connection, columns.record_id, record_ids))
+                query = query.where(make_among_condition(connection, columns.record_id, record_ids))
             return {
                 row.record_id: SeenRecord(row.modified_ms, row.scanned_ms, row.is_deleted)
                 for row in connection.execute(query)

@@ -51,7 +51,9 @@ def insert_rows(connection: Connection, statement: Any, rows: Sequence[Mapping[s
         connection.execute(statement.values(rows[start : start + at_once]))
 
 
-def is_among(connection: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+def make_among_condition(
+    connection: Connection, column: sa.Column[Any], values: Iterable[Any]
+) -> sa.ColumnElement[bool]:
     """Return the condition that a column has one of some values: any number of them in one parameter.
 
     Args:

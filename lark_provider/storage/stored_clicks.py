@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.protocol.callbacks import CardClick, read
 from lark_provider.protocol.waits import Wait, get_correlation
-from lark_provider.storage.statements import is_among
+from lark_provider.storage.statements import make_among_condition
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.support.once import Once
 
@@ -68,7 +68,7 @@ def read_valid_clicks(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
     return clicks
 
 
-def concerns_waits(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
+def make_waits_condition(connection: Connection, waits: Collection[Wait]) -> sa.ColumnElement[bool]:
     """Return the condition for clicks that some waits may count: by message or by correlation.
 
     Args:
@@ -80,7 +80,8 @@ def concerns_waits(connection: Connection, waits: Collection[Wait]) -> sa.Column
         card_callbacks.c.correlation: [wait.correlation for wait in waits if wait.correlation],
     }
     return sa.or_(
-        sa.false(), *(is_among(connection, column, values) for column, values in names.items() if values)
+        sa.false(),
+        *(make_among_condition(connection, column, values) for column, values in names.items() if values),
     )
 
 

@@ -186,7 +186,7 @@ class SqliteIndex:
         """Forget records, since they do not exist any more."""
         self._run_many("DELETE FROM seen WHERE record_id = ?", [(record_id,) for record_id in record_ids])
 
-    def read_without_record(self, after_row: int, count: int) -> list[tuple[int, str]]:
+    def read_unmatched_rows(self, after_row: int, count: int) -> list[tuple[int, str]]:
         """Return row and key of the next rows for which no record was seen."""
         return self._run(
             f"SELECT row, key FROM source WHERE row > ? AND {_WITHOUT_RECORD} ORDER BY row LIMIT ?",  # noqa: S608
@@ -197,7 +197,7 @@ class SqliteIndex:
         """Return how many records have a key that cannot be read."""
         return self._read_scalar("SELECT COUNT(*) FROM seen WHERE key IS NULL")
 
-    def count_without_key(self) -> int:
+    def count_keyless(self) -> int:
         """Return how many records have an empty key."""
         return self._read_scalar("SELECT COUNT(*) FROM seen WHERE key = ''")
 

@@ -24,7 +24,7 @@ from lark_provider.protocol.questions import (
     load_question,
 )
 from lark_provider.storage.errors import StorageError
-from lark_provider.storage.statements import is_among
+from lark_provider.storage.statements import make_among_condition
 from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import waits
 
@@ -53,7 +53,9 @@ def find_ended(connection: Connection, questions: Iterable[TaskQuestion]) -> dic
         questions: The questions, as they were read.
     """
     by_id = {question.id: question for question in questions}
-    query = sa.select(waits).where(is_among(connection, waits.c.id, by_id), waits.c.state != "open")
+    query = sa.select(waits).where(
+        make_among_condition(connection, waits.c.id, by_id), waits.c.state != "open"
+    )
     rows = {row.id: row for row in connection.execute(query)}
     ended = {question.id: question for question in read_valid_questions(rows.values())}
     # A row that was damaged meanwhile was read before: its waiter still learns that the question is over.

@@ -23,8 +23,13 @@ from lark_provider.protocol.questions import (
 )
 from lark_provider.storage import migrate, wait_rows
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.statements import is_among
-from lark_provider.storage.stored_clicks import StoredClick, concerns_waits, read_valid_clicks, select_answers
+from lark_provider.storage.statements import make_among_condition
+from lark_provider.storage.stored_clicks import (
+    StoredClick,
+    make_waits_condition,
+    read_valid_clicks,
+    select_answers,
+)
 from lark_provider.storage.tables import card_callbacks, waits
 from lark_provider.support import measured, meters
 
@@ -128,7 +133,11 @@ class Waits:
                 closed.
         """
         with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
-            query = sa.select(waits).where(is_among(connection, waits.c.id, wait_ids)).order_by(waits.c.id)
+            query = (
+                sa.select(waits)
+                .where(make_among_condition(connection, waits.c.id, wait_ids))
+                .order_by(waits.c.id)
+            )
             if after_writers and connection.dialect.name == "postgresql":
                 query = query.with_for_update(read=True)
             return {
@@ -170,7 +179,7 @@ class Waits:
             still = [question for question in questions if question.id not in over]
             waiting = [question.to_wait() for question in still]
             answers = (
-                select_answers(waiting, _read_clicks(connection, concerns_waits(connection, waiting)))
+                select_answers(waiting, _read_clicks(connection, make_waits_condition(connection, waiting)))
                 if still
                 else {}
             )
@@ -243,7 +252,7 @@ class Waits:
         by_id: dict[int, CardClick] = {}
         if ids:
             with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
-                clicks = _read_clicks(connection, is_among(connection, card_callbacks.c.id, ids))
+                clicks = _read_clicks(connection, make_among_condition(connection, card_callbacks.c.id, ids))
                 by_id = {stored.id: stored.click for stored in clicks}
         return {
             question.id: [by_id[row_id] for row_id in question.decided_by if row_id in by_id]
@@ -271,7 +280,7 @@ class Waits:
             answer: list[StoredClick] | None = None
             if question is not None and reason in {"expired", "failed"}:
                 wait = question.to_wait()
-                clicks = _read_clicks(connection, concerns_waits(connection, [wait]))
+                clicks = _read_clicks(connection, make_waits_condition(connection, [wait]))
                 answer = select_answers([wait], clicks).get(wait.key)
             if answer is None:
                 wait_rows.change(connection, wait_id, state="closed", reason=reason)
@@ -290,7 +299,7 @@ def find_missing(connection: Connection, wait_ids: Iterable[str]) -> set[str]:
         wait_ids: The ids of the questions.
     """
     ids = set(wait_ids)
-    query = sa.select(waits.c.id).where(is_among(connection, waits.c.id, ids))
+    query = sa.select(waits.c.id).where(make_among_condition(connection, waits.c.id, ids))
     return ids - set(connection.execute(query).scalars())
 
 

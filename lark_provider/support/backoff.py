@@ -18,7 +18,7 @@ class Backoff:
     def __init__(self, first: float, longest: float) -> None:
         self._pause, self._longest = first, longest
 
-    def compute_pause(self) -> float:
+    def draw_pause(self) -> float:
         """Return how long to pause now."""
         pause, self._pause = self._pause, min(2 * self._pause, self._longest)
         return pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter

@@ -146,7 +146,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         keys = self._find_keys(columns)
         names = [column.name for column in columns]
-        batch = self._insert_batch(target, names)
+        batch = self._get_batch_values(target, names)
         seen: set[int] = set()
         deleted = target.delete(batch) if self.mode != "merge" else 0
         count = 0
@@ -238,7 +238,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         return keys
 
-    def _insert_batch(self, target: SqlTarget, names: Collection[str]) -> dict[str, Any]:
+    def _get_batch_values(self, target: SqlTarget, names: Collection[str]) -> dict[str, Any]:
         if not self.batch_id_column:
             return {}
         column = target.find_column(self.batch_id_column)

@@ -8,7 +8,7 @@ from typing import Any
 from lark_provider.transfers.database import get_sql_hook
 
 
-def find_read_tables(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
+def list_read_tables(sql: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
     """Return the tables that a query reads, or none if the provider of the database does not tell.
 
     Args:
@@ -25,7 +25,7 @@ def find_read_tables(sql: str, conn_id: str, hook_params: Mapping[str, Any] | No
     return [] if lineage is None else list(lineage.inputs)
 
 
-def find_written_table(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
+def list_written_tables(table: str, conn_id: str, hook_params: Mapping[str, Any] | None) -> list[Any]:
     """Return a SQL table that is written, or none if the provider of the database does not tell.
 
     Args:

@@ -133,7 +133,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
         from lark_provider.transfers import lineage
 
-        outputs = lineage.find_written_table(self.sql_table, self.sql_conn_id, self.hook_params)
+        outputs = lineage.list_written_tables(self.sql_table, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=[self._make_dataset(self.sheet or "")], outputs=outputs)
 
     def _make_empty_source_error(self, deleted: int) -> InvalidRequestError:

@@ -159,10 +159,10 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
 
         from lark_provider.transfers import lineage
 
-        inputs = lineage.find_read_tables(self.sql, self.sql_conn_id, self.hook_params)
+        inputs = lineage.list_read_tables(self.sql, self.sql_conn_id, self.hook_params)
         return OperatorLineage(inputs=inputs, outputs=[self._make_dataset()])
 
-    def _choose_records(self) -> Records:
+    def _obtain_records(self) -> Records:
         check_query(self.sql)
         return self._iterate_rows()
 

@@ -214,4 +214,4 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
 
         from lark_provider.transfers import lineage
 
-        return OperatorLineage(inputs=lineage.find_read_tables(self.sql, self.sql_conn_id, self.hook_params))
+        return OperatorLineage(inputs=lineage.list_read_tables(self.sql, self.sql_conn_id, self.hook_params))

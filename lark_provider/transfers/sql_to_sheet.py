@@ -209,7 +209,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
 
         from lark_provider.transfers import lineage
 
-        inputs = lineage.find_read_tables(self.sql, self.sql_conn_id, self.hook_params)
+        inputs = lineage.list_read_tables(self.sql, self.sql_conn_id, self.hook_params)
         return OperatorLineage(
             inputs=inputs, outputs=[self._make_dataset(self.sheet_link or self.sheet or "")]
         )

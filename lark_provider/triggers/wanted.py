@@ -24,7 +24,7 @@ class WantedRecords:
     max_payload_bytes: int
     lark_conn_id: str
 
-    def make_filter(self) -> dict[str, Any]:
+    def make_identity(self) -> dict[str, Any]:
         """Return what makes two watchers of a table look for the same."""
         return {
             "fields": list(self.fields),

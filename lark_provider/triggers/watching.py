@@ -89,7 +89,7 @@ class TableWatcher:
         def open_cursor() -> tuple[CursorStore, Cursor, bool]:
             from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy
 
-            store = waiting.get_record_cursors(app, *place, wanted.make_filter(), url)
+            store = waiting.make_record_cursors(app, *place, wanted.make_identity(), url)
             return store, *store.begin(client.app_id, *place, int(time.time() * MS_PER_SECOND))
 
         store, cursor, is_new = await asyncio.to_thread(open_cursor)

@@ -67,7 +67,7 @@ class Book:
         body = {"valueRange": {"range": self.get_range(cells), "values": values}}
         return Request("PUT", f"{self.v2}/values", body)
 
-    def make_style(self, cells: str, style: dict[str, Any]) -> Request:
+    def set_style(self, cells: str, style: dict[str, Any]) -> Request:
         """Return the request that sets a style."""
         return Request(
             "PUT", f"{self.v2}/style", {"appendStyle": {"range": self.get_range(cells), "style": style}}

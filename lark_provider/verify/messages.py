@@ -43,7 +43,7 @@ def _make_form(*elements: Card) -> Card:
     return {"tag": "form", "name": "f", "elements": list(elements)}
 
 
-def _make_nested_card(levels: int) -> Card:
+def _make_nested_panels(levels: int) -> Card:
     inner = _HR
     for _ in range(levels):
         inner = {"tag": "collapsible_panel", "header": {"title": _make_plain()}, "elements": [inner]}
@@ -57,7 +57,7 @@ CARD_RULES: dict[str, tuple[str, bool, Card]] = {
     "schema": ("a `schema` other than 1.0 and 2.0", True, {"schema": "3.0"}),
     "properties": ("an unknown property in a card 2.0", True, _make_card({**_HR, "verify_live": 1})),
     "tags": ("an unknown tag in a card 2.0", True, _make_card({"tag": "verify_live"})),
-    "nesting": ("containers nested 6 levels deep", True, _make_card(_make_nested_card(6))),
+    "nesting": ("containers nested 6 levels deep", True, _make_card(_make_nested_panels(6))),
     "container_table": (
         "a table in an interactive_container",
         True,
@@ -139,7 +139,9 @@ def _ensure_chat(target: ProbeTarget) -> MadeObject:
     return (yield from target.make_once("chat", _make_chat))
 
 
-def _make_message(target: ProbeTarget, kind: str, content: Card, uuid: str | None = None) -> MadeObject:
+def _make_message_request(
+    target: ProbeTarget, kind: str, content: Card, uuid: str | None = None
+) -> MadeObject:
     """Return the request that sends a message; a chat that the probes made goes with what is in it."""
     chat_id = yield from _ensure_chat(target)
     body = {"receive_id": chat_id, "msg_type": kind, "content": json.dumps(content)}
@@ -158,7 +160,7 @@ def _make_message(target: ProbeTarget, kind: str, content: Card, uuid: str | Non
 
 def _probe_uuid_replay(target: ProbeTarget) -> ProbeSteps:
     uuid = f"{target.nonce}-replay"
-    request = yield from _make_message(target, "text", {"text": TITLE}, uuid)
+    request = yield from _make_message_request(target, "text", {"text": TITLE}, uuid)
     first = yield from require(request)
     again = yield request
     if again.code:
@@ -169,7 +171,7 @@ def _probe_uuid_replay(target: ProbeTarget) -> ProbeSteps:
 
 
 def _probe_rule(card: Card, target: ProbeTarget) -> ProbeSteps:
-    request = yield from _make_message(target, "interactive", card)
+    request = yield from _make_message_request(target, "interactive", card)
     reply = yield request
     if reply.code not in (0, _CARD_REFUSED):
         raise CannotProbeError(f"sending answered HTTP {reply.status}, code {reply.code}: {reply.msg}")
@@ -180,7 +182,7 @@ def _find_largest(target: ProbeTarget, kind: str, cards: dict[int, Card], refusa
     """Return the largest key whose card is taken, of keys that grow; 0 if none is."""
     largest = 0
     for size, card in cards.items():
-        request = yield from _make_message(target, kind, card)
+        request = yield from _make_message_request(target, kind, card)
         reply = yield request
         if reply.code == refusal:
             break
@@ -208,7 +210,7 @@ def _probe_max_card_bytes(target: ProbeTarget) -> ProbeSteps:
 
 def _probe_update_multi(target: ProbeTarget) -> ProbeSteps:
     card: Card = {"elements": [_HR]}
-    request = yield from _make_message(target, "interactive", card)
+    request = yield from _make_message_request(target, "interactive", card)
     message_id = (yield from require(request))["message_id"]
     reply = yield Request("PATCH", f"/im/v1/messages/{message_id}", {"content": json.dumps(card)})
     return reply.code != 0

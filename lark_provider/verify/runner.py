@@ -67,7 +67,7 @@ class Runner:
         findings: list[Finding] = []
         try:
             for probe in probes:
-                findings.append(self._judge_probe(probe))
+                findings.append(self._run_probe(probe))
                 on_finding(findings[-1])
         except KeyboardInterrupt:
             self.interrupted = True
@@ -75,7 +75,7 @@ class Runner:
             self._clean_up()
         return findings
 
-    def _judge_probe(self, probe: Probe) -> Finding:
+    def _run_probe(self, probe: Probe) -> Finding:
         if probe.needs_person and self.target.person is None:
             return _make_finding(probe, "could not be probed", reason="no person was named (--person)")
         try:

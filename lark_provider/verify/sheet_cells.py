@@ -29,7 +29,7 @@ _REQUESTS = 5
 def _probe_value_write_formats(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
     yield from require(book.put("A1:A1", [[0.5]]))
-    yield from require(book.make_style("A1:A1", {"formatter": "0.00%"}))
+    yield from require(book.set_style("A1:A1", {"formatter": "0.00%"}))
     yield from require(book.put("A1:A1", [[0.25]]))
     shown = str((yield from book.read_cell("A1:A1", valueRenderOption="FormattedValue")))
     return "kept" if "%" in shown else "reset"
@@ -119,7 +119,7 @@ def _probe_import_range(target: ProbeTarget) -> ProbeSteps:
     return choose_refused((yield book.put("A1:A1", [[formula]])), "refused", "taken", 90204)
 
 
-def _make_dropdown(book: Book, **options: Any) -> Request:
+def _make_dropdown_request(book: Book, **options: Any) -> Request:
     validation = {"conditionValues": ["a", "b"], **options}
     body = {
         "range": book.get_range("A1:A1"), "dataValidationType": "list", "dataValidation": validation,
@@ -129,13 +129,13 @@ def _make_dropdown(book: Book, **options: Any) -> Request:
 
 def _probe_dropdown_writes(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    yield from require(_make_dropdown(book))
+    yield from require(_make_dropdown_request(book))
     return choose_refused((yield book.put("A1:A1", [["c"]])), "refused", "taken", RANGE)
 
 
 def _probe_dropdown_reads(target: ProbeTarget) -> ProbeSteps:
     book = yield from open_book(target)
-    yield from require(_make_dropdown(book, options={"multipleValues": True}))
+    yield from require(_make_dropdown_request(book, options={"multipleValues": True}))
     yield from require(book.put("A1:A1", [[{"type": "multipleValue", "values": ["a", "b"]}]]))
     return "text" if isinstance((yield from book.read_cell("A1:A1")), str) else "list"
 

@@ -110,7 +110,7 @@ def _probe_max_style_rows(target: ProbeTarget) -> ProbeSteps:
     yield from require(Request("POST", f"{book.v2}/dimension_range", {"dimension": wider}))
     largest = 2000
     for size in _MANY_ROWS:
-        reply = yield book.make_style(f"A1:A{size}", {"font": {"bold": True}})
+        reply = yield book.set_style(f"A1:A{size}", {"font": {"bold": True}})
         if reply.code:
             return largest
         largest = size

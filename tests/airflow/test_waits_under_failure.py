@@ -260,7 +260,7 @@ def test_what_nobody_expects_ends_the_waits_and_is_told(
     server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = Hub(server.url)
-    monkeypatch.setattr(hub._inbox, "find_answers", lambda _: 1 / 0)
+    monkeypatch.setattr(hub._inbox, "decide_answers", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         hub.wait(wait(1)).result(30)
 
@@ -281,7 +281,7 @@ def test_ten_thousand_triggers_wait_in_one_process(
     monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
     many, clicked, here = 10_000, range(0, 10_000, 25), inbox.read_database_id()
     hub = waiting.get_hub(database_url, rabbitmq)
-    looks, ask = list[float](), hub._inbox.find_answers
+    looks, ask = list[float](), hub._inbox.decide_answers
 
     def time_look(waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
         began = time.monotonic()
@@ -289,7 +289,7 @@ def test_ten_thousand_triggers_wait_in_one_process(
         looks.append(time.monotonic() - began)
         return answers
 
-    monkeypatch.setattr(hub._inbox, "find_answers", time_look)
+    monkeypatch.setattr(hub._inbox, "decide_answers", time_look)
 
     async def time_trigger(number: int) -> float:
         event = await anext(aiter(LarkCardCallbackTrigger(asdict(wait(number)), here).run()))
@@ -373,7 +373,7 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     wait_until(lambda: "e3" in list_fired(), 60)
     wait_until(lambda: triggerer.task()[0] == "scheduled")
     assert "answered" in str(triggerer.task()[1])
-    assert [click.event_id for click in inbox.find_answers([Wait("k", ("om_1",))])["k"]] == ["c1"]
+    assert [click.event_id for click in inbox.decide_answers([Wait("k", ("om_1",))])["k"]] == ["c1"]
     happens("e4")
     wait_until(lambda: "e4" in list_fired())
     triggerer.kill()

@@ -10,7 +10,7 @@ import pytest
 from lark_provider.api import webhook
 from lark_provider.errors import ConfigurationError, InvalidRequestError, RateLimitError
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.codes import CodeKind, find_code
+from lark_provider.protocol.codes import CodeKind, get_code
 from lark_provider.protocol.effects import NeedWebhook, Now, Random, Sleep
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.redact import redact
@@ -205,7 +205,7 @@ def test_urls_of_webhooks_are_masked_in_any_text() -> None:
     ],
 )
 def test_codes_and_their_next_steps(code: int, kind: CodeKind, step: str) -> None:
-    meaning = find_code(code)
+    meaning = get_code(code)
     assert meaning.kind is kind
     assert step in meaning.step
 

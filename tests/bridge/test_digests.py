@@ -20,7 +20,7 @@ from lark_provider.bridge.digest_reading import (
     compute_latest_period,
     is_dag_in_digest,
     make_digest,
-    parse_run,
+    read_run,
 )
 from lark_provider.bridge.reading import Dag
 from lark_provider.outbox.apps import OutboxApps as Senders
@@ -59,7 +59,7 @@ PERIOD = compute_latest_period(time(9), "Asia/Shanghai", END)
 
 def run(dag_id: str, run_id: str, state: str, minutes: float, seconds: float = 60) -> FinishedRun:
     end = END - timedelta(minutes=minutes)
-    return parse_run(
+    return read_run(
         {
             "dag_id": dag_id, "dag_run_id": run_id, "state": state, "end_date": end.isoformat(),
             "start_date": (end - timedelta(seconds=seconds)).isoformat(),

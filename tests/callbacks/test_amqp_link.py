@@ -237,4 +237,4 @@ def test_a_fault_of_ours_is_logged_and_not_the_end(rabbitmq: str, caplog: pytest
 def test_pauses_double_up_to_the_longest() -> None:
     pauses = Backoff(1, 5)
     for expected in (1, 2, 4, 5, 5):
-        assert 0.5 * expected <= pauses.compute_pause() <= 1.5 * expected
+        assert 0.5 * expected <= pauses.draw_pause() <= 1.5 * expected

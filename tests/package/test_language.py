@@ -141,7 +141,7 @@ def test_functions_are_named_by_verbs() -> None:
 
 
 def test_no_function_has_the_name_of_what_it_returns() -> None:
-    """`read_rows` and `get_app`, not `rows` and `app_of`; then a variable may be named `rows`."""
+    """`read_rows` and `find_app`, not `rows` and `app_of`; then a variable may be named `rows`."""
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
         for path, tree in chain.from_iterable(trees(root).items() for root in _ROOTS)

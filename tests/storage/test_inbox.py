@@ -65,7 +65,7 @@ def test_a_click_is_kept_once_and_as_it_first_came(url: URL) -> None:
     assert inbox.store([first, click("e2"), first]) == 2
     assert inbox.store([again, click("e3")]) == 1
     assert count(url, tables.card_callbacks) == 3
-    [kept] = inbox.find_answers([Wait("k", ("om_1",))])["k"]
+    [kept] = inbox.decide_answers([Wait("k", ("om_1",))])["k"]
     assert replace(kept, raw={}) == replace(first, token=None, raw={})
 
 
@@ -99,7 +99,7 @@ def test_earlier_clicks_of_a_batch_come_first(url: URL) -> None:
         replace(click("b"), created_at=at),
     )
     Inbox(url).store([late, early])
-    assert ids(Inbox(url).find_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+    assert ids(Inbox(url).decide_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def test_more_clicks_than_a_statement_takes(url: URL) -> None:
@@ -132,7 +132,7 @@ def test_ids_as_long_as_they_may_be(url: URL) -> None:
     card_click = click(longest, message_id=longest, value=mark({}, longest))
     Inbox(url).store([replace(card_click, app_id=longest)])
     wait = Wait(longest, (longest,), correlation=longest)
-    assert ids(Inbox(url).find_answers([wait])[longest]) == [longest]
+    assert ids(Inbox(url).decide_answers([wait])[longest]) == [longest]
 
 
 def test_a_click_without_a_message_or_with_an_odd_correlation_is_kept(url: URL) -> None:
@@ -163,9 +163,9 @@ def test_apps_may_have_events_of_the_same_id(url: URL) -> None:
     for _ in range(2):
         assert inbox.store([of("cli_b", "e1"), of("cli_a", "e1"), of("cli_c", "e1")]) == 0
     assert read_stored(url) == [("cli_a", "e1"), ("cli_b", "e1"), ("cli_c", "e1")]
-    [answer] = inbox.find_answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
+    [answer] = inbox.decide_answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
     assert (answer.app_id, answer.event_id) == ("cli_b", "e1")
-    [again] = Inbox(url).find_answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
+    [again] = Inbox(url).decide_answers([Wait("k", ("om_1",), app_id="cli_b")])["k"]
     assert (again.app_id, again.event_id) == ("cli_b", "e1")
 
 
@@ -207,13 +207,13 @@ def test_who_clicked_stands_in_a_column(url: URL) -> None:
 
 def test_the_answer_is_decided_once_for_all_who_ask(url: URL) -> None:
     inbox, wait = Inbox(url), Wait("k", ("om_1",))
-    assert inbox.find_answers([wait]) == {}
+    assert inbox.decide_answers([wait]) == {}
     inbox.store([click("a")])
-    assert ids(inbox.find_answers([wait])["k"]) == ["a"]
+    assert ids(inbox.decide_answers([wait])["k"]) == ["a"]
     inbox.store([click("b", message_id="om_2")])
-    assert ids(inbox.find_answers([wait])["k"]) == ["a"]
-    assert ids(Inbox(url).find_answers([Wait("k", ("om_2",))])["k"]) == ["a"]  # its key alone is looked at
-    assert ids(inbox.find_answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
+    assert ids(inbox.decide_answers([wait])["k"]) == ["a"]
+    assert ids(Inbox(url).decide_answers([Wait("k", ("om_2",))])["k"]) == ["a"]  # its key alone is looked at
+    assert ids(inbox.decide_answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
 
 
 def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooked(postgres: URL) -> None:
@@ -226,9 +226,9 @@ def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooke
         values = inboxes._make_row(click("early", message_id="om_1"))
         connection.execute(sa.insert(tables.card_callbacks).values(values))
         inbox.store([click("late", message_id="om_2")])
-        seen = {key: ids(answer) for key, answer in inbox.find_answers(waits).items()}
+        seen = {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()}
         assert seen == {"k2": ["late"], "k3": ["late"]}
-    seen = {key: ids(answer) for key, answer in inbox.find_answers(waits).items()}
+    seen = {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()}
     assert seen == {"k1": ["early"], "k2": ["late"], "k3": ["late"]}
 
 
@@ -244,31 +244,31 @@ def test_answers_by_message_by_correlation_and_of_every_message(url: URL) -> Non
         Wait("none", correlation="w2"),
         Wait("theirs", ("om_1",), operators=("ou_2",)),
     ]
-    answers = {key: ids(answer) for key, answer in inbox.find_answers(waits).items()}
+    answers = {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()}
     assert answers == {"one": ["b"], "any": ["a"], "all": ["b", "a"], "by correlation": ["b"]}
 
 
 def test_an_answer_whose_click_is_gone_is_none(url: URL) -> None:
     inbox, wait = Inbox(url), Wait("k", ("om_1",))
     inbox.store([click("a")])
-    assert inbox.find_answers([wait])
+    assert inbox.decide_answers([wait])
     with get_engine(url).begin() as connection:
         connection.execute(sa.delete(tables.card_callbacks))
-    assert inbox.find_answers([wait]) == {}
+    assert inbox.decide_answers([wait]) == {}
 
 
 def test_a_thousand_waits_cost_one_query(url: URL) -> None:
     inbox = Inbox(url)
     waits = [Wait(f"k{n}", (f"om_{n}",), correlation=f"w{n}") for n in range(10_000)]
-    inbox.find_answers(waits[:1])  # SQLite is looked at first
-    assert len(statements(url, lambda: inbox.find_answers(waits))) == 10
+    inbox.decide_answers(waits[:1])  # SQLite is looked at first
+    assert len(statements(url, lambda: inbox.decide_answers(waits))) == 10
     inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=mark({}, "w9999"))])
-    assert {key: ids(answer) for key, answer in inbox.find_answers(waits).items()} == {
+    assert {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()} == {
         "k77": ["a"],
         "k9999": ["b"],
     }
-    assert len(statements(url, lambda: inbox.find_answers(waits[100:200]))) == 1
-    assert inbox.find_answers([]) == {}
+    assert len(statements(url, lambda: inbox.decide_answers(waits[100:200]))) == 1
+    assert inbox.decide_answers([]) == {}
 
 
 def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) -> None:
@@ -283,7 +283,7 @@ def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) ->
         connection.execute(sa.text(fill))
         connection.execute(sa.text("ANALYZE card_callbacks"))
     waits = [Wait(f"k{n}", (f"other_{n}",), correlation=f"v{n}") for n in range(1000)]
-    [(query, parameters)] = statements(postgres, lambda: Inbox(postgres).find_answers(waits))
+    [(query, parameters)] = statements(postgres, lambda: Inbox(postgres).decide_answers(waits))
     with get_engine(postgres).connect() as connection:
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {query}", parameters).scalars())
     assert "Seq Scan on card_callbacks" not in plan
@@ -309,9 +309,9 @@ def test_who_is_overtaken_says_what_the_other_has_decided(url: URL, monkeypatch:
     inbox = Inbox(url)
     inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2")])
     others = Wait("k", ("om_2",))
-    monkeypatch.setattr(Overtaken, "overtake", lambda _: Inbox(url).find_answers([others]), raising=False)
-    assert ids(inbox.find_answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
-    assert ids(inbox.find_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+    monkeypatch.setattr(Overtaken, "overtake", lambda _: Inbox(url).decide_answers([others]), raising=False)
+    assert ids(inbox.decide_answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
+    assert ids(inbox.decide_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def decide(url: str, names: list[str], pipe: Connection) -> None:
@@ -323,7 +323,7 @@ def decide(url: str, names: list[str], pipe: Connection) -> None:
     waits = [Wait(f"k{n}", (f"om_{n}",)) for n in range(100)]
     for name in names:
         inbox.store([click(f"{name}-{n}", message_id=f"om_{n}") for n in range(100)])
-        pipe.send({key: ids(answer) for key, answer in inbox.find_answers(waits[::-1]).items()})
+        pipe.send({key: ids(answer) for key, answer in inbox.decide_answers(waits[::-1]).items()})
     pipe.send(None)
 
 
@@ -362,7 +362,7 @@ def test_threads_that_answer_at_once_say_the_same(url: URL) -> None:
         inbox.store([click(f"warm-{n}", message_id="om_0")])
         barrier.wait()
         inbox.store([click(f"e{n}")])
-        return ids(inbox.find_answers([wait])["k"])
+        return ids(inbox.decide_answers([wait])["k"])
 
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(work, range(8)))
@@ -391,7 +391,7 @@ def test_whatever_the_order_an_answer_once_given_stays(url: URL, steps: list[str
             stored.append(click(f"{run}-{n}", message_id=run + step))
             inbox.store(stored[-1:])
             continue
-        answer = ids(inbox.find_answers([waits[step]]).get(waits[step].key))
+        answer = ids(inbox.decide_answers([waits[step]]).get(waits[step].key))
         expected = ids(waits[step].answer(stored))
         assert answer == answers.get(step, expected)
         if answer is not None:
@@ -436,7 +436,7 @@ def test_a_database_without_our_tables_says_what_to_do(postgres: URL) -> None:
     inbox = Inbox(postgres)
     asks: list[Callable[[], object]] = [
         lambda: inbox.store([click("e1")]),
-        lambda: inbox.find_answers([Wait("k", ("om_1",))]),
+        lambda: inbox.decide_answers([Wait("k", ("om_1",))]),
         lambda: inbox.is_handled("mine", "e1"),
         lambda: inbox.note_handled("mine", "e1"),
         inbox.read_database_id,

@@ -279,7 +279,7 @@ def test_a_restart_forgets_what_was_written_once_it_is_deleted(
     for restart in (0, 1):  # it stays so, whoever asks again, until it is cleared
         again = ledger.open(TABLE, "key", 500, restart)
         assert (again.restart, again.is_clearing) == (1, True)
-    assert ledger.read_recorded_days(TABLE, "key", 1) is None
+    assert ledger.read_recorded_zone(TABLE, "key", 1) is None
     untouched = ledger.open(TABLE, "key2", 500, 0)
     assert (untouched.restart, untouched.is_clearing) == (0, False)
     assert False is ledger.clear(load, ME, 1, 2)  # another number has records than were deleted
@@ -330,17 +330,17 @@ def test_who_lost_the_lease_of_a_load_that_was_cleared_may_do_nothing_with_it(
 
 
 def test_the_first_zone_of_a_loads_days_counts(ledger: LoadLedger, load: str) -> None:
-    assert ledger.read_recorded_days(TABLE, "key", 0) is None
+    assert ledger.read_recorded_zone(TABLE, "key", 0) is None
     second = ledger.open(TABLE, "key2", 500, 0).id
     assert ledger.record_days(load, "Asia/Shanghai") == "Asia/Shanghai"
     assert ledger.record_days(load, "UTC") == "Asia/Shanghai"
-    assert ledger.read_recorded_days(TABLE, "key", 0) == "Asia/Shanghai"
-    assert ledger.read_recorded_days(TABLE, "key", 1) is None
+    assert ledger.read_recorded_zone(TABLE, "key", 0) == "Asia/Shanghai"
+    assert ledger.read_recorded_zone(TABLE, "key", 1) is None
     assert ledger.open(TABLE, "key", 500, 0).days == "Asia/Shanghai"
     assert ledger.open(TABLE, "key2", 500, 0).days is None
     assert ledger.record_days(second, "Europe/Berlin") == "Europe/Berlin"
-    assert ledger.read_recorded_days(TABLE, "key2", 0) == "Europe/Berlin"
-    assert ledger.read_recorded_days(TABLE, "no such key", 0) is None
+    assert ledger.read_recorded_zone(TABLE, "key2", 0) == "Europe/Berlin"
+    assert ledger.read_recorded_zone(TABLE, "no such key", 0) is None
     assert ledger.record_days("no such load", "UTC") == "UTC"
 
 

@@ -58,7 +58,7 @@ def test_rows_of_the_same_key_are_dropped_but_the_first() -> None:
     index.stage([Staged(row, key, "0", row, b"{}") for row, key in enumerate(["a", "b", "a", "c", "a"], 1)])
     assert index.seal() == [(3, "a", 1), (5, "a", 1)]
     assert index.count() == 3
-    assert index.read_without_record(0, 9) == [(1, "a"), (2, "b"), (4, "c")]
+    assert index.read_unmatched_rows(0, 9) == [(1, "a"), (2, "b"), (4, "c")]
     index.close()
 
 
@@ -86,7 +86,7 @@ def test_the_plan_leaves_out_rejected_rows_duplicates_and_records_without_a_key(
     ]
     assert index.plan_creates() == 1
     assert list(index.iterate_missing(9)) == [[("r3", "gone")]]
-    assert (index.count_unreadable(), index.count_without_key(), index.count_records()) == (1, 1, 7)
+    assert (index.count_unreadable(), index.count_keyless(), index.count_records()) == (1, 1, 7)
     index.plan([Planned(0, "delete", 0, "gone", "r3", None, None)])
     assert [(planned.kind, planned.key, planned.after) for planned in index.read_plan()] == [
         ("create", "new", b'{"A":3}'), ("delete", "gone", None),
@@ -142,7 +142,7 @@ def test_what_was_seen_last_of_a_record_counts(steps: list[list[ScannedRecord] |
     assert index.count_records() == len(seen)
     differences = sorted((difference.record_id, difference.row) for difference in index.iterate_differences())
     assert differences == sorted((name, row) for name, (row, _) in seen.items() if row is not None)
-    assert [row for row, _ in index.read_without_record(0, 9)] == sorted(
+    assert [row for row, _ in index.read_unmatched_rows(0, 9)] == sorted(
         {1, 2, 3} - {row for row, _ in seen.values()}
     )
     index.close()

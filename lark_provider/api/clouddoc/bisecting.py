@@ -14,7 +14,7 @@ T = TypeVar("T")
 MAX_CALLS = 200
 
 
-def make_calls_error(error: LarkAPIError, refused: int, calls: int, left: int) -> LarkAPIError:
+def make_many_refused_error(error: LarkAPIError, refused: int, calls: int, left: int) -> LarkAPIError:
     """Return the error for a batch in which too many rows are refused to be looked for.
 
     Args:
@@ -112,7 +112,7 @@ def write(
                 continue
             if done.calls >= MAX_CALLS:
                 left = len(part) + sum(map(len, waiting))
-                raise make_calls_error(error, len(done.refused), done.calls, left) from error
+                raise make_many_refused_error(error, len(done.refused), done.calls, left) from error
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]
         else:

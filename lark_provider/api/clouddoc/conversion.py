@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from lark_provider.api.clouddoc.bitable import list_fields
-from lark_provider.api.clouddoc.fields import BadValue, Field, collect_names, find_zone, read_zone
+from lark_provider.api.clouddoc.fields import BadValue, Field, collect_names, find_zone, parse_zone
 from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.effects import Memoize, Sleep
@@ -80,7 +80,7 @@ def read_base_zone(app_token: str, *, max_age: float = 0.0) -> Procedure[ZoneInf
 
     def read() -> Procedure[ZoneInfo | None]:
         answer = yield from perform(make_request("GET", url))
-        return read_zone((answer.data.get("app") or {}).get("time_zone"))
+        return parse_zone((answer.data.get("app") or {}).get("time_zone"))
 
     return (yield from memoize(Memoize(("bitable.zone", app_token), read, max_age)))
 

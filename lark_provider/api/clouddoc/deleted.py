@@ -43,14 +43,14 @@ def delete_and_check(
         if not (isinstance(missing, NotFoundError) and missing.code == _RECORD_NOT_FOUND):
             raise
         try:
-            gone = yield from _is_all_deleted(app_token, table_id, record_ids)
+            gone = yield from _are_all_deleted(app_token, table_id, record_ids)
         except LarkError as failure:
             raise unknown from failure
         if not gone:
             raise missing from None
 
 
-def _is_all_deleted(app_token: str, table_id: str, record_ids: Sequence[str]) -> Procedure[bool]:
+def _are_all_deleted(app_token: str, table_id: str, record_ids: Sequence[str]) -> Procedure[bool]:
     url = fill_path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)
     for start in range(0, len(record_ids), MAX_LOOKED_UP):
         batch = list(record_ids[start : start + MAX_LOOKED_UP])

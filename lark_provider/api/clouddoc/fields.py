@@ -63,7 +63,7 @@ __all__ = [
     "Field",
     "collect_names",
     "find_zone",
-    "read_zone",
+    "parse_zone",
 ]  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def find_zone(name: str | dt.tzinfo | None) -> dt.tzinfo | None:
         ) from None
 
 
-def read_zone(name: object) -> ZoneInfo | None:
+def parse_zone(name: object) -> ZoneInfo | None:
     """Return the time zone that Lark names for a base; None if it names none, or one unknown to this machine.
 
     Args:

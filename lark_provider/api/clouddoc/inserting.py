@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.chunking import Source
 from lark_provider.api.clouddoc.conversion import check, make_converter
 from lark_provider.api.clouddoc.days import DayZone
 from lark_provider.api.clouddoc.fitting import Fitting
-from lark_provider.api.clouddoc.loads.days import read_recorded_days
+from lark_provider.api.clouddoc.loads.days import read_recorded_zone
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS, TOKEN_SECONDS, LoadOptions
 from lark_provider.api.clouddoc.loads.procedure import load
@@ -171,7 +171,7 @@ def bulk_insert(
     stream = Stream(records)
     try:
         if zone is None and idempotency_key is not None:
-            days.known = yield from read_recorded_days(app_token, table_id, key, restart)
+            days.known = yield from read_recorded_zone(app_token, table_id, key, restart)
         yield from validating.spool_source(stream, converter, options, days, spool)
         # They are converted by now.
         options = replace(options, convert=False)

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.messaging.content import serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
-from lark_provider.api.messaging.send import Message, make_message
+from lark_provider.api.messaging.send import Message, make_message_call
 from lark_provider.api.receivers import ReceiverIdType, make_receiver, resolve
 from lark_provider.protocol.arguments import check_str
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
@@ -143,7 +143,7 @@ def send_image(
         else:
             key = (yield from upload_image(image)).data["image_key"]
         content = serialise({"image_key": key}, "image")
-        return (yield from perform(make_message(to, "image", content, uuid)))
+        return (yield from perform(make_message_call(to, "image", content, uuid)))
 
     if idempotency_key is None:
         return (yield from send(token))
@@ -196,7 +196,7 @@ def send_file(
         # `stream` by default: what is uploaded as sound or video can only be sent as a message to play.
         uploaded = yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")
         content = serialise({"file_key": uploaded.data["file_key"]}, "file")
-        return (yield from perform(make_message(to, "file", content, uuid)))
+        return (yield from perform(make_message_call(to, "file", content, uuid)))
 
     if idempotency_key is None:
         return (yield from send(token))

@@ -9,7 +9,7 @@ from lark_provider.api.cards import MAX_CARD_BYTES, Card, card_content
 from lark_provider.api.cards.template import template_card
 from lark_provider.api.messaging.content import MessageType, encode_text, make_post_content, serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
-from lark_provider.api.receivers import Receiver, ReceiverIdType, describe_hint, make_receiver, resolve
+from lark_provider.api.receivers import Receiver, ReceiverIdType, make_hint, make_receiver, resolve
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.keys import make_message_uuid
 from lark_provider.protocol.operations import CallOrProcedure, Procedure, perform
@@ -103,7 +103,7 @@ def send_to(
     check_policy(on_unknown)
     token = make_message_uuid(to.id, idempotency_key, uuid)
     if idempotency_key is None and to.id_type != "mobile":
-        return make_message(to, msg_type, content, token)
+        return make_message_call(to, msg_type, content, token)
     return _resolve_and_send(to, msg_type, content, idempotency_key, token, on_unknown)
 
 
@@ -117,15 +117,15 @@ def _resolve_and_send(
 ) -> Procedure[LarkResponse[Message]]:
     to = yield from resolve(named)
     if idempotency_key is None:
-        return (yield from perform(make_message(to, msg_type, content, token)))
+        return (yield from perform(make_message_call(to, msg_type, content, token)))
 
     def send_with(uuid: str) -> Procedure[LarkResponse[Message]]:
-        return (yield from perform(make_message(to, msg_type, content, uuid)))
+        return (yield from perform(make_message_call(to, msg_type, content, uuid)))
 
     return (yield from send_once(send_with, named.id, idempotency_key, msg_type, on_unknown))
 
 
-def make_message(to: Receiver, msg_type: str, content: str, token: str | None) -> Call[Message]:
+def make_message_call(to: Receiver, msg_type: str, content: str, token: str | None) -> Call[Message]:
     """Build the request that sends a message.
 
     Args:
@@ -145,7 +145,7 @@ def make_message(to: Receiver, msg_type: str, content: str, token: str | None) -
         idempotent=token is not None,
         subject=f"to {to.id}",
         receiver=to.id,
-        hint=describe_hint(to),
+        hint=make_hint(to),
     )
 
 

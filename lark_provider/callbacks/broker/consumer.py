@@ -261,7 +261,7 @@ class _Work:
                     self._failures = 0
                 return answer
             with suppress(Empty):
-                self._ended.get(timeout=pauses.compute_pause())
+                self._ended.get(timeout=pauses.draw_pause())
                 raise _EndedError
 
     def _answer(self, ask: Callable[[], T]) -> T:

@@ -71,7 +71,7 @@ async def keep_connected(
         finally:
             measured.BROKER_CONNECTED.set(0, role)
         failed()
-        await asyncio.sleep(pauses.compute_pause())
+        await asyncio.sleep(pauses.draw_pause())
 
 
 def _warn(warnings: Throttle, error: str) -> None:

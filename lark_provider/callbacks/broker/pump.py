@@ -150,7 +150,7 @@ class Pump:
                     logger.info("Database available again; consuming", extra={"returned": self.returned})
                 if await self._consume(channel, batches):
                     pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
-            await asyncio.sleep(pauses.compute_pause())
+            await asyncio.sleep(pauses.draw_pause())
 
     async def _consume(self, channel: Channel, batches: MessageBatches) -> bool:
         """Store what arrives until the database cannot be used; then return every message to the queue.

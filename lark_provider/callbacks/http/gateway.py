@@ -137,7 +137,7 @@ class Gateway:
             answer = self.endpoint.answer_not_stored(delivery)
         else:
             answer = self.endpoint.answer_stored(
-                delivery, await self._find_own_answer(delivery, deadline, is_new=is_new)
+                delivery, await self._obtain_answer(delivery, deadline, is_new=is_new)
             )
         began = deadline - self.deadline
         measured.ANSWER_SECONDS.observe(asyncio.get_running_loop().time() - began, kind)
@@ -159,7 +159,7 @@ class Gateway:
 
         self._failures.note("not stored", log)
 
-    async def _find_own_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:
+    async def _obtain_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:
         """Return the handler's answer to a new click, else that of its question; None for the default one."""
         if not isinstance(delivery, CardClick):
             return None

@@ -47,7 +47,7 @@ class Fleet:
         self._was_up = False
         self.all_refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def get_state(self) -> tuple[AppState, ...]:
+    def list_states(self) -> tuple[AppState, ...]:
         """Return the state of each app, by id."""
         return tuple(sorted((listener.state for listener in self._runs), key=lambda state: state.app_id))
 
@@ -140,7 +140,7 @@ class Fleet:
 
     def _check_all_refused(self) -> None:
         """Give up if Lark refuses every app and none was ever connected: the settings are wrong."""
-        states = self.get_state()
+        states = self.list_states()
         if (
             self._was_up
             or self.all_refused.done()

@@ -99,7 +99,7 @@ class Listener:
 
         To be called in the event loop of `run`.
         """
-        apps = () if self._fleet is None else self._fleet.get_state()
+        apps = () if self._fleet is None else self._fleet.list_states()
         return ListenState(apps, self._gateway.ready())
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.calendar import Attendee, CalendarEvent
-from lark_provider.bridge.rotas import OnDuty, of_events, of_records, on_duty
+from lark_provider.bridge.rotas import OnDuty, list_on_duty, of_events, of_records
 from lark_provider.client import AsyncLarkServiceClient
 from lark_provider.protocol.incidents.escalation import (
     EscalationStep,
@@ -47,7 +47,7 @@ def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> N
 
     async def read() -> list[OnDuty]:
         async with AsyncLarkServiceClient() as client:
-            return await on_duty(client, Rota(table=RotaTable(base, table, "Who", "From", "Until")), now)
+            return await list_on_duty(client, Rota(table=RotaTable(base, table, "Who", "From", "Until")), now)
 
     assert [duty.id for duty in asyncio.run(read())] == ["early@example.com", "late@example.com"]
 

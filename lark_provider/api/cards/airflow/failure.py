@@ -94,7 +94,7 @@ def _make_card(
     ]
     parts = ["\n".join(rows)]
     if incident is not None and (len(incident.failures) > 1 or event.kind not in {"failure", "retry"}):
-        parts.append(_format_failures(incident, language, limits))
+        parts.append(_render_failures(incident, language, limits))
     alone = event.kind == "dag_failure" and (incident is None or len(incident.failures) <= 1)
     if event.traceback and (alone or event.kind in {"failure", "retry", "notice"}):
         parts.append(fence(shorten(event.traceback, limits.traceback, translate(language, "left_out"))))
@@ -162,9 +162,9 @@ def _list_links(event: RunEvent) -> Sequence[tuple[str, str]]:
     return [(name, url) for name, url in links if url]
 
 
-def _format_failures(incident: Incident, language: Language, limits: CardLimits) -> str:
+def _render_failures(incident: Incident, language: Language, limits: CardLimits) -> str:
     ranked = sorted(incident.failures, key=lambda failure: failure.recovered)
-    shown = [_format_failure(failure, language, limits) for failure in ranked[: limits.listed]]
+    shown = [_render_failure(failure, language, limits) for failure in ranked[: limits.listed]]
     if rest := incident.total - len(shown):
         shown.append(translate(language, "more", count=rest))
     return "\n".join(
@@ -172,7 +172,7 @@ def _format_failures(incident: Incident, language: Language, limits: CardLimits)
     )
 
 
-def _format_failure(failure: Failure, language: Language, limits: CardLimits) -> str:
+def _render_failure(failure: Failure, language: Language, limits: CardLimits) -> str:
     name = escape(clip(failure.label, 120))
     text = f"✅ ~~{name}~~" if failure.recovered else f"❌ {name}"
     if failure.try_number > 1:

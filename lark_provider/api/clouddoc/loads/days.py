@@ -9,7 +9,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from lark_provider.api.clouddoc.days import DayZone
-from lark_provider.api.clouddoc.fields import read_zone
+from lark_provider.api.clouddoc.fields import parse_zone
 from lark_provider.api.clouddoc.loads.leasing import format_target
 from lark_provider.protocol.errors import ConfigurationError, ConflictError
 from lark_provider.protocol.ledger import Load
@@ -17,7 +17,7 @@ from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import with_store
 
 
-def read_recorded_days(app_token: str, table_id: str, key: str, restart: int) -> Procedure[ZoneInfo | None]:
+def read_recorded_zone(app_token: str, table_id: str, key: str, restart: int) -> Procedure[ZoneInfo | None]:
     """Return the zone that is recorded for the days of a load; None if it is still to be decided.
 
     Args:
@@ -31,7 +31,7 @@ def read_recorded_days(app_token: str, table_id: str, key: str, restart: int) ->
         StorageError: The database is unavailable.
     """
     place = format_target(app_token, table_id)
-    outcome = yield from with_store(lambda store: store.ledger.read_recorded_days(place, key, restart))
+    outcome = yield from with_store(lambda store: store.ledger.read_recorded_zone(place, key, restart))
     (name,) = outcome or (None,)
     return None if name is None else _require_zone(name)
 
@@ -68,7 +68,7 @@ def record(days: DayZone, load: Load) -> Procedure[None]:
 
 
 def _require_zone(name: str) -> ZoneInfo:
-    zone = read_zone(name)
+    zone = parse_zone(name)
     if zone is None:
         raise ConfigurationError(
             f"The days of this load begin in the time zone {name!r}, as the ledger has it, and this machine "

@@ -228,7 +228,9 @@ class _Division:
             self._reject_or_halve(node, start, end, rejects.make_reject(part.first_row, key, error))
             if self._waiting and self._calls >= bisecting.MAX_CALLS:
                 left = sum(last - first for _, first, last in self._waiting)
-                raise bisecting.make_calls_error(error, len(self._rejects), self._calls, left) from error
+                raise bisecting.make_many_refused_error(
+                    error, len(self._rejects), self._calls, left
+                ) from error
         else:
             self._calls += not written.replayed
         # The step before the request has recorded it.
@@ -266,13 +268,13 @@ def _check_unchanged(
 ) -> None:
     """Refuse rows that differ from those already written."""
     if chunk.row_count != content.row_count:
-        raise errors.make_changed_error(writer.load, chunk, content, writer.rows_written)
+        raise errors.make_changed_source_error(writer.load, chunk, content, writer.rows_written)
     rows = read_rows(content.body)
     for part in sorted(written, key=attrgetter("first_row")):
         start = part.first_row - content.first_row
         now = make_part(content, rows, start, start + part.row_count)
         if now.digest != part.content:
-            raise errors.make_changed_error(writer.load, part, now, writer.rows_written)
+            raise errors.make_changed_source_error(writer.load, part, now, writer.rows_written)
 
 
 def _require_unchanged(writer: ChunkWriter, content: EncodedChunk) -> Procedure[None]:

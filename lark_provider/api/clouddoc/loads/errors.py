@@ -19,7 +19,7 @@ class SourceChangedError(ConflictError):
     """The source has other rows than those of it that are written."""
 
 
-def make_changed_error(
+def make_changed_source_error(
     load: Load, chunk: LoadChunk, content: EncodedChunk, written: int
 ) -> SourceChangedError:
     """Return the error for a chunk that is written with other rows than the source has now.
@@ -38,7 +38,7 @@ def make_changed_error(
     )
 
 
-def make_longer_error(load: Load, row: int, written: int) -> SourceChangedError:
+def make_longer_source_error(load: Load, row: int, written: int) -> SourceChangedError:
     """Return the error for a source with more rows than a load that was complete.
 
     Args:
@@ -51,7 +51,7 @@ def make_longer_error(load: Load, row: int, written: int) -> SourceChangedError:
     )
 
 
-def make_shorter_error(load: Load, rows: int, written: int) -> SourceChangedError:
+def make_shorter_source_error(load: Load, rows: int, written: int) -> SourceChangedError:
     """Return the error for a source that ends before what is written.
 
     Args:
@@ -65,7 +65,7 @@ def make_shorter_error(load: Load, rows: int, written: int) -> SourceChangedErro
     )
 
 
-def find_renamed_error(chunk: LoadChunk, ids: Mapping[str, str]) -> NotFoundError | None:
+def find_renamed_field_error(chunk: LoadChunk, ids: Mapping[str, str]) -> NotFoundError | None:
     """Return the error for a field whose name belongs to another field by now; None if there is none.
 
     Args:

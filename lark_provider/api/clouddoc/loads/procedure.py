@@ -163,5 +163,5 @@ def _end(writer: LoadWriter, result: BulkResult, rows: int, previous: WrittenChu
         if previous is not None:
             yield from writer.note(previous)
         if (yield from restarting.list_written(writer, result.chunks)):
-            raise errors.make_shorter_error(writer.load, rows, writer.rows_written)
+            raise errors.make_shorter_source_error(writer.load, rows, writer.rows_written)
     yield from with_store(lambda store: store.ledger.finish(writer.load.id, writer.claimant, previous))

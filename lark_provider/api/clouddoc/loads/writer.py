@@ -90,7 +90,7 @@ class LoadWriter:
             LarkError: It was refused, or Lark or the database is unavailable.
         """
         if self.load.state is LedgerState.DONE and number >= self.load.chunks:
-            raise errors.make_longer_error(self.load, content.first_row, self.rows_written)
+            raise errors.make_longer_source_error(self.load, content.first_row, self.rows_written)
         self._looks = 0
         chunk = self.make_chunk(number, content, 0)
         step, lease = yield from self.with_lease(
@@ -105,11 +105,11 @@ class LoadWriter:
 
     def _continue(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
         """Go on from what the ledger says of a chunk."""
-        if error := errors.find_renamed_error(recorded.chunk, self.field_ids):
+        if error := errors.find_renamed_field_error(recorded.chunk, self.field_ids):
             raise error
         if recorded.state is LedgerState.DONE:
             if recorded.chunk.content != content.digest:
-                raise errors.make_changed_error(self.load, recorded.chunk, content, self.rows_written)
+                raise errors.make_changed_source_error(self.load, recorded.chunk, content, self.rows_written)
             return (yield from self._return_done(recorded))
         if recorded.state is LedgerState.REFUSED:
             if recorded.chunk.number >= 0 and (yield from self.read_parts(recorded.chunk.number)):
@@ -223,7 +223,7 @@ class LoadWriter:
         )
         if not is_same:
             self.rows_written += recorded.chunk.row_count
-            raise errors.make_changed_error(self.load, recorded.chunk, content, self.rows_written)
+            raise errors.make_changed_source_error(self.load, recorded.chunk, content, self.rows_written)
         return ChunkResult(ids, replayed=recorded.chunk.row_count)
 
     def settle(self, number: int) -> Procedure[RecordedChunk]:

@@ -63,7 +63,7 @@ class Style:
         font: dict[str, Any] = {"bold": self.bold, "italic": self.italic}
         if self.font_size is not None:
             if self.font_size not in _SIZES:
-                raise _make_wrong_error(
+                raise _make_invalid_error(
                     "font_size", "an int from 9 to 36", self.font_size, "pass a size such as 12"
                 )
             font["fontSize"] = f"{self.font_size}pt/1.5"
@@ -88,7 +88,9 @@ class Style:
                 style["borderColor"] = style["borderColor"] or "#000000"
         properties = {name: value for name, value in style.items() if value is not None}
         if not properties:
-            raise _make_wrong_error("A style", "at least one property", "none", "pass one such as bold=True")
+            raise _make_invalid_error(
+                "A style", "at least one property", "none", "pass one such as bold=True"
+            )
         return properties
 
     def to_condition(self) -> dict[str, Any]:
@@ -107,7 +109,7 @@ class Style:
             self.border_color,
         )
         if any(value is not None for value in others) or self.reset:
-            raise _make_wrong_error(
+            raise _make_invalid_error(
                 "The style of a conditional format",
                 "bold, italic, underline, strike, color or background",
                 self,
@@ -143,7 +145,9 @@ def check_color(value: object, name: str) -> str | None:
     if value is None:
         return None
     if not (isinstance(value, str) and _COLOR.fullmatch(value)):
-        raise _make_wrong_error(name, "a colour such as #f5f6f7", value, "write # and six hexadecimal digits")
+        raise _make_invalid_error(
+            name, "a colour such as #f5f6f7", value, "write # and six hexadecimal digits"
+        )
     return value.lower()
 
 
@@ -155,5 +159,5 @@ def _choose(name: str, value: object, choices: dict[str, int]) -> int | None:
     return choices[str(value)]
 
 
-def _make_wrong_error(name: str, what: str, got: object, step: str) -> InvalidRequestError:
+def _make_invalid_error(name: str, what: str, got: object, step: str) -> InvalidRequestError:
     return InvalidRequestError(f"{name} must be {what}, got {got!r:.120}. Next: {step}.", code=_WRONG)

@@ -115,7 +115,7 @@ def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedur
     yield from _change(at.token, {"updateSheet": changed}, idempotent=True)
     at = yield from locate_range(SheetRef(at.token, at.sheet.sheet_id), fresh=True)
     if at.sheet.title != title:
-        raise _make_ignored_error(title)
+        raise _make_ignored_title_error(title)
     return at.sheet
 
 
@@ -217,7 +217,7 @@ def _create_titled(token: str, item: Mapping[str, Any], title: str) -> Procedure
         return worksheet
     worksheet = _find_titled((yield from read_sheets(token)), title)
     if worksheet is None:
-        raise _make_ignored_error(title)
+        raise _make_ignored_title_error(title)
     return worksheet
 
 
@@ -225,7 +225,7 @@ def _find_titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
     return next((sheet for sheet in sheets if sheet.title == title), None)
 
 
-def _make_ignored_error(title: str) -> InvalidRequestError:
+def _make_ignored_title_error(title: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"Lark answered success and did not take the title {title!r}. Next: choose another, without special "
         "characters.",

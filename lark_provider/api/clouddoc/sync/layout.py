@@ -115,10 +115,10 @@ def select_cells(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> 
             return list(zip(*map(itemgetter(*names), records), strict=True))
         except KeyError:
             pass  # most of the columns may still be complete
-    return [_select_cells(name, records) for name in names]
+    return [_select_column(name, records) for name in names]
 
 
-def _select_cells(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _select_column(name: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
     try:
         return list(map(itemgetter(name), records))
     except KeyError:

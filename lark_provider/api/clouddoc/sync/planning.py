@@ -49,7 +49,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
         duplicates=duplicates,
     )
     counts.table_records = yield from work(index.count_records)
-    counts.without_key = yield from work(index.count_without_key)
+    counts.without_key = yield from work(index.count_keyless)
     yield from work(lambda: _plan_writes(prepared, index))
     if options.removes:
         unreadable = yield from work(index.count_unreadable)
@@ -115,7 +115,7 @@ def _look_again(prepared: Prepared, index: SyncIndex, *, has_filter: bool) -> Pr
     """Look for the keys that no record has: paging has no snapshot, and a deleted record hides another."""
     reader = prepared.reader
     row, count = 0, _KEYS_AT_ONCE - _KEYS_AT_ONCE % MAX_KEYS
-    while batch := (yield from work(lambda row=row: index.read_without_record(row, count))):  # type: ignore[misc]
+    while batch := (yield from work(lambda row=row: index.read_unmatched_rows(row, count))):  # type: ignore[misc]
         row = batch[-1][0]
         if has_filter:
             try:
@@ -173,7 +173,7 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
     if not prepared.reader.comparison.keys.read_only and prepared.reader.scope is None:
         return
     row = 0
-    while batch := (yield from work(lambda row=row: index.read_without_record(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
+    while batch := (yield from work(lambda row=row: index.read_unmatched_rows(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
         row = batch[-1][0]
         rejected += yield from work(lambda batch=batch: _reject_not_creatable(prepared, batch, index))  # type: ignore[misc]
         if len(rejected) > options.max_rejects:

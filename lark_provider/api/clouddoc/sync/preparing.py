@@ -12,7 +12,7 @@ from lark_provider.api.clouddoc import rejects
 from lark_provider.api.clouddoc.bitable import FIELDS
 from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.conversion import read_fields
-from lark_provider.api.clouddoc.fields import Field, find_zone, read_zone
+from lark_provider.api.clouddoc.fields import Field, find_zone, parse_zone
 from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync.comparing import Comparison
@@ -90,7 +90,7 @@ def prepare(
     base: Mapping[str, Any] = (
         yield from perform(make_request("GET", fill_path(_APP, app_token=app_token)))
     ).data["app"]
-    zone = read_zone(base.get("time_zone")) or naive or dt.UTC
+    zone = parse_zone(base.get("time_zone")) or naive or dt.UTC
     fields = yield from read_fields(app_token, table_id)
     field_types = {field["field_name"]: field["type"] for field in fields}
     keys = KeyBuilder(options.key_fields, field_types, options.key_form, zone)

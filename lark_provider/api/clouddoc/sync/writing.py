@@ -138,7 +138,7 @@ class SyncWriter:
         self.result.created += len(ids)
         if not self._is_visible:
             records = yield from self._require_visible(ids[:MAX_READ])
-            if error := self._find_changed_key(records, dict(zip(ids, keys, strict=True))):
+            if error := self._find_key_error(records, dict(zip(ids, keys, strict=True))):
                 yield from self.turn.forget_intent()  # what became of it is known
                 raise error
             self._is_visible = True
@@ -158,7 +158,7 @@ class SyncWriter:
             code=1254302,
         )
 
-    def _find_changed_key(
+    def _find_key_error(
         self, records: Sequence[Mapping[str, Any]], keys: Mapping[str, str]
     ) -> StoredKeyError | None:
         """Return the error for keys that Lark has changed at storing; None if it has changed none.

@@ -69,14 +69,14 @@ class Dispatcher:
 
         A bug of ours is answered, too: no request ends its connection without an answer.
         """
-        steps = self._iterate_steps(request)
+        steps = self._handle_in_steps(request)
         try:
             next(steps)
         except StopIteration as done:
             outcome: Outcome = done.value
             return outcome
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-            return Outcome(self._make_crash_answer(error))
+            return Outcome(self._report_crash(error))
         return Outcome(None, later=self._run_rest(steps))
 
     async def _run_rest(self, steps: Generator[None, None, Outcome]) -> Outcome:
@@ -84,9 +84,9 @@ class Dispatcher:
         try:
             return await with_turns(steps)
         except Exception as error:  # noqa: BLE001 - it must be seen, and must not end the connection
-            return Outcome(self._make_crash_answer(error))
+            return Outcome(self._report_crash(error))
 
-    def _iterate_steps(self, request: Request) -> Generator[None, None, Outcome]:
+    def _handle_in_steps(self, request: Request) -> Generator[None, None, Outcome]:
         started = time.perf_counter()
         self._lark.touched += 1
         self._lark.clock.ring()
@@ -180,9 +180,9 @@ class Dispatcher:
             )
             return call, self._throttle(route, call, log_id)
         except RefusedError as refusal:
-            return self._make_refusal(at_user_info(self._lark.settings, route, refusal), route, log_id)
+            return self._make_refusal_answer(at_user_info(self._lark.settings, route, refusal), route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _add_ids(self._make_crash_answer(error), log_id)
+            return _add_ids(self._report_crash(error), log_id)
 
     def _perform(self, call: Call, log_id: str) -> Generator[None, None, Answer]:
         route = call.route
@@ -191,9 +191,9 @@ class Dispatcher:
             if isinstance(payload, Generator):
                 payload = yield from payload
         except RefusedError as refusal:
-            return self._make_refusal(refusal, route, log_id)
+            return self._make_refusal_answer(refusal, route, log_id)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return _add_ids(self._make_crash_answer(error), log_id)
+            return _add_ids(self._report_crash(error), log_id)
         if isinstance(payload, Answer):
             return _add_ids(payload, log_id)
         if route.flat:
@@ -228,7 +228,7 @@ class Dispatcher:
         elif number not in BITABLE_CODES or "/bitable/" not in route.path:
             return fault.answer()
         refusal = RefusedError(known._replace(msg=fault.msg or known.msg))
-        answer = self._make_refusal(refusal, route, self._lark.make_log_id())
+        answer = self._make_refusal_answer(refusal, route, self._lark.make_log_id())
         answer.headers.update(fault.headers)
         return answer
 
@@ -239,16 +239,16 @@ class Dispatcher:
         try:
             answer = plane.handle(self._lark, request)
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return Outcome(self._make_crash_answer(error))
+            return Outcome(self._report_crash(error))
         return Outcome(answer) if isinstance(answer, Answer) else Outcome(None, later=self._guard(answer))
 
     async def _guard(self, answer: Awaitable[Answer]) -> Answer:
         try:
             return await answer
         except Exception as error:  # noqa: BLE001 - a bug of ours must be seen, and must not end the server
-            return self._make_crash_answer(error)
+            return self._report_crash(error)
 
-    def _make_crash_answer(self, error: BaseException) -> Answer:
+    def _report_crash(self, error: BaseException) -> Answer:
         self._lark.report_crash(error)
         return as_json({"code": 500, "msg": "the emulator crashed, see its stderr"}, 500)
 
@@ -263,12 +263,12 @@ class Dispatcher:
             return None
         limited = codes.RATE_LIMITED
         status = route.documented.statuses.get(limited.number, limited.status)
-        answer = self._make_refusal(RefusedError(limited._replace(status=status)), route, log_id)
+        answer = self._make_refusal_answer(RefusedError(limited._replace(status=status)), route, log_id)
         answer.headers["x-ogw-ratelimit-limit"] = f"{tripped[0]:g}"
         answer.headers["x-ogw-ratelimit-reset"] = f"{tripped[1]:.3f}"
         return answer
 
-    def _make_refusal(self, refusal: RefusedError, route: Route, log_id: str) -> Answer:
+    def _make_refusal_answer(self, refusal: RefusedError, route: Route, log_id: str) -> Answer:
         number, status = refusal.code.number, refusal.code.status
         if number in BITABLE_CODES:
             documented = route.documented.statuses.get(number, status)

@@ -8,7 +8,7 @@ from lark_emulator import codes_office
 from lark_emulator.bot import get_avatar
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import cut_page, parse_page_size, read_choice, read_user_id_type
+from lark_emulator.validation import cut_page, read_bounded_page_size, read_choice, read_user_id_type
 
 TENANT_NAME = "Emulator"
 #: The only place from where the emulator calls an app.
@@ -72,7 +72,7 @@ def application(call: Call) -> dict[str, Any]:
 
 def list_outbound_ips(call: Call) -> dict[str, Any]:
     """Answer `GET /event/v1/outbound_ip`."""
-    size = parse_page_size(call, limit=50, default=10, code_for_zero=codes_office.OUTBOUND_PARAM)
+    size = read_bounded_page_size(call, limit=50, default=10, code_for_zero=codes_office.OUTBOUND_PARAM)
     items, more = cut_page(OUTBOUND_IPS, call, size, codes_office.OUTBOUND_PARAM)
     return {"ip_list": items, **more}
 

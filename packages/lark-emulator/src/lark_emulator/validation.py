@@ -166,7 +166,7 @@ def parse(raw: str | bytes) -> Any:
     return value
 
 
-def parse_page_size(
+def read_bounded_page_size(
     call: Call, *, limit: int, code_for_zero: Code | None = None, default: int = 20, least: int = 1
 ) -> int:
     """Return the page size: `default` unless asked for, within bounds.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lark_emulator.world.apps import App
-from lark_emulator.world.records import Record, Records, get_place
+from lark_emulator.world.records import Record, Records, get_number
 
 if TYPE_CHECKING:
     from lark_emulator import Emulator
@@ -131,7 +131,7 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
         matched = {record.record_id for record in records.with_value("f", value)}
         assert matched == {record_id for record_id, held in model.items() if held == value}
     for time, then in enumerate(history):
-        before = records.list_earlier(time)
+        before = records.collect_earlier(time)
         shown = {record.record_id: record for record in records.list_all() if record.record_id not in before}
         shown |= {record_id: record for record_id, record in before.items() if record is not None}
-        assert content(sorted(shown.values(), key=get_place)) == list(then.items())
+        assert content(sorted(shown.values(), key=get_number)) == list(then.items())

@@ -89,7 +89,7 @@ class Appender(TableWriter):
         recorded, is_fresh = yield from self._reserve(chunk, least)
         if recorded.state is LedgerState.DONE:
             if recorded.segment.digest != chunk.digest:
-                raise _make_changed_error(recorded.segment, chunk)
+                raise _make_changed_source_error(recorded.segment, chunk)
             return recorded.segment.row, True
         if not is_fresh and recorded.segment.digest != chunk.digest:
             yield from self._require_undone(recorded, chunk)
@@ -187,7 +187,7 @@ class Appender(TableWriter):
         now = yield from self.place.read(self.lease, segment.row, segment.end)
         changed = set(list_changed_rows(now, segment.sums, chunk.wild))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
-            raise _make_changed_error(segment, chunk)
+            raise _make_changed_source_error(segment, chunk)
 
     def _verify_written(self, chunk: TableChunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
         """Look at rows that were just written, since others have written at the same time.
@@ -264,7 +264,7 @@ class Appender(TableWriter):
         )
 
 
-def _make_changed_error(segment: Segment, chunk: TableChunk) -> SourceChangedError:
+def _make_changed_source_error(segment: Segment, chunk: TableChunk) -> SourceChangedError:
     row = segment.first + find_first_difference(segment.sums, chunk.sums)
     return SourceChangedError(
         f"Row {row} of the source is not what was appended before under this key: it has changed, or the "

@@ -205,7 +205,7 @@ class TableSource:
                     needed[place] = [
                         formatter if choice is None else with_formatter(choice, formatter)
                         for choice, formatter in zip(
-                            chosen, _list_formats(needed[place], len(column)), strict=True
+                            chosen, _spread_formats(needed[place], len(column)), strict=True
                         )
                     ]
         for place, spec in self._by_column.items():
@@ -289,7 +289,7 @@ def normalize_numbers(cells: Sequence[Any]) -> Sequence[Any]:
     ]
 
 
-def _list_formats(formats: Formats, count: int) -> list[str | None]:
+def _spread_formats(formats: Formats, count: int) -> list[str | None]:
     return formats if isinstance(formats, list) else [formats] * count
 
 

@@ -22,7 +22,7 @@ from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_emulator.bitable.values import DUPLEX_LINK, LINKS
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import cut_page, parse_page_size, read_flag, read_json_object
+from lark_emulator.validation import cut_page, read_bounded_page_size, read_flag, read_json_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -55,7 +55,7 @@ def list_fields(call: Call) -> dict[str, Any]:
     as_array = read_flag(call.query, "text_field_as_array")
     if (call.query.get("view_id") or table.view_id) not in table.views:
         raise RefusedError(codes.VIEW_NOT_FOUND)
-    size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = cut_page(list(table.fields.values()), call, size, codes.INVALID_PAGE_TOKEN)
     shown = [render_field(table, column) for column in items]
     for field, column in zip(shown, items, strict=True):

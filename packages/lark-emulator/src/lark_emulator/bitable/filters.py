@@ -27,7 +27,7 @@ from lark_emulator.bitable.values import (
     USER,
 )
 from lark_emulator.codes import RefusedError
-from lark_emulator.world.records import get_place
+from lark_emulator.world.records import get_number
 from lark_emulator.world.users import User
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Filters:
     def list_candidates(self, node: dict[str, Any]) -> list[Record] | None:
         """Return the records that may pass a filter that `test` accepts, in order; None = any may."""
         records = self._find_candidates(node)
-        return None if records is None else sorted(records.values(), key=get_place)
+        return None if records is None else sorted(records.values(), key=get_number)
 
     def _find_candidates(self, node: dict[str, Any]) -> dict[str, Record] | None:
         parts = [self._look_up(condition) for condition in node.get("conditions") or []]
@@ -149,13 +149,13 @@ class Filters:
             or (children and depth)
         ):
             raise RefusedError(codes.INVALID_FILTER)
-        tests = [self._make_test(condition) for condition in conditions]
+        tests = [self._make_condition_test(condition) for condition in conditions]
         tests += [self.make_test(child, depth + 1) for child in children]
         if conjunction == "or" and tests:
             return lambda record: any(test(record) for test in tests)
         return lambda record: all(test(record) for test in tests)
 
-    def _make_test(self, condition: Any) -> Test:
+    def _make_condition_test(self, condition: Any) -> Test:
         if not isinstance(condition, dict):
             raise RefusedError(codes.INVALID_FILTER)
         name, operator = condition.get("field_name"), condition.get("operator")

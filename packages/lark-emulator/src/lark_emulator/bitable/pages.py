@@ -12,7 +12,7 @@ from lark_emulator.validation import (
     compute_list_digest,
     decode_page_token,
     encode_page_token,
-    parse_page_size,
+    read_bounded_page_size,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ UNCONFIRMED = (
 
 def read_page_size(call: Call) -> int:
     """Return the page size that a request asks for."""
-    return parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    return read_bounded_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
 
 
 def make_page(

@@ -229,7 +229,7 @@ def list_records(call: Call) -> Slices:
         raise RefusedError(codes.INVALID_FILTER, "the emulator knows no formula filter, use search")
     if call.query.get("sort"):
         raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
-    condition = views.get_condition(table, call.query.get("view_id") or table.view_id)
+    condition = views.get_search_filter(table, call.query.get("view_id") or table.view_id)
     size = read_page_size(call)
     yield from prepare(call, base, table, read_user_id_type(call), condition)
     converter = Rows(call, base, table, read_user_id_type(call))

@@ -37,7 +37,7 @@ def search(call: Call) -> Slices:
     body = read_json_object(call, codes.WRONG_JSON)
     condition, sorts, view_id = body.get("filter"), body.get("sort"), body.get("view_id")
     if view_id and not condition and not sorts:
-        condition = views.get_condition(table, view_id)
+        condition = views.get_search_filter(table, view_id)
     yield from prepare(call, base, table, id_type, condition)
     # What is found is shown by the fields of the same moment: they may change before it is all sorted.
     columns = _find_columns(table, body.get("field_names"))

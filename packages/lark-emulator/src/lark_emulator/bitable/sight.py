@@ -9,7 +9,7 @@ from lark_emulator import codes
 from lark_emulator.bitable.access import get_limit
 from lark_emulator.codes import RefusedError
 from lark_emulator.slicing import filter_items, sort_items
-from lark_emulator.world.records import get_place
+from lark_emulator.world.records import get_number
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -45,7 +45,7 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
         gone = [record for name, record in then.items() if record is not None and name not in known]
         records = [then.get(record.record_id) or record for record in records] + gone
         if gone:
-            records = yield from sort_items(records, get_place)
+            records = yield from sort_items(records, get_number)
     if limit.sees == "all":
         return records
     return (yield from filter_items(partial(_sees, call, base), records))
@@ -54,7 +54,7 @@ def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, 
 def _read_stale(call: Call, table: Table) -> dict[str, Record | None]:
     """Return what a stale read shows in the place of what is there now."""
     stale = call.settings.stale_reads_s
-    return table.records.list_earlier(call.world.clock.get_time() - stale) if stale > 0 else {}
+    return table.records.collect_earlier(call.world.clock.get_time() - stale) if stale > 0 else {}
 
 
 def by_id(

@@ -14,7 +14,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_json_object,
     read_optional_text,
     refuse_parameter,
@@ -78,7 +78,7 @@ def batch_create(call: Call) -> dict[str, Any]:
 def list_tables(call: Call) -> dict[str, Any]:
     """Answer `GET …/tables`."""
     base = find_base(call)
-    size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = cut_page(list(base.tables.values()), call, size, codes.INVALID_PAGE_TOKEN)
     return {
         "items": [{"table_id": t.table_id, "revision": t.revision, "name": t.name} for t in items],

@@ -67,7 +67,7 @@ def _trim(cell: Cell, value: str) -> str:
     return value.strip() if cell.settings.text_ends == "trimmed" else value
 
 
-def _write_text(cell: Cell, value: Any) -> str | None:
+def _accept_text(cell: Cell, value: Any) -> str | None:
     require(isinstance(value, str))
     if len(value) > MAX_TEXT_LENGTH:
         raise RefusedError(codes.CELL_TOO_LARGE)
@@ -80,7 +80,7 @@ def _read_text(cell: Cell, value: Any) -> list[dict[str, Any]]:
     return [{"text": value, "type": "text"}]
 
 
-def _write_number(cell: Cell, value: Any) -> float:
+def _accept_number(cell: Cell, value: Any) -> float:
     require(isinstance(value, (int, float)) and not isinstance(value, bool))
     if cell.settings.number_precision == "formatter":
         return _round(value, (cell.field.property or {}).get("formatter"))
@@ -112,32 +112,32 @@ def _ensure_option(cell: Cell, name: Any) -> str:
     return str(name)
 
 
-def _write_single(cell: Cell, value: Any) -> str | None:
+def _accept_single(cell: Cell, value: Any) -> str | None:
     return None if value == "" else _ensure_option(cell, value)
 
 
-def _write_multi(cell: Cell, value: Any) -> list[str] | None:
+def _accept_multi(cell: Cell, value: Any) -> list[str] | None:
     require(isinstance(value, list) and len(value) <= MAX_CHOICES)
     require(all(isinstance(name, str) for name in value))
     return list(dict.fromkeys(_ensure_option(cell, name) for name in value)) or None
 
 
-def _write_date(_cell: Cell, value: Any) -> int:
+def _accept_date(_cell: Cell, value: Any) -> int:
     require(isinstance(value, int) and not isinstance(value, bool))
     return int(value)
 
 
-def _write_checkbox(_cell: Cell, value: Any) -> bool:
+def _accept_checkbox(_cell: Cell, value: Any) -> bool:
     require(isinstance(value, bool))
     return bool(value)
 
 
-def _write_phone(_cell: Cell, value: Any) -> str | None:
+def _accept_phone(_cell: Cell, value: Any) -> str | None:
     require(isinstance(value, str) and len(value) <= MAX_PHONE_LENGTH and bool(_PHONE.fullmatch(value)))
     return value or None
 
 
-def _write_url(_cell: Cell, value: Any) -> dict[str, str]:
+def _accept_url(_cell: Cell, value: Any) -> dict[str, str]:
     require(isinstance(value, dict) and isinstance(value.get("link"), str) and value["link"] != "")
     text = value.get("text", value["link"])
     require(isinstance(text, str))
@@ -183,19 +183,19 @@ LINKS = frozenset({SINGLE_LINK, DUPLEX_LINK})
 CREATED_TIME, MODIFIED_TIME, CREATED_USER, MODIFIED_USER, AUTO_NUMBER = 1001, 1002, 1003, 1004, 1005
 
 _TYPES = (
-    FieldType(TEXT, ("Text", "Barcode", _EMAIL), codes.TEXT_CONV, _write_text, _read_text, primary=True),
+    FieldType(TEXT, ("Text", "Barcode", _EMAIL), codes.TEXT_CONV, _accept_text, _read_text, primary=True),
     FieldType(
         NUMBER,
         ("Number", "Progress", "Currency", "Rating"),
         codes.NUMBER_CONV,
-        _write_number,
+        _accept_number,
         _return_same,
         primary=True,
     ),
-    FieldType(SINGLE_SELECT, ("SingleSelect",), codes.SINGLE_SELECT_CONV, _write_single, _return_same),
-    FieldType(MULTI_SELECT, ("MultiSelect",), codes.MULTI_SELECT_CONV, _write_multi, _return_same),
-    FieldType(DATE, ("DateTime",), codes.DATE_CONV, _write_date, _return_same, primary=True),
-    FieldType(CHECKBOX, ("Checkbox",), codes.CHECKBOX_CONV, _write_checkbox, _return_same),
+    FieldType(SINGLE_SELECT, ("SingleSelect",), codes.SINGLE_SELECT_CONV, _accept_single, _return_same),
+    FieldType(MULTI_SELECT, ("MultiSelect",), codes.MULTI_SELECT_CONV, _accept_multi, _return_same),
+    FieldType(DATE, ("DateTime",), codes.DATE_CONV, _accept_date, _return_same, primary=True),
+    FieldType(CHECKBOX, ("Checkbox",), codes.CHECKBOX_CONV, _accept_checkbox, _return_same),
     FieldType(
         USER,
         ("User",),
@@ -204,8 +204,8 @@ _TYPES = (
         references.render_people,
         references.echo_people,
     ),
-    FieldType(PHONE, ("Phone",), codes.PHONE_CONV, _write_phone, _return_same, primary=True),
-    FieldType(URL, ("Url",), codes.URL_CONV, _write_url, _return_same, primary=True),
+    FieldType(PHONE, ("Phone",), codes.PHONE_CONV, _accept_phone, _return_same, primary=True),
+    FieldType(URL, ("Url",), codes.URL_CONV, _accept_url, _return_same, primary=True),
     FieldType(
         ATTACHMENT,
         ("Attachment",),

@@ -10,7 +10,7 @@ from lark_emulator import codes
 from lark_emulator.bitable.access import find_base, find_table, find_table_to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import cut_page, parse_page_size, read_json_object
+from lark_emulator.validation import cut_page, read_bounded_page_size, read_json_object
 from lark_emulator.world.bases import Table, TableView
 
 MAX_PER_PAGE = 100
@@ -60,7 +60,7 @@ def _render(view: TableView, *, full: bool) -> dict[str, Any]:
     return shown
 
 
-def get_condition(table: Table, view_id: Any) -> dict[str, Any] | None:
+def get_search_filter(table: Table, view_id: Any) -> dict[str, Any] | None:
     """Return the filter of a view as a search takes it; None if it has none.
 
     Raises:
@@ -102,7 +102,7 @@ def create(call: Call) -> dict[str, Any]:
 def list_views(call: Call) -> dict[str, Any]:
     """Answer `GET …/views`."""
     table = find_table(call)
-    size = parse_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE, code_for_zero=codes.PAGE_SIZE)
     items, more = cut_page(list(table.views.values()), call, size, codes.INVALID_PAGE_TOKEN)
     return {"items": [_render(view, full=False) for view in items], **more, "total": len(table.views)}
 

@@ -10,7 +10,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_json_object,
     read_text_list,
     read_user_id_type,
@@ -61,7 +61,7 @@ def create(call: Call) -> dict[str, Any]:
 def list_attendees(call: Call) -> dict[str, Any]:
     """Answer `GET …/attendees`."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100)
+    size = read_bounded_page_size(call, limit=100)
     event = find_event(call)
     if event.app_id != call.app.app_id:
         raise RefusedError(codes_office.EVENT_DENIED)

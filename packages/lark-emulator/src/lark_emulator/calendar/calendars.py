@@ -11,7 +11,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_choice,
     read_json_object,
     read_optional_text,
@@ -57,7 +57,7 @@ def get_primary(call: Call) -> dict[str, Any]:
 
 def list_calendars(call: Call) -> dict[str, Any]:
     """Answer `GET /calendar/v4/calendars`: the bot's own; the last page has a `sync_token`."""
-    size = parse_page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     call.world.calendars.ensure_primary(app_id=call.app.app_id, name=call.app.name)
     own = [calendar for calendar in call.world.calendars.by_id.values() if calendar.app_id == call.app.app_id]
     items, more = cut_page(

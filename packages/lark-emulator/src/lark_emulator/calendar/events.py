@@ -11,8 +11,8 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
     parse_whole_number,
+    read_bounded_page_size,
     read_choice,
     read_json_object,
     read_optional_text,
@@ -89,7 +89,7 @@ def get(call: Call) -> dict[str, Any]:
 
 def list_events(call: Call) -> dict[str, Any]:
     """Answer `GET …/events`: those that overlap a span, in the order in which they were made."""
-    size = parse_page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE, default=PER_PAGE, least=LEAST_PER_PAGE)
     calendar = find_calendar(call, reads_events=True)
     start, end = read_seconds(call, "start_time"), read_seconds(call, "end_time")
     events = [

@@ -54,7 +54,7 @@ def _iterate_instances(event: Event, call: Call, end: int) -> Iterator[tuple[flo
         return
     begins, ends = event.span
     whole_days = "date" in event.start
-    zone = UTC if whole_days else _find_zone(event.start["timezone"])
+    zone = UTC if whole_days else _parse_zone(event.start["timezone"])
     first = datetime.fromtimestamp(begins, zone)
     last = datetime.fromtimestamp(end, zone).date()
     for day in iterate_days(event.recurrence, first.date(), last):
@@ -75,7 +75,7 @@ def _iterate_instances(event: Event, call: Call, end: int) -> Iterator[tuple[flo
         yield begin, begin + ends - begins, {**shown, **ids, **times}
 
 
-def _find_zone(name: str) -> tzinfo:
+def _parse_zone(name: str) -> tzinfo:
     """Return a time zone; UTC+8 for one that is unknown here, as where no time zones are installed."""
     try:
         return ZoneInfo(name)

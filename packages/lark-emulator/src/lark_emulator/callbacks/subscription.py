@@ -26,7 +26,7 @@ def wrap(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], byt
     if not to.encrypt_key:
         return {}, body
     body = wire.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
-    timestamp, nonce = _make_moment()
+    timestamp, nonce = _make_timestamp_and_nonce()
     return _make_signature_headers(
         timestamp, nonce, wire.compute_signature(timestamp, nonce, to.encrypt_key, body)
     ), body
@@ -35,12 +35,12 @@ def wrap(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], byt
 def wrap_old(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], bytes]:
     """Return headers and body of an old card callback: signed with the verification token."""
     body = orjson.dumps(payload)
-    timestamp, nonce = _make_moment()
+    timestamp, nonce = _make_timestamp_and_nonce()
     signature = wire.compute_old_signature(timestamp, nonce, to.verification_token, body)
     return _make_signature_headers(timestamp, nonce, signature), body
 
 
-def _make_moment() -> tuple[str, str]:
+def _make_timestamp_and_nonce() -> tuple[str, str]:
     return str(int(time.time())), secrets.token_hex(8)
 
 

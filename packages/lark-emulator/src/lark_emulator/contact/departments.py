@@ -89,15 +89,15 @@ def get_batch(call: Call) -> dict[str, Any]:
 
 def list_children(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments/:department_id/children`."""
-    return _find_descendants(call, call.params["department_id"])
+    return _list_descendants(call, call.params["department_id"])
 
 
 def list_departments(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/departments`, the older way to list."""
-    return _find_descendants(call, call.query.get("parent_department_id") or ROOT)
+    return _list_descendants(call, call.query.get("parent_department_id") or ROOT)
 
 
-def _find_descendants(call: Call, value: str) -> dict[str, Any]:
+def _list_descendants(call: Call, value: str) -> dict[str, Any]:
     _, department_type = read_id_types(call)
     parent = find_department(call, value, department_type)
     departments = call.world.departments.list_children(parent, recursive=read_flag(call.query, "fetch_child"))

@@ -11,7 +11,7 @@ from lark_emulator.contact.users import FIELDS, RANGE, read_id_types, render, wi
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_json_object,
     read_text_list,
     read_user_id_type,
@@ -73,7 +73,7 @@ def list_basics(call: Call) -> dict[str, Any]:
 def get_scopes(call: Call) -> dict[str, Any]:
     """Answer `GET /contact/v3/scopes`: whom the app may see; `0` means everybody."""
     id_type, _ = read_id_types(call)
-    size = parse_page_size(call, limit=100, default=50)
+    size = read_bounded_page_size(call, limit=100, default=50)
     if call.app.available_to is None:
         return {"department_ids": [ROOT], "user_ids": [], "group_ids": [], "has_more": False}
     people = [user for user in call.world.users.values() if within_range(call.app, user)]

@@ -30,7 +30,7 @@ def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The message as the state shows it.
     """
     refuse_unknown(spec, "message_id", "user", "emoji_type", "remove")
-    message, user = _find_place(lark, spec)
+    message, user = _find_message_and_member(lark, spec)
     emoji_type = read_text(spec, "emoji_type")
     if emoji_type not in EMOJI_TYPES:
         raise ValueError(f"'emoji_type' must be one of Lark's, such as THUMBSUP, not {emoji_type!r}")
@@ -55,7 +55,7 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         The message as the state shows it.
     """
     refuse_unknown(spec, "message_id", "user")
-    message, user = _find_place(lark, spec)
+    message, user = _find_message_and_member(lark, spec)
     if user.user_id not in message.readers:
         now = lark.clock.get_time_ms()
         message.readers[user.user_id] = now
@@ -70,13 +70,13 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
 def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Pin a message (`message_id`) as a member of its chat (`user`), or remove the pin (`remove`)."""
     refuse_unknown(spec, "message_id", "user", "remove")
-    message, user = _find_place(lark, spec)
+    message, user = _find_message_and_member(lark, spec)
     removed = read_flag(spec, "remove", default=False)
     message.pin = None if removed else message.pin or Pin(lark.clock.get_time_ms(), user_id=user.user_id)
     return snapshot.render_message(message)
 
 
-def _find_place(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
+def _find_message_and_member(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:
     message = require_known(lark.world.messages, "message", read_text(spec, "message_id"))
     chat = lark.world.chats[message.chat_id]
     return message, require_known(chat.users, f"member of chat {chat.chat_id!r}", read_text(spec, "user"))

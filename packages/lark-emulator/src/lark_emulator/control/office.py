@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import read_names, read_text, read_whole, refuse_unknown, require_known
+from lark_emulator.control.specs import (
+    read_names,
+    read_text,
+    read_whole_number,
+    refuse_unknown,
+    require_known,
+)
 from lark_emulator.world.calendars import Event
 from lark_emulator.world.departments import ROOT, Department
 from lark_emulator.world.documents import Minute
@@ -103,7 +109,7 @@ def add_minute(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """
     refuse_unknown(spec, "title", "user", "duration_ms")
     owner = require_known(lark.world.users, "user", read_text(spec, "user"))
-    duration = read_whole(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
+    duration = read_whole_number(spec, "duration_ms") if spec.get("duration_ms") is not None else 0
     minute = Minute(
         f"obcn{lark.world.make_id('', 20)}",
         read_text(spec, "title"),

@@ -13,7 +13,7 @@ from lark_emulator.control.specs import (
     read_flag,
     read_names,
     read_text,
-    read_whole,
+    read_whole_number,
     refuse_unknown,
     require_known,
 )
@@ -48,7 +48,7 @@ def edit_records(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     refuse_unknown(spec, "app_token", "table_id", "user_id", "seed", "edits")
     by = make_writer(lark, spec)
     plans = _check(spec)
-    return {"edits": _perform(lark, by, plans, random.Random(read_whole(spec, "seed")))}  # noqa: S311 - a test's
+    return {"edits": _perform(lark, by, plans, random.Random(read_whole_number(spec, "seed")))}  # noqa: S311 - a test's
 
 
 def list_edits(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if total is not None and total not in TOTALS and (not isinstance(total, int) or isinstance(total, bool)):
         raise ValueError(f"'total' must be a number or one of {', '.join(TOTALS)}, not {total!r}")
     plan = PagePlan(
-        read_whole(spec, "page"),
+        read_whole_number(spec, "page"),
         read_text(spec, "app_token"),
         read_text(spec, "table_id"),
         read_count(spec, "times"),
@@ -89,7 +89,7 @@ def plan_page(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             for row in (*edit.get("rows", ()), edit.get("fields", {})):
                 for name in row:
                     require_known(by.table.names, "field", name)
-        chance = random.Random(read_whole(spec, "seed"))  # noqa: S311 - a test's
+        chance = random.Random(read_whole_number(spec, "seed"))  # noqa: S311 - a test's
         plan.answered = partial(_perform, lark, by, plan.edits, chance)
     if not (plan.items or plan.ends or plan.repeats_token or plan.edits or total is not None):
         raise ValueError("a plan needs one of 'items', 'ends', 'repeats_token', 'total', 'edits'")

@@ -25,7 +25,7 @@ from lark_emulator.control import (
     user_tokens,
 )
 from lark_emulator.control.clicks import click
-from lark_emulator.control.specs import read_text, read_whole_text, refuse_unknown
+from lark_emulator.control.specs import read_number_text, read_text, refuse_unknown
 from lark_emulator.control.views import approvals as approval_windows
 from lark_emulator.control.views import chats, tables
 from lark_emulator.control.views import requests as request_windows
@@ -120,11 +120,11 @@ def list_requests(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             with `*`); `after` (only entries with a greater `id`); `limit` (at most so many, the newest ones).
     """
     refuse_unknown(spec, "method", "path", "after", "limit")
-    limit = None if spec.get("limit") is None else read_whole_text(spec, "limit")
+    limit = None if spec.get("limit") is None else read_number_text(spec, "limit")
     which = Wanted(
         read_text(spec, "method").upper() or "*",
         read_text(spec, "path") or "*",
-        read_whole_text(spec, "after"),
+        read_number_text(spec, "after"),
         limit,
     )
     return lark.log.to_dict(which)

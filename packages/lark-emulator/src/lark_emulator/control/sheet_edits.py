@@ -12,7 +12,7 @@ from lark_emulator.control.specs import (
     read_count,
     read_flag,
     read_text,
-    read_whole,
+    read_whole_number,
     refuse_unknown,
     require_known,
 )
@@ -129,7 +129,7 @@ def plan_edits(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         _perform(lark, document, book, edits, user_id)
 
     lark.world.sheet_plans.planned.append(
-        SheetPlan(document.token, before, read_whole(spec, "skip"), edits, perform)
+        SheetPlan(document.token, before, read_whole_number(spec, "skip"), edits, perform)
     )
     return list_plans(lark, {})
 
@@ -254,7 +254,7 @@ def _sort(_: Lark, __: Document, book: Spreadsheet, spec: dict[str, Any]) -> Non
     sheet = _find_sheet(book, read_text(spec, "sheet"))
     grid = sheet.grid
     column = parse_column(read_text(spec, "column") or "A")
-    start = (read_whole(spec, "first_row") or 2) - 1
+    start = (read_whole_number(spec, "first_row") or 2) - 1
     end = grid.end_of_data()
     down = read_flag(spec, "descending", default=False)
 

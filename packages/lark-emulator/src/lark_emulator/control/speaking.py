@@ -60,7 +60,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         "copies",
     )  # fmt: skip
     user = require_known(lark.world.users, "user", read_text(spec, "user"))
-    chat = _find_chat(lark, spec, user)
+    chat = _ensure_chat(lark, spec, user)
     mentioned, copies = read_names(spec, "mentions") or [], read_count(spec, "copies", limit=MAX_COPIES)
     message = _make_message(lark, spec, user, chat, mentioned)
     chat.messages.append(message)
@@ -77,7 +77,7 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     return {**snapshot.render_message(message), "events": [delivery.to_dict() for delivery in sent]}
 
 
-def _find_chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
+def _ensure_chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
     chat_id = read_text(spec, "chat_id")
     if not chat_id:
         return lark.world.ensure_p2p_chat(

@@ -59,7 +59,7 @@ def read_count(spec: dict[str, Any], name: str, *, limit: int | None = None) -> 
     return value
 
 
-def read_whole(spec: dict[str, Any], name: str) -> int:
+def read_whole_number(spec: dict[str, Any], name: str) -> int:
     """Return a number that is not negative; 0 if it is absent."""
     value = spec.get(name)
     if value is None:
@@ -69,12 +69,12 @@ def read_whole(spec: dict[str, Any], name: str) -> int:
     return value
 
 
-def read_whole_text(spec: dict[str, Any], name: str) -> int:
+def read_number_text(spec: dict[str, Any], name: str) -> int:
     """Return a number that is not negative, which a query gives as text; 0 if it is absent."""
     value = spec.get(name)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:  # noqa: PLR2004
         return int(value)
-    return read_whole(spec, name)
+    return read_whole_number(spec, name)
 
 
 def read_names(spec: dict[str, Any], name: str) -> list[str] | None:

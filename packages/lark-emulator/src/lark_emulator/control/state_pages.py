@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator.control import snapshot
-from lark_emulator.control.specs import read_text, read_whole_text, refuse_unknown
+from lark_emulator.control.specs import read_number_text, read_text, refuse_unknown
 from lark_emulator.im import uploads, webhook_bot
 from lark_emulator.wiki import pages as wiki_pages
 
@@ -105,7 +105,7 @@ def render_pages(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     for name in names:
         if name not in PARTS:
             raise ValueError(f"'only' knows {', '.join(PARTS)}, not {name!r}")
-    limit = DEFAULT_LIMIT if spec.get("limit") is None else read_whole_text(spec, "limit")
+    limit = DEFAULT_LIMIT if spec.get("limit") is None else read_number_text(spec, "limit")
     if not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f"'limit' must be a number from 1 to {MAX_LIMIT}, not {limit}")
     after = read_text(spec, "after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control.specs import read_whole_text, refuse_unknown
+from lark_emulator.control.specs import read_number_text, refuse_unknown
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
@@ -59,7 +59,7 @@ def remove(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     """Remove a stub (`id`), or all of them."""
     refuse_unknown(spec, "id")
     if spec.get("id") is not None:
-        _ensure_stubs(lark).remove(read_whole_text(spec, "id"))
+        _ensure_stubs(lark).remove(read_number_text(spec, "id"))
     elif lark.stubs is not None:
         lark.stubs.clear()
     return list_all(lark, {})

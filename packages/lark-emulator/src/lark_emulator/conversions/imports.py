@@ -148,7 +148,9 @@ def _read_blocks(content: bytes, extension: str) -> Any:
         return html.iterate_blocks(text)
     if extension == "txt":
         return (
-            node for line in text.splitlines() for node in nodes.make_text(docx.TEXT, nodes.make_plain(line))
+            node
+            for line in text.splitlines()
+            for node in nodes.iterate_text_blocks(docx.TEXT, nodes.make_plain(line))
         )
     return markdown.iterate_blocks(text)
 

@@ -45,7 +45,7 @@ def read(content: bytes) -> Iterator[BlockNode]:
         heading = None if style is None else _HEADING.fullmatch(style.get(f"{_WORD}val") or "")
         kind = docx.TEXT if heading is None else docx.HEADING1 + int(heading[1]) - 1
         words = "".join(part.text or "" for part in paragraph.iter(f"{_WORD}t"))
-        yield from nodes.make_text(kind, nodes.make_plain(words))
+        yield from nodes.iterate_text_blocks(kind, nodes.make_plain(words))
 
 
 def write(document: Docx) -> bytes:

@@ -78,7 +78,7 @@ class _Reader(HTMLParser):
                 self._rows[-1][-1] += parts
             return
         if parts:
-            text_blocks = list(nodes.make_text(self._kind, parts))
+            text_blocks = list(nodes.iterate_text_blocks(self._kind, parts))
             self._among.extend(text_blocks)
         self._kind = docx.QUOTE if self._kind == docx.QUOTE else docx.TEXT
 

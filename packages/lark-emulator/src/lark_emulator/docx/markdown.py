@@ -48,7 +48,7 @@ def _parse_block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     if heading is not None:
         kind = docx.HEADING1 + len(heading["level"]) - 1
         words = re.sub(r"(?:^|[ \t]+)#+[ \t]*$", "", heading["text"])
-        return list(nodes.make_text(kind, inline.parse(words.strip()))), place + 1
+        return list(nodes.iterate_text_blocks(kind, inline.parse(words.strip()))), place + 1
     if _RULE.fullmatch(line):
         return [BlockNode(docx.DIVIDER, {})], place + 1
     if _QUOTE.match(line):
@@ -61,7 +61,7 @@ def _parse_block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     while end < len(lines) and not _begins(lines, end):
         end += 1
     words = "\n".join(text_line.strip() for text_line in lines[place:end])
-    return list(nodes.make_text(docx.TEXT, inline.parse(words))), end
+    return list(nodes.iterate_text_blocks(docx.TEXT, inline.parse(words))), end
 
 
 def _begins(lines: list[str], place: int) -> bool:
@@ -89,7 +89,7 @@ def _parse_quote(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
     while end < len(lines) and (mark := _QUOTE.match(lines[end])):
         inside.append(lines[end][mark.end() :].strip())
         end += 1
-    return list(nodes.make_text(docx.QUOTE, inline.parse("\n".join(inside)))), end
+    return list(nodes.iterate_text_blocks(docx.QUOTE, inline.parse("\n".join(inside)))), end
 
 
 def _parse_list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
@@ -121,8 +121,8 @@ def _parse_list(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
 def _parse_item(item: re.Match[str]) -> Iterator[BlockNode]:
     parts = inline.parse(item["text"].strip())
     if item["box"]:
-        return nodes.make_text(docx.TODO, parts, done=item["box"][1] in "xX")
-    return nodes.make_text(docx.ORDERED if item["mark"][0].isdigit() else docx.BULLET, parts)
+        return nodes.iterate_text_blocks(docx.TODO, parts, done=item["box"][1] in "xX")
+    return nodes.iterate_text_blocks(docx.ORDERED if item["mark"][0].isdigit() else docx.BULLET, parts)
 
 
 def _continue(node: BlockNode, words: str) -> None:

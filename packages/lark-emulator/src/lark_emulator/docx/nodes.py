@@ -24,7 +24,7 @@ class BlockNode:
     url: str = ""
 
 
-def make_text(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
+def iterate_text_blocks(kind: int, parts: Parts, **style: Any) -> Iterator[BlockNode]:
     """Yield a block of text, and an image block for each picture in it.
 
     Args:
@@ -66,7 +66,9 @@ def make_plain(content: str) -> Parts:
 def make_code(content: str, language: str) -> BlockNode:
     """Return a block of code."""
     return next(
-        make_text(docx.CODE, make_plain(content), language=LANGUAGES.get(language.lower(), 1), wrap=False)
+        iterate_text_blocks(
+            docx.CODE, make_plain(content), language=LANGUAGES.get(language.lower(), 1), wrap=False
+        )
     )
 
 
@@ -88,7 +90,7 @@ def make_table(rows: list[list[Parts]]) -> BlockNode:
     )
     for row in rows:
         for parts in [*row, *([[]] * (columns - len(row)))]:
-            node.children.append(BlockNode(docx.TABLE_CELL, {}, list(make_text(docx.TEXT, parts))))
+            node.children.append(BlockNode(docx.TABLE_CELL, {}, list(iterate_text_blocks(docx.TEXT, parts))))
     return node
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ONE = {"row_span": 1, "col_span": 1}
 
 
-def _read_whole(spec: dict[str, Any], name: str, bounds: range, refusal: Code) -> int:
+def _read_whole_number(spec: dict[str, Any], name: str, bounds: range, refusal: Code) -> int:
     value = spec.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise RefusedError(codes.DOCX_PARAM)
@@ -33,7 +33,7 @@ def insert_row(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Insert an empty row; -1 = behind the last one."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
-    row = _read_whole(spec, "row_index", range(-1, rows + 1), codes.DOCX_ROW_RANGE)
+    row = _read_whole_number(spec, "row_index", range(-1, rows + 1), codes.DOCX_ROW_RANGE)
     row = rows if row == -1 else row
     if (rows + 1) * columns > MAX_TABLE_CELLS:
         raise RefusedError(codes.DOCX_CELLS)
@@ -48,7 +48,7 @@ def insert_column(file: OpenDocument, table: Block, spec: dict[str, Any]) -> Non
     """Insert an empty column; -1 = behind the last one."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
-    column = _read_whole(spec, "column_index", range(-1, columns + 1), codes.DOCX_COLUMN_RANGE)
+    column = _read_whole_number(spec, "column_index", range(-1, columns + 1), codes.DOCX_COLUMN_RANGE)
     column = columns if column == -1 else column
     if columns + 1 > MAX_TABLE_COLUMNS:
         raise RefusedError(codes.DOCX_COLUMNS)
@@ -82,8 +82,8 @@ def delete_columns(file: OpenDocument, table: Block, spec: dict[str, Any]) -> No
 
 
 def _read_span(spec: dict[str, Any], axis: str, count: int, refusal: Code) -> tuple[int, int]:
-    start = _read_whole(spec, f"{axis}_start_index", range(count), refusal)
-    end = _read_whole(spec, f"{axis}_end_index", range(start + 1, count + 1), refusal)
+    start = _read_whole_number(spec, f"{axis}_start_index", range(count), refusal)
+    end = _read_whole_number(spec, f"{axis}_end_index", range(start + 1, count + 1), refusal)
     if end - start == count:
         raise RefusedError(codes.DOCX_OPERATION)
     return start, end
@@ -103,18 +103,22 @@ def merge(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Merge the cells of some rows and columns into the first of them."""
     looks = table.data["property"]
     columns = looks["column_size"]
-    top = _read_whole(spec, "row_start_index", range(looks["row_size"]), codes.DOCX_ROW_RANGE)
-    bottom = _read_whole(spec, "row_end_index", range(top + 1, looks["row_size"] + 1), codes.DOCX_ROW_RANGE)
-    left = _read_whole(spec, "column_start_index", range(columns), codes.DOCX_COLUMN_RANGE)
-    right = _read_whole(spec, "column_end_index", range(left + 1, columns + 1), codes.DOCX_COLUMN_RANGE)
+    top = _read_whole_number(spec, "row_start_index", range(looks["row_size"]), codes.DOCX_ROW_RANGE)
+    bottom = _read_whole_number(
+        spec, "row_end_index", range(top + 1, looks["row_size"] + 1), codes.DOCX_ROW_RANGE
+    )
+    left = _read_whole_number(spec, "column_start_index", range(columns), codes.DOCX_COLUMN_RANGE)
+    right = _read_whole_number(
+        spec, "column_end_index", range(left + 1, columns + 1), codes.DOCX_COLUMN_RANGE
+    )
     looks["merge_info"][top * columns + left] = {"row_span": bottom - top, "col_span": right - left}
 
 
 def unmerge(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Take a merged cell apart."""
     looks = table.data["property"]
-    row = _read_whole(spec, "row_index", range(looks["row_size"]), codes.DOCX_ROW_RANGE)
-    column = _read_whole(spec, "column_index", range(looks["column_size"]), codes.DOCX_COLUMN_RANGE)
+    row = _read_whole_number(spec, "row_index", range(looks["row_size"]), codes.DOCX_ROW_RANGE)
+    column = _read_whole_number(spec, "column_index", range(looks["column_size"]), codes.DOCX_COLUMN_RANGE)
     looks["merge_info"][row * looks["column_size"] + column] = dict(_ONE)
 
 
@@ -122,8 +126,10 @@ def change(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
     """Change the width of a column, and which row and column are headers."""
     looks = table.data["property"]
     if spec.get("column_width") is not None:
-        width = _read_whole(spec, "column_width", range(50, 10_000), codes.DOCX_PARAM)
-        column = _read_whole(spec, "column_index", range(looks["column_size"]), codes.DOCX_COLUMN_RANGE)
+        width = _read_whole_number(spec, "column_width", range(50, 10_000), codes.DOCX_PARAM)
+        column = _read_whole_number(
+            spec, "column_index", range(looks["column_size"]), codes.DOCX_COLUMN_RANGE
+        )
         looks["column_width"][column] = width
     for name in ("header_row", "header_column"):
         if spec.get(name) is not None:
@@ -137,7 +143,7 @@ def insert_grid_column(file: OpenDocument, grid: Block, spec: dict[str, Any]) ->
     size = grid.data["column_size"]
     if size + 1 not in GRID_COLUMNS:
         raise RefusedError(codes.DOCX_OPERATION)
-    column = _read_whole(spec, "column_index", range(-1, size + 1), codes.DOCX_COLUMN_RANGE)
+    column = _read_whole_number(spec, "column_index", range(-1, size + 1), codes.DOCX_COLUMN_RANGE)
     grid_column = add(file, BlockContent(docx.GRID_COLUMN, {"width_ratio": 100 // (size + 1)}))
     place_blocks(grid, [grid_column], size if column == -1 else column)
     grid.data["column_size"] = size + 1
@@ -148,7 +154,7 @@ def delete_grid_column(file: OpenDocument, grid: Block, spec: dict[str, Any]) ->
     size = grid.data["column_size"]
     if size - 1 not in GRID_COLUMNS:
         raise RefusedError(codes.DOCX_OPERATION)
-    column = _read_whole(spec, "column_index", range(-1, size), codes.DOCX_COLUMN_RANGE)
+    column = _read_whole_number(spec, "column_index", range(-1, size), codes.DOCX_COLUMN_RANGE)
     file.docx.remove(file.docx.blocks[grid.children.pop(column)])
     grid.data["column_size"] = size - 1
 

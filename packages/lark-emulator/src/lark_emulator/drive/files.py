@@ -22,8 +22,8 @@ from lark_emulator.drive.access import (
 from lark_emulator.drive.objects import copy_object
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
-    parse_page_size,
     parse_whole_number,
+    read_bounded_page_size,
     read_json_object,
     read_optional_text,
     read_user_id_type,
@@ -111,7 +111,7 @@ def list_files(call: Call) -> dict[str, Any]:
         reverse=direction == "DESC",
     )
     size, start = (
-        parse_page_size(call, limit=MAX_PER_PAGE) if call.query.get("page_size") else MAX_PER_PAGE,
+        read_bounded_page_size(call, limit=MAX_PER_PAGE) if call.query.get("page_size") else MAX_PER_PAGE,
         0,
     )
     if call.query.get("page_token"):

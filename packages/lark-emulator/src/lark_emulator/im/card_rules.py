@@ -54,13 +54,13 @@ class Sent(NamedTuple):
     world: World
     app: App | None
 
-    def iterate_kinds(self, *kinds: str) -> Iterator[CardNode]:
+    def iterate_nodes(self, *kinds: str) -> Iterator[CardNode]:
         """Iterate over the objects of some kinds."""
         return (node for node in self.nodes if node.kind in kinds)
 
     def iterate_texts(self, *tags: str) -> Iterator[str]:
         """Iterate over the texts that hold markup, without code."""
-        for node in self.iterate_kinds(*tags):
+        for node in self.iterate_nodes(*tags):
             content = node.value.get("content")
             if isinstance(content, str):
                 yield remove_code(content)
@@ -116,25 +116,25 @@ def _check_limits(card: Sent) -> None:
     fenced = "fences" in card.rules
     tables = sum(
         1 if node.kind == "table" else count_tables(str(node.value.get("content")), fenced=fenced)
-        for node in card.iterate_kinds("table", "markdown")
+        for node in card.iterate_nodes("table", "markdown")
     )
     if tables > card.most_tables:
         raise make_card_error(LIMIT_OR_DUPLICATE, "card table number over limit", "table")
 
 
 def _check_forms(card: Sent) -> None:
-    for form in card.iterate_kinds("form"):
-        buttons = (node for node in card.iterate_kinds("button") if node.path.startswith(f"{form.path} -> "))
+    for form in card.iterate_nodes("form"):
+        buttons = (node for node in card.iterate_nodes("button") if node.path.startswith(f"{form.path} -> "))
         if not any(_submits(card, button, form) for button in buttons):
             raise make_card_error(
                 NO_SUBMIT_BUTTON,
                 "there is no submit button in the form container, at least one",
                 path=form.path,
             )
-    for node in card.iterate_kinds("button") if card.v2 else ():
+    for node in card.iterate_nodes("button") if card.v2 else ():
         if node.value.get("form_action_type") and "form" not in node.around:
             raise make_card_error(LIMIT_OR_DUPLICATE, "formActionType only in form", path=node.path)
-    for node in card.iterate_kinds("select_img") if "multi_select" in card.rules else ():
+    for node in card.iterate_nodes("select_img") if "multi_select" in card.rules else ():
         if node.value.get("multi_select") is True and "form" not in node.around:
             raise make_card_error(LIMIT_OR_DUPLICATE, "multi_select only in form", path=node.path)
 
@@ -162,7 +162,7 @@ def _check_values(card: Sent) -> None:
 
 
 def _check_charts(card: Sent) -> None:
-    for node in card.iterate_kinds("chart"):
+    for node in card.iterate_nodes("chart"):
         spec = node.value.get("chart_spec")
         if spec is None:
             continue
@@ -180,7 +180,7 @@ def _make_chart_error(place: str, wanted: str, value: Any) -> Exception:
 
 
 def _check_rows(card: Sent) -> None:
-    for node in card.iterate_kinds("table"):
+    for node in card.iterate_nodes("table"):
         columns = [column for column in node.value.get("columns") or () if isinstance(column, dict)]
         types = {str(column.get("name")): str(column.get("data_type", "text")) for column in columns}
         rows = node.value.get("rows") or []
@@ -198,7 +198,7 @@ def _check_sounds(card: Sent) -> None:
     config = card.nodes[0].value.get("config")
     forwardable = not isinstance(config, dict) or config.get("enable_forward") is not False
     seen: set[str] = set()
-    for node in card.iterate_kinds("audio"):
+    for node in card.iterate_nodes("audio"):
         if forwardable:
             raise make_card_error(AUDIO_FORWARD, "audio elem don't support forward", path=node.path)
         audio_id = node.value.get("audio_id", "")
@@ -231,7 +231,7 @@ def _check_persons(card: Sent) -> None:
     for text in card.iterate_texts("markdown", "lark_md"):
         for who in iterate_mentions(text):
             _check_person(who, known=who == "all" or _is_person(card, who))
-    for node in card.iterate_kinds("person", "person_list"):
+    for node in card.iterate_nodes("person", "person_list"):
         persons = [node.value.get("user_id")]
         if node.kind == "person_list" and node.value.get("drop_invalid_user_id") is not True:
             persons = [

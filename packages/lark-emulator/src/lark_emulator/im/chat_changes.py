@@ -13,7 +13,7 @@ from lark_emulator.im.roles import is_manager, is_owner, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_choice,
     read_json_object,
     read_optional_text,
@@ -126,7 +126,7 @@ def dissolve(call: Call) -> dict[str, Any]:
 def search(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/chats/search`: groups of this bot, and public ones, by a part of their name."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100)
+    size = read_bounded_page_size(call, limit=100)
     query = call.query.get("query", "").casefold()
     chats = [
         chat

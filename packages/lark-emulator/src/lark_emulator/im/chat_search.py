@@ -10,7 +10,7 @@ from lark_emulator.im.chats import render_listed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_json_object,
     read_optional_text,
     read_text_list,
@@ -28,7 +28,7 @@ SEARCH_TYPES = ("private", "external", "public_joined", "public_not_joined")
 def search(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v2/chats/search`: groups of this bot, and public ones."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100)
+    size = read_bounded_page_size(call, limit=100)
     body = read_json_object(call, codes.CHAT_PARAM)
     # A query in quotes is looked for as it stands.
     query = read_optional_text(body, "query", longest=MAX_QUERY_LENGTH).strip('"').casefold()

@@ -10,7 +10,7 @@ from lark_emulator.im.chat_settings import SETTINGS, read_settings
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_choice,
     read_flag,
     read_json_object,
@@ -143,7 +143,7 @@ def list_chats(call: Call) -> dict[str, Any]:
     order = read_choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByActiveTimeDesc"), default="ByCreateTimeAsc"
     )
-    size = parse_page_size(call, limit=100)
+    size = read_bounded_page_size(call, limit=100)
     own = (chat for chat in call.world.chats.values() if chat.has(call.who))
     chats = [chat for chat in own if chat.mode != "p2p" and not chat.dissolved]
     if order == "ByActiveTimeDesc":

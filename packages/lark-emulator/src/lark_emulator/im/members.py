@@ -13,7 +13,7 @@ from lark_emulator.im.roles import is_manager, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_choice,
     read_json_object,
     read_text_list,
@@ -127,7 +127,7 @@ def _find_user(call: Call, id_type: str, value: str) -> User | None:
 def list_members(call: Call) -> dict[str, Any]:
     """Answer `GET …/members`: bots are never listed."""
     id_type = read_user_id_type(call, "member_id_type")
-    size = parse_page_size(call, limit=100)
+    size = read_bounded_page_size(call, limit=100)
     chat = require_own_chat(call)
     items, more = cut_page(list(chat.users.values()), call, size, codes.CHAT_PARAM)
     return {

@@ -12,8 +12,8 @@ from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
     parse_whole_number,
+    read_bounded_page_size,
     read_choice,
     read_json_object,
     read_optional_text,
@@ -93,7 +93,7 @@ def list_messages(call: Call) -> dict[str, Any]:
     order = read_choice(
         call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
     )
-    size = parse_page_size(call, limit=MAX_PER_PAGE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
     start, end = _read_seconds(call, "start_time"), _read_seconds(call, "end_time")
     if start is not None and end is not None and end < start:
         raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")

@@ -11,8 +11,8 @@ from lark_emulator.im.roles import may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
     parse_whole_number,
+    read_bounded_page_size,
     read_json_object,
     require_text,
 )
@@ -60,7 +60,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_pins(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/pins`, newest first."""
     chat_id = require_text(dict(call.query), "chat_id")
-    size = parse_page_size(call, limit=MAX_PER_PAGE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
     start, end = _read_milliseconds(call, "start_time"), _read_milliseconds(call, "end_time")
     if start is not None and end is not None and start >= end:
         raise RefusedError(codes.IM_PARAM, "start_time must be less than end_time")

@@ -13,7 +13,7 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
     cut_page_at,
-    parse_page_size,
+    read_bounded_page_size,
     read_json_object,
     read_user_id_type,
     refuse_parameter,
@@ -99,7 +99,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_reactions(call: Call) -> dict[str, Any]:
     """Answer `GET …/reactions`, oldest first."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=MAX_PER_PAGE)
+    size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
     message = _require_message(call, read=True)
     items, more = cut_page(
         _of_type(message, call.query.get("reaction_type", "")), call, size, codes_im.REACTION_PAGE

@@ -8,7 +8,7 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.messages import require_member
 from lark_emulator.routing import Call, Route
-from lark_emulator.validation import cut_page, parse_page_size, read_json_object, read_user_id_type
+from lark_emulator.validation import cut_page, read_bounded_page_size, read_json_object, read_user_id_type
 
 DAY_MS = 24 * 3600 * 1000
 READABLE_MS = 7 * DAY_MS
@@ -20,7 +20,7 @@ MAX_BUBBLE_LENGTH = 200
 def read_users(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/messages/:message_id/read_users`: of the bot's own messages, for 7 days."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100)
+    size = read_bounded_page_size(call, limit=100)
     message = call.world.messages.get(call.params["message_id"])
     if message is None:
         raise RefusedError(codes.IM_PARAM, "invalid message_id")

@@ -54,7 +54,7 @@ def is_over(call: Call, refresh: RefreshToken) -> bool:
     return refresh.expires <= now or refresh.consent.since + CONSENT_LIFE <= now
 
 
-def find_status_code(call: Call, user: User, codes: dict[str, Code], gone: Code) -> Code | None:
+def find_user_refusal(call: Call, user: User, codes: dict[str, Code], gone: Code) -> Code | None:
     """Return why a user gets no token, or None.
 
     Args:

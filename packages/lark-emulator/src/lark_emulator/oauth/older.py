@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.contact.users import FIELD_SCOPES
 from lark_emulator.oauth import refusals
-from lark_emulator.oauth.granting import IssuedTokens, find_status_code, is_over, issue_tokens
+from lark_emulator.oauth.granting import IssuedTokens, find_user_refusal, is_over, issue_tokens
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_json_object
 
@@ -66,7 +66,7 @@ def _take_consent(call: Call) -> Consent:
 def _check_user(call: Call, consent: Consent) -> None:
     if consent.app is not call.app:
         raise RefusedError(refusals.OLD_OTHER_APP)
-    code = find_status_code(call, consent.user, _STATUSES, refusals.OLD_USER)
+    code = find_user_refusal(call, consent.user, _STATUSES, refusals.OLD_USER)
     if code is not None:
         raise RefusedError(code)
 
@@ -104,7 +104,7 @@ def get_user_info(call: Call) -> dict[str, Any]:
     user = call.user
     if user is None:  # the gateway lets no other token through
         raise RefusedError(refusals.OLD_TOKEN)
-    code = find_status_code(call, user, _STATUSES, refusals.OLD_USER)
+    code = find_user_refusal(call, user, _STATUSES, refusals.OLD_USER)
     if code is not None:
         raise RefusedError(code)
     return _render_person(call, user)

@@ -11,7 +11,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.exchange import Answer, as_json
 from lark_emulator.oauth import refusals
 from lark_emulator.oauth.clients import read_body, read_required_text, require_client
-from lark_emulator.oauth.granting import find_status_code, is_over, issue_tokens
+from lark_emulator.oauth.granting import find_user_refusal, is_over, issue_tokens
 from lark_emulator.routing import Call, Route
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _exchange(call: Call) -> dict[str, Any]:
     app = require_client(call, body)
     grant = _by_code(call, app, body) if kind == "authorization_code" else _by_refresh(call, app, body)
     consent = grant.consent
-    code = find_status_code(call, consent.user, _GONE, refusals.USER_UNKNOWN)
+    code = find_user_refusal(call, consent.user, _GONE, refusals.USER_UNKNOWN)
     if code is None and not app.sees(consent.user.user_id):
         code = refusals.NOT_AVAILABLE
     if code is not None:

@@ -75,7 +75,7 @@ def insert(call: Call) -> dict[str, Any]:
     return {}
 
 
-def read_inclusive(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
+def read_inclusive_range(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str, int, int]:
     """Return worksheet, axis, start from 0, and how many, of a range from 1 whose end is included."""
     sheet, axis = _find_dimension(file, spec)
     start, end = (
@@ -91,7 +91,7 @@ def update(call: Call) -> dict[str, Any]:
     """Answer `PUT …/dimension_range`: from 1, the end included; sizes in pixels, 0 hides."""
     file = open_spreadsheet(call, EDIT)
     body = read_body(call)
-    sheet, axis, start, count = read_inclusive(file, require_part(call, body, "dimension"))
+    sheet, axis, start, count = read_inclusive_range(file, require_part(call, body, "dimension"))
     spec = require_part(call, body, "dimensionProperties")
     visible = spec.get("visible")
     if visible is not None and not isinstance(visible, bool):
@@ -113,7 +113,7 @@ def update(call: Call) -> dict[str, Any]:
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/dimension_range`: from 1, the end included; not all of them."""
     file = open_spreadsheet(call, EDIT)
-    sheet, axis, start, count = read_inclusive(file, require_part(call, read_body(call), "dimension"))
+    sheet, axis, start, count = read_inclusive_range(file, require_part(call, read_body(call), "dimension"))
     if count == _get_length(sheet.grid, axis):
         raise file.make_refusal(codes.SHEET_DIMENSION, "not all of them")
     sheet.remove(axis, start, count)

@@ -40,7 +40,7 @@ def create(call: Call) -> dict[str, Any]:
     if len(sheet.views) >= MAX_VIEWS:
         raise file.make_refusal(codes.SHEET_VIEW_LIMIT, f"at most {MAX_VIEWS}")
     name = _check_name(file, sheet, body.get("filter_view_name") or _make_name(sheet))
-    view = FilterView(view_id, name, Filter(_read_where(file, sheet, body.get("range")), {}))
+    view = FilterView(view_id, name, Filter(_read_range(file, sheet, body.get("range")), {}))
     sheet.views[view_id] = view
     file.count_write()
     return {"filter_view": _render(sheet, view)}
@@ -66,7 +66,7 @@ def patch(call: Call) -> dict[str, Any]:
     if body.get("filter_view_name") is not None and body["filter_view_name"] != view.name:
         new_name = _check_name(file, sheet, body["filter_view_name"])
     if body.get("range") is not None:
-        where = _read_where(file, sheet, body["range"])
+        where = _read_range(file, sheet, body["range"])
         kept = {
             n: conditions
             for n, conditions in view.filter.conditions.items()
@@ -149,7 +149,7 @@ def _check_name(file: OpenSpreadsheet, sheet: Worksheet, name: Any) -> str:
     return name
 
 
-def _read_where(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
+def _read_range(file: OpenSpreadsheet, sheet: Worksheet, text: Any) -> Rect:
     at = ranges.parse(file, text, sheet)
     if not at.starts_inside or not at.inside:
         raise file.make_refusal(codes.SHEET_RANGE, "beyond the grid")

@@ -114,12 +114,12 @@ def _plan_replacement(search: Search, replacement: str, *, regex: bool) -> Itera
     for row, column in search.values:
         old = grid.get_value(row, column)
         text = search.pattern.sub(new, display_text(search.file, search.sheet, row, column, old))
-        yield row, column, _parse_number(text) if isinstance(old, (int, float)) else cells.convert_cell(text)
+        yield row, column, _parse_value(text) if isinstance(old, (int, float)) else cells.convert_cell(text)
     for row, column in search.formulas:
         yield row, column, Formula(search.pattern.sub(new, grid.get_value(row, column).text))
 
 
-def _parse_number(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return int(text)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.drive.access import EDIT
 from lark_emulator.routing import Call, Route
-from lark_emulator.sheets.dimensions import read_inclusive
+from lark_emulator.sheets.dimensions import read_inclusive_range
 from lark_emulator.sheets.locked import check_unlocked
 from lark_emulator.sheets.opened import (
     OpenSpreadsheet,
@@ -37,7 +37,7 @@ def add(call: Call) -> dict[str, Any]:
     file = open_spreadsheet(call, EDIT)
     new_locks, lines = [], 0
     for spec in require_parts(call, read_body(call), "addProtectedDimension", MAX_ADDED):
-        sheet, axis, where = _read_lines(
+        sheet, axis, where = _read_locked_range(
             file, {"majorDimension": ROWS, **require_part(call, spec, "dimension")}
         )
         start, end = where.get_span(axis)
@@ -98,7 +98,7 @@ def update(call: Call) -> dict[str, Any]:
         lock = replace(before)
         check_unlocked(file, sheet, lock.where)
         if "dimension" in spec:
-            to, lock.axis, lock.where = _read_lines(file, require_part(call, spec, "dimension"))
+            to, lock.axis, lock.where = _read_locked_range(file, require_part(call, spec, "dimension"))
             if to is not sheet:
                 raise file.make_refusal(codes.SHEET_BODY, "it stays in its worksheet")
             check_unlocked(file, sheet, lock.where)
@@ -157,8 +157,8 @@ def _collect_locks(file: OpenSpreadsheet) -> dict[str, tuple[Worksheet, Lock]]:
     return {lock.lock_id: (sheet, lock) for sheet in sheets for lock in sheet.locks.values()}
 
 
-def _read_lines(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str, Rect]:
-    sheet, axis, start, count = read_inclusive(file, spec)
+def _read_locked_range(file: OpenSpreadsheet, spec: dict[str, Any]) -> tuple[Worksheet, str, Rect]:
+    sheet, axis, start, count = read_inclusive_range(file, spec)
     return sheet, axis, Rect(0, 0, _ENDLESS, _ENDLESS).replace_span(axis, start, start + count)
 
 

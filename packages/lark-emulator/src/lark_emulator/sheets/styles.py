@@ -39,7 +39,7 @@ def _is_color(value: Any) -> bool:
     return isinstance(value, str) and (not value or _COLOR.fullmatch(value) is not None)
 
 
-def _check_flag(value: Any) -> bool:
+def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
@@ -61,13 +61,13 @@ _STYLE: dict[str, Callable[[Any], bool]] = {
     "backColor": _is_color,
     "borderType": _make_choice_check(*_BORDERS),
     "borderColor": _is_color,
-    "clean": _check_flag,
+    "clean": _is_flag,
 }
 _FONT: dict[str, Callable[[Any], bool]] = {
-    "bold": _check_flag,
-    "italic": _check_flag,
+    "bold": _is_flag,
+    "italic": _is_flag,
     "fontSize": _is_font_size,
-    "clean": _check_flag,
+    "clean": _is_flag,
 }
 
 

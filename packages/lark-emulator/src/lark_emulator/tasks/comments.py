@@ -11,7 +11,7 @@ from lark_emulator.tasks import access
 from lark_emulator.tasks.access import make_bot_member, refuse, require_task
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
+    read_bounded_page_size,
     read_choice,
     read_json_object,
     read_user_id_type,
@@ -58,13 +58,13 @@ def create(call: Call) -> dict[str, Any]:
 def get(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/comments/:comment_id`."""
     id_type = read_user_id_type(call)
-    return {"comment": render(_require_readable(call), call, id_type)}
+    return {"comment": render(_require_readable_comment(call), call, id_type)}
 
 
 def list_comments(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/comments`: those on one task."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100, default=50)
+    size = read_bounded_page_size(call, limit=100, default=50)
     if call.query.get("resource_type", "task") != "task":
         refuse("resource_type must be task")
     order = read_choice(call.query, "direction", ("asc", "desc"), default="asc")
@@ -79,7 +79,7 @@ def list_comments(call: Call) -> dict[str, Any]:
 def patch(call: Call) -> dict[str, Any]:
     """Answer `PATCH /task/v2/comments/:comment_id`: the bot's own."""
     id_type = read_user_id_type(call)
-    comment = _require_own(call)
+    comment = _require_own_comment(call)
     body = read_json_object(call, codes_office.TASK_PARAM)
     spec, names = body.get("comment"), body.get("update_fields")
     if names != ["content"]:
@@ -91,7 +91,7 @@ def patch(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /task/v2/comments/:comment_id`: the bot's own."""
-    del call.world.tasks.comments[_require_own(call).comment_id]
+    del call.world.tasks.comments[_require_own_comment(call).comment_id]
     return {}
 
 
@@ -108,14 +108,14 @@ def _require_comment(call: Call, comment_id: str) -> TaskComment:
     return comment
 
 
-def _require_readable(call: Call) -> TaskComment:
+def _require_readable_comment(call: Call) -> TaskComment:
     comment = _require_comment(call, call.params["comment_id"])
     require_task(call, comment.task_guid)
     return comment
 
 
-def _require_own(call: Call) -> TaskComment:
-    comment = _require_readable(call)
+def _require_own_comment(call: Call) -> TaskComment:
+    comment = _require_readable_comment(call)
     if (comment.creator.type, comment.creator.id) != ("app", call.app.app_id):
         raise RefusedError(codes_office.TASK_DENIED)
     return comment

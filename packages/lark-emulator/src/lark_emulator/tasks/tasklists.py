@@ -10,7 +10,7 @@ from lark_emulator.routing import Call, Route
 from lark_emulator.tasks import access
 from lark_emulator.tasks.access import make_bot_member, read_members, refuse, require_tasklist
 from lark_emulator.tasks.tasks import render_task_page
-from lark_emulator.validation import cut_page, parse_page_size, read_json_object, read_user_id_type
+from lark_emulator.validation import cut_page, read_bounded_page_size, read_json_object, read_user_id_type
 from lark_emulator.world.tasks import Member, Tasklist
 
 MAX_NAME_LENGTH = 100
@@ -87,7 +87,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_tasklists(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists`: those that the bot may read."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100, default=50)
+    size = read_bounded_page_size(call, limit=100, default=50)
     own = [
         tasklist for tasklist in call.world.tasks.tasklists.values() if access.get_list_role(call, tasklist)
     ]
@@ -98,7 +98,7 @@ def list_tasklists(call: Call) -> dict[str, Any]:
 def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasklists/:tasklist_guid/tasks`."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100, default=50)
+    size = read_bounded_page_size(call, limit=100, default=50)
     guid = require_tasklist(call).guid
     tasks = [task for task in call.world.tasks.tasks.values() if guid in task.tasklists]
     return render_task_page(call, tasks, size, id_type)

@@ -10,8 +10,8 @@ from lark_emulator.tasks import access
 from lark_emulator.tasks.access import make_bot_member, read_members, refuse, require_task, require_tasklist
 from lark_emulator.validation import (
     cut_page,
-    parse_page_size,
     parse_whole_number,
+    read_bounded_page_size,
     read_flag,
     read_json_object,
     read_user_id_type,
@@ -81,7 +81,7 @@ def create(call: Call) -> dict[str, Any]:
     fields = {name: body[name] for name in UPDATE_FIELDS if body.get(name) is not None}
     _change(task, {"summary": "", **fields})
     task.members = read_members(call, body.get("members"), id_type, access.TASK_ROLES, limit=MAX_MEMBERS)
-    task.reminders = _make_reminders(body.get("reminders"), call, task)
+    task.reminders = _read_reminders(body.get("reminders"), call, task)
     for entry in body.get("tasklists") or ():
         guid = entry.get("tasklist_guid") if isinstance(entry, dict) else None
         require_tasklist(call, str(guid), roles=(access.OWNER, access.EDITOR))
@@ -124,7 +124,7 @@ def delete(call: Call) -> dict[str, Any]:
 def list_tasks(call: Call) -> dict[str, Any]:
     """Answer `GET /task/v2/tasks`: what the bot is responsible for."""
     id_type = read_user_id_type(call)
-    size = parse_page_size(call, limit=100, default=50)
+    size = read_bounded_page_size(call, limit=100, default=50)
     own = [
         task
         for task in call.world.tasks.tasks.values()
@@ -205,7 +205,7 @@ def _parse_milliseconds(name: str, value: object) -> int:
     return time
 
 
-def _make_reminders(reminders: object, call: Call, task: Task) -> list[dict[str, Any]]:
+def _read_reminders(reminders: object, call: Call, task: Task) -> list[dict[str, Any]]:
     if not reminders:
         return []
     if task.due is None:

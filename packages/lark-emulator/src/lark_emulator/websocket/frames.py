@@ -107,10 +107,10 @@ def decode(data: bytes) -> Frame:
     if missing:
         raise FrameError(f"required fields are missing: {missing}")
     return Frame(
-        _convert_int32(numbers[_METHOD]),
+        _decode_int32(numbers[_METHOD]),
         tuple(headers),
         contents.get(_PAYLOAD),
-        _convert_int32(numbers[_SERVICE]),
+        _decode_int32(numbers[_SERVICE]),
         numbers[_SEQ_ID],
         numbers[_LOG_ID],
         _decode_text(contents.get(_ENCODING)),
@@ -174,7 +174,7 @@ def _advance(data: bytes, at: int, size: int) -> int:
     return at + size
 
 
-def _convert_int32(value: int) -> int:
+def _decode_int32(value: int) -> int:
     low = value % _INT32_BITS
     return low - _INT32_BITS if low >= _INT32_SIGN else low
 

@@ -10,7 +10,7 @@ from lark_emulator.drive.access import EDIT, FULL, may
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_json_object
 from lark_emulator.wiki import pages
-from lark_emulator.wiki.nodes import add_page, find_place
+from lark_emulator.wiki.nodes import add_page, find_target_space
 from lark_emulator.world.documents import OBJ_TYPES, WikiMove
 
 
@@ -26,7 +26,7 @@ def move_docs(call: Call) -> dict[str, Any]:
     document = call.world.drive.documents.get(token)
     if document is None or document.deleted or document.type != kind:
         raise RefusedError(codes.WIKI_NOT_FOUND, "document not found")
-    space_id = find_place(call, call.params["space_id"], parent)
+    space_id = find_target_space(call, call.params["space_id"], parent)
     folder = call.world.drive.documents.get(document.parent)
     if not may(call, document, FULL) or folder is None or not may(call, folder, EDIT):
         if body.get("apply") is True:

@@ -50,7 +50,7 @@ def _read_text(body: dict[str, Any], name: str) -> str:
     return value
 
 
-def find_place(call: Call, space_id: str, parent: str) -> str:
+def find_target_space(call: Call, space_id: str, parent: str) -> str:
     """Return the space in which a page goes below another, or to the first level.
 
     Raises:
@@ -90,7 +90,7 @@ def create(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WIKI_DOC_TYPE)
     if kind not in OBJ_TYPES or node_type not in ("origin", "shortcut") or len(title) > MAX_TITLE_LENGTH:
         raise RefusedError(codes.WIKI_PARAM)
-    space_id = find_place(call, call.params["space_id"], parent)
+    space_id = find_target_space(call, call.params["space_id"], parent)
     if node_type == "shortcut":
         origin = pages.find_node(call, body.get("origin_node_token"))
         title = title or pages.get_title(call.world, origin)
@@ -126,7 +126,7 @@ def copy(call: Call) -> Slices:
     document = call.world.drive.documents.get(node.obj_token)
     if node.obj_type not in COPIED or document is None:
         raise RefusedError(codes.WIKI_PARAM)
-    space_id = find_place(call, space_id, parent)
+    space_id = find_target_space(call, space_id, parent)
     duplicate = yield from copy_object(call, document, title)
     return {
         "node": pages.render_answer(
@@ -142,12 +142,12 @@ def move(call: Call) -> dict[str, Any]:
     if not parent and not space_id:
         raise RefusedError(codes.WIKI_PARAM)
     pages.find_space(call, node.space_id)
-    moved_nodes = [node, *pages.iterate_below(call.world, node)]
+    moved_nodes = [node, *pages.iterate_descendants(call.world, node)]
     if any(moved.node_token == parent for moved in moved_nodes):
         raise RefusedError(codes.WIKI_PARAM)
     if len(moved_nodes) > MAX_SIBLINGS:
         raise RefusedError(codes.WIKI_LIMIT)
-    space_id = find_place(call, space_id, parent)
+    space_id = find_target_space(call, space_id, parent)
     node.parent = parent
     for moved in moved_nodes:
         moved.space_id = space_id

@@ -141,7 +141,7 @@ def list_children(world: World, space_id: str, parent: str) -> list[WikiNode]:
     return [node for node in world.wiki_nodes.values() if (node.space_id, node.parent) == (space_id, parent)]
 
 
-def iterate_below(world: World, node: WikiNode) -> Iterator[WikiNode]:
+def iterate_descendants(world: World, node: WikiNode) -> Iterator[WikiNode]:
     """Yield all pages below one."""
     waiting = list_children(world, node.space_id, node.node_token)
     while waiting:

@@ -30,7 +30,7 @@ def search(call: Call) -> dict[str, Any]:
     nodes = list(call.world.wiki_nodes.values())
     if below:
         top = call.world.wiki_nodes.get(below)
-        nodes = [] if top is None else [top, *pages.iterate_below(call.world, top)]
+        nodes = [] if top is None else [top, *pages.iterate_descendants(call.world, top)]
     wanted = query.casefold()
     matches = [
         node

@@ -89,7 +89,7 @@ class Records:
 
     def find_place(self, record_id: str) -> int:
         """Return the place of a row in `list_all`."""
-        return bisect_left(self.list_all(), self._by_id[record_id].number, key=get_place)
+        return bisect_left(self.list_all(), self._by_id[record_id].number, key=get_number)
 
     def take_snapshot(self) -> list[Record]:
         """Return all rows in order as they are now, however others write meanwhile."""
@@ -97,7 +97,7 @@ class Records:
         self._is_lent = True
         return rows
 
-    def list_earlier(self, time: float) -> dict[str, Record | None]:
+    def collect_earlier(self, time: float) -> dict[str, Record | None]:
         """Return what was at a time in the place of rows that were edited since: a row, or none.
 
         Args:
@@ -215,7 +215,7 @@ class Records:
         if self._is_lent:
             self._listed, self._is_lent = None, False
         if self._listed is not None:
-            self._listed[bisect_left(self._listed, old.number, key=get_place)] = record
+            self._listed[bisect_left(self._listed, old.number, key=get_number)] = record
         for index in self._indexes.values():
             index.change(old, record)
         return record
@@ -229,6 +229,6 @@ class Records:
             self._edits.popleft()
 
 
-def get_place(record: Record) -> int:
+def get_number(record: Record) -> int:
     """Return what rows are ordered by."""
     return record.number
