@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MOST = 9
 """Arguments by position; what takes any number of one kind, as a table its columns, may have more."""
-ANY_NUMBER = {"Table", "sa.select", "only", "_each"}
+ANY_NUMBER = {"Table", "sa.select", "refuse_unknown"}
 
 
 def long_calls(text: str) -> Iterator[tuple[int, str]]:

@@ -91,7 +91,7 @@ def test_adding_what_is_there_changes_nothing(apps: ApplicationManager, url: URL
 
 @pytest.mark.parametrize(
     "method",
-    ["get_application", "secrets", "update_application", "enable_application", "disable_application",
+    ["get_application", "decrypt_secrets", "update_application", "enable_application", "disable_application",
      "delete_application"],
 )  # fmt: skip
 def test_what_is_not_there(apps: ApplicationManager, method: str) -> None:
