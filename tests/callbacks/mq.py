@@ -13,8 +13,10 @@ from pika.spec import BasicProperties
 from lark_provider.callbacks.broker.amqp import Broker, read_broker
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.link import open_channel
+from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, list_declarations
 from lark_provider.protocol.callbacks import CardClick, read
+from lark_provider.storage.inbox import Inbox
 from lark_provider.support import threads
 from tests.protocol.callbacks import sender
 from tests.services.rabbitmq import connect
@@ -110,6 +112,16 @@ def peek(url: str, queue: Queue) -> list[tuple[BasicProperties, Any]]:
             assert body is not None
             messages.append((properties, orjson.loads(body)))
     return messages
+
+
+def pump_all(url: str, inbox: Inbox, count: int) -> None:
+    """Pump so many messages; on a busy machine they do not all arrive without a pause."""
+    pump, done = Pump(at(url), inbox), 0
+    while done < count:
+        pumped = pump.run_once(seconds=LIMIT)
+        assert pumped
+        done += pumped
+    assert done == count
 
 
 def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:

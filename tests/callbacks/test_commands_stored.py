@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
 from lark_provider.callbacks.http.commands import CommandFilter
 from lark_provider.callbacks.http.sinks import NotStoredError
@@ -70,13 +69,13 @@ def test_rabbitmq_takes_it_for_both_and_the_pump_stores_it_once(
 
     asyncio.run(run())
     assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["e1", "e2", "e3", "e4"]
-    assert Pump(mq.at(rabbitmq), Inbox(database)).run_once() == 2
+    mq.pump_all(rabbitmq, Inbox(database), 2)
     (row,) = rows(database)
     assert (row.app_id, row.message_id, row.text, row.state) == ("cli_a", "om_1", "/run etl", "due")
     assert mq.drain(rabbitmq, DEAD) == []
     # What is not a command has no place there, as before.
     mq.send(rabbitmq, "card.cli_a", make_event("hello").raw)
-    Pump(mq.at(rabbitmq), Inbox(database)).run_once()
+    mq.pump_all(rabbitmq, Inbox(database), 1)
     assert mq.drain(rabbitmq, CARDS) == []
     assert len(mq.drain(rabbitmq, DEAD)) == 1
 
