@@ -50,9 +50,9 @@ def event(**content: Any) -> Event:
     return delivery
 
 
-async def keep(sinks: list[Sink], delivery: Delivery) -> str:
+async def keep(sinks: list[Sink], delivery: Delivery, seconds: float = 2.5) -> str:
     """Where it was kept, as the gateway does it."""
-    deadline = asyncio.get_running_loop().time() + 2.5
+    deadline = asyncio.get_running_loop().time() + seconds
     return await store_first(sinks, delivery, patience=0.8, deadline=deadline)
 
 
@@ -157,13 +157,14 @@ def test_neither_is_there(rabbitmq: str) -> None:
 # --- the database ---
 
 
-def test_many_clicks_are_written_in_few_transactions(database: URL) -> None:
+def test_many_clicks_are_written_in_few_transactions(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_STORE_SECONDS", 60.0)  # thousands at once, on a busy machine
     inbox = Counting(database)
 
     async def work() -> None:
         sink = InboxSink(InboxWriter(inbox))
         clicks = [mq.click(f"c{n % 1500}") for n in range(2000)]
-        assert set(await asyncio.gather(*(keep([sink], click) for click in clicks))) == {"database"}
+        assert set(await asyncio.gather(*(keep([sink], click, 60.0) for click in clicks))) == {"database"}
         assert sink.is_up
 
     mq.run(work())
@@ -172,12 +173,13 @@ def test_many_clicks_are_written_in_few_transactions(database: URL) -> None:
     assert len(inbox.batches) <= 5
 
 
-def test_sqlite_as_well(tmp_path: Path) -> None:
+def test_sqlite_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_STORE_SECONDS", 60.0)
     url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
 
     async def work() -> None:
         sink = InboxSink(InboxWriter(Inbox(url)))
-        await asyncio.gather(*(keep([sink], mq.click(f"c{n}")) for n in range(300)))
+        await asyncio.gather(*(keep([sink], mq.click(f"c{n}"), 60.0) for n in range(300)))
 
     mq.run(work())
     assert len(read_stored(url)) == 300

@@ -39,9 +39,8 @@ class InboxWriter:
         self._waiting: list[_Write] = []
         self._writing: asyncio.Task[None] | None = None
         self._unavailable_until = 0.0
-        self._probes = DatabaseWork(
-            _STORE_SECONDS
-        )  # A database that takes longer than a click may is not ready.
+        # A database that takes longer than a click may is not ready.
+        self._probes = DatabaseWork(_STORE_SECONDS)
 
     @property
     def is_up(self) -> bool:
