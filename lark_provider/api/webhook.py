@@ -191,9 +191,8 @@ def _send(call: Call[dict[str, Any]]) -> Procedure[Accepted]:
                     retryable=True,
                 ) from error
         random: float = yield Random()
-        yield Sleep(
-            1.0 + 2.0**attempts * random
-        )  # 5 messages are taken a second, and other senders wait as well
+        # 5 messages are taken a second, and other senders wait as well.
+        yield Sleep(1.0 + 2.0**attempts * random)
 
 
 def _post(content: Mapping[str, Any] | str, title: str, mentions: Sequence[str]) -> Mapping[str, Any]:

@@ -85,9 +85,8 @@ def record(connection: Connection, messages: Collection[CommandMessage]) -> int:
             "created_at": now,
             "updated_at": now,
         }
-        for message in sorted(
-            messages, key=lambda command: (command.app_id, command.message_id)
-        )  # Sorted against deadlocks.
+        # Sorted against deadlocks.
+        for message in sorted(messages, key=lambda command: (command.app_id, command.message_id))
     ]
     added = insert(connection, chat_commands).on_conflict_do_nothing().returning(_COLUMNS.message_id)
     return len(connection.execute(added, rows).all())

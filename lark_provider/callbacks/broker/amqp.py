@@ -146,9 +146,8 @@ def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.Conne
     parameters: pika.ConnectionParameters | None = None
     if re.fullmatch(r"amqps?://[^/?#]+(?:[/?#][^@]*)?", text):
         with suppress(ValueError, TypeError):
-            parameters = cast(
-                "pika.ConnectionParameters", pika.URLParameters(text)
-            )  # the stubs keep them apart
+            # The stubs keep the two types apart.
+            parameters = cast("pika.ConnectionParameters", pika.URLParameters(text))
     if parameters is None:
         raise ConfigurationError(
             f"{setting} must be an AMQP URL, got another text. Next: write it as "

@@ -57,9 +57,8 @@ def describe_gap(route: Route) -> str:
 
 def _not_emulated(call: Call) -> dict[str, Any] | Answer:
     if call.settings.fallback_answers:
-        from lark_emulator.fallback.answers import (
-            shape_answer,
-        )  # with a large table, which others need not load
+        # It loads a large table, which others need not load.
+        from lark_emulator.fallback.answers import shape_answer
 
         fallback = shape_answer(call)
         if fallback is not None:
