@@ -27,16 +27,15 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_logging() -> Iterator[None]:
-    """A command that a test runs in this process configures logging; the tests after it read log lines."""
+    """A test that configures logging in this process leaves it as it was; tests after it read log lines."""
+    loggers = [logging.getLogger(name) for name in ("lark_provider", "asyncio", "uvicorn")]
+    before = [(configured.handlers[:], configured.level, configured.propagate) for configured in loggers]
     yield
-    for name in ("lark_provider", *logging.root.manager.loggerDict):
-        configured = logging.getLogger(name)
-        if logger._ours and {*logger._ours} & {*configured.handlers}:
-            configured.handlers[:] = [
-                handler for handler in configured.handlers if handler not in logger._ours
-            ]
-            configured.setLevel(logging.NOTSET)
-            configured.propagate = True
+    for configured, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        configured.handlers[:] = handlers
+        configured.setLevel(level)
+        configured.propagate = propagate
     for handler in logger._ours:
         handler.close()
     logger._ours.clear()
+    logger._default[:] = [handler for handler in logger._default if handler in loggers[0].handlers]

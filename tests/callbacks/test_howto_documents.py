@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import re
 import signal
@@ -250,13 +249,5 @@ def test_sql_runs_on_the_pool(
 @pytest.mark.usefixtures("lark")
 def test_log_lines_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    logger = logging.getLogger("lark_provider")
-    before = (logger.handlers[:], logger.level, logger.propagate)
-    try:
-        example("logs")
-    finally:
-        for handler in {*logger.handlers} - {*before[0]}:
-            handler.close()
-        logger.handlers[:], logger.propagate = before[0], before[2]
-        logger.setLevel(before[1])
+    example("logs")
     assert "Request completed" in (tmp_path / "log" / "lark.log").read_text()
