@@ -29,7 +29,7 @@ from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
 from lark_provider.storage.question_cards import NewCard, QuestionCards
@@ -37,6 +37,7 @@ from lark_provider.storage.questions import Questions
 from tests.airflow.conftest import AirflowHome
 from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
+from tests.storage import prepared
 
 SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
 APP_SECRET = "secret-of-the-app"
@@ -126,7 +127,7 @@ class ApiServer:
         if self.beside is None:
             self.airflow.airflow("db", "migrate")
             self.airflow.airflow("dags", "reserialize")
-            migrate.upgrade(self.database)
+            prepared.upgrade(self.database)
         self.sql = sa.create_engine(make_url(self.metadata).set(drivername="postgresql+psycopg2"))
         self.log_file = self.home / "api-server.log"
         self.start()

@@ -20,13 +20,14 @@ from urllib.error import HTTPError
 
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome
 from tests.airflow.standalone import Standalone
 from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
+from tests.storage import prepared
 
 SECRET = "a-secret-of-the-bridge-with-32-bytes-or-more"
 ROLES = {"admin": "admin", "bob": "user", "watcher": "viewer"}
@@ -77,7 +78,7 @@ class BridgeSetup:
     ) -> None:
         self.lark, self.home = lark, home
         self.database = urls.parse(database_url, "test")
-        migrate.upgrade(self.database)
+        prepared.upgrade(self.database)
         passwords = home / "passwords.json"
         passwords.write_text(json.dumps({name: name for name in ROLES}))
         self.key = generate_key()

@@ -16,13 +16,14 @@ from pathlib import Path
 import httpx
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome
 from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
+from tests.storage import prepared
 
 HOST, TENANT = "127.0.0.1", "tenant-own"
 USERS = {"bob": "user", "alice": "viewer", "eve": "admin"}
@@ -77,7 +78,7 @@ class LinkServer:
             **(settings or {}),
         }
         self.database = urls.parse(ours, "ours")
-        migrate.upgrade(self.database)
+        prepared.upgrade(self.database)
         self.people = People(self.database, EncryptionKeys(key))
         self._log = home / "api-server.log"
         self._port = port

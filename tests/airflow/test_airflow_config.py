@@ -17,6 +17,7 @@ from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from tests.airflow.conftest import AirflowHome, connection
+from tests.storage import prepared
 
 WORKER = "from lark_provider.hooks.lark import LarkHook; LarkHook().client.bot.info(); print('told')"
 
@@ -31,7 +32,7 @@ def test_workers_share_one_token(
     way: str, lark: Emulator, database_url: str, airflow_home: AirflowHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = urls.parse(database_url, "database_url")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     env = {"AIRFLOW__LARK__DATABASE_URL": database_url}
     if way == "database_conn_id":
         parts = {"conn_type": "postgres", "host": url.host, "port": url.port, "schema": url.database}
@@ -53,7 +54,7 @@ def test_workers_share_one_token(
 def test_the_asynchronous_client_shares_it_too(
     lark: Emulator, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "database_url"))
+    prepared.upgrade(urls.parse(database_url, "database_url"))
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
 
     async def ask() -> None:

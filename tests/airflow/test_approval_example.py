@@ -14,12 +14,13 @@ from lark_emulator import Emulator
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured_sinks, make_question_lookup
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.airflow.card_callbacks.clicks_and_cards import buttons, messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
+from tests.storage import prepared
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "approve_publish.py"
 KEY, TOKEN = "the app's key", "the app's token"
@@ -32,7 +33,7 @@ def is_asking(message: dict[str, Any]) -> bool:
 def test_a_stranger_is_rejected_and_the_approver_goes_on(
     lark: Emulator, airflow_home: AirflowHome, database_url: str, tmp_path: Path
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     environment = airflow_home.env | {"AIRFLOW__LARK__DATABASE_URL": database_url}
     shutil.copy(EXAMPLE, airflow_home.dags)
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))

@@ -25,7 +25,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.fields import MODIFIED_TIME
 from lark_provider.callbacks.broker.topology import DEAD, EVENTS
 from lark_provider.errors import ConfigurationError, PermissionDeniedError
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.triggers import LarkBaseWatcher, LarkEventTrigger, base_watcher, events, scanning
 from tests.airflow.conftest import connection
 from tests.airflow.event_runner import Runner, running
@@ -34,6 +34,7 @@ from tests.callbacks.commands import Command
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.processes import HOST, free_port
+from tests.storage import prepared
 
 KEY, TOKEN = "the app's key", "the app's token"
 AGAIN_SECONDS = 6.5 * 3600
@@ -67,7 +68,7 @@ class Base:
 def url(
     rabbitmq: str, database_url: str, lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> str:
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setattr(events, "_GATHER_SECONDS", 0)
     monkeypatch.setattr(base_watcher, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(scanning, "_SETTLE_SECONDS", 1.0)

@@ -13,8 +13,9 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.errors import BulkWriteError, ConflictError, InvalidRequestError
 from lark_provider.operators import LarkBitableBulkInsertOperator, LarkSendMessageOperator
-from lark_provider.storage import ledger_admin, migrate, urls
+from lark_provider.storage import ledger_admin, urls
 from tests.airflow.conftest import CHAT
+from tests.storage import prepared
 
 Context = Callable[..., Any]
 CLEARED = {"try_number": 4, "max_tries": 5}
@@ -24,7 +25,7 @@ CLEARED = {"try_number": 4, "max_tries": 5}
 @pytest.fixture(autouse=True)
 def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     return url
 

@@ -22,13 +22,14 @@ from lark_provider.api.clouddoc import fields
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured_sinks
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.airflow.card_callbacks.clicks_and_cards import messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.sql import table
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import serve
 from tests.failures.waiting import wait_until
+from tests.storage import prepared
 
 FOLDER = Path(__file__).parents[2] / "example_dags"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
@@ -127,7 +128,7 @@ def test_a_custom_bot_tells(lark: Emulator, run: Any) -> None:
 def test_a_click_lets_it_go_on(
     lark: Emulator, airflow_home: AirflowHome, database_url: str, tmp_path: Path
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     shutil.copy(FOLDER / "wait_for_click.py", airflow_home.dags)
     env = airflow_home.env | {
         "AIRFLOW__LARK__DATABASE_URL": database_url, "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),

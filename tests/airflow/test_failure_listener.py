@@ -17,6 +17,7 @@ from sqlalchemy import text
 from lark_provider.plugins import listener
 from lark_provider.storage import migrate, urls
 from tests.airflow.conftest import CHAT, AirflowHome, connection
+from tests.storage import prepared
 
 PLUGIN = """
 import json, os, sys, time
@@ -152,7 +153,7 @@ routes:
 def test_a_failure_goes_by_route_through_the_outbox(
     run: Any, lark: Emulator, database_url: str, tmp_path: Path
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "database_url"))
+    prepared.upgrade(urls.parse(database_url, "database_url"))
     (tmp_path / "lark.yaml").write_text(ROUTES)
     settings = {
         "LARK_FAILURE_RECEIVER": "",

@@ -22,6 +22,7 @@ from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import People, Person
 from lark_provider.support.throttle import Throttle
 from tests.services.processes import free_port
+from tests.storage import prepared
 
 TENANT, BASE = "tenant-own", "https://airflow.example.com/team/"
 
@@ -36,7 +37,7 @@ def _simple(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def people(tmp_path: Path) -> People:
     url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "ours")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     return People(url)
 
 

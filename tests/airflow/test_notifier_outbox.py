@@ -22,12 +22,13 @@ from tests.airflow.conftest import connection
 from tests.airflow.notifier.contexts import context, make_dag_context, make_notifier, read_messages, titles
 from tests.failures.waiting import wait_until
 from tests.outbox import work
+from tests.storage import prepared
 
 
 @pytest.fixture
 def lark(lark: Emulator, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """The emulator, its connection, and a database for the outbox."""
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
     lark.settings(rate_limits=False)

@@ -13,9 +13,10 @@ from contextlib import ExitStack
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.outbox import Outbox
 from tests.airflow.conftest import CHAT, AirflowHome, connection
+from tests.storage import prepared
 
 DEADLINE, HANGS = 2.0, 30
 HEAD = f"""
@@ -143,7 +144,7 @@ def when(printed: str, text: str) -> dt.datetime:
 @pytest.fixture
 def outbox_url(database_url: str) -> str:
     """A database with our tables."""
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     return database_url
 
 

@@ -12,19 +12,20 @@ from sqlalchemy.engine import URL
 from lark_provider import LarkServiceClient
 from lark_provider.operators.question_cards import render_question_card
 from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from tests.airflow.card_callbacks.clicks_and_cards import buttons, messages
 from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.triggerer import Triggerer
 from tests.failures.waiting import wait_until
+from tests.storage import prepared
 
 
 @pytest.fixture
 def url(database_url: str) -> URL:
     parsed_url = urls.parse(database_url, "test")
-    migrate.upgrade(parsed_url)
+    prepared.upgrade(parsed_url)
     return parsed_url
 
 

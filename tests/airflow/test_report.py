@@ -13,10 +13,11 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.errors import InvalidRequestError, LarkError
 from lark_provider.operators import LarkSendMessageOperator
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.transfers import LarkReportOperator
 from tests.airflow.conftest import CHAT, connection
 from tests.airflow.sql import Database
+from tests.storage import prepared
 
 Context = Callable[..., Any]
 ALICE, TEMPLATE = "ou_emulator0001_alice", "AAqkTest1"
@@ -25,7 +26,7 @@ ALICE, TEMPLATE = "ou_emulator0001_alice", "AAqkTest1"
 @pytest.fixture(autouse=True)
 def _ledger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", url)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.airflow.conftest import CHAT
 from tests.airflow.sql import Database
 from tests.loads.attempts import Attempts
 from tests.services.postgres import Databases
+from tests.storage import prepared
 
 SEEDS, ROWS, KILLS, UNDISTURBED = 8, 240, 3, 8
 FAULTS: list[dict[str, Any]] = [
@@ -32,7 +33,7 @@ def attempts(lark: Emulator, sqlite: Database, databases: Databases) -> Iterator
         INSERT INTO orders SELECT printf('%05d', i), 'customer ' || i, i / 4.0 FROM n""",  # noqa: S608
     )
     url = databases.make()
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     environ = {
         "LARK_APP_ID": lark.app_id,
         "LARK_APP_SECRET": lark.app_secret,

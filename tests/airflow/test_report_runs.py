@@ -13,8 +13,9 @@ from typing import Any
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.airflow.conftest import CHAT, AirflowHome
+from tests.storage import prepared
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "daily_report.py"
 MOST_LINES = 10
@@ -40,7 +41,7 @@ def test_the_daily_report_is_one_spreadsheet_and_one_card(
     [create] = [line.strip() for line in text.splitlines() if "CREATE TABLE" in line]
     query(orders, create)
     query(orders, "INSERT INTO orders VALUES ('A-1', 'Ann', 12.5, '2026-01-31'), ('007', 'Bo', 70, NULL)")
-    migrate.upgrade(urls.parse(ledger, "test"))
+    prepared.upgrade(urls.parse(ledger, "test"))
     shutil.copy(EXAMPLE, airflow_home.dags)
     added = {
         "AIRFLOW_CONN_ORDERS_DB": json.dumps({"conn_type": "sqlite", "host": str(orders)}),

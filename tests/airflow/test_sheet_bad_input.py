@@ -19,11 +19,12 @@ from lark_provider.api.clouddoc.drive.people import Share
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.errors import ConflictError, InvalidRequestError, LarkError, NotFoundError
 from lark_provider.errors import PermissionDeniedError as Denied
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.transfers import SqlToLarkSheetOperator
 from lark_provider.transfers.database import get_sql_hook
 from tests.airflow.sql import Database
 from tests.cli.conftest import Run, run
+from tests.storage import prepared
 
 __all__ = ["run"]
 Context = Callable[..., Any]
@@ -156,7 +157,7 @@ def test_bad_input(
         pytest.skip("there is no such input")
     for variable in ("LARK_DATABASE_URL", "AIRFLOW__LARK__DATABASE_URL"):
         monkeypatch.setenv(variable, f"sqlite:///{tmp_path}/ledger.db")
-    migrate.upgrade(urls.parse(f"sqlite:///{tmp_path}/ledger.db", "test"))
+    prepared.upgrade(urls.parse(f"sqlite:///{tmp_path}/ledger.db", "test"))
     token = LarkServiceClient().clouddoc.sheets.create("Report").token
     more = case.setup(lark, token)
     options = {**({} if case.worksheet else {"title": "Daily"}), **case.options, **more}

@@ -20,10 +20,11 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
 from lark_provider.errors import InvalidRequestError
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.transfers import LarkBitableToSqlOperator, SqlToLarkBitableOperator
 from lark_provider.transfers.database import get_sql_hook, is_ordered, select
 from tests.airflow.sql import SQLITE, Database, table
+from tests.storage import prepared
 
 Context = Callable[..., Any]
 COLUMNS = (
@@ -311,7 +312,7 @@ def test_a_query_that_fails_half_way(
     tmp_path: Path,
 ) -> None:
     database = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(database, "test"))
+    prepared.upgrade(urls.parse(database, "test"))
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database)
     postgres.run("CREATE TABLE many AS SELECT i, 1 AS by FROM generate_series(1, 2500) AS i",
                  "UPDATE many SET by = 0 WHERE i = 1500")  # fmt: skip

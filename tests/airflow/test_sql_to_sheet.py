@@ -12,9 +12,10 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.errors import InvalidRequestError, LarkError
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.transfers import LarkSheetToSqlOperator, SqlToLarkSheetOperator
 from tests.airflow.sql import Database
+from tests.storage import prepared
 
 Context = Callable[..., Any]
 ORDERS = """SELECT no AS "No", paid AS "Paid", done AS "Done", day AS "Day", meta AS "Meta"
@@ -25,7 +26,7 @@ ALICE = "ou_emulator0001_alice"
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/ledger.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", url)
     return url
 

@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.outbox import Outbox
@@ -24,6 +24,7 @@ from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.airflow.standalone import Standalone
 from tests.failures.waiting import wait_until
 from tests.services.postgres import PostgresServer
+from tests.storage import prepared
 
 KILLED = f"""
 from __future__ import annotations
@@ -114,7 +115,7 @@ def outbox_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database with our tables, for as long as the Airflow runs."""
     with postgres_server.databases() as databases:
         url = databases.make()
-        migrate.upgrade(urls.parse(url, "test"))
+        prepared.upgrade(urls.parse(url, "test"))
         yield url
         while engines._engines:
             engines._engines.popitem()[1].dispose()

@@ -26,7 +26,7 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.waits import Wait
 from lark_provider.sensors import LarkCardCallbackSensor
 from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, tables, urls
+from lark_provider.storage import tables, urls
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
@@ -38,6 +38,7 @@ from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import connect
+from tests.storage import prepared
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +52,14 @@ def _closed() -> Iterator[None]:
 @pytest.fixture
 def inbox(database_url: str) -> Inbox:
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     return Inbox(url)
 
 
 @pytest.fixture
 def server(own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> OwnPostgres:
     """A database that can be stopped, with looks as often as a test likes them."""
-    migrate.upgrade(urls.parse(own_postgres.url, "test"))
+    prepared.upgrade(urls.parse(own_postgres.url, "test"))
     monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
     return own_postgres
 

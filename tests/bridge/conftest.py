@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.question_cards import QuestionCards
 from lark_provider.storage.questions import Questions
+from tests.storage import prepared
 from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 
 
@@ -15,7 +16,7 @@ from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 def postgres(database_url: str) -> URL:
     """A PostgreSQL database that is up to date."""
     parsed_url = urls.parse(database_url, "test")
-    migrate.upgrade(parsed_url)
+    prepared.upgrade(parsed_url)
     return parsed_url
 
 
@@ -23,7 +24,7 @@ def postgres(database_url: str) -> URL:
 def sqlite(tmp_path: Path) -> URL:
     """A SQLite database that is up to date."""
     parsed_url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
-    migrate.upgrade(parsed_url)
+    prepared.upgrade(parsed_url)
     return parsed_url
 
 

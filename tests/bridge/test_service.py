@@ -13,10 +13,11 @@ from urllib.error import HTTPError
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.failures.waiting import wait_until
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import free_port
+from tests.storage import prepared
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -82,7 +83,7 @@ def test_without_its_database_it_waits_and_goes_on(
 ) -> None:
     with own_postgres.server.databases() as databases:
         ours = databases.make()
-        migrate.upgrade(urls.parse(ours, "ours"))
+        prepared.upgrade(urls.parse(ours, "ours"))
         own_postgres.stop("immediate")
         port, log = free_port(), tmp_path / "bridge-0.log"
         waiting = start("--probe-port", str(port), LARK_DATABASE_URL=ours)

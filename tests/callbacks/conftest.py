@@ -9,12 +9,13 @@ from contextlib import suppress
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.callbacks import mq
 from tests.services.plugin import _starting
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import OwnServer
 from tests.services.rabbitmq import OwnRabbit
+from tests.storage import prepared
 from tests.storage.conftest import _closed_engines
 
 __all__ = ["_closed_engines"]  # a fixture of other tests, too
@@ -26,7 +27,7 @@ _PERSISTED_SECONDS = 1.0
 def database(database_url: str) -> URL:
     """A PostgreSQL database with our tables."""
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     return url
 
 
@@ -67,7 +68,7 @@ def own_database(server: OwnPostgres, _closed_engines: None) -> Iterator[URL]:
     """A database with our tables on that server."""
     with server.server.databases() as databases:
         url = urls.parse(databases.make(), "test")
-        migrate.upgrade(url)
+        prepared.upgrade(url)
         yield url
         _recover(server)
 

@@ -25,7 +25,7 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
 from lark_provider.callbacks.http import http_limits
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.endpoint import NOT_ALLOWED, RECEIVED
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
@@ -37,6 +37,7 @@ from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, TOKEN, dump, seal
 from tests.services.postgres import PostgresServer
 from tests.services.rabbitmq import RabbitServer
+from tests.storage import prepared
 
 PATH = f"/lark/callbacks/{APP}"
 STATUS = re.compile(rb"HTTP/1.1 (\d+) ")
@@ -80,7 +81,7 @@ def site(
     log = tmp_path_factory.mktemp("site") / "serve.log"
     with rabbitmq_server.vhost() as broker, postgres_server.databases() as databases:
         database = urls.parse(text := databases.make(), "test")
-        migrate.upgrade(database)
+        prepared.upgrade(database)
         command = gateway(log, 0, RABBITMQ_URL=broker, LARK_DATABASE_URL=text)
         url = command.start().split()[-1].replace("/lark/callbacks/{app_id}", "")
         try:

@@ -23,7 +23,7 @@ from lark_emulator import Emulator
 
 from lark_provider.callbacks import CardClick
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
@@ -32,6 +32,7 @@ from tests.callbacks.serving import serve
 from tests.package.pages import DOCS, python, run
 from tests.protocol.callbacks import sender
 from tests.services.postgres import Databases
+from tests.storage import prepared
 
 PATH = f"/lark/callbacks/{sender.APP}"
 
@@ -55,7 +56,7 @@ def onclick(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     return url
 
@@ -73,7 +74,7 @@ def click() -> tuple[bytes, dict[str, str]]:
 
 def test_stored_clicks_are_read_until_they_are_handled(databases: Databases) -> None:
     url = urls.parse(databases.make(), "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     stored = [mq.click(event_id) for event_id in ("e1", "e2")]
     assert Inbox(url).store(stored) == 2
     page = (DOCS / "how-to/web-frameworks.md").read_text(encoding="utf-8")
@@ -239,7 +240,7 @@ def test_sql_runs_on_the_pool(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = databases.make()
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     example("pgbouncer")
     example("health-and-doctor")

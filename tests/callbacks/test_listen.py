@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.failures.waiting import wait_until
 from tests.services.processes import free_port
+from tests.storage import prepared
 
 CHAT = "oc_emulator_data_team"
 CARD = {
@@ -39,7 +40,7 @@ CARD = {
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     database_url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     return database_url
 
 

@@ -21,7 +21,7 @@ from lark_provider.protocol.hitl.keys import PREFIX
 from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.protocol.waits import mark
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.clicked_cards import QuestionCard
 from lark_provider.storage.new_cards import NewCard
 from lark_provider.storage.questions import Questions as AirflowQuestions
@@ -30,6 +30,7 @@ from tests.callbacks import mq
 from tests.callbacks.parts import FakeSink, gateway, request
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
+from tests.storage import prepared
 
 
 def ask(url: URL, task_id: str = "t", **parts: Any) -> TaskQuestion:
@@ -73,7 +74,7 @@ def test_many_clicks_at_once_are_looked_up_together(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     waits = Waits(url)
     closed, still_open = ask(url, "closed").id, ask(url, "open").id
     waits.close(closed, "withdrawn")
@@ -95,7 +96,7 @@ def test_many_clicks_at_once_are_looked_up_together(
 
 def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     url = urls.parse(own_postgres.url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     closed = ask(url)
     Waits(url).close(closed.id, "expired")
     looks = QuestionLookup(Waits(url), no_cards)
@@ -111,7 +112,7 @@ def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
 
 def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(database_url: str) -> None:
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     clicked_at = datetime.fromtimestamp(sender.NOW, UTC)
     in_time = ask(url, "a", deadline=clicked_at + timedelta(seconds=1))
     late = ask(url, "b", deadline=clicked_at - timedelta(seconds=1))
@@ -135,7 +136,7 @@ def test_a_question_of_airflows_that_is_over_says_who_answered(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     answered = End("answered", options=("Approve",), person="bob")
     bodies = answer(

@@ -10,9 +10,10 @@ import pytest
 
 from lark_provider.cli import airflow_people
 from lark_provider.cli.arguments import WrongUseError
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
+from tests.storage import prepared
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> People:
     text = f"sqlite:///{tmp_path}/lark.db"
     monkeypatch.setenv("LARK_DATABASE_URL", text)
     url = urls.parse(text, "ours")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     store = People(url, EncryptionKeys(generate_key()))
     store.link_person(Person("cli_a", "t", "ou_alice"), Account("m.Fab", "2", "alice", {"sub": "2"}))
     store.link_person(Person("cli_a", "t", "ou_bob"), Account("m.Fab", "3", "bob", {"sub": "3"}))

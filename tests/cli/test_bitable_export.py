@@ -15,8 +15,9 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.cli.conftest import COMMAND, Run
+from tests.storage import prepared
 
 KINDS = (
     ("No", fields.TEXT), ("Paid", fields.NUMBER), ("At", fields.DATE), ("Done", fields.CHECKBOX),
@@ -134,7 +135,7 @@ def test_an_insert_is_resumed(
     refused = run(*command, "--resume", "import-x")
     assert (refused.code, "needs the database" in refused.err) == (2, True)
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     lark.fault(path="*/records/batch_create", skip=1, code=1254302)
     stopped = run(*command)

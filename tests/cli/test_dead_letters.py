@@ -32,7 +32,7 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, Queue
 from lark_provider.cli import terminal
 from lark_provider.cli.__main__ import main
 from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from lark_provider.support import threads
 from tests.callbacks import mq
@@ -40,6 +40,7 @@ from tests.callbacks.consuming import Seen, consuming, event, fail, send
 from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.rabbitmq import OwnRabbit, RabbitServer, connect
+from tests.storage import prepared
 
 ROOT = str(Path(__file__).parents[2])
 DAY = 86_400
@@ -53,7 +54,7 @@ def _configured(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def database(database_url: str) -> Iterator[URL]:
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     yield url
     engines.get_engine(url).dispose()
 

@@ -12,9 +12,10 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.errors import LarkError
 from lark_provider.protocol.ledger import Claimant
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.table_leases import TableLeases
 from tests.cli.conftest import Run
+from tests.storage import prepared
 
 CHAT = "oc_emulator_data_team"
 
@@ -23,7 +24,7 @@ CHAT = "oc_emulator_data_team"
 def loaded(lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """A message, and a load whose third chunk was refused."""
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     client = LarkServiceClient()
     client.messaging.send_text(CHAT, "x", idempotency_key="greeting of ann@example.com")

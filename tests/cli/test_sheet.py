@@ -12,8 +12,9 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.cli.conftest import Run, read_failure
+from tests.storage import prepared
 
 ALICE = "ou_emulator0001_alice"
 LINES = """no,paid,done,day,code,id
@@ -79,7 +80,7 @@ def test_modes_and_a_resumed_import(
     run: Run, lark: Emulator, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     spreadsheet = LarkServiceClient().clouddoc.sheets.create("Orders")
     first = run("sheet", "import", str(file), spreadsheet.url, "--mode", "append", "--text")

@@ -23,11 +23,12 @@ from lark_provider.errors import (
     PermissionDeniedError,
     RateLimitError,
 )
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.tables import user_cache
 from tests.client.conftest import Do, count
 from tests.services.postgres import OwnPostgres
+from tests.storage import prepared
 
 GET_ID = "POST /open-apis/contact/v3/users/batch_get_id"
 READ = "GET /open-apis/contact/v3/users/batch"
@@ -54,7 +55,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
     sqlite = request.param == "sqlite"
     text: str = f"sqlite:///{tmp_path}/lark.db" if sqlite else request.getfixturevalue("database_url")
     url = urls.parse(text, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     monkeypatch.setenv("LARK_DATABASE_URL", text)
     return get_engine(url)
 
@@ -147,7 +148,7 @@ def test_a_database_that_is_unavailable_stops_nobody(
     lark: Emulator, do: Do, own_postgres: OwnPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = own_postgres.server.url()
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
 
     def look(*emails: str) -> Any:
         return do(lambda c: c.contact.find_by_email(emails), database_url=url)
@@ -186,7 +187,7 @@ def test_each_app_has_its_own_people(
     if where != "memory":
         sqlite = f"sqlite:///{tmp_path}/lark.db"
         settings["database_url"] = sqlite if where == "sqlite" else request.getfixturevalue("database_url")
-        migrate.upgrade(urls.parse(settings["database_url"], "test"))
+        prepared.upgrade(urls.parse(settings["database_url"], "test"))
     other = lark.add_app("cli_other", "other-secret")
     for _ in range(2):
         assert do(lambda c: c.contact.get_id("alice@example.com"), **settings) == ALICE

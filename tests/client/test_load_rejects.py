@@ -13,10 +13,11 @@ from lark_emulator import Emulator
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.errors import InvalidRequestError
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
 from tests.client.sync_table import RECORDS, by_key, table
+from tests.storage import prepared
 
 __all__ = ["table"]
 BAD = {7: "?", 1500: "x", 2499: [1]}
@@ -26,7 +27,7 @@ BAD = {7: "?", 1500: "x", 2499: [1]}
 def _ledger(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "ledger":
         url = f"sqlite:///{tmp_path}/ledger.db"
-        migrate.upgrade(urls.parse(url, "test"))
+        prepared.upgrade(urls.parse(url, "test"))
         monkeypatch.setenv("LARK_DATABASE_URL", url)
 
 

@@ -17,9 +17,10 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
 from lark_provider.engine.buckets import Buckets
 from lark_provider.errors import ConfigurationError, DeadlineExceededError
 from lark_provider.protocol.pacing import SHARE, Limit, Rate, list_limits
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.client.conftest import CHAT
 from tests.failures.crowd import Crowd
+from tests.storage import prepared
 
 V2, V3 = (f"/open-apis/sheets/{version}/spreadsheets/shtcn1" for version in ("v2", "v3"))
 APP, TABLE = "/open-apis/bitable/v1/apps/bascn1", "/open-apis/bitable/v1/apps/bascn1/tables/tbl1"
@@ -159,7 +160,7 @@ def ask(count: int) -> int:
 def test_processes_that_share_a_database_share_the_pace(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     with Crowd(8) as crowd:
         outcomes = crowd.all(ask, 10)
@@ -193,7 +194,7 @@ def test_messages_that_are_refused_by_the_deadline_delay_no_other(
     lark: Emulator, monkeypatch: pytest.MonkeyPatch, database_url: str, shares_a_database: bool
 ) -> None:
     if shares_a_database:
-        migrate.upgrade(urls.parse(database_url, "test"))
+        prepared.upgrade(urls.parse(database_url, "test"))
         monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     monkeypatch.setenv("LARK_PACING", "0.001")  # a message to a chat each 200 s
     client = LarkServiceClient(deadline=60.0).messaging

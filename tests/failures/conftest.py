@@ -6,11 +6,12 @@ from contextlib import closing
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.engine import get_engine
 from tests.client.conftest import TOKENS, count
 from tests.services.plugin import StartServer
 from tests.services.postgres import OwnPostgres
+from tests.storage import prepared
 
 TOKEN_PATH = "*/tenant_access_token/internal"
 Ask = Callable[[str], list[tuple[object, ...]]]
@@ -21,7 +22,7 @@ def server(start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyP
     """A PostgreSQL of the test's own with room for a crowd, up to date and in the environment."""
     postgres = start_postgres({"max_connections": "200"})
     url = urls.parse(postgres.url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     get_engine(url).dispose()  # so that only those that a test is about are connected
     monkeypatch.setenv("LARK_DATABASE_URL", postgres.url)
     return postgres

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.client.conftest import count
 from tests.failures import work
 from tests.failures.conftest import TOKEN_PATH, Ask
@@ -17,6 +17,7 @@ from tests.failures.crowd import Crowd, values
 from tests.failures.waiting import wait_until
 from tests.services.plugin import StartPgBouncer
 from tests.services.postgres import OwnPostgres
+from tests.storage import prepared
 
 MANY, FEW = 64, 8
 CHATS = "GET /open-apis/im/v1/chats"
@@ -47,7 +48,7 @@ def test_a_crowd_at_a_file(
     lark: Emulator, fetched: Callable[[], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
-    migrate.upgrade(urls.database())
+    prepared.upgrade(urls.database())
     with Crowd(MANY) as crowd:
         asks_once_a_token(crowd, lark, fetched)
 

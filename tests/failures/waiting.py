@@ -10,11 +10,15 @@ SECONDS = 30.0
 
 
 def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Look until it holds; a test whose condition never holds fails here."""
-    deadline = time.monotonic() + seconds
+    """Look until it holds; a test whose condition never holds fails here.
+
+    Who has waited for long looks less often: a look may be a request, and keep busy what it waits for.
+    """
+    begun = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+        waited = time.monotonic() - begun
+        assert waited < seconds, "waited in vain"
+        time.sleep(min(max(0.01, waited / 20), 0.5))
 
 
 def is_stopped(pid: int) -> bool:

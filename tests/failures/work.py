@@ -18,12 +18,13 @@ from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
 from lark_provider.engine import fallback_store
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.protocol.tokens import Token
-from lark_provider.storage import engine, migrate, urls
+from lark_provider.storage import engine, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.token_store import TokenStore
 from tests.runtimes import own_tokens
+from tests.storage import prepared
 
 
 def call(timeout: float = 30.0, **settings: Any) -> int:
@@ -50,7 +51,7 @@ def add_own_app() -> str:
 
 def upgrade(url: str) -> None:
     """Bring a database up to date."""
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
 
 
 def keep_token(url: str) -> None:

@@ -12,12 +12,13 @@ from lark_emulator import Emulator
 from lark_provider import LarkError, LarkServiceClient, metrics
 from lark_provider.callbacks.broker.depths import Depths
 from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.waits import Waits
 from tests.callbacks import mq
 from tests.callbacks.conftest import _closed_engines  # noqa: F401 - a fixture
 from tests.services.plugin import StartServer
 from tests.services.prometheus import OwnPrometheus
+from tests.storage import prepared
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "lark.json"
 SCRAPE = """
@@ -34,7 +35,7 @@ def port(lark: Emulator, database_url: str, rabbitmq: str) -> Iterator[int]:
     while engines._engines:  # those of other tests would be counted
         engines._engines.popitem()[1].dispose()
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     mq.declare(rabbitmq)
     mq.send(rabbitmq, "card.cli_1", mq.card("e1"), mq.card("e2"))
     metrics_port = metrics.start(0)

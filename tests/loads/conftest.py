@@ -11,8 +11,9 @@ from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.clouddoc.bulk import BulkResult
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.services.postgres import Databases
+from tests.storage import prepared
 
 CREATE = "*/records/batch_create"
 PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
@@ -71,7 +72,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tm
     else:
         databases: Databases = request.getfixturevalue("databases")
         url = databases.make()
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     return url
 

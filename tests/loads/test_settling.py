@@ -17,8 +17,9 @@ from lark_provider.errors import (
     LarkError,
     PermissionDeniedError,
 )
-from lark_provider.storage import ledger_admin, migrate, urls
+from lark_provider.storage import ledger_admin, urls
 from tests.loads.conftest import CREATE, QUICK, LoadTable, rows
+from tests.storage import prepared
 
 REPLAYS = ["same", "1254608", "1255006"]
 MODES: list[dict[str, Any]] = [
@@ -34,7 +35,7 @@ Do = Callable[[Callable[[Any], Any]], Any]
 def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A SQLite file; what the tests are about is above the database."""
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     return url
 

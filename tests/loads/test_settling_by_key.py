@@ -9,14 +9,15 @@ import pytest
 
 from lark_provider import LarkServiceClient
 from lark_provider.errors import BulkOutcomeUnknownError, InvalidRequestError
-from lark_provider.storage import ledger_admin, migrate, urls
+from lark_provider.storage import ledger_admin, urls
 from tests.loads.conftest import CREATE, QUICK, LoadTable
+from tests.storage import prepared
 
 
 @pytest.fixture(autouse=True)
 def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/lark.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     return url
 

@@ -20,6 +20,7 @@ from lark_provider.storage.table_leases import TableLeases
 from tests.loads.attempts import Attempts
 from tests.loads.conftest import LoadTable, rows
 from tests.services.postgres import OwnPostgres
+from tests.storage import prepared
 
 
 def leases(database: str, place: LoadTable) -> TableLeases:
@@ -157,9 +158,8 @@ def test_eight_processes_write_one_table(place: LoadTable, database: str) -> Non
 def test_a_database_that_stops_is_waited_for(
     own_postgres: OwnPostgres, place: LoadTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lark_provider.storage import migrate
 
-    migrate.upgrade(urls.parse(own_postgres.url, "test"))
+    prepared.upgrade(urls.parse(own_postgres.url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", own_postgres.url)
 
     def source() -> Iterator[dict[str, Any]]:

@@ -12,9 +12,10 @@ from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.errors import LarkError, OutcomeUnknownError, PermissionDeniedError, TokenAcquisitionError
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.metrics.conftest import Counted
 from tests.runtimes import own_tokens
+from tests.storage import prepared
 
 CHAT = "oc_emulator_data_team"
 MESSAGES = "/open-apis/im/v1/messages"
@@ -117,7 +118,7 @@ def test_a_missing_scope_is_told_apart(lark: Emulator, counted: Counted) -> None
 def test_a_token_from_the_database_is_no_request(
     lark: Emulator, counted: Counted, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     for _ in range(3):
         with LarkServiceClient() as client:
@@ -132,7 +133,7 @@ def test_a_token_from_the_database_is_no_request(
 def test_requests_of_loads_and_syncs_are_counted_as_those_of_calls(
     lark: Emulator, counted: Counted, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate.upgrade(urls.parse(database_url, "test"))
+    prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     with LarkServiceClient() as client:
         bitable = client.clouddoc.bitable

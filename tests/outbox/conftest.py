@@ -8,7 +8,8 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
+from tests.storage import prepared
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
@@ -19,7 +20,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     else:
         text = f"sqlite:///{tmp_path}/lark.db"
     parsed = urls.parse(text, "test")
-    migrate.upgrade(parsed)
+    prepared.upgrade(parsed)
     monkeypatch.setenv("LARK_DATABASE_URL", text)
     yield parsed
     while engines._engines:

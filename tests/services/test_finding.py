@@ -21,7 +21,7 @@ from tests.services.processes import alive
 
 ROOT = Path(__file__).parents[2]
 LayOut = Callable[[str, str], list[str]]
-OTHERS = ["default port", "started for this run", "Docker Compose"]
+RUNNING, STARTED, COMPOSED = "default port", "started for this run", "Docker Compose"
 
 
 def test_the_first_candidate_that_can_be_had_is_taken_and_later_ones_are_not_touched() -> None:
@@ -69,7 +69,12 @@ def test_postgres_is_looked_for_where_the_environment_says_and_then_elsewhere(
 ) -> None:
     servers = {name: PostgresServer(*parts) for name, parts in named.items()}
     assert postgres.servers_named_by(environ) == servers
-    assert [candidate.how for candidate in postgres.candidates(environ, 5432)] == [*named, *OTHERS]
+    assert [candidate.how for candidate in postgres.candidates(environ, 5432)] == [
+        *named,
+        STARTED,
+        RUNNING,
+        COMPOSED,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,12 @@ def test_rabbitmq_is_looked_for_where_the_environment_says_and_then_elsewhere(
     environ: dict[str, str], named: dict[str, str]
 ) -> None:
     assert rabbitmq.urls_named_by(environ) == named
-    assert [candidate.how for candidate in rabbitmq.candidates(environ, 5672)] == [*named, *OTHERS]
+    assert [candidate.how for candidate in rabbitmq.candidates(environ, 5672)] == [
+        *named,
+        RUNNING,
+        STARTED,
+        COMPOSED,
+    ]
 
 
 def test_a_server_on_which_the_tests_may_not_make_databases_is_refused(
@@ -160,7 +170,6 @@ def test_where_nothing_is_there_servers_are_started_named_and_ended(inner: LayOu
     postgres_line, rabbitmq_line = (line for line in done.stdout.splitlines() if " at 127.0.0.1:" in line)
     assert postgres_line.startswith("PostgreSQL 1")
     assert "(started for this run; POSTGRES_HOST: connection to server at" in postgres_line
-    assert "default port: connection to server at" in postgres_line
     assert rabbitmq_line.startswith("RabbitMQ ")
     assert "(started for this run; RABBITMQ_PORT: no login" in rabbitmq_line
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
@@ -186,8 +195,8 @@ def test_where_nothing_can_be_had_tests_fail_and_say_what_to_install(inner: LayO
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 failed, 1 passed, 2 errors" in done.stdout
     for sentence in (
-        "No PostgreSQL for the tests (default port: connection",
-        "started for this run: initdb is not installed (Debian, Ubuntu: apt-get install postgresql)",
+        "No PostgreSQL for the tests (started for this run: initdb is not installed (Debian, Ubuntu: apt-get",
+        "default port: connection",
         "Docker Compose: docker-compose is not installed",
         "Next: install PostgreSQL 15 or later (Debian, Ubuntu: apt-get install postgresql)",
         "Next: install RabbitMQ (Debian, Ubuntu: apt-get install rabbitmq-server)",
@@ -214,7 +223,7 @@ def test_what_is_not_installed_is_said_before_the_first_test(inner: LayOut) -> N
 def test_in_ci_a_missing_service_ends_the_run(inner: LayOut) -> None:
     done = run(inner(NOTHING, NEEDY), PATH="/nowhere", CI="true")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "Exit: No PostgreSQL for the tests (default port: connection" in done.stdout
+    assert "Exit: No PostgreSQL for the tests (started for this run: initdb" in done.stdout
     assert "1 passed in" in done.stdout
 
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import engine as engines
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
+from tests.storage import prepared
 
 
 @pytest.fixture(autouse=True)
@@ -49,5 +50,5 @@ def empty(request: pytest.FixtureRequest) -> URL:
 @pytest.fixture
 def url(empty: URL) -> URL:
     """A database that is up to date, of either kind."""
-    migrate.upgrade(empty)
+    prepared.upgrade(empty)
     return empty

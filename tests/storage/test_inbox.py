@@ -22,11 +22,12 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH
 from lark_provider.protocol.waits import Wait, mark
 from lark_provider.storage import inbox as inboxes
-from lark_provider.storage import migrate, stored_clicks, tables, urls
+from lark_provider.storage import stored_clicks, tables, urls
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks.mq import click
+from tests.storage import prepared
 
 
 def count(url: URL, table: sa.Table) -> int:
@@ -217,7 +218,7 @@ def test_the_answer_is_decided_once_for_all_who_ask(url: URL) -> None:
 
 
 def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooked(postgres: URL) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     inbox, waits = (
         Inbox(postgres),
         [Wait("k1", ("om_1",)), Wait("k2", ("om_2",)), Wait("k3", ("om_1", "om_2"))],
@@ -272,7 +273,7 @@ def test_a_thousand_waits_cost_one_query(url: URL) -> None:
 
 
 def test_many_waits_among_many_clicks_are_found_by_the_indexes(postgres: URL) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     fill = """
         INSERT INTO card_callbacks
             (event_id, app_id, message_id, correlation, payload, clicked_at, stored_at)

@@ -17,7 +17,7 @@ from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuesti
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import looks as module
-from lark_provider.storage import migrate, stored_clicks, tables
+from lark_provider.storage import stored_clicks, tables
 from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
@@ -27,6 +27,7 @@ from lark_provider.storage.waits import Waits
 from lark_provider.support.once import Once
 from tests.callbacks.mq import click
 from tests.protocol.callbacks import sender
+from tests.storage import prepared
 from tests.storage.test_inbox import statements
 
 ASK = Question(operators=("ou_1",), options={"approve": "Yes"})
@@ -112,7 +113,7 @@ def test_the_overlap_is_longer_than_a_writing_transaction() -> None:
 
 
 def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clock) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     question, looks = ask(postgres), Looks(postgres)
     fill(postgres, 10)
     for _ in range(int(OVERLAP_SECONDS) + 2):  # so that there is a bound
@@ -132,7 +133,7 @@ def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clo
 def test_the_bound_is_counted_from_the_last_look_that_succeeded(
     postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     question, looks = ask(postgres), Looks(postgres)
     for _ in range(60):
         looks.settle([question])
@@ -150,7 +151,7 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
 
 
 def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, clock: Clock) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     fill(postgres, 10)
     first, looks = ask(postgres, "a"), Looks(postgres)
     seen = []
@@ -167,7 +168,7 @@ def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, cloc
 
 def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock) -> None:
     """A commit that waited for a standby, for example: nothing limits how long."""
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     question, looks = ask(postgres), Looks(postgres)
     with open_transaction(postgres, answer(question, "early")):
         fill(postgres, 10)
@@ -182,7 +183,7 @@ def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock)
 
 
 def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock: Clock) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     question, looks = ask(postgres), Looks(postgres)
     fill(postgres, 1000)
     for _ in range(50):
@@ -199,7 +200,7 @@ def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock
 def test_a_question_that_was_deleted_is_noticed_within_a_minute(
     postgres: URL, clock: Clock, rows: int
 ) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     fill(postgres, rows)
     kept, lost, looks = ask(postgres, "a"), ask(postgres, "b"), Looks(postgres)
     for _ in range(5):
@@ -333,7 +334,7 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
     from lark_provider.storage import urls
 
     url = urls.parse(own_postgres.url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     question, looks = ask(url), Looks(url)
     assert looks.settle([question]) == {}
     own_postgres.stop()
@@ -348,7 +349,7 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
 
 
 def test_ten_thousand_questions_cost_ten_statements_and_the_greatest_id(postgres: URL, clock: Clock) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     questions, looks = many(postgres, 10 * CHUNK), Looks(postgres)
     for _ in range(3):
         sent = statements(postgres, lambda: looks.settle(questions))
@@ -369,7 +370,7 @@ def test_questions_that_come_one_by_one_share_statements(url: URL, clock: Clock)
 
 
 def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clock) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     fill(postgres, 10)
     questions, looks = many(postgres, 5 * CHUNK), Looks(postgres)
     looks.settle(questions)
@@ -382,7 +383,7 @@ def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clo
 
 @pytest.mark.parametrize("people", [("ou_1",), ()])
 def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, people: tuple[str, ...]) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     fill(postgres, 100_000, correlation="'w' || n % 20000")
     questions, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
     sent = []
@@ -398,7 +399,7 @@ def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, peop
 def test_clicks_of_people_who_may_not_answer_are_not_read(
     postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     questions, looks = many(postgres, 100), Looks(postgres)
     fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
     read: list[object] = []

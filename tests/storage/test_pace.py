@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.protocol.pacing import Limit, Rate
-from lark_provider.storage import migrate
 from lark_provider.storage.pace import DatabasePace
 from lark_provider.storage.watched import WatchedConnection
+from tests.storage import prepared
 
 SLOW, FAST = Limit.of("slow", Rate(1, 3600)), Limit.of("fast", Rate(1000, 3600))
 NEVER = float("inf")
@@ -50,7 +50,7 @@ def test_no_time_is_reserved_twice(url: URL) -> None:
 
 
 def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     pace = DatabasePace(postgres, "app")
     pace.reserve({SLOW: 1}, NEVER)
     calls, watched = [], WatchedConnection.watch

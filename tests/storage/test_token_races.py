@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from lark_provider.storage import migrate
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.tables import leases, tokens
 from lark_provider.storage.token_store import TokenClaim
 from tests.failures.waiting import wait_until
+from tests.storage import prepared
 from tests.storage.test_registry import has_waiting_sessions
 from tests.storage.test_token_store import Host, age, list_holders
 
@@ -31,7 +31,7 @@ def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: 
 
 def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: URL) -> None:
     """While a caller bids for a lease that has lapsed, its holder keeps a token after all."""
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     holder, late = Host(postgres), Host(postgres)
     holder.keep("t-1")
     with hold_transaction(get_engine(postgres), reading=True) as connection:
@@ -47,7 +47,7 @@ def test_a_lease_that_is_free_because_its_holder_is_done_is_not_taken(postgres: 
 
 
 def test_a_lease_that_another_process_takes_meanwhile_is_not_won(postgres: URL) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     first, late = Host(postgres), Host(postgres)
     first.keep("t-1", left=600)
     first.claim()
@@ -61,7 +61,7 @@ def test_a_lease_that_another_process_takes_meanwhile_is_not_won(postgres: URL) 
 
 
 def test_a_token_that_replaces_a_rejected_one_meanwhile_stays(postgres: URL) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     holder, late = Host(postgres), Host(postgres)
     holder.keep("t-2")
     with hold_transaction(get_engine(postgres), reading=True) as connection:

@@ -13,12 +13,13 @@ from sqlalchemy.engine import URL
 from lark_provider import metrics
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.questions import Reason, TaskQuestion
-from lark_provider.storage import migrate, tables
+from lark_provider.storage import tables
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from tests.failures.waiting import wait_until
 from tests.metrics.conftest import Counted
+from tests.storage import prepared
 from tests.storage.test_registry import has_waiting_sessions
 from tests.storage.test_waits import APP, CLEARED, FIRST, RETRY, answering, change, draft
 
@@ -140,7 +141,7 @@ def test_those_that_are_overdue_come_oldest_first_and_are_counted(url: URL) -> N
 
 
 def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: URL) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     waits, [question] = Waits(postgres), ask(postgres, "a")
     row = tables.waits.c.id == question.id
     with ThreadPoolExecutor(1) as threads:
@@ -156,7 +157,7 @@ def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: U
 
 
 def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postgres: URL) -> None:
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     waits = Waits(postgres)
     with ThreadPoolExecutor(2) as threads:
         with hold_transaction(get_engine(postgres)) as connection:
@@ -170,7 +171,7 @@ def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postg
 
 def test_a_click_is_not_received_for_a_question_that_expires_without_it(postgres: URL) -> None:
     """Who closes a question has it locked before looking for clicks, as those who store one may read it."""
-    migrate.upgrade(postgres)
+    prepared.upgrade(postgres)
     waits, [question] = Waits(postgres), ask(postgres, "a")
     with ThreadPoolExecutor(2) as threads:
         with hold_transaction(get_engine(postgres)) as connection:

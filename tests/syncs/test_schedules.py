@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.services.postgres import Databases
+from tests.storage import prepared
 from tests.syncs import schedules
 
 TOGETHER, GROUPS = 5, 4
@@ -22,7 +23,7 @@ def test_after_any_schedule_the_table_equals_its_source(
     places = {}
     for seed in seeds:
         places[seed] = databases.make() if seed % 2 else f"sqlite:///{tmp_path}/{seed}.db"
-        migrate.upgrade(urls.parse(places[seed], "test"))
+        prepared.upgrade(urls.parse(places[seed], "test"))
     with ThreadPoolExecutor(TOGETHER) as pool:
         runs = list(pool.map(lambda seed: schedules.run(seed, places[seed]), seeds))
     assert [(run.seed, run.missing, run.doubled, run.wrong, run.lost) for run in runs] == [

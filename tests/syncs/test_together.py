@@ -15,10 +15,11 @@ from lark_provider.api.clouddoc.loads.leasing import format_target
 from lark_provider.config import find_app as configured_app
 from lark_provider.errors import LarkAPIError, OutcomeUnknownError
 from lark_provider.protocol.ledger import Claimant
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.store import SharedStore
 from tests.client.conftest import count
 from tests.loads.attempts import Attempts
+from tests.storage import prepared
 from tests.syncs.attempt import rows
 
 CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create"
@@ -30,7 +31,7 @@ TOKEN = "7e57ab1e-0000-4000-8000-000000000001"
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     url = f"sqlite:///{tmp_path}/shared.db"
-    migrate.upgrade(urls.parse(url, "test"))
+    prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)
     return url
 

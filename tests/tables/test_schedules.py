@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.failures.waiting import is_stopped, wait_until
 from tests.loads.attempts import Attempts
 from tests.loads.interruptions import continue_process
 from tests.services.postgres import Databases
+from tests.storage import prepared
 from tests.tables import schedules
 from tests.tables.attempt import row
 from tests.tables.conftest import PUT, SheetTable
@@ -30,7 +31,7 @@ def test_after_any_schedule_the_worksheet_equals_its_source(
     places = {}
     for seed in seeds:
         places[seed] = databases.make() if seed % 2 else f"sqlite:///{tmp_path}/{seed}.db"
-        migrate.upgrade(urls.parse(places[seed], "test"))
+        prepared.upgrade(urls.parse(places[seed], "test"))
     with ThreadPoolExecutor(TOGETHER) as pool:
         runs = list(pool.map(lambda seed: schedules.run(seed, places[seed]), seeds))
     assert [(run.seed, run.faults) for run in runs] == [(seed, (0, 0, 0, 0, 0)) for seed in seeds]

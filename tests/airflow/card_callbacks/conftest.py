@@ -13,10 +13,11 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider.protocol.callbacks import CardClick
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from tests.airflow.card_callbacks.clicks_and_cards import CONNECTION, Context, Start, buttons, click, messages
 from tests.airflow.conftest import CHAT, AirflowHome
+from tests.storage import prepared
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -26,7 +27,7 @@ def inbox(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     else:
         text = request.getfixturevalue("database_url")
     url = urls.parse(text, "url")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", text)
     if "lark" not in request.fixturenames:
         monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", CONNECTION)
@@ -101,7 +102,7 @@ def approve(
     lark: Emulator, database_url: str, airflow_home: AirflowHome, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., str]]:
     url = urls.parse(database_url, "url")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     monkeypatch.setattr(airflow_home, "env", airflow_home.env | {"AIRFLOW__LARK__DATABASE_URL": database_url})
     dag = airflow_home.dags / "approve.py"
     clickers: list[Clicker] = []

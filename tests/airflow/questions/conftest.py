@@ -14,16 +14,17 @@ from sqlalchemy.engine import URL
 from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
 from lark_provider.callbacks.http.app import application
 from lark_provider.callbacks.http.stores import configured_sinks, make_question_lookup
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.airflow.questions.question_tasks import KEY, TOKEN, Start
 from tests.callbacks.parts import KnownKeys
 from tests.callbacks.serving import serve
+from tests.storage import prepared
 
 
 @pytest.fixture
 def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> URL:
     url = urls.parse(database_url, "test")
-    migrate.upgrade(url)
+    prepared.upgrade(url)
     monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", database_url)
     return url
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lark_provider.storage import migrate, urls
+from lark_provider.storage import urls
 from tests.airflow.conftest import AirflowHome, airflow_home  # noqa: F401 - a fixture
 from tests.callbacks import mq
 from tests.callbacks.conftest import _recover
@@ -15,6 +15,7 @@ from tests.callbacks.failures.crowd import waits
 from tests.callbacks.failures.site import Site
 from tests.services.postgres import OwnPostgres
 from tests.services.rabbitmq import OwnRabbit
+from tests.storage import prepared
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def site(
     mq.purge(one_node.url)
     with one_server.server.databases() as databases:
         url = urls.parse(databases.make(), "test")
-        migrate.upgrade(url)
+        prepared.upgrade(url)
         waiting = [wait for breakdown in BREAKDOWNS for wait in waits(breakdown)]
         running_site = Site(one_node, one_server, url, airflow_home, waiting, tmp_path_factory.mktemp("site"))
         running_site.start()
