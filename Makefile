@@ -20,12 +20,12 @@ demo: $(READY) ## Run a real Airflow DAG against a local Lark (KEEP=1 leaves the
 	@$(BIN)/lark-provider demo $(if $(KEEP),--keep)
 
 # Most of the time is waiting. JOBS=0 runs them one after another.
-JOBS ?= 3
+JOBS ?= 4
 PURE := tests/protocol tests/api tests/utils tests/package/test_language.py tests/package/test_log_events.py
 
 # Hundreds of tests start, freeze and kill processes. One that fails beside the others is tried again alone, and
 # named: if it passes then, it is disturbed by load, which is a defect of the test and not of the code.
-test: $(READY) ## Run all tests (JOBS=3 at a time)
+test: $(READY) ## Run all tests (JOBS=4 at a time)
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal || { \
 		echo "make: what failed is tried again, one after another …"; \
 		$(BIN)/pytest -n 0 -v --last-failed --last-failed-no-failures none; }

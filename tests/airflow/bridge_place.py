@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from http import HTTPStatus
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.error import HTTPError
 
+import sqlalchemy as sa
 from lark_emulator import Emulator
 
 from lark_provider.storage import urls
@@ -64,7 +62,7 @@ class BridgeSetup:
         database_url: Of ours.
         lark: The emulator.
         dags: A DAG file.
-        settings: Added to Airflow's environment.
+        settings: Added to Airflow's environment; among them its database.
     """
 
     def __init__(
@@ -166,23 +164,8 @@ class BridgeSetup:
         self.airflow.close()
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
-        """Call Airflow's REST API, again where a commit of another process came between.
-
-        Its database is SQLite here, which refuses at once to write in a transaction that has read before that
-        commit; Airflow answers with 500 then.
-        """
-        deadline = time.monotonic() + 120
-        while True:
-            logged = len(self.airflow.log())
-            try:
-                return self._request(method, f"/api/v2/{path}", body, self.token(user))
-            except HTTPError as error:
-                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
-                    raise
-            until = time.monotonic() + 30
-            while "database is locked" not in self.airflow.log()[logged:]:
-                assert time.monotonic() < until, self.airflow.log()[logged:][:9000]
-                time.sleep(0.1)
+        """Call Airflow's REST API."""
+        return self._request(method, f"/api/v2/{path}", body, self.token(user))
 
     def token(self, user: str) -> str:
         """A token of a user's, which is renewed before it expires."""
@@ -204,11 +187,12 @@ class BridgeSetup:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own server
             return json.load(answer)
 
-    def metadata(self, statement: str, *parameters: str) -> None:
-        """Change Airflow's own database."""
-        with closing(sqlite3.connect(self.home / "airflow" / "airflow.db", timeout=30)) as connection:
-            connection.execute(statement, parameters)
-            connection.commit()
+    def metadata(self, statement: str, **parameters: str) -> int:
+        """Change Airflow's own database, and return how many rows are changed."""
+        url = self.settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            return connection.execute(sa.text(statement), parameters).rowcount
 
     def run(self, dag_id: str) -> str:
         """Start a run, once the DAG is parsed."""

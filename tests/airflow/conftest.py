@@ -73,6 +73,35 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
 
 
 @pytest.fixture(scope="session")
+def airflow_template(airflow_home: AirflowHome, postgres_server: PostgresServer) -> Iterator[str]:
+    """The name of a database with Airflow's tables, to be copied."""
+    with postgres_server.databases() as databases:
+        url = make_url(databases.make())
+        home = AirflowHome(airflow_home.home)
+        home.env = {**airflow_home.env, **metadata_setting(url)}
+        home.airflow("db", "migrate")
+        assert url.database is not None
+        yield url.database
+
+
+@pytest.fixture(scope="module")
+def airflow_database(airflow_template: str, postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
+    """The setting by which Airflow uses a PostgreSQL database of these tests alone.
+
+    In SQLite, a transaction that has read before another one commits may not write; what Airflow's API server
+    answers then is 500.
+    """
+    with postgres_server.databases() as databases:
+        yield metadata_setting(make_url(databases.make(airflow_template)))
+
+
+def metadata_setting(url: URL) -> dict[str, str]:
+    """Return the setting that names Airflow's database."""
+    text = url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": text}
+
+
+@pytest.fixture(scope="session")
 def api_server(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[ApiServer]:

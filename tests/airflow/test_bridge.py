@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -22,12 +20,15 @@ from tests.services.postgres import PostgresServer
 
 @pytest.fixture(scope="module")
 def place(
-    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
 ) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("bridge")
     with postgres_server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
-        place = BridgeSetup(airflow_home, home, databases.make(), lark)
+        place = BridgeSetup(airflow_home, home, databases.make(), lark, settings=airflow_database)
         try:
             yield place
         finally:
@@ -140,11 +141,11 @@ def test_a_task_that_fails_after_its_answer_can_be_asked_again_by_a_click(place:
     # As the scheduler leaves it, if it queues the resumed task before it reads how its process ended.
     place.metadata(
         "INSERT INTO log (dttm, dag_id, task_id, run_id, map_index, try_number, event, extra) "
-        "VALUES (?, 'asks', 'q', ?, -1, 1, 'state mismatch', 'finished with state success, but is queued')",
-        str(datetime.now(UTC).replace(tzinfo=None)),
-        run_id,
+        "VALUES (now(), 'asks', 'q', :r, -1, 1, "
+        "'state mismatch', 'finished with state success, but is queued')",
+        r=run_id,
     )
-    place.metadata("UPDATE task_instance SET state = 'failed' WHERE run_id = ?", run_id)
+    place.metadata("UPDATE task_instance SET state = 'failed' WHERE run_id = :r", r=run_id)
     place.wait(lambda: "ask_again" in json.dumps(place.messages(f"Deploy {run_id}?")[0]))
     place.lark.click(message["message_id"], "bob", "ask_again")
     place.wait(lambda: len(place.messages(f"Deploy {run_id}?")) == 2)
@@ -182,18 +183,16 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
 
 def replace_answer(place: BridgeSetup, ti_id: str) -> None:
     """Do what an answer does that overlaps with another one on an API server without the guard."""
+    statement = (
+        "UPDATE hitl_detail SET chosen_options = '[\"Reject\"]', "
+        'responded_by = \'{"id": "admin", "name": "admin"}\' '
+        "WHERE ti_id = :t AND responded_at IS NOT NULL"
+    )
     replaced = 0
     until = time.monotonic() + SECONDS
-    with closing(sqlite3.connect(place.home / "airflow" / "airflow.db", timeout=30)) as connection:
-        while not replaced and time.monotonic() < until:
-            replaced = connection.execute(
-                "UPDATE hitl_detail SET chosen_options = '[\"Reject\"]', "
-                'responded_by = \'{"id": "admin", "name": "admin"}\' '
-                "WHERE replace(ti_id, '-', '') = ? AND responded_at IS NOT NULL",
-                [ti_id.replace("-", "")],
-            ).rowcount
-            connection.commit()
-            time.sleep(0.02)
+    while not replaced and time.monotonic() < until:
+        replaced = place.metadata(statement, t=ti_id)
+        time.sleep(0.02)
     assert replaced == 1
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from lark_emulator import Emulator
-from sqlalchemy.engine import make_url
 
 from tests.airflow.bridge_place import BridgeSetup, click, find_card, path, versions
 from tests.airflow.conftest import AirflowHome
@@ -45,13 +44,15 @@ def dag_file(
 
 @pytest.fixture(scope="module")
 def place(
-    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
 ) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("changes")
     with postgres_server.databases() as databases, Emulator() as lark:
-        metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         soon = {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **airflow_database,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "5",

@@ -61,7 +61,10 @@ def routes(more: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def place(
-    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
 ) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("escalation")
     with postgres_server.databases() as databases, Emulator() as lark:
@@ -70,6 +73,7 @@ def place(
             "LARK_APP_ID": lark.app_id,
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
+            **airflow_database,
         }
         place = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)
         (home / "lark.yaml").write_text(routes())

@@ -75,7 +75,10 @@ routes:
 
 @pytest.fixture(scope="module")
 def place(
-    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
 ) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("failures")
     with postgres_server.databases() as databases, Emulator() as lark:
@@ -84,6 +87,7 @@ def place(
             "LARK_APP_ID": lark.app_id,
             "LARK_APP_SECRET": lark.app_secret,
             "LARK_BASE_URL": lark.base_url,
+            **airflow_database,
             "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),
         }
         place = BridgeSetup(airflow_home, home, databases.make(), lark, DAGS, app)

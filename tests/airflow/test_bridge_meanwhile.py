@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from lark_emulator import Emulator
-from sqlalchemy.engine import make_url
 
 from lark_provider.protocol.hitl.keys import make_button_value
 from tests.airflow.bridge_place import BridgeSetup, click, find_card, path, versions, wait_until_applied
@@ -66,15 +65,17 @@ BRIDGES: list[subprocess.Popen[bytes]] = []
 
 @pytest.fixture(scope="module")
 def place(
-    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
 ) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("attacks")
     routes = home / "lark.yaml"
     routes.write_text("routes: []\n")
     with postgres_server.databases() as databases, Emulator() as lark:
-        metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         soon = {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **airflow_database,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__CORE__PARALLELISM": "4",

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from lark_emulator import Emulator
-from sqlalchemy.engine import make_url
 
 from tests.airflow.bridge_place import BridgeSetup
 from tests.airflow.card_callbacks.clicks_and_cards import buttons
@@ -99,14 +98,16 @@ def dag_files() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def place(
-    airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
 ) -> Iterator[BridgeSetup]:
     home = tmp_path_factory.mktemp("missing")
     with postgres_server.databases() as databases, Emulator() as lark:
-        metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         settings = {
             "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "600",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **airflow_database,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             # The scheduler fails a task that starts again before it has noticed the end of its process.

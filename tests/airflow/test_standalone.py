@@ -123,7 +123,11 @@ def outbox_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def standalone(
-    airflow_home: AirflowHome, chat: Emulator, outbox_url: str, tmp_path_factory: pytest.TempPathFactory
+    airflow_home: AirflowHome,
+    airflow_database: dict[str, str],
+    chat: Emulator,
+    outbox_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Standalone]:
     base = tmp_path_factory.mktemp("whole")
     plugins = base / "plugins"
@@ -131,6 +135,7 @@ def standalone(
     (plugins / "listeners_of_a_test.py").write_text(LISTENERS)
     chat.add_chat("Failures", chat_id=LISTENED, users=["alice"], bots=[chat.app_id])
     settings = {
+        **airflow_database,
         "AIRFLOW_CONN_LARK_DEFAULT": connection(chat),
         "LARK_DATABASE_URL": outbox_url,
         "AIRFLOW__CORE__PARALLELISM": "8",
