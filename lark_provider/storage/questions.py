@@ -24,7 +24,7 @@ from lark_provider.storage.question_rows import RecordedQuestion, read_recorded,
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 
 _CHUNK = 500
-"""Rows in a statement that writes, and the most that `held_questions` and `without_cards` return."""
+"""Rows in a statement that writes, and the most that `list_held` and `list_without_cards` return."""
 
 
 class Questions:

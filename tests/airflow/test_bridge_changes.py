@@ -54,7 +54,6 @@ def place(
         soon = {
             **airflow_database,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "5",
         }
         lark.settings(rate_limits=False)

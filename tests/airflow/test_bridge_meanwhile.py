@@ -77,7 +77,6 @@ def place(
         soon = {
             **airflow_database,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "LARK_ROUTES_PATH": str(routes),
         }

@@ -109,7 +109,6 @@ def place(
             "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": "600",
             **airflow_database,
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
             # The scheduler fails a task that starts again before it has noticed the end of its process.
             "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "15",
             "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),

@@ -1,4 +1,4 @@
-"""Notices on a question's card that is still open: Markdown for `question_card(notice=…)`.
+"""Notices on a question's card that is still open: Markdown for `make_question_card(notice=…)`.
 
 Everybody who sees the card reads them, so each names the person whom it is for.
 """
