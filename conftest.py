@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,15 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 # On a busy machine an example may take long to draw and to run, which says nothing about the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+gc.disable()  # What is collected stays, and a search for garbage in it would take seconds each time.
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is collected out of the garbage collector's sight."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.airflow.api_server import ApiServer
 
 CHAT = "oc_emulator_data_team"
+_INTERPRETER = Path(__file__).with_name("interpreter")
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,7 @@ class AirflowHome:
         self.dags.mkdir(exist_ok=True)
         self.env = {
             **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(_INTERPRETER), os.environ.get("PYTHONPATH")])),
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",

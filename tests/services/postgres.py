@@ -42,6 +42,7 @@ OLDEST = 150000
 _SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "fsync": "off",
+    "max_wal_size": "64MB",
     "full_page_writes": "off",
     "shared_buffers": "16MB",
 }

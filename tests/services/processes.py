@@ -28,6 +28,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _ENDED = ("X", "Z")
 _PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
+_MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - with `mkdtemp`
 _given: set[int] = set()
 
 
@@ -67,11 +68,19 @@ def find_unprivileged(preferred: str) -> str | None:
 
 def private_folder(name: str, user: str | None) -> Path:
     """Make a folder that only the user can read; it is removed at the latest when this process ends."""
-    folder = Path(tempfile.mkdtemp(prefix=f"lark-tests-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"lark-tests-{name}-", dir=_find_memory()))
     if user is not None:
         shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
     at_exit(lambda: shutil.rmtree(folder, ignore_errors=True))
     return folder
+
+
+def _find_memory() -> Path | None:
+    """Return a file system in memory: a server that is killed loses nothing, and none waits for the disk."""
+    with suppress(OSError):
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+            return _MEMORY
+    return None
 
 
 def give(folder: Path, files: Mapping[str, str], user: str | None) -> None:
