@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -88,12 +89,6 @@ def test_code_and_documents_use_the_words_of_the_field() -> None:
     assert hits() == []
 
 
-if __name__ == "__main__":
-    lines = hits()
-    print("\n".join(lines))  # noqa: T201 - run by hand and before commits
-    sys.exit(1 if lines else 0)
-
-
 _PARTICIPLE = re.compile(
     r"_*(?:[a-z]{3,}ed|begun|bought|brought|built|caught|chosen|done|drawn|forgotten|found|frozen|given|gone|grown|"
     r"heard|hidden|held|kept|known|laid|left|lost|made|meant|met|paid|resent|said|seen|sent|shown|sold|sought|spent|taken|taught|"
@@ -126,33 +121,27 @@ def trees(root: Path) -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text("utf-8")) for path in root.rglob("*.py")}
 
 
-def test_functions_are_named_by_verbs() -> None:
-    """`settle` and `find`, not `settled` and `found`; a property or a fixture is named after what it is."""
-    wrong = []
-    for path, tree in chain.from_iterable(trees(root).items() for root in (*_ROOTS, *_BESIDE)):
+def find_functions(pattern: re.Pattern[str], roots: Iterable[Path], allowed: frozenset[str]) -> list[str]:
+    """Return the functions whose names match; properties and fixtures are named after what they are."""
+    names = []
+    for path, tree in chain.from_iterable(trees(root).items() for root in roots):
         for node in ast.walk(tree):
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name in allowed:
                 continue
             decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
-            is_thing = "property" in decorators or "fixture" in decorators
-            if not is_thing and node.name not in _ALLOWED and _PARTICIPLE.fullmatch(node.name):
-                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
-    assert wrong == []
+            if pattern.fullmatch(node.name) and not re.search("property|fixture", decorators):
+                names.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}")
+    return names
+
+
+def test_functions_are_named_by_verbs() -> None:
+    """`settle` and `find`, not `settled` and `found`."""
+    assert find_functions(_PARTICIPLE, (*_ROOTS, *_BESIDE), _ALLOWED) == []
 
 
 def test_no_function_has_the_name_of_what_it_returns() -> None:
     """`read_rows` and `find_app`, not `rows` and `app_of`; then a variable may be named `rows`."""
-    wrong = [
-        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
-        for path, tree in chain.from_iterable(trees(root).items() for root in _ROOTS)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and _NOUN.fullmatch(node.name)
-        and node.name not in _PUBLIC_NOUNS
-        and not {"property", "cached_property"}
-        & {ast.unparse(decorator) for decorator in node.decorator_list}
-    ]
-    assert wrong == []
+    assert find_functions(_NOUN, _ROOTS, _PUBLIC_NOUNS) == []
 
 
 def test_a_class_has_a_name_of_its_own() -> None:
@@ -201,3 +190,9 @@ def test_an_alias_of_a_type_has_one_meaning() -> None:
                 elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
                     meanings.setdefault(ast.unparse(node.target), set()).add(ast.unparse(node.value or node))
         assert {name: said for name, said in meanings.items() if len(said) > 1} == {}
+
+
+if __name__ == "__main__":
+    lines = hits()
+    print("\n".join(lines))  # noqa: T201 - run by hand and before commits
+    sys.exit(1 if lines else 0)
