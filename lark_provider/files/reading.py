@@ -21,6 +21,8 @@ _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, Permissi
 """Errors of a storage that a retry does not fix."""
 csv.field_size_limit(max(csv.field_size_limit(), 2**24))
 """The limit of csv is below what an export may have written: a list of a thousand long options."""
+_UNCLOSED = "unexpected end of data"
+"""What csv says at the end of a file in which a quote is not closed."""
 _LONG_INT = re.compile(r"\d{19}")
 """What may be an int beyond 64 bits, of which orjson silently makes a float."""
 
@@ -132,12 +134,15 @@ def _read_csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict
     lines, broken = csv.reader(file, strict=True), BrokenLines(name)
     head: list[str] | None = None
     while True:
+        begins = lines.line_num + 1
         try:
             cells = next(lines)
         except StopIteration:
             break
         except csv.Error as error:
-            broken.add(lines.line_num, str(error))
+            # A quote that is not closed is noticed at the end of the file.
+            at = begins if str(error) == _UNCLOSED else lines.line_num
+            broken.add(at, str(error))
             if head is None:
                 break  # nothing can be said of rows without names
             continue
@@ -177,14 +182,25 @@ def _read_json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
             row = orjson.loads(line)
             if _LONG_INT.search(line):
                 row = json.loads(line)
+            repeated = _list_repeated(line, row) if isinstance(row, dict) else []
         except ValueError as error:  # orjson's is one, and so is that of an int of too many digits
             broken.add(number, str(error))
             continue
         if not isinstance(row, dict):
             broken.add(number, "a row must be a JSON object")
+        elif repeated:
+            broken.add(number, f"a row must name each field once, got {', '.join(repeated)} twice")
         elif not broken.count:
             yield row
     broken.check()
+
+
+def _list_repeated(line: str, row: dict[str, Any]) -> list[str]:
+    """Return the names that an object has twice, of which parsers silently take the last value."""
+    if line.count(":") == len(row):  # Each name has a colon, so that none is there twice.
+        return []
+    pairs: list[tuple[str, Any]] = json.loads(line, object_pairs_hook=list)
+    return [repr(name) for name in _list_duplicates([name for name, _ in pairs])]
 
 
 def _read_parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -98,6 +98,17 @@ def test_json_lines_and_rejects(run: Run, link: str, tmp_path: Path) -> None:
         ("x.csv", "No,Note\n1,中\n".encode("gb18030"), "not in the encoding"),
         ("x.jsonl", b"{\n", "line 1: "),
         ("x.jsonl", b"[1]\n", "line 1: a row must be a JSON object"),
+        (
+            "x.jsonl",
+            b'{"No": "a", "Paid": 1, "No": "b"}\n',
+            "line 1: a row must name each field once, got 'No' twice",
+        ),
+        (
+            "x.jsonl",
+            b'{"No": "a", "\\u004eo": "b"}\n',
+            "line 1: a row must name each field once, got 'No' twice",
+        ),
+        ("x.csv", b'No,Paid\n1,2\n"3,4\n5,6\n7,8\n', "line 3: unexpected end of data"),
         ("x.txt", b"No\n", "must be a CSV file"),
         # All that is wrong is in one report.
         ("x.csv", b"No,,No,Paid,Paid\n", "got 'No' twice, 'Paid' twice, a column without a name. "),
