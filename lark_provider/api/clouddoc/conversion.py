@@ -37,7 +37,7 @@ def make_converter(
 
     Args:
         app_token: The base, or a link to it.
-        table_id: The table; None for the one that the link names.
+        table_id: The table.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it; without one, days are midnight UTC until `Converter.with_days` says otherwise.
         names: Field names in use; one that is not cached makes the fields be read again.
@@ -57,7 +57,7 @@ def read_fields(app_token: str, table_id: str, *, max_age: float = 0.0) -> Proce
 
     Args:
         app_token: The base, or a link to it.
-        table_id: The table; None for the one that the link names.
+        table_id: The table.
         max_age: Maximum age in seconds of a cached list; 0 reads it again.
     """
 
