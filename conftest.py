@@ -6,9 +6,12 @@ import gc
 import os
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["lark_emulator.pytest_plugin", "tests.services.plugin", "tests.canary"]
+
+LONG = {"test_floors.py", "test_wheel.py"}
 
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
@@ -18,6 +21,11 @@ settings.load_profile("busy")
 
 
 gc.disable()  # What is collected stays, and a search for garbage in it would take seconds each time.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def pytest_collection_finish() -> None:
