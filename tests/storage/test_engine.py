@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from lark_provider.storage import urls, watched
 from lark_provider.storage.engine import create, hold_transaction
 from lark_provider.storage.errors import StorageError
+from tests.failures.waiting import wait_until
 from tests.services.plugin import StartServer
 from tests.services.postgres import OwnPostgres
 
@@ -26,9 +27,15 @@ def test_reading_is_a_statement_and_a_connection_that_was_just_used_needs_no_pin
     for reading in (False, True, False, True):
         with hold_transaction(on, reading=reading) as connection:
             connection.exec_driver_sql(f"SELECT 'here {reading}'")
-    with hold_transaction(looking) as connection:
-        log = connection.exec_driver_sql("SELECT pg_read_file(pg_current_logfile())").scalar_one()
-    lines = [line.removeprefix("LOG:  statement: ") for line in log.splitlines()]
+    lines: list[str] = []
+
+    def are_logged() -> bool:  # By another process of the server.
+        with hold_transaction(looking) as connection:
+            log: str = connection.exec_driver_sql("SELECT pg_read_file(pg_current_logfile())").scalar_one()
+        lines[:] = [line.removeprefix("LOG:  statement: ") for line in log.splitlines()]
+        return lines.count("\tSELECT 'here True'") == 2
+
+    wait_until(are_logged)
     assert lines[lines.index("\tSELECT 'here True'") + 1 :][: 5 + 2 * len(ping)] == [
         *ping,
         f"BEGIN ISOLATION LEVEL READ COMMITTED;{LIMITS}SET LOCAL idle_in_transaction_session_timeout = 30000",
