@@ -143,10 +143,12 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
             gc.collect()
             await asyncio.sleep(0)
 
+    gc.freeze()  # What other tests have left need not be looked through.
     try:
         return asyncio.run(run_watched())
     finally:
         gc.collect()
+        gc.unfreeze()
         assert not reported, reported
 
 
