@@ -58,7 +58,8 @@ def test_a_secrets_backend_that_hangs_is_left_and_another_connection_helps(
         assert len(read_messages(lark)) == arrived
     hangs.set()
     (line,) = read_logged(capsys, "Failed to notify")
-    assert "no answer within 1.0 s" in line
+    # Of the 1 s, those that were left when the preparation was done.
+    assert re.search(r"no answer within (1\.0|0\.\d) s", line)
 
 
 @pytest.mark.parametrize("what", ["get", "set"])
