@@ -181,8 +181,8 @@ def test_a_lark_that_is_down_slow_or_refusing_changes_nothing(
     why = {line.split(" ", 1)[0].rstrip("."): line for line in lost}
     assert len(lost) == 8  # one line for each that could not be told, the DAG and the retry among them
     assert "ConnectError" in why["harmless.down"]
-    assert "no answer within 2.0 s" in why["harmless.slow"]
-    assert "no answer within 2.0 s" in why["harmless.succeeds"]
+    for name in ("slow", "succeeds"):
+        assert re.search(r"no answer within (2\.0|1\.\d) s", why[f"harmless.{name}"])
     assert "PermissionDeniedError" in why["harmless.refusing"]
     assert "PermissionDeniedError" in why["harmless.second_time"]
     assert "10014" in why["harmless.wrong_secret"]

