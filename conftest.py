@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 
@@ -10,8 +11,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["lark_emulator.pytest_plugin", "tests.services.plugin", "tests.canary"]
-
-LONG = {"test_floors.py", "test_wheel.py"}
 
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
@@ -23,9 +22,14 @@ settings.load_profile("busy")
 gc.disable()  # What is collected stays, and a search for garbage in it would take seconds each time.
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, each in another process, so that none is left with it at the end."""
+    processes: int = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    share = math.ceil(len(items) / processes)  # Of the tests in their order, with which each process begins.
+    long = [item for item in items if item.get_closest_marker("takes_minutes")]
+    items[:] = [item for item in items if item not in long]
+    for number, item in enumerate(long):
+        items.insert(number % processes * share, item)
 
 
 def pytest_collection_finish() -> None:

@@ -83,6 +83,7 @@ def _runs(python: str) -> bool:  # a shim on PATH may lead to nothing
     return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
+@pytest.mark.takes_minutes
 @pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).name)
 def test_what_needs_no_airflow_works_on_the_oldest_versions(
     wheel: Path, emulator_wheel: Path, tmp_path: Path, python: str

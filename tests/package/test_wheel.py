@@ -143,6 +143,7 @@ def test_the_gateway_as_it_is_installed_has_the_fast_parser_and_the_fast_loop(
     assert run(bin_ / "python", "-c", textwrap.dedent(script)).split() == ["HttpToolsProtocol", "uvloop"]
 
 
+@pytest.mark.takes_minutes
 def test_airflow_lists_the_provider_that_was_installed_beside_it(
     wheel: Path, emulator_wheel: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_airflow_lists_the_provider_that_was_installed_beside_it(
     assert "0 buttons left on the card" in printed
 
 
+@pytest.mark.takes_minutes
 def test_the_wheel_passes_the_tests_of_the_source(wheel: Path, emulator_wheel: Path, tmp_path: Path) -> None:
     others = ("httpx", "pytest", "hypothesis", "pandas", "pendulum", "pyyaml")
     bin_ = environment(tmp_path / "tested", f"{wheel}[emulator,sdk]", str(emulator_wheel), *others)

@@ -28,6 +28,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         yield opened
 
 
+@pytest.mark.takes_minutes
 def test_a_reader_comes_from_an_empty_machine_to_an_answered_question(
     opened: Open, port: int, browser: Browser, tmp_path: Path
 ) -> None:
