@@ -39,15 +39,17 @@ def upgrade(url: URL) -> None:
 
 def _upgrade_file(url: URL) -> None:
     file = Path(str(url.database))
-    if not _file or file.exists():
+    if file.exists():
+        migrate.upgrade(url)
+    elif _file:
+        make_file(url)
+        file.write_bytes(_file[0])
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute(_ID.format(uuid4()))
+    else:
         migrate.upgrade(url)
         with closing(sqlite3.connect(file)) as connection:
-            _file[:] = [connection.serialize()]
-        return
-    make_file(url)
-    file.write_bytes(_file[0])
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(_ID.format(uuid4()))
+            _file.append(connection.serialize())
 
 
 @contextmanager
