@@ -182,13 +182,12 @@ def _read_json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
             row = orjson.loads(line)
             if _LONG_INT.search(line):
                 row = json.loads(line)
-            repeated = _list_repeated(line, row) if isinstance(row, dict) else []
         except ValueError as error:  # orjson's is one, and so is that of an int of too many digits
             broken.add(number, str(error))
             continue
         if not isinstance(row, dict):
             broken.add(number, "a row must be a JSON object")
-        elif repeated:
+        elif repeated := _list_repeated(line, row):
             broken.add(number, f"a row must name each field once, got {', '.join(repeated)} twice")
         elif not broken.count:
             yield row

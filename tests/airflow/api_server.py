@@ -34,7 +34,7 @@ from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from lark_provider.storage.people import Account, People, Person
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
-from tests.airflow.conftest import AirflowHome
+from tests.airflow.conftest import AirflowHome, metadata_setting
 from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
 from tests.storage import prepared
@@ -104,11 +104,7 @@ class ApiServer:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.airflow.env |= {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": str(
-                make_url(self.metadata)
-                .set(drivername="postgresql+psycopg2")
-                .render_as_string(hide_password=False)
-            ),
+            **metadata_setting(make_url(self.metadata)),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
                 f"{name}:{role}" for name, role in ROLES.items()
             ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import orjson
@@ -143,13 +144,22 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
             gc.collect()
             await asyncio.sleep(0)
 
-    gc.freeze()  # What other tests have left need not be looked through.
+    with collecting_own():
+        try:
+            return asyncio.run(run_watched())
+        finally:
+            gc.collect()
+            assert not reported, reported
+
+
+@contextmanager
+def collecting_own() -> Iterator[None]:
+    """Keep what other tests have left out of garbage collections, which need not look through it again."""
+    gc.freeze()
     try:
-        return asyncio.run(run_watched())
+        yield
     finally:
-        gc.collect()
         gc.unfreeze()
-        assert not reported, reported
 
 
 async def wait_until_async(condition: Callable[[], object], seconds: float = LIMIT) -> None:

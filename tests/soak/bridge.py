@@ -32,7 +32,7 @@ from sqlalchemy.engine import URL, make_url
 
 from lark_provider.storage.errors import StorageError
 from tests.airflow.bridge_place import BridgeSetup
-from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
@@ -292,7 +292,7 @@ def main() -> int:
         lark.settings(rate_limits=False)
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         settings = {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **metadata_setting(metadata),
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__API__WORKERS": "2",
             "AIRFLOW__API_AUTH__JWT_SECRET": "shared-by-all-workers-of-this-test-0123456789abcdef",

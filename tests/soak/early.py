@@ -40,7 +40,7 @@ from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage.question_cards import NewCard, QuestionCards
 from lark_provider.storage.questions import Questions
 from tests.airflow.bridge_place import SECRET, BridgeSetup
-from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.services import postgres
 from tests.soak.saying import say
 
@@ -280,7 +280,7 @@ def main() -> int:
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         settings = {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **metadata_setting(metadata),
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__API__WORKERS": "2",
             "AIRFLOW__API_AUTH__JWT_SECRET": "shared-by-all-workers-of-this-test-0123456789abcdef",

@@ -26,7 +26,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from tests.airflow.bridge_place import BridgeSetup
-from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.bridge.builders import execute
 from tests.services import postgres
 from tests.soak.saying import say
@@ -135,9 +135,8 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="bridge-failures-"))
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
-        metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         settings = {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **metadata_setting(make_url(databases.make())),
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",

@@ -23,7 +23,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from tests.airflow.bridge_place import BridgeSetup
-from tests.airflow.conftest import CHAT, AirflowHome
+from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.airflow.standalone import Standalone
 from tests.bridge.builders import execute
 from tests.package.environments import EMULATOR, ROOT, environment
@@ -165,9 +165,8 @@ def main() -> int:
     say(f"environment with Airflow {OLD}: {time.monotonic() - began:.0f} s")
     with postgres.find(os.environ).server.databases() as databases, Emulator() as lark:
         lark.settings(rate_limits=False)
-        metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
         settings = {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata.render_as_string(hide_password=False),
+            **metadata_setting(make_url(databases.make())),
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__API_AUTH__JWT_SECRET": "shared-by-all-workers-of-this-test-0123456789abcdef",
             "LARK_APP_ID": lark.app_id,
