@@ -187,12 +187,17 @@ def test_a_mark_that_would_harm_the_table_is_refused(
 def test_rejects_are_counted_by_rows_and_all_are_listed(table: Table) -> None:
     """Each row has two cells that do not fit."""
     bitable = LarkServiceClient().clouddoc.bitable
-    bad = [{"No": f"B-{number}", "Paid": "x", "Gone": "y"} for number in range(12)]
+    bad: list[dict[str, Any]] = [{"No": f"B-{number}", "Paid": "x", "Gone": "y"} for number in range(12)]
     skip: dict[str, Any] = {"key_fields": "No", "on_bad_row": "skip"}
     done = bitable.sync(*table, rows(3) + bad, max_rejects=12, **skip)
     assert (done.created, len({reject.row for reject in done.rejects}), len(done.rejects)) == (3, 12, 24)
     with pytest.raises(InvalidRequestError, match="More than max_rejects=11 rows"):
         bitable.sync(*table, rows(4) + bad, max_rejects=11, **skip)
+    with pytest.raises(InvalidRequestError, match=r"^12 row\(s\) do not fit.*; and 7 more row\(s\)\."):
+        bitable.sync(*table, bad, key_fields="No")  # ten cells, of five rows, are shown
+    outside = [{"No": "new", "Paid": -1}]
+    done = bitable.sync(*table, bad + outside, max_rejects=13, scope=[("Paid", "isGreater", "0")], **skip)
+    assert (done.written, len({reject.row for reject in done.rejects})) == (0, 13)
     assert len(by_key(table)) == 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
-from lark_provider.errors import InvalidRequestError
+from lark_provider.errors import InvalidRequestError, LarkAPIError
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do
 from tests.client.sync_table import by_key, table
@@ -99,15 +100,49 @@ def test_links_are_given_by_the_key_of_the_other_table(lark: Emulator, table: Ta
     assert "several records" in result.rejects[1].reason
 
 
-def test_a_linked_table_of_several_pages_is_read_to_its_end(lark: Emulator, do: Do, table: Table) -> None:
+def link_customers(lark: Emulator, table: Table, names: Iterable[str]) -> str:
+    """Link the table to one of customers with these names; return that table's id."""
     bitable = LarkServiceClient().clouddoc.bitable
-    customers = bitable.create_table(
-        table.app_token, "customers", [f.Field(field_name="Name", type=f.TEXT)]
-    ).data["table_id"]
+    fields = [f.Field(field_name="Name", type=f.TEXT)]
+    customers: str = bitable.create_table(table.app_token, "customers", fields).data["table_id"]
     bitable.create_field(*table, "Customer", f.LINK, property={"table_id": customers, "multiple": True})
-    lark.make_rows(table.app_token, customers, 1100, {"Name": "customer {n}"})
+    lark.add_rows(table.app_token, customers, [{"Name": name} for name in names])
+    return customers
+
+
+def test_a_linked_table_of_several_pages_is_read_to_its_end(lark: Emulator, do: Do, table: Table) -> None:
+    customers = link_customers(lark, table, (f"customer {number}" for number in range(1100)))
     damaged = '{"code":0,"msg":"success","data":{"items":[{"fields":{"Name":],"has_more":false,"total":1100}}'
     lark.fault(path=f"*/{customers}/records/search", status=200, body=damaged, skip=1)
     source = [{"No": str(number), "Customer": f"customer {number}"} for number in range(1100)]
     links = {"Customer": "Name"}
     assert do(lambda c: c.clouddoc.bitable.sync(*table, source, key_fields="No", links=links)).created == 1100
+
+
+@pytest.mark.parametrize("plan", [{"page": 1, "ends": True}, {"page": 2, "repeats_token": True}])
+def test_a_linked_table_with_a_missing_page_is_scanned_again(
+    lark: Emulator, do: Do, table: Table, plan: dict[str, Any]
+) -> None:
+    # Ada stands on the first page, and her namesake on the one that is missing at first.
+    link_customers(lark, table, ["Ada", *(f"customer {number}" for number in range(1000)), "Ada"])
+    lark.plan_page(**plan)
+    source = [{"No": "1", "Customer": "customer 7"}, {"No": "2", "Customer": "Ada"}]
+    links = {"Customer": "Name"}
+    result = do(
+        lambda c: c.clouddoc.bitable.sync(*table, source, key_fields="No", links=links, on_bad_row="skip")
+    )
+    assert [(reject.row, reject.field) for reject in result.rejects] == [(2, "Customer")]
+    assert result.created == 1
+
+
+def test_a_linked_table_that_never_adds_up_is_an_error_that_names_its_field(
+    lark: Emulator, table: Table
+) -> None:
+    link_customers(lark, table, (f"customer {number}" for number in range(600)))
+    lark.plan_page(1, ends=True, times=3)
+    with pytest.raises(LarkAPIError, match=r"'Customer' links to cannot be read.*500 of 600") as raised:
+        LarkServiceClient().clouddoc.bitable.sync(
+            *table, [{"No": "1", "Customer": "customer 7"}], key_fields="No", links={"Customer": "Name"}
+        )
+    assert raised.value.retryable
+    assert by_key(table) == {}

@@ -200,7 +200,8 @@ def make_rejects_error(rejects: list[Reject], total: int) -> InvalidRequestError
         total: How many rows were rejected.
     """
     shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
-    more = f"; and {total - _SHOWN} more" if total > _SHOWN else ""
+    unnamed = total - count_rows(rejects[:_SHOWN])
+    more = f"; and {unnamed} more row(s)" if unnamed else ""
     return InvalidRequestError(
         f"{total} row(s) do not fit the table: {shown}{more}. Nothing was written. Next: correct the source "
         "or the table's fields, or skip such rows with on_bad_row='skip'.",

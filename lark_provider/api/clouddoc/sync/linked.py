@@ -16,10 +16,16 @@ from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
 from lark_provider.api.clouddoc.sync.reading import work
+from lark_provider.api.clouddoc.sync.scanning import (
+    MAX_SCANS,
+    Scan,
+    log_incomplete,
+    make_incomplete_error,
+)
 from lark_provider.api.clouddoc.sync.slices import feed_records, slice_page
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
-from lark_provider.protocol.operations import Page, Procedure, perform
+from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import SyncIndex
 
@@ -44,7 +50,7 @@ def read_linked(
 
     Raises:
         InvalidRequestError: It is not a link field, or the other table has no such key field.
-        LarkAPIError: Lark named a page twice.
+        LarkAPIError: Three scans did not see as many records as Lark counted, or came to no end.
     """
     field = next((field for field in fields if field["field_name"] == name), None)
     table_id = (field.get("property") or {}).get("table_id") if field else None
@@ -56,39 +62,56 @@ def read_linked(
     others = yield from read_fields(app_token, table_id)
     kinds = {other["field_name"]: other["type"] for other in others}
     keys = KeyBuilder([key_field], kinds, "exact", dt.UTC)
-    token: str | None = None
-    seen: set[str] = set()
+    for attempt in range(MAX_SCANS):
+        seen = set[str]()
+        add = partial(_add, name, keys, index, seen)
+        scan = yield from _scan_once(app_token, table_id, key_field, keep, add)
+        problem = scan.find_problem(len(seen))
+        if not problem:
+            return
+        log_incomplete(attempt, problem)
+    raise make_incomplete_error(f"The table that {name!r} links to", problem)
+
+
+def _scan_once(
+    app_token: str,
+    table_id: str,
+    key_field: str,
+    keep: Callable[[], Procedure[None]],
+    add: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> Procedure[Scan]:
+    """Read all pages, and hand them over to `add`."""
+    scan = Scan()
     while True:
         yield from keep()
         call: Call[Any] = make_request(
             "POST",
             fill_path(RECORDS + "/search", app_token=app_token, table_id=table_id),
-            params={"page_size": str(MAX_PAGE), "page_token": token},
+            params={"page_size": str(MAX_PAGE), "page_token": scan.next_token},
             json={"field_names": [key_field], "automatic_fields": False},
             safe=True,
         )
         data: dict[str, Any] = (yield from perform(replace(call, skim=slice_page))).data
         try:
-            data = yield from work(partial(_add, data, name, keys, index))
-        except orjson.JSONDecodeError:
-            # It was damaged on its way. If it is again, parsing it as a whole says how.
-            data = yield from work(partial(_add, (yield from perform(call)).data, name, keys, index))
-        token = Page.of(data).next_token
-        if token is None:
-            return
-        if token in seen:
-            raise LarkAPIError(
-                f"Lark named the page {token!r} of the linked table a second time. Next: run again.",
-                retryable=True,
-            )
-        seen.add(token)
+            data = yield from work(partial(add, data))
+        except orjson.JSONDecodeError as error:
+            scan.problem = f"a page is not JSON: {error}"
+            return scan
+        if not scan.add_page(data):
+            return scan
 
 
-def _add(data: Mapping[str, Any], name: str, keys: KeyBuilder, index: SyncIndex) -> dict[str, Any]:
-    """Add the keys of a page, once all of it is parsed; return the page without its items."""
+def _add(
+    name: str, keys: KeyBuilder, index: SyncIndex, seen: set[str], data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Add the keys of a page, once all of it is parsed; return the page without its items.
+
+    What an earlier scan has added stays: a record that this one misses may still share its key with another.
+    """
     pairs: list[tuple[str, str]] = []
 
     def see(records: Sequence[Mapping[str, Any]]) -> None:
+        seen.update(record["record_id"] for record in records)
         record_keys = keys.of_table([record.get("fields") or {} for record in records])
         pairs.extend(
             (key, record["record_id"]) for key, record in zip(record_keys, records, strict=True) if key

@@ -176,11 +176,11 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
     while batch := (yield from work(lambda row=row: index.read_unmatched_rows(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
         row = batch[-1][0]
         rejected += yield from work(lambda batch=batch: _reject_not_creatable(prepared, batch, index))  # type: ignore[misc]
-        if len(rejected) > options.max_rejects:
+        if count_rows(rejected) > options.max_rejects:
             break
     if len(rejected) > before and options.on_bad_row == "fail":
-        raise rejects.make_rejects_error(rejected, len(rejected))
-    if len(rejected) > options.max_rejects:
+        raise rejects.make_rejects_error(rejected, count_rows(rejected))
+    if count_rows(rejected) > options.max_rejects:
         raise rejects.make_too_many_error(rejected, options.max_rejects)
 
 

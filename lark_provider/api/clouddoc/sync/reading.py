@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -13,6 +12,12 @@ from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.searches import MAX_NAMES
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.api.clouddoc.sync.plan import MAX_READ
+from lark_provider.api.clouddoc.sync.scanning import (
+    MAX_SCANS,
+    Scan,
+    log_incomplete,
+    make_incomplete_error,
+)
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.slices import Skim, slice_page
 from lark_provider.api.contact import UserIdType
@@ -25,14 +30,12 @@ from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import SyncIndex
 
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
 
 MAX_KEYS: Final = 50
 """Keys in one filter, as many conditions as Lark takes."""
 _MAX_KEY_CHARS = 2000
 _CONDITION_CHARS = len('{"field_name":"","operator":"is","value":[""]},')
 _FILTER_CHARS = 100
-_SCANS = 3
 _MAX_PAGE, _MIN_PAGE = 500, 25
 _WORK_SECONDS = 600.0
 _TOO_LARGE_ANSWER, _TOO_LONG_FILTER, INVALID_FILTER = 1254030, 1254107, 1254018
@@ -89,58 +92,45 @@ class TableReader:
         Raises:
             LarkAPIError: Three scans did not see as many records as Lark counted, or came to no end.
         """
-        problem = ""
-        for attempt in range(_SCANS):
+        for attempt in range(MAX_SCANS):
             yield from work(self.index.begin_scan)
             try:
-                problem, total = yield from self._scan_once(rows if may_filter and not attempt else 0)
+                scan = yield from self._scan_once(rows if may_filter and not attempt else 0)
             except LarkAPIError as error:
                 if error.code != _TOO_LARGE_ANSWER or self.page_size <= _MIN_PAGE:
                     raise
-                self.page_size, problem, total = max(_MIN_PAGE, self.page_size // 4), str(error), None
+                self.page_size, problem = max(_MIN_PAGE, self.page_size // 4), str(error)
+                log_incomplete(attempt, problem)
                 continue
-            if problem == _CHEAPER:
+            if scan is None:
                 return False
+            problem = scan.find_problem((yield from work(self.index.count_scanned)))
             if not problem:
-                seen = yield from work(self.index.count_scanned)
-                if total is None or seen >= total:
-                    yield from work(lambda: self.index.end_scan(keep=adds))
-                    return True
-                problem = f"{seen} of {total} records were seen"
-            fields = {"attempt": attempt + 1, "reason": problem}
-            logger.warning("Table scan incomplete; scanning again", extra=fields)
-        raise LarkAPIError(
-            f"The table cannot be read completely: {problem}, in {_SCANS} scans. Nothing was written. Next: "
-            "run again when fewer people change the table.",
-            retryable=True,
-        )
+                self.pages = scan.pages
+                yield from work(lambda: self.index.end_scan(keep=adds))
+                return True
+            log_incomplete(attempt, problem)
+        raise make_incomplete_error("The table", problem)
 
-    def _scan_once(self, rows: int) -> Procedure[tuple[str, int | None]]:
-        """Read all pages; return what is wrong with them, and the total of the last one."""
-        token: str | None = None
-        seen_tokens: set[str] = set()
-        pages, total = 0, None
+    def _scan_once(self, rows: int) -> Procedure[Scan | None]:
+        """Read all pages; return None after the first one if searching for the keys takes fewer calls."""
+        scan = Scan()
         while True:
-            data = yield from self._answer(self._make_body(), token, skim=slice_page)
+            data = yield from self._answer(self._make_body(), scan.next_token, skim=slice_page)
             try:
                 data = yield from work(lambda data=data: self.comparison.see_page(data, self.index))  # type: ignore[misc]
             except orjson.JSONDecodeError as error:
-                return f"a page is not JSON: {error}", None
-            total = _read_total(data)
-            try:
-                page: Page[Any] = Page.of(data)
-            except LarkAPIError as error:  # there is more, and no way to it
-                return str(error), None
-            pages += 1
-            token = page.next_token
-            if token is None:
-                self.pages = pages
-                return "", total
-            if token in seen_tokens:
-                return f"Lark named the page {token!r} a second time", None
-            seen_tokens.add(token)
-            if pages == 1 and rows and total and -(-rows // MAX_KEYS) < total // self.page_size:
-                return _CHEAPER, total
+                scan.problem = f"a page is not JSON: {error}"
+                return scan
+            if not scan.add_page(data):
+                return scan
+            if (
+                scan.pages == 1
+                and rows
+                and scan.total
+                and -(-rows // MAX_KEYS) < scan.total // self.page_size
+            ):
+                return None
 
     def read_by_keys(self, keys: Sequence[str]) -> Procedure[None]:
         """Search for records by key.
@@ -270,14 +260,6 @@ class TableReader:
         self.calls += 1
         self.seconds += max(0.0, ended - began)
         return answer
-
-
-_CHEAPER = "searching takes fewer calls"
-
-
-def _read_total(data: dict[str, Any]) -> int | None:
-    total = data.get("total")
-    return total if isinstance(total, int) else None
 
 
 def make_batches(keys: Sequence[str], overhead: int = 0) -> list[list[str]]:

@@ -1,0 +1,94 @@
+"""Scan a table page by page, and tell whether its pages add up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lark_provider.protocol.errors import LarkAPIError
+from lark_provider.protocol.operations import Page
+
+logger = logging.getLogger(__name__)
+
+MAX_SCANS: Final = 3
+"""How often a table is scanned whose pages do not add up."""
+
+
+@dataclass(slots=True)
+class Scan:
+    """The pages of one scan.
+
+    Attributes:
+        next_token: The token of the next page; None for the first one, and after the last one.
+        pages: How many pages were read.
+        total: How many records Lark counted, as the last page says; None if it does not say.
+        problem: Why the scan cannot go on; empty if nothing is wrong.
+    """
+
+    next_token: str | None = None
+    pages: int = 0
+    total: int | None = None
+    problem: str = ""
+    _seen_tokens: set[str] = field(default_factory=set)
+
+    def add_page(self, data: Mapping[str, Any]) -> bool:
+        """Count a page, and find the next one.
+
+        Args:
+            data: The page; its items may be absent.
+
+        Returns:
+            Whether there is a next page, and a way to it.
+        """
+        total = data.get("total")
+        self.total = total if isinstance(total, int) else None
+        self.pages += 1
+        try:
+            self.next_token = Page.of(data).next_token
+        except LarkAPIError as error:  # there is more, and no way to it
+            self.problem = str(error)
+            return False
+        if self.next_token is None:
+            return False
+        if self.next_token in self._seen_tokens:
+            self.problem = f"Lark named the page {self.next_token!r} a second time"
+            return False
+        self._seen_tokens.add(self.next_token)
+        return True
+
+    def find_problem(self, seen: int) -> str:
+        """Return what is wrong with the scan; empty if it is complete.
+
+        Args:
+            seen: How many records it has seen, each counted once.
+        """
+        if self.problem or self.total is None or seen >= self.total:
+            return self.problem
+        return f"{seen} of {self.total} records were seen"
+
+
+def log_incomplete(attempt: int, problem: str) -> None:
+    """Log that a scan was not complete.
+
+    Args:
+        attempt: Its number, from 0.
+        problem: What is wrong with it.
+    """
+    fields = {"attempt": attempt + 1, "reason": problem}
+    logger.warning("Table scan incomplete; scanning again", extra=fields)
+
+
+def make_incomplete_error(table: str, problem: str) -> LarkAPIError:
+    """Return the error for a table of which no scan was complete.
+
+    Args:
+        table: What the error calls the table, at the beginning of a sentence.
+        problem: What is wrong with the last scan.
+    """
+    return LarkAPIError(
+        f"{table} cannot be read completely: {problem}, in {MAX_SCANS} scans. Nothing was written. Next: run "
+        "again when fewer people change the table.",
+        retryable=True,
+    )
