@@ -255,9 +255,9 @@ class ApiServer:
 
     def ask(self, **details: Any) -> Asked:
         """Let a task wait, with its question and its card recorded as the bridge does."""
-        return self.card_of(self.park("ask", self.run("ask"), "q", **details))
+        return self.record_card(self.park("ask", self.run("ask"), "q", **details))
 
-    def card_of(self, question: HitlQuestion) -> Asked:
+    def record_card(self, question: HitlQuestion) -> Asked:
         """Record a question and its card, sent."""
         ti_id = question.task.ti_id
         questions, card = Questions(self.database), NewCard(ti_id, APP, CHAT, "chat_id", "en")
@@ -310,7 +310,7 @@ class ApiServer:
             count: int = connection.execute(counted).scalar_one()
             return count
 
-    def answer_of(self, question: Asked) -> dict[str, Any]:
+    def read_answer(self, question: Asked) -> dict[str, Any]:
         """What Airflow has recorded."""
         response = self.call("GET", question.path)
         assert response.is_success, response.text

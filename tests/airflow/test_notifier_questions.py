@@ -23,7 +23,7 @@ def asking(kind: type[HITLOperator] = HITLOperator, **changes: Any) -> HITLOpera
     return kind(task_id="ask", subject="Which?", notifiers=[notifier], **options)
 
 
-def context_of(operator: HITLOperator, state: str = "running") -> Any:
+def make_context(operator: HITLOperator, state: str = "running") -> Any:
     ti = SimpleNamespace(
         dag_id="d", run_id="r+1", task_id="ask", map_index=2, try_number=1, max_tries=1, state=state,
         start_date="now", log_url=f"{RUN}/tasks/ask?try_number=1",
@@ -46,7 +46,7 @@ def test_without_the_bridge_a_question_is_a_notice_with_a_link(
     lark: Emulator, kind: type[HITLOperator]
 ) -> None:
     operator = asking(kind)
-    operator.notifiers[0](context_of(operator))
+    operator.notifiers[0](make_context(operator))
     (card,) = cards(lark)
     assert card["header"]["title"]["content"] == "About a task · d.ask"
     assert f"[Answer in Airflow]({PAGE})" in card["body"]["elements"][-1]["content"]
@@ -58,11 +58,11 @@ def test_where_the_bridge_runs_it_stays_silent(
 ) -> None:
     operator = asking()
     monkeypatch.setenv(name, "True")
-    operator.notifiers[0](context_of(operator))
-    asyncio.run(operator.notifiers[0].async_notify(context_of(operator)))
+    operator.notifiers[0](make_context(operator))
+    asyncio.run(operator.notifiers[0].async_notify(make_context(operator)))
     assert cards(lark) == []
     monkeypatch.setenv(name, "0")
-    operator.notifiers[0](context_of(operator))
+    operator.notifiers[0](make_context(operator))
     assert len(cards(lark)) == 1
 
 
@@ -72,7 +72,7 @@ def test_airflows_configuration_wins_over_the_environment(
     operator = asking()
     monkeypatch.setenv("LARK_BRIDGE", "1")
     monkeypatch.setenv("AIRFLOW__LARK__BRIDGE", "False")
-    operator.notifiers[0](context_of(operator))
+    operator.notifiers[0](make_context(operator))
     assert len(cards(lark)) == 1
 
 
@@ -81,7 +81,7 @@ def test_a_failure_of_a_question_is_reported_all_the_same(
 ) -> None:
     monkeypatch.setenv("LARK_BRIDGE", "1")
     operator = asking()
-    failed = context_of(operator, "failed") | {"exception": ValueError("boom")}
+    failed = make_context(operator, "failed") | {"exception": ValueError("boom")}
     LarkNotifier(receiver_id=CHAT, language="en")(failed)
     (card,) = cards(lark)
     assert card["header"]["title"]["content"] == "Task failed · d.ask"
@@ -93,6 +93,6 @@ def test_a_setting_that_is_neither_true_nor_false_fails_no_task(
 ) -> None:
     monkeypatch.setenv("LARK_BRIDGE", "perhaps")
     operator = asking()
-    operator.notifiers[0](context_of(operator))
+    operator.notifiers[0](make_context(operator))
     assert cards(lark) == []
     assert "must be true or false, got 'perhaps'" in capsys.readouterr().out

@@ -61,7 +61,7 @@ def test_a_click_answers_as_the_person(server: ApiServer) -> None:
     assert (done.status_code, done.json()["outcome"]) == (200, "answered"), server.log()[-6000:]
     assert done.json()["message"]["en"] == "Your answer is recorded: Reject."
     assert (done.json()["end"]["person"], done.json()["end"]["options"]) == ("bob", ["Reject"])
-    detail = server.answer_of(pending)
+    detail = server.read_answer(pending)
     assert detail["responded_by_user"] == {"id": "bob", "name": "bob"}
     assert detail["chosen_options"] == ["Reject"]
     (row,) = read_recorded(server, click.event_id)
@@ -109,7 +109,7 @@ def test_what_is_not_proven_is_refused_without_a_reason(server: ApiServer) -> No
     for content, headers in tried:
         refused = server.post(content, headers)
         assert (refused.status_code, refused.json()) == (401, {})
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
     assert read_recorded(server, click.event_id) == []
 
 
@@ -120,7 +120,7 @@ def test_the_delivery_of_a_check_is_not_an_error_and_answers_nothing(server: Api
         assert server.post(body, headers).json()["outcome"] == "invalid"
     wait_until(lambda: server.log().count("Delivery of clicks checked") >= 2)
     assert server.log().count("Delivered click is unreadable") == unreadable
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 def test_a_large_body_and_another_method_are_refused(server: ApiServer) -> None:
@@ -176,7 +176,7 @@ def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
         {"action": Action(value={"action": "answer", "option": "Approve"})},
     ):
         assert outcome(server, pending, **changes) == (404, "unknown_card")
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(server: ApiServer) -> None:
@@ -184,7 +184,7 @@ def test_an_answer_that_does_not_fit_is_refused_before_it_is_sent(server: ApiSer
     assert outcome(server, pending, option="Maybe") == (400, "invalid")
     value = make_button_value(pending.card, "answer")
     assert outcome(server, pending, action=Action(value=value)) == (400, "invalid")
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
@@ -200,9 +200,9 @@ def test_a_form_is_checked_against_its_schema(server: ApiServer) -> None:
         done = server.deliver(server.click(pending, "bob", action=submit(wrong)))
         assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
         assert list(done.json()["errors"]) == ["count"]
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
     assert outcome(server, pending, action=submit("7")) == (200, "answered")
-    assert server.answer_of(pending)["params_input"] == {"count": 7}
+    assert server.read_answer(pending)["params_input"] == {"count": 7}
 
 
 def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
@@ -216,7 +216,7 @@ def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
     done = server.deliver(server.click(pending, "bob", action=action))
     assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
     assert "dependency" in done.json()["errors"]["more"]
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 def test_a_card_of_an_earlier_try_answers_nothing(server: ApiServer) -> None:
@@ -225,14 +225,14 @@ def test_a_card_of_an_earlier_try_answers_nothing(server: ApiServer) -> None:
     body = {"dry_run": False, "dag_run_id": task.run_id, "task_ids": ["q"], "only_failed": False}
     assert server.call("POST", "/api/v2/dags/ask/clearTaskInstances", body).is_success
     assert outcome(server, pending) == (410, "superseded")
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "removed"])
 def test_a_task_that_does_not_wait_any_more_takes_no_answer(server: ApiServer, state: str) -> None:
     pending = server.ask(state=state)
     assert outcome(server, pending) == (410, "over")
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 def test_a_run_that_was_deleted_is_over(server: ApiServer) -> None:

@@ -106,14 +106,14 @@ def test_of_two_people_on_the_page_one_answers(server: ApiServer) -> None:
 def test_of_page_and_card_one_answers(server: ApiServer) -> None:
     run = server.run("many")
     for place in range(MANY):
-        pending = server.card_of(server.park("many", run, f"q{place}"))
+        pending = server.record_card(server.park("many", run, f"q{place}"))
         statuses = together(
             lambda question=pending: on_page(server, question.path, "alice", "Approve"),  # type: ignore[misc]
             lambda question=pending: on_card(server, question),  # type: ignore[misc]
         )
         assert sorted(statuses) == [200, 409]
         won = "alice" if statuses[0] == 200 else "bob"
-        assert server.answer_of(pending)["responded_by_user"]["name"] == won
+        assert server.read_answer(pending)["responded_by_user"]["name"] == won
 
 
 def test_an_answer_for_another_try_is_not_written(server: ApiServer) -> None:
@@ -122,7 +122,7 @@ def test_an_answer_for_another_try_is_not_written(server: ApiServer) -> None:
     script.write_text(_OTHER_TRY)
     token = server.headers("bob")["Authorization"]
     assert "STATUS 410" in server.airflow.python(str(script), pending.path, token)
-    assert not server.answer_of(pending)["response_received"]
+    assert not server.read_answer(pending)["response_received"]
 
 
 def test_a_clear_while_an_answer_waits_wins(server: ApiServer) -> None:
@@ -138,7 +138,7 @@ def test_a_clear_while_an_answer_waits_wins(server: ApiServer) -> None:
         connection.commit()
         done = running.result()
     assert (done.status_code, done.json()["outcome"]) == (410, "superseded"), done.text
-    detail = server.answer_of(pending)
+    detail = server.read_answer(pending)
     assert (detail["task_instance"]["id"], detail["response_received"]) == (new, False)
 
 
@@ -155,7 +155,7 @@ def test_a_click_refused_because_of_a_clear_has_written_nothing(server: ApiServe
         )
         assert cleared == 200
         assert clicked in {200, 410}
-        detail = server.answer_of(pending)
+        detail = server.read_answer(pending)
         assert detail["task_instance"]["id"] != task.ti_id
         # An answer that came first may go along with the question; the next try wipes it when it asks.
         assert clicked == 200 or not detail["response_received"]

@@ -154,7 +154,7 @@ def standalone(
         yield running
 
 
-def card_of(chat: Emulator, dag_id: str) -> str:
+def find_card(chat: Emulator, dag_id: str) -> str:
     """The text of the one card about a DAG; empty as long as there is none."""
     contents = [message["content"] for message in chat.state()["chats"][0]["messages"]]
     cards = [
@@ -168,8 +168,8 @@ def test_the_dags_card_names_the_task_that_was_killed_and_the_others_exception(
     standalone: Standalone, chat: Emulator
 ) -> None:
     wait_until(lambda: standalone.runs("of_the_dag"), 60)
-    wait_until(lambda: card_of(chat, "of_the_dag"), 120)
-    card = card_of(chat, "of_the_dag").replace("&#40;", "(").replace("&#41;", ")")
+    wait_until(lambda: find_card(chat, "of_the_dag"), 120)
+    card = find_card(chat, "of_the_dag").replace("&#40;", "(").replace("&#41;", ")")
     assert "❌ killed process killed (SIGKILL), possibly out of memory" in card, card
     assert "❌ raises ValueError: on purpose" in card
 
@@ -177,7 +177,7 @@ def test_the_dags_card_names_the_task_that_was_killed_and_the_others_exception(
 def test_the_listener_reports_a_task_without_a_callback_from_its_own_process(
     standalone: Standalone, chat: Emulator
 ) -> None:
-    if not card_of(chat, "of_the_dag"):
+    if not find_card(chat, "of_the_dag"):
         wait_until(lambda: standalone.runs("of_the_dag"), 60)
     wait_until(lambda: read_listened(chat), 120)
     [card] = read_listened(chat)
@@ -211,13 +211,13 @@ def test_the_pages_notifier_shows_the_exception_and_recovers(standalone: Standal
     wait_until(lambda: standalone.runs("orders_to_lark"), 60)
     # A task reports its failure after its state, so that the run's own callback may come first.
     wanted = ("DAG 运行失败", "FileNotFoundError")
-    wait_until(lambda: all(text in card_of(chat, "orders_to_lark") for text in wanted), 300)
+    wait_until(lambda: all(text in find_card(chat, "orders_to_lark") for text in wanted), 300)
     (standalone.airflow.home / "mended").touch()
     cleared = {"dry_run": False, "only_failed": True, "reset_dag_runs": True}
     [run] = standalone.call("GET", "dags/orders_to_lark/dagRuns")["dag_runs"]
     cleared["dag_run_id"] = run["dag_run_id"]
     standalone.call("POST", "dags/orders_to_lark/clearTaskInstances", cleared)
-    wait_until(lambda: "已恢复" in card_of(chat, "orders_to_lark"), 300)
+    wait_until(lambda: "已恢复" in find_card(chat, "orders_to_lark"), 300)
 
 
 def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(
@@ -226,9 +226,9 @@ def test_thirty_mapped_tasks_that_fail_in_a_crowd_are_all_on_one_card(
     wait_until(lambda: standalone.runs("crowd"), 60)
     # A task reports its failure after its state, so that the run's own callback may come before the last.
     wanted = ("DAG run failed", "30 failures")
-    wait_until(lambda: all(text in card_of(chat, "crowd") for text in wanted), 200)
+    wait_until(lambda: all(text in find_card(chat, "crowd") for text in wanted), 200)
     wait_until(lambda: Outbox.from_config(outbox_url).measure_backlog()[0] == 0, 60)
-    card = card_of(chat, "crowd")
+    card = find_card(chat, "crowd")
     assert all(text in card for text in wanted)
     assert "(30)" in card
     with hold_transaction(engines.get_engine(urls.parse(outbox_url, "test")), reading=True) as connected:

@@ -25,7 +25,7 @@ CELLS = st.recursive(
 FIELDS = st.dictionaries(NAMES, CELLS, max_size=3)
 
 
-def ids_of(payload: object, count: int, *, status: int = 200, indent: bool = False) -> list[str]:
+def parse_ids(payload: object, count: int, *, status: int = 200, indent: bool = False) -> list[str]:
     call = batch_create("bascn1", "tbl1", b"{}", count, "token", "open_id")
     content = orjson.dumps(payload, option=orjson.OPT_INDENT_2 if indent else 0)
     answer = answers.read(call, Response(status, {"x-tt-logid": "log"}, content))
@@ -48,7 +48,9 @@ def test_whatever_cells_hold_the_ids_are_those_of_the_records(
         return {**name, "fields": cells} if is_first else {"fields": cells, "id": f"rec{number}", **name}
 
     rows = [record(number, cells) for number, cells in enumerate(fields)]
-    assert ids_of(accept(rows), len(rows), indent=indent) == [f"rec{number}" for number in range(len(rows))]
+    assert parse_ids(accept(rows), len(rows), indent=indent) == [
+        f"rec{number}" for number in range(len(rows))
+    ]
 
 
 def test_an_ordinary_answer_is_not_parsed() -> None:
@@ -72,13 +74,13 @@ def test_an_ordinary_answer_is_not_parsed() -> None:
 )
 def test_an_answer_with_fewer_records_is_an_unknown_outcome(row: dict[str, Any]) -> None:
     with pytest.raises(OutcomeUnknownError, match="2 records were sent, and the answer names 1"):
-        ids_of(accept([row]), 2)
+        parse_ids(accept([row]), 2)
 
 
 @pytest.mark.parametrize("row", [None, {}, {"fields": {}}, {"fields": {}, "record_id": None}], ids=repr)
 def test_a_record_without_an_id_is_an_unknown_outcome(row: object) -> None:
     with pytest.raises(OutcomeUnknownError, match="1 records were sent, and the answer names 0"):
-        ids_of(accept([row]), 1)
+        parse_ids(accept([row]), 1)
 
 
 @pytest.mark.parametrize("end", [b',"code":1254290}', b"", b"}<html>"], ids=repr)
@@ -91,7 +93,7 @@ def test_an_answer_with_another_end_is_parsed(end: bytes) -> None:
 def test_a_refusal_is_one_whatever_it_quotes() -> None:
     refused = {"code": 1254015, "msg": '"record_id":"rec1"', "data": {"record_id": "rec1"}}
     with pytest.raises(LarkAPIError) as caught:
-        ids_of(refused, 1)
+        parse_ids(refused, 1)
     assert caught.value.code == 1254015
     with pytest.raises(LarkAPIError):
-        ids_of(accept([{"record_id": "rec1"}]), 1, status=502)
+        parse_ids(accept([{"record_id": "rec1"}]), 1, status=502)

@@ -8,7 +8,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.routes.reading import read_routes
 from lark_provider.bridge.escalation_check import list_faults
-from tests.bridge.escalations.scene import CHAT, calendar_of
+from tests.bridge.escalations.scene import CHAT, add_calendar
 
 ROUTES = """
 defaults: {{timezone: Asia/Shanghai}}
@@ -34,19 +34,19 @@ def check_rota(rota: str) -> list[str]:
 
 
 def test_a_calendar_that_works(lark: Emulator) -> None:
-    calendar = calendar_of(lark, ("ann@example.com", "bob"))
+    calendar = add_calendar(lark, ("ann@example.com", "bob"))
     assert check_rota(f"{{calendar: {calendar}}}") == []
 
 
 def test_each_fault_is_named(lark: Emulator) -> None:
     lark.add_user("eve", email="eve@example.com")
-    calendar = calendar_of(lark, ("On call: eve@example.com", "bob"))
+    calendar = add_calendar(lark, ("On call: eve@example.com", "bob"))
     assert check_rota(f"{{calendar: {calendar}, person: title}}") == [
         f"eve@example.com is not in the chat {CHAT}"
     ]
-    (unknown,) = check_rota(f"{{calendar: {calendar_of(lark, ('x@example.com', 'bob'))}, person: title}}")
+    (unknown,) = check_rota(f"{{calendar: {add_calendar(lark, ('x@example.com', 'bob'))}, person: title}}")
     assert unknown == "no user visible to the app is x@example.com"
-    empty = calendar_of(lark)
+    empty = add_calendar(lark)
     assert check_rota(f"{{calendar: {empty}}}") == ["nobody is on duty now, by its rota"]
     assert check_rota(f"{{calendar: {empty}, otherwise: bob@example.com}}") == []
     gone, absent = check_rota("{calendar: x@group.calendar.feishu.cn, otherwise: eve@example.com}")
@@ -56,7 +56,7 @@ def test_each_fault_is_named(lark: Emulator) -> None:
 
 
 def test_a_calendar_wants_a_scope_and_its_guests_an_organizer(lark: Emulator) -> None:
-    calendar = calendar_of(lark, ("bob@example.com", "bob"))
+    calendar = add_calendar(lark, ("bob@example.com", "bob"))
     lark.fault("GET", path="*/attendees", status=403, body='{"code": 193002, "msg": "no permission"}')
     (hidden,) = check_rota(f"{{calendar: {calendar}}}")
     assert "the titles of events need neither" in hidden

@@ -278,7 +278,7 @@ def test_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             from_environment()
 
 
-def ring_of(*keys: CallbackKeys) -> tuple[KeyRing, dict[str, CallbackKeys]]:
+def make_ring(*keys: CallbackKeys) -> tuple[KeyRing, dict[str, CallbackKeys]]:
     """A ring of keys that can be changed, and that were loaded a while ago."""
     known = dict(by_app(*keys))
     ring = KeyRing(lambda: by_app(*known.values()))
@@ -289,7 +289,7 @@ def ring_of(*keys: CallbackKeys) -> tuple[KeyRing, dict[str, CallbackKeys]]:
 
 def test_a_key_that_was_just_replaced_is_found(framework: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a click is handled as under any other key."""
-    ring, known = ring_of(CallbackKeys(APP, KEY, TOKEN))
+    ring, known = make_ring(CallbackKeys(APP, KEY, TOKEN))
     monkeypatch.setitem(globals(), "KEYS", ring)
     clicks: list[Delivery] = []
 

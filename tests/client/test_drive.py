@@ -30,13 +30,13 @@ def token(lark: Emulator) -> str:
     return LarkServiceClient().clouddoc.sheets.create("Daily").token
 
 
-def app_of(lark: Emulator) -> str:
+def get_subject(lark: Emulator) -> str:
     return f"app:{lark.app_id}"
 
 
 def others(lark: Emulator, token: str) -> dict[str, str]:
     """Who can open a document, besides the app that made it."""
-    return {who: role for who, role in lark.openers(token).items() if who != app_of(lark)}
+    return {who: role for who, role in lark.openers(token).items() if who != get_subject(lark)}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_role_is_raised_and_never_lowered(
 def test_the_owner_needs_no_grant(lark: Emulator, do: Do, owner: str) -> None:
     lark.settings(rate_limits=False, owner_listed=owner)
     token = lark.add_document("Theirs", type="sheet", owner="user:alice")
-    lark.share_document(token, app_of(lark), "full_access")
+    lark.share_document(token, get_subject(lark), "full_access")
     (granted,) = do(lambda c: c.clouddoc.drive.permissions.share(token, [Share(ALICE, "edit")], type="sheet"))
     assert granted.role == "full_access"
 
@@ -177,7 +177,7 @@ def test_a_document_gets_another_owner(lark: Emulator, do: Do, token: str, drop:
     if drop == "before":
         with pytest.raises(OutcomeUnknownError):
             do(lambda c: c.clouddoc.drive.permissions.transfer_owner(token, ALICE))
-        assert lark.document(token)["owner"] == app_of(lark)
+        assert lark.document(token)["owner"] == get_subject(lark)
     do(
         lambda c: c.clouddoc.drive.permissions.transfer_owner(
             token, "alice@example.com", old_owner_role="edit"

@@ -30,7 +30,7 @@ def token_requests(lark: Emulator) -> int:
     return int(lark.state(summary=True)["token_requests"])
 
 
-def token_of(lark: Emulator, app_id: str = "cli_your_app_id") -> str:
+def request_token(lark: Emulator, app_id: str = "cli_your_app_id") -> str:
     """The token that an app has: Lark hands out the same one until half an hour of its life remains."""
     url = f"{lark.base_url}/open-apis/auth/v3/tenant_access_token/internal"
     answer = httpx.post(url, json={"app_id": app_id, "app_secret": "your_app_secret"})

@@ -17,7 +17,7 @@ from lark_provider import LarkError, LarkServiceClient
 from lark_provider.get_provider_info import get_provider_info
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.postgres_storage import PostgresStorage
-from tests.guide.arrived import open_id, token_of
+from tests.guide.arrived import open_id, request_token
 from tests.guide.reader import LARK, Database, Reader
 
 CONNECTIONS: Any = get_provider_info()["connection-types"]
@@ -113,7 +113,7 @@ def test_guide_55_secrets_reach_no_log_error_or_repr(
     ]
     shown += [str(wrong_password.value), repr(wrong_password.value), repr(PostgresStorage())]
     key = os.environ["LARK_CONFIG_ENCRYPTION_KEY"]
-    for secret in ("your_app_secret", LARK.password, token_of(lark), key):
+    for secret in ("your_app_secret", LARK.password, request_token(lark), key):
         assert not [text for text in shown if secret in text]
 
 

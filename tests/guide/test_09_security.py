@@ -17,7 +17,7 @@ from lark_provider.storage import purging, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import generate_key
 from lark_provider.storage.postgres_storage import PostgresStorage
-from tests.guide.arrived import messages, open_id, texts, token_of, token_requests
+from tests.guide.arrived import messages, open_id, request_token, texts, token_requests
 from tests.guide.reader import LARK, Database, Reader
 from tests.services.plugin import StartServer
 from tests.services.postgres import Role
@@ -122,7 +122,7 @@ def test_guide_61_lark_readonly_reads_and_sees_no_usable_token(
     reader.run(PSQL, stdin=READONLY)
     send(lark)
     (row,) = upgraded.ask("SELECT * FROM tokens", LARK_READONLY)
-    token = token_of(lark)
+    token = request_token(lark)
     assert "cli_your_app_id" in row
     assert not [value for value in row if token in str(value)]
     for statement in ("DELETE FROM tokens", "UPDATE applications SET active = true", "CREATE TABLE t ()"):

@@ -43,7 +43,7 @@ with LarkServiceClient(app_id="cli_your_app_id") as client:
 LOOK_UP = "POST /open-apis/contact/v3/users/batch_get_id"
 
 
-def pool_of(db_engine: sa.Engine) -> tuple[int, int, float, int]:
+def read_pool(db_engine: sa.Engine) -> tuple[int, int, float, int]:
     """Size, overflow, timeout and recycling of an engine's pool."""
     pool = db_engine.pool
     assert isinstance(pool, QueuePool)
@@ -105,8 +105,8 @@ def test_guide_72_the_pool(upgraded: Database, monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(guides, sa.Engine)
     shared = PostgresStorage()._get_engine()
     assert shared is get_engine(urls.database())
-    assert pool_of(shared) == pool_of(guides) == (10, 20, 30, 3600)
+    assert read_pool(shared) == read_pool(guides) == (10, 20, 30, 3600)
     for name, value in (("POOL_SIZE", 1), ("MAX_OVERFLOW", 2), ("POOL_TIMEOUT", 3), ("POOL_RECYCLE", 4)):
         monkeypatch.setenv(f"LARK_DB_{name}", str(value))
     with PostgresStorage(pool_size=5) as storage:
-        assert pool_of(storage._get_engine()) == (5, 2, 3, 4)
+        assert read_pool(storage._get_engine()) == (5, 2, 3, 4)

@@ -98,7 +98,7 @@ def scraped(lark: LarkSide, apps: ApplicationManager, tmp_path: Path) -> Iterato
 def test_an_app_that_is_disabled_or_removed_is_not_shown_as_down_or_up(
     lark: LarkSide, apps: ApplicationManager, scraped: Scraped
 ) -> None:
-    lark.links_of("cli_a", "cli_b")
+    lark.wait_for_links("cli_a", "cli_b")
     a, b = (f'lark_long_connection_up{{app="{app}"}} 1.0' for app in ("cli_a", "cli_b"))
     wait_until(lambda: scraped.up() == [a, b])
     apps.disable_application("cli_a")
@@ -110,7 +110,7 @@ def test_an_app_that_is_disabled_or_removed_is_not_shown_as_down_or_up(
 def test_a_mistyped_secret_does_not_show_an_open_connection_as_down(
     lark: LarkSide, apps: ApplicationManager, scraped: Scraped
 ) -> None:
-    link = lark.links_of("cli_a", "cli_b")["cli_b"]
+    link = lark.wait_for_links("cli_a", "cli_b")["cli_b"]
     apps.update_application("cli_b", app_secret="mistyped")
     refused = "Lark refuses the long connection of the app"
     until(lambda: refused in scraped.listening.log, "it was not tried")
@@ -122,7 +122,7 @@ def test_a_mistyped_secret_does_not_show_an_open_connection_as_down(
 
 
 def test_unreadable_and_foreign_deliveries_are_counted_as_rejected(lark: LarkSide, scraped: Scraped) -> None:
-    link = lark.links_of("cli_a", "cli_b")["cli_a"]
+    link = lark.wait_for_links("cli_a", "cli_b")["cli_a"]
     link.ask(["no", "object"])
     link.ask(click("cli_b"))
     lines = scraped.lines("lark_deliveries_rejected_total")

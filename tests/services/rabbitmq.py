@@ -194,7 +194,7 @@ def _usable(url: str) -> RabbitServer:
         connect(url).close()
     except NO_CONNECTION as error:
         raise UnavailableError(f"no login ({type(error).__name__})") from None
-    server = RabbitServer(url, _vhosts_of(url))
+    server = RabbitServer(url, _make_vhosts(url))
     try:
         with server.vhost() as trial:
             connect(trial).close()
@@ -203,7 +203,7 @@ def _usable(url: str) -> RabbitServer:
     return server
 
 
-def _vhosts_of(url: str) -> VirtualHosts:
+def _make_vhosts(url: str) -> VirtualHosts:
     parts = urlsplit(url)
     host, user = parts.hostname or HOST, unquote(parts.username or "guest")
     try:

@@ -19,7 +19,7 @@ LOST_BY_A_KILL = 100
 """How many counts one kill may lose: what a gateway has in flight, or a batch of a pump."""
 
 
-def folder_of(site: Path, name: str) -> Path:
+def make_folder(site: Path, name: str) -> Path:
     """Return where a process keeps its counters."""
     folder = site / "metrics" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def total(site: Path, names: tuple[str, ...], metric: str, **labels: str) -> int
     counted = 0.0
     for name in names:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(folder_of(site, name)))  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, str(make_folder(site, name)))  # type: ignore[no-untyped-call]
         for family in registry.collect():
             for sample in family.samples:
                 if sample.name == metric and labels.items() <= sample.labels.items():

@@ -22,7 +22,7 @@ from tests.services.postgres import Databases, OwnPostgres
 from tests.services.processes import HOST, OwnServer, free_port
 from tests.services.rabbitmq import OwnRabbit
 from tests.soak.crowd import Keys
-from tests.soak.metered import folder_of
+from tests.soak.metered import make_folder
 from tests.soak.plan import CUT_OFF, GATEWAYS, POSTGRES, PUMPS, RABBITMQ, SECRETS, WAITER
 from tests.soak.relay import Relay
 from tests.soak.supervised import Supervised
@@ -179,7 +179,7 @@ class Site:
         return {"LARK_DATABASE_URL": database, "RABBITMQ_URL": self.node.url, **self._registry}
 
     def _add_metrics_folder(self, name: str, database: str) -> dict[str, str]:
-        return {**self._ours(database), "PROMETHEUS_MULTIPROC_DIR": str(folder_of(self._folder, name))}
+        return {**self._ours(database), "PROMETHEUS_MULTIPROC_DIR": str(make_folder(self._folder, name))}
 
     def _environment(self, database: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

@@ -44,7 +44,7 @@ def registered(
     return apps
 
 
-def client_of(clock: Clock, app_id: str | None = None, secret: str | None = None) -> LarkServiceClient:
+def make_client(clock: Clock, app_id: str | None = None, secret: str | None = None) -> LarkServiceClient:
     client = LarkServiceClient(app_id, secret)
     client._session.clock = clock
     return client
@@ -69,7 +69,7 @@ async def call_async(client: AsyncLarkServiceClient) -> None:
 def test_an_app_of_the_registry_is_enough(
     lark: Emulator, registered: ApplicationManager, clock: Clock, do: Callable[[LarkServiceClient], None]
 ) -> None:
-    client = client_of(clock)
+    client = make_client(clock)
     do(client)
     assert (client.app_id, client.base_url) == (lark.app_id, lark.base_url)
 
@@ -89,13 +89,13 @@ def test_a_disabled_app_is_refused_with_a_token_in_hand(
         monkeypatch.delenv("LARK_APP_ID")
         monkeypatch.delenv("LARK_APP_SECRET")
     credentials = (lark.app_id, lark.app_secret) if source == "arguments" else (None, None)
-    client, other = client_of(clock, *credentials), client_of(clock, *credentials)
+    client, other = make_client(clock, *credentials), make_client(clock, *credentials)
     do(client)
     apps.disable_application(lark.app_id)
     clock.now += HOLDS / 3
     do(other)  # what this process heard of the registry still holds
     clock.now += HOLDS - HOLDS / 3
-    for caller in (client, other, client_of(clock, *credentials)):
+    for caller in (client, other, make_client(clock, *credentials)):
         with pytest.raises(
             ConfigurationError, match=rf"'{lark.app_id}' is disabled .*app enable {lark.app_id}"
         ):
@@ -110,7 +110,7 @@ def test_an_app_that_was_missing_is_found_as_soon_as_it_is_added(
     lark: Emulator, registered: ApplicationManager, clock: Clock
 ) -> None:
     lark.add_app("cli_new", "new-secret")
-    client = client_of(clock, "cli_new")
+    client = make_client(clock, "cli_new")
     with pytest.raises(ConfigurationError, match="'cli_new' is not in registry"):
         call(client)
     registered.create_application("cli_new", "new-secret", base_url=lark.base_url)
@@ -122,18 +122,18 @@ def test_with_several_apps_one_has_to_be_named(
 ) -> None:
     registered.create_application("cli_other", "other-secret")
     with pytest.raises(ConfigurationError, match="several active apps"):
-        call(client_of(clock))
+        call(make_client(clock))
     monkeypatch.setenv("LARK_DEFAULT_APP_ID", lark.app_id)
-    call(client_of(clock))
+    call(make_client(clock))
     monkeypatch.setenv("LARK_DEFAULT_APP_ID", "cli_other")
-    assert client_of(clock).app_id == "cli_other"
-    call(client_of(clock, lark.app_id))
+    assert make_client(clock).app_id == "cli_other"
+    call(make_client(clock, lark.app_id))
 
 
 def test_a_secret_that_was_changed_is_used_when_what_was_heard_is_old(
     lark: Emulator, registered: ApplicationManager, clock: Clock
 ) -> None:
-    client = client_of(clock)
+    client = make_client(clock)
     call(client)
     lark.change_app(secret="changed")
     lark.revoke_tokens()
@@ -147,10 +147,10 @@ def test_another_key_is_a_clear_error(
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     with pytest.raises(DecryptionError, match=KEY_VARIABLE):
-        call(client_of(clock))
+        call(make_client(clock))
     monkeypatch.delenv(KEY_VARIABLE)
     with pytest.raises(ConfigurationError, match=f"{KEY_VARIABLE} is not set"):
-        call(client_of(clock))
+        call(make_client(clock))
 
 
 def test_a_key_is_not_needed_to_learn_that_an_app_may_act(
@@ -158,7 +158,7 @@ def test_a_key_is_not_needed_to_learn_that_an_app_may_act(
 ) -> None:
     apps.create_application(lark.app_id, "another secret than the one in use".replace(" ", "-"))
     monkeypatch.delenv(KEY_VARIABLE)
-    call(client_of(clock))
+    call(make_client(clock))
 
 
 @pytest.mark.parametrize("place", ["postgresql://u:pw@h:port/db", "mysql://u:pw@h/db"])
@@ -168,7 +168,7 @@ def test_a_registry_that_is_invalid_is_an_error(
     """Also for those whose secret is known: nobody could tell them that they are disabled."""
     monkeypatch.setenv("LARK_REGISTRY_PATH", place)
     with pytest.raises(ConfigurationError, match=r"LARK_REGISTRY_PATH must be the URL") as caught:
-        call(client_of(clock))
+        call(make_client(clock))
     assert "pw" not in str(caught.value)
 
 
@@ -190,9 +190,9 @@ def test_who_is_known_goes_on_while_the_registry_is_away(
     apps.create_application("cli_off", "off-secret", base_url=lark.base_url)
     apps.disable_application("cli_off")
     configured, looked_up, disabled = (
-        client_of(clock),
-        client_of(clock, "cli_b"),
-        client_of(clock, "cli_off", "off-secret"),
+        make_client(clock),
+        make_client(clock, "cli_b"),
+        make_client(clock, "cli_off", "off-secret"),
     )
     call(configured)
     call(looked_up)
@@ -206,7 +206,7 @@ def test_who_is_known_goes_on_while_the_registry_is_away(
         with pytest.raises(ConfigurationError, match="is disabled"):
             call(disabled)  # as it was when the registry was last reached
         with pytest.raises(StorageError, match="cannot be used"):
-            call(client_of(clock, "cli_c"))
+            call(make_client(clock, "cli_c"))
     warned = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 2  # in 90 s
     own_postgres.start()
@@ -230,10 +230,10 @@ def test_a_registry_file_that_is_broken_stops_nobody_who_has_a_secret(
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(broken))
     for _ in range(2):
         with pytest.raises(StorageError, match="is not a SQLite database"):
-            call(client_of(clock, "cli_b"))
+            call(make_client(clock, "cli_b"))
     assert caplog.records == []
     for _ in range(2):
-        call(client_of(clock))
+        call(make_client(clock))
     [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert warning.getMessage() == "Shared database unavailable; falling back to in-memory cache"
     assert vars(warning)["error"].startswith(f"Database {broken} is not a SQLite")
@@ -252,7 +252,7 @@ def test_a_crowd_of_clients_asks_the_registry_once(
         return unseal(self, sealed, place, what, altered)
 
     monkeypatch.setattr(EncryptionKeys, "unseal", count_unseal)
-    call(client_of(clock))
+    call(make_client(clock))
     assert len(unsealed) == 1
     clock.now += HOLDS
 

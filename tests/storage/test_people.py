@@ -46,7 +46,7 @@ def get(store: People, person: Person) -> Account | None:
 
 def test_a_link_returns_the_serialised_user(store: People, url: URL) -> None:
     linked = store.link_person(BOB, ACCOUNT)
-    assert store.find(*key_of(BOB)) == linked
+    assert store.find(*make_key(BOB)) == linked
     assert get(store, BOB) == ACCOUNT
     assert get(store, EVE) is None
     [row] = rows(url, people)
@@ -54,7 +54,7 @@ def test_a_link_returns_the_serialised_user(store: People, url: URL) -> None:
     assert "USER" not in repr(linked)
 
 
-def key_of(person: Person) -> tuple[str, str, str]:
+def make_key(person: Person) -> tuple[str, str, str]:
     return person.app_id, person.tenant_key, person.open_id
 
 

@@ -231,14 +231,14 @@ def test_keys_are_rotated(apps: ApplicationManager, url: URL, place: str, key: s
         only.decrypt_secrets("cli_a")
     updated = [app.updated_at for app in both.list_applications()]
     assert [len(manager.reseal()) for manager in (both, both, only)] == [2, 2, 2]
-    assert vars_of(only, "cli_a") == SECRETS
+    assert read_secrets(only, "cli_a") == SECRETS
     assert only.decrypt_secrets("cli_b").app_secret == "b"
     assert [app.updated_at for app in both.list_applications()] == updated
     with pytest.raises(DecryptionError):
         apps.decrypt_secrets("cli_a")
 
 
-def vars_of(apps: ApplicationManager, app_id: str) -> dict[str, str]:
+def read_secrets(apps: ApplicationManager, app_id: str) -> dict[str, str]:
     secrets = apps.decrypt_secrets(app_id)
     return {name: getattr(secrets, name) for name in SECRETS}
 

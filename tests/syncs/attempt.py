@@ -13,7 +13,7 @@ from tests.loads.attempts import perform
 BAD = "ou_nobody"
 
 
-def name_of(number: int, version: int) -> str:
+def make_name(number: int, version: int) -> str:
     """Return what a row says; every seventh one changes with each version of the source."""
     return f"row {number}, version {version if number % 7 == 0 else 0}"
 
@@ -21,7 +21,7 @@ def name_of(number: int, version: int) -> str:
 def rows(count: int, version: int, bad: frozenset[int] = frozenset()) -> Iterator[dict[str, Any]]:
     """Yield the source's rows; Lark refuses the bad ones."""
     for number in range(count):
-        row: dict[str, Any] = {"No": f"N{number}", "Name": name_of(number, version), "Size": number}
+        row: dict[str, Any] = {"No": f"N{number}", "Name": make_name(number, version), "Size": number}
         yield {**row, "Who": BAD} if number in bad else row
 
 

@@ -23,7 +23,7 @@ from tests.loads.schedules import (
     SETTLE,
     WINDOW,
 )
-from tests.syncs.attempt import name_of
+from tests.syncs.attempt import make_name
 
 _PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
 WRITES = ("batch_create", "batch_create", "batch_update", "batch_delete")
@@ -97,7 +97,7 @@ def _table(lark: Emulator, draw: random.Random, count: int) -> tuple[str, str]:
     rows: list[dict[str, Any]] = []
     for number in range(count):
         if draw.random() < 0.6:
-            name = name_of(number, 0) if draw.random() < 0.9 else "outdated"
+            name = make_name(number, 0) if draw.random() < 0.9 else "outdated"
             rows.append({"No": f"N{number}", "Name": name, "Size": number, "Note": f"note {number}"})
     rows += [{"No": f"old-{number}", "Name": "missing in the source"} for number in range(60)]
     rows += [{"Name": "a person's", "Note": f"own {number}"} for number in range(20)]
@@ -172,7 +172,7 @@ def _compare(lark: Emulator, place: tuple[str, str], spec: dict[str, Any], outco
     for _, row in records:
         if (key := row.get("No", "")) in wanted - rejected:
             number = int(key[1:])
-            outcome.wrong += (row.get("Name"), row.get("Size")) != (name_of(number, 0), number)
+            outcome.wrong += (row.get("Name"), row.get("Size")) != (make_name(number, 0), number)
     if spec["options"]["mode"] == "mirror":
         outcome.wrong += sum(row.get("No", "").startswith("old-") for _, row in records)
     _compare_people(lark, records, outcome)

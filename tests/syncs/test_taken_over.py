@@ -15,7 +15,7 @@ from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.clouddoc.sync.procedure import run
 from lark_provider.errors import ConflictError, OutcomeUnknownError
 from tests.syncs.attempt import rows
-from tests.syncs.test_together import TOKEN, database, keys_of, leave_interrupted, place
+from tests.syncs.test_together import TOKEN, database, leave_interrupted, place, read_keys
 
 __all__ = ["database", "place"]
 
@@ -50,7 +50,7 @@ def test_a_plan_from_before_another_writer_is_not_carried_out(
         LarkServiceClient().perform(run(*place, rows(60, 0), options(on_progress=stand_still)))
     assert raised.value.retryable
     assert [result.created for result in others] == [60]
-    assert keys_of(place) == sorted(f"N{number}" for number in range(60))
+    assert read_keys(place) == sorted(f"N{number}" for number in range(60))
 
 
 def test_what_the_other_writer_is_about_to_create_is_not_forgotten(
@@ -69,7 +69,7 @@ def test_what_the_other_writer_is_about_to_create_is_not_forgotten(
     assert result.settled == "written"
     lark.advance(700)
     assert all(late["performed"] for late in lark.late_requests())
-    assert keys_of(place) == sorted(f"N{number}" for number in range(60))
+    assert read_keys(place) == sorted(f"N{number}" for number in range(60))
 
 
 def test_a_repeated_request_may_be_performed_late_as_well(
@@ -85,7 +85,7 @@ def test_a_repeated_request_may_be_performed_late_as_well(
     result = LarkServiceClient().perform(run(*place, iter(others), options(settle_after=8.0)))
     assert (result.settled, result.created) == ("unknown", 10)
     assert all(late["performed"] for late in lark.late_requests())
-    assert keys_of(place) == sorted(f"N{number}" for number in range(60))
+    assert read_keys(place) == sorted(f"N{number}" for number in range(60))
 
 
 def test_a_token_is_repeated_for_no_longer_than_its_window(

@@ -57,7 +57,7 @@ def attempts(lark: Emulator, database: str) -> Iterator[Attempts]:
         yield running
 
 
-def keys_of(place: tuple[str, str]) -> list[str]:
+def read_keys(place: tuple[str, str]) -> list[str]:
     return sorted(
         record["fields"]["No"] for record in LarkServiceClient().clouddoc.bitable.search_records(*place)
     )
@@ -76,7 +76,7 @@ def test_syncs_of_one_table_at_once_take_turns(
     said = [attempts.wait_until_ended(pid) for pid in pids]
     created = [outcome["said"]["created"] for outcome in said if outcome is not None]
     assert sorted(created) == [0, 0, 0, 2500]
-    assert keys_of(place) == sorted(f"N{number}" for number in range(2500))
+    assert read_keys(place) == sorted(f"N{number}" for number in range(2500))
 
 
 def leave_interrupted(place: tuple[str, str], database: str) -> None:
@@ -110,7 +110,7 @@ def test_an_interrupted_create_is_settled_before_the_table_is_read(
     assert [query["client_token"] for query in sent].count(TOKEN) == (2 if outcome == "late" else 1)
     lark.advance(700)
     assert all(late["performed"] for late in lark.late_requests())
-    assert keys_of(place) == sorted(f"N{number}" for number in range(60))
+    assert read_keys(place) == sorted(f"N{number}" for number in range(60))
     assert attempts.run(spec(place, 60))["settled"] == "", "it is settled once"
 
 
@@ -121,7 +121,7 @@ def test_an_old_intent_is_decided_by_reading(
     said = attempts.run(spec(place, 60, token_window=0.0, settle_after=0.5))
     assert (said["settled"], said["created"]) == ("unknown", 60)
     assert count(lark, CREATE) == 1
-    assert keys_of(place) == sorted(f"N{number}" for number in range(60))
+    assert read_keys(place) == sorted(f"N{number}" for number in range(60))
 
 
 def test_a_refused_create_leaves_nothing_to_settle(

@@ -43,7 +43,9 @@ TABLES = st.lists(COLUMNS, min_size=1, max_size=5).flatmap(
 )
 
 
-def chunks_of(rows: Sequence[Sequence[Any]], options: TableOptions, order: Sequence[int]) -> list[TableChunk]:
+def make_chunks(
+    rows: Sequence[Sequence[Any]], options: TableOptions, order: Sequence[int]
+) -> list[TableChunk]:
     """Return the chunks of a table, driving the source as the trampoline does."""
     columns = make_layout([f"c{place}" for place in range(len(rows[0]))], None)
     stream, source = iter(rows), None
@@ -69,7 +71,7 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
     width = len(table[0])
     order = list(reversed(range(width))) if is_turned else list(range(width))
     options = TableOptions(max_rows=max_rows, max_bytes=max_bytes, widths="content")
-    chunks = chunks_of(table, options, order)
+    chunks = make_chunks(table, options, order)
     assert chunks[0].header_rows == 1
     assert sum(part.count - part.header_rows for part in chunks) == len(table)
     expected = [encode_row([row[place] for place in order], 1) for row in table]
@@ -122,6 +124,6 @@ def test_what_1_0_0rc1_has_recorded_is_recognized(width: int, digest: str, sums:
     for n in range(20):
         dates = day + dt.timedelta(days=n), moment + dt.timedelta(seconds=n)
         rows.append((n, f"row {n}", n / 4, n % 2 == 0, None if n % 3 else "=1", *dates, link))
-    (table_chunk,) = chunks_of([(row * 20)[:width] for row in rows], TableOptions(), range(width))
+    (table_chunk,) = make_chunks([(row * 20)[:width] for row in rows], TableOptions(), range(width))
     assert table_chunk.digest == digest
     assert zlib.crc32(table_chunk.sums) == sums

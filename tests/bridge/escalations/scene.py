@@ -129,7 +129,7 @@ class Scene:
         return str(message["content"])
 
 
-def calendar_of(lark: Emulator, *events: tuple[str, str], hours: int = 1) -> str:
+def add_calendar(lark: Emulator, *events: tuple[str, str], hours: int = 1) -> str:
     """A calendar of the app's with events that are going on: a title, and a person who is invited."""
     now = int(datetime.now(UTC).timestamp())
     with LarkServiceClient() as client:

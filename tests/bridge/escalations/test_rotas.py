@@ -20,7 +20,7 @@ from lark_provider.protocol.incidents.escalation import (
     RotaCalendar,
     RotaTable,
 )
-from tests.bridge.escalations.scene import Scene, calendar_of
+from tests.bridge.escalations.scene import Scene, add_calendar
 
 
 def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> None:
@@ -67,7 +67,7 @@ def test_people_of_a_cell() -> None:
 
 
 def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> None:
-    calendar = RotaCalendar(calendar_of(scene.lark, ("second", "alice"), ("first", "bob")))
+    calendar = RotaCalendar(add_calendar(scene.lark, ("second", "alice"), ("first", "bob")))
     scene.fail((EscalationStep(10, "app"), EscalationStep(20, "sms")), Rota(calendar=calendar))
     for _ in range(2):
         scene.pass_minutes(10)
@@ -77,7 +77,7 @@ def test_who_is_invited_to_the_events_of_a_calendar_is_on_duty(scene: Scene) -> 
 
 
 def test_titles_name_who_is_on_duty_also_where_guests_are_hidden(scene: Scene) -> None:
-    calendar = calendar_of(scene.lark, ("On call: alice@example.com", "bob"))
+    calendar = add_calendar(scene.lark, ("On call: alice@example.com", "bob"))
     scene.fail((EscalationStep(10, "app"),), Rota(calendar=RotaCalendar(calendar, "title")))
     scene.lark.fault(path="*/attendees", status=403, body='{"code": 193002, "msg": "no permission"}')
     scene.pass_minutes(10)
@@ -87,7 +87,7 @@ def test_titles_name_who_is_on_duty_also_where_guests_are_hidden(scene: Scene) -
 
 @pytest.mark.parametrize("otherwise", [(), ("bob@example.com",)])
 def test_a_calendar_without_anybody_on_duty(scene: Scene, otherwise: tuple[str, ...]) -> None:
-    rota = Rota(otherwise, calendar=RotaCalendar(calendar_of(scene.lark), "title"))
+    rota = Rota(otherwise, calendar=RotaCalendar(add_calendar(scene.lark), "title"))
     scene.fail((EscalationStep(10, "app"), EscalationStep(20, "sms")), rota)
     scene.pass_minutes(10)
     scene.work()
@@ -115,7 +115,7 @@ def test_a_calendar_that_is_refused(
 
 
 def test_a_calendar_that_does_not_answer_is_read_again(scene: Scene) -> None:
-    calendar = RotaCalendar(calendar_of(scene.lark, ("on call", "alice")))
+    calendar = RotaCalendar(add_calendar(scene.lark, ("on call", "alice")))
     scene.fail((EscalationStep(10, "app"),), Rota(("bob@example.com",), calendar=calendar))
     scene.lark.fault(path="*/instance_view", status=502, body="", times=100)
     scene.pass_minutes(10)

@@ -193,7 +193,7 @@ class LarkSide:
             assert is_alive(), "who listens has ended"
         raise AssertionError("nobody connects")
 
-    def links_of(self, *app_ids: str) -> dict[str, Link]:
+    def wait_for_links(self, *app_ids: str) -> dict[str, Link]:
         """Wait until each of some apps has a new connection."""
         links: dict[str, Link] = {}
         while links.keys() != set(app_ids):

@@ -67,11 +67,11 @@ def test_one_process_serves_all_active_apps_and_that_of_the_environment(
         apps.create_application(name, SECRET)
     apps.disable_application("cli_off")
     listening = listen(app_id="cli_own")
-    links = lark.links_of("cli_a", "cli_b", "cli_own")
+    links = lark.wait_for_links("cli_a", "cli_b", "cli_own")
     for link in links.values():
         works(link, listening)
     links["cli_a"].cut()
-    works(lark.links_of("cli_a")["cli_a"], listening)
+    works(lark.wait_for_links("cli_a")["cli_a"], listening)
     assert not links["cli_b"].closed.is_set()
     assert listening.stop() == 0
     assert all(link.closed.wait(SECONDS) for link in links.values())
@@ -82,7 +82,7 @@ def test_only_named_apps_are_served(lark: LarkSide, apps: ApplicationManager, li
     for name in ("cli_a", "cli_b", "cli_c"):
         apps.create_application(name, SECRET)
     listening = listen("cli_a", "cli_c", app_id="cli_own")
-    for link in lark.links_of("cli_a", "cli_c").values():
+    for link in lark.wait_for_links("cli_a", "cli_c").values():
         works(link, listening)
     assert listening.stop() == 0
     assert {request["AppID"] for request in lark.requests} == {"cli_a", "cli_c"}
@@ -103,7 +103,7 @@ def test_an_app_is_added_disabled_and_enabled_while_it_runs(
     apps.disable_application("cli_b")
     assert second.closed.wait(SECONDS)  # now there is none; it stays, for one may come
     apps.enable_application("cli_a")
-    works(lark.links_of("cli_a")["cli_a"], listening)
+    works(lark.wait_for_links("cli_a")["cli_a"], listening)
     assert listening.stop() == 0
 
 
@@ -137,11 +137,11 @@ def test_an_app_that_is_refused_does_not_stop_the_others(
         apps.create_application(name, SECRET)
     lark.refused["cli_a"] = WRONG
     listening = listen()
-    good = lark.links_of("cli_b")["cli_b"]
+    good = lark.wait_for_links("cli_b")["cli_b"]
     until(lambda: listening.log.count("Lark refuses the long connection of the app") > 1, "not tried again")
     works(good, listening)
     del lark.refused["cli_a"]  # it was corrected in the console
-    works(lark.links_of("cli_a")["cli_a"], listening)
+    works(lark.wait_for_links("cli_a")["cli_a"], listening)
     assert listening.stop() == 0
 
 
@@ -163,7 +163,7 @@ def test_an_app_whose_secret_cannot_be_read_does_not_stop_the_others(
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     ApplicationManager().create_application("cli_b", SECRET)
     listening = listen()
-    works(lark.links_of("cli_b")["cli_b"], listening)
+    works(lark.wait_for_links("cli_b")["cli_b"], listening)
     assert "App not listened for app_id=cli_a" in listening.log
     assert listening.stop() == 0
 
@@ -181,7 +181,7 @@ def test_a_registry_that_is_missing_or_damaged_for_a_while_ends_nothing(
     works(link, listening)
     (tmp_path / "elsewhere").rename(file)
     ApplicationManager().create_application("cli_b", SECRET)
-    works(lark.links_of("cli_b")["cli_b"], listening)
+    works(lark.wait_for_links("cli_b")["cli_b"], listening)
     works(link, listening)
     assert listening.stop() == 0
 
@@ -192,7 +192,7 @@ def test_a_delivery_for_another_app_is_rejected(
     for name in ("cli_a", "cli_b"):
         apps.create_application(name, SECRET)
     listening = listen()
-    links = lark.links_of("cli_a", "cli_b")
+    links = lark.wait_for_links("cli_a", "cli_b")
     assert links["cli_a"].ask(click("cli_b")).code == 500
     assert links["cli_a"].ask(sender.event_1()).code == 500  # of sender.APP
     works(links["cli_a"], listening)
@@ -206,12 +206,12 @@ def test_twenty_apps_take_one_process_and_80_mb(
     for name in names:
         apps.create_application(name, SECRET)
     listening = listen()
-    links = lark.links_of(*names)
+    links = lark.wait_for_links(*names)
     for link in links.values():
         works(link, listening)
     for link in links.values():  # all at once
         link.cut()
-    for link in lark.links_of(*names).values():
+    for link in lark.wait_for_links(*names).values():
         works(link, listening)
     assert listening.children == []
     assert listening.memory < 80

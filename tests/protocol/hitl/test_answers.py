@@ -32,7 +32,7 @@ def fits(value: Any, schema: Any) -> bool:
     return bool(Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(value))
 
 
-def value_of(param: dict[str, Any], entered: Any, zone: str = SHANGHAI, shown: str = "UTC") -> Any:
+def read_value(param: dict[str, Any], entered: Any, zone: str = SHANGHAI, shown: str = "UTC") -> Any:
     (field,) = make_form_fields({"x": param})
     action = Action(
         tag="button",
@@ -43,9 +43,9 @@ def value_of(param: dict[str, Any], entered: Any, zone: str = SHANGHAI, shown: s
     return read_answer(question(x=param), action).params["x"]
 
 
-def error_of(param: dict[str, Any], entered: Any) -> str:
+def read_error(param: dict[str, Any], entered: Any) -> str:
     with pytest.raises(InvalidAnswerError) as caught:
-        value_of(param, entered)
+        read_value(param, entered)
     assert caught.value.errors["x"]["zh"]
     return caught.value.errors["x"]["en"]
 
@@ -190,7 +190,7 @@ def test_a_schema_becomes_a_field(schema: dict[str, Any], default: Any, kind: Fi
     ],
 )
 def test_what_lark_sends_becomes_a_value(schema: dict[str, Any], given: Any, value: Any) -> None:
-    read = value_of({"value": None, "schema": schema}, given)
+    read = read_value({"value": None, "schema": schema}, given)
     assert (read, type(read)) == (value, type(value))
 
 
@@ -230,13 +230,13 @@ def test_what_lark_sends_becomes_a_value(schema: dict[str, Any], given: Any, val
     ],
 )
 def test_what_does_not_fit_is_explained(schema: dict[str, Any], given: Any, reason: str) -> None:
-    assert error_of({"value": None, "schema": schema}, given) == reason
+    assert read_error({"value": None, "schema": schema}, given) == reason
 
 
 def test_a_moment_that_still_shows_the_default_is_the_default() -> None:
     param = {"value": "2026-01-01T00:00:30+00:00", "schema": {"type": "string", "format": "date-time"}}
-    assert value_of(param, "2026-01-01 08:00 +0100", zone="Europe/Berlin", shown=SHANGHAI) == param["value"]
-    moved = value_of(param, "2026-01-01 08:01 +0100", zone="Europe/Berlin", shown=SHANGHAI)
+    assert read_value(param, "2026-01-01 08:00 +0100", zone="Europe/Berlin", shown=SHANGHAI) == param["value"]
+    moved = read_value(param, "2026-01-01 08:01 +0100", zone="Europe/Berlin", shown=SHANGHAI)
     assert moved == "2026-01-01T08:01:00+01:00"
 
 

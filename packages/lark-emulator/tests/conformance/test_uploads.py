@@ -53,7 +53,7 @@ def download(sdk: Sdk, do: Do, message_id: str, key: str, kind: str) -> Any:
     return do("message_resource", "get", request)
 
 
-def code_of(answer: Any) -> Any:
+def get_code(answer: Any) -> Any:
     """Return the code, which the SDK's async half misses where it looks for headers in mixed case."""
     return json.loads(answer.raw.content)["code"] if answer.code is None else answer.code
 
@@ -97,6 +97,6 @@ def test_keys_that_cannot_be_sent(sdk: Sdk, do: Do) -> None:
 def test_resources_that_are_not_there(sdk: Sdk, do: Do) -> None:
     key = image(sdk, do, PNG).data.image_key
     sent = send(sdk, do, "image", {"image_key": key}).data.message_id
-    assert code_of(download(sdk, do, sent, "img_none", "image")) == 234003
-    assert code_of(download(sdk, do, sent, key, "file")) == 234001
-    assert code_of(download(sdk, do, "om_none", key, "image")) == 234001
+    assert get_code(download(sdk, do, sent, "img_none", "image")) == 234003
+    assert get_code(download(sdk, do, sent, key, "file")) == 234001
+    assert get_code(download(sdk, do, "om_none", key, "image")) == 234001

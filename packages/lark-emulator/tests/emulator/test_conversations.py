@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.emulator.app_server import PATIENT, AppServer
 from tests.emulator.conftest import Api
-from tests.emulator.test_message_changes import other, path_of
+from tests.emulator.test_message_changes import make_path, other
 from tests.emulator.test_messages import GROUP, MARKDOWN, card, send
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ DONE = {"reaction_type": {"emoji_type": "DONE"}}
 
 @pytest.fixture
 def path(api: Api) -> str:
-    return path_of(api.send())
+    return make_path(api.send())
 
 
-def id_of(path: str) -> str:
+def get_id(path: str) -> str:
     return path.rpartition("/")[2]
 
 
@@ -35,10 +35,10 @@ def test_reactions_are_checked(api: Api, other: Api, lark: Emulator, path: str) 
     assert api.data("POST", f"{path}/reactions", DONE)["reaction_id"] == first
     assert other("DELETE", f"{path}/reactions/{first}")["code"] == 231007
     assert api("DELETE", f"{path}/reactions/none")["code"] == 231011
-    elsewhere = path_of(api.send())
+    elsewhere = make_path(api.send())
     assert api("DELETE", f"{elsewhere}/reactions/{first}")["code"] == 231010
     assert api("GET", f"{path}/reactions", page_token="x")["code"] == 231012
-    lark.react(id_of(path), "alice", "DONE")
+    lark.react(get_id(path), "alice", "DONE")
     page = api.data("GET", f"{path}/reactions", page_size=1)
     rest = api.data("GET", f"{path}/reactions", page_size=1, page_token=page["page_token"])
     assert [part["items"][0]["operator"]["operator_type"] for part in (page, rest)] == ["app", "user"]
@@ -50,24 +50,24 @@ def test_reactions_are_checked(api: Api, other: Api, lark: Emulator, path: str) 
 
 
 def test_pins_come_newest_first_and_in_time(api: Api, lark: Emulator) -> None:
-    paths = [path_of(api.send()) for _ in range(2)]
+    paths = [make_path(api.send()) for _ in range(2)]
     for path in paths:
-        first = api.data("POST", "/im/v1/pins", {"message_id": id_of(path)})["pin"]
-        assert api.data("POST", "/im/v1/pins", {"message_id": id_of(path)})["pin"] == first
+        first = api.data("POST", "/im/v1/pins", {"message_id": get_id(path)})["pin"]
+        assert api.data("POST", "/im/v1/pins", {"message_id": get_id(path)})["pin"] == first
         lark.advance(60)
     listed = api.data("GET", "/im/v1/pins", chat_id=GROUP)["items"]
-    assert [pin["message_id"] for pin in listed] == [id_of(path) for path in reversed(paths)]
+    assert [pin["message_id"] for pin in listed] == [get_id(path) for path in reversed(paths)]
     time = listed[0]["create_time"]
     later = api.data("GET", "/im/v1/pins", chat_id=GROUP, start_time=time)["items"]
-    assert [pin["message_id"] for pin in later] == [id_of(paths[1])]
+    assert [pin["message_id"] for pin in later] == [get_id(paths[1])]
     assert api("GET", "/im/v1/pins", chat_id=GROUP, start_time=time, end_time=time)["code"] == 230001
     assert api("GET", "/im/v1/pins", chat_id="oc_none")["code"] == 230001
     api.data("DELETE", paths[1])
-    assert api("POST", "/im/v1/pins", {"message_id": id_of(paths[1])})["code"] == 230011
-    assert api("DELETE", f"/im/v1/pins/{id_of(paths[1])}")["code"] == 0
-    assert [api("DELETE", f"/im/v1/pins/{id_of(paths[0])}")["code"] for _ in range(6)] == [0] * 5 + [230047]
+    assert api("POST", "/im/v1/pins", {"message_id": get_id(paths[1])})["code"] == 230011
+    assert api("DELETE", f"/im/v1/pins/{get_id(paths[1])}")["code"] == 0
+    assert [api("DELETE", f"/im/v1/pins/{get_id(paths[0])}")["code"] for _ in range(6)] == [0] * 5 + [230047]
     lark.settings(rate_limits=False)
-    pinned = lark.pin_message(id_of(paths[0]), "alice")
+    pinned = lark.pin_message(get_id(paths[0]), "alice")
     assert pinned["pinned_by"] == "alice"
     assert api.data("GET", "/im/v1/pins", chat_id=GROUP)["items"][0]["operator_id_type"] == "open_id"
 
@@ -82,19 +82,19 @@ def test_forwarding_has_its_refusals(api: Api, lark: Emulator, path: str) -> Non
     assert forward(api, path, "omt_none", "thread_id")["code"] == 230019
     kept = card(MARKDOWN)
     kept["config"] = {"enable_forward": False}
-    assert forward(api, path_of(send(api, "interactive", kept)))["code"] == 230061
+    assert forward(api, make_path(send(api, "interactive", kept)))["code"] == 230061
     first = forward(api, path, "bob", "user_id", uuid="u")["data"]
     assert forward(api, path, "bob", "user_id", uuid="u")["data"]["message_id"] == first["message_id"]
-    assert first["message_id"] != id_of(path)
+    assert first["message_id"] != get_id(path)
     opened = api.data(
         "POST", f"{path}/reply", {"msg_type": "text", "content": '{"text":"a"}', "reply_in_thread": True}
     )
-    into = forward(api, path_of(api.send()), opened["thread_id"], "thread_id")["data"]
-    assert (into["thread_id"], into["root_id"]) == (opened["thread_id"], id_of(path))
+    into = forward(api, make_path(api.send()), opened["thread_id"], "thread_id")["data"]
+    assert (into["thread_id"], into["root_id"]) == (opened["thread_id"], get_id(path))
     api.data("DELETE", path)
     assert forward(api, path)["code"] == 230065
     lark.change_chat(GROUP, dissolved=True)
-    assert forward(api, path_of({"data": into}))["code"] == 232009
+    assert forward(api, make_path({"data": into}))["code"] == 232009
 
 
 def merge(api: Api, *ids: str) -> Any:
@@ -105,13 +105,13 @@ def merge(api: Api, *ids: str) -> Any:
 def test_only_messages_of_one_place_are_merged(api: Api, path: str) -> None:
     assert merge(api, "om_none")["code"] == 230064
     assert merge(api)["code"] == 99992402
-    private = id_of(path_of(api.send("alice")))
-    assert merge(api, id_of(path), private)["code"] == 230069
+    private = get_id(make_path(api.send("alice")))
+    assert merge(api, get_id(path), private)["code"] == 230069
     body = {"msg_type": "text", "content": '{"text":"a"}', "reply_in_thread": True}
     inside = api.data("POST", f"{path}/reply", body)["message_id"]
-    assert merge(api, inside, id_of(path_of(api.send())))["code"] == 230067
+    assert merge(api, inside, get_id(make_path(api.send())))["code"] == 230067
     api.data("DELETE", path)
-    assert merge(api, id_of(path))["code"] == 230065
+    assert merge(api, get_id(path))["code"] == 230065
 
 
 def urge(api: Api, path: str, *users: str, kind: str = "sms") -> Any:
@@ -127,10 +127,10 @@ def test_urgent_messages_have_a_quota_and_a_limit(api: Api, other: Api, lark: Em
     assert urge(api, path, *(f"u{n}" for n in range(201)))["code"] == 99992402
     assert urge(other, path, "alice")["code"] == 230012
     assert urge(api, "/im/v1/messages/om_none", "alice")["code"] == 230001
-    assert urge(api, path_of(api.send()), "alice", kind="app")["code"] == 0
-    third = path_of(api.send())
+    assert urge(api, make_path(api.send()), "alice", kind="app")["code"] == 0
+    third = make_path(api.send())
     assert urge(api, third, "alice", kind="app")["code"] == 230023
-    lark.read_message(id_of(path), "alice")
+    lark.read_message(get_id(path), "alice")
     assert urge(api, third, "alice", kind="app")["code"] == 0
     assert [urgent["cost"] for urgent in lark.state()["urgents"]] == [2, 0, 0]
     lark.change_user("bob", status="resigned")
@@ -144,7 +144,7 @@ def test_a_group_says_who_may_make_urgent(api: Api, other: Api, lark: Emulator) 
     where = f"/im/v1/chats/{chat['chat_id']}"
     api.data("POST", f"{where}/members", {"id_list": ["cli_two"]}, member_id_type="app_id")
     api.data("PUT", where, {"urgent_setting": "only_owner"})
-    theirs = path_of(other.send(chat["chat_id"]))
+    theirs = make_path(other.send(chat["chat_id"]))
     assert urge(other, theirs, "alice", kind="app")["code"] == 230052
     api.data("POST", f"{where}/managers/add_managers", {"manager_ids": ["cli_two"]}, member_id_type="app_id")
     assert urge(other, theirs, "alice", kind="app")["code"] == 0
@@ -153,8 +153,8 @@ def test_a_group_says_who_may_make_urgent(api: Api, other: Api, lark: Emulator) 
 
 
 def test_readers_are_told_for_a_week(api: Api, other: Api, lark: Emulator, path: str) -> None:
-    lark.read_message(id_of(path), "bob")
-    lark.read_message(id_of(path), "alice")
+    lark.read_message(get_id(path), "bob")
+    lark.read_message(get_id(path), "alice")
     items = api.data("GET", f"{path}/read_users", user_id_type="user_id")["items"]
     assert [reader["user_id"] for reader in items] == ["bob", "alice"]
     assert other("GET", f"{path}/read_users")["code"] == 230012
@@ -169,11 +169,11 @@ def test_bubbles_stand_below_the_newest_private_message(api: Api, lark: Emulator
         return api("POST", f"{where}/push_follow_up", body)["code"]
 
     assert push(path, "a") == 230003
-    first, second = (path_of(api.send("alice")) for _ in range(2))
+    first, second = (make_path(api.send("alice")) for _ in range(2))
     assert push(first, "a") == 230006
     assert push(second, "a", "b", "c", "d") == push(second, "x" * 201) == push(second, 1) == 230007
     assert [push(second, "a"), push(second, "a")] == [0, 230008]
-    third = path_of(api.send("alice"))
+    third = make_path(api.send("alice"))
     lark.advance(601)
     assert push(third, "a") == 230002
 
@@ -237,11 +237,11 @@ def test_an_app_is_told_what_happens_in_its_groups(api: Api, lark: Emulator, pat
     lark.settings(**PATIENT)
     with AppServer() as app:
         lark.set_callback("", event_url=app.url)
-        lark.react(id_of(path), "alice", "DONE")
+        lark.react(get_id(path), "alice", "DONE")
         api.data("POST", f"/im/v1/chats/{GROUP}/members", {"id_list": ["ou_emulator0001_bob"]})
         api.data("PUT", f"/im/v1/chats/{GROUP}", {"name": "Renamed"})
         lark.change_app(event_types=["im.chat.disbanded_v1"])
-        lark.react(id_of(path), "alice", "DONE", remove=True)
+        lark.react(get_id(path), "alice", "DONE", remove=True)
         lark.advance(0)
         events = lark.state()["events"]
     assert [event["event_type"] for event in events] == [
@@ -262,5 +262,5 @@ def test_an_app_is_told_what_happens_in_its_groups(api: Api, lark: Emulator, pat
 )
 def test_what_people_cannot_do(lark: Emulator, path: str, operation: str, spec: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        getattr(lark, operation)(id_of(path), **spec)
+        getattr(lark, operation)(get_id(path), **spec)
     assert json.dumps(lark.state()["chats"][0]["messages"][0]["reactions"]) == "[]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.emulator.app_server import PATIENT
-from tests.emulator.wire_client import Wire, discover, url_of
+from tests.emulator.wire_client import Wire, discover, discover_url
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -88,7 +88,7 @@ def handshake_headers(url: str) -> dict[str, str]:
 
 
 def test_a_ticket_opens_one_connection(lark: Emulator) -> None:
-    url = url_of(lark)
+    url = discover_url(lark)
     wrong = url.replace("ticket=", "ticket=x")
     of_another = url.replace("device_id=", "device_id=1")
     with Wire(lark, url):
@@ -98,7 +98,7 @@ def test_a_ticket_opens_one_connection(lark: Emulator) -> None:
 
 
 def test_an_app_that_was_disabled_meanwhile(lark: Emulator) -> None:
-    url = url_of(lark)
+    url = discover_url(lark)
     lark.change_app(enabled=False)
     assert handshake_headers(url) == {"Handshake-Status": "403", "Handshake-Msg": "forbidden"}
 
@@ -106,7 +106,7 @@ def test_an_app_that_was_disabled_meanwhile(lark: Emulator) -> None:
 def test_handshakes_refused_on_demand(lark: Emulator) -> None:
     headers = {"Handshake-Status": "500", "Handshake-Msg": "busy"}
     lark.fault("GET", "/ws/v2", status=500, headers=headers)
-    url = url_of(lark)
+    url = discover_url(lark)
     assert handshake_headers(url) == headers
     with Wire(lark, url) as wire:
         assert wire.ping().get_header("type") == "pong"
@@ -121,7 +121,7 @@ def test_a_handshake_that_takes_its_time(lark: Emulator) -> None:
 def test_a_handshake_that_breaks(lark: Emulator) -> None:
     lark.fault("GET", "/ws/v2", drop="after")
     with pytest.raises((EOFError, ConnectionError, Exception)) as broken:
-        connect(url_of(lark))
+        connect(discover_url(lark))
     assert not isinstance(broken.value, InvalidStatus)
     assert lark.connections() == []
 
@@ -137,7 +137,7 @@ def test_a_handshake_that_breaks(lark: Emulator) -> None:
     ],
 )
 def test_requests_that_are_not_handshakes(lark: Emulator, headers: Any, status: int) -> None:
-    url = url_of(lark)
+    url = discover_url(lark)
     answer = httpx.get(url.replace("ws://", "http://"), headers=headers)
     assert answer.status_code == status
     with Wire(lark, url) as wire:  # and the ticket is still good
@@ -148,7 +148,7 @@ def test_the_limit_per_app(lark: Emulator) -> None:
     lark.settings(connection_limit=2)
     lark.add_app("cli_other", "s")
     with Wire(lark) as first, Wire(lark):
-        refused = handshake_headers(url_of(lark))
+        refused = handshake_headers(discover_url(lark))
         assert (refused["Handshake-Status"], refused["Handshake-Autherrcode"]) == ("514", "1000040350")
         with Wire(lark, app_id="cli_other", secret="s"):
             assert len(lark.connections("cli_other")) == 1

@@ -29,7 +29,7 @@ def other(api: Api, lark: Emulator) -> Iterator[Api]:
     api_client.http.close()
 
 
-def path_of(answer: Any) -> str:
+def make_path(answer: Any) -> str:
     return f"/im/v1/messages/{answer['data']['message_id']}"
 
 
@@ -38,7 +38,7 @@ def update(api: Api, path: str, content: Any) -> Any:
 
 
 def test_an_updated_card_is_what_everybody_sees(api: Api, lark: Emulator) -> None:
-    path = path_of(send(api, "interactive", card(MARKDOWN)))
+    path = make_path(send(api, "interactive", card(MARKDOWN)))
     after = card({"tag": "markdown", "content": "after"})
     assert update(api, path, after)["data"] == {}
     (read,) = api.data("GET", path, card_msg_content_type="user_card_content")["items"]
@@ -48,7 +48,7 @@ def test_an_updated_card_is_what_everybody_sees(api: Api, lark: Emulator) -> Non
 
 
 def test_cards_can_be_updated_for_two_weeks(api: Api, lark: Emulator) -> None:
-    path = path_of(send(api, "interactive", card(MARKDOWN)))
+    path = make_path(send(api, "interactive", card(MARKDOWN)))
     lark.advance(14 * 86400 - 60)
     api.login()
     assert update(api, path, card(MARKDOWN))["code"] == 0
@@ -61,7 +61,7 @@ def test_cards_can_be_updated_for_two_weeks(api: Api, lark: Emulator) -> None:
     [("{", 230099), (card({"tag": "markdown", "content": "x" * 30 * 1024}), 230025), ("", 99992402)],
 )
 def test_a_refused_update_leaves_the_card(api: Api, lark: Emulator, content: Any, code: int) -> None:
-    path = path_of(send(api, "interactive", card(MARKDOWN)))
+    path = make_path(send(api, "interactive", card(MARKDOWN)))
     answer = update(api, path, content)
     assert (answer["code"], answer["http"]) == (code, 400)
     (held,) = lark.state()["chats"][0]["messages"]
@@ -69,9 +69,11 @@ def test_a_refused_update_leaves_the_card(api: Api, lark: Emulator, content: Any
 
 
 def test_only_cards_of_ones_own_can_be_updated(api: Api, other: Api) -> None:
-    text = update(api, path_of(api.send()), card(MARKDOWN))
+    text = update(api, make_path(api.send()), card(MARKDOWN))
     assert (text["code"], "This message is NOT a card" in text["msg"]) == (230001, True)
-    assert update(other, path_of(send(api, "interactive", card(MARKDOWN))), card(MARKDOWN))["code"] == 230012
+    assert (
+        update(other, make_path(send(api, "interactive", card(MARKDOWN))), card(MARKDOWN))["code"] == 230012
+    )
     assert update(api, "/im/v1/messages/om_none", card(MARKDOWN))["code"] == 230001
 
 
@@ -88,7 +90,7 @@ def test_only_cards_of_ones_own_can_be_updated(api: Api, other: Api) -> None:
 def test_old_cards_say_that_they_are_shared(
     api: Api, lark: Emulator, before: Any, after: Any, code: int
 ) -> None:
-    path = path_of(send(api, "interactive", before))
+    path = make_path(send(api, "interactive", before))
     answer = update(api, path, after)
     assert answer["code"] == code
     assert ("ErrCode: 200830;" in answer["msg"]) == (code == 230099)
@@ -97,7 +99,7 @@ def test_old_cards_say_that_they_are_shared(
 
 
 def test_one_card_takes_five_updates_a_second(api: Api, lark: Emulator) -> None:
-    paths = [path_of(send(api, "interactive", card(MARKDOWN))) for _ in range(2)]
+    paths = [make_path(send(api, "interactive", card(MARKDOWN))) for _ in range(2)]
     assert [update(api, paths[0], card(MARKDOWN))["code"] for _ in range(6)] == [0] * 5 + [230020]
     assert update(api, paths[1], card(MARKDOWN))["code"] == 0
     lark.advance(1)
@@ -107,25 +109,25 @@ def test_one_card_takes_five_updates_a_second(api: Api, lark: Emulator) -> None:
 
 
 def test_edits_have_a_limit_and_an_owner(api: Api, other: Api) -> None:
-    path = path_of(api.send())
+    path = make_path(api.send())
     body = {"msg_type": "text", "content": '{"text":"new"}'}
     assert other("PUT", path, body)["code"] == 230071
     assert [api("PUT", path, body)["code"] for _ in range(21)] == [0] * 20 + [230072]
 
 
 def test_texts_and_posts_can_be_edited(api: Api) -> None:
-    path = path_of(api.send())
+    path = make_path(api.send())
     post = {"zh_cn": {"title": "t", "content": [[{"tag": "text", "text": "x"}]]}}
     edited = api.data("PUT", path, {"msg_type": "post", "content": json.dumps(post)})
     assert (edited["msg_type"], edited["updated"]) == ("post", True)
     refused = api("PUT", path, {"msg_type": "interactive", "content": json.dumps(card(MARKDOWN))})
     assert (refused["code"], "invalid msg_type" in refused["msg"]) == (230001, True)
-    shown = path_of(send(api, "interactive", card(MARKDOWN)))
+    shown = make_path(send(api, "interactive", card(MARKDOWN)))
     assert api("PUT", shown, {"msg_type": "text", "content": '{"text":"x"}'})["code"] == 230054
 
 
 def test_recalled_messages_say_so_and_are_left_alone(api: Api, lark: Emulator) -> None:
-    paths = [path_of(api.send()), path_of(send(api, "interactive", card(MARKDOWN)))]
+    paths = [make_path(api.send()), make_path(send(api, "interactive", card(MARKDOWN)))]
     for path in paths:
         assert api("DELETE", path)["code"] == 0
         (read,) = api.data("GET", path)["items"]
@@ -141,7 +143,7 @@ def test_recalled_messages_say_so_and_are_left_alone(api: Api, lark: Emulator) -
 
 
 def test_a_recall_needs_the_sender_and_comes_in_time(api: Api, other: Api, lark: Emulator) -> None:
-    path = path_of(api.send())
+    path = make_path(api.send())
     assert other("DELETE", path)["code"] == 230026
     lark.advance(86401)
     api.login()

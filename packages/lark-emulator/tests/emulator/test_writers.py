@@ -24,7 +24,7 @@ def write(lark: Emulator, path: str, barrier: threading.Barrier) -> Any:
         api.http.close()
 
 
-def codes_of(lark: Emulator, path: str) -> list[int]:
+def write_together(lark: Emulator, path: str) -> list[int]:
     barrier = threading.Barrier(WRITERS)
     with ThreadPoolExecutor(WRITERS) as pool:
         return list(pool.map(lambda _: write(lark, path, barrier), range(WRITERS)))
@@ -33,14 +33,14 @@ def codes_of(lark: Emulator, path: str) -> list[int]:
 def test_a_table_takes_one_write_at_a_time(sheet: Sheet, lark: Emulator) -> None:
     assert lark.settings()["write_ms"] == 30
     lark.settings(write_ms=1000)  # so that they meet on a busy machine, too
-    codes = codes_of(lark, sheet.path)
+    codes = write_together(lark, sheet.path)
     assert set(codes) == {0, 1254291}
     assert sheet.search()["data"]["total"] == codes.count(0)
 
 
 def test_without_a_duration_writes_never_meet(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(write_ms=0)
-    assert codes_of(lark, sheet.path) == [0] * WRITERS
+    assert write_together(lark, sheet.path) == [0] * WRITERS
 
 
 def test_the_way_of_the_answer_does_not_hold_the_table(sheet: Sheet, lark: Emulator) -> None:

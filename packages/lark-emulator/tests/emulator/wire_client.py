@@ -31,7 +31,7 @@ def discover(lark: Emulator, app_id: str | None = None, secret: str | None = Non
     return httpx.post(f"{lark.base_url}/callback/ws/endpoint", json=body, headers={"locale": "zh"}).json()
 
 
-def url_of(lark: Emulator, **app: Any) -> str:
+def discover_url(lark: Emulator, **app: Any) -> str:
     return str(discover(lark, **app)["data"]["URL"])
 
 
@@ -39,7 +39,7 @@ class Wire:
     """One long connection."""
 
     def __init__(self, lark: Emulator, url: str | None = None, **app: Any) -> None:
-        url = url or url_of(lark, **app)
+        url = url or discover_url(lark, **app)
         self.ids = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         self.connection_id = self.ids["device_id"]
         self.socket = connect(url, max_size=None)
@@ -88,7 +88,7 @@ class DeafWire:
     """A long connection over a bare socket: it reads only when it is told to."""
 
     def __init__(self, lark: Emulator, behind: bytes = b"") -> None:
-        parts = urlsplit(url_of(lark))
+        parts = urlsplit(discover_url(lark))
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that little is on its way
         self.socket.settimeout(SECONDS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lark_emulator.websocket.frames import decode
 from tests.emulator.app_server import PATIENT
-from tests.emulator.wire_client import SECONDS, DeafWire, Wire, url_of
+from tests.emulator.wire_client import SECONDS, DeafWire, Wire, discover_url
 from websockets.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_an_event_under_way_when_the_emulator_stops_comes_again(
 
 
 def test_a_reset_drops_connections_tickets_and_faults(lark: Emulator, pool: ThreadPoolExecutor) -> None:
-    url = url_of(lark)
+    url = discover_url(lark)
     with Wire(lark) as wire:
         pushing = pool.submit(lark.push_event, "x", {})
         wire.take()
