@@ -16,6 +16,7 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.storage import maintenance, migrate, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE
+from lark_provider.storage.people import People, make_unreadable_error
 
 _LARK_SECONDS = 5.0
 _CHECK_SECONDS = 10.0
@@ -33,12 +34,15 @@ def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> li
         One check each for `database`, `migrations`, `broker`, `registry`, `key` and `token endpoint`.
     """
     database = _check("database", _check_database)
+    migrations = _check(
+        "migrations", _check_migrations if database.status != "unhealthy" else _report_unknown
+    )
     return [
         database,
-        _check("migrations", _check_migrations if database.status != "unhealthy" else _report_unknown),
+        migrations,
         _check("broker", _check_broker),
         _check("registry", _check_registry),
-        _check("key", _check_key),
+        _check("key", lambda: _check_key(with_people=migrations.status == "healthy")),
         _check("token endpoint", lambda: look_at_token_endpoint(app_id, tenant_key)),
     ]
 
@@ -117,16 +121,20 @@ def _check_registry() -> CheckOutcome:
     return CheckOutcome(urls.display(url))
 
 
-def _check_key() -> CheckOutcome:
+def _check_key(*, with_people: bool) -> CheckOutcome:
     if not (config.has_registry() or os.environ.get(KEY_VARIABLE, "").strip()):
         return CheckOutcome(f"{KEY_VARIABLE} is not set; a registry needs it", "not configured")
     manager = ApplicationManager()
     apps = manager.list_applications()
     for app in apps:
         manager.decrypt_secrets(app.app_id)
-    if not apps:
+    linked, unreadable = People(urls.database()).find_unreadable() if with_people else (0, [])
+    if unreadable:
+        raise make_unreadable_error(unreadable)
+    people = f" and {linked} link(s) of people" if linked else ""
+    if not apps and not people:
         return CheckOutcome("can be used; the registry has no apps yet")
-    return CheckOutcome(f"fits the {len(apps)} app(s) of the registry")
+    return CheckOutcome(f"fits the {len(apps)} app(s) of the registry{people}")
 
 
 def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) -> CheckOutcome:

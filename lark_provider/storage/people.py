@@ -7,7 +7,7 @@ program wrote, moved to another person or gave another user does not open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, Connection, Row
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
-from lark_provider.storage.crypto import EncryptionKeys
+from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
@@ -175,15 +175,42 @@ class People:
             if app_id is not None:
                 link_conditions.append(people.c.app_id == app_id)
                 code_conditions.append(link_codes.c.app_id == app_id)
-            rows = connection.execute(sa.select(people).where(*link_conditions).with_for_update()).all()
+            rows = connection.execute(_lock(sa.select(people).where(*link_conditions))).all()
             # Without the sealed user, a row whose state is set back by hand does not open.
             changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
             connection.execute(sa.update(people).where(*link_conditions).values(changed))
             connection.execute(sa.delete(link_codes).where(*code_conditions))
         return [replace(_read_linked(row), is_revoked=True) for row in rows]
 
+    def reseal(self) -> tuple[list[Linked], list[Linked]]:
+        """Encrypt all users under the newest key, in one transaction. What does not open stays as it is.
+
+        Returns:
+            The links whose users were encrypted again, and those whose users cannot be decrypted.
+
+        Raises:
+            ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is not set, and there are links.
+        """
+        with hold_transaction(migrate.prepare_engine(self.url)) as connection:
+            rows = connection.execute(_lock(sa.select(people).where(people.c.state == "linked"))).all()
+            opened, unreadable = self._open_all(rows)
+            for linked in opened:
+                changed = {"airflow_user": self._seal(linked.person, linked.account)}
+                connection.execute(sa.update(people).where(_is_row_of(people, linked.person)).values(changed))
+        return opened, unreadable
+
+    def find_unreadable(self) -> tuple[int, list[Linked]]:
+        """Return how many people are linked, and the links whose users cannot be decrypted.
+
+        Raises:
+            ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is not set, and there are links.
+        """
+        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
+            rows = connection.execute(sa.select(people).where(people.c.state == "linked")).all()
+        return len(rows), self._open_all(rows)[1]
+
     def link_in(self, connection: Connection, person: Person, account: Account) -> Linked:
-        """Link a person in a transaction; see `link`.
+        """Link a person in a transaction; see `link_person`.
 
         Args:
             connection: The transaction.
@@ -191,12 +218,11 @@ class People:
             account: Who it is in Airflow, with the serialised user.
         """
         now = read_clock(connection).now
-        user = orjson.dumps(dict(account.user)).decode()
         changed = {
             "auth_manager": account.auth_manager,
             "user_id": account.user_id,
             "user_name": account.user_name,
-            "airflow_user": self._keys.seal(user, _make_place(person, account)),
+            "airflow_user": self._seal(person, account),
             "state": "linked",
             "linked_at": now,
             "updated_at": now,
@@ -205,6 +231,19 @@ class People:
         added = insert(connection, people).values(**key, **changed)
         connection.execute(added.on_conflict_do_update(index_elements=list(key), set_=changed))
         return Linked(person, account, now)
+
+    def _seal(self, person: Person, account: Account) -> str:
+        return self._keys.seal(orjson.dumps(dict(account.user)).decode(), _make_place(person, account))
+
+    def _open_all(self, rows: Iterable[Row[Any]]) -> tuple[list[Linked], list[Linked]]:
+        """Return the links with their users, and those whose users cannot be decrypted without them."""
+        opened, unreadable = list[Linked](), list[Linked]()
+        for row in rows:
+            try:
+                opened.append(self._open(row))
+            except DecryptionError:
+                unreadable.append(_read_linked(row))
+        return opened, unreadable
 
     def _open(self, row: Row[Any]) -> Linked:
         linked = _read_linked(row)
@@ -225,6 +264,26 @@ def _is_row_of(table: sa.Table, person: Person) -> sa.ColumnElement[bool]:
         table.c.app_id == person.app_id,
         table.c.tenant_key == person.tenant_key,
         table.c.open_id == person.open_id,
+    )
+
+
+def _lock(wanted: sa.Select[Any]) -> sa.Select[Any]:
+    """Lock rows of `people` in one order, so that no two transactions wait for each other."""
+    return wanted.order_by(people.c.app_id, people.c.tenant_key, people.c.open_id).with_for_update()
+
+
+def make_unreadable_error(links: Sequence[Linked]) -> DecryptionError:
+    """Return the error for links whose users cannot be decrypted.
+
+    Args:
+        links: The links, at least one.
+    """
+    person = links[0].person
+    return DecryptionError(
+        f"The Airflow users of {len(links)} link(s) of people cannot be decrypted, such as that of "
+        f"{person.open_id!r} (app {person.app_id!r}). Next: add the key that they were encrypted with to "
+        f"{KEY_VARIABLE}, behind the new one; if it is lost, revoke these links with `lark-provider airflow "
+        "people revoke`, and let the people link again."
     )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lark_provider.storage import engine
+from lark_provider.storage import engine, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
 from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.people import Account, People, Person
 from tests.cli.conftest import Run, read_failure
 
 # Rotates as the command does, and dies without a word when it is about to seal the third app.
@@ -61,6 +62,35 @@ def test_keys_change_without_losing_an_app(
         assert ApplicationManager(keys=EncryptionKeys(new)).decrypt_secrets(app_id).app_secret == secret
         with pytest.raises(DecryptionError):
             ApplicationManager(keys=EncryptionKeys(key)).decrypt_secrets(app_id)
+
+
+def test_people_stay_linked_when_the_key_changes(
+    run: Run, apps: ApplicationManager, key: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    assert run("db", "upgrade").code == 0
+    url, bob, eve = urls.database(), Person("cli_a", "t", "ou_bob"), Person("cli_a", "t", "ou_eve")
+    account = Account("simple.SimpleAuthManager", "bob", "Bob", {"sub": "bob", "role": "USER"})
+    People(url).link_person(bob, account)
+    new = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
+    done = run("key", "rotate")
+    assert (done.code, done.err) == (0, "")
+    assert f"1 link(s) of people in database {urls.display(url)} are, too.\n" in done.out
+    assert done.out.endswith("Next: leave only that key there, on every host.\n")
+    monkeypatch.setenv(KEY_VARIABLE, new)
+    link = People(url).find("cli_a", "t", "ou_bob")
+    assert link is not None
+    assert link.account == account
+    assert "fits the 1 app(s) of the registry and 1 link(s) of people" in run("health").out
+
+    People(url, EncryptionKeys(key)).link_person(eve, account)  # by a process that has the old key alone
+    done = run("key", "rotate")
+    assert done.code == 1
+    assert "users of 1 link(s) of people cannot be decrypted, such as that of 'ou_eve'" in done.err
+    assert "'ou_eve'" in run("health").out
+    assert run("airflow", "people", "revoke", "ou_eve").code == 0
+    assert run("key", "rotate").code == 0
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -16,7 +16,7 @@ from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.link_codes import LinkCodes
-from lark_provider.storage.people import Account, People, Person
+from lark_provider.storage.people import Account, People, Person, make_unreadable_error
 
 BOB = Person("cli_a", "tenant", "ou_bob")
 EVE = Person("cli_a", "tenant", "ou_eve")
@@ -217,3 +217,30 @@ def test_a_link_that_fails_leaves_the_code_usable(
         LinkCodes(store).link_person(code, ACCOUNT)
     monkeypatch.setenv(KEY_VARIABLE, key)
     assert LinkCodes(store).link_person(code, ACCOUNT) is not None
+
+
+def test_users_are_encrypted_again_under_the_newest_key(store: People, url: URL, key: str) -> None:
+    store.link_person(BOB, ACCOUNT)
+    store.link_person(EVE, ADMIN)
+    store.revoke(EVE.open_id)
+    new = generate_key()
+    rotated = People(url, EncryptionKeys(f"{new},{key}")).reseal()
+    assert [linked.account for linked in rotated[0]] == [ACCOUNT]
+    assert rotated[1] == []
+    assert get(People(url, EncryptionKeys(new)), BOB) == ACCOUNT
+    assert People(url, EncryptionKeys(new)).find_unreadable() == (1, [])
+    with pytest.raises(DecryptionError, match="another key"):
+        get(store, BOB)
+
+
+def test_what_does_not_open_is_named_and_stays_as_it_is(store: People, url: URL, key: str) -> None:
+    People(url, EncryptionKeys(generate_key())).link_person(EVE, ADMIN)
+    store.link_person(BOB, ACCOUNT)
+    before = {row["open_id"]: row["airflow_user"] for row in rows(url, people)}
+    assert [linked.person for linked in store.find_unreadable()[1]] == [EVE]
+    opened, unreadable = People(url, EncryptionKeys(f"{generate_key()},{key}")).reseal()
+    assert ([linked.person for linked in opened], [linked.person for linked in unreadable]) == ([BOB], [EVE])
+    after = {row["open_id"]: row["airflow_user"] for row in rows(url, people)}
+    assert after["ou_eve"] == before["ou_eve"]
+    assert after["ou_bob"] != before["ou_bob"]
+    assert "'ou_eve' (app 'cli_a')" in str(make_unreadable_error(unreadable))
