@@ -29,6 +29,9 @@ class VirtualHosts(Protocol):
     def delete(self, name: str) -> None:
         """Delete a virtual host with all that is in it; its connections are closed."""
 
+    def set_rights(self, vhost: str, configure: str, write: str, read: str) -> None:
+        """Set the rights of the tests' user, as `rabbitmqctl set_permissions` does."""
+
     def set_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, object]) -> None:
         """Set a policy for queues, as `rabbitmqctl set_policy --apply-to queues` does."""
 
@@ -44,12 +47,16 @@ class ManagementApi:
     def add(self, name: str) -> None:
         """Create a virtual host in which the user may do everything."""
         self._request("PUT", f"/vhosts/{name}")
-        everything = {"configure": ".*", "write": ".*", "read": ".*"}
-        self._request("PUT", f"/permissions/{name}/{quote(self._user, safe='')}", everything)
+        self.set_rights(name, ".*", ".*", ".*")
 
     def delete(self, name: str) -> None:
         """Delete a virtual host."""
         self._request("DELETE", f"/vhosts/{name}")
+
+    def set_rights(self, vhost: str, configure: str, write: str, read: str) -> None:
+        """Set the user's rights."""
+        rights = {"configure": configure, "write": write, "read": read}
+        self._request("PUT", f"/permissions/{vhost}/{quote(self._user, safe='')}", rights)
 
     def set_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, object]) -> None:
         """Set a policy for queues."""
@@ -122,19 +129,21 @@ class ErlangNode:
     def add(self, name: str) -> None:
         """Create a virtual host in which the user may do everything."""
         self._call("rabbit_vhost", "add", f'[<<"{name}">>, <<"{self._user}">>]')
-        rights = f'[<<"{self._user}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"{self._user}">>]'
-        self._call("rabbit_auth_backend_internal", "set_permissions", rights)
+        self.set_rights(name, ".*", ".*", ".*")
 
     def delete(self, name: str) -> None:
         """Delete a virtual host."""
         self._call("rabbit_vhost", "delete", f'[<<"{name}">>, <<"{self._user}">>]')
 
+    def set_rights(self, vhost: str, configure: str, write: str, read: str) -> None:
+        """Set the user's rights."""
+        words = (self._user, vhost, configure, write, read, self._user)
+        self._call("rabbit_auth_backend_internal", "set_permissions", _quote(*words))
+
     def set_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, object]) -> None:
         """Set a policy for queues."""
-        words = [vhost, name, pattern, json.dumps(definition), "0", "queues", self._user]
-        quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
-        arguments = ",".join(f'<<"{word}">>' for word in quoted)
-        self._call("rabbit_policy", "parse_set", f"[{arguments}]")
+        words = (vhost, name, pattern, json.dumps(definition), "0", "queues", self._user)
+        self._call("rabbit_policy", "parse_set", _quote(*words))
 
     def close(self) -> None:
         """End the Erlang beside the node, not the node."""
@@ -152,6 +161,12 @@ class ErlangNode:
             answer = ""
         if answer != expected:
             raise UnavailableError(f"its Erlang node answers {answer or 'nothing'} to {module}:{function}")
+
+
+def _quote(*words: str) -> str:
+    """Return a list of Erlang's binaries."""
+    quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+    return "[" + ",".join(f'<<"{word}">>' for word in quoted) + "]"
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -28,6 +29,7 @@ from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
 
+_QUEUES = "lark.broadcast."
 _MAX_WAITING = 10_000
 _MAX_KNOWN = 10_000
 
@@ -90,16 +92,18 @@ class Broadcast:
 
     async def _receive(self, channel: Channel) -> None:
         loop = asyncio.get_running_loop()
+        # A name from RabbitMQ would begin with `amq.gen`, for which the documented rights do not suffice.
+        queue = f"{_QUEUES}{secrets.token_hex(16)}"
         declared: asyncio.Future[Any] = loop.create_future()
         channel.queue_declare(
-            "",
+            queue,
             exclusive=True,
             auto_delete=True,
             # Hints that wait are worth less than the newest ones.
             arguments={"x-max-length": _MAX_WAITING},
             callback=declared.set_result,
         )
-        queue = (await declared).method.queue
+        await declared
         bound: asyncio.Future[Any] = loop.create_future()
         channel.queue_bind(queue, EXCHANGE, EVENTS.binding, callback=bound.set_result)
         await bound
@@ -129,7 +133,7 @@ class Broadcast:
             wake()
 
     def _is_known(self, key: str) -> bool:
-        """Whether an event came before; by the envelope's id, which all its deliveries share."""
+        """Return whether an event came before, by the id that all its deliveries share, and remember it."""
         if key in self._known:
             return True
         self._known[key] = None
