@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def _groups(lab: Lab, url: str, home: Path) -> dict[str, Iterator[Row]]:
-    """The rows that are measured together, in the table's order; none is measured yet."""
+    """Return the rows of the table by group, in the table's order; iterating over a group measures it."""
     return {
         "imports": rows.imports(lab),
         "operators": rows.operators(lab),

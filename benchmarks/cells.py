@@ -16,7 +16,7 @@ _DATE, _MOMENT = dt.date(2026, 1, 1), dt.datetime(2026, 1, 1, 8)  # noqa: DTZ001
 
 
 def row(n: int) -> tuple[Any, ...]:
-    """A row."""
+    """Return the values of row `n`."""
     return (
         n, f"row {n}", _DATE + dt.timedelta(days=n % 300), _MOMENT + dt.timedelta(seconds=n), Decimal(n) / 4,
         n * 1.25, n % 2 == 0, f"0{n:08}", None if n % 3 else "note", "East region", n + 1, f"customer {n}",
@@ -25,17 +25,17 @@ def row(n: int) -> tuple[Any, ...]:
 
 
 def rows(count: int = ROWS - 1) -> Iterator[tuple[Any, ...]]:
-    """The rows below the header."""
+    """Return the rows below the header."""
     return map(row, range(count))
 
 
 def wide(count: int, columns: int) -> Iterator[list[str]]:
-    """Rows of text, which reach the limit of bytes before that of rows."""
+    """Return rows of so many texts that they reach the limit of bytes before the limit of rows."""
     return ([f"{n:08} {place:012}" for place in range(columns)] for n in range(count))
 
 
 def convert(value: Any) -> Any:
-    """A value as a cell takes it, in the way that one writes by hand."""
+    """Return a value as a cell takes it, converted as hand-written code would."""
     if isinstance(value, dt.datetime):
         return (value - EPOCH) / DAY
     if isinstance(value, dt.date):
@@ -46,7 +46,7 @@ def convert(value: Any) -> Any:
 
 
 def wire(n: int) -> list[Any]:
-    """A row as Lark answers it."""
+    """Return row `n` as Lark answers it."""
     return [None if value is None else convert(value) for value in row(n)]
 
 

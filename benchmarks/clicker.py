@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
             self._crowd.note_answer(self, body, time.monotonic() - self._due)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Nobody else would say so."""
+        """End the run with an error, since nothing else reports a lost connection."""
         self._crowd.give_up(error)
 
 
@@ -109,7 +109,7 @@ class Crowd:
         return due
 
     def close(self) -> None:
-        """Leave."""
+        """Close all connections."""
         for connection in self._idle:
             connection.transport.abort()
 
@@ -123,7 +123,7 @@ class Crowd:
         self._send()
 
     def give_up(self, error: Exception | None) -> None:
-        """Give up: a gateway keeps its connections."""
+        """Fail the run: a gateway must not close connections."""
         if not self._done.done():
             self._done.set_exception(error or ConnectionResetError("the gateway has closed a connection"))
 
@@ -134,7 +134,7 @@ class Crowd:
 
 
 def request(url: str, event_id: str, message_id: str) -> bytes:
-    """A click on a card, encrypted and signed: the whole HTTP request."""
+    """Return the whole HTTP request of a click on a card, encrypted and signed."""
     click = sender.card(now=time.time())
     click["header"]["event_id"] = event_id
     click["event"]["context"]["open_message_id"] = message_id

@@ -52,7 +52,7 @@ found = {"all": best(lambda: receive(incoming, keys, NOW)), "read": best(lambda:
 
 
 def proof(lab: Lab) -> Iterator[Row]:
-    """From the raw request to a `CardClick`: signature, cipher, token and time, then reading."""
+    """Measure how a raw request becomes a `CardClick`: signature, cipher, token and time, then reading."""
     proven, read = Series(), Series()
     body = sender.seal_body(sender.card())
     keys = (sender.APP, sender.KEY, sender.TOKEN)
@@ -68,11 +68,11 @@ def proof(lab: Lab) -> Iterator[Row]:
 
 @contextmanager
 def gateway(lab: Lab, **settings: str) -> Iterator[tuple[str, int]]:
-    """`lark-provider callbacks serve`, with the keys of `sender`.
+    """Run `lark-provider callbacks serve`, with the keys of `sender`.
 
     Args:
-        lab: Where.
-        settings: More of its environment.
+        lab: Provides the interpreter and the environment.
+        settings: Further variables of its environment.
 
     Yields:
         Its callback URL, and its process id.
@@ -110,13 +110,13 @@ def _wait_until_ready(url: str) -> None:
 
 
 def into_rabbitmq(lab: Lab) -> Iterator[Row]:
-    """Clicks into a quorum queue, each confirmed before it is answered."""
+    """Measure clicks into a quorum queue, each confirmed before it is answered."""
     with rabbitmq.find(os.environ).server.vhost() as broker, gateway(lab, RABBITMQ_URL=broker) as gate:
         yield from _thrown(lab, gate, "RabbitMQ", lambda: _drain_queue(broker), goals=True)
 
 
 def into_the_database(lab: Lab) -> Iterator[Row]:
-    """Clicks straight into PostgreSQL, each committed before it is answered."""
+    """Measure clicks straight into PostgreSQL, each committed before it is answered."""
     with postgres.find(os.environ).server.databases() as databases:
         database = databases.make()
         migrate.upgrade(urls.parse(database, "the benchmark's database"))
@@ -161,13 +161,13 @@ def _thrown(
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process has used so far, in user and system time."""
+    """Return the CPU seconds that a process has used so far, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _drain_queue(broker: str) -> int:
-    """Empty the queue; how many different clicks were in it."""
+    """Empty the queue, and return how many different clicks were in it."""
     message_ids: set[str | None] = set()
     with rabbitmq.connect(broker) as connection:
         channel = connection.channel()
@@ -181,6 +181,6 @@ def _drain_queue(broker: str) -> int:
 
 
 def _empty_table(database: str) -> int:
-    """Empty the table; how many clicks were in it."""
+    """Empty the table, and return how many clicks were in it."""
     with get_engine(urls.parse(database, "the benchmark's database")).begin() as connection:
         return connection.execute(sa.delete(card_callbacks)).rowcount

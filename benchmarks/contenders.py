@@ -31,7 +31,7 @@ class Contender(Protocol):
 
 
 def _batches(rows: Iterable[Row], *, convert: bool) -> Iterator[list[Row]]:
-    """What the others do by hand: cut, and convert where asked."""
+    """Yield batches of rows as hand-written code makes them: cut, and converted where asked."""
     rows = iter(rows)
     while batch := list(itertools.islice(rows, BATCH)):
         yield [convert_row(row) for row in batch] if convert else batch
@@ -172,7 +172,7 @@ class OfficialPlain(OfficialTyped):
         self._request("/im/v1/messages", {"receive_id_type": "open_id"}, body)
 
     async def amessage(self, text: str) -> None:
-        """Not measured: `arequest` reports success for calls that failed."""
+        """Raise NotImplementedError: `arequest` reports success for calls that failed, so it is not timed."""
         raise NotImplementedError
 
     def insert(self, rows: Iterable[Row], *, convert: bool) -> None:

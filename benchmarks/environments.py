@@ -45,10 +45,10 @@ class Environments:
         self._wheel: Path | None = None
 
     def python(self, name: str) -> Path:
-        """The interpreter of an environment of `WANTED`.
+        """Return the interpreter of an environment of `WANTED`, which the first call makes.
 
         Raises:
-            AssertionError: It could not be made; pip's last words are in it.
+            AssertionError: It could not be made; the message ends with pip's output.
         """
         wanted = WANTED[name]
         if wanted not in self._made:
@@ -59,7 +59,7 @@ class Environments:
         return self._made[wanted]
 
     def has(self, name: str) -> bool:
-        """Whether an environment can be made; if not, a line on the standard error says why."""
+        """Return whether an environment can be made; if not, write the reason to the standard error."""
         try:
             self.python(name)
         except (AssertionError, OSError, subprocess.SubprocessError) as error:

@@ -23,13 +23,13 @@ _TIME = "time_hour"
 
 
 def day() -> list[dict[str, Any]]:
-    """One day of flights in Python's own types; what is missing is None."""
+    """Return one day of flights in Python's own types; missing values are None."""
     with _DAY.open(newline="") as file:
         return [{name: _value(name, text) for name, text in row.items()} for row in csv.DictReader(file)]
 
 
 def fields() -> list[dict[str, Any]]:
-    """The table's fields, as Lark lists them."""
+    """Return the table's fields, as Lark lists them."""
     with _DAY.open(newline="") as file:
         names = next(csv.reader(file))
     types = {name: _TEXT if name in _TEXTS else _DATE if name == _TIME else _NUMBER for name in names}
@@ -37,12 +37,12 @@ def fields() -> list[dict[str, Any]]:
 
 
 def repeat_rows(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
-    """The first `count` of the day's rows, 400 times over, each a dict of its own."""
+    """Return the first `count` rows of the day's rows repeated 400 times, each a dict of its own."""
     return map(dict, itertools.islice(itertools.chain.from_iterable([rows] * _REPEATED), count))
 
 
 def convert_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as Lark takes it, as hand-written code for this one table would convert it."""
+    """Return a row as Lark takes it, converted as hand-written code for this one table would."""
     wire = {name: value for name, value in row.items() if value is not None}
     wire[_TIME] = int(row[_TIME].timestamp() * 1000)
     return wire

@@ -124,7 +124,7 @@ found = {{}}
 
 
 def loads(lab: Lab, url: str) -> Iterator[Row]:
-    """A year of flights with a ledger in PostgreSQL, beside the same batches by hand without one."""
+    """Measure a year of flights with a ledger in PostgreSQL, against hand-written code without one."""
     seconds, step = Series(), Series()
     slow = {latency: Series() for latency in _SLOW_REQUESTS}
     with postgres.find(os.environ).server.databases() as databases:
@@ -162,7 +162,7 @@ def _names(url: str, database: str, key: str, count: int) -> str:
 
 
 def syncs(lab: Lab) -> Iterator[Row]:
-    """A sync of 100,000 rows of 10 fields against as many, of which one in a hundred has changed."""
+    """Measure a sync of 100,000 rows of 10 fields against as many, of which one in a hundred has changed."""
     calls, cpu, mb, few = Series(), Series(), Series(), Series()
     settings = {"rate_limits": False, "latency_ms": 0.0, "write_ms": 0.0}
     for _ in range(_SYNCS):

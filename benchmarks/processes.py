@@ -43,7 +43,7 @@ class Lab:
     contenders: tuple[str, ...]
 
     def worker(self, contender: str, url: str) -> Process:
-        """A process that measures a contender against the stub."""
+        """Start a process that measures a contender against the stub."""
         return Process(self.env, "worker", contender, url, python=self.environments.python(contender))
 
     def cold(self, where: str, code: str) -> dict[str, Any]:
@@ -52,9 +52,10 @@ class Lab:
 
 
 def environment(home: str) -> dict[str, str]:
-    """The environment of all of them: no proxy on the way to the loopback, no settings of the user's.
+    """Return the environment of all processes: no proxy to the loopback, and no settings of the user's.
 
-    They find what measures, and not this package beside it: what is measured is what pip has installed.
+    `home` gets links to the benchmarks, so that the processes import these and not the package beside them:
+    what is measured is what pip has installed.
     """
     path = Path(home) / "path"
     path.mkdir(exist_ok=True)
@@ -87,10 +88,10 @@ class Process:
         )
 
     def read(self) -> str:
-        """Its next line.
+        """Read and return the process's next line.
 
         Raises:
-            RuntimeError: It ended instead; why, it has written to the standard error.
+            RuntimeError: The process ended instead; it has written the reason to the standard error.
         """
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         line = self._process.stdout.readline()
@@ -99,7 +100,7 @@ class Process:
         return line.strip()
 
     def ask(self, job: str, count: int) -> dict[str, float]:
-        """What a job of a worker cost."""
+        """Give the worker a job with a count, and return what it cost."""
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         self._process.stdin.write(f"{job} {count}\n")
         self._process.stdin.flush()
@@ -156,10 +157,10 @@ class Series:
         self.values.setdefault(contender, []).append(value)
 
     def median(self, contender: str) -> float:
-        """The middle of a contender's measurements."""
+        """Return the median of a contender's measurements."""
         return statistics.median(self.values[contender])
 
     def ratio(self, contender: str, other: str) -> float:
-        """The middle of the rounds' ratios: what disturbed a round disturbed both."""
+        """Return the median of the rounds' ratios: what disturbs a round disturbs both contenders."""
         pairs = zip(self.values[contender], self.values[other], strict=True)
         return statistics.median(first / second for first, second in pairs)

@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.02
 
 
 def pumps(lab: Lab) -> Iterator[Row]:
-    """One `lark-provider callbacks pump`, for clicks that wait already."""
+    """Measure how fast one `lark-provider callbacks pump` stores clicks that are already in the queue."""
     a_second = Series()
     with postgres.find(os.environ).server.databases() as databases:
         for measured in range(-1, _ROUNDS):

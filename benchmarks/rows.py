@@ -61,7 +61,7 @@ FeishuClient(config).send_text_message("{RECEIVER}", "open_id", "hello")
 
 
 def imports(lab: Lab) -> Iterator[Row]:
-    """The package's own import, over a bare interpreter."""
+    """Measure the import of each contender's package, over a bare interpreter."""
     ms, mb = Series(), Series()
     for measured in range(-1, _COLD_ROUNDS):  # the first, of cold files, is not counted
         for contender, modules in _of(lab, _IMPORTS):
@@ -75,7 +75,7 @@ def imports(lab: Lab) -> Iterator[Row]:
 
 
 def operators(lab: Lab) -> Iterator[Row]:
-    """What a DAG file pays for an operator, beyond `airflow.sdk`."""
+    """Measure what a DAG file pays for an operator, beyond `airflow.sdk`."""
     ms, modules, heavy = Series(), Series(), Series()
     before = "from airflow.sdk import DAG\nimport sys\nbefore = set(sys.modules)\n"
     after = "found = {'ms': ms, 'new': [*sys.modules.keys() - before]}"
@@ -92,7 +92,7 @@ def operators(lab: Lab) -> Iterator[Row]:
 
 
 def first_message(lab: Lab, url: str) -> Iterator[Row]:
-    """From the start of a process to the first message's answer, a token fetched on the way."""
+    """Measure a process from its start to the first message's answer, fetching a token on the way."""
     ms, mb = Series(), Series()
     for measured in range(-1, _COLD_ROUNDS):
         for contender, code in _of(lab, _FIRST):
@@ -105,7 +105,7 @@ def first_message(lab: Lab, url: str) -> Iterator[Row]:
 
 
 def warm(lab: Lab, url: str) -> Iterator[Row]:
-    """Messages a second, and the CPU of a batch of 1000 records."""
+    """Measure messages a second, and the CPU time of a batch of 1000 records."""
     per_second, at_once, plain, converted = Series(), Series(), Series(), Series()
     with ExitStack() as stack:
         workers = {contender: stack.enter_context(lab.worker(contender, url)) for contender in lab.contenders}
@@ -136,7 +136,7 @@ def warm(lab: Lab, url: str) -> Iterator[Row]:
 
 
 def year(lab: Lab, url: str) -> Iterator[Row]:
-    """A year of flights from a generator, each time in a new process."""
+    """Measure a year of flights from a generator, each time in a new process."""
     for job, name in (("load", "`convert=False`"), ("load_convert", "`convert=True`")):
         mb, seconds, cpu = Series(), Series(), Series()
         for done in range(_LOADS):
@@ -156,5 +156,5 @@ def year(lab: Lab, url: str) -> Iterator[Row]:
 
 
 def _of(lab: Lab, by_contender: Mapping[str, T]) -> Iterator[tuple[str, T]]:
-    """What is asked of those contenders that can be measured."""
+    """Return those contenders that can be measured, each with its value."""
     return ((contender, value) for contender, value in by_contender.items() if contender in lab.contenders)

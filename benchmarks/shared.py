@@ -68,7 +68,7 @@ found = {{"memory": 1e6 * memory, "stored": 1e3 * sorted(took)[len(took) // 2]}}
 
 
 def tokens(lab: Lab, url: str) -> Iterator[Row]:
-    """Tokens from memory and from PostgreSQL, and the first message of a process that finds one there."""
+    """Measure tokens from memory and PostgreSQL, and a first message with the token in PostgreSQL."""
     memory, stored, first, peak = Series(), Series(), Series(), Series()
     with postgres.find(os.environ).server.databases() as databases:
         database = databases.make()
@@ -90,7 +90,7 @@ def tokens(lab: Lab, url: str) -> Iterator[Row]:
 
 
 def registry(lab: Lab, home: Path) -> Iterator[Row]:
-    """The command that lists the apps of a registry file, from a shell's point of view."""
+    """Measure the command that lists the apps of a registry file, as a shell sees it."""
     env = lab.env | {
         "LARK_REGISTRY_PATH": str(home / "applications.db"),
         "LARK_CONFIG_ENCRYPTION_KEY": generate_key(),

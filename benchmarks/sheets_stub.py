@@ -39,7 +39,7 @@ class Sheets(Stub):
     is_full = False
 
     def answer(self, method: bytes, url: bytes, body: list[bytes]) -> bytes:
-        """The answer of a request."""
+        """Return the answer to a request; count the requests that write values."""
         target = url.partition(b"?")[0]
         if b"/sheets/" not in target:
             return super().answer(method, url, body)

@@ -38,7 +38,7 @@ _CHARS, _MANY = 11, 20_000
 
 
 def _starts() -> list[bytes]:
-    """How records begin, with ids as irregular as Lark's: to compress them saves nothing."""
+    """Return the beginnings of records, with ids as irregular as Lark's, so that they do not compress."""
     chosen = random.Random(0)  # noqa: S311 - the same in each run
     ids = (bytes(chosen.choices(_ALPHABET, k=_CHARS)) for _ in range(_MANY))
     return [b'"record_id":"rec%s","fields"' % record_id for record_id in ids]
@@ -59,7 +59,7 @@ class Stub(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep where to answer."""
+        """Keep the transport, to answer on it."""
         self._transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
@@ -67,11 +67,11 @@ class Stub(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_url(self, url: bytes) -> None:
-        """A request begins."""
+        """Start a request: note its URL, with no body so far."""
         self._url, self._body = url, []
 
     def on_body(self, part: bytes) -> None:
-        """A part of its body."""
+        """Append a part of the request's body."""
         self._body.append(part)
 
     def on_message_complete(self) -> None:
@@ -84,7 +84,7 @@ class Stub(asyncio.Protocol):
             self._transport.write(data)
 
     def answer(self, _method: bytes, url: bytes, body: list[bytes]) -> bytes:
-        """The answer of a request."""
+        """Return the answer to a request."""
         return _answer(url, body)
 
 
@@ -100,7 +100,7 @@ def _answer(url: bytes, body: list[bytes]) -> bytes:
 
 
 def _records(body: bytes) -> bytes:
-    """The records that were sent, each with an id put before its `"fields"`, without reading the JSON."""
+    """Return the answer with the records that were sent, an id put before each, without parsing the JSON."""
     first, *rest = body.split(_RECORD)
     numbered = itertools.chain.from_iterable(zip(_start, rest, strict=False))
     return b"".join((b'{"code":0,"msg":"success","data":', first, *numbered, b"}"))

@@ -34,12 +34,12 @@ class Goal:
     at_least: bool = False
 
     def text(self) -> str:
-        """As a reader writes it."""
+        """Return the goal as the table shows it."""
         sign = "≥ " if self.at_least else "≤ " if self.bound else ""
         return sign + (_number(self.bound) if self.other is None else self._ratio(self.bound))
 
     def compare_with_goal(self, series: Series) -> str:
-        """How far it came, and whether that is enough."""
+        """Return the value that was reached, with a mark that says whether it meets the goal."""
         value = series.median("ours") if self.other is None else series.ratio("ours", self.other)
         enough = value >= self.bound if self.at_least else value <= self.bound
         shown = _number(value) if self.other is None else self._ratio(value)
@@ -59,7 +59,7 @@ class Row:
     goals: Sequence[Goal] = ()
 
     def cells(self) -> list[str]:
-        """The row's cells."""
+        """Return the row's cells."""
         shown = [self._cell(contender) for contender in COLUMNS]
         goals = "; ".join(goal.text() for goal in self.goals)
         return [
@@ -79,14 +79,14 @@ class Row:
 
 
 def _number(value: float) -> str:
-    """Three digits or so, the way they are read."""
+    """Return a number as text, rounded to about three digits."""
     if value >= _SOME:
         return f"{value:,.0f}"
     return f"{value:.1f}".removesuffix(".0") if value >= _FEW else f"{value:.2f}".removesuffix(".00")
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The table, in columns that line up."""
+    """Return the rows as a Markdown table with aligned columns."""
     lines = [["", *COLUMNS.values(), "goal", "reached"], *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
@@ -95,7 +95,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def machine() -> str:
-    """What the numbers were measured on, and with."""
+    """Return one line about the machine, the interpreter and the packages that were measured."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     cores, day = len(os.sched_getaffinity(0)), f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"

@@ -84,12 +84,12 @@ class Waiter:
         await _until(lambda: self._statements >= asked_for_all)
 
     async def wait_until_fired(self, count: int) -> dict[str, float]:
-        """When triggers fired, by message id, as soon as so many have."""
+        """Wait until so many triggers have fired, and return when each fired, by message id."""
         await _until(lambda: len(self._fired) >= count)
         return self._fired
 
     async def leave(self) -> None:
-        """Wait no more."""
+        """Cancel all triggers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -102,12 +102,12 @@ async def _until(done: Callable[[], bool]) -> None:
 
 
 def _resident() -> int:
-    """The process's memory in bytes."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _connections(port: int | None) -> int:
-    """How many TCP connections this process has to a port."""
+    """Return how many TCP connections this process has to a port."""
     files = set()
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the listing's own

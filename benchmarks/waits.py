@@ -17,7 +17,7 @@ _WAITS, _CLICKS = 10_000, 400
 
 
 def waits(lab: Lab) -> Iterator[Row]:
-    """Ten thousand triggers in one process, which also pumps; some of them are answered."""
+    """Measure ten thousand triggers in one process, which also consumes the queue; some are answered."""
     with (
         rabbitmq.find(os.environ).server.vhost() as broker,
         postgres.find(os.environ).server.databases() as databases,

@@ -27,13 +27,13 @@ Job = Callable[[int], None]
 
 
 def peak() -> int:
-    """The most memory this process had, in KB. Of /proc: `getrusage` also counts the parent before exec."""
+    """Return this process's peak memory in KB, from /proc: `getrusage` also counts the parent before exec."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def jobs(contender: Contender, runner: asyncio.Runner) -> dict[str, Job]:
-    """What can be asked of a contender, by name; each is given a count."""
+    """Return the jobs that a contender can be asked to do, by name; each takes a count."""
     rows = flights.day()
     plain = [flights.convert_row(row) for row in rows]
     thousand = {False: list(flights.repeat_rows(plain, flights.BATCH))}
@@ -64,7 +64,7 @@ def jobs(contender: Contender, runner: asyncio.Runner) -> dict[str, Job]:
 
 
 def _each(rows: list[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
-    """A generator, as a cursor or a file would be."""
+    """Yield `count` rows from a generator, as a cursor or a file would."""
     yield from flights.repeat_rows(rows, count)
 
 

@@ -16,14 +16,14 @@ _LOCK = 0x6C61726B  # "lark": what two upgrades at once wait for on PostgreSQL
 
 
 def _is_ours(_thing: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
-    """Leave alone what others made: their tables in a shared database, and the guide's own indexes."""
+    """Return False for what others made: their tables in a shared database, and the guide's own indexes."""
     if kind == "index" and name in GUIDE_INDEXES:
         return False
     return not (kind == "table" and reflected and compare_to is None)
 
 
 def _render_item(kind: str, item: object, _context: object) -> str | Literal[False]:
-    """How a generated migration names a type: ours by what it is in the database, since migrations stay."""
+    """Render our timestamp type as its database type, since migrations outlive the code."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcTimestamp) else False
 
 

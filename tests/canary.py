@@ -32,7 +32,7 @@ SECRETS = re.compile("|".join(PARTS.values()))
 
 
 def shown_secrets(error: BaseException) -> list[str]:
-    """Return what a report of an error shows of secrets: file, line, function, name of the variable."""
+    """Return the secrets that an error report would show, each with file, line, function and variable."""
     leaks: list[str] = []
     pending: list[BaseException | None] = [error]
     while pending:
@@ -54,7 +54,7 @@ def shown_secrets(error: BaseException) -> list[str]:
 
 
 def has_secret(text: str) -> bool:
-    """Whether one of the suite's secrets is in a text."""
+    """Return whether a text contains one of the suite's secrets."""
     return any(part in text for part in PARTS) and SECRETS.search(text) is not None
 
 

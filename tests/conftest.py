@@ -15,7 +15,7 @@ from lark_provider.utils import logger
 
 @pytest.fixture(autouse=True)
 def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each test starts as a new process would: nothing is known, and nothing is configured."""
+    """Reset the environment and the package's state, so that each test starts as a new process would."""
     for name in [name for name in os.environ if name.startswith(("LARK_", "POSTGRES_", "RABBITMQ_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "config" / "applications.db"))
@@ -27,7 +27,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_logging() -> Iterator[None]:
-    """A test that configures logging in this process leaves it as it was; tests after it read log lines."""
+    """Restore the logging configuration after each test, since later tests read log lines."""
     loggers = [logging.getLogger(name) for name in ("lark_provider", "asyncio", "uvicorn")]
     before = [(configured.handlers[:], configured.level, configured.propagate) for configured in loggers]
     yield

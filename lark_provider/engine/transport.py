@@ -303,7 +303,7 @@ def as_lost(error: Exception, origin: str) -> Lost:
 
 
 def _list_causes(error: BaseException) -> list[BaseException]:
-    """An error and what it stands on, the error first."""
+    """Return an error and its causes, the error first."""
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in causes:

@@ -115,7 +115,7 @@ class _Collected(Collector):
         self._readings = [reading for source in self.sources for reading in source()]
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Name nothing, so that registering asks nothing."""
+        """Return no metrics, so that registering the collector does not collect."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

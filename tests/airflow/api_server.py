@@ -134,7 +134,7 @@ class ApiServer:
         self._tokens: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        """Wait until it serves."""
+        """Wait until the server answers requests; close it if that fails."""
         try:
             self.wait()
         except BaseException:
@@ -143,11 +143,11 @@ class ApiServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Close the server and the connections to it."""
         self.close()
 
     def start(self) -> None:
-        """Start it, for the first time or after it was killed."""
+        """Start the API server, for the first time or after `kill`."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - ours
                 [sys.executable, "-m", "airflow", "api-server", "--host", "127.0.0.1",
@@ -156,7 +156,7 @@ class ApiServer:
             )  # fmt: skip
 
     def wait(self) -> None:
-        """Wait until it serves."""
+        """Wait until the server answers requests."""
 
         def serves() -> bool:
             assert self._process.poll() is None, self.log()[-4000:]
@@ -168,21 +168,21 @@ class ApiServer:
 
     @property
     def pid(self) -> int:
-        """Its first process."""
+        """Return the pid of the server's first process."""
         return self._process.pid
 
     def log(self) -> str:
-        """What it has printed."""
+        """Return what the server has printed."""
         return self.log_file.read_text(errors="replace")
 
     def close(self) -> None:
-        """End it."""
+        """Close the connections to the server, and kill its processes."""
         self.http.close()
         self.sql.dispose()
         self.kill()
 
     def kill(self) -> None:
-        """Kill all its processes without a warning."""
+        """Kill all processes of the server with SIGKILL, and wait until they are gone."""
         pids = tree(self._process.pid)
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -191,7 +191,7 @@ class ApiServer:
         wait_until(lambda: not any(map(alive, pids)))
 
     def headers(self, user: str) -> dict[str, str]:
-        """The credentials of a user."""
+        """Return the Authorization header of a user, with an access token that is requested once."""
         if user not in self._tokens:
             response = self.http.post("/auth/token", json={"username": user, "password": user})
             assert response.is_success, response.text
@@ -199,11 +199,11 @@ class ApiServer:
         return {"Authorization": f"Bearer {self._tokens[user]}"}
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> httpx.Response:
-        """Call Airflow's REST API."""
+        """Send a request to Airflow's REST API as a user."""
         return self.http.request(method, path, json=body, headers=self.headers(user))
 
     def run(self, dag_id: str, **fields: str) -> str:
-        """Start a run; there is no scheduler to go on with it."""
+        """Create a DAG run and return its id; no scheduler executes it."""
         response = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, **fields})
         assert response.is_success, response.text
         run_id: str = response.json()["dag_run_id"]
@@ -222,7 +222,7 @@ class ApiServer:
         params: Mapping[str, Any] | None = None,
         assignees: Sequence[str] = (),
     ) -> HitlQuestion:
-        """Let a task wait for an answer, since so many seconds."""
+        """Record in Airflow that a task has been waiting for an answer for `seconds`; return its question."""
         people = [{"id": name, "name": name} for name in assignees]
         with self.sql.begin() as connection:
             row = connection.execute(
@@ -254,11 +254,11 @@ class ApiServer:
         )
 
     def ask(self, **details: Any) -> Asked:
-        """Let a task wait, with its question and its card recorded as the bridge does."""
+        """Start a run whose task waits, and record its question and its sent card as the bridge does."""
         return self.record_card(self.park("ask", self.run("ask"), "q", **details))
 
     def record_card(self, question: HitlQuestion) -> Asked:
-        """Record a question and its card, sent."""
+        """Record a question and its card, as sent."""
         ti_id = question.task.ti_id
         questions, card = Questions(self.database), NewCard(ti_id, APP, CHAT, "chat_id", "en")
         questions.record({ti_id: datetime.now(UTC)}, [question], None)
@@ -268,14 +268,14 @@ class ApiServer:
         return Asked(question, card.key, message_id)
 
     def link(self, user: str) -> str:
-        """Link a person to a user, and return the person's open_id."""
+        """Link a person of Lark to an Airflow user, and return the person's open_id."""
         account = Account(SIMPLE, user, user, {"sub": user, "role": ROLES[user].upper()})
         open_id = f"ou_{user}"
         People(self.database, EncryptionKeys(self.key)).link_person(Person(APP, TENANT, open_id), account)
         return open_id
 
     def click(self, question: Asked, user: str, option: str = "Approve", **changes: Any) -> DeliveredClick:
-        """A click of a person on a question's card."""
+        """Return a user's click on a question's card, with the fields in `changes` replaced."""
         value = make_button_value(question.card, "answer", option=option)
         click = DeliveredClick(
             event_id=uuid.uuid4().hex,
@@ -290,18 +290,18 @@ class ApiServer:
         return replace(click, **changes)
 
     def deliver(self, click: DeliveredClick) -> httpx.Response:
-        """Deliver a click as the bridge does."""
+        """Deliver a click with signed headers, as the bridge does."""
         body = click.encode_body()
         return self.post(
             body, self.secrets.make_headers("POST", CLICK_PATH, int(time.time()), click.event_id, body)
         )
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        """Post a body as it is."""
+        """Post a body unchanged to the click endpoint."""
         return self.http.post(CLICK_PATH, content=body, headers=dict(headers))
 
     def waiting(self) -> int:
-        """How many transactions of Airflow's wait for a lock."""
+        """Return how many sessions of Airflow's database wait for a lock."""
         counted = sa.text(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -311,7 +311,7 @@ class ApiServer:
             return count
 
     def read_answer(self, question: Asked) -> dict[str, Any]:
-        """What Airflow has recorded."""
+        """Return Airflow's record of a question, with the answer if there is one."""
         response = self.call("GET", question.path)
         assert response.is_success, response.text
         detail: dict[str, Any] = response.json()

@@ -125,7 +125,7 @@ class BridgeSetup:
         self.people.link_person(self.bob, Account(SIMPLE, "bob", "bob", {"sub": "bob", "role": "USER"}))
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a command of ours."""
+        """Start a `lark-provider` command that writes its output to a log file."""
         log = self.home / f"process-{len(self._processes)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603 - ours
@@ -136,17 +136,17 @@ class BridgeSetup:
         return process
 
     def bridge(self, *more: str) -> subprocess.Popen[bytes]:
-        """Start a bridge."""
+        """Start a bridge that polls Airflow every second."""
         return self.start(
             "airflow", "bridge", "--hold-seconds", str(HOLD), "--poll-seconds", "1", "--language", "en", *more
         )
 
     def logs(self) -> str:
-        """What the processes have printed."""
+        """Return what the processes have printed."""
         return "\n".join(log.read_text(errors="replace") for log in sorted(self.home.glob("process-*.log")))
 
     def stop_all(self) -> None:
-        """End the processes of a test."""
+        """Terminate the processes that the test has started, and wait until they have ended."""
         for process in self._processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -159,16 +159,16 @@ class BridgeSetup:
                 process.wait()
 
     def close(self) -> None:
-        """End everything."""
+        """Stop all processes, and close Airflow."""
         self.stop_all()
         self.airflow.close()
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
-        """Call Airflow's REST API."""
+        """Send a request to Airflow's REST API as a user, and return the decoded response."""
         return self._request(method, f"/api/v2/{path}", body, self.token(user))
 
     def token(self, user: str) -> str:
-        """A token of a user's, which is renewed before it expires."""
+        """Return an access token of a user, requesting a new one when it is older than ten seconds."""
         at, token = self._tokens.get(user, (0.0, ""))
         if time.monotonic() - at > 10:
             account = {"username": user, "password": user}
@@ -188,14 +188,14 @@ class BridgeSetup:
             return json.load(answer)
 
     def metadata(self, statement: str, **parameters: str) -> int:
-        """Change Airflow's own database, and return how many rows are changed."""
+        """Execute a statement on Airflow's own database, and return how many rows it changed."""
         url = self.settings["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.begin() as connection:
             return connection.execute(sa.text(statement), parameters).rowcount
 
     def run(self, dag_id: str) -> str:
-        """Start a run, once the DAG is parsed."""
+        """Start a run as soon as the DAG is parsed, and return the run's id."""
         run_ids: list[str] = []
 
         def start_run() -> bool:
@@ -208,18 +208,18 @@ class BridgeSetup:
         return run_ids[0]
 
     def task(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """The task instance of a run."""
+        """Return the task instance of the task `q` in a run."""
         instance: dict[str, Any] = self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/q")
         return instance
 
     def messages(self, text: str = "") -> list[dict[str, Any]]:
-        """The messages to bob whose content has a text."""
+        """Return the messages of all chats that contain `text`."""
         chats = self.lark.state()["chats"]
         messages = [message for chat in chats for message in chat["messages"]]
         return [message for message in messages if text in json.dumps(message, ensure_ascii=False)]
 
     def wait(self, condition: Callable[[], object], seconds: float = SECONDS) -> None:
-        """Wait for something, and show the logs if it never comes."""
+        """Wait until a condition holds; raise AssertionError with the logs if it does not in time."""
         try:
             wait_until(condition, seconds)
         except AssertionError:
@@ -228,19 +228,19 @@ class BridgeSetup:
 
 
 def path(place: BridgeSetup, name: str) -> Path:
-    """The DAG file of a name."""
+    """Return the path of the DAG file with a name."""
     dag_file: Path = place.airflow.airflow.dags / f"{name}.py"
     return dag_file
 
 
 def find_card(place: BridgeSetup, text: str) -> str:
-    """The content of the one card that has a text."""
+    """Return the content of the only card that contains `text`, as JSON."""
     (message,) = place.messages(text)
     return json.dumps(message["content"], ensure_ascii=False)
 
 
 def click(place: BridgeSetup, text: str, option: str = "Yes", **form: Any) -> dict[str, Any]:
-    """Click as bob on the one card that has a text, and return what became of it."""
+    """Click as bob on the only card that contains `text`, and return the recorded result."""
     (message,) = place.messages(text)
     done = place.lark.click(message["message_id"], "bob", option, **form)
     assert done["code"] == 0, done
@@ -248,7 +248,7 @@ def click(place: BridgeSetup, text: str, option: str = "Yes", **form: Any) -> di
 
 
 def wait_until_applied(place: BridgeSetup, event_id: str) -> dict[str, Any]:
-    """What became of a click, once that is shown."""
+    """Wait until the result of a click is shown to the person, and return the result."""
     statement = "SELECT result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
     place.wait(lambda: execute(place.database, statement, e=event_id))
     result: dict[str, Any] = json.loads(execute(place.database, statement, e=event_id)[0].result)
@@ -256,5 +256,5 @@ def wait_until_applied(place: BridgeSetup, event_id: str) -> dict[str, Any]:
 
 
 def versions(place: BridgeSetup, name: str) -> int:
-    """How many versions of a DAG Airflow has read."""
+    """Return how many versions of a DAG Airflow has stored."""
     return int(place.call("GET", f"dags/{name}/dagVersions")["total_entries"])

@@ -115,10 +115,10 @@ class ClickSite:
 
     @contextmanager
     def down(self, *parts: str) -> Iterator[None]:
-        """Take parts down, and start them again at the end of the block.
+        """Stop parts of the system, and start them again at the end of the block.
 
         Args:
-            parts: Of `bridge`, `gateway`, `pump`, `broker`, `frozen broker`, `database`, `API server`.
+            parts: Any of `bridge`, `gateway`, `pump`, `broker`, `frozen broker`, `database`, `API server`.
         """
         for part in parts:
             self._change(part)[0]()
@@ -129,13 +129,13 @@ class ClickSite:
                 self._change(part)[1]()
 
     def restart_bridge(self, more: Mapping[str, str]) -> None:
-        """Replace the bridge by one with another environment."""
+        """Restart the bridge with `more` added to its environment."""
         self._kill("bridge")
         self._of_bridge = dict(more)
         self._start("bridge")
 
     def restart_server(self, more: Mapping[str, str]) -> None:
-        """Replace the API server by one with another environment."""
+        """Restart the API server with `more` added to its environment."""
         self.server.kill()
         for name in self._of_airflow:
             del self.server.airflow.env[name]
@@ -144,13 +144,13 @@ class ClickSite:
         self._start_server()
 
     def check(self) -> dict[str, dict[str, Any]]:
-        """Return what `lark-provider airflow check` says, by name."""
+        """Return the checks of `lark-provider airflow check`, by name."""
         command = [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json"]
         done = subprocess.run(command, env=self._environment, capture_output=True, check=False)  # noqa: S603 - ours
         return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 
     def wait(self, condition: Callable[[], object], seconds: float = SECONDS) -> None:
-        """Wait for something, and show the logs if it never comes."""
+        """Wait until a condition holds; raise AssertionError with the logs if it does not in time."""
         try:
             wait_until(condition, seconds)
         except AssertionError:
@@ -158,11 +158,11 @@ class ClickSite:
             raise AssertionError("\n".join([*logs, self.server.log()[-4000:]])) from None
 
     def log(self, name: str) -> str:
-        """What a process has printed."""
+        """Return what a process has printed."""
         return (self.home / f"{name}.log").read_text(errors="replace")
 
     def ask(self) -> Question:
-        """Let a task ask bob, and wait for its card."""
+        """Start a run whose task asks bob, wait until its card is sent, and return the question."""
         question = self.server.park("ask", self.server.run("ask"), "q", assignees=["bob"])
         sent = "SELECT message_id FROM hitl_cards WHERE ti_id = :ti_id AND state = 'sent'"
         cards: list[Any] = []
@@ -176,7 +176,7 @@ class ClickSite:
         return Question(f"/api/v2{question.task.path}/hitlDetails", card.message_id)
 
     def click(self, question: Question, option: str = "Approve") -> str:
-        """Let bob click, and return what he reads if the click was not taken; else an empty text."""
+        """Click as bob, and return the error that he sees if the click is rejected, else an empty text."""
         clicked = self.lark.click(question.message_id, "bob", option)
         if clicked["code"]:  # Lark's client shows this number.
             return f"code {clicked['code']}"
@@ -184,7 +184,7 @@ class ClickSite:
         return str(toast["content"]) if toast.get("type") == "error" else ""
 
     def shows_answer(self, question: Question) -> bool:
-        """Whether Airflow has bob's answer, and the card shows it and takes no more."""
+        """Return whether Airflow has bob's answer, and the card shows it and accepts no more clicks."""
         detail = self.server.call("GET", question.path).json()
         (card,) = (message for message in self._messages() if message["message_id"] == question.message_id)
         text = json.dumps(card["content"])
@@ -192,7 +192,7 @@ class ClickSite:
         return by is not None and by["name"] == "bob" and "lark_wait" not in text and "bob" in text
 
     def outcomes(self, question: Question) -> list[str]:
-        """What became of each click on a question that was delivered to Airflow, oldest first."""
+        """Return the outcome of each delivered click on a question, oldest first; its state if not done."""
         rows = execute(
             self.server.database,
             "SELECT a.state, a.result FROM applied_clicks a JOIN hitl_cards c ON c.key = a.card_key "
@@ -205,7 +205,7 @@ class ClickSite:
         return [message for chat in self.lark.state()["chats"] for message in chat["messages"]]
 
     def _change(self, part: str) -> tuple[Callable[[], object], Callable[[], object]]:
-        """Return what takes a part down, and what brings it back."""
+        """Return a function that stops a part, and one that starts it again."""
         if part in self._commands:
             return lambda: self._kill(part), lambda: self._start(part)
         return {
@@ -243,9 +243,9 @@ def click_site(
     """Yield a `ClickSite` with a local Lark of its own.
 
     Args:
-        home: A folder.
-        server: Has Airflow's database.
-        of_bridge: Added to the environment of the bridge.
+        home: The folder for the logs, the registry and the files of the API server.
+        server: The PostgreSQL server on which Airflow's database is created.
+        of_bridge: Variables that are added to the environment of the bridge.
     """
     with ExitStack() as stack:
         lark = stack.enter_context(Emulator())

@@ -50,7 +50,7 @@ class AirflowHome:
         }
 
     def python(self, *arguments: str, lark: Emulator | None = None) -> str:
-        """Run the interpreter and return all it printed."""
+        """Run the interpreter, check that it succeeds, and return all it printed."""
         env = self.env if lark is None else {**self.env, "AIRFLOW_CONN_LARK_DEFAULT": connection(lark)}
         command = [self.interpreter, *arguments]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - ours
@@ -58,7 +58,7 @@ class AirflowHome:
         return done.stdout + done.stderr
 
     def airflow(self, *arguments: str, lark: Emulator | None = None) -> str:
-        """Run a command of Airflow's and return all it printed."""
+        """Run an `airflow` command, check that it succeeds, and return all it printed."""
         return self.python("-m", "airflow", *arguments, lark=lark)
 
 
@@ -76,7 +76,7 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
 
 @pytest.fixture(scope="session")
 def airflow_template(airflow_home: AirflowHome, postgres_server: PostgresServer) -> Iterator[str]:
-    """The name of a database with Airflow's tables, to be copied."""
+    """Yield the name of a database with Airflow's tables, for use as a template."""
     with postgres_server.databases() as databases:
         url = make_url(databases.make())
         home = AirflowHome(airflow_home.home)
@@ -88,7 +88,7 @@ def airflow_template(airflow_home: AirflowHome, postgres_server: PostgresServer)
 
 @pytest.fixture(scope="module")
 def airflow_database(airflow_template: str, postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
-    """The setting by which Airflow uses a PostgreSQL database of these tests alone.
+    """Yield the setting by which Airflow uses a PostgreSQL database that only these tests use.
 
     In SQLite, a transaction that has read before another one commits may not write; what Airflow's API server
     answers then is 500.
@@ -107,7 +107,7 @@ def metadata_setting(url: URL) -> dict[str, str]:
 def api_server(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[ApiServer]:
-    """An API server of one process, to which alice, bob and eve are linked."""
+    """Start an API server of one process, to which alice, bob and eve are linked."""
     from tests.airflow.api_server import APP, APP_SECRET, ApiServer
 
     with postgres_server.databases() as databases, Emulator() as lark:
@@ -128,7 +128,7 @@ def connection(lark: Emulator, **changes: Any) -> str:
 
 @pytest.fixture
 def context() -> Callable[..., Any]:
-    """Makes as much of a task's context as the operators look at."""
+    """Return a function that makes a task context with the parts that the operators use."""
 
     def make(*, try_number: int = 1, retries: int = 2, max_tries: int | None = None, **changes: Any) -> Any:
         ti = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "try_number": try_number}

@@ -40,7 +40,7 @@ class Runner(TriggerRunner):
 
 @asynccontextmanager
 async def running(*triggers: BaseEventTrigger) -> AsyncIterator[Runner]:
-    """A triggerer with these triggers, until it ends in good order."""
+    """Yield a triggerer that runs these triggers, and stop it in an orderly way at the end."""
     runner = Runner()
     tasks = [runner.begin(trigger) for trigger in triggers]
     try:

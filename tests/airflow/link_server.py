@@ -86,7 +86,7 @@ class LinkServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it serves."""
+        """Start the server, and wait until it answers."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - ours
                 [sys.executable, "-m", "airflow", "api-server", "--host", HOST, f"--port={self._port}"],
@@ -105,11 +105,11 @@ class LinkServer:
         return False
 
     def log(self) -> str:
-        """What it has printed."""
+        """Return what the server has printed."""
         return self._log.read_text(errors="replace")
 
     def close(self) -> None:
-        """End all of its processes."""
+        """Kill all processes of the server, and wait until they are gone."""
         if self._process is None:
             return
         pids = set(tree(self._process.pid))
@@ -122,30 +122,30 @@ class LinkServer:
         wait_until(lambda: not any(map(alive, pids)))
 
     def person(self, name: str) -> Person:
-        """A person of the emulator, as its app knows them."""
+        """Return a person of the emulator, with the open_id by which its app knows them."""
         ids = self.lark.change_user(name)["open_ids"]
         return Person(self.lark.app_id, TENANT, ids[self.lark.app_id])
 
     def code(self, name: str) -> str:
-        """A new code for a person of the emulator."""
+        """Create a link code for a person of the emulator, and return it."""
         return LinkCodes(self.people).create(self.person(name))
 
     def find_linked(self, name: str) -> Account | None:
-        """The user that a person of the emulator is linked to."""
+        """Return the Airflow account that a person of the emulator is linked to, or None."""
         person = self.person(name)
         linked = self.people.find(person.app_id, person.tenant_key, person.open_id)
         return None if linked is None else linked.account
 
     @contextmanager
     def visitor(self, user: str | None = None, **headers: str) -> Iterator[httpx.Client]:
-        """A browser, with a user's session."""
+        """Open an HTTP client for the server, with a user's session if a user is given."""
         with httpx.Client(base_url=self.url, headers=headers, timeout=30) as client:
             if user is not None:
                 client.cookies.set("_token", self.session(user), domain=HOST)
             yield client
 
     def session(self, user: str) -> str:
-        """A user's session, as the cookie holds it."""
+        """Return the access token of a user's session, as the cookie holds it."""
         if user not in self._sessions:
             who = {"username": user, "password": user}
             response = httpx.post(f"{self.url}/auth/token", json=who, timeout=30)

@@ -20,7 +20,7 @@ procedure.TableOptions = functools.partial(  # type: ignore[assignment, attr-def
 
 
 def attempt(spec: dict[str, Any]) -> dict[str, Any]:
-    """Run the operator, in this process."""
+    """Run the report operator in this process, which is killed after `kill_after` seconds if given."""
     if (delay := spec.get("kill_after")) is not None:
         killer = threading.Timer(delay, os.kill, [os.getpid(), signal.SIGKILL])
         killer.daemon = True

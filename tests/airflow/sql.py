@@ -46,7 +46,7 @@ class Database:
 
 
 def table(columns: Sequence[tuple[str, int]]) -> str:
-    """Make a Bitable table and return its link."""
+    """Create a Bitable table, and return its link."""
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Base").data["app"]["app_token"]
     fields = [Field(field_name=name, type=kind) for name, kind in columns]

@@ -77,11 +77,11 @@ class Standalone:
             )
 
     def wait(self) -> None:
-        """Wait until it serves."""
+        """Wait until Airflow is healthy."""
         wait_until(self._healthy, 300)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Call Airflow's REST API."""
+        """Send a request to Airflow's REST API, and return the decoded response."""
         request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.url}/api/v2/{path}",
             method=method,
@@ -92,18 +92,18 @@ class Standalone:
             return json.load(answer)
 
     def runs(self, dag_id: str) -> bool:
-        """Start a run, if the DAG is parsed."""
+        """Start a run if the DAG is parsed, and return whether it was started."""
         with suppress(OSError):
             self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
             return True
         return False
 
     def log(self) -> str:
-        """What it has printed."""
+        """Return what Airflow has printed."""
         return self._log.read_text(errors="replace")
 
     def close(self) -> None:
-        """End all of its processes; some of them outlive their parents."""
+        """Kill all processes of Airflow, including those that outlive their parents."""
         pids = set(tree(self._process.pid))
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)

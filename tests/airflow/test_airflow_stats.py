@@ -33,7 +33,7 @@ def statsd() -> Iterator[socket.socket]:
 
 
 def read_received(statsd: socket.socket) -> dict[str, str]:
-    """What came, by its name; the last value of each."""
+    """Return the last value of each metric that has been received, by name."""
     metrics: dict[str, str] = {}
     while True:
         try:

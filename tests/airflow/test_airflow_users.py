@@ -94,7 +94,7 @@ class GroupUser(BaseUser):
 
 
 def other(**more: Any) -> BaseAuthManager[GroupUser]:
-    """An auth manager that keeps no list of users; only what is called here is there."""
+    """Return an auth manager that can only serialize and restore users; restored claims include `more`."""
 
     class Other(BaseAuthManager[GroupUser]):
         def serialize_user(self, user: GroupUser) -> dict[str, Any]:

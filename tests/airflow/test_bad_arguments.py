@@ -47,7 +47,7 @@ DRIVERS = ("sqlite3",)
 
 @pytest.fixture
 def good(lark: Emulator, sqlite: Database, tmp_path: Path) -> dict[type[BaseOperator], dict[str, Any]]:
-    """Arguments with which each operator does its work."""
+    """Return arguments with which each operator succeeds, after creating what they refer to."""
     lark.settings(rate_limits=False)
     sqlite.run(
         "CREATE TABLE orders (no VARCHAR(20) PRIMARY KEY, paid NUMERIC(12, 2))",
@@ -80,7 +80,7 @@ def good(lark: Emulator, sqlite: Database, tmp_path: Path) -> dict[type[BaseOper
 
 
 def list_arguments(operator: type[BaseOperator]) -> Iterator[str]:
-    """The operator's own arguments."""
+    """Yield the arguments of an operator that this package's classes define."""
     for cls in operator.__mro__:
         if cls.__module__.startswith("lark_provider") and "__init__" in vars(cls):
             for name, parameter in inspect.signature(vars(cls)["__init__"]).parameters.items():

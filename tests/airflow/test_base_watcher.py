@@ -130,7 +130,7 @@ def gateway(url: str, lark: Emulator, tmp_path: Path) -> Iterator[Gateway]:
 
 @asynccontextmanager
 async def triggerer(*triggers: BaseEventTrigger) -> AsyncIterator[Runner]:
-    """Triggers that watch, in a triggerer that stores all that fires."""
+    """Run triggers in a triggerer that confirms each fired event as stored."""
 
     async def store(runner: Runner) -> None:
         stored = 0
@@ -151,7 +151,7 @@ async def triggerer(*triggers: BaseEventTrigger) -> AsyncIterator[Runner]:
 
 
 async def until(runner: Runner, condition: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Wait for a condition; a trigger that ends is a failure at once."""
+    """Wait until a condition holds; raise the error of a trigger that fails meanwhile."""
     async with asyncio.timeout(seconds):
         while not condition():
             for details in runner.triggers.values():
@@ -174,7 +174,7 @@ def changes(runner: Runner) -> list[tuple[str, str, str]]:
 
 
 async def wait_until_subscribed(runner: Runner, base: Base) -> None:
-    """Wait until the base is subscribed to: what is edited from now on has events."""
+    """Wait until the base is subscribed to, so that later edits send events."""
     drive = base.client.clouddoc.drive
     await until(runner, lambda: drive.is_subscribed(base.token, type="bitable"))
 

@@ -48,7 +48,7 @@ def triggerer(
 
 
 def changes(triggerer: Triggerer) -> Counter[tuple[str, str]]:
-    """How often each change of a record was stored as part of an asset event."""
+    """Return how often each change of a record was stored as part of an asset event."""
     return Counter(
         (record["record_id"], record["change"])
         for payload in triggerer.events()
@@ -80,7 +80,7 @@ def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_kil
 
 
 def read_handled(payloads: list[dict[str, Any]]) -> dict[str, str]:
-    """What the task of the example returns for asset events."""
+    """Return what the example's task returns for asset events with these payloads."""
     names: dict[str, Any] = {}
     exec(compile(EXAMPLE.read_text(), str(EXAMPLE), "exec"), names)  # noqa: S102 - ours
     task = names["dag"].task_dict["handle"]

@@ -182,7 +182,7 @@ def test_beside_an_unguarded_api_server_the_card_shows_the_answer_that_counts(pl
 
 
 def replace_answer(place: BridgeSetup, ti_id: str) -> None:
-    """Do what an answer does that overlaps with another one on an API server without the guard."""
+    """Replace a recorded answer, as an overlapping answer does on an API server without the guard."""
     statement = (
         "UPDATE hitl_detail SET chosen_options = '[\"Reject\"]', "
         'responded_by = \'{"id": "admin", "name": "admin"}\' '

@@ -75,7 +75,7 @@ def place(
 
 
 def outcome(place: BridgeSetup, name: str) -> dict[str, Any]:
-    """How a question ended, once it has."""
+    """Wait until a question is over, and return its outcome."""
     statement = "SELECT outcome FROM hitl_questions WHERE dag_id = :d AND state = 'over'"
     # The bridge learns of a question that is withdrawn by a complete pass, which is late if Airflow is slow.
     place.wait(lambda: execute(place.database, statement, d=name), 400)

@@ -65,7 +65,7 @@ _ROUTES = f"defaults: {{language: en}}\nroutes:\n  - {{dag: '*', to: {CHAT}}}\n"
 
 @pytest.fixture(scope="module")
 def metadata(postgres_server: PostgresServer) -> Iterator[sa.Engine]:
-    """Airflow's own database."""
+    """Create a database for Airflow's metadata, and yield an engine for it."""
     with postgres_server.databases() as databases:
         engine = sa.create_engine(make_url(databases.make()).set(drivername="postgresql+psycopg2"))
         yield engine
@@ -121,7 +121,7 @@ def person(place: BridgeSetup, name: str) -> Person:
 
 
 def link(place: BridgeSetup, name: str) -> None:
-    """Link a person as they do it themselves, with their session in Airflow."""
+    """Link a person through the link page, with their session in Airflow, as they do themselves."""
     who = person(place, name)
     code = LinkCodes(place.people).create(who)
     with httpx.Client(base_url=place.airflow.url, timeout=60) as client:
@@ -136,7 +136,7 @@ def link(place: BridgeSetup, name: str) -> None:
 
 
 def ask(place: BridgeSetup) -> tuple[str, str]:
-    """A new question: the run, and the message of its card."""
+    """Start a run that asks a question; return the run's id and the message id of its card."""
     run_id = place.run("asks")
     place.wait(lambda: place.messages(f"Deploy {run_id}?"))
     (message,) = place.messages(f"Deploy {run_id}?")
@@ -144,7 +144,7 @@ def ask(place: BridgeSetup) -> tuple[str, str]:
 
 
 def click(place: BridgeSetup, message_id: str, name: str, component: str = "Approve") -> dict[str, Any]:
-    """Click, and return what the plugin recorded of it, with `event_id`."""
+    """Click on a card, and return the result that the plugin recorded, with the `event_id`."""
     done = place.lark.click(message_id, name, component)
     assert done["code"] == 0, done
     statement = "SELECT state, result FROM applied_clicks WHERE event_id = :e AND shown_at IS NOT NULL"
@@ -155,7 +155,7 @@ def click(place: BridgeSetup, message_id: str, name: str, component: str = "Appr
 
 
 def owners(place: BridgeSetup, event: str, run_id: str) -> list[str]:
-    """Whom Airflow's audit log names."""
+    """Return the owners that Airflow's audit log names for an event of a run."""
     run = quote(run_id, safe="")
     event_logs = place.call("GET", f"eventLogs?event={event}&run_id={run}&limit=50")["event_logs"]
     return [entry["owner"] for entry in event_logs]

@@ -42,13 +42,13 @@ class Counted(AirflowApi):
 
 
 def poll(server: ApiServer, name: str, then: Callable[[], object], routes: str | None = None) -> list[str]:
-    """Let a bridge that has just been started poll, and return what it reads in two polls more.
+    """Poll once as a new bridge, call `then`, and return the paths that two more polls request.
 
     Args:
         server: The API server.
-        name: Of its cursor.
-        then: What happens after the first poll.
-        routes: The path of its routes.
+        name: The name of the bridge's cursor.
+        then: Called after the first poll.
+        routes: The path of the routes file, if there is one.
     """
 
     async def poll() -> list[str]:
@@ -110,7 +110,7 @@ def test_logs_that_one_bridge_had_no_time_for_are_read_by_the_next(
 def fail(
     server: ApiServer, table: str, runs: list[str], at: str = "clock_timestamp() + interval '90 seconds'"
 ) -> None:
-    """Let runs, or their tasks, fail as the scheduler does."""
+    """Mark runs, or their tasks, as failed in Airflow's database, as the scheduler does."""
     tried = ", try_number = 1" if table == "task_instance" else ""
     statement = (
         f"UPDATE {table} SET state = 'failed', end_date = {at}, updated_at = {at}{tried} "  # noqa: S608 - ours
@@ -121,7 +121,7 @@ def fail(
 
 
 def write_log(server: ApiServer, run_id: str) -> None:
-    """Write the log of a task that fails, where and as a worker writes it."""
+    """Write the log of a failed task, in the place and format in which a worker writes it."""
     path = server.home / "logs" / "dag_id=etl" / f"run_id={run_id}" / "task_id=load" / "attempt=1.log"
     error = {"exc_type": "ValueError", "exc_value": f"no rows for {run_id}", "frames": [], "is_cause": False}
     line = {

@@ -105,7 +105,7 @@ def place(
 
 
 def run_failing(place: BridgeSetup, dag_id: str) -> str:
-    """Run a DAG that fails, and return the run once its failure is told."""
+    """Start a run of a DAG that fails, and return the run's id once it has failed."""
     run_id = place.run(dag_id)
     place.wait(lambda: place.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"] == "failed")
     return run_id
@@ -257,7 +257,7 @@ def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: BridgeSetup)
 
 
 def run_checks(place: BridgeSetup, code: int, *arguments: str, **changes: str) -> dict[str, dict[str, Any]]:
-    """The checks of `airflow check`, by name."""
+    """Run `airflow check`, assert its exit code and status, and return its checks by name."""
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-m", "lark_provider.cli", "airflow", "check", "--json", *arguments],
         env=place.environment | changes, capture_output=True, text=True, check=False, timeout=120,

@@ -121,7 +121,7 @@ class Place:
             return connection.execute(wanted).one_or_none()
 
     def answers(self, message_id: str) -> list[str]:
-        """What the bot has answered to a message, in its thread."""
+        """Return the texts that the bot has sent in reply to a message, in its thread."""
         replies = [
             message
             for chat in self.lark.state()["chats"]

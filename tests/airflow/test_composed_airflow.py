@@ -53,7 +53,7 @@ def test_its_accounts_are_made_and_the_bridge_becomes_ready(
     metadata = make_url(databases.make()).set(drivername="postgresql+psycopg2")
 
     def settings(name: str) -> dict[str, str]:
-        """The environment of a service, with this machine's paths and its database."""
+        """Return the environment of a service, with this machine's paths and the test's database."""
         variables = {
             key: value.replace(AIRFLOW, str(home)) for key, value in composed[name]["environment"].items()
         }

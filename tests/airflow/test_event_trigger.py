@@ -38,7 +38,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def url(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A broker that Airflow's configuration names; what the environment says for everybody is outdone."""
+    """Set the broker in Airflow's configuration, which overrides an unusable RABBITMQ_URL; return its URL."""
     monkeypatch.setenv("AIRFLOW__LARK__RABBITMQ_URL", rabbitmq)
     monkeypatch.setenv("RABBITMQ_URL", "amqp://nobody@127.0.0.1:1/")
     return rabbitmq
@@ -202,7 +202,7 @@ def test_an_event_that_comes_again_while_the_first_is_recorded_is_stored_once(ur
 
 @asynccontextmanager
 async def detour(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
-    """Another address of the broker, and what cuts all connections to it."""
+    """Start a proxy to the broker; yield its URL, and a function that closes all its connections."""
     broker, open_now = urlsplit(url), set[asyncio.StreamWriter]()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

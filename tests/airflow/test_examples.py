@@ -39,7 +39,7 @@ TESTS = (Path(__file__).parent, Path(__file__).parents[1] / "package")
 
 
 def used(file: Path) -> set[str]:
-    """Return the classes that a file makes."""
+    """Return the names of the classes and functions that a file calls."""
     calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
     return {call.id for call in calls if isinstance(call, ast.Name)}
 
@@ -61,7 +61,7 @@ def test_each_example_is_run_by_a_test_and_can_be_quoted(file: Path) -> None:
 
 @pytest.fixture
 def run(lark: Emulator, airflow_home: AirflowHome) -> Iterator[Any]:
-    """Runs an example to its end, and returns what it logged."""
+    """Yield a function that runs an example to its end and returns what it logged."""
     before = dict(airflow_home.env)
     airflow_home.env["AIRFLOW_CONN_LARK_DEFAULT"] = connection(lark)
 

@@ -106,7 +106,7 @@ def run(airflow_home: AirflowHome, tmp_path: Path) -> Any:
         path.write_text(code)
 
     def run(dag_id: str, lark: Emulator, **settings: str) -> tuple[str, list[str]]:
-        """Run a DAG as `airflow dags test` does; return what it printed, and our modules that it loaded."""
+        """Run `airflow dags test`; return what it printed, and which modules of ours it loaded."""
         env = airflow_home.env | {
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
             "AIRFLOW_CONN_LARK_DEFAULT": connection(lark),

@@ -26,7 +26,7 @@ LOCKED = (
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
-    """A database that has Airflow's table of questions, and the ids of task instances."""
+    """Yield an engine for a database with Airflow's table of questions and the ids of task instances."""
     url = f"sqlite:///{tmp_path}/airflow.db"
     if request.param == "postgres":
         server_url = sa.make_url(request.getfixturevalue("database_url"))

@@ -28,7 +28,7 @@ USED, INVALID = "used already", "is not valid"
 
 @pytest.fixture(scope="module")
 def server(airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkServer]:
-    """Behind a prefix, as a reverse proxy has it."""
+    """Start an Airflow server under a path prefix, as behind a reverse proxy."""
     home = tmp_path_factory.mktemp("link") / "airflow"
     with Emulator() as lark:
         lark.settings(rate_limits=False)
@@ -47,7 +47,7 @@ def _nobody_is_linked(server: LinkServer) -> None:
 
 
 def open_link(client: httpx.Client, code: str) -> httpx.Response:
-    """Open a link as a browser does."""
+    """Open a link as a browser does, following its redirect to the link page."""
     first = client.get("/lark/link", params={"code": code})
     assert (first.status_code, first.headers["location"]) == (303, "link"), first.text
     return client.get("/lark/link")

@@ -16,7 +16,7 @@ from tests.tutorials.following import PAGES, Block, blocks, pattern
 
 
 def page(name: str) -> tuple[str, list[Block]]:
-    """What the scan is shown to print, and the blocks of code."""
+    """Return the output of the scan that a page shows, and the page's blocks of Python code."""
     code_blocks = list(blocks(PAGES / "how-to" / f"migrate-from-{name}.md"))
     [shown] = [block.code for block in code_blocks if block.language == "console"]
     return shown.partition("\n")[2].rstrip("\n"), [

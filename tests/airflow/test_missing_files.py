@@ -50,13 +50,13 @@ RESCHEDULED = {"deferrable": False, "mode": "reschedule", "poke_interval": 20}
 
 
 def approval(name: str, **changes: Any) -> str:
-    """A DAG file whose task asks on a card."""
+    """Return a DAG file whose task asks a question on a card."""
     arguments = {"task_id": "q", "receiver_id": CHAT, "title": f"Is {name} right?"} | changes
     return _DAG.format(name=name, body=f"LarkApprovalOperator(**{arguments!r})")
 
 
 def native(name: str, **changes: Any) -> str:
-    """A DAG file whose task asks for a native approval."""
+    """Return a DAG file whose task asks for a native approval."""
     arguments: dict[str, Any] = {
         "approval_code": CODES["first"],
         "form": {"Version": name},
@@ -67,7 +67,7 @@ def native(name: str, **changes: Any) -> str:
 
 
 def card_and_sensor(name: str) -> str:
-    """A DAG file with a card of its own, and a sensor that waits for a click on it."""
+    """Return a DAG file that sends a card of its own, with a sensor that waits for a click on it."""
     go = {"tag": "button", "text": {"tag": "plain_text", "content": "Go"}, "value": {"action": "go"}}
     title = {"tag": "plain_text", "content": f"Is {name} right?"}
     card = {"header": {"title": title}, "elements": [{"tag": "action", "actions": [go]}]}
@@ -78,13 +78,13 @@ def card_and_sensor(name: str) -> str:
 
 
 def plain(name: str, retries: int = 0) -> str:
-    """A DAG file whose task needs nothing but its file."""
+    """Return a DAG file whose task needs nothing but the file."""
     again = f"retries={retries}, retry_delay=timedelta(seconds=20)"
     return _DAG.format(name=name, body=f"PythonOperator(task_id='q', python_callable=print, {again})")
 
 
 def dag_files() -> dict[str, str]:
-    """The DAG files of all tests as they are at first."""
+    """Return the initial DAG files of all tests, by name."""
     names = ("deferred", "replaced", "returned", "edited")
     return {
         **{name: approval(name) for name in names},
@@ -136,7 +136,7 @@ def place(
 
 
 def start(place: BridgeSetup, name: str, *states: str) -> None:
-    """Start the run of a DAG, and wait until its task is in one of some states."""
+    """Start a run of a DAG, and wait until its task is in one of `states`, if any are given."""
     RUNS[name] = place.run(name)
     if states:
         wait_for_state(place, name, *states)
@@ -158,7 +158,7 @@ def restore(place: BridgeSetup, name: str, text: str | None = None) -> None:
 
 
 def card(place: BridgeSetup, name: str) -> dict[str, Any]:
-    """The one card of a DAG."""
+    """Return the only card of a DAG."""
     (message,) = place.messages(f"Is {name} right?")
     return message
 
@@ -169,7 +169,7 @@ def task(place: BridgeSetup, name: str) -> dict[str, Any]:
 
 
 def wait_for_state(place: BridgeSetup, name: str, *states: str) -> str:
-    """Wait until a task is in one of some states, and return it."""
+    """Wait until the task of a DAG is in one of `states`, and return its state."""
     seen_states: list[str] = []
 
     def look() -> bool:
@@ -181,7 +181,7 @@ def wait_for_state(place: BridgeSetup, name: str, *states: str) -> str:
 
 
 def count_logged(place: BridgeSetup, name: str, text: str = "Dag not found during start up") -> int:
-    """How often a text is in the logs of a task."""
+    """Return how often `text` occurs in the logs of a DAG's task."""
     logs = place.airflow.airflow.home.glob(f"logs/dag_id={name}/**/task_id=q/attempt=*.log")
     return sum(log.read_text().count(text) for log in logs)
 
@@ -196,14 +196,14 @@ def xcoms(place: BridgeSetup, name: str) -> dict[str, Any]:
 
 
 def click(place: BridgeSetup, name: str, component: str = "Approve") -> str:
-    """Click on the one card of a DAG, and return what the person is told."""
+    """Click as bob on the only card of a DAG, and return the response that he gets."""
     done = place.lark.click(card(place, name)["message_id"], "bob", component)
     assert done["code"] == 0, done
     return json.dumps(done, ensure_ascii=False)
 
 
 def assert_decided(place: BridgeSetup, name: str, decision: str) -> None:
-    """Its first try has ended with the decision, on the only card that it sent."""
+    """Assert that the first try of a DAG's task ended with the decision, on the only card that it sent."""
     assert wait_for_state(place, name, "success", "failed") == "success"
     assert task(place, name)["try_number"] == 1
     values, shown = xcoms(place, name), card(place, name)

@@ -27,7 +27,7 @@ from tests.storage import prepared
 
 @pytest.fixture
 def lark(lark: Emulator, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """The emulator, its connection, and a database for the outbox."""
+    """Yield the emulator, with its connection and an upgraded database for the outbox configured."""
     prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))

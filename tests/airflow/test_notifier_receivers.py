@@ -20,7 +20,7 @@ Context = Callable[..., Any]
 
 
 def read_messages(lark: Emulator) -> list[Any]:
-    """The contents of the test chat's messages."""
+    """Return the contents of the test chat's messages."""
     return [message["content"] for message in lark.state()["chats"][0]["messages"]]
 
 

@@ -114,7 +114,7 @@ with create_session() as session:
 
 
 def run(home: AirflowHome, dag_id: str, database_url: str | None = None, **connections: str) -> str:
-    """Run a DAG as `airflow dags test` does, whose exit code says whether the run succeeded."""
+    """Run `airflow dags test` on a DAG, and return what it printed."""
     database = {} if database_url is None else {"LARK_DATABASE_URL": database_url}
     env = (
         home.env
@@ -143,14 +143,14 @@ def when(printed: str, text: str) -> dt.datetime:
 
 @pytest.fixture
 def outbox_url(database_url: str) -> str:
-    """A database with our tables."""
+    """Upgrade a database to the current schema, and return its URL."""
     prepared.upgrade(urls.parse(database_url, "test"))
     return database_url
 
 
 @pytest.fixture
 def bad(lark: Emulator) -> Iterator[dict[str, str]]:
-    """Connections that cannot work, each in its own way."""
+    """Yield connections that fail: a slow, a refusing and an unreachable server, and a wrong secret."""
     with ExitStack() as stack:
         slow, refusing = stack.enter_context(Emulator()), stack.enter_context(Emulator())
         slow.fault(times=1000, delay_ms=1000 * HANGS)

@@ -44,17 +44,17 @@ def triggerer(
 
 
 def count_started(triggerer: Triggerer, number: int) -> int:
-    """How often the trigger of a task was started."""
+    """Return how often the trigger of a task was started."""
     return triggerer.task_log(number).count("starting")
 
 
 def count_logged(triggerer: Triggerer, text: str) -> int:
-    """How often a text was logged, by the triggers of all tasks and by the triggerer."""
+    """Return how often a text was logged by the triggers of all tasks and by the triggerer."""
     return (triggerer.log() + "".join(map(triggerer.task_log, range(4)))).count(text)
 
 
 def ask(lark: Emulator, url: URL, count: int) -> list[TaskQuestion]:
-    """Ask questions as operators do, for the tasks of the triggerer's DAG."""
+    """Ask questions as operators do, for tasks of the triggerer's DAG, and return the questions."""
     questions = []
     with LarkServiceClient(lark.app_id, lark.app_secret, base_url=lark.base_url) as client:
         for number in range(count):

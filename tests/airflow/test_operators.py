@@ -119,7 +119,7 @@ def table(lark: Emulator) -> dict[str, Any]:
 
 
 def numbers(first: int = 0, last: int = 3) -> Iterator[dict[str, Any]]:
-    """Named by its path in a test below."""
+    """Return rows numbered from `first` to below `last`; a test refers to this function by its path."""
     return ({"No": number} for number in range(first, last))
 
 

@@ -287,7 +287,7 @@ def test_at_most_four_clicks_are_worked_on_at_once(server: ApiServer) -> None:
 
 
 def command(server: ApiServer, user: str = "bob") -> tuple[int, str]:
-    """Deliver the command that starts a run, and return what became of it."""
+    """Deliver a command that starts a run, and return the status code and the outcome."""
     typed = DeliveredCommand(APP, TENANT, f"ou_{user}", f"om_{uuid.uuid4().hex}", "run", "many")
     body = typed.encode_body()
     headers = server.secrets.make_headers("POST", COMMAND_PATH, int(time.time()), typed.message_id, body)

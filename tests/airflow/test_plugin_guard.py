@@ -50,13 +50,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSe
 
 
 def on_page(server: ApiServer, path: str, user: str, option: str, timeout: float = 60) -> int:
-    """Answer as Airflow's own page does, over a connection of its own."""
+    """Answer over a separate connection as Airflow's own page does, and return the status code."""
     with httpx.Client(base_url=server.url, timeout=timeout, headers=server.headers(user)) as http:
         return http.patch(path, json={"chosen_options": [option], "params_input": {}}).status_code
 
 
 def on_card(server: ApiServer, pending: Asked) -> int:
-    """Answer by a click, which the bridge delivers again while the API server is busy."""
+    """Answer with a click, delivering it again while the status code is 503; return the last one."""
     click = server.click(pending, "bob", "Reject")
     while (status := server.deliver(click).status_code) == 503:
         pass
@@ -64,7 +64,7 @@ def on_card(server: ApiServer, pending: Asked) -> int:
 
 
 def together(*answers: Callable[[], int]) -> list[int]:
-    """Give answers at the same moment."""
+    """Run functions at the same moment, each in a thread, and return their results."""
     barrier = threading.Barrier(len(answers))
 
     def one(answer: Callable[[], int]) -> int:

@@ -51,7 +51,7 @@ class Servers:
             engine.dispose()
 
     def kill_before_the_result(self, click: DeliveredClick) -> httpx.Response:
-        """Deliver a click, kill the server when it is about to record the result, and deliver it again."""
+        """Deliver a click, kill the server before it records the result, restart it and deliver it again."""
         waits = sa.text("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         with (
             self._ours() as ours,

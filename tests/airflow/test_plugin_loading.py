@@ -22,7 +22,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 
 def statuses(method: str = "POST") -> list[int]:
-    """What Airflow's application answers with the plugin mounted as Airflow mounts it."""
+    """Mount the plugin as Airflow does, and return the status codes of the click path and the link page."""
     app = Starlette(routes=[Mount("/lark", serve_lark)])
 
     async def ask() -> list[int]:

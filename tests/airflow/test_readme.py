@@ -18,7 +18,7 @@ TABLE = "https://….feishu.cn/base/bascn…?table=tbl…"
 
 
 def examples(page: Path, lark: Emulator) -> list[str]:
-    """The blocks of Python of a page, with an app and a chat that exist."""
+    """Return the blocks of Python code of a page, with an app and a chat that exist."""
     replacements = {"cli_…": lark.app_id, "the app's secret": lark.app_secret, "oc_…": CHAT}
     code_blocks: list[str] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     for name, value in replacements.items():
@@ -27,7 +27,7 @@ def examples(page: Path, lark: Emulator) -> list[str]:
 
 
 def table(*columns: tuple[str, int]) -> tuple[str, str]:
-    """Make a table; return the ids of its base and its own."""
+    """Create a table, and return the id of its base and its own id."""
     bitable = LarkServiceClient().clouddoc.bitable
     base = bitable.create_app("Orders").data["app"]["app_token"]
     table_fields = [fields.Field(field_name=name, type=kind) for name, kind in columns]

@@ -92,7 +92,7 @@ DIALOG = "document.querySelector('[role=dialog]')"
 
 
 def _read_page_dag() -> str:
-    """The page's DAG with its notifier, and a task that fails until a file is there."""
+    """Return the page's DAG with a longer deadline; its task fails until the file `mended` exists."""
     text = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "notifier.md").read_text()
     block: str
     [block] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -104,7 +104,7 @@ def _read_page_dag() -> str:
 
 @pytest.fixture(scope="module")
 def chat() -> Iterator[Emulator]:
-    """A local Lark for as long as the Airflow runs."""
+    """Start a local Lark for as long as the Airflow runs."""
     with Emulator() as lark:
         lark.settings(rate_limits=False)
         yield lark
@@ -112,7 +112,7 @@ def chat() -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def outbox_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """A database with our tables, for as long as the Airflow runs."""
+    """Yield the URL of an upgraded database, for as long as the Airflow runs."""
     with postgres_server.databases() as databases:
         url = databases.make()
         prepared.upgrade(urls.parse(url, "test"))
@@ -155,7 +155,7 @@ def standalone(
 
 
 def find_card(chat: Emulator, dag_id: str) -> str:
-    """The text of the one card about a DAG; empty as long as there is none."""
+    """Return the only card about a DAG as JSON, or an empty text if there is none."""
     contents = [message["content"] for message in chat.state()["chats"][0]["messages"]]
     cards = [
         text for text in (json.dumps(content, ensure_ascii=False) for content in contents) if dag_id in text
@@ -243,12 +243,12 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 
 
 def button(text: str, within: str = "document") -> str:
-    """JavaScript that finds a button."""
+    """Return JavaScript that finds the button with a text."""
     return f"[...{within}.querySelectorAll('button')].find(one=>one.innerText.trim()==='{text}')"
 
 
 def open_form(browser: Browser, standalone: Standalone, name: str) -> None:
-    """Open the form for a new connection of a type, with its standard fields in sight."""
+    """Open the form for a new connection, and choose the connection type `name`."""
     browser.open(f"{standalone.url}/connections")
     browser.wait(f"{button('Add Connection')} !== undefined")
     browser.click(button("Add Connection"))
@@ -260,7 +260,7 @@ def open_form(browser: Browser, standalone: Standalone, name: str) -> None:
 
 
 def show_extra_fields(browser: Browser) -> None:
-    """Open that part of the form, which closes the other."""
+    """Open the form's section of extra fields, and wait until it is loaded."""
     # Clicked until it stays open: the form is drawn again when its type has arrived.
     opened = "one.getAttribute('aria-expanded') === 'true'"
     pause = "new Promise(done => setTimeout(done, 500))"

@@ -48,7 +48,7 @@ LATER = {"level": "error", "event": "Failed to run task callback", "logger": "ta
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Log:
-    """Write the log of one try where Airflow would."""
+    """Return a function that writes the log of one try to the file where Airflow would."""
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
 
     def write(task_id: str, *lines: Any, map_index: int = -1, number: int = 1) -> None:
@@ -102,7 +102,7 @@ def test_a_log_that_does_not_say_is_no_ending(log: Log, lines: list[Any]) -> Non
 
 @pytest.fixture
 def notify_failure(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Notify of a failed DAG run as the DAG processor does, and return the card."""
+    """Return a function that notifies of a failed DAG run as the DAG processor does; it returns the card."""
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
     kept: dict[str, str] = {}
     shelf = SimpleNamespace(

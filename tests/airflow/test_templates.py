@@ -38,7 +38,7 @@ class Xcoms:
     def xcom_pull(
         self, task_ids: str | list[str], *, map_indexes: int | None = -1, default: Any = None
     ) -> Any:
-        """Pull as Airflow 3.3.2 does: the default counts only where `map_indexes` is passed."""
+        """Pull XComs as Airflow 3.3.2 does: `default` applies only where `map_indexes` is passed."""
         if isinstance(task_ids, list):
             return [self.values.get(task_id) for task_id in task_ids]
         return self.values.get(task_ids, None if map_indexes == -1 else default)
@@ -56,13 +56,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read_xcom(value: Any) -> str:
-    """Say what a function of the DAG's own gets for an XCom."""
+    """Return `no` for a missing XCom, else `some`; the DAG has this as its own macro and filter."""
     return "no" if value is None else "some"
 
 
 @pytest.fixture
 def render(folder: Path) -> Callable[..., Any]:
-    """Render an operator's or notifier's fields as Airflow's task runner does."""
+    """Return a function that renders the fields of an operator or notifier as Airflow's task runner does."""
 
     def render(thing: Any, *, native: bool = False, **xcoms: Any) -> Any:
         dag = DAG(

@@ -58,14 +58,14 @@ def inbox(database_url: str) -> Inbox:
 
 @pytest.fixture
 def server(own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> OwnPostgres:
-    """A database that can be stopped, with looks as often as a test likes them."""
+    """Start a PostgreSQL server that can be stopped, and let waits check it every 50 milliseconds."""
     prepared.upgrade(urls.parse(own_postgres.url, "test"))
     monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
     return own_postgres
 
 
 def threads() -> list[str]:
-    """The threads of waits; there is one of each, however many wait."""
+    """Return the names of the running threads that serve waits."""
     return sorted(
         thread.name for thread in threading.enumerate() if thread.name in {"lark-waits", "lark-pump"}
     )
@@ -267,7 +267,7 @@ def test_what_nobody_expects_ends_the_waits_and_is_told(
 
 
 def resident() -> int:
-    """The process's memory in bytes."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -337,7 +337,7 @@ def triggerer(
 
 
 def ready(url: str) -> int:
-    """How many events stand in the queue, and nobody has taken them."""
+    """Return how many events in the queue have not been delivered to a consumer."""
     with connect(url) as connection:
         return connection.channel().queue_declare(EVENTS.name, passive=True).method.message_count
 

@@ -23,7 +23,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Sets the default connection to a bot of the emulator's."""
+    """Set the default connection to a bot of the emulator, and return a function that changes it."""
     url = lark.add_webhook(token=TOKEN)
 
     def set_to(**changes: Any) -> None:

@@ -36,7 +36,7 @@ def fail(text: str) -> None:
 
 @pytest.fixture(params=["notify", "async_notify"])
 def tell(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """Notifies as Airflow does, by either of its two ways in."""
+    """Return a function that notifies as Airflow does, synchronously or asynchronously."""
     connection = {"conn_type": "lark_webhook", "password": lark.add_webhook(token=TOKEN)}
     monkeypatch.setenv("AIRFLOW_CONN_LARK_WEBHOOK_DEFAULT", json.dumps(connection))
     monkeypatch.setattr("lark_provider.engine.interpreter.random.random", lambda: 0.01)

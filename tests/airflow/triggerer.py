@@ -121,13 +121,13 @@ class Triggerer:
         self._forget_waits()
 
     def _forget_waits(self) -> None:
-        """Forget the triggers that other tests have left in the model: they would run here, too."""
+        """Delete the stored triggers of other tests' tasks, which would run in this triggerer, too."""
         with closing(sqlite3.connect(self._database, timeout=30)) as connection, connection:
             connection.execute("DELETE FROM trigger WHERE id IN (SELECT trigger_id FROM task_instance)")
             connection.execute("UPDATE task_instance SET trigger_id = NULL")
 
     def defer(self, waits: Sequence[Wait | str], database_id: str) -> None:
-        """Let a task of the DAG wait in the triggerer for each: a question's id, or a wait of version 0.1."""
+        """Defer a task of the DAG for each wait: the id of a question, or a wait of version 0.1."""
         waited_for = [
             {"wait_id": wait} if isinstance(wait, str) else {"wait": asdict(wait)} for wait in waits
         ]
@@ -135,12 +135,12 @@ class Triggerer:
         self.defer_triggers([(path, {**arguments, "database_id": database_id}) for arguments in waited_for])
 
     def defer_triggers(self, triggers: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Let a task of the DAG wait in the triggerer for each trigger: its class, and its arguments."""
+        """Defer a task of the DAG for each trigger, given as its class path and its arguments."""
         (self.airflow.dags / "waits.py").write_text(_DAGS.format(count=len(triggers)))
         self.airflow.python("-c", textwrap.dedent(_SETUP), json.dumps(triggers))
 
     def waiting(self) -> int:
-        """How many triggers of tasks Airflow has stored."""
+        """Return how many triggers of tasks Airflow has stored."""
         query = "SELECT count(*) FROM trigger WHERE id NOT IN (SELECT trigger_id FROM asset_watcher)"
         [(count,)] = self._ask(query)
         return int(count)
@@ -151,45 +151,45 @@ class Triggerer:
         self.airflow.python("-c", _PARSE)
 
     def watchers(self) -> set[str]:
-        """The classes of the triggers that Airflow has stored for assets."""
+        """Return the class paths of the triggers that Airflow has stored for assets."""
         query = "SELECT classpath FROM trigger JOIN asset_watcher ON trigger.id = asset_watcher.trigger_id"
         return {classpath for (classpath,) in self._ask(query)}
 
     def change(self, number: int, state: str) -> None:
-        """Do to a task what a person does in Airflow: `cleared`, or marked `failed` or `success`."""
+        """Change a task as a person does in Airflow: `cleared`, or marked `failed` or `success`."""
         self.airflow.python("-c", textwrap.dedent(_CHANGE), str(number), state)
 
     def start(self) -> None:
-        """Start it."""
+        """Start the triggerer."""
         command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=self.airflow.env, stdout=log, stderr=log)  # noqa: S603 - ours
 
     def freeze(self) -> None:
-        """Stop the process that stores what fires; the one that runs the triggers goes on."""
+        """Freeze the process that stores fired events; the process that runs the triggers continues."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
-        """Tell it to stop, and wait until it has."""
+        """Stop the triggerer with SIGTERM, and wait until it has ended."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(60)
         self._process = None
 
     def beside(self) -> Triggerer:
-        """Another triggerer of the same Airflow."""
+        """Return a second triggerer of the same Airflow, not yet started."""
         other = copy.copy(self)
         other._process, other._log = None, self._log.with_name("beside.log")
         return other
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the process that `freeze` has stopped."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill all of it without a warning."""
+        """Kill all processes of the triggerer with SIGKILL, and wait until they are gone."""
         if self._process is None:
             return
         processes = tree(self._process.pid)
@@ -200,33 +200,33 @@ class Triggerer:
         self._process = None
 
     def heartbeats(self) -> int:
-        """How many processes have run as the triggerer, and shown that they are alive."""
+        """Return how many triggerer processes have sent a heartbeat after they were started."""
         query = "SELECT count(*) FROM job WHERE job_type = 'TriggererJob' AND latest_heartbeat > start_date"
         [(count,)] = self._ask(query)
         return int(count)
 
     def events(self) -> list[dict[str, Any]]:
-        """The payloads of the asset events that triggers have brought, and Airflow has stored."""
+        """Return the payloads of the asset events that triggers have fired and Airflow has stored."""
         stored = [json.loads(extra) for (extra,) in self._ask("SELECT extra FROM asset_event")]
         return [extra["payload"] for extra in stored if "payload" in extra]  # the model's DAGs have others
 
     def list_queued(self) -> set[str]:
-        """The DAGs of which asset events have queued a run."""
+        """Return the ids of the DAGs for which asset events have queued a run."""
         return {dag_id for (dag_id,) in self._ask("SELECT target_dag_id FROM asset_dag_run_queue")}
 
     def task(self, number: int = 0) -> tuple[str, Any]:
-        """The state of a task, and what the trigger's event said."""
+        """Return the state of a task, and the arguments with which its trigger's event resumes it."""
         query = f"SELECT state, next_kwargs FROM task_instance WHERE task_id = 'wait_{number:d}'"  # noqa: S608
         [(state, next_kwargs)] = self._ask(query)
         return state, next_kwargs
 
     def task_log(self, number: int) -> str:
-        """What its triggers have printed for a task."""
+        """Return what the triggers of a task have logged."""
         logs = sorted((self.airflow.home / "logs").glob(f"**/task_id=wait_{number}/*.trigger.*"))
         return "".join(log.read_text() for log in logs)
 
     def log(self) -> str:
-        """What it has printed."""
+        """Return what the triggerer has printed."""
         return self._log.read_text()
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:

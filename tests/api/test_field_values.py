@@ -67,7 +67,7 @@ VALUES = st.one_of(
 
 
 def convert(field_type: int, value: Any, count: int = 1) -> tuple[Any, str]:
-    """Return what is written, and why a value was refused."""
+    """Convert a value, and return what is written and the reason if it was rejected."""
     converter = Converter([Field(field_name="X", type=field_type)], dt.UTC)
     wire, bad = converter.convert_all_to_wire([{"X": value}] * count, {"X"}, 7)
     orjson.dumps(wire)

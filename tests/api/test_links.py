@@ -56,7 +56,7 @@ def test_any_text_is_a_link_or_is_named(text: str) -> None:
 
 
 def resolve(procedure: Any, node: dict[str, str]) -> Any:
-    """Run a procedure that asks for a wiki page's node."""
+    """Run a procedure that looks up a wiki page's node, and return its result."""
     try:
         effect = next(procedure)
         assert isinstance(effect, Memoize)

@@ -32,7 +32,7 @@ class Office:
         self.statements = 0
 
     def perform(self, procedure: Procedure[Any]) -> Any:
-        """What it returns."""
+        """Run a procedure, and return its result."""
         return self._step(procedure, None)
 
     def _step(self, procedure: Generator[Any, Any, Any], answer: Any) -> Any:

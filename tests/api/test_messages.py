@@ -21,7 +21,7 @@ from lark_provider.protocol.store import Shared
 
 
 def one(operation: CallOrProcedure[Any]) -> Call[Any]:
-    """The request of what takes one, as all do that send to no mobile number; without a ledger."""
+    """Return the only request of an operation; if it is a procedure, run it without a ledger."""
     if isinstance(operation, Call):
         return operation
     assert isinstance(next(operation), Shared)

@@ -23,7 +23,7 @@ ODD: list[Any] = [
 
 
 def read_samples() -> dict[str, Any]:
-    """All that the documents show, in one file."""
+    """Return all route definitions that the documents show, merged into one file."""
     file: dict[str, Any] = {}
     for page in sorted(DOCS.rglob("*.md")):
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
@@ -34,7 +34,7 @@ def read_samples() -> dict[str, Any]:
 
 
 def walk(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of each value."""
+    """Yield the path of each value in a nested structure, including the structure itself."""
     yield path
     if isinstance(node, dict | list):
         for key in node if isinstance(node, dict) else range(len(node)):
@@ -45,7 +45,7 @@ SAMPLES = read_samples()
 
 
 def list_entries() -> Iterator[dict[str, Any]]:
-    """The samples in files as small as possible: one for each route, and so on."""
+    """Yield a file for each entry of the samples that contains nothing else."""
     for member, value in SAMPLES.items():
         for entry in value if isinstance(value, list) else [value]:
             yield {member: [entry] if isinstance(value, list) else entry}

@@ -22,7 +22,7 @@ HOOK = f"https://open.feishu.cn/open-apis/bot/v2/hook/{TOKEN}"
 
 
 def make_call(operation: Procedure[Any], bot: Webhook = BOT, now: float = 1_700_000_000.9) -> Call[Any]:
-    """The call that a procedure makes when it has been told bot and time."""
+    """Return the call that a procedure makes once it has received the bot and the time."""
     assert isinstance(next(operation), NeedWebhook)
     assert isinstance(operation.send(bot), Now)
     call = operation.send(now)

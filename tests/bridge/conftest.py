@@ -14,7 +14,7 @@ from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 
 @pytest.fixture
 def postgres(database_url: str) -> URL:
-    """A PostgreSQL database that is up to date."""
+    """Return the URL of a PostgreSQL database, upgraded to the current schema."""
     parsed_url = urls.parse(database_url, "test")
     prepared.upgrade(parsed_url)
     return parsed_url
@@ -22,7 +22,7 @@ def postgres(database_url: str) -> URL:
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> URL:
-    """A SQLite database that is up to date."""
+    """Return the URL of a SQLite database, upgraded to the current schema."""
     parsed_url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
     prepared.upgrade(parsed_url)
     return parsed_url
@@ -30,7 +30,7 @@ def sqlite(tmp_path: Path) -> URL:
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def url(request: pytest.FixtureRequest) -> URL:
-    """A database of either kind."""
+    """Return the URL of an upgraded database, of each kind in turn."""
     chosen_url: URL = request.getfixturevalue(request.param)
     return chosen_url
 

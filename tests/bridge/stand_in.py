@@ -45,7 +45,7 @@ class StandInAirflow:
     logs: list[tuple[str, str]] = field(default_factory=list)
 
     def fail(self, run_id: str, task_id: str = "load", dag_id: str = "etl") -> None:
-        """Let a task fail."""
+        """Add a failed task instance to those that are listed."""
         self.failed.append(
             {
                 "id": f"{run_id}-{task_id}", "dag_id": dag_id, "dag_run_id": run_id, "task_id": task_id,
@@ -55,7 +55,7 @@ class StandInAirflow:
         )  # fmt: skip
 
     def answer(self, path: str) -> tuple[int, Any]:
-        """Return status and body for a path that is read."""
+        """Return the status code and the body of the response to a GET request."""
         if log := _LOG.fullmatch(path):
             run_id, task_id = unquote(log["run"]), unquote(log["task"])
             self.logs.append((run_id, task_id))
@@ -74,7 +74,7 @@ class StandInAirflow:
 
 @contextmanager
 def serving() -> Iterator[StandInAirflow]:
-    """Serve a stand-in until the block ends."""
+    """Serve a stand-in for Airflow until the block ends."""
     airflow = StandInAirflow()
 
     class Handler(BaseHTTPRequestHandler):

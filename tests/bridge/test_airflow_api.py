@@ -96,7 +96,7 @@ def answer(status: int, **members: Any) -> tuple[int, str, str]:
 def work(
     front: Front, url: URL, *steps: Callable[[Work], Awaitable[object]], account: bool = False
 ) -> list[LarkError | None]:
-    """Let a bridge work, and return the error of each step."""
+    """Run steps of a bridge, and return the error of each, or None where it succeeded."""
     credentials = Credentials(front.url, token=Secret("t"))
     if account:
         credentials = Credentials(front.url, "watcher", Secret("w"))
@@ -245,7 +245,7 @@ def test_a_run_that_no_url_names_stops_nothing(front: Front, url: URL) -> None:
 
 
 def waits(front: Front, ti_id: str, **detail: Any) -> None:
-    """Let Airflow list a task as one that waits, and its question as a detail says."""
+    """Let Airflow list a waiting task and its question, whose details are changed by `detail`."""
     instance = {
         "id": ti_id, "dag_id": "d", "dag_run_id": "r", "task_id": "t", "map_index": -1, "try_number": 1,
         "state": "awaiting_input",
@@ -264,7 +264,7 @@ def waits(front: Front, ti_id: str, **detail: Any) -> None:
 
 
 def complete_and_poll(front: Front, url: URL) -> list[LarkError | None]:
-    """Let a poller begin with nothing, and then see a change."""
+    """Poll while no question is listed, then poll while the question is; return the error of each step."""
     listed = front.answers[f"/api/v2{QUESTIONS}"]
 
     async def hide(_work: Work) -> None:

@@ -55,7 +55,7 @@ class Bench:
         return hitl_question.task.ti_id
 
     def work(self, do: Callable[[QuestionCardSender], Any]) -> Any:
-        """Let a sender do something, in a loop of its own, as a new process would."""
+        """Call `do` with a new sender in an event loop of its own, as a new process would."""
         credentials = Credentials("http://airflow", "watcher", Secret("watcher"))
         sender = QuestionCardSender(
             self.questions,
@@ -81,7 +81,7 @@ class Bench:
         return [(row.state, row.reason) for row in rows]
 
     def hurry(self) -> None:
-        """Let the pause before the next attempt be over."""
+        """Make the next attempt due at once."""
         execute(self.url, "UPDATE hitl_cards SET next_at = NULL")
 
 

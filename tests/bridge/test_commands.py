@@ -93,7 +93,7 @@ def test_commands_that_are_over_are_purged(url: URL) -> None:
 
 
 def work(url: URL, name: str, airflow: str = "", routes: Path | None = None) -> None:
-    """Do one step of a bridge, by default one that reaches neither Airflow nor an app."""
+    """Run the step `name` of a bridge, by default with an unreachable Airflow and no routes."""
     credentials = Credentials(airflow or f"http://127.0.0.1:{free_port()}", token=Secret("t"))
     file = RoutesFile(None if routes is None else str(routes))
     bridge = Bridge(BridgeSettings(credentials, BridgeSecrets("s" * 32)), url, str, file)

@@ -49,7 +49,7 @@ class Site:
     def poll(
         self, times: int = 1, public: str = PUBLIC, meanwhile: Callable[[], object] = lambda: None
     ) -> None:
-        """Let a bridge that has just been started poll; after its first poll something happens."""
+        """Poll `times` times as a new bridge, and call `meanwhile` after each poll."""
 
         async def poll() -> None:
             api = AirflowApi(Credentials(self.airflow.url, token=Secret("t")))
@@ -71,7 +71,7 @@ class Site:
         return shown
 
     def quoting(self) -> list[str]:
-        """The runs whose card quotes an error."""
+        """Return the runs whose card quotes the error of their task."""
         runs = [str(instance["dag_run_id"]) for instance in self.airflow.failed]
         return [run for run in runs if f"no rows for {run}" in outgoing.render_card_payload(self.of(run))]
 

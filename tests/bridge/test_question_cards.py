@@ -22,7 +22,7 @@ from tests.bridge.test_storage import ANSWERED, open_question
 
 @pytest.fixture(name="bystander")
 def _bystander(url: URL, questions: Questions, cards: QuestionCards) -> Iterator[str]:
-    """An open question whose card is sent, and stays as it is."""
+    """Yield the key of an open question's sent card; assert at the end that the card has not changed."""
     ti_id = open_question(questions)
     (due,) = cards.claim_due(10)
     cards.record_sent(due.key, "om_bystander", "oc_1", "asked")

@@ -19,7 +19,7 @@ BOB, ANN = Assignee("bob", "Bob"), Assignee("3", "ann")
 
 
 def ask(sqlite: URL, folder: Path, text: str, *assignees: Assignee) -> list[tuple[str, tuple[str, ...]]]:
-    """Return receivers and mentions of a question, with bob linked."""
+    """Return the receiver and the mentions of each card of a question, with bob linked."""
     (folder / "lark.yaml").write_text(text)
     people = People(sqlite)
     people.link_person(Person("cli_a", "tenant", "ou_bob"), Account("Simple", "bob", "bob", {"sub": "bob"}))

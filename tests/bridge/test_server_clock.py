@@ -23,7 +23,7 @@ class Server:
         self.clock.add((NOW + timedelta(seconds=self.passed - late)).replace(microsecond=0))
 
     def behind(self) -> float:
-        """By how much the estimate is behind the server's clock, in seconds."""
+        """Return by how many seconds the estimate is behind the server's clock."""
         return self.passed - (self.clock.now() - NOW).total_seconds()
 
 

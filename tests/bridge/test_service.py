@@ -24,7 +24,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def start(sqlite: URL, tmp_path: Path) -> Iterator[Start]:
-    """Starts bridges whose Airflow does not answer; the log of the n-th is `bridge-n.log`."""
+    """Yield a function that starts bridges with an unreachable Airflow; the n-th logs to `bridge-n.log`."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("LARK_")},
         "LARK_DATABASE_URL": str(sqlite),

@@ -70,12 +70,12 @@ class Command:
 
 
 def gateway(log: Path, port: int, *words: str, **settings: str) -> Command:
-    """`callbacks serve` for the app of `sender`."""
+    """Return the command `callbacks serve` for the app of `sender`."""
     return Command(log, "serve", "--port", str(port), *words, settings={**KEYS, **settings})
 
 
 def ready(url: str) -> bool:
-    """Whether all sinks of a gateway are ready."""
+    """Return whether all sinks of a gateway are ready; False while it does not answer."""
     try:
         answer = httpx.get(f"http://{urlsplit(url).netloc}/readyz")
     except httpx.TransportError:

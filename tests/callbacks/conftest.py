@@ -25,7 +25,7 @@ _PERSISTED_SECONDS = 1.0
 
 @pytest.fixture
 def database(database_url: str) -> URL:
-    """A PostgreSQL database with our tables."""
+    """Return the URL of a PostgreSQL database with our tables."""
     url = urls.parse(database_url, "test")
     prepared.upgrade(url)
     return url
@@ -33,7 +33,7 @@ def database(database_url: str) -> URL:
 
 @pytest.fixture(scope="session")
 def one_node() -> Iterator[OwnRabbit]:
-    """The node, with queues that are not new."""
+    """Start a RabbitMQ node, and yield it once its queues are persisted."""
     with _starting(OwnRabbit) as start:
         rabbit = start()
         mq.declare(rabbit.url)
@@ -43,7 +43,7 @@ def one_node() -> Iterator[OwnRabbit]:
 
 @pytest.fixture
 def node(one_node: OwnRabbit) -> Iterator[OwnRabbit]:
-    """A RabbitMQ of these tests' own, with nothing in its queues."""
+    """Yield a RabbitMQ node of these tests' own, with empty queues, and recover it after the test."""
     mq.purge(one_node.url)
     yield one_node
     _recover(one_node)
@@ -51,21 +51,21 @@ def node(one_node: OwnRabbit) -> Iterator[OwnRabbit]:
 
 @pytest.fixture(scope="session")
 def one_server() -> Iterator[OwnPostgres]:
-    """The server."""
+    """Start a PostgreSQL server for all tests, and yield it."""
     with _starting(OwnPostgres) as start:
         yield start()
 
 
 @pytest.fixture
 def server(one_server: OwnPostgres) -> Iterator[OwnPostgres]:
-    """A PostgreSQL of these tests' own."""
+    """Yield a PostgreSQL server of these tests' own, and recover it after the test."""
     yield one_server
     _recover(one_server)
 
 
 @pytest.fixture
 def own_database(server: OwnPostgres, _closed_engines: None) -> Iterator[URL]:
-    """A database with our tables on that server."""
+    """Yield the URL of a database with our tables, on the server of these tests' own."""
     with server.server.databases() as databases:
         url = urls.parse(databases.make(), "test")
         prepared.upgrade(url)

@@ -10,10 +10,10 @@ _FORMATTER = RedactingFormatter("%(levelname)s %(name)s: %(message)s")
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """This package's lines, in order."""
+    """Return this package's log lines, in order."""
     return [_FORMATTER.format(record) for record in caplog.records if record.name.startswith("lark_provider")]
 
 
 def read_lines(caplog: pytest.LogCaptureFixture) -> str:
-    """This package's lines as one text."""
+    """Return this package's log lines as one text."""
     return "\n".join(lines(caplog))

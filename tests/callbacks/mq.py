@@ -47,7 +47,7 @@ def card(
 
 
 def click(event_id: str, **parts: Any) -> CardClick:
-    """A click."""
+    """Return a click, as it is read from Lark's JSON."""
     delivery = read(card(event_id, **parts))
     assert isinstance(delivery, CardClick)
     return delivery
@@ -126,7 +126,7 @@ def pump_all(url: str, inbox: Inbox, count: int) -> None:
 
 
 def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:
-    """The event ids of what was drained."""
+    """Return the event ids of messages that were drained."""
     return [content["header"]["event_id"] for _, content in drained]
 
 

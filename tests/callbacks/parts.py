@@ -37,12 +37,12 @@ class FakeSink:
         self.cancelled = 0
 
     async def probe(self) -> None:
-        """Raise if it is down."""
+        """Raise ConnectionError if it is down."""
         if not self.is_up:
             raise ConnectionError("down")
 
     async def store(self, delivery: Delivery) -> None:
-        """Behave as the test set it."""
+        """Store a delivery, or fail, wait or call a function first, as the test set it."""
         self.calls.append(delivery)
         due = self.behaviours.pop(0) if len(self.behaviours) > 1 else (self.behaviours or [0])[0]
         try:
@@ -66,30 +66,30 @@ class KnownKeys(KeyRing):
         super().__init__(lambda: self.known)
 
     async def get(self, app_id: str) -> CallbackKeys | None:
-        """Look it up."""
+        """Return the keys of an app, or None."""
         return self.known.get(app_id)
 
     async def get_fresh(
         self, _app_id: str, known: CallbackKeys | None, _seconds: float
     ) -> CallbackKeys | None:
-        """Know nothing newer."""
+        """Return the keys that are known, since there are no newer ones."""
         return known
 
 
 def gateway(*places: FakeSink, endpoint: dict[str, Any] | None = None, **settings: Any) -> Gateway:
-    """A gateway of one app whose clock stands still."""
+    """Return a gateway of one app whose clock stands still."""
     rules = Endpoint(clock=lambda: NOW, **(endpoint or {}))
     return Gateway(KnownKeys(KEYS), places or (FakeSink(),), endpoint=rules, **settings)
 
 
 def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple[str, dict[str, str], bytes]:
-    """What `Gateway.answer` takes, for a genuine request."""
+    """Return the arguments of `Gateway.answer` for a genuine request."""
     body = sender.seal_body(make() if content is None else content)
     return APP, sender.headers(body), body
 
 
 def deliver(over: Gateway, content: Any = None) -> tuple[Answer, float]:
-    """Send a genuine request; the answer, and how long it took by a clock that skips what is idle."""
+    """Send a genuine request; return the answer, and how long it took by a clock that skips idle time."""
 
     async def work() -> Answer:
         return await over.answer(*request(content))
@@ -98,7 +98,7 @@ def deliver(over: Gateway, content: Any = None) -> tuple[Answer, float]:
 
 
 async def stubborn() -> None:
-    """Waits indefinitely, and does not let itself be cancelled; only once, so that the test can end."""
+    """Wait indefinitely, and ignore the first cancellation; the second one ends it, so a test can end."""
     try:
         await never()
     except asyncio.CancelledError:

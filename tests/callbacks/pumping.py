@@ -19,7 +19,7 @@ from tests.callbacks import mq
 
 
 def read_stored(url: URL) -> list[str]:
-    """The event ids in the table, in order."""
+    """Return the event ids in the table, in order."""
     with engines.get_engine(url).connect() as connection:
         query = sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)
         return list(connection.scalars(query))
@@ -27,7 +27,7 @@ def read_stored(url: URL) -> list[str]:
 
 @contextmanager
 def pumping(url: str, into: Inbox, *, heartbeat: int | None = None) -> Iterator[threading.Thread]:
-    """A pump in a thread."""
+    """Run a pump in a thread, and check that it runs until it is told to stop."""
     stop = threading.Event()
     running = threading.Thread(target=Pump(mq.at(url, heartbeat=heartbeat), into).run, args=(stop,))
     running.start()

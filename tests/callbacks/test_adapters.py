@@ -279,7 +279,7 @@ def test_keys_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_ring(*keys: CallbackKeys) -> tuple[KeyRing, dict[str, CallbackKeys]]:
-    """A ring of keys that can be changed, and that were loaded a while ago."""
+    """Return a ring of keys that were loaded a while ago, and the dict with which they can be changed."""
     known = dict(by_app(*keys))
     ring = KeyRing(lambda: by_app(*known.values()))
     assert ring.get_blocking(APP) is not None

@@ -89,7 +89,7 @@ print("ended", flush=True)
 def process(
     url: str, seconds: float, *, mode: str = "", database: str = ""
 ) -> Iterator[subprocess.Popen[str]]:
-    """A user's script that consumes."""
+    """Run a user's script that consumes, as a process."""
     environ = {"RABBITMQ_URL": url, "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     if database:
         environ["LARK_DATABASE_URL"] = database

@@ -57,7 +57,7 @@ def ask(url: URL, statement: str) -> list[int]:
 
 @contextmanager
 def freeze(url: URL) -> Iterator[list[int]]:
-    """All of our connections freeze; new ones work."""
+    """Freeze the backends of all our connections; new connections work."""
     wait_until(lambda: ask(url, OURS))
     pids = ask(url, OURS)
     for pid in pids:

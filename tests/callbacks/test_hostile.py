@@ -54,7 +54,7 @@ class Site:
     database: URL
 
     def send(self, request: bytes) -> int:
-        """Send bytes; the status of the answer, 0 for none."""
+        """Send bytes, and return the status of the answer, 0 for none."""
         where = urlsplit(self.url)
         with socket.create_connection((where.hostname, where.port), timeout=mq.LIMIT) as line:
             with suppress(ConnectionError):  # it may have heard enough before the end
@@ -65,12 +65,12 @@ class Site:
         return 0
 
     def post(self, content: Any) -> httpx.Response:
-        """Send what is genuine."""
+        """Send genuine content, encrypted and signed, and return the response."""
         body = sender.seal_body(content)
         return httpx.post(self.url + PATH, content=body, headers=fresh(body))
 
     def count_kept(self) -> int:
-        """How many messages stand in the queues, and are taken out."""
+        """Drain all queues, and return how many messages were in them."""
         return sum(len(mq.drain(self.broker, queue)) for queue in (CARDS, EVENTS, DEAD))
 
 
@@ -92,7 +92,7 @@ def site(
 
 
 def card(**changes: Any) -> dict[str, Any]:
-    """A click of now; `header__token=5` changes a part of it, and `...` takes one out."""
+    """Return a click of now; `header__token=5` changes a part of it, and `...` takes one out."""
     content = sender.card({"value": {"x": INSIDE}, "tag": "button"}, now=time.time())
     for path, value in changes.items():
         *parents, last = path.split("__")
@@ -116,7 +116,7 @@ def request(
     line: str = f"POST {PATH} HTTP/1.1",
     length: bool = True,
 ) -> bytes:
-    """A request as it is on the wire."""
+    """Return a request as it is sent."""
     headers = [f"{name}: {value}" for name, value in (fresh(body) if signed is None else signed).items()]
     counted = [f"Content-Length: {len(body)}"] if length else []
     return "\r\n".join([line, "Host: x", *headers, *counted, *more, "", ""]).encode() + body

@@ -50,7 +50,7 @@ class Loading:
 
 @pytest.fixture(params=["loop", "thread"])
 def get(request: pytest.FixtureRequest) -> Callable[[KeyRing, str], Awaitable[CallbackKeys | None]]:
-    """Both ways to ask for keys."""
+    """Return each way to get keys in turn: from the loop, and from a thread."""
     if request.param == "loop":
         return KeyRing.get
     return lambda ring, app_id: asyncio.to_thread(ring.get_blocking, app_id)

@@ -46,7 +46,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def listening(lark: Emulator, url: str, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A process that listens, and the address of its probes."""
+    """Start a process that listens, and yield it with the address of its probes."""
     lark.settings(reconnect_nonce=0, reconnect_interval=2)
     port = free_port()
     settings = {
@@ -67,7 +67,7 @@ def listening(lark: Emulator, url: str, tmp_path: Path) -> Iterator[tuple[subpro
 
 
 def answer(url: str) -> tuple[int, Mapping[str, Any]]:
-    """What `/readyz` says; nothing while the process starts."""
+    """Return status and content of `/readyz`; 0 and nothing while the process starts."""
     try:
         response = httpx.get(f"{url}/readyz")
     except httpx.TransportError:

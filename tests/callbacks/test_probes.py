@@ -46,7 +46,7 @@ def readyz(url: str) -> tuple[int, Mapping[str, Any]]:
 
 
 def is_ready(url: str, **sinks: bool) -> bool:
-    """Whether the probe says so; it may not answer yet."""
+    """Return whether the probe reports these sinks; False while it does not answer."""
     try:
         return readyz(url) == (200 if all(sinks.values()) else 503, _shape(sinks))
     except httpx.TransportError:
@@ -61,7 +61,7 @@ def _shape(sinks: Mapping[str, bool]) -> dict[str, Any]:
 def probe_loop(
     *checks: Dependency, more: pages.Pages | None = None, **settings: Any
 ) -> Iterator[tuple[Probes, asyncio.AbstractEventLoop]]:
-    """Probes of a loop in a thread."""
+    """Serve the probes of an event loop in a thread; yield the probes and the loop."""
     probes, loops = Probes(HOST, 0, more), list[asyncio.AbstractEventLoop]()
     begun, stop = threading.Event(), threading.Event()
 

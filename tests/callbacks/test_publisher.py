@@ -50,7 +50,7 @@ async def outcome(publisher: Publisher, event_id: str, key: str = "card.cli_1") 
 
 
 async def ticks(count: int) -> None:
-    """Goes on only while the loop does."""
+    """Sleep for 1 ms so many times, which completes only if nothing blocks the event loop."""
     for _ in range(count):
         await asyncio.sleep(0.001)
 

@@ -33,7 +33,7 @@ TABLES = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
 
 @pytest.fixture
 def role(databases: Databases, database: URL) -> URL:
-    """The database, as a role that may do all but insert clicks."""
+    """Return the URL of the database for a role that may do everything but insert clicks."""
     login = databases.make_role()
     with engines.get_engine(database).begin() as connection:
         connection.execute(sa.text(f'GRANT {TABLES} TO "{login.name}"'))
@@ -77,7 +77,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(url: str, inbox: Inbox) -> Iterator[Running]:
-    """A pump that is expected to fail."""
+    """Run a pump that is expected to fail."""
     pump = Running(url, inbox)
     try:
         yield pump
@@ -86,7 +86,7 @@ def running(url: str, inbox: Inbox) -> Iterator[Running]:
 
 
 def all_arrive(rabbitmq: str, database: URL) -> None:
-    """Clicks go through the other pump, each of them."""
+    """Check that clicks all arrive in the database through another pump."""
     mq.send(rabbitmq, "card.cli_1", *cards(1500))
     with pumping(rabbitmq, Inbox(database)):
         wait_until(lambda: len(read_stored(database)) == 1500)

@@ -59,7 +59,7 @@ def place() -> FakeSink:
 
 @pytest.fixture
 def client(lark: Emulator, place: FakeSink) -> Iterator[LarkServiceClient]:
-    """A client of an app whose clicks arrive in `place`."""
+    """Yield a client of an app whose clicks arrive in `place`."""
     lark.settings(rate_limits=False)
     gateway = Gateway(KnownKeys(CallbackKeys(lark.app_id, "a key", "a token")), [place])
     with serve(application(gateway)) as url, LarkServiceClient() as client:

@@ -49,7 +49,7 @@ def no_cards(_: Iterable[str]) -> dict[str, QuestionCard]:
 
 
 def answer(looks: QuestionLookup | None, *wait_ids: str, deadline: float = 30.0) -> list[bytes]:
-    """What people read who click at once."""
+    """Click on the cards of some waits at the same time, and return what the people read."""
 
     async def work() -> list[bytes]:
         over = gateway(FakeSink(), questions=looks, deadline=deadline)

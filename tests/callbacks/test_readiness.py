@@ -46,7 +46,7 @@ def text(url: URL) -> str:
 
 @contextmanager
 def serving(broker: str | None = None, database: str | None = None) -> Iterator[str]:
-    """A gateway on real sinks; its URL."""
+    """Serve a gateway on real sinks, and yield its URL."""
     sinks, background = configured_sinks(broker, database)
     over = Gateway(KnownKeys(KEYS), sinks, endpoint=Endpoint(clock=lambda: NOW))
     with serve(application(over, background=background)) as url:
@@ -87,7 +87,7 @@ class Probed(FakeSink):
 
 
 def over_time(place: FakeSink, at: Sequence[float]) -> list[bool]:
-    """Whether a sink is ready at some moments, while it is probed."""
+    """Probe a sink, and return whether it is ready at some moments, in seconds by the loop's clock."""
 
     async def work() -> list[bool]:
         readiness, states = Readiness([place]), []
@@ -199,7 +199,7 @@ def test_one_sink_that_works_is_enough(rabbitmq: str) -> None:
 
 
 def is_declared(url: str) -> bool:
-    """Whether the queue of clicks is there."""
+    """Return whether the queue of clicks exists."""
     with connect(url) as connection:
         try:
             connection.channel().queue_declare(CARDS.name, passive=True)
@@ -266,7 +266,7 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
 
 
 def read_refusal(*words: str, **settings: str) -> str:
-    """What a command says that refuses to start."""
+    """Run a command that refuses to start, and return what it writes to the standard error."""
     command = Command(Path("/dev/null"), *words, settings=settings)
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-m", "lark_provider.cli", "callbacks", *words],

@@ -109,7 +109,7 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
 
 @pytest.fixture
 def without(tmp_path: Path) -> str:
-    """A pika on which RabbitMQ cannot be used: its interface for adapters has changed too."""
+    """Return a PYTHONPATH with a pika that cannot be used: its interface for adapters is renamed, too."""
     return copy_renamed(tmp_path, "pika", *PRIVATE, "StreamingConnectionMixin")
 
 
@@ -160,7 +160,7 @@ def test_a_uvicorn_that_has_changed_is_named_before_anything_is_served(database:
 
 
 def read_refusal(log: Path, *words: str, settings: Mapping[str, str]) -> str:
-    """What a command said that did not start."""
+    """Run a command that refuses to start, and return its log."""
     command = commands.Command(log, *words, settings={**KEYS, **settings})
     with suppress(AssertionError):  # it prints no first line
         raise RuntimeError(command.start())

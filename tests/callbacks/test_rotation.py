@@ -39,7 +39,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture
 def apps(database_url: str, monkeypatch: pytest.MonkeyPatch) -> ApplicationManager:
-    """A registry on PostgreSQL with one app."""
+    """Return a registry in PostgreSQL with one app."""
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     monkeypatch.setenv("LARK_REGISTRY_PATH", database_url)
     migrate.upgrade(urls.registry())
@@ -50,7 +50,7 @@ def apps(database_url: str, monkeypatch: pytest.MonkeyPatch) -> ApplicationManag
 
 @pytest.fixture
 def serving(apps: ApplicationManager, database_url: str, tmp_path: Path) -> Iterator[str]:
-    """`callbacks serve` as a process, whose keys are those of the registry."""
+    """Run `callbacks serve` as a process with the keys of the registry, and yield its callback URL."""
     port = free_port()
     settings = {
         "LARK_REGISTRY_PATH": database_url,
@@ -73,7 +73,7 @@ def _is_open(url: str) -> bool:
 
 
 def click(key: str, token: str) -> tuple[bytes, dict[str, str]]:
-    """A click of its own, as Lark sends it under these keys."""
+    """Return body and headers of a new click, as Lark sends it under these keys."""
     content = sender.card(token=token, now=time.time())
     content["header"]["event_id"] = f"click-{next(NUMBERS)}"
     body = sender.seal_body(content, key)

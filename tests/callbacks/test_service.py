@@ -42,19 +42,19 @@ LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (\w+) ([a-z_.]+): (.+)"
 
 @pytest.fixture
 def lite(tmp_path: Path) -> dict[str, str]:
-    """Settings of a gateway that stores in a file."""
+    """Return the settings of a gateway that stores clicks in a file."""
     return {"LARK_DATABASE_URL": f"sqlite:///{tmp_path}/lark.db"}
 
 
 def read_log(command: Command) -> list[tuple[str, str, str]]:
-    """Level, name and message of each line; each has a time."""
+    """Return level, name and message of each line, and check that each line has a time."""
     matches = [LINE.fullmatch(line) for line in command.log.read_text().splitlines()]
     assert all(matches), command.log.read_text()
     return [(match[1], match[2], match[3]) for match in matches if match]
 
 
 def click(url: str) -> httpx.Response:
-    """What a genuine click is answered with."""
+    """Send a genuine click, and return the response."""
     body = sender.seal_body(sender.card(now=time.time()))
     return httpx.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
 
@@ -98,7 +98,7 @@ def test_a_name_that_is_none_and_a_port_that_is_taken(tmp_path: Path, lite: dict
 
 
 def read_refusal(*words: str, settings: Mapping[str, str], code: int = 1) -> str:
-    """The last line of a command that does not start."""
+    """Run a command that refuses to start, and return the last line that it writes to the standard error."""
     done = subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-m", "lark_provider.cli", "callbacks", *words],
         env=Command(Path("/dev/null"), settings=settings)._env,
@@ -224,7 +224,7 @@ def test_the_level_is_that_of_the_environment(
 
 
 def make_forged(count: int) -> Iterator[tuple[str, dict[str, str], bytes]]:
-    """Requests of every kind that is refused, to apps that are made up as well."""
+    """Yield forged requests of every kind that is refused, also to apps that do not exist."""
     for number, (headers, body) in enumerate(mutants(count, seed=20261201)):
         app = APP if number % 2 else f"cli_made_up_{number}\nWARNING forged line"
         yield app, headers, body

@@ -51,7 +51,7 @@ def event(**content: Any) -> Event:
 
 
 async def keep(sinks: list[Sink], delivery: Delivery, seconds: float = 2.5) -> str:
-    """Where it was kept, as the gateway does it."""
+    """Store a delivery as the gateway does, and return the name of the sink that stored it."""
     deadline = asyncio.get_running_loop().time() + seconds
     return await store_first(sinks, delivery, patience=0.8, deadline=deadline)
 

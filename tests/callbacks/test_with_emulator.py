@@ -38,7 +38,7 @@ def place() -> FakeSink:
 
 @pytest.fixture
 def callback(lark: Emulator, place: FakeSink, kind: str) -> Iterator[dict[str, Any]]:
-    """The console's entry: the gateway has answered the challenge when it is there."""
+    """Register the callback URL, whose challenge the gateway answers, and yield its entry in the console."""
     key = KEY if kind in {"encrypted", "old, with a key"} else None
     keys = KnownKeys(CallbackKeys(lark.app_id, key, TOKEN))
     old = kind.startswith("old")

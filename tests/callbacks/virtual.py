@@ -14,7 +14,7 @@ class _Selector(selectors.DefaultSelector):
     slept = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Never wait for a timer."""
+        """Select without blocking; count the timeout as time that was skipped."""
         ready = super().select(None if timeout is None else 0)
         if not ready and timeout:
             self.slept += timeout
@@ -29,7 +29,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._virtual)
 
     def time(self) -> float:
-        """Seconds since the loop was made, those that were skipped."""
+        """Return the seconds that were skipped since the loop was made."""
         return self._virtual.slept
 
 
@@ -50,5 +50,5 @@ def run_to_end(work: Callable[[], Awaitable[T]]) -> tuple[T, float]:
 
 
 def never(*_: Any) -> asyncio.Future[Any]:
-    """Something to wait for that does not come."""
+    """Return a future that is never resolved."""
     return asyncio.get_running_loop().create_future()

@@ -29,12 +29,12 @@ class Run(Protocol):
     """Runs a command in this process."""
 
     def __call__(self, *argv: str) -> Done:
-        """Return its exit code and what it printed."""
+        """Run a command, and return its exit code and what it printed."""
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command line, up to the process around it."""
+    """Return a function that runs a command in this process and captures its exit code and output."""
 
     def run(*argv: str) -> Done:
         capsys.readouterr()
@@ -48,13 +48,13 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def run_process(*argv: str, before: Sequence[str] = ()) -> Done:
-    """Run a command as a process of its own, behind another command if one is given."""
+    """Run a command in a process of its own, with the words in `before` in front of it."""
     done = subprocess.run([*before, *COMMAND, *argv], capture_output=True, text=True, check=False)  # noqa: S603
     return Done(done.returncode, done.stdout, done.stderr)
 
 
 def read_failure(done: Done, code: int = 1) -> str:
-    """What a command said that failed as it should: one line, and nothing on standard output."""
+    """Assert that a command failed with one line on standard error only, and return that line."""
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith("lark-provider: ")
     assert done.err.count("\n") == 1
@@ -63,7 +63,7 @@ def read_failure(done: Done, code: int = 1) -> str:
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A key in the environment."""
+    """Set a new encryption key in the environment, and return it."""
     new_key = generate_key()
     monkeypatch.setenv(KEY_VARIABLE, new_key)
     return new_key
@@ -71,13 +71,13 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Path:
-    """Where the environment says that the registry is; nothing is there yet."""
+    """Return the registry path that the environment names; no file exists there yet."""
     return tmp_path / "config" / "applications.db"
 
 
 @pytest.fixture
 def apps(key: str, registry: Path) -> ApplicationManager:
-    """A registry with one app in it."""
+    """Create a registry with one app in it."""
     manager = ApplicationManager()
     manager.create_application("cli_a", "secret-of-a", "生产应用", "用于生产环境", encrypt_key="encrypt-a")
     return manager

@@ -18,7 +18,7 @@ from tests.storage import prepared
 
 @pytest.fixture
 def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> People:
-    """Two people, and the command's database; the command has no key and needs none."""
+    """Link two people in the command's database; the command has no encryption key and needs none."""
     text = f"sqlite:///{tmp_path}/lark.db"
     monkeypatch.setenv("LARK_DATABASE_URL", text)
     url = urls.parse(text, "ours")

@@ -48,7 +48,7 @@ def test_great_numbers_and_early_dates_come_back_as_they_went(
 
 
 def test_ints_beyond_64_bits_are_not_rounded(run: Run, link: str, tmp_path: Path) -> None:
-    """orjson made floats of them: other text, another key, and a number that the check let pass."""
+    """They were floats once: other text, another key, and a number that the check let pass."""
     number, key = -9223372036854775809, 98765432109876543210987
     file = tmp_path / "x.jsonl"
     file.write_text(f'{{"No": {key}, "Note": {number}}}\n')

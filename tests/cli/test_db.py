@@ -30,7 +30,7 @@ WHERE table_schema = 'public' ORDER BY 1, 2
 
 @pytest.fixture
 def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty database, configured as the guide does."""
+    """Configure an empty database with the variables that the guide uses, and return its URL."""
     url = make_url(database_url)
     for name, value in {"HOST": url.host, "PORT": url.port, "DB": url.database, "USER": url.username}.items():
         monkeypatch.setenv(f"POSTGRES_{name}", str(value))
@@ -41,7 +41,7 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def ask(database: str) -> Iterator[psycopg2.extensions.cursor]:
-    """Another caller's connection to the database."""
+    """Yield a cursor of another connection to the database."""
     connection = psycopg2.connect(database)
     connection.autocommit = True
     yield connection.cursor()
@@ -49,7 +49,7 @@ def ask(database: str) -> Iterator[psycopg2.extensions.cursor]:
 
 
 def alembic(*arguments: str, url: str) -> str:
-    """Run alembic itself in the checkout."""
+    """Run alembic itself in the checkout on a database, and return what it printed."""
     command = [sys.executable, "-m", "alembic", *arguments]
     environ = {**os.environ, "LARK_DATABASE_URL": url}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
@@ -380,7 +380,7 @@ def test_passwords_with_special_characters(
 
 
 def alembic_with_the_environment(*arguments: str) -> str:
-    """Run alembic itself as the guide does."""
+    """Run alembic itself in the checkout with the environment as it is, as the guide does."""
     command = [sys.executable, "-m", "alembic", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603
 

@@ -60,7 +60,7 @@ def database(database_url: str) -> Iterator[URL]:
 
 
 def dead(url: str, *bodies: Any, queue: Queue = CARDS, **headers: Any) -> None:
-    """Dead-letter messages as pump and consumer do."""
+    """Dead-letter messages as the pump and the consumers do."""
 
     async def work() -> None:
         async with open_channel(mq.at(url)) as channel:
@@ -78,7 +78,7 @@ def dead(url: str, *bodies: Any, queue: Queue = CARDS, **headers: Any) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:
-    """Run a command; return what it prints."""
+    """Run `callbacks dead`, assert its exit code, and return what it prints."""
     assert main(["callbacks", "dead", *words]) == code
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
@@ -297,7 +297,7 @@ main(["callbacks", "dead", *sys.argv[3:]])
 
 
 def run_killed(url: str, *words: str) -> None:
-    """A command that kills itself at the n-th call of a method."""
+    """Run a command that kills itself at the n-th call of a method."""
     environ = {"RABBITMQ_URL": url, "PYTHONPATH": ROOT, "PATH": os.environ["PATH"]}
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", KILLED, *words], env=environ, capture_output=True, check=False, timeout=60
@@ -335,7 +335,10 @@ def test_killed_while_it_requeues_nothing_is_lost_and_nothing_is_stored_twice(
 
 
 def wait_for_all(url: str, count: int) -> Counter[str]:
-    """Return how often each is there; RabbitMQ needs a moment to notice that a process is gone."""
+    """Wait until two queues contain `count` distinct messages, and return how often each is there.
+
+    RabbitMQ takes a moment to notice that a process is gone.
+    """
     counts = Counter[str]()
 
     def are_there() -> bool:

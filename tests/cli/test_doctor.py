@@ -19,7 +19,7 @@ CHAT = "oc_emulator_data_team  Data team"
 
 
 def run_doctor(run: Run, code: int, *options: str) -> dict[str, dict[str, Any]]:
-    """What `doctor --json` says, by name; its exit code has to be this."""
+    """Run `doctor --json`, assert its exit code and status, and return its checks by name."""
     done = run("doctor", "--json", *options)
     assert (done.code, done.err) == (code, "")
     answer = json.loads(done.out)
@@ -31,7 +31,7 @@ def run_doctor(run: Run, code: int, *options: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def base(lark: Emulator) -> dict[str, str]:
-    """A base that the app may use: its `app_token` and `default_table_id`."""
+    """Create a base that the app may use, and return its `app_token` and `default_table_id`."""
     app: dict[str, str] = dict(LarkServiceClient().clouddoc.bitable.create_app("订单").data["app"])  # type: ignore[arg-type] # texts only
     return app
 

@@ -14,7 +14,7 @@ ELSEWHERE = "https://example.com/x"
 
 @pytest.fixture
 def names(lark: Emulator) -> dict[str, str]:
-    """What stands for a word in capitals: the link and the token of a spreadsheet, a folder of a person."""
+    """Return the values of words in capitals: a link and a token of a spreadsheet, a folder, a long text."""
     lark.settings(rate_limits=False)
     lark.add_chat("No bot", chat_id="oc_no_bot", users=["alice"])
     spreadsheet = LarkServiceClient().clouddoc.sheets.create("Orders")

@@ -21,7 +21,7 @@ NAMES = ["database", "migrations", "broker", "registry", "key", "token endpoint"
 
 
 def check_health(run: Run, code: int) -> dict[str, dict[str, Any]]:
-    """What `health --json` says, by name; its exit code has to be this."""
+    """Run `health --json`, assert its exit code and status, and return its checks by name."""
     done = run("health", "--json")
     assert (done.code, done.err) == (code, "")
     answer = json.loads(done.out)

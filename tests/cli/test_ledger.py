@@ -22,7 +22,7 @@ CHAT = "oc_emulator_data_team"
 
 @pytest.fixture
 def loaded(lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """A message, and a load whose third chunk was refused."""
+    """Send a message, start a load whose third chunk is rejected, and return the load's arguments."""
     url = f"sqlite:///{tmp_path}/lark.db"
     prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)

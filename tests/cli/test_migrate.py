@@ -54,7 +54,7 @@ SlackHook()
 
 
 def list_findings(source: str) -> list[tuple[int, str, str]]:
-    """The findings, with the first word of what each becomes."""
+    """Return the line, the call and the first word of the replacement of each finding in a source text."""
     return [(finding.line, finding.call, re.split(r"[(:, ]", finding.becomes)[0]) for finding in scan(source)]
 
 
@@ -147,7 +147,7 @@ def test_a_path_that_is_not_there_is_wrong_use(run: Run, tmp_path: Path) -> None
 
 
 def home(name: str) -> Any:
-    """The class of a name, wherever Airflow's users import it from."""
+    """Return the class with a name, from the module that Airflow's users import it from."""
     for module in ("operators", "transfers", "notifications", "hooks.lark", "hooks.webhook"):
         if candidate := getattr(importlib.import_module(f"lark_provider.{module}"), name, None):
             return candidate
@@ -168,5 +168,5 @@ def test_what_is_named_exists_with_its_arguments() -> None:
 
 
 def parameters(class_: Any) -> set[str]:
-    """The arguments of a class and of what it derives from."""
+    """Return the argument names of a class and of its base classes."""
     return {name for base in class_.__mro__ for name in inspect.signature(base.__init__).parameters}

@@ -28,7 +28,7 @@ TIMES = 12
 def list_commands(
     part: argparse.ArgumentParser, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
-    """Each command that does something, with its words."""
+    """Yield each command that has no subcommands, with the words that select it."""
     groups = [action for action in part._actions if isinstance(action, argparse._SubParsersAction)]
     for group in groups:
         for name, command in group.choices.items():
@@ -43,7 +43,7 @@ COMMANDS = {
 
 
 def make_arguments(command: argparse.ArgumentParser, chance: random.Random) -> Iterator[str]:
-    """Every positional argument and some options, with odd values."""
+    """Yield odd values for a command's positional arguments and for some of its options."""
     for action in command._actions:
         if isinstance(action, argparse._HelpAction):
             continue

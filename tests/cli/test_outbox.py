@@ -20,7 +20,7 @@ from tests.outbox import work
 
 @pytest.fixture
 def waiting(lark: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A message in an outbox."""
+    """Record a message in an outbox, and return its id."""
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
     monkeypatch.setenv("LARK_APP_ID", lark.app_id)
     monkeypatch.setenv("LARK_APP_SECRET", lark.app_secret)

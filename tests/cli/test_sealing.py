@@ -20,7 +20,7 @@ from tests.cli.test_db import alembic
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, key: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A registry with two apps, as version 0.1 left it."""
+    """Create a registry with two apps as version 0.1 left it, and return its path or URL."""
     where = str(request.getfixturevalue("registry"))
     if request.param == "postgresql":
         where = request.getfixturevalue("database_url")
@@ -87,7 +87,7 @@ def _execute(place: str, statement: str, **values: str) -> None:
 
 
 def _without_marks(place: str, key: str, base_url: str) -> None:
-    """Put a row of version 0.1 in place of a sealed one, with another base URL."""
+    """Replace the sealed row of `cli_a` by one of version 0.1, with another base URL."""
     secret = Fernet(key.encode()).encrypt(b"secret-of-a").decode()
     columns = "sealed = NULL, encrypt_key = NULL, verification_token = NULL, app_secret = :s, base_url = :u"
     _execute(place, f"UPDATE applications SET {columns} WHERE app_id = 'cli_a'", s=secret, u=base_url)  # noqa: S608 - fixed

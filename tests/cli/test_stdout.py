@@ -41,7 +41,7 @@ def test_what_a_check_found_is_its_exit_code_whoever_reads_it(unbuffered: str) -
 
 
 def end_of_unread(*words: str, unbuffered: str, **settings: str) -> tuple[int, str]:
-    """The exit code of a command whose reader is gone before it prints, and what it complains of."""
+    """Run a command whose output has no reader, and return its exit code and its standard error."""
     reading, writing = os.pipe()
     os.close(reading)
     env = os.environ | {"PYTHONUNBUFFERED": unbuffered} | settings

@@ -79,7 +79,7 @@ def test_which_app(run: Run, link: str, tmp_path: Path, monkeypatch: pytest.Monk
 
 @cache
 def texts() -> str:
-    """All texts of the package, with None for what is put into them."""
+    """Return all string literals of the package, with None in place of the values in f-strings."""
     strings = []
     for path in Path(lark_provider.__file__).parent.rglob("*.py"):
         if path.name == "wording.py":

@@ -23,7 +23,7 @@ class Do(Protocol):
 
 @pytest.fixture(params=["sync", "async"])
 def do(request: pytest.FixtureRequest, lark: Emulator) -> Do:
-    """Every test that uses it runs against both clients."""
+    """Return a function that calls `work` with a sync or an async client, each in a run of its own."""
 
     def run(work: Callable[[Any], Any], **settings: Any) -> Any:
         if request.param == "sync":
@@ -48,12 +48,12 @@ def client(lark: Emulator) -> LarkServiceClient:
 
 
 def count(lark: Emulator, endpoint: str) -> int:
-    """How often an endpoint was asked."""
+    """Return how often an endpoint was called."""
     return int(lark.state(summary=True)["by_endpoint"].get(endpoint, 0))
 
 
 def messages(lark: Emulator, chat_id: str = CHAT) -> list[dict[str, Any]]:
-    """What stands in a chat."""
+    """Return the messages of a chat."""
     chats = {chat["chat_id"]: chat for chat in lark.state()["chats"]}
     chat_messages: list[dict[str, Any]] = chats[chat_id]["messages"]
     return chat_messages

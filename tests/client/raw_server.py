@@ -29,7 +29,7 @@ class Seen:
 
     @property
     def path(self) -> str:
-        """The path as it stands in the request line, without the query."""
+        """Return the path in the request line, without the query."""
         return self.line.split(" ")[1].partition("?")[0]
 
 
@@ -38,7 +38,7 @@ Answer = Callable[[Seen], bytes | Iterable[bytes] | None]
 
 
 def http(payload: object, status: str = "200 OK", *headers: str) -> bytes:
-    """An answer with a JSON body; with the bytes themselves, if the payload is bytes."""
+    """Return an HTTP response whose body is the payload: bytes unchanged, all else as JSON."""
     body = payload if isinstance(payload, bytes) else orjson.dumps(payload)
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -64,9 +64,10 @@ class RawServer:
 def raw_server(
     answer: Answer, *, answers_tokens: bool = False, slow_until: threading.Event | None = None
 ) -> Iterator[RawServer]:
-    """Serve until the end of the block. Tokens are handed out without asking `answer`, unless it has them.
+    """Serve responses from `answer` until the end of the block.
 
-    Bodies are read slowly, at most 6 MB a second, until the event is set.
+    Token requests are answered with a token, without calling `answer`, unless `answers_tokens` is set. If
+    `slow_until` is given, bodies are read at most at 6 MB a second until that event is set.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     server = RawServer(listener.getsockname()[1])

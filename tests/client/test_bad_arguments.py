@@ -36,7 +36,7 @@ REFUSED = {
 
 
 def walk(part: object, path: str = "client") -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Each method of the client and of its parts, with its path."""
+    """Yield each method of the client and of its namespaces, with its path."""
     for name in dir(part):
         if name.startswith("_") or name in {"runner", "close"}:
             continue
@@ -59,7 +59,7 @@ PATHS = [path for path, _ in walk(LarkServiceClient("cli_1", "secret"))]
 
 @pytest.fixture
 def good(client: LarkServiceClient, lark: Emulator, tmp_path: Path) -> Callable[[str, str], Any]:
-    """Makes an argument that fits, by the path of the method and the argument's name."""
+    """Return a function that makes a valid argument, given a method's path and an argument's name."""
     report, chart = tmp_path / "report.csv", tmp_path / "chart.png"
     report.write_text("content")
     chart.write_bytes(PNG)
@@ -112,7 +112,7 @@ def good(client: LarkServiceClient, lark: Emulator, tmp_path: Path) -> Callable[
 
 
 def call(method: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    """Call a method, read the listing that it returns to its end, and close what has to be closed."""
+    """Call a method, exhaust the listing that it returns, and close what has to be closed."""
     result = method(**arguments)
     if inspect.isgenerator(result) or hasattr(result, "__next__"):
         list(result)

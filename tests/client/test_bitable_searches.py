@@ -47,7 +47,7 @@ def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) 
 
 @pytest.fixture
 def days(lark: Emulator) -> Table:
-    """A table of three days at midnight, in a base of New York."""
+    """Create a table with three days at midnight, in a base in New York's time zone."""
     client = LarkServiceClient()
     app = {"name": "Days", "time_zone": NEW_YORK}
     app_token = client.call("POST", "/bitable/v1/apps", json=app).data["app"]["app_token"]

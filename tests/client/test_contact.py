@@ -43,7 +43,7 @@ def _new_process(lark: Emulator) -> None:
 
 @pytest.fixture
 def colleagues(lark: Emulator) -> dict[str, str]:
-    """120 e-mail addresses, and whose they are."""
+    """Add 120 users, and return the open_id of each e-mail address."""
     for number in range(120):
         lark.add_user(f"u{number}", email=f"u{number}@example.com", mobile=f"+86139{number:08}")
     return {f"u{number}@example.com": f"ou_emulator0001_u{number}" for number in range(120)}
@@ -51,7 +51,7 @@ def colleagues(lark: Emulator) -> dict[str, str]:
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> sa.Engine:
-    """The database that is configured."""
+    """Configure a database, of each kind in turn, and return an engine for it."""
     sqlite = request.param == "sqlite"
     text: str = f"sqlite:///{tmp_path}/lark.db" if sqlite else request.getfixturevalue("database_url")
     url = urls.parse(text, "test")
@@ -66,7 +66,7 @@ def count_cached(database: sa.Engine) -> int:
 
 
 def outdate(database: sa.Engine) -> None:
-    """Make all that is kept a day old."""
+    """Make all cached users a day old, and expired."""
     now = datetime.now(UTC)
     with hold_transaction(database) as connection:
         times = {"fetched_at": now - timedelta(days=1), "expires_at": now - timedelta(seconds=1)}

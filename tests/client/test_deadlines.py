@@ -40,7 +40,7 @@ AT_MOST = 15.0
 
 @pytest.fixture(params=["httpx", "httpx2"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each library in turn, as in a process of its own."""
+    """Select each HTTP library in turn, with new connection pools as in a new process."""
     name: str = request.param
     module = {"httpx": httpx, "httpx2": httpx2}[name]
     monkeypatch.setattr(http, "choose_library", lambda: module)
@@ -52,7 +52,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(params=["sync", "async"])
 def do(request: pytest.FixtureRequest, library: str) -> Callable[..., Any]:
-    """Do something with a client of either kind, and say how long it took."""
+    """Return a function that calls `work` with a client of either kind that has a deadline."""
 
     def run(work: Callable[[Any], Any], server: RawServer, **settings: Any) -> Any:
         options = {"base_url": server.url, "deadline": DEADLINE, **settings}
@@ -68,7 +68,7 @@ def do(request: pytest.FixtureRequest, library: str) -> Callable[..., Any]:
 
 
 def dripping(first: bytes, drop: bytes, until: threading.Event) -> Iterator[bytes]:
-    """Send something, and then a little of it again and again, for a minute."""
+    """Yield `first`, and then `drop` every 0.1 seconds for a minute, or until `until` is set."""
     yield first
     for _ in range(600):
         if until.wait(0.1):
@@ -77,7 +77,7 @@ def dripping(first: bytes, drop: bytes, until: threading.Event) -> Iterator[byte
 
 
 def flooding(part: bytes, until: threading.Event) -> Iterator[bytes]:
-    """Send something again and again without a pause, for a minute."""
+    """Yield `part` again and again without a pause for a minute, or until `until` is set."""
     ends = time.monotonic() + 60
     while not until.is_set() and time.monotonic() < ends:
         yield part

@@ -35,7 +35,7 @@ def get_subject(lark: Emulator) -> str:
 
 
 def others(lark: Emulator, token: str) -> dict[str, str]:
-    """Who can open a document, besides the app that made it."""
+    """Return the role of each person who can open a document, without the app that created it."""
     return {who: role for who, role in lark.openers(token).items() if who != get_subject(lark)}
 
 

@@ -31,7 +31,7 @@ MOST = 8
 
 
 def frames(error: BaseException) -> list[str]:
-    """The functions of ours in a traceback, counted without any cut."""
+    """Return the names of this package's functions in the complete traceback of an error."""
     stack = traceback.walk_tb(error.__traceback__)
     return [frame.f_code.co_qualname for frame, _ in stack if frame.f_code.co_filename.startswith(OURS)]
 

@@ -34,7 +34,7 @@ def first(lark: Emulator) -> str:
 
 @pytest.fixture
 def theirs(lark: Emulator) -> str:
-    """A message of another app's."""
+    """Send a message as another app, and return its id."""
     lark.settings(rate_limits=False)
     lark.add_app("cli_other", "other-secret")
     chat = lark.add_chat("Shared", users=["alice"], bots=[lark.app_id, "cli_other"])

@@ -85,7 +85,7 @@ class Case(NamedTuple):
 
 
 def areas(kind: type, prefix: str = "") -> Iterator[tuple[str, type[Namespace[Any]]]]:
-    """All namespaces that a class offers, also those within others."""
+    """Yield all namespaces that a class offers, including nested ones, with their paths."""
     probe = LarkServiceClient("cli_1", "s") if not prefix else None
     for name in dir(kind):
         if name.startswith("_") or name in {"sdk", "app_id", "base_url"}:
@@ -112,7 +112,7 @@ def is_id(name: str) -> bool:
 
 
 def arguments(name: str, build: Callable[..., Any], ident: str) -> dict[str, Any]:
-    """What an operation can be called with; ids are told apart by their argument's name."""
+    """Return valid arguments for an operation; each id contains the name of its argument."""
     kwargs: dict[str, Any] = {}
     for parameter in inspect.signature(build).parameters.values():
         if (name, parameter.name) in BY_OPERATION:
@@ -158,7 +158,7 @@ Play = Callable[[Callable[[Any], Any]], Outcome]
 
 @pytest.fixture(params=["sync", "async"])
 def play(request: pytest.FixtureRequest, server: RawServer, loop: asyncio.Runner) -> Play:
-    """Runs `work(client)`, and tells which requests reached the wire and what was raised."""
+    """Return a function that runs `work(client)`; it returns the requests received and the error raised."""
 
     async def work_async(work: Callable[[Any], Any]) -> None:
         result = work(AsyncLarkServiceClient("cli_1", "s", base_url=server.url))
@@ -238,7 +238,7 @@ def test_an_id_stays_in_its_place(case: Case, play: Play) -> None:
 
 
 def climbs(path: str) -> bool:
-    """Whether a path could be folded, by whoever decodes it however often."""
+    """Return whether a path contains a `.` or `..` segment after any number of decodings."""
     decoded, encoded = unquote(path), path
     while decoded != encoded:
         decoded, encoded = unquote(decoded), decoded

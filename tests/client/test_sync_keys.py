@@ -101,7 +101,7 @@ def test_links_are_given_by_the_key_of_the_other_table(lark: Emulator, table: Ta
 
 
 def link_customers(lark: Emulator, table: Table, names: Iterable[str]) -> str:
-    """Link the table to one of customers with these names; return that table's id."""
+    """Link the table to a new table of customers with these names; return the new table's id."""
     bitable = LarkServiceClient().clouddoc.bitable
     fields = [f.Field(field_name="Name", type=f.TEXT)]
     customers: str = bitable.create_table(table.app_token, "customers", fields).data["table_id"]

@@ -19,7 +19,7 @@ Server = tuple[str, list[str]]
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Its URL, and the User-Agent of each request."""
+    """Start an HTTP server; yield its URL, and a list that gets the User-Agent of each request."""
     seen = list[str]()
 
     class Handler(BaseHTTPRequestHandler):

@@ -33,7 +33,7 @@ Do = Callable[..., Any]
 
 @pytest.fixture(params=["sync", "async"])
 def do(request: pytest.FixtureRequest, lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Do:
-    """Runs `work(client)` with both clients, without an app in sight."""
+    """Return a function that calls `work` with a sync or an async webhook client; no app is configured."""
     for name in ("LARK_APP_ID", "LARK_APP_SECRET"):
         monkeypatch.delenv(name)
 

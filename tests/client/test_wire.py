@@ -26,7 +26,7 @@ FILE_BYTES = 29 * MEGABYTE
 
 
 def in_turn(kind: str, server: RawServer, works: list[Callable[[Any], Any]], **settings: Any) -> None:
-    """Let one app after another do its work, in one process and one event loop."""
+    """Run each work with a client of its own app, one after another in one process and event loop."""
     if kind == "sync":
         for number, work in enumerate(works):
             work(LarkServiceClient(f"cli_{number}", "s", base_url=server.url, **settings))
@@ -116,7 +116,7 @@ def test_an_upload_is_sent_again_as_a_whole(kind: str, source: str, tmp_path: Pa
 
 @contextmanager
 def make_pipe(content: bytes) -> Iterator[IO[bytes]]:
-    """A file that can be read only once."""
+    """Open a pipe that contains `content`, as a file that can be read only once."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, ThreadPoolExecutor(1) as writer:
         writer.submit(_write_all, writing, content)

@@ -46,7 +46,7 @@ class Deployed:
 
     @property
     def elsewhere(self) -> Deployed:
-        """The same on ports that are free."""
+        """Return a copy of the deployment whose ports are free."""
         words, probe = list(self.words), self.probe
         for option, port in self.ports.items():
             free = free_port()

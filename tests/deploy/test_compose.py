@@ -31,7 +31,7 @@ REQUIRED = sorted(set(re.findall(r"\$\{(\w+):\?", FILE.read_text())))
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What secrets.sh writes."""
+    """Run secrets.sh, and return the variables that it writes."""
     return secrets(tmp_path_factory.mktemp("compose"))
 
 
@@ -210,7 +210,7 @@ def test_docker_compose_reads_the_same(env: dict[str, str], say: Callable[[str],
 
 @pytest.fixture
 def here(env: dict[str, str], database_url: str, rabbitmq: str, lark: Emulator) -> dict[str, str]:
-    """The .env of this machine's servers, as of any that are elsewhere."""
+    """Return an .env that points to this machine's servers, as to any outside of Docker Compose."""
     database, broker = make_url(database_url), make_url(rabbitmq)
     return env | {
         "POSTGRES_HOST": str(database.host),

@@ -216,7 +216,7 @@ def environ(database_url: str, rabbitmq: str, lark: Emulator) -> dict[str, str]:
 
 @pytest.fixture
 def migrated(environ: dict[str, str], lark: Emulator, tmp_path: Path) -> Path:
-    """The migration job has run, and the registry has an app; the folder in which nothing may be written."""
+    """Run the migration job, add an app, and return the folder in which services must not write."""
     [container] = pod(objects("Job")["lark-migrate"])["containers"]
     folder = tmp_path / "root"
     folder.mkdir()

@@ -35,7 +35,7 @@ class Reader:
 
 
 def in_a_file(content: bytes) -> io.BytesIO:
-    """A file that was read up to where the content begins."""
+    """Return a file whose position is where the content begins."""
     file = io.BytesIO(b"head" + content)
     file.seek(4)
     return file

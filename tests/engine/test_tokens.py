@@ -38,7 +38,7 @@ def fetch(
 
 
 def renewal(cache: TokenCache, clock: Clock) -> Flight:
-    """The flight of the caller that renews the token, which goes on using it."""
+    """Return the flight of a caller that renews the token while it goes on using it."""
     step = cache.acquire("k", None, clock())
     assert isinstance(step, UseToken)
     assert step.renewal is not None

@@ -72,7 +72,7 @@ def test_a_proxy_of_the_environment_that_cannot_be(
 
 @contextmanager
 def replying(reply: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A port that answers whatever comes first with some bytes and ends the connection; and what came."""
+    """Listen on a port, and send `reply` on each connection; yield the port, and a list of what arrived."""
     received: list[bytes] = []
 
     def serve(listener: socket.socket) -> None:

@@ -19,7 +19,7 @@ Ask = Callable[[str], list[tuple[object, ...]]]
 
 @pytest.fixture
 def server(start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyPatch) -> OwnPostgres:
-    """A PostgreSQL of the test's own with room for a crowd, up to date and in the environment."""
+    """Start a PostgreSQL server with room for many connections, upgraded and set in the environment."""
     postgres = start_postgres({"max_connections": "200"})
     url = urls.parse(postgres.url, "test")
     prepared.upgrade(url)
@@ -30,7 +30,7 @@ def server(start_postgres: StartServer[OwnPostgres], monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def ask(server: OwnPostgres) -> Iterator[Ask]:
-    """Asks the server something, each time again."""
+    """Yield a function that executes a statement on the server and returns the rows."""
     with closing(server.server.connect()) as connection, connection.cursor() as cursor:
 
         def query(statement: str) -> list[tuple[object, ...]]:
@@ -42,6 +42,6 @@ def ask(server: OwnPostgres) -> Iterator[Ask]:
 
 @pytest.fixture
 def fetched(lark: Emulator) -> Callable[[], int]:
-    """How often Lark was asked for a token; its limits are off."""
+    """Return a function that counts the token requests to Lark, whose rate limits are turned off."""
     lark.settings(rate_limits=False)
     return lambda: count(lark, TOKENS)

@@ -79,32 +79,32 @@ class Crowd:
 
     @property
     def parent(self) -> int:
-        """The pid of the process that forked the others."""
+        """Return the pid of the process that forked the others."""
         return self._parent.pid
 
     def begin(self, work: Work, *arguments: Any, who: str | int = "") -> None:
-        """Have all do something, or one of them by its pid, or their `PARENT`."""
+        """Start `work` in all processes, or only in `who`: one of them by its pid, or `PARENT`."""
         assert self._parent.stdin is not None
         self._parent.stdin.write(json.dumps([who, _name(work), arguments]) + "\n")
         self._parent.stdin.flush()
 
     def outcomes(self, count: int | None = None) -> list[Outcome]:
-        """Wait for what came of it, in the order in which they were done; by default of all."""
+        """Wait for outcomes, by default one of each process, and return them in order of completion."""
         wanted = len(self.pids) if count is None else count
         return [Outcome(**json.loads(self._next())) for _ in range(wanted)]
 
     def all(self, work: Work, *arguments: Any) -> list[Outcome]:
-        """Have all do something, and wait for it."""
+        """Run `work` in all processes, and return the outcomes."""
         self.begin(work, *arguments)
         return self.outcomes()
 
     def one(self, who: str | int, work: Work, *arguments: Any) -> Outcome:
-        """Have one do something, and wait for it."""
+        """Run `work` in one process, and return the outcome."""
         self.begin(work, *arguments, who=who)
         return self.outcomes(1)[0]
 
     def leave(self) -> None:
-        """End all but the parent, in good order."""
+        """Let all processes but the parent exit normally, and wait for them."""
         for pid in self.pids:
             self.begin(sys.exit, who=pid)
         self.pids = []
@@ -139,7 +139,7 @@ class Crowd:
 
 
 def values(outcomes: list[Outcome]) -> list[Any]:
-    """What the work returned; it must not have failed anywhere."""
+    """Return the values of outcomes; assert that none of them is an error."""
     failed = [outcome for outcome in outcomes if outcome.error]
     assert failed == [], failed
     return [outcome.value for outcome in outcomes]
@@ -194,7 +194,7 @@ def _child(commands: int) -> None:
 
 
 def main(count: int, first: str) -> None:
-    """Fork, and pass on what is said on standard input."""
+    """Fork processes, and pass the commands that arrive on standard input on to them."""
     importlib.import_module("tests.failures.work")
     httpx.Client().close()  # which imports the larger part of it
     logging.getLogger("lark_provider").addHandler(_warnings)

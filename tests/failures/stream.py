@@ -64,7 +64,7 @@ class Stream:
         assert self.failed == []
 
     def until_used_again(self, fetched: Callable[[], int]) -> None:
-        """Go on until messages need no tokens of their own any more: the database gives them."""
+        """Wait until messages request no tokens of their own any more, as the database has one again."""
         self.ahead = 31  # one that froze is left alone for 30 s
 
         def is_used_again() -> bool:
@@ -89,6 +89,6 @@ class Stream:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The warnings and errors, each with its fields."""
+    """Return the logged warnings and errors, each with its fields."""
     formatter = RedactingFormatter()
     return [formatter.format(record) for record in caplog.records if record.levelno >= logging.WARNING]

@@ -35,7 +35,7 @@ def test_a_crowd_that_starts_cold_asks_once(lark: Emulator, fetched: Callable[[]
 
 
 def asks_once_a_token(crowd: Crowd, lark: Emulator, fetched: Callable[[], int]) -> None:
-    """All of a crowd call, and again when their token is good no more; each time one of them gets it."""
+    """Assert that all processes together request one token, and one more once that is revoked."""
     for turn in (1, 2):
         outcomes = crowd.all(work.call_without_haste)
         values(outcomes)

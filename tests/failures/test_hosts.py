@@ -17,7 +17,7 @@ from tests.services.postgres import OwnPostgres
 
 @pytest.fixture
 def registry(lark: Emulator, server: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry is in the same database, and nothing else says what the app's secret is."""
+    """Configure the registry in the shared database, as the only source of the app's secret."""
     monkeypatch.setenv("LARK_REGISTRY_PATH", server.url)
     monkeypatch.delenv("LARK_APP_SECRET")
 

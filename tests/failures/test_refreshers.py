@@ -19,7 +19,7 @@ PASSED = 7200 - 900
 
 
 def fail_while_fetching(lark: Emulator, fetched: Callable[[], int], crowd: Crowd, how: signal.Signals) -> int:
-    """Have the first of a crowd fetch, and strike it meanwhile."""
+    """Send a signal to the first process of a crowd while it requests a token; return its pid."""
     lark.fault(path=TOKEN_PATH, delay_ms=2000)  # its own request alone
     victim = crowd.pids[0]
     crowd.begin(work.call, who=victim)

@@ -10,9 +10,10 @@ SECONDS = 30.0
 
 
 def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Look until it holds; a test whose condition never holds fails here.
+    """Wait until a condition holds; raise AssertionError if it does not within `seconds`.
 
-    Who has waited for long looks less often: a look may be a request, and keep busy what it waits for.
+    The pause between two checks grows with the time waited, up to half a second: a check may itself be a
+    request that keeps busy what the test waits for.
     """
     begun = time.monotonic()
     while not condition():
@@ -22,5 +23,5 @@ def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> Non
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process was stopped by a signal."""
+    """Return whether a process was stopped by a signal."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

@@ -28,34 +28,34 @@ from tests.storage import prepared
 
 
 def call(timeout: float = 30.0, **settings: Any) -> int:
-    """Make a call with a client of its own."""
+    """Make a call with a new client, and return its code."""
     return LarkServiceClient(timeout=timeout, **settings).call("GET", "/im/v1/chats").code
 
 
 def call_without_haste() -> int:
-    """Make a call whose queries have a minute each: dozens of processes begin at once on few processors."""
+    """Make a call with long query timeouts, because dozens of processes start at once on few processors."""
     fallback_store.FIRST_QUERY_SECONDS = fallback_store.QUERY_SECONDS = 60.0
     engine.BUSY_SECONDS = 60
     return call(timeout=120.0)
 
 
 def add_app(app_id: str, secret: str = "") -> str:
-    """Add an app to the registry, by default with a secret that names the process."""
+    """Add an app to the registry, by default with this process's pid as its secret."""
     return ApplicationManager().create_application(app_id, secret or str(os.getpid())).app_id
 
 
 def add_own_app() -> str:
-    """Add an app that no other process adds."""
+    """Add an app whose id contains this process's pid."""
     return add_app(f"cli_{os.getpid()}")
 
 
 def upgrade(url: str) -> None:
-    """Bring a database up to date."""
+    """Upgrade a database to the current schema."""
     prepared.upgrade(urls.parse(url, "test"))
 
 
 def keep_token(url: str) -> None:
-    """Keep a token in a database that may not be there yet."""
+    """Store a token in a database that may not exist yet."""
     store = TokenStore(urls.parse(url, "test"), "cli_a", "secret")
     store.put(str(os.getpid()), Token("t-1", 0.0, 7200.0), clock=lambda: 0.0, owner="o")
 
@@ -71,7 +71,7 @@ class _Freezing(TokenStore):
 
 
 def freeze_inside_a_claim() -> bool:
-    """Claim the token of the environment's app, and freeze meanwhile."""
+    """Claim the token of the configured app, and stop this process by a signal inside the transaction."""
     app = config.find_app(None, None, None)
     assert app is not None
     store = _Freezing(urls.database(), app.app_id, app.app_secret)
@@ -91,25 +91,25 @@ class _Stopping(EncryptionKeys):
 
 
 def rotate(keys: str) -> int:
-    """Rotate the keys of the registry."""
+    """Rotate the keys of the registry, and return how many apps were sealed again."""
     return len(ApplicationManager(keys=EncryptionKeys(keys)).reseal())
 
 
 def rotate_and_stop(keys: str, after: int) -> int:
-    """Rotate the keys of the registry, and stop after so many apps."""
+    """Rotate the keys of the registry, and stop this process by a signal after some apps."""
     stopping = _Stopping(keys)
     stopping.left = after
     return len(ApplicationManager(keys=stopping).reseal())
 
 
 def backend_pid() -> int:
-    """The database's process that serves this one's pooled connection."""
+    """Return the pid of the database's process that serves this process's pooled connection."""
     with get_engine(urls.database()).connect() as connection:
         return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
 
 def call_later(seconds: float) -> str:
-    """Make a call as if so many seconds had passed, and say with which token."""
+    """Make a call with a clock that is `seconds` ahead, and return the token that it used."""
     client = LarkServiceClient()
     client._session.clock = lambda: time.time() + seconds
     client.call("GET", "/im/v1/chats")
@@ -118,22 +118,22 @@ def call_later(seconds: float) -> str:
 
 
 def forget() -> None:
-    """Forget the tokens of this process."""
+    """Clear the token cache of this process."""
     PROCESS.tokens._tokens.clear()
 
 
 def threads() -> int:
-    """How many threads there are."""
+    """Return how many threads this process has."""
     return threading.active_count()
 
 
 def open_files() -> int:
-    """How many files this process has open."""
+    """Return how many files this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def many_clients(count: int) -> int:
-    """Make calls with a client for each, some of which ask the database; how many files did that open?"""
+    """Make calls with new clients, some without a cached token; return how many files stayed open."""
     before = 0
     for number in range(count):
         if number % 5 == 0:
@@ -146,7 +146,7 @@ def many_clients(count: int) -> int:
 
 
 def many_async_clients(count: int) -> int:
-    """The same in an event loop, one after the other."""
+    """Make calls with new async clients, some without a cached token; return how many files stayed open."""
 
     async def each() -> int:
         before = 0
@@ -163,7 +163,7 @@ def many_async_clients(count: int) -> int:
 
 
 def call_without_tokens(count: int) -> int:
-    """Calls all at once in one event loop, each by a client that has to ask the database."""
+    """Make calls concurrently in one event loop, each with a client whose token cache is empty."""
 
     async def call() -> None:
         client = AsyncLarkServiceClient()
@@ -178,7 +178,7 @@ def call_without_tokens(count: int) -> int:
 
 
 def call_without_threads() -> int:
-    """Make a call where no thread can be started any more."""
+    """Make a call where the address space is too small to start another thread."""
     threading.stack_size(1 << 28)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 27), resource.RLIM_INFINITY))
@@ -186,10 +186,10 @@ def call_without_threads() -> int:
 
 
 def keep_ticket(ticket: str) -> None:
-    """Hand a ticket of a store app over."""
+    """Store a ticket of a store app."""
     LarkServiceClient().store_app.keep_ticket(ticket)
 
 
 def call_for(tenant_key: str) -> int:
-    """Make a call of a store app for a tenant."""
+    """Make a call of a store app for a tenant, and return its code."""
     return LarkServiceClient(tenant_key=tenant_key).call("GET", "/bot/v3/info").code

@@ -19,7 +19,7 @@ from tests.services.postgres import OwnPostgres, PostgresServer
 
 @pytest.fixture(autouse=True)
 def _guides_environment(_fresh_process: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A folder of the reader's own, an encryption key, and the registry where the guide has it."""
+    """Set up a working folder, an encryption key and the registry path that the guide assumes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LARK_REGISTRY_PATH")
     monkeypatch.delenv("LOG_LEVEL", raising=False)
@@ -33,7 +33,7 @@ def reader(tmp_path: Path) -> Reader:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for localhost, and its key."""
+    """Create a self-signed certificate for localhost, and return the paths of it and its key."""
     folder = tmp_path_factory.mktemp("tls")
     crt, key = folder / "server.crt", folder / "server.key"
     words = (
@@ -49,9 +49,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def guide_server(certificate: tuple[Path, Path]) -> Iterator[PostgresServer]:
-    """A server for these tests alone, since the guide's roles and database have fixed names.
+    """Start a server for these tests alone, since the guide's roles and database have fixed names.
 
-    `lark` makes databases' contents and roles, as the container's user may, but is no superuser.
+    The role `lark` owns its database and may create roles, as the container's user may, but is no superuser.
     """
     files = {path.name: path.read_text() for path in certificate}
     with _starting(OwnPostgres) as start:
@@ -74,21 +74,21 @@ def _in_use(server: PostgresServer, template: str) -> Iterator[Database]:
 
 @pytest.fixture
 def empty_database(guide_server: PostgresServer) -> Iterator[Database]:
-    """The guide's database as section 2.1 leaves it; the environment says where."""
+    """Create the guide's database as section 2.1 leaves it, and set it in the environment."""
     with _in_use(guide_server, "template0") as guide_db:
         yield guide_db
 
 
 @pytest.fixture
 def upgraded(guide_server: PostgresServer) -> Iterator[Database]:
-    """The guide's database after section 6.2; the environment says where."""
+    """Create the guide's database as section 6.2 leaves it, and set it in the environment."""
     with _in_use(guide_server, TEMPLATE) as guide_db:
         yield guide_db
 
 
 @pytest.fixture
 def lark(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """A local Lark in the place of Lark, which knows the guide's apps; their secrets are nowhere else yet."""
+    """Return a local Lark that knows the guide's apps, without an app in the environment."""
     monkeypatch.delenv("LARK_APP_ID")
     monkeypatch.delenv("LARK_APP_SECRET")
     for app_id in ("cli_your_app_id", "cli_airflow_app"):
@@ -98,7 +98,7 @@ def lark(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
 
 @pytest.fixture
 def apps(lark: Emulator) -> ApplicationManager:
-    """The registry after section 5, with the app of the Airflow example beside the first one."""
+    """Create the registry that section 5 leaves, with the app of the Airflow example in addition."""
     manager = ApplicationManager()
     manager.create_application("cli_your_app_id", "your_app_secret", "生产应用", "用于生产环境")
     manager.create_application("cli_airflow_app", "your_app_secret", "Airflow")

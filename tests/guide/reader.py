@@ -33,7 +33,7 @@ class Reader:
     def run(
         self, script: str, *, stdin: str | None = None, code: int = 0, folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script of bash and check its exit code.
+        """Run a Bash script and check its exit code.
 
         `python`, `alembic` and PostgreSQL's programs are those of this checkout and of the tests' server.
         """
@@ -52,12 +52,12 @@ class Reader:
         return done
 
     def python(self, source: str, *, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a program of Python's in a process of its own, from a file `your_app.py`."""
+        """Run a Python program in a process of its own, from a file `your_app.py`."""
         (self.folder / "your_app.py").write_text(source)
         return self.run("python your_app.py", code=code)
 
     def environment(self) -> dict[str, str]:
-        """The test's environment; warnings are errors."""
+        """Return the environment in which scripts run: their programs in PATH, and warnings as errors."""
         programs = [str(Path(sys.executable).parent), str(postgres._binaries()), os.environ["PATH"]]
         return {**os.environ, "PATH": os.pathsep.join(programs), "PYTHONWARNINGS": "error"}
 
@@ -69,7 +69,7 @@ class Database:
     server: PostgresServer
 
     def ask(self, statement: str, role: Role = LARK) -> list[tuple[Any, ...]]:
-        """Run a statement as a role and return the rows."""
+        """Run a statement as a role, and return the rows."""
         url = self.server.url(DATABASE, role)
         with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
@@ -78,7 +78,7 @@ class Database:
 
     @contextmanager
     def password(self, other: str) -> Iterator[None]:
-        """Give `lark` another password for a while."""
+        """Give `lark` another password until the end of the block."""
         self.server.execute(f"ALTER ROLE lark PASSWORD '{other}'")
         try:
             yield
@@ -86,7 +86,7 @@ class Database:
             self.server.execute(f"ALTER ROLE lark PASSWORD '{LARK.password}'")
 
     def environment(self, role: Role = LARK) -> dict[str, str]:
-        """What says where it is: to the library, and to PostgreSQL's own programs."""
+        """Return the variables that tell the library and PostgreSQL's programs where the database is."""
         return {
             "POSTGRES_HOST": "localhost",
             "POSTGRES_PORT": str(self.server.port),
@@ -101,7 +101,7 @@ class Database:
 
 @contextmanager
 def database(server: PostgresServer, template: str) -> Iterator[Database]:
-    """Make `lark_service`, and drop it afterwards with the roles that the guide has its readers make."""
+    """Create `lark_service`, and drop it afterwards with the roles that the guide has its readers create."""
     server.execute(f'CREATE DATABASE "{DATABASE}" OWNER "{LARK.name}" TEMPLATE "{template}"')
     try:
         yield Database(server)

@@ -48,7 +48,7 @@ def test_guide_01_a_library_that_starts_no_server(lark: Emulator, reader: Reader
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout and those of what it needs, fetched by pip as it is configured."""
+    """Build the wheel of this checkout, and download those of its dependencies with pip as configured."""
     folder = tmp_path_factory.mktemp("wheels")
     wheel = build_wheel(CHECKOUT, folder)
     constraints = tmp_path_factory.mktemp("constraints") / "constraints.txt"

@@ -48,7 +48,7 @@ with LarkServiceClient(app_id="cli_your_app_id") as client:
 
 
 def click(base: str, event_id: str) -> bytes:
-    """Click on a card, as Lark posts it."""
+    """Post a click on a card as Lark does, and return the response."""
     card = sender.card(now=time.time())
     card["header"]["event_id"] = event_id
     body = sender.seal_body(card)
@@ -57,7 +57,7 @@ def click(base: str, event_id: str) -> bytes:
 
 
 def own_url(database: Database) -> URL:
-    """Where clicks of the guide's database are."""
+    """Return the URL of the guide's database."""
     return urls.parse(database.server.url("lark_service"), "test")
 
 
@@ -94,7 +94,7 @@ def test_guide_11_everything_else_needs_no_broker(
 
 @pytest.fixture
 def parts(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment of section 4.1, for a broker that is there."""
+    """Set the variables of section 4.1 for a broker that is running, and return them."""
     url = urlsplit(rabbitmq)
     environ = {
         "RABBITMQ_HOST": url.hostname or "",

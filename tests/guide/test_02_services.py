@@ -47,13 +47,13 @@ AWKWARD = "p@ss/w%rd:#1 +&?"
 
 
 def read_service(service: str) -> dict[str, Any]:
-    """A service of docker-compose.yml."""
+    """Return the definition of a service in docker-compose.yml."""
     definition: dict[str, Any] = yaml.safe_load(compose.FILE.read_text())["services"][service]
     return definition
 
 
 def options(command: str) -> dict[str, list[str]]:
-    """The options of a `docker run`, by name, and the image."""
+    """Return the options of a `docker run` command by name, and its image as `image`."""
     words = shlex.split(command.replace("\\\n", " "))[3:]
     by_name: dict[str, list[str]] = {"image": [words.pop()]}
     for name, value in zip(words[::2], words[1::2], strict=True):
@@ -62,7 +62,7 @@ def options(command: str) -> dict[str, list[str]]:
 
 
 def assert_same(service: dict[str, Any], command: str) -> None:
-    """A composed service is what the guide starts by hand, but for the password."""
+    """Assert that a Compose service equals the guide's `docker run` command, except for the password."""
     wanted = options(command)
     assert [service["image"]] == wanted["image"]
     assert [service["container_name"]] == wanted["--name"]

@@ -64,7 +64,7 @@ with DAG(
 
 
 def airflow(home: Path, *words: str) -> str:
-    """Run a command of Airflow's, with an installation of the test's own."""
+    """Run an `airflow` command with an installation of the test's own, and return what it printed."""
     settings = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),

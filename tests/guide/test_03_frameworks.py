@@ -163,7 +163,7 @@ asyncio.run(main())
 
 
 def program(reader: Reader, framework: str, **guides: str) -> None:
-    """Lay the example's files, and the guide's where they are given, into the reader's folder."""
+    """Copy the example's files, and the guide's if any are given, into the reader's folder."""
     shutil.copytree(CHECKOUT / "examples" / framework, reader.folder, dirs_exist_ok=True)
     for name, text in guides.items():
         Path(reader.folder, f"{name}.py").write_text(text)
@@ -177,7 +177,7 @@ def assert_sent(printed: str, lark: Emulator, text: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _one_app(apps: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples name no app: the environment does."""
+    """Set the default app in the environment, because the examples name none."""
     monkeypatch.setenv("LARK_DEFAULT_APP_ID", "cli_your_app_id")
 
 

@@ -27,7 +27,7 @@ ADD = 'python -m lark_provider.cli app add --app-id "{}" --app-secret "your_app_
 
 @pytest.fixture
 def alice(lark: Emulator) -> dict[str, Any]:
-    """A user, with all her ids."""
+    """Return the user alice, with all her ids."""
     (user,) = (user for user in lark.state()["users"] if user["user_id"] == "alice")
     return dict(user)
 

@@ -57,18 +57,18 @@ ON_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
 
 
 def cells(printed: str) -> list[list[str]]:
-    """The cells of a printed table, row by row."""
+    """Return the cells of a printed table, row by row."""
     lines = [line for line in printed.splitlines() if "│" in line]
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
 
 
 def secret() -> str:
-    """The secret that the registry holds."""
+    """Return the app's secret from the registry."""
     return ApplicationManager().decrypt_secrets("cli_your_app_id").app_secret
 
 
 def without_secret(options: str = "") -> str:
-    """The guide's command with the secret left out or given by another way."""
+    """Return the guide's command with `options` in place of the secret."""
     return ADD.replace('  --app-secret "your_app_secret" \\\n', options)
 
 

@@ -24,7 +24,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum >
 
 @pytest.fixture
 def checkout(reader: Reader) -> Path:
-    """A copy of what alembic needs of the checkout, to write revisions into."""
+    """Copy what alembic needs of the checkout into a folder in which revisions can be written."""
     folder = reader.folder / "checkout"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(CHECKOUT / "migrations", folder / "migrations", ignore=ignored)
@@ -33,13 +33,13 @@ def checkout(reader: Reader) -> Path:
 
 
 def read_script(folder: Path, message: str) -> Path:
-    """The script that `alembic revision -m` has written."""
+    """Return the path of the script that `alembic revision -m` has written."""
     (script,) = (folder / "migrations" / "versions").glob(f"*_{message.replace(' ', '_')}.py")
     return script
 
 
 def body(script: Path, function: str) -> list[str]:
-    """The statements of a function in a script, without its docstring."""
+    """Return the statements of a function in a script, without its docstring."""
     (definition,) = (
         node
         for node in ast.parse(script.read_text()).body

@@ -31,7 +31,7 @@ HEALTHY = {"status": "healthy", "database": "connected"}
 
 
 def check_postgres_health() -> dict[str, str]:
-    """What the guide's function answers."""
+    """Run the guide's health check of PostgreSQL, and return its result."""
     names: dict[str, Any] = {}
     exec(POSTGRES, names)  # noqa: S102 - the guide's code
     check: Callable[[], dict[str, str]] = names["check_postgres_health"]
@@ -40,7 +40,7 @@ def check_postgres_health() -> dict[str, str]:
 
 @pytest.fixture
 def broker(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of section 4.1, for a broker that is there."""
+    """Set the variables of section 4.1 for a broker that is running."""
     parts = urlsplit(rabbitmq)
     settings = {
         "HOST": parts.hostname,

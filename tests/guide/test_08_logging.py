@@ -59,7 +59,7 @@ with LarkServiceClient(app_id="cli_your_app_id") as client:
 
 @contextmanager
 def tail(reader: Reader, file: str) -> Iterator[subprocess.Popen[str]]:
-    """`tail -f` on a log."""
+    """Run `tail -f` on a file until the end of the block."""
     with subprocess.Popen(  # noqa: S603 - the guide's command
         ["tail", "-f", file],  # noqa: S607 - wherever it is
         cwd=reader.folder,

@@ -31,7 +31,7 @@ scrape_configs:
 
 @pytest.fixture
 def port(lark: Emulator, database_url: str, rabbitmq: str) -> Iterator[int]:
-    """The port of a program that has used the client, the database and the queue."""
+    """Yield the metrics port of a program that has used the client, the database and the queue."""
     while engines._engines:  # those of other tests would be counted
         engines._engines.popitem()[1].dispose()
     url = urls.parse(database_url, "test")

@@ -35,7 +35,7 @@ def send(lark: Emulator) -> None:
 
 @pytest.fixture
 def database_is_down(upgraded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names a port at which nobody answers."""
+    """Set the database's port in the environment to one on which no server listens."""
     monkeypatch.setenv("POSTGRES_PORT", str(free_port()))
 
 

@@ -44,7 +44,7 @@ LOOK_UP = "POST /open-apis/contact/v3/users/batch_get_id"
 
 
 def read_pool(db_engine: sa.Engine) -> tuple[int, int, float, int]:
-    """Size, overflow, timeout and recycling of an engine's pool."""
+    """Return the size, overflow, timeout and recycle time of an engine's pool."""
     pool = db_engine.pool
     assert isinstance(pool, QueuePool)
     return pool.size(), pool._max_overflow, pool._timeout, pool._recycle

@@ -12,7 +12,7 @@ TEST = re.compile(r"^(?:async )?def test_guide_(\d\d)_\w+\(", re.MULTILINE)
 
 
 def rows_with_a_test() -> set[int]:
-    """Return the rows that have a test."""
+    """Return the numbers of the rows that have a test."""
     files = HERE.glob("test_*.py")
     return {int(number) for file in files for number in TEST.findall(file.read_text("utf-8"))}
 

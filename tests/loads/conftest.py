@@ -66,7 +66,7 @@ def rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A database with our tables, in the environment."""
+    """Create a database with our tables, set its URL in the environment, and return the URL."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/lark.db"
     else:
@@ -91,7 +91,7 @@ def place(lark: Emulator) -> LoadTable:
 
 @pytest.fixture
 def neighbour(lark: Emulator, place: LoadTable) -> Iterator[LarkServiceClient]:
-    """A client of another app that may write the table as well."""
+    """Yield a client of another app that may write the table as well."""
     other = lark.add_app()
     lark.share_base(place.app_token, other["app_id"])
     with LarkServiceClient(other["app_id"], other["app_secret"], base_url=lark.base_url) as client:
@@ -100,7 +100,7 @@ def neighbour(lark: Emulator, place: LoadTable) -> Iterator[LarkServiceClient]:
 
 @pytest.fixture(params=["sync", "async"])
 def do(request: pytest.FixtureRequest) -> Callable[[Callable[[Any], Any]], Any]:
-    """Every test that uses it runs with both clients."""
+    """Return a function that does some work with a client; each test runs with both clients in turn."""
 
     def run(work: Callable[[Any], Any]) -> Any:
         if request.param == "sync":

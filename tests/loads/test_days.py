@@ -32,7 +32,7 @@ each_validate = pytest.mark.parametrize("validate", ["chunk", "all"])
 
 @pytest.fixture
 def dated(lark: Emulator) -> LoadTable:
-    """A table with a date field, in a base of the emulator's own zone, Asia/Shanghai."""
+    """Create a table with a date field, in a base of the emulator's own zone, Asia/Shanghai."""
     bitable = LarkServiceClient().clouddoc.bitable
     app_token = bitable.create_app("Days").data["app"]["app_token"]
     fields: list[Any] = [{"field_name": "No", "type": 2}, {"field_name": "Day", "type": 5}]
@@ -48,7 +48,7 @@ def move(place: LoadTable, zone: str) -> None:
 
 
 def count_settings_reads(place: LoadTable) -> int:
-    """How often the base's settings were read."""
+    """Return how often the base's settings were read."""
     return int(place.lark.state(summary=True)["by_endpoint"].get(APP, 0))
 
 

@@ -33,7 +33,7 @@ Do = Callable[[Callable[[Any], Any]], Any]
 
 @pytest.fixture(autouse=True)
 def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A SQLite file; what the tests are about is above the database."""
+    """Create a SQLite file with our tables, and set its URL in the environment; tests need no other."""
     url = f"sqlite:///{tmp_path}/lark.db"
     prepared.upgrade(urls.parse(url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", url)

@@ -12,7 +12,7 @@ class Counted:
     """The values of the metrics of this process."""
 
     def __call__(self, name: str, **labels: str) -> float:
-        """The sum of all series of a name that have these labels."""
+        """Return the sum of all series of a name that have these labels."""
         return sum(
             sample.value
             for family in prometheus_client.REGISTRY.collect()
@@ -21,7 +21,7 @@ class Counted:
         )
 
     def series(self, name: str) -> list[dict[str, str]]:
-        """The labels of all series of a name."""
+        """Return the labels of all series of a name."""
         return [
             sample.labels
             for family in prometheus_client.REGISTRY.collect()
@@ -32,7 +32,7 @@ class Counted:
 
 @pytest.fixture
 def counted() -> Iterator[Counted]:
-    """Metrics are on from here, and begin at nothing."""
+    """Start counting, with all metrics at zero, and stop after the test."""
     metrics.start()
     yield Counted()
     metrics.stop()

@@ -35,13 +35,13 @@ def ask(n: int) -> str:
 
 
 async def burst() -> None:
-    """Many calls at once, of which one fetches the token."""
+    """Make many calls at once, of which one fetches the token."""
     async with AsyncLarkServiceClient() as client:
         await asyncio.gather(*(client.messaging.send_text(CHAT, f"{n}") for n in range(10)))
 
 
 def call(n: int) -> None:
-    """Some calls, of which a few fail."""
+    """Make some calls, of which a few fail."""
     with LarkServiceClient() as client:
         message_id = client.messaging.send_text(CHAT, f"{n}").data["message_id"]
         client.messaging.recall(message_id)

@@ -60,7 +60,7 @@ def lark() -> Iterator[LarkSide]:
 
 @pytest.fixture
 def apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApplicationManager:
-    """An empty registry."""
+    """Return an empty registry."""
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "applications.db"))
     return ApplicationManager()
@@ -77,11 +77,11 @@ class Scraped:
         self.listening = Listening(lark, folder, (*IMPATIENT, "", "", ""), own | registry)
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a metric."""
+        """Return the lines of a metric."""
         return [line for line in httpx.get(self._url).text.splitlines() if line.startswith(name)]
 
     def up(self) -> list[str]:
-        """Which connections are open, and which are not."""
+        """Return the lines that say which connections are open, and which are not."""
         return sorted(self.lines("lark_long_connection_up"))
 
 

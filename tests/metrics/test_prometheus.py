@@ -47,7 +47,7 @@ outbox."""
 
 
 def queries() -> Iterator[tuple[str, str, str, str]]:
-    """Panel, unit, legend and expression of all queries of the dashboard, as Grafana sends them."""
+    """Yield panel, unit, legend and expression of each query of the dashboard, as Grafana sends it."""
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             expression = target["expr"].replace("$__rate_interval", "5m").replace("$app", ".*")
@@ -55,7 +55,7 @@ def queries() -> Iterator[tuple[str, str, str, str]]:
 
 
 def configuration(ports: Sequence[int]) -> str:
-    """`prometheus.yml` as it ships, but for the ports and the pace."""
+    """Return `prometheus.yml` as it ships, except for the ports and the interval."""
     text = CONFIG.replace("interval: 15s", "interval: 1s")
     for shipped, port in zip((9464, 9465, 9466), ports, strict=True):
         assert f"127.0.0.1:{shipped}" in text
@@ -163,7 +163,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
 
 
 def finite(vector: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The series that have a number."""
+    """Return the series whose value is finite."""
     return [series for series in vector if math.isfinite(float(series["value"][1]))]
 
 

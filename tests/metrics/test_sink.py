@@ -28,7 +28,7 @@ def sink() -> Iterator[PrometheusSink]:
 
 
 def series(sink: PrometheusSink, metric: Counter) -> dict[tuple[str, ...], float]:
-    """The values of a counter by its labels, without those that are 0."""
+    """Return the values of a counter by its labels, without those that are 0."""
     return {
         tuple(sample.labels[name] for name in metric.labels): sample.value
         for family in sink._registry.collect()

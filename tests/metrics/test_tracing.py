@@ -28,7 +28,7 @@ MESSAGES = "/open-apis/im/v1/messages"
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """A provider that records, for this test alone: OpenTelemetry lets it be set once in a process."""
+    """Record spans with a provider of this test's own: OpenTelemetry lets a process set one only once."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

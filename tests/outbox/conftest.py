@@ -14,7 +14,7 @@ from tests.storage import prepared
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
-    """A database that is up to date, of either kind, and in the environment."""
+    """Create an up-to-date database of either kind, set its URL in the environment, and yield the URL."""
     if request.param == "postgres":
         text = str(request.getfixturevalue("database_url"))
     else:
@@ -29,7 +29,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def app(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """The emulator, with its app in the environment."""
+    """Return the emulator, with its app in the environment."""
     monkeypatch.setenv("LARK_APP_ID", lark.app_id)
     monkeypatch.setenv("LARK_APP_SECRET", lark.app_secret)
     monkeypatch.setenv("LARK_BASE_URL", lark.base_url)

@@ -16,7 +16,7 @@ from tests.outbox import work
 
 
 def count_on(url: URL) -> int:
-    """How many processes: SQLite's lock is not fair, and on a busy machine the last of 30 waits too long."""
+    """Return how many processes to start; SQLite's lock is unfair, and the last of 30 would wait too long."""
     return 10 if url.get_backend_name() == "sqlite" else 30
 
 

@@ -33,7 +33,7 @@ def messages(lark: Emulator) -> list[dict[str, Any]]:
 
 
 def read_cards(lark: Emulator) -> list[str]:
-    """The cards as text."""
+    """Return the cards in the chat, as text."""
     return [json.dumps(message["content"], ensure_ascii=False) for message in messages(lark)]
 
 

@@ -21,7 +21,7 @@ CHAT = "oc_emulator_data_team"
 
 
 def place(run_id: str = "r", chat: str = CHAT) -> IncidentPlace:
-    """Where the failures of a run go."""
+    """Return the place to which the failures of a run go."""
     return IncidentPlace("d", run_id, chat, "chat_id", "en")
 
 

@@ -30,7 +30,7 @@ def build_wheel(project: Path, folder: Path) -> Path:
 
 
 def read_locked() -> dict[str, str]:
-    """The lines of the development lock without hashes, by the packages' names as pip compares them."""
+    """Return the development lock's lines without hashes, by the packages' names as pip compares them."""
     lines = re.findall(r"^([^\s=]+)(==[^\\\n]+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
     pins: dict[str, str] = {}
     for name, rest in lines:  # one that depends on the Python stands there twice
@@ -41,7 +41,7 @@ def read_locked() -> dict[str, str]:
 
 
 def normalise_name(name: str) -> str:
-    """A package's name as pip compares it."""
+    """Return a package's name as pip compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -57,7 +57,7 @@ def _digest(text: str) -> str:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """An index of one package behind TLS: its URL, the file of its certificate, and what was asked of it."""
+    """Serve an index of one package over TLS; yield its URL, its certificate and the requests it gets."""
     folder = tmp_path / "index"
     folder.mkdir()
     file, requested = wheel(folder, "pinned"), list[str]()
@@ -91,7 +91,7 @@ def index(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
 
 @pytest.fixture
 def bootstrap(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the script on a project whose lock holds a hash."""
+    """Return a function that runs bootstrap.sh on a project whose lock holds a hash."""
     (tmp_path / "lark_provider").mkdir()
     (tmp_path / "lark_provider" / "__init__.py").touch()
     (tmp_path / "backend.py").write_text(textwrap.dedent(BACKEND))

@@ -49,7 +49,7 @@ TOOLS = ("httpx", "hypothesis", "pendulum", "pycryptodome", "pytest", "pyyaml", 
 
 
 def floors() -> dict[str, str]:
-    """The lowest version of each direct dependency that suits all that need it, as a pin."""
+    """Return pins of the direct dependencies, each to the lowest version that satisfies every requirement."""
     wanted: list[str] = []
     for folder in (ROOT, EMULATOR):
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
@@ -68,7 +68,7 @@ def floors() -> dict[str, str]:
 
 
 def pythons() -> list[str]:
-    """This interpreter, and the newest one on this machine that the package is made for."""
+    """Return this interpreter, and the newest one on this machine that the package is made for."""
     text = (ROOT / "pyproject.toml").read_text()
     minors = sorted(map(int, re.findall(r"Python :: 3\.(\d+)", text)), reverse=True)
     candidates = (shutil.which(f"python3.{minor}") for minor in minors)

@@ -14,7 +14,7 @@ from lark_provider import errors
 
 
 def list_loaded(code: str) -> set[str]:
-    """The modules that code loads, beyond those of a bare interpreter that has imported json."""
+    """Return the modules that code loads, beyond those of a bare interpreter that has imported json."""
     before = "import sys, json; before = set(sys.modules)"
     after = "print(json.dumps([*set(sys.modules) - before]))"
     script = "\n".join([before, textwrap.dedent(code), after])

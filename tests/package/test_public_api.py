@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def parameters(function: Any) -> str:
-    """The parameters of a function, `=` behind those that may be left out."""
+    """Return the parameters of a function as text, with `=` behind those that may be left out."""
     shown, named = [], False
     for name, param in inspect.signature(function).parameters.items():
         if param.kind is param.KEYWORD_ONLY and not named:

@@ -38,7 +38,7 @@ def read_start_command(unit: Path) -> list[str]:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The units as on a machine that has this checkout's programs, in a folder."""
+    """Write the units into a folder, with this checkout's programs and the user root; return the folder."""
     for unit in UNITS:
         here = unit.read_text().replace("/opt/lark/venv/bin", str(Path(sys.executable).parent))
         (tmp_path / unit.name).write_text(here.replace("User=lark", "User=root"))
@@ -117,7 +117,7 @@ def test_only_the_bridge_reads_its_secret() -> None:
 
 @pytest.fixture
 def environ(database_url: str, rabbitmq: str, lark: Emulator, tmp_path: Path) -> dict[str, str]:
-    """What lark.env sets, for this machine: the tables are migrated, and the registry has an app."""
+    """Migrate the tables, add an app to the registry, and return what lark.env sets, for this machine."""
     url = as_text(urls.parse(database_url, "test"))
     environ = {
         "LARK_DATABASE_URL": url,
@@ -136,7 +136,7 @@ def environ(database_url: str, rabbitmq: str, lark: Emulator, tmp_path: Path) ->
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """/var/lib/lark, in which no service of ours leaves anything."""
+    """Return a folder in place of /var/lib/lark, in which no service of ours leaves anything."""
     folder = tmp_path / "state"
     folder.mkdir()
     return folder

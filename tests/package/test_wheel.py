@@ -23,7 +23,7 @@ from tests.package.environments import ROOT, environment, run
 
 @pytest.fixture(scope="session")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source distribution, unpacked."""
+    """Build and unpack the source distribution, and return its folder."""
     folder = tmp_path_factory.mktemp("sdist")
     build = "from hatchling.build import build_sdist; import sys; build_sdist(sys.argv[1])"
     run(sys.executable, "-c", build, folder, cwd=ROOT)

@@ -29,7 +29,7 @@ def report(events: Sequence[RunEvent], before: Incident | None = None) -> Incide
 
 
 def store(incident: Incident) -> Incident:
-    """What another process reads."""
+    """Return an incident as another process reads it: from JSON, at version 1."""
     return replace(Incident.from_json(orjson.loads(orjson.dumps(incident.to_json()))), version=1)
 
 

@@ -41,7 +41,7 @@ def program(name: str, *, package: str, folders: str = "/usr/sbin") -> Path:
 
 
 def may_install() -> bool:
-    """Whether packages that are missing can be installed here without asking."""
+    """Return whether packages that are missing can be installed here without asking."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
@@ -81,7 +81,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
-    """Debian starts what it installs, unless this file forbids it (containers mostly have it)."""
+    """Keep Debian from starting what it installs, unless a policy exists already, as in most containers."""
     if POLICY.exists():
         yield
         return

@@ -57,11 +57,11 @@ class PgBouncer(OwnServer):
         give(self.folder, {"pgbouncer.ini": "\n".join(lines)}, user)
 
     def command(self) -> list[str | Path]:
-        """PgBouncer in the foreground."""
+        """Return the command that runs PgBouncer in the foreground."""
         return [self._program, self.folder / "pgbouncer.ini"]
 
     def ready(self) -> bool:
-        """Whether it takes clients; it connects to the database when the first one asks for something."""
+        """Return whether it accepts clients; it connects to the database at their first request."""
         return listens(self.port)
 
 

@@ -74,7 +74,7 @@ def _take(find: Callable[[Mapping[str, str]], Found[Shared]]) -> Shared:
 
 
 def _refuse(missing: Exception) -> NoReturn:
-    """A missing service fails the tests that need it, and in CI the run at once. It never skips."""
+    """Fail a test that needs a missing service, or in CI the whole run; never skip it."""
     if ENVIRONMENT.get("CI") == "true":
         pytest.exit(str(missing), returncode=pytest.ExitCode.TESTS_FAILED)
     pytest.fail(str(missing), pytrace=False)
@@ -82,26 +82,26 @@ def _refuse(missing: Exception) -> NoReturn:
 
 @pytest.fixture
 def say() -> Callable[[str], None]:
-    """Adds a line to the end of the run's report."""
+    """Return a function that adds a line to the end of the run's report."""
     return _said.append
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> PostgresServer:
-    """The shared PostgreSQL and a role on it that may make databases and roles."""
+    """Return the shared PostgreSQL with a role on it that may make databases and roles."""
     return _take(postgres.find)
 
 
 @pytest.fixture
 def databases(postgres_server: PostgresServer) -> Iterator[Databases]:
-    """Makes databases and roles for one test (`make`, `make_role`) and drops them after it."""
+    """Yield a factory of databases and roles (`make`, `make_role`) for one test, and drop them after it."""
     with postgres_server.databases() as factory:
         yield factory
 
 
 @pytest.fixture
 def database_url(databases: Databases) -> str:
-    """The URL of an empty database of the test's own."""
+    """Create an empty database of the test's own, and return its URL."""
     return databases.make()
 
 
@@ -131,14 +131,14 @@ def _starting(
 
 @pytest.fixture
 def start_postgres() -> Iterator[StartServer[OwnPostgres]]:
-    """Starts PostgreSQL servers of the test's own, which are gone after it."""
+    """Yield a function that starts PostgreSQL servers of the test's own, and remove them after it."""
     with _starting(OwnPostgres) as start:
         yield start
 
 
 @pytest.fixture
 def own_postgres(start_postgres: StartServer[OwnPostgres]) -> OwnPostgres:
-    """A running PostgreSQL of the test's own, to stop, kill, pause and start again."""
+    """Start a PostgreSQL of the test's own, to stop, kill, pause and start again."""
     return start_postgres()
 
 
@@ -151,7 +151,7 @@ class StartPgBouncer(Protocol):
 
 @pytest.fixture
 def pgbouncer() -> Iterator[StartPgBouncer]:
-    """Starts PgBouncers in transaction mode, which are gone after the test."""
+    """Yield a function that starts PgBouncers in transaction mode, and remove them after the test."""
     with ExitStack() as started:
 
         def start(url: str, pool_size: int = 2) -> str:
@@ -167,32 +167,32 @@ def pgbouncer() -> Iterator[StartPgBouncer]:
 
 @pytest.fixture(scope="session")
 def rabbitmq_server() -> RabbitServer:
-    """The shared RabbitMQ, on which tests may make virtual hosts."""
+    """Return the shared RabbitMQ, on which tests may make virtual hosts."""
     return _take(rabbitmq.find)
 
 
 @pytest.fixture(name="rabbitmq")
 def rabbitmq_url(rabbitmq_server: RabbitServer) -> Iterator[str]:
-    """The URL of an empty virtual host of the test's own, deleted after it."""
+    """Create an empty virtual host of the test's own, yield its URL, and delete it after the test."""
     with rabbitmq_server.vhost() as url:
         yield url
 
 
 @pytest.fixture
 def start_rabbitmq() -> Iterator[StartServer[OwnRabbit]]:
-    """Starts RabbitMQ nodes of the test's own, which are gone after it."""
+    """Yield a function that starts RabbitMQ nodes of the test's own, and remove them after it."""
     with _starting(OwnRabbit) as start:
         yield start
 
 
 @pytest.fixture
 def own_rabbitmq(start_rabbitmq: StartServer[OwnRabbit]) -> OwnRabbit:
-    """A running RabbitMQ node of the test's own, to stop, kill, pause and start again."""
+    """Start a RabbitMQ node of the test's own, to stop, kill, pause and start again."""
     return start_rabbitmq()
 
 
 @pytest.fixture
 def start_prometheus() -> Iterator[StartServer[OwnPrometheus]]:
-    """Starts Prometheus servers of the test's own, with their configuration as files."""
+    """Yield a function that starts Prometheus servers of the test's own, configured by files."""
     with _starting(OwnPrometheus) as start:
         yield start

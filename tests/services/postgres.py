@@ -148,14 +148,14 @@ class OwnPostgres(OwnServer):
         give(self._data, files, user)
 
     def command(self) -> list[str | Path]:
-        """`postgres` itself, with settings on its command line."""
+        """Return the command that runs `postgres`, with settings on its command line."""
         ours = {"port": str(self.port), "listen_addresses": HOST}
         settings = {**_SETTINGS, "unix_socket_directories": "", **self._settings, **ours}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [_binaries() / "postgres", "-D", self._data, *words]
 
     def ready(self) -> bool:
-        """Whether it accepts a connection."""
+        """Return whether it accepts a connection."""
         try:
             self.server.connect().close()
         except psycopg2.OperationalError:

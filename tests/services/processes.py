@@ -52,7 +52,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether a server takes connections at a port of the loopback address."""
+    """Return whether a server accepts connections at a port of the loopback address."""
     with suppress(OSError), socket.create_connection((HOST, port), 1):
         return True
     return False
@@ -158,7 +158,7 @@ def tree(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs, or could run again."""
+    """Return whether a process runs, or could run again."""
     return _state(pid)[0] not in _ENDED
 
 
@@ -189,19 +189,19 @@ class OwnServer(ABC):
 
     @abstractmethod
     def command(self) -> Sequence[str | Path]:
-        """The command that runs the server in the foreground."""
+        """Return the command that runs the server in the foreground."""
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it serves clients."""
+        """Return whether it serves clients."""
 
     def environment(self) -> dict[str, str]:
-        """The whole environment of the server: nothing of ours leaks in."""
+        """Return the whole environment of the server; only PATH is inherited."""
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
 
     @property
     def pid(self) -> int:
-        """The server's first process."""
+        """Return the id of the server's first process."""
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError(f"{self.name} must be running, got no process. Next: start it.")
         return self._process.pid
@@ -231,7 +231,7 @@ class OwnServer(ABC):
         return self
 
     def log_end(self) -> str:
-        """The last lines of the log."""
+        """Return the end of the log."""
         return self.log.read_text(errors="replace")[-3000:]
 
     def end(self, number: signal.Signals) -> None:

@@ -42,7 +42,7 @@ class OwnPrometheus(OwnServer):
         self.url = f"http://{HOST}:{self.port}"
 
     def command(self) -> list[str | Path]:
-        """Prometheus itself."""
+        """Return the command that runs Prometheus."""
         return [
             self._server,
             f"--config.file={self.folder}/prometheus.yml",
@@ -52,7 +52,7 @@ class OwnPrometheus(OwnServer):
         ]
 
     def ready(self) -> bool:
-        """Whether it answers queries."""
+        """Return whether it answers queries."""
         if not listens(self.port):
             return False
         try:

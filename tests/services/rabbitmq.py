@@ -84,11 +84,11 @@ class OwnRabbit(OwnServer):
         give(self.folder, {"rabbitmq.conf": config, "plugins": f"[{','.join(plugins)}].", **files}, user)
 
     def command(self) -> list[str | Path]:
-        """RabbitMQ's own script."""
+        """Return the command that runs RabbitMQ's own script."""
         return [self._server]
 
     def environment(self) -> dict[str, str]:
-        """Ports, names and folders of its own, so that it meets no other node."""
+        """Return an environment with ports, names and folders of its own, so that it meets no other node."""
         return {
             **super().environment(),
             "ERL_EPMD_ADDRESS": HOST,
@@ -107,7 +107,7 @@ class OwnRabbit(OwnServer):
         }
 
     def ready(self) -> bool:
-        """Whether a client can log in; pika logs each failure at length, so the port is tried first."""
+        """Return whether a client can log in; the port is tried first, since pika logs failures at length."""
         if not listens(self.port):
             return False
         try:
@@ -127,12 +127,12 @@ class _Epmd(OwnServer):
     name = "epmd"
 
     def command(self) -> list[str | Path]:
-        """Epmd itself."""
+        """Return the command that runs epmd."""
         epmd = program("epmd", package="rabbitmq-server")
         return [epmd, "-port", str(self.port), "-address", HOST]
 
     def ready(self) -> bool:
-        """Whether it listens."""
+        """Return whether it listens."""
         return listens(self.port)
 
 

@@ -130,7 +130,7 @@ def test_a_program_that_is_nowhere_is_named_with_its_package(monkeypatch: pytest
 
 @pytest.fixture
 def inner(tmp_path: Path) -> LayOut:
-    """Lays out a test run that finds nothing at the default ports, and returns its command."""
+    """Return a function that writes a test run without servers at default ports, and returns its command."""
 
     def lay_out(conftest: str, tests: str) -> list[str]:
         nowhere = "from tests.services import binaries, postgres, rabbitmq\n"

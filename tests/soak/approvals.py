@@ -219,18 +219,18 @@ class Approvals:
             time.sleep(_LOOK_SECONDS)
 
     def _find_deferred(self) -> dict[str, str]:
-        """The cards of those that wait in the triggerer."""
+        """Return the message ids of the cards whose tasks wait in the triggerer, by title."""
         query = "SELECT dag_id FROM task_instance WHERE state = 'deferred'"
         deferred = {dag_id for (dag_id,) in self._ask(query)}
         return {title: message["message_id"] for title, message in self._cards() if title in deferred}
 
     def _find_parsed(self) -> dict[str, bool]:
-        """Those whose new file Airflow knows; one that is as before is not written again."""
+        """Return the DAGs whose edited file Airflow has parsed; the DAG without edits counts as parsed."""
         rows = self._ask("SELECT dag_id, source_code FROM dag_code")
         return {"nothing": True} | {dag_id: True for dag_id, code in rows if _EDITED_MARK in code}
 
     def _read_ended(self) -> dict[str, tuple[str, Any]]:
-        """The state of each task that has ended, and what it returned."""
+        """Return the state and the result of each task that has ended, by DAG."""
         ended = dict(
             self._ask(
                 "SELECT dag_id, state FROM task_instance WHERE state IN ('success', 'failed', 'skipped')"
@@ -262,7 +262,7 @@ class Approvals:
             self.violations.append(Violation(f"a click of {user} was not taken: {clicked['error']}"))
 
     def _cards(self) -> Iterable[tuple[str, dict[str, Any]]]:
-        """The cards that were sent, by their titles."""
+        """Yield title and message of each card that was sent."""
         assert self._lark is not None
         for chat in self._lark.read_snapshot()["chats"]:
             for message in chat["messages"]:

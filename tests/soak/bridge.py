@@ -217,7 +217,7 @@ class Soak:
             time.sleep(1)
 
     def is_settled(self) -> bool:
-        """Whether every card is over, and every click has been shown."""
+        """Return whether every card is over, and every click has been shown."""
         (left,) = self.read(
             "SELECT (SELECT count(*) FROM hitl_cards WHERE state NOT IN ('over')) + "
             "(SELECT count(*) FROM hitl_questions WHERE state <> 'over') + "

@@ -74,7 +74,7 @@ class Crowd:
             await asyncio.gather(*self._under_way)
 
     def _choose(self) -> tuple[str, str]:
-        """A card, and who clicks on it."""
+        """Choose a card and the person who clicks on it; ask new questions if too few are open."""
         self._open = [question for question in self._open if question.decided is None]
         while len(self._open) < OPEN_QUESTIONS:
             number = len(self._ledger.questions)

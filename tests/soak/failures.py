@@ -64,7 +64,7 @@ class Failures:
 
     @property
     def total(self) -> int:
-        """How many tasks fail."""
+        """Return how many tasks fail."""
         return sum(self.tasks.values())
 
     def generate(self) -> None:

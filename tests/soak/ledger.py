@@ -39,7 +39,7 @@ class Click:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether whoever clicked was told that it is received."""
+        """Return whether the person who clicked was told that the click is received."""
         return "accepted" in self.outcomes
 
 
@@ -117,11 +117,11 @@ class Ledger:
     behind: list[float] = field(default_factory=list)
 
     def list_accepted(self) -> list[Click]:
-        """The clicks that were accepted."""
+        """Return the clicks that were accepted."""
         return [click for click in self.clicks.values() if click.is_accepted]
 
     def answerable(self) -> list[Question]:
-        """The questions that a click which was accepted answers."""
+        """Return the questions that are answered by an accepted click."""
         right = {(click.message_id, click.operator) for click in self.list_accepted()}
         return [
             question
@@ -130,17 +130,17 @@ class Ledger:
         ]
 
     def count_unsettled(self) -> int:
-        """How much of what was accepted is not stored, or not delivered, yet."""
+        """Return how many accepted clicks are not stored yet, plus how many answers are not delivered yet."""
         not_stored = sum(click.stored is None for click in self.list_accepted())
         return not_stored + sum(question.decided is None for question in self.answerable())
 
     def to_stored(self, outside: Collection[Action] = FREEZES) -> Latency:
-        """From a click to its row, of those that were accepted and met none of some faults on the way."""
+        """Return the latency from accepted clicks to their rows, without clicks that met some faults."""
         ways = [(click.sent, click.stored) for click in self.list_accepted() if click.stored is not None]
         return self._latency(ways, outside)
 
     def to_delivered(self, outside: Collection[Action] = FREEZES) -> Latency:
-        """From the click that decided to its delivery, of those that met none of some faults on the way."""
+        """Return the latency from deciding clicks to their delivery, without clicks that met some faults."""
         ways = [
             (self.clicks[question.answers[0][0]].sent, question.decided)
             for question in self.questions.values()
@@ -149,7 +149,7 @@ class Ledger:
         return self._latency(ways, outside)
 
     def late(self) -> tuple[str, ...]:
-        """The clicks that were stored too late, though nothing was frozen."""
+        """Return the ids of clicks that were stored too late, though nothing was frozen."""
         spans = self._spans(FREEZES)
         return tuple(
             click.event_id
@@ -160,7 +160,7 @@ class Ledger:
         )
 
     def violations(self) -> list[Violation]:
-        """All that must not be."""
+        """Return all violations that were observed or that follow from what was recorded."""
         return [*self.observed, *self._of_clicks(), *self._of_questions(), *self._too_slow()]
 
     def _of_clicks(self) -> Iterable[Violation]:
@@ -209,7 +209,7 @@ class Ledger:
         return [(fault.begin, fault.end) for fault in self.faults if fault.step.action in actions]
 
     def _meets(self, begin: float, end: float, spans: Iterable[tuple[float, float]]) -> bool:
-        """Whether a click met a fault on its way; one that began when it was late already is no excuse."""
+        """Return whether a click met a fault; one that began after the click was late does not count."""
         end = min(end, begin + self.limit)
         return any(begin < over and began < end for began, over in spans)
 

@@ -49,7 +49,7 @@ class Step:
 
     @property
     def end(self) -> float:
-        """When it is over, in seconds after the first click."""
+        """Return when the step is over, in seconds after the first click."""
         return self.at + self.seconds
 
 
@@ -72,7 +72,7 @@ def draw(seed: int, seconds: float, *, rotate: bool = True, cut: bool = True) ->
 
 
 def _faults(random: Random, last: float) -> Iterator[Step]:
-    """Kills and freezes, one after the other; now and then a second one while the first one lasts."""
+    """Yield kills and freezes, one after the other; some begin while the one before them lasts."""
     kinds = _shuffle(random, _FAULTS)
     at = random.uniform(*_FIRST_SECONDS)
     while at < last:
@@ -86,7 +86,7 @@ def _faults(random: Random, last: float) -> Iterator[Step]:
 
 
 def _shuffle(random: Random, kinds: Sequence[T]) -> Iterator[T]:
-    """All of them in any order, again and again: none is left out by chance."""
+    """Yield all kinds in random order, repeatedly, so that none is left out by chance."""
     while True:
         yield from random.sample(kinds, len(kinds))
 
@@ -98,7 +98,7 @@ def _fault(random: Random, kind: _Kind, at: float, last: float) -> Step:
 
 
 def _rotations(random: Random, last: float) -> Iterator[Step]:
-    """Each choice of keys, with Lark signing with the new ones at once, or after a while."""
+    """Yield each choice of keys to rotate, with Lark signing with the new ones at once, or after a while."""
     kinds = _shuffle(random, [(which, lag) for which in _ROTATED for lag in (True, False)])
     for begin, length in _slots(last, _EVERY_ROTATION):
         which, has_lag = next(kinds)
@@ -113,6 +113,6 @@ def _cuts(random: Random, last: float) -> Iterator[Step]:
 
 
 def _slots(last: float, every: float) -> list[tuple[float, float]]:
-    """Equal parts of a run, at least one: begin and length."""
+    """Split a run into equal parts, at least one, and return begin and length of each."""
     count = max(1, round(last / every))
     return [(number * last / count, last / count) for number in range(count)]

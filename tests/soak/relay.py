@@ -27,7 +27,7 @@ class Relay:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
-        """Lead there, from now on."""
+        """Listen, and forward connections from now on."""
         self._server = await asyncio.start_server(self._join, HOST, self.port)
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ _SHOWN = 20
 def lines(
     ledger: Ledger, timeline: Sequence[str], more: Sequence[str] = (), *, is_settled: bool = True
 ) -> Iterator[str]:
-    """The report.
+    """Yield the lines of the report.
 
     Args:
         ledger: All that was seen.

@@ -76,11 +76,11 @@ class Site:
 
     @property
     def gateways(self) -> list[str]:
-        """Where Lark sends clicks."""
+        """Return the URLs to which Lark sends clicks, one for each gateway."""
         return [self.gateway(name, sender.APP) for name in GATEWAYS]
 
     def gateway(self, name: str, app_id: str) -> str:
-        """Where Lark sends an app's clicks, by one of the gateways."""
+        """Return the URL to which Lark sends an app's clicks, by one of the gateways."""
         return f"http://{HOST}:{self._ports[name]}/lark/callbacks/{app_id}"
 
     async def open(self) -> None:
@@ -159,7 +159,7 @@ class Site:
                 self._note(f"{log.name} had {_LOG_BYTES} bytes, and is begun again")
 
     def list_left(self) -> tuple[list[str], list[str]]:
-        """The ids of the clicks that are still in the queue, and of those that are dead-lettered."""
+        """Drain both queues; return the event ids of clicks still queued, and of dead-lettered clicks."""
         queued, dead = (mq.ids(mq.drain(self.node.url, queue)) for queue in (CARDS, DEAD))
         return queued, dead
 

@@ -14,7 +14,7 @@ CLICKS = 200
 
 
 def clean() -> Ledger:
-    """Clicks that were all stored after half a second; the first one answers a question."""
+    """Return a ledger of clicks that were all stored after half a second; the first answers a question."""
     ledger = Ledger()
     for number in range(CLICKS):
         name = f"click-{number}"

@@ -14,7 +14,7 @@ from tests.storage import prepared
 
 @pytest.fixture(autouse=True)
 def _closed_engines() -> Iterator[None]:
-    """What a test opened in this process is closed after it."""
+    """Close the database connections that a test opened in this process."""
     yield
     while engines._engines:
         engines._engines.popitem()[1].dispose()
@@ -22,7 +22,7 @@ def _closed_engines() -> Iterator[None]:
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The operator's key, in the environment."""
+    """Generate the operator's key, set it in the environment, and return it."""
     fernet_key = generate_key()
     monkeypatch.setenv(KEY_VARIABLE, fernet_key)
     return fernet_key
@@ -30,25 +30,25 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def postgres(database_url: str) -> URL:
-    """An empty PostgreSQL database."""
+    """Return the URL of an empty PostgreSQL database."""
     return urls.parse(database_url, "test")
 
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> URL:
-    """A SQLite file that is not there yet."""
+    """Return the URL of a SQLite file that does not exist yet."""
     return urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
 def empty(request: pytest.FixtureRequest) -> URL:
-    """A database with nothing in it, of either kind."""
+    """Return the URL of an empty database, of each kind in turn."""
     empty_url: URL = request.getfixturevalue(request.param)
     return empty_url
 
 
 @pytest.fixture
 def url(empty: URL) -> URL:
-    """A database that is up to date, of either kind."""
+    """Return the URL of an up-to-date database, of each kind in turn."""
     prepared.upgrade(empty)
     return empty

@@ -38,7 +38,7 @@ def alembic(folder: Path, *words: str, environ: Mapping[str, str] = {}) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What alembic needs of a checkout, to write into."""
+    """Copy what alembic needs of a checkout into a folder that may be changed, and return the folder."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copytree(
         ROOT / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__")
@@ -48,7 +48,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def configured(empty: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """An empty database of either kind, in the environment."""
+    """Set the URL of an empty database of either kind in the environment, and return it."""
     monkeypatch.setenv("LARK_DATABASE_URL", empty.render_as_string(hide_password=False))
     return empty
 

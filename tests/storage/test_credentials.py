@@ -37,7 +37,7 @@ def apps(key: str) -> ApplicationManager:
 def registered(
     lark: Emulator, apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch
 ) -> ApplicationManager:
-    """The emulator's app is in the registry and nowhere else."""
+    """Move the emulator's app from the environment into the registry, and return the registry."""
     for name in ("LARK_APP_ID", "LARK_APP_SECRET", "LARK_BASE_URL"):
         monkeypatch.delenv(name)
     apps.create_application(lark.app_id, lark.app_secret, base_url=lark.base_url)
@@ -55,7 +55,7 @@ def call(client: LarkServiceClient) -> None:
 
 
 def acall(client: LarkServiceClient) -> None:
-    """The same, with the client for asyncio."""
+    """List the chats with the client for asyncio, on the session of a client."""
     other = AsyncLarkServiceClient()
     other._session = client._session
     asyncio.run(call_async(other))

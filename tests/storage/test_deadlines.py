@@ -38,7 +38,7 @@ CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines that a test can wait for; each is still enforced by the same code."""
+    """Shorten the deadlines, so that a test can wait for them; each is still enforced by the same code."""
     monkeypatch.setattr(deadlines, "STATEMENT", SHORT)
     monkeypatch.setattr(deadlines, "_GRACE_SECONDS", 0.4)
     monkeypatch.setattr(watched, "PING_SECONDS", 0.5)
@@ -47,7 +47,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The files of a server that speaks TLS."""
+    """Return the key and the certificate of a server that speaks TLS, by the names of their files."""
     folder = tmp_path_factory.mktemp("tls")
     files = folder / "server.key", folder / "server.crt"
     subprocess.run(  # noqa: S603 - a fixed command
@@ -60,7 +60,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(params=["plain", "tls"])
 def server(request: pytest.FixtureRequest, start_postgres: StartServer[OwnPostgres]) -> OwnPostgres:
-    """A server of the test's own, with TLS and without."""
+    """Start a server of the test's own, without TLS and with it in turn."""
     if request.param == "plain":
         return start_postgres()
     return start_postgres({"ssl": "on"}, request.getfixturevalue("tls"))
@@ -75,7 +75,7 @@ def on(postgres: URL) -> Iterator[Engine]:
 
 @pytest.fixture
 def locked(postgres: URL) -> Iterator[None]:
-    """A table that another session locks for as long as the test lasts."""
+    """Lock a table in another session for as long as the test lasts."""
     with closing(psycopg2.connect(plain(postgres))) as other, other.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS t (n int)")
         other.commit()
@@ -93,7 +93,7 @@ def ask(on: Engine, statement: str, *, reading: bool = False) -> object:
 
 
 def waiting(url: URL) -> int:
-    """How many of our backends wait for a lock."""
+    """Return how many of our backends wait for a lock."""
     query = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -259,7 +259,7 @@ def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, Future[obje
 
 
 def ends_in_time(thread: threading.Thread, future: Future[object]) -> None:
-    """The thread that waits is over, with the error that says what happened."""
+    """Check that the waiting thread ends in time, with the error that says what happened."""
     thread.join(20)
     assert not thread.is_alive()
     error = future.exception(0)

@@ -40,7 +40,7 @@ def ids(answer: list[CardClick] | None) -> list[str] | None:
 
 
 def statements(url: URL, work: Callable[[], object]) -> list[tuple[str, Any]]:
-    """The SQL that was sent with its parameters, without what begins transactions."""
+    """Do some work, and return the SQL that it sent with its parameters, without what begins transactions."""
     sent: list[tuple[str, Any]] = []
 
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -300,7 +300,7 @@ class Overtaken(Wait):
     overtake: ClassVar[Callable[[Wait], object]]
 
     def answer(self, clicks: Sequence[CardClick]) -> list[CardClick] | None:
-        """Be overtaken."""
+        """Answer the clicks, and let another caller decide the wait before this answer is stored."""
         answered = super().answer(clicks)
         self.overtake()
         return answered
@@ -316,7 +316,7 @@ def test_who_is_overtaken_says_what_the_other_has_decided(url: URL, monkeypatch:
 
 
 def decide(url: str, names: list[str], pipe: Connection) -> None:
-    """In a process of its own: store clicks and answer waits, when told to."""
+    """Store clicks and answer waits when told to, in a process of its own."""
     inbox = Inbox(urls.parse(url, "test"))
     inbox.read_database_id()
     pipe.send("ready")

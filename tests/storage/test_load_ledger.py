@@ -70,7 +70,7 @@ def age(url: URL, table: sa.Table, *columns: str) -> None:
 
 @pytest.fixture
 def bystander(ledger: LoadLedger, load: str) -> Iterator[str]:
-    """Another load, whose chunks have the numbers and tokens of the first one's, and stay as they are."""
+    """Yield a load with the same chunk numbers and tokens as the first one's; check that its chunks stay."""
     other = ledger.open(TABLE, "of a bystander", 500, 0).id
     assert other != load
     for number in (0, 1):

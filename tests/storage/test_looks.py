@@ -45,7 +45,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Time as the test says; and ids are few, so that the first looks of a process have no margin."""
+    """Set a clock that the test controls, and an id margin of 0 for first looks, since ids are few."""
     fake_clock = Clock()
     monkeypatch.setattr(module, "time", fake_clock)
     monkeypatch.setattr(module, "MARGIN", 0)
@@ -63,7 +63,7 @@ def answer(question: TaskQuestion, event_id: str = "e1", **parts: Any) -> Any:
 
 
 def fill(url: URL, rows: int, **columns: str) -> None:
-    """Clicks that have nothing to do with anything, or what `columns` says (SQL of `n`)."""
+    """Insert clicks that are unrelated to any wait, except for what `columns` says (SQL of `n`)."""
     expressions = {
         "correlation": "'x' || n",
         "operator_id": "'ou_' || n",
@@ -81,7 +81,7 @@ def fill(url: URL, rows: int, **columns: str) -> None:
 
 
 def many(url: URL, count: int, **question: Any) -> list[TaskQuestion]:
-    """Questions that are asked already, made from one: their rows are copies."""
+    """Ask one question, copy its row until there are `count` of them, and return all questions."""
     first = ask(url, question=replace(ASK, **question))
     with get_engine(url).begin() as connection:
         row = dict(connection.execute(sa.select(tables.waits)).one()._mapping)
@@ -92,13 +92,13 @@ def many(url: URL, count: int, **question: Any) -> list[TaskQuestion]:
 
 
 def bounds(url: URL, work: Callable[[], object]) -> list[int]:
-    """Above which ids the statements of a look asked for clicks."""
+    """Do some work, and return the ids above which the statements of its looks searched for clicks."""
     return [parameters["above"] for _, parameters in statements(url, work) if "above" in parameters]
 
 
 @contextmanager
 def open_transaction(url: URL, *clicks: Any) -> Iterator[None]:
-    """Clicks that are inserted, and committed at the end: their ids are given out at the beginning."""
+    """Insert clicks, and commit them at the end: their ids are assigned at the beginning."""
     with hold_transaction(get_engine(url), limits=MAINTENANCE) as connection:
         connection.execute(sa.insert(tables.card_callbacks), [inboxes._make_row(click) for click in clicks])
         yield

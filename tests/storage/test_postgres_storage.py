@@ -18,7 +18,7 @@ PASSWORD = "p@ss/w:rd%#1"
 
 @pytest.fixture
 def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The environment of the guide, with strings only."""
+    """Set the guide's variables in the environment, strings only, and return the database's URL."""
     url = make_url(database_url)
     parts = {"HOST": url.host, "PORT": url.port, "DB": url.database, "USER": url.username}
     for name, value in parts.items():

@@ -24,7 +24,7 @@ MANY = 8
 
 @pytest.fixture
 def place(empty: URL, key: str, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """A registry, in the environment; one in PostgreSQL is up to date, a file is not there yet."""
+    """Set a registry's URL in the environment: PostgreSQL is up to date, a file does not exist yet."""
     if empty.drivername != "sqlite":
         migrate.upgrade(empty)
     monkeypatch.setenv("LARK_REGISTRY_PATH", empty.render_as_string(hide_password=False))

@@ -37,7 +37,7 @@ def list_left(url: URL, table: sa.Table, column: str) -> list[str]:
 
 
 def add_aged(url: URL, ages: dict[str, timedelta]) -> None:
-    """In each table a row of each age."""
+    """Insert a row of each age into each table."""
     for name, age in ages.items():
         at = NOW - age
         seen = {"app_id": "cli_a", "fetched_at": NOW, "expires_at": at}
@@ -57,7 +57,7 @@ def add_aged(url: URL, ages: dict[str, timedelta]) -> None:
 
 
 def add_of_bridge(url: URL, name: str, at: datetime, **changes: Any) -> None:
-    """A row in each table of Airflow's questions and failures, none of which is needed any more."""
+    """Insert a row into each table of Airflow's questions and failures; none of them is needed any more."""
     times = {"created_at": at, "updated_at": at}
     place = {"dag_id": "d", "run_id": name}
     task = {**place, "task_id": "t", "map_index": -1, "parked_at": at, **times}
@@ -93,7 +93,7 @@ def add_command(url: URL, name: str, at: datetime, state: str = "done") -> None:
 
 
 def add_cursor(url: URL, name: str, at: datetime, *, seen_at: datetime | None = None) -> None:
-    """A watched table, last scanned at a time, and a record of it."""
+    """Insert a watched table that was last scanned at a time, and a record of it."""
     place = {"app_id": "cli_a", "app_token": "bas1", "table_id": "tbl1"}
     times = {"began_ms": 1, "scanned_ms": 2, "created_at": at, "updated_at": at}
     add(url, watch_tables.record_cursors, key=name, **place, **times)

@@ -29,7 +29,7 @@ SECRETS = {"app_secret": "secret-AAA", "encrypt_key": "encrypt-BBB", "verificati
 
 @pytest.fixture
 def place(url: URL) -> str:
-    """Where the registry is, as an operator writes it."""
+    """Return the URL of the registry, as an operator writes it."""
     return url.render_as_string(hide_password=False)
 
 
@@ -257,7 +257,7 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
 
 
 def has_waiting_sessions(url: URL, least: int = 1) -> bool:
-    """Whether connections wait for locks; asked again, for a transaction sees but one state."""
+    """Return whether sessions wait for locks, in a new transaction, since one sees a single state."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
     with hold_transaction(get_engine(url), reading=True) as connection:
         count = connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"))  # noqa: S608 - fixed

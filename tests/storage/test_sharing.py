@@ -29,7 +29,7 @@ TOKEN_PATH = "*/tenant_access_token/internal"
 
 @pytest.fixture(autouse=True)
 def shared(url: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
-    """The database of the environment."""
+    """Set the URL of the database in the environment, and return it."""
     monkeypatch.setenv("LARK_DATABASE_URL", url.render_as_string(hide_password=False))
     return url
 

@@ -37,7 +37,7 @@ class StoreApp:
         self.credentials = store_app["app_id"], store_app["app_secret"]
 
     def process(self, tenant_key: str | None = None, timeout: float = 30.0) -> LarkServiceClient:
-        """A client with a memory of its own."""
+        """Return a client with a token cache of its own, as another process has."""
         client = LarkServiceClient(*self.credentials, tenant_key=tenant_key, timeout=timeout)
         own_tokens(client)
         return client
@@ -52,7 +52,7 @@ class StoreApp:
         return app_ticket
 
     def hand_over(self) -> None:
-        """What a gateway does with the newest ticket."""
+        """Store the newest ticket with a client of its own, as a gateway does."""
         self.process().store_app.keep_ticket(self.ticket or "")
 
     def outdate(self, process: LarkServiceClient) -> None:
@@ -64,7 +64,7 @@ class StoreApp:
 
     @contextmanager
     def gateway(self) -> Iterator[None]:
-        """A process that hands over each ticket as it comes."""
+        """Run a thread that hands over each ticket as it comes."""
         ended = threading.Event()
 
         def listen() -> None:
@@ -83,7 +83,7 @@ class StoreApp:
             thread.join()
 
     def counts(self) -> tuple[int, int, int]:
-        """How often Lark was asked for a ticket, an app token and a tenant's token."""
+        """Return how often Lark was asked for a ticket, an app token and a tenant's token."""
         requests = [count(self.lark, endpoint) for endpoint in (RESENDS, APP_TOKENS, TENANT_TOKENS)]
         return requests[0], requests[1], requests[2]
 
@@ -139,7 +139,7 @@ def test_a_database_that_answers_late_makes_its_ticket_no_older(app: StoreApp) -
     app.outdate(process)
 
     def read_early() -> float:
-        """The clock of a process that waits before the database reads its own."""
+        """Return the time as a process reads it that waits before the database reads its own clock."""
         now = time.time()
         time.sleep(0.3)
         return now

@@ -19,7 +19,7 @@ from tests.storage.test_token_store import Host, age, list_holders
 
 
 def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: Any) -> TokenClaim:
-    """What a claim comes to that waits for a transaction with some changes."""
+    """Return the result of a claim that waits for a transaction with some changes."""
     with ThreadPoolExecutor(1) as threads:
         with hold_transaction(get_engine(postgres)) as connection:
             for change in changes:

@@ -1,5 +1,8 @@
-"""Random schedules of syncs of one table: kills, freezes, failures of Lark, late commits, and people who
-add, edit and delete rows between two pages; drawn from a seed."""
+"""Random schedules of syncs of one table, drawn from a seed.
+
+They have kills, freezes, failures of Lark, late commits, and people who add, edit and delete rows between two
+pages.
+"""
 
 from __future__ import annotations
 

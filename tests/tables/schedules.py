@@ -55,7 +55,7 @@ class Run:
 
     @property
     def faults(self) -> tuple[int, ...]:
-        """What is wrong: spreadsheets too many, rows missing, doubled and wrong, and cells of people lost."""
+        """Return the counts of extra spreadsheets, of missing, double and wrong rows, and of lost cells."""
         return (self.files, self.missing, self.doubled, self.wrong, self.theirs)
 
 

@@ -29,7 +29,7 @@ def write(key: str = "report", **arguments: Any) -> TableResult:
 
 
 def count(lark: Emulator) -> int:
-    """How many spreadsheets were ever made."""
+    """Return how many spreadsheets were ever made."""
     return len([document for document in lark.documents() if document["type"] == "sheet"])
 
 

@@ -24,7 +24,7 @@ AIRFLOWS_CONSTRAINTS = (
 
 @pytest.fixture(scope="session")
 def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Constraints of pip beside the wheels of this checkout: these, and all else as the lock has it."""
+    """Write constraints for pip beside the wheels of this checkout: these, and everything else as locked."""
     folder = tmp_path_factory.mktemp("index")
     ours = [
         f"{build_wheel(project, folder).name.partition('-')[0]}=={__version__}"
@@ -37,7 +37,7 @@ def constraints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that has the package alone, for pages that begin there."""
+    """Create an environment that has the package alone, and return its folder of programs."""
     (wheel,) = constraints.parent.glob("airflow_provider_lark-*.whl")
     return environment(tmp_path_factory.mktemp("installed") / "venv", wheel)
 
@@ -73,5 +73,5 @@ def opened(tmp_path: Path, constraints: Path) -> Iterator[Open]:
 
 @pytest.fixture
 def port() -> int:
-    """A port for what listens at a fixed one in the page."""
+    """Return a free port, for what listens at a fixed one in the page."""
     return free_port()

@@ -26,7 +26,7 @@ FEISHU = "https://open.feishu.cn"
 
 @pytest.fixture
 def machine(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A machine on which an app of the tenant is set up."""
+    """Set up an app of the tenant on the local Lark, and return the variables of a machine that uses it."""
     lark.settings(rate_limits=False)
     lark.add_app(APP, secret=SECRET, name="Reports")
     lark.add_chat("Data team", chat_id=CHAT, users=["alice"])

@@ -29,7 +29,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def line(message: str, *args: Any, **record: Any) -> dict[str, Any]:
-    """What a record is written as; it must be one line of UTF-8."""
+    """Return a log record as it is written, parsed from JSON; check that it is one line of UTF-8."""
     log_record = logging.LogRecord(
         "lark_provider.x", logging.WARNING, "f", 1, message, args, record.pop("exc_info", None)
     )

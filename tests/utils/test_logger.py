@@ -204,7 +204,7 @@ QUIET = "import logging\nimport lark_provider\nlogging.getLogger('lark_provider.
 
 
 def read_printed(code: str, tmp_path: Path, **environment: str) -> str:
-    """What a program prints on standard error, with only this in its environment."""
+    """Run a program with only this in its environment, and return what it writes to the standard error."""
     file = tmp_path / "app.py"
     file.write_text(code)
     done = subprocess.run(  # noqa: S603 - ours

@@ -63,7 +63,7 @@ class HandledEvents:
             self._inbox.is_handled(self._consumer, "none")
 
     def is_handled(self, key: str) -> bool:
-        """Whether an event was handled.
+        """Return whether an event was handled.
 
         Args:
             key: The event's deduplication key, see `compute_dedup_key`.

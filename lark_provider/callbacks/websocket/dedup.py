@@ -62,7 +62,7 @@ class StoredEvents:
         return cls(inbox.Inbox(urls.database()))
 
     async def has(self, event: Event) -> bool:
-        """Whether an event is known to be stored.
+        """Return whether an event is known to be stored.
 
         Args:
             event: The event.

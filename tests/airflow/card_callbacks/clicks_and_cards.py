@@ -58,7 +58,7 @@ class Start(Protocol):
     """Starts the task, and gives its context."""
 
     def __call__(self, *, resumed: bool = ..., **changes: Any) -> Any:
-        """With what Airflow keeps from start to start; XComs only for one that was deferred."""
+        """Return the context of a task start; XComs of the previous start remain only if `resumed`."""
 
 
 def poke(sensor: LarkCardCallbackSensor, context: Any) -> PokeReturnValue:

@@ -32,7 +32,7 @@ def approval(code: str, **changes: Any) -> LarkNativeApprovalOperator:
 
 
 def defer(operator: LarkNativeApprovalOperator, context: Any) -> LarkNativeApprovalTrigger:
-    """Start a task until it waits in the triggerer; return the trigger as it is made again there."""
+    """Execute a task until it defers, and return its trigger as the triggerer rebuilds it."""
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
     return rebuild_trigger(deferred.value.trigger)

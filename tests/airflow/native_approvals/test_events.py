@@ -55,7 +55,7 @@ def test_the_trigger_outlasts_an_outage_and_ends_on_what_no_retry_helps(
 
 @pytest.fixture
 def events(lark: Emulator, rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A gateway that publishes Lark's events to RabbitMQ, as in production."""
+    """Start a gateway that publishes Lark's events to RabbitMQ, as in production."""
     monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     monkeypatch.setattr(native_approval, "_subscribed", set())
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))

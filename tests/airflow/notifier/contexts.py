@@ -74,5 +74,5 @@ def titles(lark: Emulator) -> list[str]:
 
 
 def read_logged(capsys: pytest.CaptureFixture[str], text: str) -> list[str]:
-    """The lines of Airflow's log that hold a text."""
+    """Return the lines of Airflow's log that contain `text`."""
     return [line for line in capsys.readouterr().out.splitlines() if text in line]

@@ -31,7 +31,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> URL:
 
 @pytest.fixture
 def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
-    """A gateway that takes the emulator's clicks into the database."""
+    """Start a gateway that stores the emulator's clicks in the database."""
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     sinks, _ = configured_sinks(database_url=database_url)
     gateway = Gateway(keys, sinks, endpoint=Endpoint(), questions=make_question_lookup(database_url))

@@ -36,14 +36,14 @@ def approval(**options: Any) -> LarkApprovalOperator:
 
 
 def defer(operator: LarkCardCallbackSensor, context: Any) -> LarkCardCallbackTrigger:
-    """Start a task until it waits in the triggerer; return the trigger as it is made again there."""
+    """Execute a task until it defers, and return its trigger as the triggerer rebuilds it."""
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
     return LarkCardCallbackTrigger(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))
 
 
 def run_until_fired(trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
-    """Run a trigger until it fires."""
+    """Run a trigger until it fires, and return the event as Airflow stores it."""
 
     async def work() -> Any:
         return await asyncio.wait_for(anext(aiter(trigger.run())), 30)

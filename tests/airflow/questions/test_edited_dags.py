@@ -110,7 +110,7 @@ def test_a_decision_leads_to_the_new_task_if_the_recorded_one_is_gone(
 def answer_after_edit(
     edited: Any, tasks: list[str], monkeypatch: pytest.MonkeyPatch, lark: Emulator, start: Start
 ) -> Any:
-    """Ask with one set of branches, edit the file, answer, and return where the task goes on."""
+    """Ask, click `Approve`, resume the task with edited branches, and return the branch that it takes."""
     trigger = defer(approval(branches={"approve": "publish", "reject": []}), start())
     (card,) = messages(lark)
     lark.click(card["message_id"], "alice", "Approve")

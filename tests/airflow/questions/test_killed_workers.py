@@ -45,7 +45,7 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
 
 
 def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
-    """What a worker leaves that is killed between the sending of the card and the note of its message."""
+    """Return the question of a worker that was killed after it sent the card and before it recorded that."""
     defer(approval(), start())
     with get_engine(url).begin() as connection:
         connection.execute(sa.update(tables.waits).values(message_ids="[]"))

@@ -21,7 +21,7 @@ from tests.airflow.questions.question_tasks import Start, approval, read_card, r
 
 
 def legacy_card(lark: Emulator) -> tuple[str, dict[str, Any]]:
-    """A card of version 0.1, and what its trigger was stored with."""
+    """Send a card of version 0.1, and return its message id and the wait that its trigger stored."""
     from lark_provider.api.cards.approval import make_approval_card
 
     options = {"approve": "Approve", "reject": "Reject"}

@@ -67,6 +67,6 @@ def test_a_click_for_a_sensor_is_no_decision_of_an_approval_that_takes_its_place
 
 
 def answer_first(lark: Emulator, trigger: LarkCardCallbackTrigger) -> dict[str, Any]:
-    """Click on the first card, and return the event that a trigger fires."""
+    """Click `Approve` as alice on the first card, and return the event that the trigger fires."""
     assert lark.click(messages(lark)[0]["message_id"], "alice", "Approve")["toast"]["type"] == "success"
     return run_until_fired(trigger)

@@ -34,12 +34,12 @@ def read_untouched(card: Any) -> dict[str, Any]:
 
 
 def action_on(card: Any, name: str, form: Mapping[str, Any]) -> Action:
-    """Return what a click on a button brings.
+    """Return the action that Lark sends for a click on a button.
 
     Args:
         card: The card.
-        name: The button's.
-        form: What the form around it holds, if it stands in one.
+        name: The name of the button.
+        form: The values of the form that contains the button, if it submits one.
     """
     value, submits = _button(card, name)
     return Action(

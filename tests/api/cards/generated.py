@@ -53,7 +53,7 @@ BUTTON = st.builds(
 
 
 def make_component(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
-    """A component that may stand anywhere."""
+    """Return a strategy for components that are allowed anywhere in a card."""
     return st.one_of(
         st.builds(Markdown, TEXT),
         st.builds(Div, TEXT, lines=st.none() | st.integers(1, 4)),
@@ -66,7 +66,7 @@ def make_component(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
 
 @cache  # a strategy that is made for each card is slow to draw from
 def inside(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
-    """A component, or a panel or columns of them."""
+    """Return a strategy for components, and for panels and columns that contain them."""
     return st.recursive(
         make_component(img_key),
         lambda inner: st.one_of(
@@ -82,7 +82,7 @@ def inside(img_key: str) -> st.SearchStrategy[Mapping[str, Any]]:
 
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
-    """A table whose rows have cells of its columns only."""
+    """Draw a table whose rows have cells of its columns only."""
     names = draw(st.lists(TEXT.filter(bool), min_size=1, max_size=3, unique=True))
     rows = draw(st.lists(st.dictionaries(st.sampled_from(names), TEXT, max_size=3), max_size=3))
     return Table([TableColumn(name) for name in names], rows, page_size=draw(st.none() | st.integers(1, 10)))
@@ -90,7 +90,7 @@ def tables(draw: st.DrawFn) -> Table:
 
 @st.composite
 def forms(draw: st.DrawFn) -> Form:
-    """A form under a name of its own, so that one card can hold it once."""
+    """Draw a form whose name is always the same, so that a card can contain only one."""
     numbers = count()
     fields: list[Mapping[str, Any]] = []
     for kind in draw(st.lists(st.sampled_from(["input", "select", "date", "text"]), max_size=4)):
@@ -117,7 +117,7 @@ HEADER = st.builds(
 
 @st.composite
 def cards(draw: st.DrawFn, img_key: str = "img_v3_1") -> Card2:
-    """A card of everything, with the one picture."""
+    """Draw a card of arbitrary components, whose pictures are all `img_key`."""
     elements = draw(st.lists(inside(img_key), max_size=4)) + draw(st.lists(tables(), max_size=2))
     if draw(st.booleans()):
         elements.append(draw(forms()))
@@ -125,7 +125,7 @@ def cards(draw: st.DrawFn, img_key: str = "img_v3_1") -> Card2:
 
 
 def objects(value: Any, path: str = "") -> Iterator[tuple[dict[str, Any], str]]:
-    """Walk through the objects whose properties Lark knows: not the callback's value, not a table's rows."""
+    """Yield each object whose properties Lark checks, with its path; skip callback values and table rows."""
     if isinstance(value, dict):
         yield value, path
         for name, inner in value.items():

@@ -53,7 +53,7 @@ def picture(client: LarkServiceClient) -> str:
 
 
 def send(client: LarkServiceClient, content: Mapping[str, Any] | str) -> str:
-    """Send a card past the product's checks.
+    """Send a card without the product's checks.
 
     Returns:
         Lark's refusal, or "" if it took the card.
@@ -185,7 +185,7 @@ def test_an_unknown_tag_is_a_warning_here_and_passes_a_lark_that_knows_it(
 
 
 def whole(kind: str, depth: int = 0) -> Any:
-    """An object with every property of the product's table; those of objects are filled in as well."""
+    """Return an object with every property in the product's table, with nested objects filled in as well."""
     if kind.endswith("[]"):
         return [] if kind in ("element[]", "column[]") else [whole(kind.removesuffix("[]"), depth)]
     properties = {
@@ -196,7 +196,7 @@ def whole(kind: str, depth: int = 0) -> Any:
 
 
 def place(tag: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """A card with a component at a place where it may stand."""
+    """Return a card that contains a component in a place where it is allowed."""
     component = {**properties, "tag": tag}
     config = {"enable_forward": False}
     if tag == "column":

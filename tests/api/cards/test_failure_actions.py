@@ -23,7 +23,7 @@ INCIDENT = Incident(count=2, failures=(LOAD, PART), has_actions=True, timezone="
 
 
 def parts(incident: Incident, **more: Any) -> dict[str, Any]:
-    """The interactive components of a card, by name."""
+    """Return the interactive components of a failure card, by name."""
     components = {}
     card = failure.make_card(EVENT, "en", incident, more.get("key", "k" * 64))
     asdict(replace(INCIDENT, cards=(card,)))  # type: ignore[arg-type]  # plain dicts can be copied

@@ -23,7 +23,7 @@ def split(rows: list[list[Any]], first: Cell = Cell(1, 1), max_bytes: int = 2_00
 
 
 def put_together(pieces: list[Piece]) -> dict[Cell, Any]:
-    """What a server has after all requests; no cell is written twice."""
+    """Return the cells that a server has after all requests; assert that no cell is written twice."""
     cells: dict[Cell, Any] = {}
     for piece in pieces:
         body = orjson.loads(piece.encode_body("0b12"))["valueRange"]

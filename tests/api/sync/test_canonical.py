@@ -28,7 +28,7 @@ IDS = st.lists(st.sampled_from([f"ou_{n}" for n in range(9)]), min_size=1, max_s
 
 
 def lark_reads(kind: int, wire: Any, chance: random.Random) -> Any:
-    """Return how search shows a cell that was written, with the freedoms that Lark has."""
+    """Return how a search returns a cell that was written, varied at random where Lark may vary."""
     if wire is None or wire in ("", [], {}):
         return None
     if kind == t.TEXT:
@@ -111,7 +111,7 @@ def test_another_value_is_different(kind: int, data: st.DataObject) -> None:
 
 
 def _plain(kind: int, wire: Any) -> Any:
-    """Return what tells two cells apart, written down without regard to speed."""
+    """Return a value that is equal for equal cells only, computed simply rather than fast."""
     rules: dict[int, Callable[[Any], Any]] = {
         t.NUMBER: float,
         t.MULTI_SELECT: frozenset,

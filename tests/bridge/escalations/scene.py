@@ -93,7 +93,7 @@ class Scene:
         asyncio.run(all_())
 
     def pass_minutes(self, minutes: float) -> None:
-        """Let time pass for everything that is recorded."""
+        """Move all recorded times of the escalation steps into the past by some minutes."""
         for column in ("due_at", "next_at", "started_at"):
             rows = escalation_steps.c
             with hold_transaction(migrate.prepare_engine(self.url)) as connection:
@@ -104,7 +104,7 @@ class Scene:
                     connection.execute(of_step.values(earlier))
 
     def work(self) -> None:
-        """What a bridge does, until there is nothing to do."""
+        """Take the due escalation steps as a bridge does, and deliver the messages that result."""
 
         async def once() -> None:
             clients = BridgeClients(self.text)
@@ -130,7 +130,7 @@ class Scene:
 
 
 def add_calendar(lark: Emulator, *events: tuple[str, str], hours: int = 1) -> str:
-    """A calendar of the app's with events that are going on: a title, and a person who is invited."""
+    """Add a calendar with ongoing events, each a title and an invited person; return the calendar's id."""
     now = int(datetime.now(UTC).timestamp())
     with LarkServiceClient() as client:
         response = client.call("POST", "/calendar/v4/calendars", json={"summary": "On call"})

@@ -24,7 +24,7 @@ async def broker_killed(trial: Trial) -> None:
 
 
 async def broker_killed_alone(trial: Trial) -> None:
-    """The same, with no database behind the gateway: what the broker does not confirm is refused."""
+    """Kill the broker with no database behind the gateway: clicks that it does not confirm are refused."""
     site = trial.site
     await asyncio.to_thread(site.gateway.end)
     await asyncio.to_thread(site.open, site.gateway_alone)
@@ -61,7 +61,7 @@ async def database_frozen(trial: Trial) -> None:
 
 
 async def all_frozen(trial: Trial) -> None:
-    """Nothing keeps a click, and whoever clicks is told so in time."""
+    """Freeze the broker and the database: no click can be stored, and each click is refused in time."""
     site, refused = trial.site, len(trial.refused)
     site.node.pause()
     site.server.pause()
@@ -73,7 +73,7 @@ async def all_frozen(trial: Trial) -> None:
 
 
 async def pump_killed_before_commit(trial: Trial) -> None:
-    """It has clicks in flight that it cannot store, since another session holds a lock, and is killed."""
+    """Kill the pump while another session's lock keeps it from storing the clicks that are in flight."""
     site = trial.site
     with site.lock():
         trial.answer()
@@ -85,7 +85,7 @@ async def pump_killed_before_commit(trial: Trial) -> None:
 
 
 async def pump_killed_before_ack(trial: Trial) -> None:
-    """It has stored what was in flight, its acknowledgement does not arrive, and it is killed."""
+    """Kill the pump after it has stored what was in flight, while its acknowledgements do not arrive."""
     site = trial.site
     with site.lock():
         trial.answer()
@@ -100,7 +100,7 @@ async def pump_killed_before_ack(trial: Trial) -> None:
 
 
 async def _come_again(trial: Trial, in_flight: set[str]) -> None:
-    """The broker delivers again what was never acknowledged."""
+    """Wait until the broker has delivered again what was never acknowledged."""
     of_this = {name for name in in_flight if name.startswith(trial.breakdown)}
     await mq.wait_until_async(lambda: any(trial.site.count_delivered()[name] > 1 for name in of_this))
 
@@ -113,7 +113,7 @@ async def triggerer_killed(trial: Trial) -> None:
 
 
 async def gateway_killed(trial: Trial) -> None:
-    """Its handler kills it: the click is kept by then, and nobody is told so."""
+    """Let the handler kill the gateway: the click is stored by then, and its answer was not sent."""
     site = trial.site
     assert not await trial.click(value=DIE)
     assert await asyncio.to_thread(site.gateway.end) == -signal.SIGKILL
@@ -124,7 +124,7 @@ async def gateway_killed(trial: Trial) -> None:
 
 
 async def gateway_frozen(trial: Trial) -> None:
-    """Lark waits for three seconds and tells whoever clicked; what came meanwhile may be stored later."""
+    """Freeze the gateway until clicks time out at Lark; what arrived meanwhile may still be stored later."""
     process = trial.site.gateway.process
     assert process is not None
     refused = len(trial.refused)

@@ -25,7 +25,7 @@ def site(
     airflow_home: AirflowHome,  # noqa: F811 - it is that fixture
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """Everything that runs; for each breakdown some waits wait from the beginning."""
+    """Start the whole site, with some waits for each breakdown from the beginning, and yield it."""
     mq.purge(one_node.url)
     with one_server.server.databases() as databases:
         url = urls.parse(databases.make(), "test")

@@ -26,7 +26,7 @@ TRIGGERS, SENSORS = 4, 2
 
 
 def waits(breakdown: str) -> list[Wait]:
-    """The waits that wait in the triggerer for cards of a breakdown."""
+    """Return the waits in the triggerer for the cards of a breakdown."""
     return [Wait(f"{breakdown}-{n}", (f"om_{breakdown}_{n}",)) for n in range(TRIGGERS)]
 
 

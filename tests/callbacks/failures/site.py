@@ -100,12 +100,12 @@ class Site:
         assert mq.drain(self.node.url, DEAD) == []
 
     def read_stored(self) -> list[str]:
-        """The ids of the clicks in the table."""
+        """Return the event ids of the clicks in the table."""
         with get_engine(self.database).connect() as connection:
             return list(connection.scalars(sa.select(card_callbacks.c.event_id)))
 
     def count_delivered(self) -> dict[str, int]:
-        """How often each click was delivered to whoever pumps."""
+        """Return how often each click was delivered to a consumer, by event id."""
         return dict(self.to_pump.delivered.copy() + self.to_airflow.delivered.copy())  # they grow meanwhile
 
     def lock(self) -> sa.Connection:
@@ -115,11 +115,11 @@ class Site:
         return connection
 
     def pump_is_blocked(self) -> bool:
-        """Whether the pump has clicks in flight that it cannot store because of the lock."""
+        """Return whether the pump has clicks in flight that it cannot store because of the lock."""
         with get_engine(self.database).connect() as connection:
             return bool(connection.scalar(sa.text(_BLOCKED), {"who": PUMP}))
 
     def has_fired(self, key: str) -> bool:
-        """Whether a wait's trigger has fired, so that Airflow goes on with its task."""
+        """Return whether a wait's trigger has fired, so that Airflow resumes its task."""
         state, next_kwargs = self.triggerer.task(self.waits.index(key))
         return state == "scheduled" and "answered" in str(next_kwargs)

@@ -9,6 +9,6 @@ from tests.callbacks.longconn.larkside import LarkSide, lark_side
 
 @pytest.fixture
 def lark() -> Iterator[LarkSide]:
-    """Lark's side, with nobody connected."""
+    """Yield Lark's side of long connections, with no client connected."""
     with lark_side() as side:
         yield side

@@ -23,7 +23,7 @@ class Frame:
     log_id_new: str = ""
 
     def encode(self) -> bytes:
-        """As it travels."""
+        """Return the frame as it is sent."""
         parts = [
             _number(number, value)
             for number, value in ((1, self.seq_id), (2, self.log_id), (3, self.service), (4, self.method))

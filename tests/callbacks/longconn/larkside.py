@@ -112,12 +112,12 @@ class Link:
         return reply
 
     def wait_until_accepted(self, name: str) -> bool:
-        """Whether it was answered before the connection was closed, and accepted."""
+        """Wait until a message is answered or its connection is closed; return whether it was accepted."""
         reply = self._replies[name].get(timeout=SECONDS)
         return reply is not None and reply.code == 200
 
     def is_unanswered(self, name: str) -> bool:
-        """Whether nothing was answered until now."""
+        """Return whether a message has not been answered so far."""
         return self._replies[name].empty()
 
     def cut(self) -> None:

@@ -28,7 +28,7 @@ _events = count(1)
 
 
 def click(app_id: str = sender.APP, **value: Any) -> dict[str, Any]:
-    """A new click."""
+    """Return a click with a new event id."""
     content = sender.card({"value": value, "tag": "button"}, app_id=app_id)
     content["header"]["event_id"] = f"click-{next(_events)}"
     return content
@@ -95,18 +95,18 @@ class Listening:
 
     @property
     def log(self) -> str:
-        """What it has said."""
+        """Return what the process has logged so far."""
         return self._log.read_text()
 
     @property
     def memory(self) -> float:
-        """The resident set, MB."""
+        """Return the resident memory of the process, in MB."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.partition("VmRSS:")[2].split()[0]) / 1024
 
     @property
     def children(self) -> list[int]:
-        """The processes that it has started: it needs none."""
+        """Return the ids of the processes that it has started; it needs none."""
         return tree(self.process.pid)[1:]
 
     def link(self) -> Link:
@@ -114,13 +114,13 @@ class Listening:
         return self._lark.link(lambda: self.process.poll() is None)
 
     def count_stored(self) -> Counter[str]:
-        """How often each click is in the database."""
+        """Return how often each click is in the database, by event id."""
         with closing(sqlite3.connect(self.database)) as database:
             rows = database.execute("SELECT event_id FROM card_callbacks").fetchall()
         return Counter(row[0] for row in rows)
 
     def payload(self, event_id: str) -> dict[str, Any]:
-        """What is in the database of a click."""
+        """Return the payload of a click in the database."""
         with closing(sqlite3.connect(self.database)) as database:
             query = "SELECT payload FROM card_callbacks WHERE event_id = ?"
             content: dict[str, Any] = json.loads(database.execute(query, [event_id]).fetchone()[0])

@@ -24,12 +24,12 @@ class Listen(Protocol):
     """Starts a listener."""
 
     def __call__(self, *named: str, app_id: str = "") -> Listening:
-        """For the registry, some apps of it, and that of the environment."""
+        """Start a listener for the registry or named apps of it, and for the app of the environment."""
 
 
 @pytest.fixture
 def apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApplicationManager:
-    """An empty registry."""
+    """Return an empty registry."""
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "applications.db"))
     return ApplicationManager()
@@ -37,7 +37,7 @@ def apps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApplicationManager:
 
 @pytest.fixture
 def listen(lark: LarkSide, apps: ApplicationManager, tmp_path: Path) -> Iterator[Listen]:
-    """Listeners that are gone after the test, and have shown no secret."""
+    """Yield a function that starts listeners; end them after the test, and check that no secret is logged."""
     started: list[Listening] = []
 
     def listen(*named: str, app_id: str = "") -> Listening:

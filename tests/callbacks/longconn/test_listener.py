@@ -47,7 +47,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One for all tests."""
+    """Start one listener for all tests, and check at the end that each accepted click is stored once."""
     with lark_side() as lark:
         listening = Listening(lark, tmp_path_factory.mktemp("listening"))
         try:
@@ -207,7 +207,7 @@ def test_a_lark_that_fails_is_asked_again_until_it_recovers(stage: Stage) -> Non
 
 
 def refuse_secret(stage: Stage) -> None:
-    """The app's secret is replaced at Lark, say, and corrected later: the app has worked before."""
+    """Cut the connection, and refuse new ones for a while, as if the app's secret had been replaced."""
     stage.lark.endpoint += [{"code": 1000040345, "msg": "wrong"}, {"code": 403, "msg": "forbidden"}]
     stage.lark.handshakes.append({"Handshake-Status": "403", "Handshake-Msg": "forbidden"})
     stage.link.cut()
@@ -220,7 +220,7 @@ def refuse_as_crowded(stage: Stage) -> None:
 
 
 def without_data(stage: Stage) -> None:
-    """Discovery answers with code 0 and nothing usable."""
+    """Cut the connection, and let discovery answer with nothing usable."""
     stage.lark.endpoint += [
         {"code": 0, "msg": "ok"},
         {"code": 0, "data": None},
@@ -232,12 +232,12 @@ def without_data(stage: Stage) -> None:
 
 
 def deaf(stage: Stage) -> None:
-    """The connection stands, and nothing comes any more, not even what answers pings."""
+    """Send nothing any more, not even answers to pings, while the connection stays open."""
     stage.link.is_mute = True
 
 
 def freeze(stage: Stage) -> None:
-    """The process is suspended for longer than a connection may be silent."""
+    """Suspend the process and mute the connection, as if it slept longer than a connection may be silent."""
     stage.listening.process.send_signal(signal.SIGSTOP)
     stage.link.is_mute = True
     stage.listening.process.send_signal(signal.SIGCONT)

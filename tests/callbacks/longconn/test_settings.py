@@ -22,12 +22,12 @@ class Listen(Protocol):
     """Starts a listener."""
 
     def __call__(self, environment: Mapping[str, str] | None = None, through: str = "") -> Listening:
-        """Without a handler."""
+        """Start a listener without a handler."""
 
 
 @pytest.fixture
 def listen(lark: LarkSide, tmp_path: Path) -> Iterator[Listen]:
-    """Listeners that are gone after the test."""
+    """Yield a function that starts listeners, and end them after the test."""
     started: list[Listening] = []
 
     def listen(environment: Mapping[str, str] | None = None, through: str = "") -> Listening:

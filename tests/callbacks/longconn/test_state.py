@@ -104,7 +104,7 @@ def test_an_app_that_is_refused_does_not_make_the_others_unready() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for this machine that nobody trusts, and its key."""
+    """Create an untrusted certificate for this machine; return the paths of the certificate and its key."""
     paths = tmp_path / "lark.crt", tmp_path / "lark.key"
     subprocess.run(  # noqa: S603 - a fixed command
         ["openssl", *SELF_SIGNED.split(), "-keyout", paths[1], "-out", paths[0]],  # noqa: S607 - wherever it is

@@ -98,7 +98,7 @@ ON_BODY: list[Callable[[bytes, random.Random], bytes]] = [
 
 
 def mutants(count: int, seed: int) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Headers and body of requests that differ from the genuine one."""
+    """Yield headers and body of requests that differ from the genuine one."""
     chance = random.Random(seed)  # noqa: S311 - to be repeated
     while count:
         headers, body = dict(HEADERS), BODY

@@ -17,7 +17,7 @@ NOW = 1_791_100_000.0
 def card(
     action: dict[str, Any] | None = None, *, app_id: str = APP, token: Any = TOKEN, now: float = NOW
 ) -> dict[str, Any]:
-    """A click on a card, as the documentation shows it."""
+    """Return a click on a card, as the documentation shows it."""
     return {
         "schema": "2.0",
         "header": {
@@ -47,7 +47,7 @@ def card(
 
 
 def event(now: float = NOW) -> dict[str, Any]:
-    """A message to the bot: an event of schema 2.0."""
+    """Return a message to the bot, which is an event of schema 2.0."""
     return {
         "schema": "2.0",
         "header": {
@@ -63,7 +63,7 @@ def event(now: float = NOW) -> dict[str, Any]:
 
 
 def event_1(now: float = NOW, **event: Any) -> dict[str, Any]:
-    """An event 1.0."""
+    """Return an event 1.0."""
     return {
         "ts": f"{now:.7f}",
         "uuid": "bc447199585340d1f3728d26b1c0297a",
@@ -74,12 +74,12 @@ def event_1(now: float = NOW, **event: Any) -> dict[str, Any]:
 
 
 def challenge(token: Any = TOKEN) -> dict[str, Any]:
-    """What Lark sends when the URL is entered in the console."""
+    """Return the challenge that Lark sends when the URL is entered in the console."""
     return {"challenge": "ajls384k-你好", "token": token, "type": "url_verification"}
 
 
 def old_card() -> dict[str, Any]:
-    """A click in the form of card.action.trigger_v1."""
+    """Return a click in the form of card.action.trigger_v1."""
     return {
         "open_id": "ou_sdfimx9948345",
         "user_id": "eu_sd923r0sdf5",
@@ -104,14 +104,14 @@ def seal(plain: bytes, key: str = KEY, iv: bytes | None = None) -> str:
 
 
 def seal_body(content: object, key: str = KEY) -> bytes:
-    """The body of an encrypted request."""
+    """Return the body of an encrypted request."""
     return dump({"encrypt": seal(dump(content), key)})
 
 
 def headers(
     body: bytes, key: str = KEY, timestamp: str | None = None, nonce: str = "7c9e", algorithm: str = "sha256"
 ) -> dict[str, str]:
-    """The headers of a signed request, among others."""
+    """Return the headers of a signed request, with others that Lark sends."""
     timestamp = str(int(NOW)) if timestamp is None else timestamp
     digest = hashlib.new(algorithm, (timestamp + nonce + key).encode() + body)
     return {

@@ -34,7 +34,7 @@ WRONG: list[Any] = [0, 1.5, True, "text", [], ["a"], {}, {"a": 1}, "", None]
 
 
 def places(content: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The paths of all members, however deep."""
+    """Return the paths of all members, however deep."""
     paths = []
     for name, value in content.items():
         paths.append((*path, name))

@@ -128,7 +128,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 def params(
     param: st.SearchStrategy[Param] | None = None, most: int = 6
 ) -> st.SearchStrategy[dict[str, Param]]:
-    """Params by name.
+    """Return a strategy of Params by name.
 
     Args:
         param: How each is made; by default of any kind.
@@ -156,10 +156,11 @@ OPTIONS = st.just(("Approve", "Reject")) | st.lists(
 
 @st.composite
 def questions(draw: st.DrawFn, form: st.SearchStrategy[Mapping[str, Param]] | None = None) -> HitlQuestion:
-    """Questions of any kind.
+    """Draw a question of any kind.
 
     Args:
-        form: Their params; by default any.
+        draw: Draws from a strategy.
+        form: Its params; by default any.
     """
     options = draw(OPTIONS)
     return HitlQuestion(
@@ -188,7 +189,7 @@ def enter(field: FormField) -> st.SearchStrategy[Any]:
 
 @st.composite
 def ends(draw: st.DrawFn, question: HitlQuestion) -> End:
-    """Ends of a question."""
+    """Draw an end of a question."""
     return End(
         draw(st.sampled_from(get_args(EndKind))),
         tuple(draw(st.lists(st.sampled_from(question.options), max_size=3, unique=True))),

@@ -28,7 +28,7 @@ def question(*options: str, multiple: bool = False, **params: dict[str, Any]) ->
 
 
 def fits(value: Any, schema: Any) -> bool:
-    """Ask jsonschema, as Airflow does."""
+    """Return whether jsonschema accepts a value, as Airflow asks it."""
     return bool(Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(value))
 
 

@@ -31,7 +31,7 @@ def proven(
     body: bytes = BODY,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
-    """Whether a request that was made at AT is proven, with some of it changed."""
+    """Return whether the proof of a request made at AT is accepted, with some of the request changed."""
     sent_headers = (secrets or by).make_headers("POST", "/lark/click", AT, "e1", BODY) | dict(headers)
     at, event, signature = (sent_headers[name] for name in (TIME_HEADER, EVENT_HEADER, SIGNATURE_HEADER))
     return by.prove(method, path, at, event, body, signature, now=now)

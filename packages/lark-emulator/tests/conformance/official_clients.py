@@ -98,7 +98,7 @@ class Official:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has said nothing more."""
+        """Return whether the client has said nothing more."""
         return self._said.empty()
 
 

@@ -24,7 +24,7 @@ def api(lark: Emulator) -> Iterator[Api]:
 
 @pytest.fixture
 def client(lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Its address and credentials."""
+    """Point the client at the emulator, with the app's credentials and its files in a temporary folder."""
     pytest.importorskip("larksync", reason="`make lock` pins it; environments made before lack it")
     auth, http, history = (import_module(f"larksync.{name}") for name in ("auth", "http", "history"))
     monkeypatch.setattr(http, "BASE", f"{lark.base_url}/open-apis")
@@ -64,7 +64,7 @@ def test_it_pulls_a_table_that_was_imported_into_the_wiki(lark: Emulator, api: A
 
 @pytest.fixture
 def sheets(lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """The client's own view of a spreadsheet with a header and three rows."""
+    """Yield the client's own view of a spreadsheet with a header and three rows."""
     pytest.importorskip("larksync", reason="`make lock` pins it; environments made before lack it")
     auth, http, client = (import_module(f"larksync.{name}") for name in ("auth", "http", "sheets"))
     monkeypatch.setattr(http, "BASE", f"{lark.base_url}/open-apis")

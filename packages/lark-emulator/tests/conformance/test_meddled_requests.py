@@ -83,7 +83,7 @@ class Meddled(Emulator):
 
     @property
     def base_url(self) -> str:
-        """Where the proxy listens."""
+        """Return the URL at which the proxy listens."""
         return f"http://127.0.0.1:{self._proxy.server_address[1]}"
 
     def meddle(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:

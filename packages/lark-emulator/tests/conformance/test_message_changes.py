@@ -54,7 +54,7 @@ def messages(lark: Emulator, sdk: Sdk) -> Messages:
 
 @pytest.fixture
 def other(lark: Emulator, sdk: Sdk) -> tuple[Messages, str]:
-    """Another app, and a group that it shares with the first."""
+    """Return another app's `Messages`, and the id of a group that it shares with the first."""
     app = lark.add_app("cli_other", "s")
     chat = lark.add_chat("Shared", users=["alice"], bots=[lark.app_id, app["app_id"]])
     return Messages(sdk, sdk.client(lark, "cli_other", "s")), chat["chat_id"]

@@ -54,7 +54,7 @@ def api(lark: Emulator) -> Iterator[Api]:
 
 @pytest.fixture
 def stranger(lark: Emulator) -> Iterator[Api]:
-    """Another app, whose bot is in no group."""
+    """Yield a client of another app, whose bot is in no group."""
     lark.add_app("cli_stranger", "s")
     api_client = Api(lark, "cli_stranger", "s")
     yield api_client

@@ -13,12 +13,12 @@ MARKDOWN_TABLE = "|a|b|\n|-|-|\n|1|2|\n\n"
 
 
 def card(*elements: Any, **root: Any) -> Card:
-    """A card 2.0."""
+    """Return a card 2.0 with some elements."""
     return {"schema": "2.0", "body": {"elements": list(elements)}, **root}
 
 
 def old(*elements: Any, **root: Any) -> Card:
-    """A card 1.0."""
+    """Return a card 1.0 with some elements."""
     return {"elements": list(elements), **root}
 
 

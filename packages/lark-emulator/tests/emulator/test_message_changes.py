@@ -20,7 +20,7 @@ SHARED = {"config": {"update_multi": True}, **OLD_CARD}
 
 @pytest.fixture
 def other(api: Api, lark: Emulator) -> Iterator[Api]:
-    """Another app, whose bot is in the group as well."""
+    """Yield a client of another app, whose bot is in the group as well."""
     app = lark.add_app("cli_two", "s")
     members = f"/im/v1/chats/{GROUP}/members"
     api.data("POST", members, {"id_list": [app["app_id"]]}, member_id_type="app_id")

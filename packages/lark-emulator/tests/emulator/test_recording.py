@@ -139,7 +139,7 @@ PLACES = (
 
 @st.composite
 def tenants(draw: st.DrawFn) -> tuple[list[str], list[Exchange]]:
-    """Exchanges in which secrets stand, each at least once where its name says so, and anywhere else."""
+    """Draw secrets, and exchanges that hold each at least once under a name that marks it, and elsewhere."""
     secrets = draw(st.lists(SECRET, min_size=1, max_size=4, unique=True))
     exchanges: list[Exchange] = []
     for secret in secrets:

@@ -84,7 +84,7 @@ ODD_TEXTS = tuple(value for value in ODD if isinstance(value, str))
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """All places in a JSON value, the whole of it first."""
+    """Yield the paths of all places in a JSON value, that of the whole value first."""
     yield place
     if isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):

@@ -183,7 +183,7 @@ def _read_as_sent(_: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_options(widget: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-    """An option goes in as its value and comes out as its text; one of an outside source stays as it is."""
+    """Replace option values by their texts; an option of an external source stays as it is."""
     texts = _get_option_texts(widget) or {}
     value = entry["value"]
     if isinstance(value, str):

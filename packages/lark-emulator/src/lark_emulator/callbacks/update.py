@@ -61,7 +61,7 @@ def _update(call: Call) -> dict[str, Any]:
 
 
 def _check_readers(call: Call, message: Message, card: dict[str, Any]) -> None:
-    """A card that is not shared by all its readers needs to say whose copy is updated."""
+    """Refuse a card that is neither shared by all its readers nor says whose copies are updated."""
     if is_shared(card):
         return
     readers = call.world.chats[message.chat_id].users.values()

@@ -105,7 +105,7 @@ def by_address(call: Call, kind: str, address: str) -> User | None:
 
 
 def with_country(mobile: str) -> str:
-    """A number without a country's code is a Chinese one."""
+    """Return a mobile number with its country code, which is China's if it has none."""
     return mobile if not mobile or mobile.startswith("+") else MAINLAND + mobile
 
 

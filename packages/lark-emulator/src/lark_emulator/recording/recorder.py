@@ -112,7 +112,7 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
 
     def count_connection(self) -> None:
-        """Nothing is counted."""
+        """Do nothing: a recorder counts no connections."""
 
     def handle(self, request: Request) -> Outcome:
         """Pass one request on."""
