@@ -106,9 +106,16 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     wait_id = question(own_database, "a")
     slow = own_database.update_query_dict({"connect_timeout": "2"})
     caplog.set_level(logging.INFO, hubs.__name__)
-    hub = Hub(text(slow))
+    hub, looked = Hub(text(slow)), threading.Event()
+    look = hub._check_waits
+
+    def look_and_tell(waits: Sequence[hubs._PendingWait]) -> None:
+        look(waits)
+        looked.set()
+
+    hub._check_waits = look_and_tell  # type: ignore[method-assign]
     settled = hub.settle(wait_id)
-    wait_until(lambda: ask(own_database, OURS))
+    assert looked.wait(30)
 
     def find_records(message: str) -> list[logging.LogRecord]:
         return [record for record in caplog.records if record.getMessage() == message]

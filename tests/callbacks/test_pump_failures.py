@@ -221,7 +221,7 @@ def test_killed_before_the_commit_or_between_commit_and_acknowledgement(
     pump = Pump(mq.at(rabbitmq), inbox)
     pumped = 0
     while pumped < 1000:  # the broker may take a moment to see that the process is gone
-        pumped += pump.run_once()
+        pumped += pump.run_once(seconds=mq.LIMIT)
     assert pumped == 1000
     assert sorted(read_stored(database)) == NAMES[:1000]
     assert mq.drain(rabbitmq, CARDS) == []

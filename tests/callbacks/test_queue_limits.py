@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from lark_provider.callbacks.broker import publisher as publishers
 from lark_provider.callbacks.broker.amqp import read_broker
 from lark_provider.callbacks.broker.confirms import Confirms
 from lark_provider.callbacks.broker.dead_letters import find
-from lark_provider.callbacks.broker.limits import QueueFullError
+from lark_provider.callbacks.broker.limits import QueueDepths, QueueFullError
 from lark_provider.callbacks.broker.link import Delivered, open_channel
 from lark_provider.callbacks.broker.publisher import Publisher
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, QueueLimits
@@ -222,6 +222,37 @@ def test_queues_are_declared_as_they_always_were(rabbitmq: str, older_first: boo
     mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
     older()
     assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["e1"]
+
+
+def count_accepted(depths: QueueDepths) -> int:
+    """Count messages until the queue of clicks is full."""
+    accepted = 0
+    with suppress(QueueFullError):
+        while True:
+            depths.take(CARDS)
+            accepted += 1
+    return accepted
+
+
+def test_a_report_on_its_way_does_not_make_a_full_queue_look_emptier() -> None:
+    depths = QueueDepths(QueueLimits(clicks=3), "here")
+    for _ in range(2):
+        depths.take(CARDS)
+        depths.settle(CARDS)
+    depths.take(CARDS)  # not confirmed when the report is requested
+    depths.begin_report()
+    depths.report({CARDS.name: 2})
+    assert count_accepted(depths) == 0
+    depths.settle(CARDS)
+    depths.begin_report()
+    depths.report({CARDS.name: 2})  # one was consumed
+    assert count_accepted(depths) == 1
+    depths.begin_report()
+    depths.report({CARDS.name: 0})  # all were, but for the one that is not confirmed
+    assert count_accepted(depths) == 2
+    depths.begin_report()
+    depths.report({CARDS.name: 9})  # another publisher filled it
+    assert count_accepted(depths) == 0
 
 
 # --- limits in bytes and in time, by a policy of the broker's ---

@@ -27,6 +27,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _ENDED = ("X", "Z")
+_PAUSED = ("T", "t", *_ENDED)
 _PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
 _MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - with `mkdtemp`
 _given: set[int] = set()
@@ -249,8 +250,12 @@ class OwnServer(ABC):
 
     def pause(self) -> None:
         """Freeze all processes of the server: connections stay, and nothing answers."""
-        os.kill(self.pid, signal.SIGSTOP)  # first: it starts no others while we look for them
-        self._signal_all(signal.SIGSTOP)
+        # A process may start another one until it is stopped, which is a moment after the signal.
+        while running := [process for process in tree(self.pid) if _state(process)[0] not in _PAUSED]:
+            for process in running:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGSTOP)
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Resume all processes after `pause`."""

@@ -29,7 +29,8 @@ class QueueDepths:
     """How many messages the queues hold: what RabbitMQ reported last, and what was published since.
 
     Several publishers do not know of each other's messages until the next report, and messages that a
-    consumer holds are not reported: a limit may be exceeded by these.
+    consumer holds are not reported: a limit may be exceeded by these. A report need not count what is not
+    confirmed yet when it is requested.
 
     Args:
         limits: How many they may hold.
@@ -40,7 +41,13 @@ class QueueDepths:
         self._limits = {CARDS: limits.clicks, EVENTS: limits.events, DEAD: limits.dead_letters}
         self._where = where
         self._held: Counter[str] = Counter()
+        self._unconfirmed: Counter[str] = Counter()
+        self._uncertain: Counter[str] = Counter()
         self._warnings = Throttle()
+
+    def begin_report(self) -> None:
+        """Note that a report is about to be requested."""
+        self._uncertain = Counter(self._unconfirmed)
 
     def report(self, waiting: Mapping[str, int]) -> None:
         """Take what RabbitMQ reports.
@@ -48,7 +55,8 @@ class QueueDepths:
         Args:
             waiting: How many messages wait in each queue, by its name.
         """
-        self._held = Counter(waiting)
+        for name, count in waiting.items():
+            self._held[name] = max(count, min(self._held[name], count + self._uncertain[name]))
 
     def take(self, queue: Queue) -> None:
         """Count a message that is about to be published.
@@ -57,7 +65,12 @@ class QueueDepths:
             QueueFullError: It may not be published.
         """
         self.check(queue)
-        self._held[queue.name] += 1
+        for counter in (self._held, self._unconfirmed, self._uncertain):
+            counter[queue.name] += 1
+
+    def settle(self, queue: Queue) -> None:
+        """Note that a message that was counted is confirmed, or failed."""
+        self._unconfirmed[queue.name] -= 1
 
     def check(self, queue: Queue) -> None:
         """Check that a queue may take one more message.

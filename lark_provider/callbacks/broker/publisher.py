@@ -28,7 +28,7 @@ class Publisher:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._confirms: Confirms | None = None
-        self._fill = QueueDepths(broker.limits, str(broker))
+        self._depths = QueueDepths(broker.limits, str(broker))
         self._declaring: asyncio.Future[dict[str, int]] | None = None
         self._is_blocked = False
         self._first_attempt: asyncio.Event | None = None
@@ -58,7 +58,8 @@ class Publisher:
             BrokerError: There is no connection, it was lost, or no queue takes the message.
         """
         confirms = self._require_connection()
-        self._fill.take(choose_queue(routing_key))
+        queue = choose_queue(routing_key)
+        self._depths.take(queue)
         try:
             try:
                 await confirms.publish(EXCHANGE, routing_key, body, event_id)
@@ -67,6 +68,8 @@ class Publisher:
                 await confirms.publish(EXCHANGE, routing_key, body, event_id)
         except AMQPError as error:  # the connection is being lost
             raise make_broker_error(self._broker, error) from error
+        finally:
+            self._depths.settle(queue)
 
     async def probe(self) -> None:
         """Prove that a click would be confirmed: declare all, and publish a message that no queue stores.
@@ -83,7 +86,7 @@ class Publisher:
         confirms = self._require_connection()
         try:
             await self._declare(confirms)
-            self._fill.check(CARDS)
+            self._depths.check(CARDS)
             await confirms.probe(EXCHANGE, PROBE_KEY)
         except AMQPError as error:  # the connection is being lost
             raise make_broker_error(self._broker, error) from error
@@ -96,13 +99,14 @@ class Publisher:
     async def _declare(self, confirms: Confirms) -> None:
         """Declare everything again, once for all that wait for it."""
         if self._declaring is None or self._declaring.done():
+            self._depths.begin_report()
             self._declaring = asyncio.ensure_future(declare(confirms.channel, self._broker.queue_type))
             self._declaring.add_done_callback(consume_exception)
         declaring = self._declaring
         await asyncio.wait({declaring})
         if declaring.cancelled():
             raise BrokerError(f"The connection to {self._broker} was lost. Next: send it again.")
-        self._fill.report(declaring.result())
+        self._depths.report(declaring.result())
 
     async def _hold(self, channel: Channel) -> None:
         self._is_blocked = False
