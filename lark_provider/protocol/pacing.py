@@ -66,6 +66,7 @@ _TABLE = r"/open-apis/bitable/v1/apps/[^/]+/tables/[^/]+"
 _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     "bitable": (
         (rf"POST ({_TABLE}/records/(?:search|batch_get))", _READS),
+        (rf"GET ({_TABLE}/(?:records|views)/)\w+", _READS),
         (rf"GET ({_TABLE}/(?:records|fields|views))", _READS),
         (rf"\w+ ({_TABLE}/records/?)(?:rec\w+)?", _RECORDS),
         (rf"POST ({_TABLE}/records/batch_(?:create|update|delete))", _RECORDS),
@@ -87,12 +88,38 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
         (r"GET (/open-apis/drive/v\d/permissions/)[^/]+(/members)", (Rate(1000, 60),)),
         (r"\w+ (/open-apis/drive/v\d/permissions/)[^/]+(/\w+)(/[a-z_]+)?.*", _MINUTE),
         (r"GET (/open-apis/drive/v1/files)", _READS),
+        (r"GET (/open-apis/drive/v1/files/task_check)", _MINUTE),
+        (r"GET (/open-apis/drive/explorer/v2/root_folder/meta)", _MINUTE),
+        (r"\w+ (/open-apis/drive/v1/medias/)(?:[^/]+(/download)|(\w+))", (Rate(5, 1),)),
+        (r"GET (/open-apis/drive/v1/import_tasks/)[^/]+", _MESSAGES),
+        (r"POST (/open-apis/drive/v1/(?:im|ex)port_tasks)", _MINUTE),
+        (r"GET (/open-apis/drive/v1/export_tasks/)(file/)?[^/]+(?:/download)?", _MINUTE),
         (r"POST (/open-apis/drive/v1/files/)[^/]+(/subscribe)", (Rate(50, 1), Rate(1000, 60))),
         (r"\w+ (/open-apis/drive/v1/files/)[^/]+(/(?:get|delete)_subscribe)", (Rate(10, 60),)),
         (r"\w+ (/open-apis/drive/v1/(?:files/create_folder|metas/batch_query))", (Rate(5, 1),)),
         (r"\w+ (/open-apis/drive/v1/files/)[^/]+(/[a-z_]+)?", (Rate(5, 1),)),
     ),
-    "wiki": ((r"\w+ (/open-apis/wiki/v2/)spaces.*", (Rate(100, 60),)),),
+    "wiki": (
+        (r"POST (/open-apis/wiki/v2/spaces)", (Rate(10, 60),)),
+        (r"GET (/open-apis/wiki/v2/tasks/)[^/]+", _MINUTE),
+        (r"\w+ (/open-apis/wiki/v2/)spaces.*", _MINUTE),
+    ),
+    "docx": (
+        (r"GET (/open-apis/docx/v1/documents/)[^/]+(/\w+)?.*", (Rate(5, 1),)),
+        (r"\w+ (/open-apis/docx/v1/documents)(?:/[^/]+(/.+)?)?", (Rate(3, 1),)),
+    ),
+    "calendar": ((r"\w+ (/open-apis/calendar/v4/\w+)(?:/[^/]+(/[a-z_]+)?.*)?", _MESSAGES),),
+    "task": (
+        (r"(?:POST|PATCH) (/open-apis/task/v2/tasks)(?:/[^/]+)?", _CHANGES),
+        (r"\w+ (/open-apis/task/v2/\w+).*", _MESSAGES),
+    ),
+    "minutes": ((r"GET (/open-apis/minutes/v1/minutes/)[^/]+", (Rate(5, 1),)),),
+    "cardkit": ((r"\w+ (/open-apis/cardkit/v1/cards)(?:/[^/]+(/[a-z_]+)?.*)?", _MESSAGES),),
+    "interactive": ((r"POST (/open-apis/interactive/v1/card/update)", _MESSAGES),),
+    "message": ((r"POST (/open-apis/message/v4/batch_send/?)", _MESSAGES),),
+    "tenant": ((r"GET (/open-apis/tenant/v2/tenant/query)", _MESSAGES),),
+    "application": ((r"GET (/open-apis/application/v6/applications/)[^/]+", _RECORDS),),
+    "mail": ((r"POST (/open-apis/mail/v1/users/query)", _RECORDS),),
     "approval": (
         (
             r"\w+ (/open-apis/approval/v4/\w+/(?:cancel|cc|approve|reject|transfer|resubmit))",
@@ -102,10 +129,12 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
         (r"\w+ (/open-apis/approval/v4/instances/)[^/]+(/comments)?.*", _MESSAGES),
         (r"\w+ (/open-apis/approval/v4/instances)", _MINUTE),
         (r"\w+ (/open-apis/approval/v4/approvals/)[^/]+(/\w+)?", _MINUTE),
+        (r"POST (/open-apis/approval/v4/approvals)", _MESSAGES),
     ),
     "contact": (
+        (r"POST (/open-apis/contact/v3/users/basic_batch)", (Rate(5, 1),)),
         (r"\w+ (/open-apis/contact/v3/users/(?:batch_get_id|batch|find_by_department))", _MESSAGES),
-        (r"\w+ (/open-apis/contact/v3/\w+/)[^/]+", _MESSAGES),
+        (r"\w+ (/open-apis/contact/v3/\w+)(?:/[^/]+(/\w+)?)?", _MESSAGES),
     ),
     "im": ((r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),),
 }

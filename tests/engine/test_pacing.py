@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -78,6 +82,17 @@ def test_each_endpoint_has_its_documented_limits(
     assert {(round(each_minute(limit) / SHARE), limit.key.rpartition(" ")[2]) for limit in applied} == {
         (round(count / seconds * 60), f"{seconds:g}") for count, seconds in rates
     }
+
+
+DOCUMENTED: dict[str, Any] = json.loads((files("lark_emulator") / "documented.json").read_text())["endpoints"]
+
+
+@pytest.mark.parametrize("endpoint", [name for name, facts in DOCUMENTED.items() if facts.get("rates")])
+def test_no_request_is_sent_faster_than_documented(endpoint: str) -> None:
+    method, _, path = endpoint.partition(" ")
+    limits = list_limits(method, re.sub(r":\w+", "rec1", path))
+    for count, seconds in DOCUMENTED[endpoint]["rates"]:
+        assert min(each_minute(limit) for limit in limits) <= count / seconds * 60
 
 
 def each_minute(limit: Limit) -> float:
