@@ -154,6 +154,13 @@ def standalone(
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _log(standalone: Standalone) -> Iterator[None]:
+    """Print the end of Airflow's log, which pytest shows where the test has failed."""
+    yield
+    print(standalone.log()[-20_000:])  # noqa: T201 - captured
+
+
 def find_card(chat: Emulator, dag_id: str) -> str:
     """Return the only card about a DAG as JSON, or an empty text if there is none."""
     contents = [message["content"] for message in chat.state()["chats"][0]["messages"]]
