@@ -1,8 +1,9 @@
 """`protocol` and `api` describe what Lark can do: they have no clock, no randomness and no I/O of their own.
 
 What such a step needs it asks for by an effect of `lark_provider/protocol/effects.py` (`Now`, `NewKey`,
-`Random`, `ReadFile`, …), which a driver performs. A contract of import-linter forbids modules by name; here every
-import that is allowed is listed, so that any other module is refused, and clocks within allowed modules are, too.
+`Random`, `ReadFile`, …), which a driver performs. A contract of import-linter forbids modules by name; here
+every import that is allowed is listed, so that any other module is refused, and clocks within allowed modules
+are, too.
 """
 
 from __future__ import annotations
