@@ -1,7 +1,7 @@
 """Which packages there are, and what each may import beyond orjson and the ordinary standard library.
 
-`make check` runs it, after import-linter: contracts can say which imports are forbidden, and this list says that
-all others are, too. A new folder, a new library and a new way to reach the network need an entry in `FOLDERS`.
+`make check` runs it, after import-linter. Contracts say which imports are forbidden; this list says that
+all others are, too. A new folder, a new library and a new way to reach the network need a line in the table.
 What `protocol` and `api` may use of the standard library is in `test_purity.py`.
 """
 
