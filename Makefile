@@ -39,6 +39,7 @@ check: $(READY) ## Lint, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.package.import_lists
 
 docs: $(READY) ## Build the site in build/docs/site (warnings are errors; nothing is fetched)
 	@$(BIN)/python -m website

@@ -11,7 +11,7 @@ from typing import Any
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.protocol.hitl.model import HitlQuestion, TaskInstance
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)

@@ -21,9 +21,9 @@ from lark_provider.outbox.delivering import replaces_cards
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.keys import make_idempotency_key
 from lark_provider.protocol.hitl.model import End
-from lark_provider.storage.question_cards import ASKED_AGAIN, IN_PLACE, RESENT, ClaimedCard, QuestionCards
-from lark_provider.storage.question_rows import RecordedQuestion
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_cards import ASKED_AGAIN, IN_PLACE, RESENT, ClaimedCard, QuestionCards
+from lark_provider.storage.hitl_questions import Questions
+from lark_provider.storage.hitl_rows import RecordedQuestion
 from lark_provider.support import measured, threads
 from lark_provider.support.throttle import Throttle
 

@@ -1,4 +1,7 @@
-"""Record failures and recoveries of runs as incidents, whose cards the outbox brings to Lark."""
+"""Record failures and recoveries of runs as incidents, whose cards the outbox brings to Lark.
+
+An incident's row shows which of its errors are still missing; a later poll reads their logs.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark_provider.bridge.airflow_api import AirflowApi
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support import threads
 
 

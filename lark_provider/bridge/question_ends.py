@@ -12,7 +12,7 @@ from lark_provider.bridge.airflow_api import PAGE, REQUESTS_AT_ONCE, AirflowApi
 from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.protocol.hitl.model import End, TaskInstance
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support import threads
 from lark_provider.support.concurrency import map_few
 from lark_provider.support.once import Once

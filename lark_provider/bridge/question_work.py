@@ -22,9 +22,9 @@ from lark_provider.bridge.steps import BridgeStep
 from lark_provider.bridge.teams import check_teams
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
+from lark_provider.storage.hitl_cards import QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.storage.people import People
-from lark_provider.storage.question_cards import QuestionCards
-from lark_provider.storage.questions import Questions
 from lark_provider.support import measured, meters, threads
 from lark_provider.support.throttle import Throttle
 

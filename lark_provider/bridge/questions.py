@@ -18,7 +18,7 @@ from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.bridge.waiting import WaitingStates
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import HitlQuestion
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support import threads
 from lark_provider.support.concurrency import map_few
 

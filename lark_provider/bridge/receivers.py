@@ -10,8 +10,8 @@ from lark_provider.api.routes.model import RouteReceiver
 from lark_provider.protocol.hitl.model import HitlQuestion
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.quiet_hours import QuietHours
+from lark_provider.storage.hitl_cards import NewCard
 from lark_provider.storage.people import People
-from lark_provider.storage.question_cards import NewCard
 
 PERSON: Final = "open_id"
 CHAT: Final = "chat_id"

@@ -21,8 +21,8 @@ from lark_provider.protocol.hitl.keys import make_idempotency_key
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks, ClickOutcome
-from lark_provider.storage.question_cards import ClaimedCard, QuestionCards
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_cards import ClaimedCard, QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)

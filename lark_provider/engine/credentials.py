@@ -1,4 +1,8 @@
-"""Find the app of a client: arguments, environment, then the registry, which also says what is disabled."""
+"""Find the app of a client: arguments, environment, then the registry, which also says what is disabled.
+
+`storage.sealing` decrypts what the registry has. From then on a secret is wrapped in `support.secret.Secret`,
+until `transport` sends it.
+"""
 
 from __future__ import annotations
 

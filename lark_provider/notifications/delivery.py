@@ -1,4 +1,7 @@
-"""Send one notification to one receiver over a connection of an app, or update its cards."""
+"""Send one notification to one receiver over a connection of an app, or update its cards.
+
+If Lark rejects the mentions on a card, it is sent with names in their place.
+"""
 
 from __future__ import annotations
 

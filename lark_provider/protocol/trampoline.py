@@ -3,7 +3,8 @@
 A step that yields an effect gets an answer. Some effects are answered at once, some by further steps, which
 are put on top of the stack and may yield effects of their own; what is left over is I/O, and goes to the
 driver. So a call inside a procedure, and the token request inside that call, are all run by the loop below,
-and an error passes through the steps that were waiting, without a frame for each of them.
+and an error passes through the steps that were waiting, without a frame for each of them. Each frame has the
+deadline of its call, and what is put on top of it ends by that deadline, too.
 """
 
 from __future__ import annotations

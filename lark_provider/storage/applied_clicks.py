@@ -1,4 +1,7 @@
-"""Clicks on cards of Airflow's: which were found, and what became of each, once."""
+"""Clicks on cards of Airflow's: which were found, and what became of each, once.
+
+A bridge claims a click for a minute, and delivers it meanwhile; one whose bridge has died is claimed again.
+"""
 
 from __future__ import annotations
 

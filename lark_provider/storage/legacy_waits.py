@@ -13,7 +13,6 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.question_chunks import CHUNK
 from lark_provider.storage.statements import insert, make_among_condition
 from lark_provider.storage.stored_clicks import (
     StoredClick,
@@ -22,6 +21,7 @@ from lark_provider.storage.stored_clicks import (
     select_answers,
 )
 from lark_provider.storage.tables import card_answers, card_callbacks
+from lark_provider.storage.wait_chunks import CHUNK
 
 
 def decide_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:

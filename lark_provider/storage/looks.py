@@ -42,9 +42,9 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.question_chunks import CHUNK, NEVER, QuestionChunk, QuestionKind
 from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import card_callbacks
+from lark_provider.storage.wait_chunks import CHUNK, NEVER, QuestionChunk, QuestionKind
 from lark_provider.storage.waits import Waits, find_missing
 
 OVERLAP_SECONDS = STATEMENT.longest + 8.0

@@ -31,9 +31,9 @@ from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstan
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.storage import urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
+from lark_provider.storage.hitl_cards import NewCard, QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.storage.people import Account, People, Person
-from lark_provider.storage.question_cards import NewCard, QuestionCards
-from lark_provider.storage.questions import Questions
 from tests.airflow.conftest import AirflowHome, metadata_setting
 from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree

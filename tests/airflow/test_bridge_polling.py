@@ -16,7 +16,7 @@ from lark_provider.bridge.question_ends import QuestionEnds
 from lark_provider.bridge.questions import QuestionPoller
 from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.protocol.hitl.proof import BridgeSecrets
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support.secret import Secret
 from tests.airflow.api_server import ApiServer
 from tests.bridge.builders import execute

@@ -17,7 +17,7 @@ from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.storage import migrate
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.question_cards import NewCard
+from lark_provider.storage.hitl_cards import NewCard
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import urls
-from lark_provider.storage.question_cards import QuestionCards
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_cards import QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from tests.storage import prepared
 from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 

@@ -23,7 +23,7 @@ from lark_provider.bridge.settings import BridgeSettings, Credentials
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support.secret import Secret
 from tests.bridge.builders import NOW, card, execute, question
 

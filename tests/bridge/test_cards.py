@@ -24,9 +24,9 @@ from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.api_servers import ApiServer, ApiServers
 from lark_provider.storage.clicked_cards import find_question_cards
+from lark_provider.storage.hitl_cards import NewCard, QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.storage.people import Account, People, Person
-from lark_provider.storage.question_cards import NewCard, QuestionCards
-from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
 from tests.airflow.conftest import CHAT

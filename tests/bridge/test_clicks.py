@@ -27,10 +27,10 @@ from lark_provider.protocol.hitl.proof import MAX_BODY_BYTES, BridgeSecrets
 from lark_provider.protocol.language import Language
 from lark_provider.storage.api_servers import ApiServers
 from lark_provider.storage.applied_clicks import AppliedClicks
+from lark_provider.storage.hitl_cards import QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.people import People
-from lark_provider.storage.question_cards import QuestionCards
-from lark_provider.storage.questions import Questions
 from lark_provider.support.secret import Secret
 from lark_provider.support.throttle import Throttle
 from tests.bridge.builders import NOW, NoRoutes, card, click, execute, question

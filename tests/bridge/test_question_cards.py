@@ -14,8 +14,8 @@ from lark_provider.protocol.hitl.model import End
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.question_cards import QuestionCards
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_cards import QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from tests.bridge.builders import execute
 from tests.bridge.test_storage import ANSWERED, open_question
 

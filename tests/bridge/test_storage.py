@@ -16,9 +16,9 @@ from lark_provider.storage import migrate
 from lark_provider.storage.applied_clicks import AppliedClicks
 from lark_provider.storage.bridge_leases import BridgeLease
 from lark_provider.storage.errors import StorageError
+from lark_provider.storage.hitl_cards import RESENT, QuestionCards
+from lark_provider.storage.hitl_questions import _CHUNK, Questions
 from lark_provider.storage.inbox import Inbox
-from lark_provider.storage.question_cards import RESENT, QuestionCards
-from lark_provider.storage.questions import _CHUNK, Questions
 from tests.bridge.builders import NOW, card, click, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)

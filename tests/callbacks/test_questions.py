@@ -23,8 +23,8 @@ from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuesti
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import urls
 from lark_provider.storage.clicked_cards import QuestionCard
+from lark_provider.storage.hitl_questions import Questions as AirflowQuestions
 from lark_provider.storage.new_cards import NewCard
-from lark_provider.storage.questions import Questions as AirflowQuestions
 from lark_provider.storage.waits import Waits
 from tests.callbacks import mq
 from tests.callbacks.parts import FakeSink, gateway, request

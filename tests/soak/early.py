@@ -37,8 +37,8 @@ from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import make_button_value
 from lark_provider.protocol.hitl.model import Assignee, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
-from lark_provider.storage.question_cards import NewCard, QuestionCards
-from lark_provider.storage.questions import Questions
+from lark_provider.storage.hitl_cards import NewCard, QuestionCards
+from lark_provider.storage.hitl_questions import Questions
 from tests.airflow.bridge_place import SECRET, BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.services import postgres

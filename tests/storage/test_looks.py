@@ -22,7 +22,7 @@ from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS, Looks
-from lark_provider.storage.question_chunks import CHUNK
+from lark_provider.storage.wait_chunks import CHUNK
 from lark_provider.storage.waits import Waits
 from lark_provider.support.once import Once
 from tests.callbacks.mq import click

@@ -20,7 +20,7 @@ from lark_provider.api.approval.values import encode_form
 from lark_provider.api.clouddoc.fields import find_zone
 from lark_provider.protocol.arguments import check_dict, check_list
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.effects import NewKey
+from lark_provider.protocol.effects import NewKey, Now
 from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
@@ -237,10 +237,14 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
                 "such as datetime(2026, 1, 31, tzinfo=UTC).",
                 code=_INVALID,
             )
-    last = end if end is not None else dt.datetime.now(dt.UTC)
     first = max(start, _FIRST)
+    last = end
 
     def read_page(token: str | None) -> Procedure[Page[str]]:
+        nonlocal last
+        if last is None:  # once: all pages end at the same moment
+            now: float = yield Now()
+            last = dt.datetime.fromtimestamp(now, dt.UTC)
         number, _, mark = (token or "0:").partition(":")
         begins = first + int(number) * _WINDOW
         ends = min(begins + _WINDOW, last)

@@ -1,4 +1,8 @@
-"""Write one chunk of a load: record it, send it, and decide about one whose outcome was lost."""
+"""Write one chunk of a load: record it, send it, and decide about one whose outcome was lost.
+
+While Lark still recognizes the token of such a chunk, it is sent again under it. After that its records are
+searched for (`looking`), once no earlier request can still arrive.
+"""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.hitl_rows import read_valid_rows
 from lark_provider.storage.new_cards import ASKED_AGAIN, QUIET, NewCard, insert_cards, read_card
-from lark_provider.storage.question_rows import read_valid_rows
 from lark_provider.storage.statements import make_among_condition, read_clock
 
 __all__ = ["ASKED_AGAIN", "IN_PLACE", "LEASE_SECONDS", "RESENT", "ClaimedCard", "NewCard", "QuestionCards"]

@@ -19,8 +19,8 @@ from lark_provider.protocol.hitl.records import dump_end, dump_question, load_en
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
 from lark_provider.storage.engine import hold_transaction
+from lark_provider.storage.hitl_rows import RecordedQuestion, read_recorded, read_valid_rows
 from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
-from lark_provider.storage.question_rows import RecordedQuestion, read_recorded, read_valid_rows
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 
 _CHUNK = 500

@@ -1,4 +1,4 @@
-"""Open questions that one statement looks for clicks on. The chunks of loads are in `ledger_rows`."""
+"""Waits that one statement looks for clicks on. The chunks of loads are in `ledger_rows`."""
 
 from __future__ import annotations
 
