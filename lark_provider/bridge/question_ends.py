@@ -121,7 +121,7 @@ class QuestionEnds:
             if not error.is_forbidden:
                 raise
             # The ends of others do not wait for a DAG that the account may not read any more.
-            if self._forbidden.is_first(task.ti_id):
+            if self._forbidden.mark_first(task.ti_id):
                 fields = task.log_fields | {"error": str(error)}
                 logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
             return None

@@ -138,7 +138,7 @@ class _Attempt:
         return sent
 
     def _say_that_it_is_direct(self) -> None:
-        if warned.is_first(_NO_DATABASE):
+        if warned.mark_first(_NO_DATABASE):
             self.notifier.log.info(
                 "No database is configured for Lark; notifications are sent directly, and lost if Lark is "
                 "unavailable."
@@ -148,7 +148,7 @@ class _Attempt:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
         resolved = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
-        for name in filter(warned.is_first, resolved.names):
+        for name in filter(warned.mark_first, resolved.names):
             notifier.log.warning(
                 "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
                 "'owners' of connection %r.",

@@ -63,8 +63,8 @@ class OpenSpreadsheet:
             raise self.make_refusal(codes.SHEET_NOT_FOUND, sheet_id)
         return sheet
 
-    def count_write(self) -> int:
-        """Count a write, keep the spreadsheet busy for `sheet_write_ms`, and return the new revision."""
+    def record_write(self) -> int:
+        """Record a write, keep the spreadsheet busy for `sheet_write_ms`, and return the new revision."""
         call, book = self.call, self.book
         book.revision += 1
         self.document.modified = call.world.clock.get_time()
