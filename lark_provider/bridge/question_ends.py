@@ -111,7 +111,7 @@ class QuestionEnds:
         if not ends:
             return {}
         recorded = await threads.run(lambda: self._store.end(ends))
-        logger.info("Questions over", extra={"questions": len(recorded)})
+        logger.info("Questions closed", extra={"questions": len(recorded)})
         return recorded
 
     async def _read_end(self, task: TaskInstance) -> End | None:

@@ -91,7 +91,7 @@ class Deliverer:
         def claim() -> list[ClaimedRow]:
             seconds = self._seconds + _LEASE_SECONDS
             return self._outbox.claim(
-                self._me, seconds, limit=self._outbox.at_once, without=unknown, only=only
+                self._me, seconds, limit=self._outbox.batch_size, without=unknown, only=only
             )
 
         rows = await _in_thread(claim)

@@ -9,7 +9,7 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import Code, RefusedError
-from lark_emulator.drive.access import EDIT, VIEW, may
+from lark_emulator.drive.access import EDIT, VIEW, is_allowed
 from lark_emulator.validation import parse
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheet_plans import READ, WRITE
@@ -113,7 +113,7 @@ def _open(call: Call, token: str, need: str) -> OpenSpreadsheet:
         raise make_refusal(
             call, codes.SHEET_DELETED if "/v3/" in call.route.path else codes.SPREADSHEET_NOT_FOUND
         )
-    if not may(call, document, need):
+    if not is_allowed(call, document, need):
         raise make_refusal(call, codes.SHEET_DENIED)
     # What was late has waited for its turn.
     if need == EDIT and document.content.held is not None and not call.late:
