@@ -23,8 +23,8 @@ demo: $(READY) ## Run a real Airflow DAG against a local Lark (KEEP=1 leaves the
 JOBS ?= 4
 PURE := tests/protocol tests/api tests/utils tests/package/test_language.py tests/package/test_log_events.py
 
-# Hundreds of tests start, freeze and kill processes. One that fails beside the others is tried again alone, and
-# named: if it passes then, it is disturbed by load, which is a defect of the test and not of the code.
+# Hundreds of tests start, freeze and kill processes. One that fails in the parallel run is tried again alone,
+# and named: if it passes then, it is disturbed by load, which is a defect of the test and not of the code.
 test: $(READY) ## Run all tests (JOBS=4 at a time)
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal || { \
 		echo "make: what failed is tried again, one after another …"; \

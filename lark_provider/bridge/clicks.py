@@ -135,7 +135,9 @@ class ClickDelivery:
         def log(suppressed: int) -> None:
             fields = _log_fields(queued) | {"reason": reason, "suppressed": suppressed}
             if is_wrong:
-                logger.error("Click not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=fields)
+                logger.error(
+                    "Click rejected by the plugin: invalid signature; check LARK_BRIDGE_SECRET", extra=fields
+                )
             else:
                 logger.warning("Click not applied; will retry", extra=fields)
 

@@ -209,7 +209,8 @@ class ChatCommandWork:
             return result
         if status == _UNPROVEN:
             logger.error(
-                "Command not proven to Airflow's plugin; check LARK_BRIDGE_SECRET", extra=claimed.log_fields
+                "Command rejected by the plugin: invalid signature; check LARK_BRIDGE_SECRET",
+                extra=claimed.log_fields,
             )
         reason = f"status {status}: {'no result' if result is None else result.outcome}"
         if result is None and status in _ABSENT:

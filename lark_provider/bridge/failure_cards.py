@@ -24,7 +24,7 @@ from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.keys import get_action
-from lark_provider.protocol.incidents.model import Claim, Deed, Incident, Mute
+from lark_provider.protocol.incidents.model import CardAction, Claim, Incident, Mute
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.applied_clicks import AppliedClicks, ClickOutcome
@@ -150,7 +150,7 @@ def after_click(before: Incident, click: CardClick, result: ClickResult, languag
     who, at = result.person or click.operator.open_id, click.created_at.astimezone(UTC).isoformat()
     if action == "retry":
         text = result.message.get(language) or result.message.get("en") or result.outcome
-        return before.with_deed(Deed(f"{who}: {text}", at, click.event_id))
+        return before.with_deed(CardAction(f"{who}: {text}", at, click.event_id))
     if result.outcome != "noted":
         return before
     if action == "claim" and before.claim is None:

@@ -67,7 +67,7 @@ class FailureLogs:
         self._over: BoundedCache[str, bool] = BoundedCache(_MAX_REMEMBERED)
         """Failed tries whose error was given up."""
         self._attempts: BoundedCache[str, int] = BoundedCache(_MAX_REMEMBERED)
-        """How often the log of a failed try was read in vain."""
+        """How often the log of a failed try was read without finding an error."""
         self._refusal = ""
 
     async def begin_poll(self, incidents: Sequence[OpenIncident]) -> None:

@@ -1,4 +1,4 @@
-"""What Airflow's REST API says of failed tasks, as events. Pure."""
+"""Convert the answers of Airflow's REST API about failed tasks to events. Pure."""
 
 from __future__ import annotations
 

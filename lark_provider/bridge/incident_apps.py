@@ -51,7 +51,7 @@ class IncidentApps:
             if self._unknown.get(name, float("-inf")) < time.monotonic():
                 self._unknown[name] = time.monotonic() + _UNKNOWN_SECONDS
                 extra = {"app": name, "error": str(error)}
-                logger.error("App of a route unknown; its failures are not told", extra=extra)  # noqa: TRY400 - the text says all
+                logger.error("Unknown app in route; failure notifications not sent", extra=extra)  # noqa: TRY400 - the text says all
             return None
 
     async def look_up(self, app_id: str) -> App | None:

@@ -111,7 +111,7 @@ class QuestionEnds:
         if not ends:
             return {}
         recorded = await threads.run(lambda: self._store.end(ends))
-        logger.info("Questions over", extra={"questions": len(recorded)})
+        logger.info("Questions closed", extra={"questions": len(recorded)})
         return recorded
 
     async def _read_end(self, task: TaskInstance) -> End | None:
@@ -121,7 +121,7 @@ class QuestionEnds:
             if not error.is_forbidden:
                 raise
             # The ends of others do not wait for a DAG that the account may not read any more.
-            if self._forbidden.is_first(task.ti_id):
+            if self._forbidden.mark_first(task.ti_id):
                 fields = task.log_fields | {"error": str(error)}
                 logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
             return None

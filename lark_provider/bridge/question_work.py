@@ -85,6 +85,7 @@ class QuestionWork:
             sender=self._sender,
             delivery=self._delivery,
             apps=apps,
+            warnings=warnings,
             others=others,
             language=settings.language,
         )

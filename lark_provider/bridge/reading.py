@@ -1,4 +1,4 @@
-"""What Airflow's REST API says of questions, as our own records. Pure."""
+"""Convert the answers of Airflow's REST API about questions to our own records. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lark_provider.protocol.hitl.model import Assignee, End, HitlQuestion, TaskI
 WAITING = ("awaiting_input", "deferred")
 """The state of a waiting task: in Airflow 3.3, and before."""
 _EARLIER = ("deferred",)
-"""All that Airflow 3.2 knows: it refuses a query for a state that it does not."""
+"""The states of Airflow 3.2, which refuses a query for any other state."""
 _FIRST_WITH_STATE = (3, 3)
 _MAX_LAG = timedelta(minutes=1)
 _RUNNING = (None, "scheduled", "queued", "running", "restarting")

@@ -24,6 +24,7 @@ from lark_provider.storage.applied_clicks import AppliedClicks, ClickOutcome
 from lark_provider.storage.hitl_cards import ClaimedCard, QuestionCards
 from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support import threads
+from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class ClickResultDisplay:
         sender: Updates cards.
         delivery: Holds the results with links that are not recorded.
         apps: The Lark clients of the apps that send the cards.
+        warnings: Limits repeated warnings.
         others: Shows the results of clicks on other cards, such as those of failures.
         language: The language of results whose card has none: `zh` or `en`.
     """
@@ -61,12 +63,13 @@ class ClickResultDisplay:
         sender: QuestionCardSender,
         delivery: ClickDelivery,
         apps: BridgeClients,
+        warnings: Throttle,
         others: OtherResult | None = None,
         language: Language = "zh",
     ) -> None:
         self._store, self._questions, self._cards, self._servers = store, questions, cards, servers
         self._ends, self._sender, self._delivery, self._apps = ends, sender, delivery, apps
-        self._others, self._language = others, language
+        self._warnings, self._others, self._language = warnings, others, language
 
     async def work(self) -> bool:
         """Show results that were not shown yet.
@@ -99,15 +102,21 @@ class ClickResultDisplay:
         except LarkError as error:
             is_final = is_lost(error, applied.age) or is_unusable(error, applied.age)
             if not is_final and not _is_unreachable(applied, error):
-                logger.warning(
-                    "Result of a click not shown; will retry", extra=fields | {"error": str(error)}
-                )
+                self._warn(fields, error)
                 return has_ended
             logger.error(  # noqa: TRY400 - the text says it all
                 "Result of a click cannot be shown", extra=fields | {"error": str(error)}
             )
         await threads.run(lambda: self._store.record_shown(applied.app_id, applied.event_id))
         return has_ended
+
+    def _warn(self, fields: dict[str, str], error: LarkError) -> None:
+        def log(suppressed: int) -> None:
+            extra = fields | {"error": str(error), "suppressed": suppressed}
+            logger.warning("Result of a click not shown; will retry", extra=extra)
+
+        kind = ("click result", fields["app_id"], type(error).__name__)
+        self._warnings.note(kind, log, overflow="click result")
 
     def _get_result(self, applied: ClickOutcome) -> ClickResult:
         in_memory = self._delivery.results.get((applied.app_id, applied.event_id))

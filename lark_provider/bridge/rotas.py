@@ -56,7 +56,9 @@ async def find_on_duty(
         if error.retryable or not rota.people:
             raise
         # A mistake in the source of the rota, such as a right that was taken, must not leave all asleep.
-        logger.warning("Rota cannot be read; its other people are called", extra={"error": str(error)})
+        logger.warning(
+            "On-call schedule unavailable; using the rota's fallback people", extra={"error": str(error)}
+        )
         listed = []
     people = {person.id: person.name for person in listed} or dict.fromkeys(rota.people, "")
     person_id = rota.turn(number, at, tuple(people))

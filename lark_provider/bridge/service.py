@@ -120,15 +120,19 @@ class Bridge:
             if self._probes is not None:
                 checks = (DatabaseCheck(self.database), AirflowCheck(self.api))
                 await stack.enter_async_context(self._probes.serve_probes(checks))
-            if await self._has_database():
+            if await self._wait_for_database():
                 logger.info("Bridge started", extra={"airflow": settings.airflow.url, "polls": self._leads})
                 await self._until_stopped(self._list_steps())
                 with suppress(StorageError):  # It ends by itself.
                     await threads.run(self._lease.release)
         logger.info("Bridge drained")
 
-    async def _has_database(self) -> bool:
-        """Wait until the database can be used, and return whether that is before the bridge is stopped."""
+    async def _wait_for_database(self) -> bool:
+        """Wait for the database; read the app from it and try to take the lease.
+
+        Returns:
+            False if the bridge was stopped first.
+        """
         backoff = Backoff(1.0, 30.0)
         while not self._stop.is_set():
             try:

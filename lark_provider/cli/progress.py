@@ -23,7 +23,7 @@ class Bar:
         """Yield rows, and draw how many there were."""
         begun = time.monotonic()
         for count, row in enumerate(rows, 1):
-            if self._is_due():
+            if self._claim_turn():
                 self._draw(
                     f"{verb} {count:,} rows, {count / max(time.monotonic() - begun, 0.001):,.0f} a second"
                 )
@@ -33,12 +33,13 @@ class Bar:
         """Draw how many of the records are written."""
         if not done:
             self._begun = time.monotonic()
-        if total and (self._is_due() or done == total):
+        if total and (self._claim_turn() or done == total):
             filled = _WIDTH * done // total
             left = (time.monotonic() - self._begun) / done * (total - done) if done else 0.0
             self._draw(f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {done:,} of {total:,}, {left:.0f} s left")
 
-    def _is_due(self) -> bool:
+    def _claim_turn(self) -> bool:
+        """Return whether a line is due, and if so count it as drawn now."""
         now = time.monotonic()
         if not self._is_shown or now - self._drawn < _EVERY:
             return False

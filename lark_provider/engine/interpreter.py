@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 def answer(session: Session, effect: Call[Any] | Effect, until: float) -> StackFrame | tuple[Any] | None:
-    """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.Answer`.
+    """Answer an effect: with steps, a value, or None for what a driver does. See `trampoline.EffectHandler`.
 
     Args:
         session: The client's session: its settings, and what it shares with other clients of the process.

@@ -47,11 +47,11 @@ def try_call(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow
 
 
 def observe(call: Call[Any], steps: Flow[LarkResponse[Any]], session: Session) -> Flow[LarkResponse[Any]]:
-    """Run the attempts of a call as they are, and record what becomes of them.
+    """Run the attempts of a call as they are, and record their outcome.
 
     Args:
         call: The call.
-        steps: What `attempts` returned.
+        steps: The attempts, as `attempt_call` returned them.
         session: The session of the client that makes the call.
     """
     watch = _Watch(call, session)

@@ -23,7 +23,7 @@ def warn(conn_id: str, conn_type: str, names: Collection[str]) -> None:
         names: The names of its extras.
     """
     unknown = _format_unknown(conn_type, names)
-    if unknown and _logged.is_first((conn_id, unknown)):
+    if unknown and _logged.mark_first((conn_id, unknown)):
         logger.warning("Connection has unknown extras", extra={"connection": conn_id, "extras": unknown})
 
 

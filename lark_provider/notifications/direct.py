@@ -41,7 +41,7 @@ async def send(notice: Notice) -> Sequence[str]:
             shown = incident.with_cards(*cards)
             await run_cards.record(event.run_id, shown, before, show, notice.left.compute_remaining() - 0.1)
         except Exception as error:  # noqa: BLE001 - the message is sent, whether or not it is recorded
-            notice.notifier.log.info(
+            notice.notifier.log.warning(
                 "Failed to record the card; later events may get separate cards. %s",
                 airflow_context.format_error(error, notice.left.seconds),
             )
@@ -61,7 +61,9 @@ async def _read_incident(notice: Notice) -> tuple[RunCards | None, Incident | No
             async with asyncio.timeout(left.compute_remaining() / 2):  # the rest is for sending
                 before, states = await run_cards.read_previous(event, notice.context, left.seconds)
         except TimeoutError:
-            notice.notifier.log.info("Airflow Variables timed out; sending a separate card for this event.")
+            notice.notifier.log.warning(
+                "Airflow Variables timed out; sending a separate card for this event."
+            )
             run_cards = None
     errors = await notice.read_errors(before, states)
     return run_cards, before, apply_event(before, event, states, errors)

@@ -47,24 +47,26 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
     if may_block and event.kind == "dag_failure":
         event = await airflow_context.add_error(event, notifier.language, left.compute_remaining() / 4)
     conn_ids = list(dict.fromkeys(filter(None, (notifier.lark_conn_id, notifier.fallback_conn_id))))
-    failures, where = "", airflow_context.format_place(context)
+    failures: list[str] = []
+    where = airflow_context.format_place(context)
     for index, conn_id in enumerate(conn_ids, 1):
         seconds = left.compute_remaining() * (1.0 if index == len(conn_ids) else _FIRST_SHARE)
         try:
             async with asyncio.timeout(seconds):
                 sent = await _Attempt(notifier, conn_id, seconds, event, context, may_block).run()
         except Exception as error:  # noqa: BLE001 - tried over the next connection, else logged
-            failures += f" {conn_id}: {airflow_context.format_error(error, seconds)}"
+            failures.append(f"{conn_id}: {airflow_context.format_error(error, seconds)}")
             continue
         if sent:
-            earlier = f"; earlier failures:{failures}" if failures else ""
-            details = (notifier.receiver_id, where, ", ".join(sent), earlier)
+            details = (notifier.receiver_id, where, ", ".join(sent))
             if failures:
-                notifier.log.warning("Notified %s of %s: %s%s", *details)
+                notifier.log.warning(
+                    "Notified %s of %s in message %s; earlier failures: %s", *details, "; ".join(failures)
+                )
             else:
-                notifier.log.info("Notified %s of %s: %s%s", *details)
+                notifier.log.info("Notified %s of %s in message %s", *details)
         return
-    notifier.log.error("Failed to notify %s of %s.%s", notifier.receiver_id, where, failures)
+    notifier.log.error("Failed to notify %s of %s. %s", notifier.receiver_id, where, "; ".join(failures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class _Attempt:
         return sent
 
     def _say_that_it_is_direct(self) -> None:
-        if warned.is_first(_NO_DATABASE):
+        if warned.mark_first(_NO_DATABASE):
             self.notifier.log.info(
                 "No database is configured for Lark; notifications are sent directly, and lost if Lark is "
                 "unavailable."
@@ -148,7 +150,7 @@ class _Attempt:
         notifier = self.notifier
         known = hook.owners if notifier.mentions else {}
         resolved = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
-        for name in filter(warned.is_first, resolved.names):
+        for name in filter(warned.mark_first, resolved.names):
             notifier.log.warning(
                 "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
                 "'owners' of connection %r.",

@@ -61,7 +61,7 @@ class Progress:
         try:
             for count, row in enumerate(iterator, 1):
                 self.check()
-                if self._is_due():
+                if self._claim_turn():
                     self.log.info("Read %d rows, %d a second.", count, self._compute_rate(count, begun))
                 yield row
         finally:
@@ -81,7 +81,7 @@ class Progress:
         """
         if not done:
             self._begun = self._clock()
-        elif self._is_due():
+        elif self._claim_turn():
             rate = self._compute_rate(done, self._begun)
             left = (total - done) / rate if rate else 0.0
             self.log.info("Wrote %d of %d records, %d a second; about %d s remain.", done, total, rate, left)
@@ -90,7 +90,8 @@ class Progress:
     def _compute_rate(self, count: int, begun: float) -> float:
         return count / max(self._clock() - begun, 0.001)
 
-    def _is_due(self) -> bool:
+    def _claim_turn(self) -> bool:
+        """Return whether a line is due, and if so count it as logged now."""
         now = self._clock()
         if now - self._told < self._every:
             return False

@@ -93,7 +93,7 @@ class OutboxApps:
 
     def _note(self, app_id: str, error: str) -> None:
         self._unknown[app_id] = time.monotonic() + _UNKNOWN_SECONDS
-        if not self._only_these and self._logged.is_first(app_id):
+        if not self._only_these and self._logged.mark_first(app_id):
             extra = {"app": app_id, "error": error}
             logger.warning(
                 "No credentials for app in this process; leaving its messages to other processes", extra=extra

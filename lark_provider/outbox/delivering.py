@@ -91,7 +91,7 @@ class Deliverer:
         def claim() -> list[ClaimedRow]:
             seconds = self._seconds + _LEASE_SECONDS
             return self._outbox.claim(
-                self._me, seconds, limit=self._outbox.at_once, without=unknown, only=only
+                self._me, seconds, limit=self._outbox.batch_size, without=unknown, only=only
             )
 
         rows = await _in_thread(claim)
@@ -128,7 +128,7 @@ class Deliverer:
 
     async def _attempt(self, row: ClaimedRow, known: KnownApp, message: Outgoing) -> None:
         is_uncertain = row.was_sent and row.message_id is None and row.sent_seconds > _UNCERTAIN_SECONDS
-        if is_uncertain and self._uncertain.is_first(row.id):
+        if is_uncertain and self._uncertain.mark_first(row.id):
             extra = {"row": row.id, "app": row.app_id, "sent_s": round(row.sent_seconds)}
             logger.warning("Outcome unknown for too long; a second message may appear", extra=extra)
         try:

@@ -1,4 +1,4 @@
-"""Deliver the outbox until stopped: in the bridge, in the pump, and as `lark-provider outbox run`."""
+"""Deliver the outbox until stopped: in the pump, and as `lark-provider outbox run`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DRAIN_SECONDS = 10.0
 
 
 class OutboxRunner:
-    """Delivers what is due, for all apps that this process knows. Any number may run at once.
+    """Deliver what is due, for all apps that this process knows. Any number may run at once.
 
     Args:
         idle_seconds: How long to wait when nothing is due.

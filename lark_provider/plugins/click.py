@@ -20,6 +20,7 @@ from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, Del
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
 from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
+from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
@@ -40,6 +41,7 @@ class Clicks:
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._actions, self._secrets, self._turns = Actions(app), secrets, turns
+        self._warnings = Throttle()
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer a request, which is not proven yet.
@@ -59,7 +61,7 @@ class Clicks:
         click = read_signed(request, read_click, lambda delivered: delivered.event_id)
         if isinstance(click, Refused):
             if not request.is_proven:
-                logger.warning("Unproven click refused", extra={"client": request.client})
+                self._warn(request.client)
             elif click.outcome == "invalid":
                 logger.error("Delivered click is unreadable", extra={"error": click.reason})
             await send_result(send, _make_result(click.outcome, click.reason))
@@ -68,6 +70,16 @@ class Clicks:
             busy = _make_result("busy", open_id=click.operator.open_id)
             result = await self._decide(click) if is_free else busy
         await send_result(send, result)
+
+    def _warn(self, client: str) -> None:
+        """Log a request that the bridge has not signed; anyone who reaches the port can send thousands."""
+
+        def log(suppressed: int) -> None:
+            logger.warning(
+                "Click with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
+            )
+
+        self._warnings.note("signature", log)
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
         """Return what became of a click: now, or when it was delivered before."""

@@ -25,6 +25,7 @@ from lark_provider.protocol.commands.delivery import (
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.people import People
 from lark_provider.support import threads
+from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
@@ -44,6 +45,7 @@ class Commands:
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._app, self._secrets, self._turns = app, secrets, turns
+        self._warnings = Throttle()
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer a request, which is not proven yet.
@@ -59,7 +61,7 @@ class Commands:
         command = read_signed(request, read_delivered, lambda delivered: delivered.message_id)
         if isinstance(command, Refused):
             if not request.is_proven:
-                logger.warning("Unproven command refused", extra={"client": request.client})
+                self._warn(request.client)
             elif command.outcome == "invalid":
                 logger.error("Delivered command is unreadable", extra={"error": command.reason})
             await send_result(send, _make_result(command.outcome, command.reason))
@@ -67,6 +69,16 @@ class Commands:
         with self._turns.take() as is_free:
             result = await self._decide(command) if is_free else _make_result("busy")
         await send_result(send, result)
+
+    def _warn(self, client: str) -> None:
+        """Log a request that the bridge has not signed; anyone who reaches the port can send thousands."""
+
+        def log(suppressed: int) -> None:
+            logger.warning(
+                "Command with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
+            )
+
+        self._warnings.note("signature", log)
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:
         began = time.monotonic()

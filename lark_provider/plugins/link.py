@@ -39,6 +39,7 @@ from lark_provider.plugins.users import AuthManagerUnsupportedError, InactiveUse
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.link_codes import CODE_MINUTES, LinkCodes
 from lark_provider.storage.people import Account, People, Person
+from lark_provider.support.throttle import Throttle
 
 logger = get_logger(__name__)
 T = TypeVar("T")
@@ -48,6 +49,7 @@ CODE_COOKIE = "lark_link"
 _CODE = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _MAX_BODY_BYTES = 4096
 _REDACTED = b"code=***"
+_throttle = Throttle()
 
 
 class _Answer(Exception):  # noqa: N818 - not an error: it ends the request
@@ -213,7 +215,7 @@ class LinkPage:
         scheme, _, host = origin.lower().partition("://")
         is_own = scheme in {"http", "https"} and host in own - {""}
         if not is_own or fetched not in {None, "same-origin"}:
-            logger.warning("Link refused: the form came from another site", extra={"origin": origin[:200]})
+            _warn_of_origin(origin[:200])
             raise _Answer(403, "foreign_origin")
 
     def _render_message(self, request: Request, answer: _Answer) -> Response:
@@ -250,6 +252,23 @@ def make_routes(page: LinkPage) -> list[Route]:
     return [Route(PATH, page.get, methods=["GET"]), Route(PATH, page.post, methods=["POST"])]
 
 
+def _warn_of_origin(origin: str) -> None:
+    def log(suppressed: int) -> None:
+        logger.warning(
+            "Link refused: the form came from another site",
+            extra={"origin": origin, "suppressed": suppressed},
+        )
+
+    _throttle.note("origin", log)
+
+
+def _warn_of_session(problem: str) -> None:
+    def log(suppressed: int) -> None:
+        logger.warning("Airflow session refused", extra={"error": problem, "suppressed": suppressed})
+
+    _throttle.note(("session", problem), log)
+
+
 async def _read_account(session: str) -> Account:
     """Return the user of Airflow's session."""
     from jwt import InvalidTokenError
@@ -258,7 +277,7 @@ async def _read_account(session: str) -> Account:
     try:
         user = await manager.get_user_from_token(session)
     except (InvalidTokenError, ValueError) as error:
-        logger.warning("Airflow session refused", extra={"error": type(error).__name__})
+        _warn_of_session(type(error).__name__)
         raise _Answer(401, "session", login=True) from None
     return await run_in_threadpool(users.make_account, user, manager)
 

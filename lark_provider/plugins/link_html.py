@@ -42,7 +42,7 @@ HEADERS: Mapping[str, str] = {
 """Headers of every answer."""
 FORM_HEADERS: Mapping[str, str] = {**HEADERS, "Referrer-Policy": "same-origin"}
 """Headers of the page with the form: under `no-referrer` a browser sends its form with the origin `null`.
-The address of the page has no code in it, and no other site is told it."""
+The address of the page has no code in it, and is not sent as a referrer to other sites."""
 
 
 def choose_language(accepted: str) -> str:

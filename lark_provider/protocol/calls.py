@@ -145,7 +145,7 @@ def make_request(
 
     Args:
         method: The HTTP method.
-        url_path: What `path` returned.
+        url_path: The path, as `fill_path` returned it.
         params: Query parameters; None is left out, a list repeats the parameter.
         json: The body before encoding, or None for no body.
         safe: Whether it changes nothing at Lark; if None, a GET is safe.

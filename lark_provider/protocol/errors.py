@@ -1,4 +1,4 @@
-"""Everything that this package raises on purpose.
+"""The errors that users of this package catch. Those of other modules are subclasses of these.
 
 ```
 LarkError

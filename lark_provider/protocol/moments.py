@@ -76,7 +76,7 @@ def read_moment(raw: str, timezone: str) -> str | None:
         timezone: The reader's, if the text has none.
 
     Returns:
-        The time; None if it is none.
+        The time, or None if `raw` is not a time.
     """
     text, offset = _split_zone(raw)
     try:

@@ -17,7 +17,7 @@ def list_items(where: Path) -> Listing[dict[str, Any]]:
     """Return the items of an endpoint that lists by page tokens, 100 in a request.
 
     Args:
-        where: What `path` returned.
+        where: The path of the endpoint, as `fill_path` returned it.
     """
 
     def read_page(token: str | None) -> Procedure[Page[dict[str, Any]]]:

@@ -50,7 +50,7 @@ class ClaimedCommand:
 
     @property
     def log_fields(self) -> dict[str, Any]:
-        """Return what log lines say of it."""
+        """Return the log fields of the command."""
         return {
             "app_id": self.message.app_id,
             "message_id": self.message.message_id,

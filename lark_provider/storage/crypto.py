@@ -63,7 +63,7 @@ class EncryptionKeys:
         return cls(environ.get(KEY_VARIABLE, ""))
 
     def __repr__(self) -> str:
-        return "Keys(***)"
+        return "EncryptionKeys(***)"
 
     def encrypt_for_0_1(self, text: str, place: Sequence[str] = ()) -> str:
         """Encrypt under the newest key for version 0.1, with a mark of the place.

@@ -27,7 +27,7 @@ from lark_provider.protocol.incidents.escalation import (
     plan,
     to_json,
 )
-from lark_provider.protocol.incidents.model import Urged
+from lark_provider.protocol.incidents.model import EscalationRecord
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.tokens import App
@@ -122,7 +122,7 @@ class Escalations:
         """
         recorded: list[tuple[str, str]] = []
         taken: ClaimedStep | None = None
-        urged: list[Urged] = []
+        urged: list[EscalationRecord] = []
 
         def claim(connection: Connection, shown: ShownIncident) -> None:
             nonlocal taken
@@ -181,7 +181,7 @@ class Escalations:
             Whether it was recorded: it was started, and nothing else is known of it.
         """
         is_recorded = False
-        urged: list[Urged] = []
+        urged: list[EscalationRecord] = []
 
         def finish(connection: Connection, _: ShownIncident) -> None:
             nonlocal is_recorded
@@ -219,7 +219,7 @@ class Escalations:
             key, lambda shown: replace(shown, incident=replace(shown.incident, not_before="")), self._render
         )
 
-    def _change(self, key: str, work: Any, urged: list[Urged]) -> None:
+    def _change(self, key: str, work: Any, urged: list[EscalationRecord]) -> None:
         """Do work while the incident is locked, then show on its card what it has appended to `urged`."""
         holder: list[Connection] = []
 
@@ -243,10 +243,12 @@ class Escalations:
         until = min([row.due_at + timedelta(minutes=15), *later])
         return ClaimedStep(row.incident_key, row.number, step, rota, until, shown, now)
 
-    def _read_urged(self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = "") -> Urged:
+    def _read_urged(
+        self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = ""
+    ) -> EscalationRecord:
         name = str(self._read_content(row).get("name", ""))
         at = row.started_at or now
-        return Urged(row.number, row.urgent, name, at.isoformat(), outcome, detail[:200])
+        return EscalationRecord(row.number, row.urgent, name, at.isoformat(), outcome, detail[:200])
 
     def _read_content(self, row: sa.Row[Any]) -> dict[str, Any]:
         text = self._make_box(row.incident_key, row.number).open(row.content)

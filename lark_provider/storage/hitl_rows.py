@@ -50,7 +50,7 @@ def read_valid_rows(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
         try:
             contents.append(read(row))
         except Exception:  # A row may be damaged in whatever way.
-            if _logged.is_first(row.ti_id):
+            if _logged.mark_first(row.ti_id):
                 logger.exception("Question of Airflow is unreadable; left out", extra={"ti_id": row.ti_id})
     return contents
 

@@ -167,7 +167,7 @@ def _check(ids: Mapping[str, str]) -> None:
     """Reject ids that PostgreSQL would reject, so that SQLite does as well.
 
     Args:
-        ids: By what they are the ids of.
+        ids: The ids, by the kind of thing that each belongs to.
     """
     for what, text in ids.items():
         if not is_id(text):

@@ -83,7 +83,7 @@ class LoadLedger(LoadEntries):
                     suppress(ConflictError),
                     hold_transaction(migrate.prepare_engine(self._url)) as connection,
                 ):
-                    # Nothing else came of it. Where the chunk is forgotten there is nothing to record.
+                    # Only the result of the chunk is recorded, and not even that where the chunk was deleted.
                     ledger_rows.record_done(connection, load, done, read_clock(connection).now)
             raise
         except ConflictError:

@@ -52,7 +52,7 @@ class Outbox:
         return cls(urls.database(database_url))
 
     @property
-    def at_once(self) -> int:
+    def batch_size(self) -> int:
         """How many rows a process delivers at once: a SQLite file takes one writer."""
         return 4 if self._url.drivername == urls.SQLITE_DRIVER else 16
 

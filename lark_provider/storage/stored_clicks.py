@@ -60,7 +60,7 @@ def read_valid_clicks(rows: Iterable[sa.Row[Any]]) -> list[StoredClick]:
             click = parse_click(row.payload)
             get_correlation(click)
         except Exception:  # A damaged row, in whatever way, must not affect the others.
-            if _logged.is_first((row.id, row.event_id)):
+            if _logged.mark_first((row.id, row.event_id)):
                 extra = {"row": row.id, "event_id": row.event_id}
                 logger.exception("Stored click is unreadable; left out", extra=extra)
         else:

@@ -11,14 +11,14 @@ class Once:
     """Remember names, so that a log line about one is written once.
 
     Args:
-        most: How many are remembered; then all are forgotten, so that memory stays bounded.
+        limit: How many are remembered; then all are forgotten, so that memory stays bounded.
     """
 
     def __init__(self, limit: int = _MAX_KEYS) -> None:
-        self._most = limit
+        self._limit = limit
         self._names: set[Hashable] = set()
 
-    def is_first(self, name: Hashable) -> bool:
+    def mark_first(self, name: Hashable) -> bool:
         """Remember a name, and return whether it is new.
 
         Args:
@@ -26,7 +26,7 @@ class Once:
         """
         if name in self._names:
             return False
-        if len(self._names) >= self._most:
+        if len(self._names) >= self._limit:
             self._names.clear()
         self._names.add(name)
         return True

@@ -32,7 +32,7 @@ class Throttle:
 
     Args:
         seconds: The interval.
-        most: How many kinds are distinguished. Further ones count as the kind that `note` names for them.
+        limit: How many kinds are distinguished. Further ones count as the kind that `note` names for them.
         clock: Seconds, of any origin.
     """
 
@@ -43,7 +43,7 @@ class Throttle:
         limit: int = MAX_KINDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._seconds, self._most, self._clock = seconds, limit, clock
+        self._seconds, self._limit, self._clock = seconds, limit, clock
         self._kinds: dict[Hashable, _Kind] = {}
         self._lock = threading.Lock()
 
@@ -57,9 +57,9 @@ class Throttle:
         """
         now = self._clock()
         with self._lock:
-            if kind not in self._kinds and len(self._kinds) >= self._most:
+            if kind not in self._kinds and len(self._kinds) >= self._limit:
                 self._forget(now)
-                if len(self._kinds) >= self._most:
+                if len(self._kinds) >= self._limit:
                     kind = ("overflow", overflow)
             state = self._kinds.get(kind)
             if state is not None and now < state.due:

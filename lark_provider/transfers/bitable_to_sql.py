@@ -139,8 +139,8 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
             "Next: write the name in columns as in this list."
         )
 
-    def _find_columns(self, target: SqlTarget) -> list[SqlColumn]:
-        """Find the SQL column of each field."""
+    def _open_source(self, target: SqlTarget) -> list[SqlColumn]:
+        """Read the fields of the table, and return the SQL column of each."""
         from lark_provider.api.clouddoc.fields import TEXT, find_zone
 
         zone = find_zone(self.zone) or self._read_base_zone()

@@ -122,8 +122,8 @@ class CopyOperator(ProgressMixin, LarkOperator):
         return counts
 
     @abstractmethod
-    def _find_columns(self, target: SqlTarget) -> list[SqlColumn]:
-        """Find the SQL column of each field."""
+    def _open_source(self, target: SqlTarget) -> list[SqlColumn]:
+        """Read which fields the source has, and return the SQL column of each."""
 
     @abstractmethod
     def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
@@ -138,7 +138,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         """Return the error of an empty source; `deleted` rows are in the SQL table."""
 
     def _copy(self, target: SqlTarget) -> dict[str, int]:
-        columns = self._find_columns(target)
+        columns = self._open_source(target)
         if not columns:
             raise InvalidRequestError(
                 f"columns must name what to copy, got {self.columns!r}. Next: name a field, or leave columns "

@@ -105,7 +105,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         )
         self.range = range
         self.zone = zone
-        self._found: Iterator[list[Any]] = iter(())
+        self._rows: Iterator[list[Any]] = iter(())
         self._titles: list[str] = []
 
     def execute(self, context: Context) -> dict[str, int]:  # noqa: ARG002 - Airflow's signature
@@ -149,13 +149,14 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
             "in columns as in this list, or begin range at the header."
         )
 
-    def _find_columns(self, target: SqlTarget) -> list[SqlColumn]:
+    def _open_source(self, target: SqlTarget) -> list[SqlColumn]:
+        """Begin to read the range, from its header, and return the SQL column of each title."""
         from lark_provider.api.clouddoc.fields import find_zone
         from lark_provider.api.clouddoc.sheets.headers import parse_titles
 
         zone = find_zone(self.zone) or dt.UTC
-        self._found = iter(self.hook.client.clouddoc.sheets.read_rows(self._make_ref(), self.range))
-        self._titles = parse_titles(next(self._found, []))
+        self._rows = iter(self.hook.client.clouddoc.sheets.read_rows(self._make_ref(), self.range))
+        self._titles = parse_titles(next(self._rows, []))
         wanted = self._choose_columns([title for title in self._titles if title])
         is_text = target.driver == "sqlite3"
 
@@ -166,6 +167,6 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
 
     def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         places = [(self._titles.index(column.field), column.convert) for column in columns]
-        for row in self._found:
+        for row in self._rows:
             if any(cell is not None for cell in row):
                 yield tuple(convert(row[place]) for place, convert in places)

@@ -1,1 +1,1 @@
-"""The logger of the deployment guide; nothing else belongs here."""
+"""Log lines as text and as JSON, and files that are read again when they have changed."""

@@ -92,7 +92,7 @@ class Bench:
         display = ClickResultDisplay(
             self._clicks, self.questions, self.cards, ApiServers(url),
             QuestionEnds(api, self.questions, AuditLog(api, self.questions)), sender, delivery, apps,
-            language=language,
+            warnings, language=language,
         )  # fmt: skip
         if sends:
             await sender.work()

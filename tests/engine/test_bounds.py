@@ -20,9 +20,9 @@ def test_the_values_that_were_set_longest_ago_are_dropped() -> None:
 
 def test_a_name_is_new_once_and_again_only_when_too_many_came() -> None:
     once = Once(2)
-    assert [once.is_first(name) for name in ("a", "b", "a", "b")] == [True, True, False, False]
-    assert once.is_first("c")
-    assert [once.is_first(name) for name in ("c", "a")] == [False, True], "all were forgotten for it"
+    assert [once.mark_first(name) for name in ("a", "b", "a", "b")] == [True, True, False, False]
+    assert once.mark_first("c")
+    assert [once.mark_first(name) for name in ("c", "a")] == [False, True], "all were forgotten for it"
 
 
 class Lines:

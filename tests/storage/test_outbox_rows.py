@@ -168,7 +168,7 @@ def test_cards_of_different_tables_do_not_replace_each_other(url: URL) -> None:
 
 def test_a_version_is_superseded_unless_a_process_delivers_it(url: URL) -> None:
     rows = add(url, "a")
-    assert rows.at_once == (16 if url.drivername.startswith("postgresql") else 4)
+    assert rows.batch_size == (16 if url.drivername.startswith("postgresql") else 4)
     key = record(url, "t1")
     [first] = rows.claim("one", 60, limit=9, only=key)
     rows.record_delivered(first, "one", "om_1")

@@ -92,9 +92,9 @@ def answer_row(row: list[Any]) -> list[Any]:
 def test_rows_are_recognized_as_lark_answers_them(cells: list[list[Any]]) -> None:
     table_chunk = make_chunk(cells)
     now = [answer_row(row) for row in cells]
-    assert list_changed_rows(now, table_chunk.sums, table_chunk.wild) == []
+    assert list_changed_rows(now, table_chunk.sums, table_chunk.unchecked_columns) == []
     assert judge(now, table_chunk).verdict is SegmentVerdict.OURS
-    assert find_offset(now, table_chunk.sums, table_chunk.wild) == 0
+    assert find_offset(now, table_chunk.sums, table_chunk.unchecked_columns) == 0
 
 
 @given(tables(), st.data())
@@ -103,7 +103,7 @@ def test_a_changed_row_is_named(cells: list[list[Any]], data: st.DataObject) -> 
     place = data.draw(st.integers(0, len(cells) - 1))
     now = [list(row) for row in cells]
     now[place][0] = "someone's\x7f"
-    assert list_changed_rows(now, table_chunk.sums, table_chunk.wild) == [place]
+    assert list_changed_rows(now, table_chunk.sums, table_chunk.unchecked_columns) == [place]
     judgement = judge(now, table_chunk)
     assert judgement.foreign == (place,)
     assert judgement.verdict is (SegmentVerdict.MIXED if len(cells) > 1 else SegmentVerdict.FOREIGN)
@@ -122,8 +122,10 @@ def test_blank_rows_are_no_reason_to_move(cells: list[list[Any]], blank: set[int
 def test_rows_that_moved_down_together_are_found(cells: list[list[Any]], inserted: int) -> None:
     table_chunk = make_chunk(cells)
     now = [["someone's\x7f"] * len(cells[0])] * inserted + cells + [[None] * len(cells[0])] * 3
-    assert find_offset(now, table_chunk.sums, table_chunk.wild) == inserted
-    assert find_offset(now[: inserted + len(cells) - 1], table_chunk.sums, table_chunk.wild) is None
+    assert find_offset(now, table_chunk.sums, table_chunk.unchecked_columns) == inserted
+    assert (
+        find_offset(now[: inserted + len(cells) - 1], table_chunk.sums, table_chunk.unchecked_columns) is None
+    )
 
 
 def test_of_a_wide_row_a_block_may_stand_alone() -> None:
@@ -142,11 +144,18 @@ def test_what_lark_computes_is_not_compared() -> None:
         "",
     ]
     table_chunk = make_chunk([sent])
-    assert table_chunk.wild == {2, 3}
+    assert table_chunk.unchecked_columns == {2, 3}
     link = [{"type": "url", "text": "page", "link": "https://example.com", "cellPosition": None}]
-    assert list_changed_rows([["a", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == []
-    assert list_changed_rows([["b", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.wild) == [0]
-    assert check_sum(sent, table_chunk.wild) == check_sum(["a", link, 7, None, None], table_chunk.wild)
+    assert (
+        list_changed_rows([["a", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.unchecked_columns)
+        == []
+    )
+    assert list_changed_rows(
+        [["b", link, 2.0, "TRUE", None]], table_chunk.sums, table_chunk.unchecked_columns
+    ) == [0]
+    assert check_sum(sent, table_chunk.unchecked_columns) == check_sum(
+        ["a", link, 7, None, None], table_chunk.unchecked_columns
+    )
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 250), st.integers(1, 250))

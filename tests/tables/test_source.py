@@ -84,7 +84,7 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
         )
         assert table_chunk.first == number + 1
         for at, row in enumerate(table_chunk.rows):
-            assert table_chunk.sums[4 * at : 4 * at + 4] == check_sum(row, table_chunk.wild)
+            assert table_chunk.sums[4 * at : 4 * at + 4] == check_sum(row, table_chunk.unchecked_columns)
             if at < table_chunk.header_rows:
                 continue
             assert row == orjson.loads(orjson.dumps([cell for cell, _ in expected[number]]))
@@ -92,7 +92,7 @@ def test_a_table_is_its_cells(table: list[Any], max_rows: int, max_bytes: int, i
                 formats = table_chunk.formats[place]
                 formatter = formats[at - table_chunk.header_rows] if isinstance(formats, list) else formats
                 assert formatter == needed or wire == "" or (formatter == TEXT and type(wire) is str)
-                assert (normalize_cell(wire) is not None) or place in table_chunk.wild
+                assert (normalize_cell(wire) is not None) or place in table_chunk.unchecked_columns
             number += 1
 
 
@@ -105,8 +105,8 @@ def test_checksums_do_not_depend_on_how_rows_were_encoded(table: list[Any]) -> N
     wide = encode(columns * 60, compute_blocks(60 * len(rows[0])), frozenset(range(60 * len(every))))
     encoded = encode(columns, compute_blocks(len(rows[0])), every)
     assert [orjson.loads(line) for line in encoded.lines[0]] == orjson.loads(orjson.dumps(rows))
-    assert encoded.sums == b"".join(check_sum(row, encoded.wild) for row in rows)
-    assert wide.sums == b"".join(check_sum(row * 60, wide.wild) for row in rows)
+    assert encoded.sums == b"".join(check_sum(row, encoded.unchecked_columns) for row in rows)
+    assert wide.sums == b"".join(check_sum(row * 60, wide.unchecked_columns) for row in rows)
     assert encoded.sums == encode_chunk(0, 1, rows, [None] * len(rows[0]), compute_blocks(len(rows[0]))).sums
 
 

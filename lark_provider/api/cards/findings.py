@@ -36,7 +36,7 @@ class Doubt(NamedTuple):
 def log(doubts: Iterable[Doubt]) -> None:
     """Log each doubt at WARNING, the same kind of doubt once in the process's life."""
     for doubt in doubts:
-        if _logged.is_first((doubt.path.rpartition(".")[2], doubt.what)):
+        if _logged.mark_first((doubt.path.rpartition(".")[2], doubt.what)):
             logger.warning(
                 "Card may not be shown as intended",
                 extra={"card_path": doubt.path, "reason": doubt.what, "next_step": doubt.step},

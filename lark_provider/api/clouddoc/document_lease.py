@@ -58,7 +58,7 @@ class DocumentLease(KeptLease):
             ConflictError: Another writer still has it.
         """
         is_shared = yield from self._take_lease(self.wait, self.kind, self.wait_option)
-        if not is_shared and _said.is_first("no database"):
+        if not is_shared and _said.mark_first("no database"):
             logger.warning("No database configured; concurrent writes and duplicate appends are not detected")
 
     def renew(self, *, strict: bool = True) -> Procedure[Lease | None]:

@@ -80,7 +80,7 @@ class Fitting:
         rows, number = iter(source), 1
         try:
             while batch := list(islice(rows, _ROWS_AT_ONCE)):
-                yield from self._select_fitting(batch, number)
+                yield from self._reject_misfits(batch, number)
                 number += len(batch)
             rejects.check_within(self.only, number - 1)
         finally:
@@ -93,15 +93,16 @@ class Fitting:
         async for row in source:
             batch.append(row)
             if len(batch) == _ROWS_AT_ONCE:
-                for fitting_row in self._select_fitting(batch, number):
+                for fitting_row in self._reject_misfits(batch, number):
                     yield fitting_row
                 number += len(batch)
                 batch = []
-        for fitting_row in self._select_fitting(batch, number):
+        for fitting_row in self._reject_misfits(batch, number):
             yield fitting_row
         rejects.check_within(self.only, number + len(batch) - 1)
 
-    def _select_fitting(self, rows: list[Row], first: int) -> list[Row]:
+    def _reject_misfits(self, rows: list[Row], first: int) -> list[Row]:
+        """Add the rows that do not fit to the rejects, and return the others."""
         numbered = list(enumerate(rows, first))
         if self.only is not None:
             numbered = [(number, row) for number, row in numbered if number in self.only]

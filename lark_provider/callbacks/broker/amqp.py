@@ -130,7 +130,7 @@ def make_services(loop: asyncio.AbstractEventLoop) -> LoopServices:
 
 
 def _load_adapter() -> type[LoopServices]:
-    """Load the adapter, which stands on parts of pika that a later version may rename."""
+    """Load the adapter, which relies on pika internals that a later version may rename."""
     try:
         from lark_provider.callbacks.broker.io_services import LoopServices
     except (ImportError, AttributeError) as error:

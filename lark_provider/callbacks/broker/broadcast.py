@@ -125,15 +125,15 @@ class Broadcast:
         if not isinstance(event, Event):
             return
         name = self._name_of(event)
-        if name is None or self._is_known(compute_dedup_key(event)):
+        if name is None or self._remember(compute_dedup_key(event)):
             return
         with self._lock:
             waking = list(self._listeners.get(name, ()))
         for wake in waking:
             wake()
 
-    def _is_known(self, key: str) -> bool:
-        """Return whether an event came before, by the id that all its deliveries share, and remember it."""
+    def _remember(self, key: str) -> bool:
+        """Remember an event by the id that all its deliveries share, and return whether it came before."""
         if key in self._known:
             return True
         self._known[key] = None

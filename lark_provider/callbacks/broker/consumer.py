@@ -117,7 +117,7 @@ def consume(
 
     if stop is not None:
         threads.start(stop.wait).add_done_callback(lambda _: end())
-    with on_termination(end), suppress(_EndedError):
+    with on_termination(end), suppress(_ShutdownRequestedError):
         # Begun before the database is waited for: its thread answers the probes.
         receiver = EventReceiver(where, work.events.put, work.end, probes, _make_checks(handled))
         try:
@@ -135,8 +135,8 @@ def _make_checks(handled: HandledEvents) -> list[WorkCheck]:
     return [WorkCheck("database", lambda: work.run(handled.check))]
 
 
-class _EndedError(Exception):
-    """It is time to end."""
+class _ShutdownRequestedError(Exception):
+    """The consumer was asked to stop."""
 
 
 class _Work:
@@ -173,13 +173,13 @@ class _Work:
 
         Raises:
             StorageError: Waiting does not make it usable.
-            _EndedError: It is time to end.
+            _ShutdownRequestedError: The consumer was asked to stop.
         """
         self._until_available(self._handled.check)
 
     def run(self) -> None:
         """Handle events until `end`."""
-        with suppress(_EndedError):
+        with suppress(_ShutdownRequestedError):
             while self._ended.empty():
                 received = self._take_next()
                 if received is not None and received.is_ours:
@@ -201,7 +201,7 @@ class _Work:
             measured.DUPLICATES.add("consumer")
         else:
             if not self._ended.empty():
-                raise _EndedError
+                raise _ShutdownRequestedError
             began = time.monotonic()
             try:
                 self._handler(received.event)
@@ -239,7 +239,7 @@ class _Work:
 
         Raises:
             StorageError: Waiting does not make it usable.
-            _EndedError: It is time to end.
+            _ShutdownRequestedError: The consumer was asked to stop.
         """
         pauses, was_refused = Backoff(_FIRST_PAUSE, _LAST_PAUSE), False
         while True:
@@ -262,13 +262,13 @@ class _Work:
                 return answer
             with suppress(Empty):
                 self._ended.get(timeout=pauses.draw_pause())
-                raise _EndedError
+                raise _ShutdownRequestedError
 
     def _answer(self, ask: Callable[[], T]) -> T:
         """Run a query in a thread, so that a frozen database does not delay the end by its timeouts.
 
         Raises:
-            _EndedError: It is time to end, and the query has not ended soon after.
+            _ShutdownRequestedError: The consumer was asked to stop, and the query has not ended soon after.
         """
         if not self._handled.may_block:
             return ask()
@@ -278,7 +278,7 @@ class _Work:
         if not future.done():
             wait([future], timeout=_LEAVE_SECONDS)  # An event that was handled is still noted, if possible.
             if not future.done():
-                raise _EndedError
+                raise _ShutdownRequestedError
         return future.result()
 
     def _warn(self, error: LarkError) -> None:

@@ -94,8 +94,8 @@ class AppListener:
             except Exception as error:
                 logger.exception("Long connection failed unexpectedly", extra={"app_id": self.app.app_id})
                 refusal = ConnectRefusal(ConnectVerdict.RETRY, f"unexpected error {type(error).__name__}")
-            stood = loop.time() - began if self._connection is not None else 0.0
-            delay = backoff.compute_delay(refusal.verdict, stood, self._config, random.random())  # noqa: S311 - jitter
+            uptime_s = loop.time() - began if self._connection is not None else 0.0
+            delay = backoff.count_failure(refusal.verdict, uptime_s, self._config, random.random())  # noqa: S311 - jitter
             self._error = refusal.reason
             if self._is_leaving:
                 return

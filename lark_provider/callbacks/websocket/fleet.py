@@ -160,7 +160,7 @@ class Fleet:
     def _warn_problem(self, app_id: str, error: LarkError) -> None:
         def log(suppressed: int) -> None:
             fields = {"app_id": app_id, "error": str(error), "suppressed": suppressed}
-            logger.warning("App not listened for", extra=fields)
+            logger.warning("App skipped: no usable credentials", extra=fields)
 
         self._warnings.note(("problem", app_id), log, overflow="problem")
 

@@ -1,4 +1,4 @@
-"""From the JSON of a delivery to its answer: it is read, recognized if it is a repeat, stored, accepted."""
+"""Parse, deduplicate, store and acknowledge a delivery."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ class Mute:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """What became of a click on the card of an incident.
+class CardAction:
+    """The result of a click on the card of an incident.
 
     Attributes:
         text: A sentence in the card's language, with who did it; texts of Airflow in it are not escaped.
@@ -85,7 +85,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Urged:
+class EscalationRecord:
     """A step of the incident's escalation, as its card shows it.
 
     Attributes:
@@ -140,12 +140,12 @@ class Incident:
     version: int = 0
     has_actions: bool = False
     timezone: str = "UTC"
-    deeds: tuple[Deed, ...] = ()
+    deeds: tuple[CardAction, ...] = ()
     more: Mapping[str, int] = field(default_factory=dict)
     more_recovered: tuple[str, ...] = ()
     run_ended: str = ""
     not_before: str = ""
-    urged: tuple[Urged, ...] = ()
+    urged: tuple[EscalationRecord, ...] = ()
 
     @property
     def total(self) -> int:
@@ -194,15 +194,15 @@ class Incident:
             version=int(content.get("version", 0)),
             has_actions=bool(content.get("has_actions")),
             timezone=str(content.get("timezone", "UTC")),
-            deeds=tuple(Deed(**deed) for deed in content.get("deeds", ())),
+            deeds=tuple(CardAction(**deed) for deed in content.get("deeds", ())),
             more={str(name): int(number) for name, number in content.get("more", {}).items()},
             more_recovered=tuple(content.get("more_recovered", ())),
             run_ended=str(content.get("run_ended", "")),
             not_before=str(content.get("not_before", "")),
-            urged=tuple(Urged(**step) for step in content.get("urged", ())),
+            urged=tuple(EscalationRecord(**step) for step in content.get("urged", ())),
         )
 
-    def with_deed(self, deed: Deed) -> Incident:
+    def with_deed(self, deed: CardAction) -> Incident:
         """Return the same incident after a click, which is recorded once."""
         if any(earlier.event_id == deed.event_id for earlier in self.deeds):
             return self
@@ -213,7 +213,7 @@ class Incident:
         others = tuple(other for other in self.mutes if other.task_id != mute.task_id)
         return replace(self, mutes=(*others, mute)[-_MAX_MUTES:])
 
-    def with_urged(self, urged: Urged) -> Incident:
+    def with_urged(self, urged: EscalationRecord) -> Incident:
         """Return the same incident with a step of its escalation, instead of what was said of it before."""
         others = [other for other in self.urged if other.number != urged.number]
         return replace(self, urged=tuple(sorted([*others, urged], key=lambda step: step.number)))

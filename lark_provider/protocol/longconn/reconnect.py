@@ -12,7 +12,8 @@ from lark_provider.protocol.longconn.refusals import ConnectVerdict
 SILENCE_SECONDS = 30.0
 """How much longer than the interval of the pings a connection may be silent: pongs are due in between."""
 STEADY_SECONDS = 20.0
-"""A connection that stood for less has failed, too. Lark ends connections after multiples of 30 s."""
+"""A connection that was established for less counts as failed. Lark ends connections after multiples of
+30 s."""
 QUICK_SECONDS = 2.0
 """Within this the first attempt follows a connection that ended: waiting as long as Lark's configuration says
 would cost the clicks of up to two minutes, several times an hour."""
@@ -81,7 +82,7 @@ class Delay:
 
     Attributes:
         seconds: The delay, in seconds.
-        attempt: How many attempts have failed since a connection stood, this one included.
+        attempt: How many attempts have failed since a connection was established, this one included.
         is_exhausted: Whether Lark's number of attempts is used up; the delay is a long one then.
     """
 
@@ -91,24 +92,24 @@ class Delay:
 
 
 class ReconnectBackoff:
-    """The delays of one app: short after a connection that stood, then Lark's; long where Lark refuses."""
+    """The delays of one app: short after an established connection, then Lark's; long where Lark refuses."""
 
     def __init__(self) -> None:
         self._failures = 0
         self._crowded = 0
 
-    def compute_delay(
-        self, verdict: ConnectVerdict, stood: float, config: ClientConfig, random: float
+    def count_failure(
+        self, verdict: ConnectVerdict, uptime_s: float, config: ClientConfig, random: float
     ) -> Delay:
-        """Return the delay after a connection ended, or an attempt failed.
+        """Count a connection that ended, or an attempt that failed, and return the delay before the next.
 
         Args:
             verdict: The verdict on the failure, which decides how long to wait; see `ConnectVerdict`.
-            stood: How long the connection was open, in seconds; 0 if there was none.
+            uptime_s: How long the connection was open, in seconds; 0 if there was none.
             config: The current configuration.
             random: A random number in [0, 1), which spreads apps and processes.
         """
-        if stood >= STEADY_SECONDS:
+        if uptime_s >= STEADY_SECONDS:
             self._failures = self._crowded = 0
         self._failures += 1
         if verdict is ConnectVerdict.REFUSED:

@@ -11,7 +11,7 @@ from lark_provider.api.cards.airflow.failure_actions import read_mute
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.protocol.hitl.keys import get_card_key
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute
+from lark_provider.protocol.incidents.model import CardAction, Claim, Failure, Incident, Mute
 from lark_provider.protocol.waits import CORRELATION
 
 EVENT = RunEvent("failure", "d", "r", "load", try_number=1, ti_id="u1", error="no rows")
@@ -64,7 +64,7 @@ def test_the_card_says_who_did_what_and_escapes_it() -> None:
         INCIDENT,
         claim=Claim("ou_1", "bob", at),
         mutes=(Mute("load", "<at id=all></at>", at),),
-        deeds=(Deed("bob: retried load; p_0 was not: it has changed", at, "e1"),),
+        deeds=(CardAction("bob: retried load; p_0 was not: it has changed", at, "e1"),),
     )
     for over in (False, True):
         shown = json.dumps(
@@ -93,7 +93,7 @@ def test_only_what_the_card_offers_can_be_muted(option: str | None, expected: ob
 def test_a_click_is_recorded_once_and_a_bounded_number_of_them() -> None:
     incident = INCIDENT
     for number in (1, 1, *range(2, 20)):
-        incident = incident.with_deed(Deed("x", "2026-11-26T10:00:00+00:00", f"e{number}"))
+        incident = incident.with_deed(CardAction("x", "2026-11-26T10:00:00+00:00", f"e{number}"))
     assert [deed.event_id for deed in incident.deeds] == ["e15", "e16", "e17", "e18", "e19"]
     assert Incident.from_json(json.loads(json.dumps(incident.to_json()))) == incident
 

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from lark_provider.api.cards.airflow import failure
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.protocol.incidents.event import EVENT_KINDS, RunEvent
-from lark_provider.protocol.incidents.model import Claim, Deed, Failure, Incident, Mute, Urged
+from lark_provider.protocol.incidents.model import (
+    CardAction,
+    Claim,
+    EscalationRecord,
+    Failure,
+    Incident,
+    Mute,
+)
 from lark_provider.protocol.language import LANGUAGES
 
 AT = "2026-11-26T10:00:00+00:00"
@@ -76,11 +83,11 @@ INCIDENTS = st.builds(
     claim=st.none() | st.builds(Claim, st.just("ou_1"), texts(600), st.just(AT)),
     mutes=st.lists(st.builds(Mute, texts(300), texts(600), st.just(AT)), max_size=20).map(tuple),
     has_actions=st.booleans(),
-    deeds=st.lists(st.builds(Deed, texts(600), st.just(AT), st.just("e")), max_size=5).map(tuple),
+    deeds=st.lists(st.builds(CardAction, texts(600), st.just(AT), st.just("e")), max_size=5).map(tuple),
     more=st.just({}) | st.just({"digest": 1}),
     urged=st.lists(
         st.builds(
-            Urged,
+            EscalationRecord,
             st.integers(1, 9),
             st.sampled_from(["app", "sms", "phone"]),
             texts(600),

@@ -109,7 +109,9 @@ def test_a_calendar_that_is_refused(
     scene.work()
     assert scene.states == ["done" if otherwise else "failed", "due"]
     assert scene.urgents == ([("app", ["bob"])] if otherwise else [])
-    assert ("Rota cannot be read; its other people are called" in caplog.text) is bool(otherwise)
+    assert ("On-call schedule unavailable; using the rota's fallback people" in caplog.text) is bool(
+        otherwise
+    )
     if not otherwise:
         assert "calendar not found" in scene.card
 

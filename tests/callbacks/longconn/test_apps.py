@@ -164,7 +164,7 @@ def test_an_app_whose_secret_cannot_be_read_does_not_stop_the_others(
     ApplicationManager().create_application("cli_b", SECRET)
     listening = listen()
     works(lark.wait_for_links("cli_b")["cli_b"], listening)
-    assert "App not listened for app_id=cli_a" in listening.log
+    assert "App skipped: no usable credentials app_id=cli_a" in listening.log
     assert listening.stop() == 0
 
 

@@ -58,38 +58,38 @@ def pauses(
     verdict: ConnectVerdict = ConnectVerdict.RETRY,
 ) -> list[float]:
     after = ReconnectBackoff()
-    after.compute_delay(ConnectVerdict.RETRY, 600.0, config, random)
-    return [after.compute_delay(verdict, 0.0, config, random).seconds for _ in range(count)]
+    after.count_failure(ConnectVerdict.RETRY, 600.0, config, random)
+    return [after.count_failure(verdict, 0.0, config, random).seconds for _ in range(count)]
 
 
 def test_the_first_attempt_is_quick_then_larks_values_count() -> None:
     after = ReconnectBackoff()
-    assert after.compute_delay(ConnectVerdict.RETRY, 600.0, LIVE, 0.5).seconds == 1.0
+    assert after.count_failure(ConnectVerdict.RETRY, 600.0, LIVE, 0.5).seconds == 1.0
     assert pauses(4) == [12.5, 90.0, 90.0, 90.0]
 
 
 def test_random_numbers_spread_the_first_two_attempts() -> None:
     for random in (0.0, 0.999):
         after = ReconnectBackoff()
-        assert after.compute_delay(ConnectVerdict.RETRY, 60.0, LIVE, random).seconds == 2 * random
-        assert after.compute_delay(ConnectVerdict.RETRY, 0.0, LIVE, random).seconds == 25 * random
+        assert after.count_failure(ConnectVerdict.RETRY, 60.0, LIVE, random).seconds == 2 * random
+        assert after.count_failure(ConnectVerdict.RETRY, 0.0, LIVE, random).seconds == 25 * random
 
 
 def test_a_connection_that_never_stands_long_is_no_success() -> None:
     after = ReconnectBackoff()
-    delays = [after.compute_delay(ConnectVerdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
+    delays = [after.count_failure(ConnectVerdict.RETRY, 19.0, LIVE, 0.5).seconds for _ in range(4)]
     assert delays == [1.0, 12.5, 90.0, 90.0]
-    assert after.compute_delay(ConnectVerdict.RETRY, 30.0, LIVE, 0.5).seconds == 1.0
+    assert after.count_failure(ConnectVerdict.RETRY, 30.0, LIVE, 0.5).seconds == 1.0
 
 
 def test_a_number_of_attempts_is_kept_to() -> None:
     after = ReconnectBackoff()
     limited = ClientConfig(90.0, 2, 90.0, 25.0)
-    delays = [after.compute_delay(ConnectVerdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
+    delays = [after.count_failure(ConnectVerdict.RETRY, 0.0, limited, 0.5) for _ in range(4)]
     assert [delay.is_exhausted for delay in delays] == [False, False, True, True]
     assert [delay.attempt for delay in delays] == [1, 2, 3, 4]
     assert delays[2].seconds == reconnect.REFUSED_SECONDS
-    assert after.compute_delay(ConnectVerdict.RETRY, 30.0, limited, 0.5).is_exhausted is False
+    assert after.count_failure(ConnectVerdict.RETRY, 30.0, limited, 0.5).is_exhausted is False
 
 
 def test_too_many_connections_are_tried_again_in_minutes() -> None:

@@ -15,7 +15,7 @@ from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import Element
 from lark_provider.api.cards.interactive import Button, SelectStatic
 from lark_provider.protocol.hitl.keys import make_button_value
-from lark_provider.protocol.incidents.model import Incident, Urged
+from lark_provider.protocol.incidents.model import EscalationRecord, Incident
 from lark_provider.protocol.language import Language
 from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip
@@ -53,7 +53,7 @@ def _iterate_lines(incident: Incident, language: Language) -> Iterator[str]:
         yield f"🔇 {translate(language, 'muted', task=mute.task_id, name=mute.name, until=until)}"
 
 
-def _format_urgent(urged: Urged, zone: str, language: Language) -> str:
+def _format_urgent(urged: EscalationRecord, zone: str, language: Language) -> str:
     detail = urged.detail
     word = detail.partition(":")[0]
     if f"urged_{word}" in TEXTS:

@@ -216,7 +216,7 @@ class LoadWriter:
             self.place, recorded, content if is_same else None, self._get_marker(number), self.own
         )
         logger.info(
-            "Looked for an uncertain chunk",
+            "Resolved chunk with unknown outcome",
             extra={"load": self.load.id[:12], "chunk": number, "found": len(ids)},
         )
         if not ids:
@@ -267,7 +267,7 @@ class LoadWriter:
             if pause <= 0 or recorded.state is not LedgerState.PENDING:
                 return recorded
             logger.info(
-                "Waiting until an uncertain chunk can be looked for",
+                "Waiting before looking for the records of a chunk with unknown outcome",
                 extra={"load": self.load.id[:12], "chunk": number, "wait_s": round(pause, 1)},
             )
             yield Sleep(pause)

@@ -48,7 +48,7 @@ class Turn(KeptLease):
             ConflictError: Another writer still has it.
         """
         is_shared = yield from self._take_lease(table_wait, "table", "table_wait")
-        if not is_shared and _said.is_first("no database"):
+        if not is_shared and _said.mark_first("no database"):
             logger.warning(
                 "No database configured; concurrent writes and records created twice by a killed sync are "
                 "not detected"

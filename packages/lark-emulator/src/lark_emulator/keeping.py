@@ -267,7 +267,7 @@ class Keeper:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(SAVE_EVERY_S, self._tick, loop)
-        if self._saver is None or self._has_ended(os.WNOHANG):
+        if self._saver is None or self._reap_saver(os.WNOHANG):
             self._begin_save()
 
     def _begin_save(self) -> None:
@@ -291,8 +291,8 @@ class Keeper:
         finally:
             os._exit(code)
 
-    def _has_ended(self, how: int) -> bool:
-        """Say whether the copy that saves has ended, and note what it has saved."""
+    def _reap_saver(self, how: int) -> bool:
+        """Collect the copy that saves if it has ended, and note what it has saved; return whether it has."""
         assert self._saver is not None  # noqa: S101 - checked by the callers
         pid, touched = self._saver
         ended, status = os.waitpid(pid, how)
@@ -337,7 +337,7 @@ class Keeper:
             self._timer.cancel()
             self._timer = None
         if self._saver is not None:
-            self._has_ended(0)
+            self._reap_saver(0)
         self.save()
         self.close()
 

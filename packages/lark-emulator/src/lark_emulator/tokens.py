@@ -1,4 +1,4 @@
-"""Tokens: which are alive, which one an app is given next, and what a bearer token is worth."""
+"""Issue, validate and expire access tokens."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Tokens:
         return self._check(token, codes.INVALID_TOKEN, None if supported else codes.TENANT_TOKEN_UNSUPPORTED)
 
     def _check(self, token: str, dead: Code, unsupported: Code | None) -> Grant:
-        grant = self._find_living(token)
+        grant = self._find_or_expire(token)
         if grant is None:
             raise RefusedError(dead)
         if unsupported is not None:
@@ -135,10 +135,11 @@ class Tokens:
 
     def find_store_app(self, app_access_token: str) -> App | None:
         """Return the store app that an app token was given to, or None."""
-        grant = self._find_living(app_access_token)
+        grant = self._find_or_expire(app_access_token)
         return None if grant is None or grant.tenant_key or grant.user else grant.app
 
-    def _find_living(self, token: str) -> Grant | None:
+    def _find_or_expire(self, token: str) -> Grant | None:
+        """Return the grant of a valid token; None for an unknown or expired one, which is deleted."""
         grant = self._alive.get(token)
         if grant is not None and grant.expires <= self._clock.get_time():
             if grant.user is None:  # those of users are kept: Lark has a code for an expired one

@@ -163,7 +163,7 @@ class Appender(TableWriter):
             raise self.make_conflict_error([row + place for place in judgement.foreign], "changed by others")
         yield from self.place.refresh(self.lease)
         below = yield from self.place.read(self.lease, row + chunk.count, row + chunk.count + _NEAR - 1)
-        offset = find_offset([*now, *below], chunk.sums, chunk.wild)
+        offset = find_offset([*now, *below], chunk.sums, chunk.unchecked_columns)
         if offset is None or all(map(is_blank, chunk.rows)):
             return None
         return row + offset if not (yield from self._is_others(row + offset, chunk)) else None
@@ -185,7 +185,7 @@ class Appender(TableWriter):
         segment = recorded.segment
         yield from self.wait_until_settled(recorded)
         now = yield from self.place.read(self.lease, segment.row, segment.end)
-        changed = set(list_changed_rows(now, segment.sums, chunk.wild))
+        changed = set(list_changed_rows(now, segment.sums, chunk.unchecked_columns))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
             raise _make_changed_source_error(segment, chunk)
 
@@ -204,7 +204,7 @@ class Appender(TableWriter):
         yield from self.place.refresh(self.lease)
         now = yield from self.place.read(self.lease, top, row + chunk.count + _NEAR - 1)
         rows = now[row - top :]
-        changed = list_changed_rows(rows[: chunk.count], chunk.sums, chunk.wild)
+        changed = list_changed_rows(rows[: chunk.count], chunk.sums, chunk.unchecked_columns)
         if not changed:
             if all(map(is_blank, above)) or [normalize_cell(cell) for cell in now[0]] == [
                 normalize_cell(cell) for cell in above[0]
@@ -217,7 +217,7 @@ class Appender(TableWriter):
                 )
                 return row
             return (yield from self._put_back(chunk, row, now[0], rows))
-        offset = find_offset(rows, chunk.sums, chunk.wild)
+        offset = find_offset(rows, chunk.sums, chunk.unchecked_columns)
         if offset is not None:
             return row + offset
         raise self.make_conflict_error(
@@ -244,7 +244,7 @@ class Appender(TableWriter):
         last, last_row = self.last if self.last is not None else (None, 0)
         if last is not None and last_row + last.count == row:
             sums = [last.sums[at : at + SUM_BYTES] for at in range(0, len(last.sums), SUM_BYTES)]
-            now = check_sum(above, last.wild)
+            now = check_sum(above, last.unchecked_columns)
             for count in range(1, min(_NEAR, last.count - 1) + 1):
                 end = chunk.count + count
                 if sums[-1 - count] == now and all(map(is_blank, rows[chunk.count : end])):
@@ -254,7 +254,7 @@ class Appender(TableWriter):
                     tail = select_rows(last, range(last.count - count, last.count))
                     yield from self.place.write(self.lease, tail, row)
                     logger.info(
-                        "Put back rows that others had pushed down", extra={"rows": count, "row": row}
+                        "Rewrote rows displaced by a concurrent insert", extra={"rows": count, "row": row}
                     )
                     return moved
         raise self.make_conflict_error(

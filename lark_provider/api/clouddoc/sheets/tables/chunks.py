@@ -39,7 +39,7 @@ class TableChunk:
         first: The number of its first row in the source, from 1.
         lines: The rows as they are sent: for each block of columns the JSON of each row.
         sums: A checksum of 4 bytes for each row.
-        wild: Columns that cannot be compared, from 0.
+        unchecked_columns: Columns that cannot be compared, from 0.
         formats: For each column the formatter of its cells below the header, or a list of them, or None.
         blocks: The blocks of columns: the first column of each, and the one after its last, from 0.
         header_rows: How many of the rows, from the top, are the header.
@@ -49,7 +49,7 @@ class TableChunk:
     first: int
     lines: list[list[bytes]] = field(repr=False)
     sums: bytes = field(repr=False)
-    wild: frozenset[int]
+    unchecked_columns: frozenset[int]
     formats: Sequence[Formats] = field(repr=False)
     blocks: Blocks
     header_rows: int = 0
@@ -135,7 +135,9 @@ def encode_chunk(
         header_rows: How many of the rows are the header.
     """
     encoded = encode(list(zip(*rows, strict=True)), blocks, frozenset(range(len(rows[0]))))
-    return TableChunk(number, first, encoded.lines, encoded.sums, encoded.wild, formats, blocks, header_rows)
+    return TableChunk(
+        number, first, encoded.lines, encoded.sums, encoded.unchecked_columns, formats, blocks, header_rows
+    )
 
 
 def select_rows(whole: TableChunk, places: Sequence[int], number: int | None = None) -> TableChunk:

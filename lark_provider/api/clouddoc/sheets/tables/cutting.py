@@ -24,8 +24,8 @@ class _Part:
     """Rows that were added together. What is known of each is found while they are in the cache."""
 
     count: int
-    odd: frozenset[int]
-    wild: frozenset[int]
+    mixed_columns: frozenset[int]
+    unchecked_columns: frozenset[int]
     sums: bytes
 
 
@@ -56,7 +56,7 @@ class Cutter:
         self,
         columns: Sequence[Sequence[Any]],
         formats: Sequence[Formats],
-        odd: frozenset[int] = frozenset(),
+        mixed_columns: frozenset[int] = frozenset(),
         *,
         is_header: bool = False,
     ) -> Iterator[TableChunk]:
@@ -65,20 +65,20 @@ class Cutter:
         Args:
             columns: The cells of each column, as they are sent.
             formats: For each column the formatter of its cells, or a list of them, or None.
-            odd: The columns that may have other cells than text, integers and numbers with a fraction.
+            mixed_columns: The columns that may have cells other than text, integers and fractions.
             is_header: Whether they are the header, which is not a row of the source.
 
         Yields:
             The chunks that are complete.
         """
-        encoded = encode(columns, self._blocks, odd)
+        encoded = encode(columns, self._blocks, mixed_columns)
         start, count = 0, len(columns[0])
         while start < count:
             stop = self._fit_rows(encoded.lines, start, count)
             if stop > start:
                 lines = [texts[start:stop] for texts in encoded.lines]
                 sums = encoded.sums[SUM_BYTES * start : SUM_BYTES * stop]
-                self._add_encoded(EncodedRows(lines, encoded.wild, sums), odd)
+                self._add_encoded(EncodedRows(lines, encoded.unchecked_columns, sums), mixed_columns)
                 self._header_rows += (stop - start) * is_header
                 if not is_header:
                     self._join(formats, start, stop)
@@ -90,13 +90,13 @@ class Cutter:
         """Return the chunk of the rows that were added last; None if there are none."""
         if not self._count:
             return None
-        wild = frozenset[int]().union(*(part.wild for part in self._parts))
+        unchecked_columns = frozenset[int]().union(*(part.unchecked_columns for part in self._parts))
         chunk = TableChunk(
             self._number,
             self._first,
             self._lines,
-            b"".join(self._iterate_sums(wild)),
-            wild,
+            b"".join(self._iterate_sums(unchecked_columns)),
+            unchecked_columns,
             self._formats or [None] * self._blocks[-1][1],
             self._blocks,
             self._header_rows,
@@ -105,22 +105,24 @@ class Cutter:
         self._clear()
         return chunk
 
-    def _add_encoded(self, encoded: EncodedRows, odd: frozenset[int]) -> None:
+    def _add_encoded(self, encoded: EncodedRows, mixed_columns: frozenset[int]) -> None:
         count = len(encoded.lines[0])
-        self._parts.append(_Part(count, odd, encoded.wild, encoded.sums))
+        self._parts.append(_Part(count, mixed_columns, encoded.unchecked_columns, encoded.sums))
         self._count += count
         for known, texts in zip(self._lines, encoded.lines, strict=True):
             known.extend(texts)
 
-    def _iterate_sums(self, wild: frozenset[int]) -> Iterator[bytes]:
+    def _iterate_sums(self, unchecked_columns: frozenset[int]) -> Iterator[bytes]:
         """Yield the checksums of all rows, where columns of any of them are not compared in any."""
         start = 0
         for part in self._parts:
             end = start + part.count
-            if part.wild == wild:
+            if part.unchecked_columns == unchecked_columns:
                 yield part.sums
             else:
-                yield compute_sums(decode([texts[start:end] for texts in self._lines]), part.odd, wild)
+                yield compute_sums(
+                    decode([texts[start:end] for texts in self._lines]), part.mixed_columns, unchecked_columns
+                )
             start = end
 
     def _fit_rows(self, lines: Sequence[Sequence[bytes]], start: int, count: int) -> int:

@@ -26,38 +26,49 @@ class EncodedRows(NamedTuple):
 
     Attributes:
         lines: For each block of columns the JSON of each row.
-        wild: Columns that cannot be compared, from 0.
+        unchecked_columns: Columns that cannot be compared, from 0.
         sums: A checksum of 4 bytes for each row.
     """
 
     lines: list[list[bytes]]
-    wild: frozenset[int]
+    unchecked_columns: frozenset[int]
     sums: bytes
 
 
-def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, odd: frozenset[int]) -> EncodedRows:
+def encode(columns: Sequence[Sequence[Any]], blocks: Blocks, mixed_columns: frozenset[int]) -> EncodedRows:
     """Encode rows.
 
     Args:
         columns: The cells of each column, as they are sent; all columns of the same length.
         blocks: The blocks of columns, see `chunks.compute_blocks`.
-        odd: The columns that may have other cells than text, integers and numbers with a fraction.
+        mixed_columns: The columns that may have other cells than text, integers and numbers with a fraction.
     """
     is_single = len(blocks) == 1
-    if is_single and not odd:
+    if is_single and not mixed_columns:
         lines = _encode_lines(columns)
         return EncodedRows([lines], frozenset(), _pack(lines))  # as they are sent is how they are compared
-    wild = frozenset(place for place in odd if any(normalize_cell(cell) is None for cell in columns[place]))
-    if is_single and wild == odd and all(_is_flags(columns[place]) for place in wild):
+    unchecked_columns = frozenset(
+        place for place in mixed_columns if any(normalize_cell(cell) is None for cell in columns[place])
+    )
+    if (
+        is_single
+        and unchecked_columns == mixed_columns
+        and all(_is_flags(columns[place]) for place in unchecked_columns)
+    ):
         # Encoded once: both forms follow from the same text.
         sent = compared = _join(
-            [[_MARKS[cell] for cell in column] if at in wild else column for at, column in enumerate(columns)]
+            [
+                [_MARKS[cell] for cell in column] if at in unchecked_columns else column
+                for at, column in enumerate(columns)
+            ]
         )
         for mark, text in _SENT:
             sent, compared = sent.replace(mark, text), compared.replace(mark, b"null")
-        return EncodedRows([_split(sent)], wild, _pack(_split(compared)))
+        return EncodedRows([_split(sent)], unchecked_columns, _pack(_split(compared)))
     lines_of_blocks = [_encode_lines(columns[first:end]) for first, end in blocks]
-    return EncodedRows(lines_of_blocks, wild, _compute_sums(columns, odd, wild))
+    return EncodedRows(
+        lines_of_blocks, unchecked_columns, _compute_sums(columns, mixed_columns, unchecked_columns)
+    )
 
 
 def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
@@ -72,25 +83,27 @@ def decode(lines: Sequence[Sequence[bytes]]) -> list[list[Any]]:
     return [list(itertools.chain(*row_parts)) for row_parts in zip(*parts, strict=True)]
 
 
-def compute_sums(rows: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
+def compute_sums(
+    rows: Sequence[Sequence[Any]], mixed_columns: frozenset[int], unchecked_columns: frozenset[int]
+) -> bytes:
     """Return a checksum of each row.
 
     Args:
         rows: The cells, as they are sent or as Lark answers them.
-        odd: The columns that may have other cells than text, integers and numbers with a fraction.
-        wild: The columns that are not compared.
+        mixed_columns: The columns that may have other cells than text, integers and numbers with a fraction.
+        unchecked_columns: The columns that are not compared.
     """
-    return _compute_sums(list(zip(*rows, strict=True)), odd, wild)
+    return _compute_sums(list(zip(*rows, strict=True)), mixed_columns, unchecked_columns)
 
 
-def check_sum(row: Sequence[Any], wild: frozenset[int]) -> bytes:
+def check_sum(row: Sequence[Any], unchecked_columns: frozenset[int]) -> bytes:
     """Return the checksum of a row.
 
     Args:
         row: The cells, as they are sent or as Lark answers them.
-        wild: Columns that cannot be compared, from 0.
+        unchecked_columns: Columns that cannot be compared, from 0.
     """
-    return compute_sums([row], frozenset(range(len(row))), wild)
+    return compute_sums([row], frozenset(range(len(row))), unchecked_columns)
 
 
 def normalize_cell(cell: Any) -> Any:
@@ -120,11 +133,15 @@ def _is_flags(cells: Sequence[Any]) -> bool:
     return set(map(type, cells)) <= _FLAGS and _MARKS.keys() >= set(cells)
 
 
-def _compute_sums(columns: Sequence[Sequence[Any]], odd: frozenset[int], wild: frozenset[int]) -> bytes:
+def _compute_sums(
+    columns: Sequence[Sequence[Any]], mixed_columns: frozenset[int], unchecked_columns: frozenset[int]
+) -> bytes:
     compared = list(columns)
-    for place in odd | wild:
+    for place in mixed_columns | unchecked_columns:
         column = columns[place]
-        compared[place] = [None] * len(column) if place in wild else list(map(normalize_cell, column))
+        compared[place] = (
+            [None] * len(column) if place in unchecked_columns else list(map(normalize_cell, column))
+        )
     return _pack(_encode_lines(compared))
 
 

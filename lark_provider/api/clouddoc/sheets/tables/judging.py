@@ -66,7 +66,8 @@ def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
             if is_blank(actual[first:end]):
                 is_full = is_full and is_empty
             elif all(
-                column in chunk.wild or normalize_cell(actual[column]) == normalize_cell(ours[column])
+                column in chunk.unchecked_columns
+                or normalize_cell(actual[column]) == normalize_cell(ours[column])
                 for column in range(first, end)
             ):
                 any_ours = True
@@ -80,28 +81,30 @@ def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
     return Judgement(SegmentVerdict.OURS if any_ours else SegmentVerdict.BLANK, (), is_full)
 
 
-def list_changed_rows(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> list[int]:
+def list_changed_rows(
+    now: Sequence[Sequence[Any]], sums: bytes, unchecked_columns: frozenset[int]
+) -> list[int]:
     """Return the rows that are not what was written, from 0.
 
     Args:
         now: The rows, as Lark answers them.
         sums: The checksums of what was written.
-        wild: Columns that are not compared.
+        unchecked_columns: Columns that are not compared.
     """
-    actual = compute_sums(now, frozenset(range(len(now[0]))), wild) if now else b""
+    actual = compute_sums(now, frozenset(range(len(now[0]))), unchecked_columns) if now else b""
     starts = range(0, len(actual), SUM_BYTES)
     return [at // SUM_BYTES for at in starts if actual[at : at + SUM_BYTES] != sums[at : at + SUM_BYTES]]
 
 
-def find_offset(now: Sequence[Sequence[Any]], sums: bytes, wild: frozenset[int]) -> int | None:
+def find_offset(now: Sequence[Sequence[Any]], sums: bytes, unchecked_columns: frozenset[int]) -> int | None:
     """Return how far below its place a segment is written as a whole; None if it is not.
 
     Args:
         now: The rows from its place on, as Lark answers them.
         sums: The checksums of what was written.
-        wild: Columns that are not compared.
+        unchecked_columns: Columns that are not compared.
     """
-    actual = compute_sums(now, frozenset(range(len(now[0]))), wild) if now else b""
+    actual = compute_sums(now, frozenset(range(len(now[0]))), unchecked_columns) if now else b""
     at = actual.find(sums)
     while at > 0 and at % SUM_BYTES:
         at = actual.find(sums, at + 1)

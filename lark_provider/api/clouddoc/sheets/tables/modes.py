@@ -55,7 +55,7 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
     row, parts, is_disturbed = place.row, list[tuple[int, bytes, frozenset[int]]](), False
     while (chunk := (yield from source.take_chunk())) is not None:
         was_disturbed = yield from writer.put(chunk, row)
-        parts.append((row, chunk.sums, chunk.wild))
+        parts.append((row, chunk.sums, chunk.unchecked_columns))
         if was_disturbed:
             is_disturbed = True
             # A row that was inserted or sorted moves the last part; the first one has the header.
@@ -168,7 +168,7 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
         header = encode_header(layout, place.blocks)
         try:
             if (yield from place.write(writer.lease, header, place.row)):
-                yield from writer.verify([(place.row, header.sums, header.wild)])
+                yield from writer.verify([(place.row, header.sums, header.unchecked_columns)])
         except TakenOverError:
             continue  # another process may have written it meanwhile
         return

@@ -125,8 +125,8 @@ class TableSource:
             self._measure([[title] for title in layout.titles])
         if with_header:
             titles = [(layout.header[place],) for place in order]
-            odd = frozenset(at for at, (title,) in enumerate(titles) if type(title) is not str)
-            self._ready += self._cutter.add(titles, (), odd, is_header=True)
+            mixed_columns = frozenset(at for at, (title,) in enumerate(titles) if type(title) is not str)
+            self._ready += self._cutter.add(titles, (), mixed_columns, is_header=True)
 
     def take_chunk(self) -> Procedure[TableChunk | None]:
         """Return the next chunk; None at the end.
@@ -176,7 +176,9 @@ class TableSource:
             is_top = number <= _MEASURED
             sample = slice(None) if is_top else slice(-number % _EVERY, None, _EVERY)
             self._measure([column.cells[sample] for column in columns])
-        odd = frozenset(place for place, column in enumerate(columns) if column.kind is CellKind.OTHER)
+        mixed_columns = frozenset(
+            place for place, column in enumerate(columns) if column.kind is CellKind.OTHER
+        )
         columns = [
             column._replace(cells=normalize_numbers(column.cells))
             if column.kind is CellKind.NUMBER
@@ -189,12 +191,12 @@ class TableSource:
                 [columns[place] for place in self._order],
                 [formats[place] for place in self._order],
             )
-            odd = frozenset(at for at, place in enumerate(self._order) if place in odd)
+            mixed_columns = frozenset(at for at, place in enumerate(self._order) if place in mixed_columns)
         formats = [
             merge_formats(spec, column.cells) if isinstance(spec, list) else spec
             for spec, column in zip(formats, columns, strict=True)
         ]
-        self._ready += self._cutter.add([column.cells for column in columns], formats, odd)
+        self._ready += self._cutter.add([column.cells for column in columns], formats, mixed_columns)
 
     def _choose_formats(self, values: Sequence[Sequence[Any]], needed: list[Formats]) -> list[Formats]:
         """Return the formats of columns, where the caller has given some."""

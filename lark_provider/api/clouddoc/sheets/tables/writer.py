@@ -152,13 +152,13 @@ class TableWriter:
         Raises:
             ConflictError: They do not; the text names them.
         """
-        for row, sums, wild in parts:
+        for row, sums, unchecked_columns in parts:
             last = row + len(sums) // SUM_BYTES - 1
             for first in range(row, last + 1, _BLANKED):
                 end = min(last, first + _BLANKED - 1)
                 now = yield from self.place.read(self.lease, first, end)
                 changed = list_changed_rows(
-                    now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], wild
+                    now, sums[SUM_BYTES * (first - row) : SUM_BYTES * (end - row + 1)], unchecked_columns
                 )
                 if changed:
                     raise self.make_conflict_error(

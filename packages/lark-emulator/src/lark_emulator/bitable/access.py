@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import EDIT, VIEW, may
+from lark_emulator.drive.access import EDIT, VIEW, is_allowed
 from lark_emulator.validation import read_flag
 from lark_emulator.world.bases import NO_LIMIT
 
@@ -38,7 +38,7 @@ def _may(call: Call, base: Base, need: str) -> bool:
     if call.user is None and call.app.app_id in base.shared_with:
         return True
     document = call.world.drive.documents.get(base.app_token)
-    return document is not None and may(call, document, need)
+    return document is not None and is_allowed(call, document, need)
 
 
 def get_limit(call: Call, base: Base) -> Limit:

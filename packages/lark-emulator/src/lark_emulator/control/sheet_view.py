@@ -100,7 +100,7 @@ def _render_values(sheet: Worksheet) -> Generator[None, None, list[list[Any]]]:
     pace, width, shown_rows = Pace(), max(map(_compute_width, rows), default=0), []
     for row in rows:
         shown_rows.append([render_value(sheet, v) for v in row[:width]] + [None] * (width - len(row)))
-        if pace.is_due(width):
+        if pace.count_cells(width):
             yield
     return shown_rows
 
@@ -128,6 +128,6 @@ def _render_formats(book: Spreadsheet, sheet: Worksheet) -> Slices:
             for column, number in enumerate(grid_row.styles):
                 if number:
                     formats[format_cell(row, column)] = book.styles[number]
-            if pace.is_due(len(grid_row.styles)):
+            if pace.count_cells(len(grid_row.styles)):
                 yield
     return formats

@@ -8,7 +8,7 @@ from lark_emulator import codes
 from lark_emulator.bitable.rows import Rows as Converter
 from lark_emulator.codes import RefusedError
 from lark_emulator.conversions.imports import RUNNING, STARTING, compute_status
-from lark_emulator.drive.access import VIEW, may
+from lark_emulator.drive.access import VIEW, is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.sheets.formulas import compute_result as formula_result
 from lark_emulator.streams import serve_file
@@ -45,7 +45,7 @@ def create(call: Call) -> dict[str, Any]:
     document = call.world.drive.documents.get(spec["token"])
     if document is None or document.type != spec["type"]:
         raise RefusedError(codes.TASK_NOT_FOUND)
-    if not may(call, document, VIEW):
+    if not is_allowed(call, document, VIEW):
         raise RefusedError(codes.TASK_DENIED)
     ticket = str(int(call.world.make_id("", 15), 16))
     task = ConversionTask(

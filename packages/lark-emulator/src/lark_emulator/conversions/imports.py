@@ -11,7 +11,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.conversions.unreadable import UnreadableError
 from lark_emulator.docx import markdown, nodes
 from lark_emulator.docx.making import make_id
-from lark_emulator.drive.access import EDIT, VIEW, may
+from lark_emulator.drive.access import EDIT, VIEW, is_allowed
 from lark_emulator.drive.objects import add_object
 from lark_emulator.drive.uploads import IMPORT
 from lark_emulator.routing import Call, Route
@@ -65,7 +65,7 @@ def _find_media(call: Call, token: str) -> Media:
     document = call.world.drive.documents.get(token)
     if document is None or document.deleted or not isinstance(document.content, Media):
         raise RefusedError(codes.TASK_TOKEN)
-    if not may(call, document, VIEW):
+    if not is_allowed(call, document, VIEW):
         raise RefusedError(codes.TASK_FORBIDDEN)
     return document.content
 
@@ -83,7 +83,7 @@ def _find_folder(call: Call, point: Any) -> str:
     folder = drive.documents.get(key) if key else drive.ensure_root(call.who)
     if folder is None or folder.deleted or folder.type != FOLDER:
         raise RefusedError(codes.TASK_FOLDER)
-    if not may(call, folder, EDIT):
+    if not is_allowed(call, folder, EDIT):
         raise RefusedError(codes.TASK_MOUNT)
     return folder.token
 

@@ -10,7 +10,7 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import EDIT, VIEW, may
+from lark_emulator.drive.access import EDIT, VIEW, is_allowed
 from lark_emulator.validation import parse_whole_number, read_json_object
 from lark_emulator.world.docx import Docx
 
@@ -71,7 +71,7 @@ def open_document(call: Call, need: str = VIEW) -> OpenDocument:
         raise RefusedError(codes.DOCX_NOT_FOUND)
     if document.deleted:
         raise RefusedError(codes.DOCX_DELETED)
-    if not may(call, document, need):
+    if not is_allowed(call, document, need):
         raise RefusedError(codes.DOCX_FORBIDDEN)
     _check_version(call, document.content)
     return OpenDocument(call, document, document.content)

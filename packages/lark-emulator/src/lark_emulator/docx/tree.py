@@ -75,7 +75,7 @@ class Tree:
             raise RefusedError(codes.DOCX_PARENT)
 
     def check(self, file: OpenDocument, parent: Block) -> None:
-        """Check that each block may stand where it stands.
+        """Check that each block is allowed in its parent.
 
         Args:
             file: The document that the blocks are added to.

@@ -49,7 +49,7 @@ def compute_level(world: World, settings: Settings, who: Who, document: Document
     return None if best < 0 else PERMS[best]
 
 
-def may(actor: Actor, document: Document, need: str) -> bool:
+def is_allowed(actor: Actor, document: Document, need: str) -> bool:
     """Say whether the one who acts may view, edit or fully manage a document."""
     granted = compute_level(actor.world, actor.settings, actor.who, document)
     return granted == OWNER or (granted is not None and PERMS.index(granted) >= PERMS.index(need))
@@ -118,7 +118,7 @@ def find_folder(call: Call, token: str) -> Document:
         folder = call.world.drive.ensure_root(call.who)
     else:
         folder = find_document(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-    if not may(call, folder, EDIT):
+    if not is_allowed(call, folder, EDIT):
         raise RefusedError(codes.FILE_DENIED)
     if len(call.world.drive.list_children(folder.token)) >= call.settings.folder_children:
         raise RefusedError(codes.FOLDER_CHILDREN)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import VIEW, find_document, may
+from lark_emulator.drive.access import VIEW, find_document, is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.streams import get_origin, serve_file
 from lark_emulator.world.bases import Base
@@ -28,7 +28,7 @@ def download_file(call: Call) -> Answer:
     if token in call.world.drive.medias:
         raise RefusedError(codes.FILE_DENIED)
     document = find_document(call, token, FILE, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-    if not may(call, document, VIEW):
+    if not is_allowed(call, document, VIEW):
         raise RefusedError(codes.FILE_DENIED)
     media = document.content
     if not isinstance(media, Media):  # a file that the control plane added has no content
@@ -55,7 +55,7 @@ def _is_readable(call: Call, media: Media) -> bool:
     document = call.world.drive.documents.get(media.document)
     if document is None:
         return media.app_id == call.app.app_id
-    if document.deleted or not may(call, document, VIEW):
+    if document.deleted or not is_allowed(call, document, VIEW):
         return False
     base = document.content
     return not (isinstance(base, Base) and base.is_advanced) or _is_named(call, base, media.token)

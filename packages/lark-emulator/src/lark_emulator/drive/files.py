@@ -17,7 +17,7 @@ from lark_emulator.drive.access import (
     find_document,
     find_folder,
     get_owner_id,
-    may,
+    is_allowed,
 )
 from lark_emulator.drive.objects import copy_object
 from lark_emulator.routing import Call, Route
@@ -92,7 +92,7 @@ def list_files(call: Call) -> dict[str, Any]:
     token = call.query.get("folder_token", "")
     if token:
         folder = find_document(call, token, FOLDER, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-        if not may(call, folder, VIEW):
+        if not is_allowed(call, folder, VIEW):
             raise RefusedError(codes.FILE_DENIED)
     else:
         folder = call.world.drive.ensure_root(call.who)
@@ -154,7 +154,7 @@ def list_metas(call: Call) -> dict[str, Any]:
         document = call.world.drive.documents.get(request_doc["doc_token"])
         if document is None or document.deleted or document.type != request_doc.get("doc_type"):
             failed.append({"token": request_doc["doc_token"], "code": _META_MISSING})
-        elif not may(call, document, VIEW):
+        elif not is_allowed(call, document, VIEW):
             failed.append({"token": request_doc["doc_token"], "code": _META_DENIED})
         else:
             meta = {
@@ -178,7 +178,7 @@ def copy(call: Call) -> Slices:
         raise RefusedError(codes.FILE_PARAM)
     kind, token = body["type"], call.params["file_token"]
     source = find_document(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-    if not may(call, source, VIEW):
+    if not is_allowed(call, source, VIEW):
         raise RefusedError(codes.FILE_DENIED)
     if call.world.drive.copying is not None and not call.late:
         raise RefusedError(codes.FILE_BUSY)
@@ -210,7 +210,7 @@ def delete(call: Call) -> dict[str, Any]:
     document = find_document(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
     owns = compute_level(call.world, call.settings, call.who, document) == OWNER
     parent = call.world.drive.documents.get(document.parent)
-    if not document.parent or not (owns or (parent is not None and may(call, parent, FULL))):
+    if not document.parent or not (owns or (parent is not None and is_allowed(call, parent, FULL))):
         raise RefusedError(codes.FILE_DENIED)
     for target in (document, *_within(call, document)):
         remove(call.world.bases, target, call.world.clock.get_time())
@@ -239,7 +239,7 @@ def move(call: Call) -> dict[str, Any]:
     body = read_json_object(call, codes.FILE_PARAM)
     kind, token = read_optional_text(body, "type"), call.params["file_token"]
     document = find_document(call, token, kind, codes.FILE_NOT_FOUND, codes.FILE_DELETED)
-    if not may(call, document, EDIT) or not document.parent:
+    if not is_allowed(call, document, EDIT) or not document.parent:
         raise RefusedError(codes.FILE_DENIED)
     folder = find_folder(call, read_optional_text(body, "folder_token"))
     if folder is document or folder in list(_within(call, document)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive import access, people
-from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, find_document, may
+from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, find_document, is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_json_object
 from lark_emulator.world.bases import Base
@@ -36,9 +36,9 @@ def find_document_to_share(call: Call, need: str) -> Document:
         raise RefusedError(codes.MEMBER_PARAM)
     token = call.params["token"]
     document = find_document(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
-    if not may(call, document, VIEW):
+    if not is_allowed(call, document, VIEW):
         raise RefusedError(codes.MEMBER_DENIED)
-    if not may(call, document, need):
+    if not is_allowed(call, document, need):
         raise RefusedError(codes.MAY_NOT_SHARE)
     return document
 
@@ -136,7 +136,7 @@ def check_auth(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.MEMBER_PARAM)
     token = call.params["token"]
     document = find_document(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
-    return {"auth_result": may(call, document, ACTIONS[action])}
+    return {"auth_result": is_allowed(call, document, ACTIONS[action])}
 
 
 def _read_flag(call: Call, name: str, *, default: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import FULL, may
+from lark_emulator.drive.access import FULL, is_allowed
 from lark_emulator.routing import Call, Route
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _find_file(call: Call) -> Document:
     document = call.world.drive.documents.get(call.params["file_token"])
     if document is None or document.deleted or document.type != kind:
         raise RefusedError(codes.SUBSCRIBE_NOT_FOUND)
-    if not may(call, document, FULL):
+    if not is_allowed(call, document, FULL):
         raise RefusedError(codes.SUBSCRIBE_DENIED)
     return document
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, multipart
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import EDIT, find_folder, may
+from lark_emulator.drive.access import EDIT, find_folder, is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import parse_whole_number, read_json_object
 from lark_emulator.world.docx import Docx
@@ -83,7 +83,7 @@ def _find_place(call: Call, media: Media, extra: str) -> str:
         raise RefusedError(codes.PARENT_MISSING)
     if document.deleted:
         raise RefusedError(codes.PARENT_DELETED)
-    if not may(call, document, EDIT):
+    if not is_allowed(call, document, EDIT):
         raise RefusedError(codes.FILE_DENIED)
     return document.token
 

@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.im.announcing import announce_chat
 from lark_emulator.im.chat_settings import SETTINGS, read_settings
 from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, render_listed, require_chat, require_user
-from lark_emulator.im.roles import is_manager, is_owner, may
+from lark_emulator.im.roles import is_allowed, is_manager, is_owner
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
@@ -59,7 +59,7 @@ def update(call: Call) -> dict[str, Any]:
     message_type = read_choice(body, "group_message_type", ("chat", "thread"), default=chat.message_type)
     owner_id = read_optional_text(body, "owner_id")
     names = _read_names(body.get("i18n_names"))
-    if not may(call.app, chat, "edit_permission"):
+    if not is_allowed(call.app, chat, "edit_permission"):
         raise RefusedError(codes_im.CHAT_EDIT_REFUSED)
     restricted = settings or owner_id or chat_type != chat.chat_type or message_type != chat.message_type
     if restricted and not is_manager(call.app, chat):

@@ -9,7 +9,7 @@ from lark_emulator.codes import RefusedError
 from lark_emulator.im.announcing import announce_bot, announce_members
 from lark_emulator.im.chat_changes import require_own_chat
 from lark_emulator.im.chats import MAX_BOTS, MAX_USERS, require_chat
-from lark_emulator.im.roles import is_manager, may
+from lark_emulator.im.roles import is_allowed, is_manager
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
@@ -38,7 +38,7 @@ def add(call: Call) -> dict[str, Any]:
         default=ALL_OR_ERROR_IF_ABSENT,
     )
     chat = require_own_chat(call)
-    if not may(call.app, chat, "add_member_permission"):
+    if not is_allowed(call.app, chat, "add_member_permission"):
         raise RefusedError(codes_im.NOT_OWNER)
     body = read_json_object(call, codes.CHAT_PARAM)
     ids = read_text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.messages import require_member, require_visible_message
-from lark_emulator.im.roles import may
+from lark_emulator.im.roles import is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
@@ -84,7 +84,7 @@ def list_pins(call: Call) -> dict[str, Any]:
 
 
 def _check(call: Call, message: Message, chat: Chat) -> None:
-    if not may(call.app, chat, "pin_manage_setting"):
+    if not is_allowed(call.app, chat, "pin_manage_setting"):
         raise RefusedError(codes_im.PIN_REFUSED)
     if not call.settings.rate_limits:
         return

@@ -22,6 +22,6 @@ def is_manager(app: App, chat: Chat) -> bool:
     return is_owner(app, chat) or app.app_id in chat.managers
 
 
-def may(app: App, chat: Chat, setting: str) -> bool:
+def is_allowed(app: App, chat: Chat, setting: str) -> bool:
     """Say whether a setting of a group, such as `edit_permission`, lets a bot do something."""
     return chat.settings.get(setting) != "only_owner" or is_manager(app, chat)

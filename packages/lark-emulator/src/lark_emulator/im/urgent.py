@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.messages import require_member, require_open
-from lark_emulator.im.roles import may
+from lark_emulator.im.roles import is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_json_object, read_text_list, read_user_id_type, refuse_parameter
 from lark_emulator.world.message_marks import Urgent
@@ -45,7 +45,7 @@ def urge(call: Call, kind: str) -> dict[str, Any]:
     message, chat = _require_own_message(call)
     if chat.is_external:
         raise RefusedError(codes_im.IM_NO_PERMISSION)
-    if not may(call.app, chat, "urgent_setting"):
+    if not is_allowed(call.app, chat, "urgent_setting"):
         raise RefusedError(codes_im.URGENT_REFUSED)
     users = {value: _find_member(call, chat, id_type, value) for value in ids}
     people = list({user.user_id: user for user in users.values() if user is not None}.values())

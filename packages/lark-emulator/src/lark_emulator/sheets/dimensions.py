@@ -52,7 +52,7 @@ def append(call: Call) -> dict[str, Any]:
     count = require_number(call, spec, "length", 1)
     _check_space(file, sheet.grid, axis, count)
     sheet.insert(axis, _get_length(sheet.grid, axis), count)
-    file.count_write()
+    file.record_write()
     return {"addCount": count, "majorDimension": axis}
 
 
@@ -71,7 +71,7 @@ def insert(call: Call) -> dict[str, Any]:
         raise file.make_refusal(codes.SHEET_BODY, "inheritStyle")
     copied = {"BEFORE": start - 1, "AFTER": start}.get(style)
     sheet.insert(axis, start, end - start, None if copied is None or copied < 0 else copied)
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -106,7 +106,7 @@ def update(call: Call) -> dict[str, Any]:
             size.pixels, size.hidden = pixels or size.pixels, pixels == 0
         if visible is not None:
             size.hidden = not visible
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -117,7 +117,7 @@ def delete(call: Call) -> dict[str, Any]:
     if count == _get_length(sheet.grid, axis):
         raise file.make_refusal(codes.SHEET_DIMENSION, "not all of them")
     sheet.remove(axis, start, count)
-    file.count_write()
+    file.record_write()
     return {"delCount": count, "majorDimension": axis}
 
 
@@ -139,7 +139,7 @@ def move(call: Call) -> dict[str, Any]:
     target = to - count if to > end else to
     if target != start:
         sheet.move(axis, start, count, target)
-    file.count_write()
+    file.record_write()
     return {}
 
 

@@ -40,7 +40,7 @@ def create(call: Call) -> dict[str, Any]:
     _cut_out(at.sheet, at.where)
     rule_id = str(int(call.world.make_id("", 8), 16))
     at.sheet.dropdowns[rule_id] = Rule(rule_id, [at.where], spec)
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -67,7 +67,7 @@ def update(call: Call) -> dict[str, Any]:
     if rule is None:
         raise file.make_refusal(codes.SHEET_PARAM, "dataValidationId")
     rule.spec = _check(file, require_part(call, read_body(call), "dataValidation"))
-    file.count_write()
+    file.record_write()
     return {"spreadsheetToken": file.token, "sheetId": sheet.sheet_id, "dataValidation": _render(sheet, rule)}
 
 
@@ -90,7 +90,7 @@ def delete(call: Call) -> dict[str, Any]:
             result["updatedCells"] = _cut_out(at.sheet, at.where)
         results.append(result)
     if any(result["success"] for result in results):
-        file.count_write()
+        file.record_write()
     return {"rangeResults": results}
 
 

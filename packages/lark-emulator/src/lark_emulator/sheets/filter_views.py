@@ -42,7 +42,7 @@ def create(call: Call) -> dict[str, Any]:
     name = _check_name(file, sheet, body.get("filter_view_name") or _make_name(sheet))
     view = FilterView(view_id, name, Filter(_read_range(file, sheet, body.get("range")), {}))
     sheet.views[view_id] = view
-    file.count_write()
+    file.record_write()
     return {"filter_view": _render(sheet, view)}
 
 
@@ -76,7 +76,7 @@ def patch(call: Call) -> dict[str, Any]:
     if (new_name, new_filter) == (view.name, view.filter):
         raise file.make_refusal(codes.SHEET_UNCHANGED)
     sheet.views[view.view_id] = replace(view, name=new_name, filter=new_filter)
-    file.count_write()
+    file.record_write()
     return {"filter_view": _render(sheet, sheet.views[view.view_id])}
 
 
@@ -84,7 +84,7 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/filter_views/:filter_view_id`."""
     file, sheet, view = _find_view(call, EDIT)
     del sheet.views[view.view_id]
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -123,7 +123,7 @@ def delete_condition(call: Call) -> dict[str, Any]:
     file, _, view = _find_view(call, EDIT)
     column, _ = _require_condition(file, view)
     del view.filter.conditions[column]
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -178,7 +178,7 @@ def _put(
     condition = check(file, spec, OF_VIEWS, _WRONG)
     check_unlocked(file, sheet, view.filter.where)
     view.filter.conditions[column] = [condition]
-    file.count_write()
+    file.record_write()
     return {"condition": _render_condition(column, condition)}
 
 

@@ -50,7 +50,7 @@ def create(call: Call) -> dict[str, Any]:
     sheet_filter = Filter(at.where, {})
     _put(file, sheet_filter, body)
     sheet.filter = sheet_filter
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -66,7 +66,7 @@ def update(call: Call) -> dict[str, Any]:
     if column in sheet.filter.conditions and not clears:
         raise file.make_refusal(codes.SHEET_LIMIT, "the column has a condition")
     _put(file, sheet.filter, body)
-    file.count_write()
+    file.record_write()
     return {}
 
 
@@ -77,7 +77,7 @@ def delete(call: Call) -> dict[str, Any]:
     if sheet.filter is None:
         raise file.make_refusal(codes.SHEET_PARAM, "no filter")
     sheet.filter = None
-    file.count_write()
+    file.record_write()
     return {}
 
 

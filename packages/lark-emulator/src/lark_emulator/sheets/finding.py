@@ -69,7 +69,7 @@ def _search(call: Call, body: dict[str, Any], need: str) -> Generator[None, None
                     search.formulas.append((row, column))
             elif value is not None and _is_hit(search, display_text(file, sheet, row, column, value)):
                 search.values.append((row, column))
-        if pace.is_due(len(values)):
+        if pace.count_cells(len(values)):
             yield
     if len(search.values) + len(search.formulas) > MAX_CELLS:
         raise file.make_refusal(codes.SHEET_CELLS_EXCEEDED)
@@ -103,7 +103,7 @@ def replace(call: Call) -> Slices:
     for row, column, cell in changed:
         search.sheet.grid.put(row, column, [cell], rich=isinstance(cell, (Formula, Rich)))
     if changed:
-        search.file.count_write()
+        search.file.record_write()
     return {"replace_result": search.to_dict()}
 
 

@@ -54,7 +54,7 @@ def add(call: Call) -> dict[str, Any]:
         raise file.make_refusal(codes.SHEET_LIMIT, f"at most {MAX_PROTECTED} rows or columns")
     for sheet, lock, _ in new_locks:
         sheet.locks[lock.lock_id] = lock
-    file.count_write()
+    file.record_write()
     shown = [
         {
             "dimension": render_dimension(sheet, lock),
@@ -113,7 +113,7 @@ def update(call: Call) -> dict[str, Any]:
         replies.append({**render_lock(sheet, lock), "editors": echoed})
     for sheet, lock in changed:
         sheet.locks[lock.lock_id] = lock
-    file.count_write()
+    file.record_write()
     return {"replies": replies}
 
 
@@ -132,7 +132,7 @@ def delete(call: Call) -> dict[str, Any]:
     for lock_id in known_ids:
         del known[lock_id][0].locks[lock_id]
     if known_ids:
-        file.count_write()
+        file.record_write()
     return {"delProtectIds": known_ids}
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import Code, RefusedError
-from lark_emulator.drive.access import EDIT, VIEW, may
+from lark_emulator.drive.access import EDIT, VIEW, is_allowed
 from lark_emulator.validation import parse
 from lark_emulator.world.drive import SHEET
 from lark_emulator.world.sheet_plans import READ, WRITE
@@ -63,8 +63,8 @@ class OpenSpreadsheet:
             raise self.make_refusal(codes.SHEET_NOT_FOUND, sheet_id)
         return sheet
 
-    def count_write(self) -> int:
-        """Count a write, keep the spreadsheet busy for `sheet_write_ms`, and return the new revision."""
+    def record_write(self) -> int:
+        """Record a write, keep the spreadsheet busy for `sheet_write_ms`, and return the new revision."""
         call, book = self.call, self.book
         book.revision += 1
         self.document.modified = call.world.clock.get_time()
@@ -113,7 +113,7 @@ def _open(call: Call, token: str, need: str) -> OpenSpreadsheet:
         raise make_refusal(
             call, codes.SHEET_DELETED if "/v3/" in call.route.path else codes.SPREADSHEET_NOT_FOUND
         )
-    if not may(call, document, need):
+    if not is_allowed(call, document, need):
         raise make_refusal(call, codes.SHEET_DENIED)
     # What was late has waited for its turn.
     if need == EDIT and document.content.held is not None and not call.late:

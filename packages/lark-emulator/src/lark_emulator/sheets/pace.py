@@ -7,13 +7,13 @@ CELLS = 5000
 
 
 class Pace:
-    """Counts cells."""
+    """Count the cells of a request, which gives way after many of them."""
 
     def __init__(self) -> None:
         self._left = CELLS
 
-    def is_due(self, cells: int) -> bool:
-        """Say whether it is another client's turn after these cells."""
+    def count_cells(self, cells: int) -> bool:
+        """Count cells, and return whether other clients get a turn now."""
         self._left -= cells + 1
         if self._left > 0:
             return False

@@ -50,7 +50,7 @@ def into_cell(call: Call) -> dict[str, Any]:
     media.document = file.token
     call.world.drive.medias[token] = media
     done = write(file, ready)
-    answer = {"spreadsheetToken": file.token, "revision": file.count_write()}
+    answer = {"spreadsheetToken": file.token, "revision": file.record_write()}
     return {**answer, call.settings.image_range_name: done["updatedRange"]}
 
 
@@ -76,7 +76,7 @@ def create(call: Call) -> dict[str, Any]:
     usual: dict[str, float] = {"width": actual[0], "height": actual[1], "offset_x": 0, "offset_y": 0}
     image = FloatImage(image_id, media.token, where, _read_geometry(file, sheet, where, body, usual))
     sheet.images[image_id] = image
-    file.count_write()
+    file.record_write()
     return {"float_image": _render(sheet, image)}
 
 
@@ -100,7 +100,7 @@ def patch(call: Call) -> dict[str, Any]:
     check_unlocked(file, sheet, image.where)
     image.size = _read_geometry(file, sheet, where, body, image.size)
     image.where = where
-    file.count_write()
+    file.record_write()
     return {"float_image": _render(sheet, image)}
 
 
@@ -108,7 +108,7 @@ def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE …/float_images/:float_image_id`."""
     file, sheet, image = _find_image(call, EDIT)
     del sheet.images[image.image_id]
-    file.count_write()
+    file.record_write()
     return {}
 
 

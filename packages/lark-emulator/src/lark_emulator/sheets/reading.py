@@ -91,7 +91,7 @@ class CellReader:
                     value if value is None else self._convert_value(sheet, value, row, first + n)
                     for n, value in enumerate(cells)
                 ]
-                if pace.is_due(width):
+                if pace.count_cells(width):
                     yield
             rows.append(cells)
         return rows

@@ -86,7 +86,7 @@ def _perform_each(
         result = {"sheet_id": spec.get("sheet_id", ""), "cf_id": rule_id, "res_code": code, "res_msg": msg}
         responses.append(result)
     if changed:
-        file.count_write()
+        file.record_write()
     return {"responses": responses}
 
 

@@ -64,7 +64,7 @@ def patch(call: Call) -> dict[str, Any]:
     if not isinstance(title, str) or not 0 < len(title) <= MAX_TITLE_LENGTH:
         raise file.make_refusal(codes.SHEET_TITLE_REJECTED)
     file.document.own_title = title
-    file.count_write()
+    file.record_write()
     file.document.note(call.world.clock.get_time())
     return {}
 

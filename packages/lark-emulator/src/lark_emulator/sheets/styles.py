@@ -137,7 +137,7 @@ def put(call: Call) -> dict[str, Any]:
     spec = require_part(call, read_body(call), "appendStyle")
     style = check(file, require_part(call, spec, "style"))
     done = _apply(file, _read_range(file, spec.get("range"), style), style)
-    return {"updates": {"revision": file.count_write(), **done}}
+    return {"updates": {"revision": file.record_write(), **done}}
 
 
 def batch_update(call: Call) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def batch_update(call: Call) -> dict[str, Any]:
                 responses.append(_apply(file, at, style))
         except RefusedError:
             if responses:
-                file.count_write()
+                file.record_write()
             raise
     totals = {
         f"totalUpdated{name}": sum(response[f"updated{name}"] for response in responses)
@@ -161,7 +161,7 @@ def batch_update(call: Call) -> dict[str, Any]:
     }
     return {
         "spreadsheetToken": file.token,
-        "revision": file.count_write(),
+        "revision": file.record_write(),
         **totals,
         "responses": responses,
     }
@@ -206,7 +206,7 @@ def merge(call: Call) -> dict[str, Any]:
     at.sheet.merges += [rect for rect in new_merges if rect.rows * rect.columns > 1]
     for rect in new_merges:
         _empty_covered(at.sheet.grid.rows, rect)
-    file.count_write()
+    file.record_write()
     return {"spreadsheetToken": file.token}
 
 
@@ -224,7 +224,7 @@ def unmerge(call: Call) -> dict[str, Any]:
     file = open_spreadsheet(call, EDIT)
     at = ranges.in_grid(file, read_body(call).get("range"))
     at.sheet.merges = [rect for rect in at.sheet.merges if not rect.meets(at.where)]
-    file.count_write()
+    file.record_write()
     return {"spreadsheetToken": file.token}
 
 

@@ -45,7 +45,7 @@ def put(call: Call) -> Slices:
     _check_block_again(file, ready)
     check(file, ready)
     done = write(file, ready)
-    return {"revision": file.count_write(), **done}
+    return {"revision": file.record_write(), **done}
 
 
 def batch_update(call: Call) -> Slices:
@@ -69,9 +69,9 @@ def batch_update(call: Call) -> Slices:
                 responses.append(write(file, ready))
         except RefusedError:
             if responses:
-                file.count_write()
+                file.record_write()
             raise
-    return {"responses": responses, "revision": file.count_write(), "spreadsheetToken": file.token}
+    return {"responses": responses, "revision": file.record_write(), "spreadsheetToken": file.token}
 
 
 def _read_blocks(
@@ -106,7 +106,7 @@ def append(call: Call) -> Slices:
         sheet.insert(ROWS, row, height)
     done = write(file, placed)
     return {
-        "revision": file.count_write(),
+        "revision": file.record_write(),
         "spreadsheetToken": file.token,
         "tableRange": ranges.format_range(sheet.sheet_id, table),
         "updates": {"revision": file.book.revision, **done},
@@ -128,7 +128,7 @@ def prepend(call: Call) -> Slices:
     sheet.insert(ROWS, where.row, height)
     done = write(file, placed)
     return {
-        "revision": file.count_write(),
+        "revision": file.record_write(),
         "spreadsheetToken": file.token,
         "tableRange": ranges.format_range(sheet.sheet_id, placed.where),
         "updates": {"revision": file.book.revision, **done},

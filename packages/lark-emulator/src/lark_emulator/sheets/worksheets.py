@@ -103,9 +103,9 @@ def batch_update(call: Call) -> Slices:
         if before is not None:
             file.book.sheets = before
         elif replies:
-            file.count_write()
+            file.record_write()
         raise
-    file.count_write()
+    file.record_write()
     if call.settings.sheets_replies == "merged":
         merged: dict[str, Any] = {}
         for reply in replies:

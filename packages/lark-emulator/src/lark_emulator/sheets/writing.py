@@ -63,7 +63,7 @@ def read_block(
     pace = Pace()
     for row in values:
         rows.append(cells.convert_row(row))
-        if pace.is_due(len(rows[-1][0])):
+        if pace.count_cells(len(rows[-1][0])):
             yield
     ready = RowBlock(at.sheet, at.where, rows, cells.chooses)
     data = ready.data

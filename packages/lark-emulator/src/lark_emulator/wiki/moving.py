@@ -6,7 +6,7 @@ from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import EDIT, FULL, may
+from lark_emulator.drive.access import EDIT, FULL, is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_json_object
 from lark_emulator.wiki import pages
@@ -28,7 +28,7 @@ def move_docs(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.WIKI_NOT_FOUND, "document not found")
     space_id = find_target_space(call, call.params["space_id"], parent)
     folder = call.world.drive.documents.get(document.parent)
-    if not may(call, document, FULL) or folder is None or not may(call, folder, EDIT):
+    if not is_allowed(call, document, FULL) or folder is None or not is_allowed(call, folder, EDIT):
         if body.get("apply") is True:
             return {"applied": True}
         raise RefusedError(codes.WIKI_DENIED, "no move permission for document")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.drive.access import VIEW, get_owner_id, may
+from lark_emulator.drive.access import VIEW, get_owner_id, is_allowed
 from lark_emulator.world.documents import OBJ_TYPES, SPACE_ID, WikiNode, WikiSpace
 from lark_emulator.world.docx import Docx
 
@@ -117,7 +117,7 @@ def is_readable(call: Call, node: WikiNode) -> bool:
     if is_member(call, call.world.wiki_spaces[node.space_id]):
         return True
     document = call.world.drive.documents.get(node.obj_token)
-    return document is not None and may(call, document, VIEW)
+    return document is not None and is_allowed(call, document, VIEW)
 
 
 def find_node(call: Call, node_token: Any) -> WikiNode:
