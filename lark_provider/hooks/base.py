@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,9 @@ from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
+
+_RUNNER = "airflow.sdk.execution_time.task_runner"
 
 
 class LarkBaseHook(BaseHook):
@@ -76,11 +80,11 @@ class LarkBaseHook(BaseHook):
 
     def _make_http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
-        from lark_provider.hooks import airflow_stats, extras, task_logs  # DAG files are parsed without them.
+        from lark_provider.hooks import airflow_stats, extras  # DAG files are parsed without them.
 
         # Whatever the task does with Lark, it does with a client.
         airflow_stats.start()
-        task_logs.show_fields()
+        _show_fields_of_log_lines()
         extras.warn(self._conn_id, self.conn_type, self.connection.extra_dejson)
         return {
             "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
@@ -88,6 +92,14 @@ class LarkBaseHook(BaseHook):
             "timeout": self.timeout,
             "deadline": self.deadline,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
+
+
+def _show_fields_of_log_lines() -> None:
+    """Show the fields of lines, which Airflow leaves out, in a process that runs tasks or triggers."""
+    if getattr(sys.modules.get(_RUNNER), "SUPERVISOR_COMMS", None) is not None:
+        from lark_provider.utils import field_lines
+
+        field_lines.show_fields()
 
 
 def make_base_url(host: str, port: int | None) -> str | None:

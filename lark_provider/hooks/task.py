@@ -82,15 +82,15 @@ def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
 
     ti = context["ti"]
     return Origin(
-        ti.dag_id,
-        ti.run_id,
-        ti.task_id,
-        -1 if ti.map_index is None else int(ti.map_index),
-        kind,
-        int(ti.try_number),
-        int(ti.max_tries),
-        conn_id,
-        str(getattr(ti, "log_url", "") or ""),
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else int(ti.map_index),
+        kind=kind,
+        try_number=int(ti.try_number),
+        max_tries=int(ti.max_tries),
+        conn_id=conn_id,
+        url=str(getattr(ti, "log_url", "") or ""),
     )
 
 

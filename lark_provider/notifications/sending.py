@@ -116,15 +116,15 @@ class _Attempt:
         client = await (await hook.get_async_conn()).resolve()
         to = hook.receiver(notifier.receiver_id, notifier.receiver_id_type)
         notice = Notice(
-            notifier,
-            self.conn_id,
-            client,
-            to,
-            self._make_message(hook),
-            self.event,
-            self.context,
-            left,
-            self.may_block,
+            notifier=notifier,
+            conn_id=self.conn_id,
+            client=client,
+            to=to,
+            message=self._make_message(hook),
+            event=self.event,
+            context=self.context,
+            left=left,
+            may_block=self.may_block,
         )
         if not has_database(client):
             self._say_that_it_is_direct()

@@ -307,13 +307,13 @@ def _read_claimed(
 def _read_claimed_card(row: sa.Row[Any], now: datetime) -> ClaimedCard:
     due_since = row.created_at if row.state == "due" else max(row.changed_at, row.created_at)
     return ClaimedCard(
-        row.key,
-        read_card(row),
-        row.state,
-        row.message_id,
-        row.shown,
-        row.reason,
-        load_question(row.content),
-        load_end(row.outcome) if row.question_state == "over" else None,
-        (now - due_since).total_seconds(),
+        key=row.key,
+        card=read_card(row),
+        state=row.state,
+        message_id=row.message_id,
+        shown=row.shown,
+        reason=row.reason,
+        question=load_question(row.content),
+        end=load_end(row.outcome) if row.question_state == "over" else None,
+        age=(now - due_since).total_seconds(),
     )

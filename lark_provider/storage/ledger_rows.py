@@ -147,15 +147,15 @@ def make_conflict_error(load: str, done: WrittenChunk) -> ConflictError:
 
 def _read_row(cipher: Aead, row: sa.Row[Any]) -> RecordedChunk:
     chunk = LoadChunk(
-        row.number,
-        row.first_row,
-        row.row_count,
-        row.content,
-        bytes(row.row_sums),
-        orjson.loads(row.fields),
-        None if row.keys is None else cipher.open(row.keys, (row.ledger_id, str(row.number))),
-        row.token,
-        row.sends,
+        number=row.number,
+        first_row=row.first_row,
+        row_count=row.row_count,
+        content=row.content,
+        row_sums=bytes(row.row_sums),
+        fields=orjson.loads(row.fields),
+        keys=None if row.keys is None else cipher.open(row.keys, (row.ledger_id, str(row.number))),
+        token=row.token,
+        sends=row.sends,
     )
     return RecordedChunk(
         chunk,

@@ -88,15 +88,15 @@ class LoadEntries:
             state = LedgerState.PENDING if detail["is_clearing"] else LedgerState(row.state)
             count, written = ledger_parts.count_written(connection, [identity])[identity]
         return Load(
-            identity,
-            state,
-            detail["chunk_size"],
-            detail["restart"],
-            detail["is_clearing"],
-            count,
-            written,
-            _get_days(detail),
-            detail.get("record", ""),  # a load that an earlier version has recorded has none
+            id=identity,
+            state=state,
+            chunk_size=detail["chunk_size"],
+            restart=detail["restart"],
+            is_clearing=detail["is_clearing"],
+            chunks=count,
+            written=written,
+            days=_get_days(detail),
+            record=detail.get("record", ""),  # a load that an earlier version has recorded has none
         )
 
     def read_recorded_zone(self, target: str, key: str, restart: int) -> str | None:

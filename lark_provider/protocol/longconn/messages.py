@@ -104,15 +104,15 @@ def answer(frame: Frame, code: int, body: bytes | None, milliseconds: int) -> by
         payload |= {"headers": {}, "data": base64.b64encode(body).decode()}
     return encode(
         Frame(
-            frame.method,
-            (*frame.headers, (_ELAPSED, str(max(0, milliseconds)))),
-            orjson.dumps(payload),
-            frame.service,
-            frame.seq_id,
-            frame.log_id,
-            frame.payload_encoding,
-            frame.payload_type,
-            frame.log_id_new,
+            method=frame.method,
+            headers=(*frame.headers, (_ELAPSED, str(max(0, milliseconds)))),
+            payload=orjson.dumps(payload),
+            service=frame.service,
+            seq_id=frame.seq_id,
+            log_id=frame.log_id,
+            payload_encoding=frame.payload_encoding,
+            payload_type=frame.payload_type,
+            log_id_new=frame.log_id_new,
         )
     )
 

@@ -333,15 +333,15 @@ class LoadWriter:
         token = make_client_token(self.key, self.place.app_token, self.place.table_id, kind, what)
         names = {name: self.field_ids[name] for name in sorted(content.names) if name in self.field_ids}
         return LoadChunk(
-            number,
-            content.first_row,
-            content.row_count,
-            content.digest,
-            content.row_sums,
-            names,
-            content.keys,
-            token,
-            sends,
+            number=number,
+            first_row=content.first_row,
+            row_count=content.row_count,
+            content=content.digest,
+            row_sums=content.row_sums,
+            fields=names,
+            keys=content.keys,
+            token=token,
+            sends=sends,
         )
 
     def _get_marker(self, number: int) -> tuple[str, str] | None:

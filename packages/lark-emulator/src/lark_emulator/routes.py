@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from lark_emulator import auth, bot, discovery, gaps, mailboxes, minutes, scopes, store_auth, tenancy
-from lark_emulator.approval.routes import ROUTES as APPROVAL_ROUTES
+from lark_emulator.approval import comments as approval_comments
+from lark_emulator.approval import definitions, querying
+from lark_emulator.approval import instances as approval_instances
+from lark_emulator.approval import tasks as approval_tasks
 from lark_emulator.bitable import apps, fields, records, search, tables, views
 from lark_emulator.calendar import attendees, calendars, events, instances
 from lark_emulator.callbacks import update
@@ -139,7 +142,11 @@ ROUTES = (
     *children.ROUTES,
     *edits.ROUTES,
     *convert.ROUTES,
-    *APPROVAL_ROUTES,
+    *definitions.ROUTES,
+    *approval_instances.ROUTES,
+    *querying.ROUTES,
+    *approval_tasks.ROUTES,
+    *approval_comments.ROUTES,
 )
 
 TABLE = RouteTable((*ROUTES, *gaps.list_gaps(ROUTES)))

@@ -224,7 +224,17 @@ def write_with_options(
             target, url = SheetRef(created.token), created.url
         else:
             url = yield from _find_url(target)
-        result = yield from _write_into(target, url, stream, head, converted, columns, options, corner, name)
+        result = yield from _write_into(
+            target=target,
+            url=url,
+            stream=stream,
+            head=head,
+            converted=converted,
+            columns=columns,
+            options=options,
+            corner=corner,
+            key=name,
+        )
         yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
     finally:
         if inspect.isgenerator(stream.iterator):
@@ -293,7 +303,17 @@ def _write_into(
     try:
         place = _make_place(located.token, sheet, columns, corner, options)
         target_name = f"{located.token}/{sheet.sheet_id}"
-        job = Job(place, held, columns, options, stream, head, converted, target_name, key)
+        job = Job(
+            place=place,
+            held=held,
+            columns=columns,
+            options=options,
+            stream=stream,
+            head=head,
+            converted=converted,
+            target=target_name,
+            key=key,
+        )
         writer, extent = yield from job.run()
     finally:
         yield from held.end()

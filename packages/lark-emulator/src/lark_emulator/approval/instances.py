@@ -54,15 +54,15 @@ def create(call: Call) -> dict[str, Any]:
         used = codes.APPROVAL_UUID_USED
         raise RefusedError(used._replace(status=int(call.settings.approval_uuid_status)))
     instance = Instance(
-        approvals.make_code(),
-        definition,
-        f"{call.world.clock.get_time_ms() // 86_400_000}{len(approvals.instances) + 1:06d}",
-        uuid,
-        submitter,
-        read_optional(body, "department_id"),
-        form,
-        approvers,
-        call.world.clock.get_time_ms(),
+        code=approvals.make_code(),
+        definition=definition,
+        serial_number=f"{call.world.clock.get_time_ms() // 86_400_000}{len(approvals.instances) + 1:06d}",
+        uuid=uuid,
+        submitter=submitter,
+        department_id=read_optional(body, "department_id"),
+        form=form,
+        approvers=approvers,
+        start_time=call.world.clock.get_time_ms(),
     )
     approvals.instances[instance.code] = instance
     if uuid:

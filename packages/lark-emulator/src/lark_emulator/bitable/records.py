@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from lark_emulator.bitable.access import (
 from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import find_replay, remember
-from lark_emulator.bitable.options import undo_on_refusal
 from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
 from lark_emulator.bitable.pages import make_page, read_page_size
 from lark_emulator.bitable.rows import Rows
@@ -38,6 +38,8 @@ from lark_emulator.validation import (
 from lark_emulator.world.users import USER_ID_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Table
     from lark_emulator.world.records import Record
@@ -47,6 +49,20 @@ MAX_DELETED = 500
 MAX_GOT = 100
 #: What the legacy list accepts of a filter and a sort, in characters.
 _MAX_EXPRESSION_LENGTHS = (("filter", 2000, codes.FILTER_TOO_LONG), ("sort", 1000, codes.SORT_TOO_LONG))
+
+
+@contextmanager
+def _undo_options_on_refusal(table: Table) -> Iterator[None]:
+    """Take back options that a write created before one of its values was refused."""
+    before = {field_id: len(column.options) for field_id, column in table.fields.items()}
+    try:
+        yield
+    except RefusedError:
+        for field_id, count in before.items():
+            column = table.fields[field_id]
+            for name in list(column.options)[count:]:
+                del column.options[name], column.colors[name]
+        raise
 
 
 def _read_body(call: Call) -> dict[str, Any]:
@@ -72,7 +88,7 @@ def _insert(call: Call, rows: list[Any]) -> list[dict[str, Any]]:
         raise RefusedError(codes.RECORDS_EXCEEDED)
     base, paired = find_base(call), duplex.links_both_ways(table)
     converter = Rows(call, base, table, read_user_id_type(call))
-    with undo_on_refusal(table):
+    with _undo_options_on_refusal(table):
         converted = [
             converter.convert_cells(row.get("fields") if isinstance(row, dict) else None) for row in rows
         ]
@@ -97,7 +113,7 @@ def _change(call: Call, changes: list[tuple[str, Any]]) -> list[dict[str, Any]]:
     base, paired = find_base(call), duplex.links_both_ways(table)
     converter = Rows(call, base, table, read_user_id_type(call))
     records = to_write(call, base, table, [record_id for record_id, _ in changes])
-    with undo_on_refusal(table):
+    with _undo_options_on_refusal(table):
         converted = [converter.convert_cells(fields) for _, fields in changes]
     refuse_unchanged(
         call,

@@ -100,9 +100,18 @@ def _make_message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, ment
         raise ValueError(f"'content' must be an object, not {content!r}")  # noqa: TRY004 - one kind for bad input
     raw, now = orjson.dumps(content).decode(), lark.clock.get_time_ms()
     message = Message(
-        lark.world.make_id("om_"), chat.chat_id, read_text(spec, "msg_type") or "text", raw, raw, "", now,
-        now, [], tenant_key=user.tenant_key if user.is_external else TENANT_KEY, user_id=user.user_id,
-    )  # fmt: skip
+        message_id=lark.world.make_id("om_"),
+        chat_id=chat.chat_id,
+        msg_type=read_text(spec, "msg_type") or "text",
+        content=raw,
+        sent=raw,
+        app_id="",
+        create_time=now,
+        update_time=now,
+        mentions=[],
+        tenant_key=user.tenant_key if user.is_external else TENANT_KEY,
+        user_id=user.user_id,
+    )
     parent_id = read_text(spec, "reply_to")
     if parent_id:
         parent = require_known(lark.world.messages, "message", parent_id)
