@@ -196,8 +196,8 @@ class RouteTable:
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """Return the route and its path parameters, or None.
 
-        A trailing slash is accepted on token endpoints, where live probes saw it work, and where it stands on
-        Lark's page; there it may be left out.
+        A trailing slash is accepted on token endpoints, where live probes saw it work, and where Lark's
+        page has it; there it may be left out.
         """
         slashed = path.endswith("/")
         match = _walk(self._root, method, path.strip("/").split("/"), 0, [])
