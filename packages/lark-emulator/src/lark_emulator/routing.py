@@ -98,7 +98,7 @@ class Route:
             generator: other clients have their turn where it yields.
         unconfirmed: The parts of the answers that are a guess, for the coverage list.
         evidence: The source of what is not a guess, such as `sdk + documentation`.
-        token: Whether a token is required; `token_kinds` says of which kinds.
+        token: Whether a token is required; `token_kinds` names the kinds that it may be of.
         flat: Whether the answer's members are next to `code` and `msg`, not in `data`.
         emulated: Whether the endpoint is emulated; otherwise its handler answers that it is not.
     """
