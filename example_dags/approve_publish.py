@@ -1,6 +1,6 @@
 """Ask a person on a card before the DAG continues.
 
-Runs as it stands: `airflow dags test approve_publish --conf '{"chat_id": …}'`, with a connection
+Runs as is: `airflow dags test approve_publish --conf '{"chat_id": …}'`, with a connection
 `lark_default`, a database that the workers share (`[lark] database_url`) and `lark-provider callbacks serve`
 or `callbacks listen` receiving the clicks. The task occupies no worker while it waits.
 """

@@ -1,6 +1,6 @@
 """Tell a chat by a custom bot (自定义机器人): its webhook is all it takes, and one chat all it reaches.
 
-Runs as it stands: `airflow dags test custom_bot`, with a connection `lark_webhook_default` of the type
+Runs as is: `airflow dags test custom_bot`, with a connection `lark_webhook_default` of the type
 `lark_webhook`, whose password is the URL.
 """
 

@@ -1,6 +1,6 @@
 """The daily report: a query becomes a spreadsheet in the team's folder, and one card that everybody reads.
 
-Runs as it stands: `airflow dags test daily_report --conf '{"chat_id": "oc_…"}'`, with a connection
+Runs as is: `airflow dags test daily_report --conf '{"chat_id": "oc_…"}'`, with a connection
 `lark_default`, and a connection `orders_db` to a database with
 
     CREATE TABLE orders (no VARCHAR(20) PRIMARY KEY, customer VARCHAR(100), amount NUMERIC(12, 2), day DATE);

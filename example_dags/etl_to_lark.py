@@ -1,6 +1,6 @@
 """Read a table, load it into a Bitable, and send a summary to a chat.
 
-Runs as it stands: `airflow dags test etl_to_lark --conf '{"chat_id": …, "app_token": …, "table_id": …}'`,
+Runs as is: `airflow dags test etl_to_lark --conf '{"chat_id": …, "app_token": …, "table_id": …}'`,
 with a connection `lark_default` whose app may edit the base and is in the chat. The table needs the fields
 that `read_flights` yields.
 """

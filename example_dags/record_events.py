@@ -29,7 +29,7 @@ with DAG(
 
     @task
     def handle(triggering_asset_events: Any = None) -> dict[str, str]:
-        """Return what became of each order. A run may bring several events, in any order."""
+        """Return the outcome of each order. A run may bring several events, in any order."""
         return {
             record["record_id"]: record["change"]
             for event in triggering_asset_events[orders]

@@ -1,6 +1,6 @@
 """A query becomes a spreadsheet and a card, and what people write into a spreadsheet comes back.
 
-Runs as it stands: `airflow dags test sheets_and_sql --conf '{"chat_id": …, "sheet": …}'`, with a connection
+Runs as is: `airflow dags test sheets_and_sql --conf '{"chat_id": …, "sheet": …}'`, with a connection
 `lark_default`, and a connection `orders_db` to a database with
 
     CREATE TABLE orders (no VARCHAR(20) PRIMARY KEY, customer VARCHAR(100), amount NUMERIC(12, 2));

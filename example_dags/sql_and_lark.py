@@ -1,6 +1,6 @@
 """Keep a Bitable table in step with a SQL query, and bring what people enter there back into the database.
 
-Runs as it stands: `airflow dags test sql_and_lark --conf '{"table": "https://…/base/…?table=tbl…"}'`, with a
+Runs as is: `airflow dags test sql_and_lark --conf '{"table": "https://…/base/…?table=tbl…"}'`, with a
 connection `lark_default` whose app may edit the base, and a connection `orders_db` to a database with
 
     CREATE TABLE orders (no VARCHAR(20) PRIMARY KEY, customer VARCHAR(100), amount NUMERIC(12, 2), paid DATE);

@@ -1,6 +1,6 @@
 """Keep a Bitable table in step with rows of Python, read it, and send it to a chat as a file.
 
-Runs as it stands: `airflow dags test table_and_files --conf '{"chat_id": …, "table": …, "folder": …}'`,
+Runs as is: `airflow dags test table_and_files --conf '{"chat_id": …, "table": …, "folder": …}'`,
 with a connection `lark_default` whose app may edit the base and is in the chat. The table needs the fields
 Order (text) and Amount (number); the folder is one that all workers see, such as
 `s3://aws_default@bucket/orders`.

@@ -1,6 +1,6 @@
 """Send a card of your own making, and go on when a person clicks one of its buttons.
 
-Runs as it stands: `airflow dags test wait_for_click --conf '{"chat_id": …}'`, with a connection
+Runs as is: `airflow dags test wait_for_click --conf '{"chat_id": …}'`, with a connection
 `lark_default`, a database that the workers share (`[lark] database_url`) and `lark-provider callbacks serve`
 or `callbacks listen` receiving the clicks. The task occupies no worker while it waits.
 """

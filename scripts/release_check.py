@@ -202,7 +202,7 @@ def install(python: str, folder: Path, wheels: list[Path]) -> Path:
 
 
 def version_of(python: Path) -> str:
-    """Return what the installed commands say of their versions; they have to agree with the sources'."""
+    """Return what the installed commands say about their versions; they have to agree with the sources'."""
     wanted = re.search(
         r'__version__ = "([^"]+)"', (ROOT / "lark_provider" / "__init__.py").read_text("utf-8")
     )

@@ -84,7 +84,7 @@ def _check_secret() -> CheckOutcome:
     weak = [secret for secret in text.split(",") if secret.strip() and len(set(secret.strip())) < _FEW_SIGNS]
     if weak:
         return CheckOutcome(
-            f"{SECRET_VARIABLE} must be random, got one with few different characters; whoever guesses it "
+            f"{SECRET_VARIABLE} must be random, got one with few different characters; anyone who guesses it "
             "can act as every linked person. Next: set it to the output of `openssl rand -hex 32`.",
             "unhealthy",
         )

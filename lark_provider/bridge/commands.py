@@ -52,7 +52,7 @@ _OVER = ("success", "failed")
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What becomes of a command: its outcome, what is answered, and the run that it started."""
+    """The handling of a command: its outcome, what is answered, and the run that it started."""
 
     outcome: str
     text: str
@@ -114,7 +114,7 @@ class ChatCommandWork:
             logger.info("Chat command decided", extra=fields)
 
     async def _decide(self, claimed: ClaimedCommand) -> _Decision | None:
-        """Return what becomes of a command; None if that is not known yet.
+        """Return how a command is handled; None if that is not known yet.
 
         Raises:
             LarkError: Airflow or Lark cannot be used now.
@@ -141,7 +141,7 @@ class ChatCommandWork:
     async def _decide_on_dag(
         self, claimed: ClaimedCommand, typed: Typed, rules: Sequence[CommandRule]
     ) -> _Decision | None:
-        """Return what becomes of a command on a DAG, if a rule allows it.
+        """Return how a command on a DAG is handled, if a rule allows it.
 
         Raises:
             InvalidRequestError: The command is not complete, or its arguments do not fit the rule.

@@ -1,4 +1,4 @@
-"""What the digest of a route says, from what Airflow says of the runs of a day. Pure."""
+"""What the digest of a route says, from what Airflow says about the runs of a day. Pure."""
 
 from __future__ import annotations
 

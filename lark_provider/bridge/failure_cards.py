@@ -1,4 +1,4 @@
-"""The bridge's work on failures: it reports them, and shows what became of clicks on their cards."""
+"""The bridge's work on failures: it reports them, and shows the outcome of clicks on their cards."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class FailureReports:
         return await self._deliverer.deliver_due() > 0
 
     async def show(self, applied: ClickOutcome, result: ClickResult) -> bool:
-        """Show on a failure's card what became of a click on it.
+        """Show on a failure's card the outcome of a click on it.
 
         Args:
             applied: The click.

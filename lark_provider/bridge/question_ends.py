@@ -39,7 +39,7 @@ class QuestionEnds:
         self._forbidden = Once()
 
     async def settle(self, ti_ids: Collection[str]) -> dict[str, End]:
-        """Read what became of questions, and record how each ended that waits no longer.
+        """Read the outcome of questions, and record how each ended that waits no longer.
 
         Args:
             ti_ids: The questions; 500 at most.

@@ -1,4 +1,4 @@
-"""The bridge's work on questions of Airflow: their cards, clicks on all cards, and what became of these."""
+"""The bridge's work on questions of Airflow: their cards, clicks on all cards, and the outcome of these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show people what became of their clicks."""
+"""Show people the outcome of their clicks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ClickResultDisplay:
         questions: The recorded questions.
         cards: The recorded cards of the questions.
         servers: The API servers, and whether each is guarded.
-        ends: Reads back what became of a question.
+        ends: Reads back the outcome of a question.
         sender: Updates cards.
         delivery: Holds the results with links that are not recorded.
         apps: The Lark clients of the apps that send the cards.

@@ -15,8 +15,8 @@ class ServerClock:
 
     A server under load tells a time that has passed, and an answer waits on its way. So of the last minutes
     the answer counts that told the latest time: with each answer taken for itself, what is measured between
-    two of them would be shorter or longer by what one of them waited. A clock that is set back is noticed
-    after the window.
+    two of them would be shorter or longer by the time that one of them waited. A clock that is set back
+    is noticed after the window.
 
     Args:
         clock: Seconds, of any origin; those of this process.

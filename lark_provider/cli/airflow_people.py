@@ -37,7 +37,7 @@ def _add_revoke(people: Any) -> None:
         "revoke",
         help="revoke links: clicks of these people act no more",
         description="Revoke links, from the next click on. Codes of these people that are not used yet end "
-        "as well. Whoever can still log in to Airflow can link again; and whoever is in `people` or "
+        "as well. Anyone who can still log in to Airflow can link again; and anyone who is in `people` or "
         "`email_domains` of lark.yaml acts without a link.",
     )
     which = command.add_mutually_exclusive_group(required=True)

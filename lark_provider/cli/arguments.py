@@ -71,7 +71,7 @@ def add_metrics_options(parser: argparse.ArgumentParser) -> None:
         "--metrics-host",
         default="127.0.0.1",
         metavar="HOST",
-        help="address of the metrics port (default: loopback only); whoever reaches it can read them",
+        help="address of the metrics port (default: loopback only); anyone who reaches it can read them",
     )
 
 

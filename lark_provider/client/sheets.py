@@ -42,7 +42,7 @@ class Sheet(TargetNamespace[R_co]):
 
     @property
     def ref(self) -> SheetRef:
-        """The spreadsheet and the worksheet that it stands for."""
+        """The spreadsheet and the worksheet that it refers to."""
         return self.target
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class Spreadsheet(TargetNamespace[R_co]):
 
     @property
     def ref(self) -> SheetRef:
-        """The spreadsheet that it stands for."""
+        """The spreadsheet that it refers to."""
         return self.target
 
     def __getitem__(self, sheet: str | int) -> Sheet[R_co]:

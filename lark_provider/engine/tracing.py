@@ -59,7 +59,7 @@ def end(span: Any, attributes: dict[str, Any], error: BaseException | None) -> N
 
     Args:
         span: What `begin` returned.
-        attributes: What became of the call; those that are None are left out.
+        attributes: The outcome of the call; those that are None are left out.
         error: What it raised.
     """
     span.set_attributes({name: value for name, value in attributes.items() if value is not None})

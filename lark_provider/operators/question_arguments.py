@@ -56,7 +56,7 @@ def read_rejections(rejections: Any, options: Mapping[str, str]) -> tuple[str, .
 
 
 def check_on_reject(on_reject: object) -> None:
-    """Check what becomes of a task whose question is rejected.
+    """Check what happens to a task whose question is rejected.
 
     Args:
         on_reject: `fail`, `skip` or `return`.

@@ -39,7 +39,7 @@ class Actions:
         self._app = app
 
     async def act(self, click: DeliveredClick, results: ClickResults) -> ClickResult:
-        """Do what a click means, and return what became of it.
+        """Do what a click means, and return its outcome.
 
         Args:
             click: The click, which was proven.

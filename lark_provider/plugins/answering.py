@@ -46,7 +46,7 @@ class Answerer:
     def make_result(
         self, outcome: AnswerOutcome, message: Mapping[str, str] | None = None, **more: Any
     ) -> ClickResult:
-        """Return what became of the click.
+        """Return the outcome of the click.
 
         Args:
             outcome: The outcome in one word, such as `answered` or `not_assigned`.
@@ -124,7 +124,7 @@ async def _send(airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer, 
 async def _read_earlier_try_result(
     airflow: InProcess, question: HitlQuestion, wanted: HitlAnswer | dict[str, str], who: Answerer
 ) -> ClickResult:
-    """Return what became of a click on the question of an earlier try.
+    """Return the outcome of a click on the question of an earlier try.
 
     It may have been answered by this very click, before a process died and the task went on to its next try.
     """
@@ -137,7 +137,7 @@ async def _read_earlier_try_result(
 
 
 def make_refusal_result(reply: AirflowReply, who: Answerer) -> ClickResult:
-    """Return what becomes of a click that Airflow refuses.
+    """Return the outcome of a click that Airflow refuses.
 
     Args:
         reply: Airflow's answer.
@@ -205,7 +205,7 @@ def _find_faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str])
 def _make_recorded_result(
     detail: Mapping[str, Any], wanted: HitlAnswer | dict[str, str], who: Answerer
 ) -> ClickResult:
-    """Return what became of a click whose question has an answer: it may be this click's own.
+    """Return the outcome of a click whose question has an answer: it may be this click's own.
 
     The answer of a delivery that was never acknowledged, since a process died, is found here again.
     """

@@ -161,7 +161,7 @@ async def _apply(
     cleared_before: Sequence[ShownTry],
     who: Answerer,
 ) -> ClickResult:
-    """Clear what is unchanged of a plan, and return what became of the click.
+    """Clear what is unchanged of a plan, and return the outcome of the click.
 
     Args:
         airflow: Airflow, as the person.

@@ -82,7 +82,7 @@ class Clicks:
         self._warnings.note("signature", log)
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
-        """Return what became of a click: now, or when it was delivered before."""
+        """Return the outcome of a click: now, or when it was delivered before."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(_CLICK_SECONDS):

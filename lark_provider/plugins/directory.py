@@ -1,4 +1,4 @@
-"""What Lark says of a person who acts in Airflow: the name, the enterprise e-mail, and whether they left."""
+"""What Lark says about a person who acts in Airflow: name, enterprise e-mail, and whether they left."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Directory:
         self._client = client or _make_client
 
     def get(self, app_id: str, open_id: str) -> DirectoryEntry:
-        """Return what Lark says of a person, cached for a minute.
+        """Return what Lark says about a person, cached for a minute.
 
         See GET /open-apis/contact/v3/users/batch. It blocks for six seconds at most.
 

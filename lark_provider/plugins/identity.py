@@ -87,7 +87,7 @@ class Identities:
 
     Args:
         people: The links.
-        directory: What Lark says of people.
+        directory: What Lark says about people.
         settings: Returns the table and the domains of `lark.yaml` as they are now.
         base_url: Returns `[api] base_url`, where the page for linking is; None if it is not set.
     """

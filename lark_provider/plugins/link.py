@@ -75,7 +75,7 @@ class LinkPage:
 
     Args:
         people: The links and codes.
-        directory: What Lark says of people.
+        directory: What Lark says about people.
         base_url: Returns `[api] base_url`; None if it is not set.
     """
 
@@ -187,7 +187,7 @@ class LinkPage:
         return _Visit(code, link_code.person, account, proof)
 
     def _look_up_person(self, visit: _Visit) -> tuple[DirectoryEntry, str | None]:
-        """Return what Lark says of the person, and the user to whom they are linked now, if it is another."""
+        """Return Lark's entry of the person, and the user to whom they are linked now, if it is another."""
         listed, person = self._require_present(visit.person), visit.person
         try:
             known = self._people.find(person.app_id, person.tenant_key, person.open_id)
@@ -197,7 +197,7 @@ class LinkPage:
         return listed, known.account.user_name if known is not None and is_other else None
 
     def _require_present(self, person: Person) -> DirectoryEntry:
-        """Return what Lark says of a person, who must not have left."""
+        """Return what Lark says about a person, who must not have left."""
         listed = self._directory.get(person.app_id, person.open_id)
         if listed.standing == "inactive":
             logger.warning("Person refused", extra={"outcome": "inactive", "open_id": person.open_id})

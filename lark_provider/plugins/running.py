@@ -56,7 +56,7 @@ def describe(name: str, **values: str) -> dict[str, str]:
     """Return what a person is told, by language.
 
     Args:
-        name: What became of the command.
+        name: The outcome of the command.
         values: What is inserted into the sentence.
     """
     return {

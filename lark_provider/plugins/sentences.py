@@ -70,7 +70,7 @@ def describe_outcome(outcome: AnswerOutcome, **values: str | tuple[str, str]) ->
     """Return what a person is told.
 
     Args:
-        outcome: What became of the click.
+        outcome: The outcome of the click.
         values: What is inserted into the sentence; a pair where it differs by language (Chinese, English).
     """
     return _fill(_TEXTS[outcome], values)

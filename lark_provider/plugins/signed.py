@@ -127,7 +127,7 @@ async def send_result(send: AsgiSend, result: ClickResult | CommandResult) -> No
 
     Args:
         send: Sends the answer.
-        result: What became of its request; one that is not proven learns nothing but that.
+        result: The outcome of its request; one that is not proven learns nothing but that.
     """
     more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
     await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

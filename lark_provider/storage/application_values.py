@@ -1,4 +1,4 @@
-"""Check what is said of an app before it is stored in the registry."""
+"""Check the values of an app before they are stored in the registry."""
 
 from __future__ import annotations
 

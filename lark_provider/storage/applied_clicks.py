@@ -1,4 +1,4 @@
-"""Clicks on cards of Airflow's: which were found, and what became of each, once.
+"""Clicks on cards of Airflow's: which were found, and the outcome of each, once.
 
 A bridge claims a click for a minute, and delivers it meanwhile; one whose bridge has died is claimed again.
 """
@@ -215,7 +215,7 @@ class AppliedClicks:
     def finish(
         self, app_id: str, event_id: str, status: int, result: dict[str, Any], state: str = "done"
     ) -> bool:
-        """Record what became of a click, unless that is recorded already.
+        """Record the outcome of a click, unless that is recorded already.
 
         Args:
             app_id: The app.
@@ -283,7 +283,7 @@ class AppliedClicks:
         ]
 
     def record_shown(self, app_id: str, event_id: str) -> None:
-        """Record that who clicked was shown what became of the click.
+        """Record that the person who clicked was shown the outcome of the click.
 
         Args:
             app_id: The app.

@@ -136,7 +136,7 @@ class ChatCommands:
         dag_id: str | None = None,
         run_id: str | None = None,
     ) -> bool:
-        """Record what became of a command, unless that is recorded already; return whether it was now.
+        """Record the outcome of a command, unless that is recorded already; return whether it was now.
 
         Args:
             claimed: The command.

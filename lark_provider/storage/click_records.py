@@ -29,7 +29,7 @@ class QueuedClick:
 
 @dataclass(frozen=True, slots=True)
 class ClickOutcome:
-    """What became of a click, which is yet to be shown to who clicked.
+    """The outcome of a click, which is yet to be shown to who clicked.
 
     Attributes:
         app_id: The id of the app.

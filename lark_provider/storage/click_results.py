@@ -1,4 +1,4 @@
-"""What became of clicks on cards of Airflow's: written once by the plugin, read by both plugin and bridge."""
+"""The outcome of clicks on cards of Airflow's: written once by the plugin, read by both plugin and bridge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ClickResults:
         self._url = url
 
     def find_result(self, app_id: str, event_id: str) -> ClickResult | None:
-        """Return what became of a click; None as long as that is not recorded.
+        """Return the outcome of a click; None as long as that is not recorded.
 
         Args:
             app_id: The app.
@@ -91,12 +91,12 @@ class ClickResults:
         return recorded
 
     def finish(self, click: DeliveredClick, card_key: str, result: ClickResult) -> ClickResult:
-        """Record what became of a click, and return what is recorded: the first result counts.
+        """Record the outcome of a click, and return what is recorded: the first result counts.
 
         Args:
             click: The click.
             card_key: The card that it was on.
-            result: What became of it.
+            result: Its outcome.
         """
         columns = applied_clicks.c
         with hold_transaction(migrate.prepare_engine(self._url)) as connection:

@@ -1,7 +1,7 @@
 """The steps of escalations: each is recorded as started before Lark is called, and so is taken once at most.
 
 A step changes only while the row of its incident is locked. So a claim that is committed before it ends it,
-and what became of it is on the card in the same transaction in which it is recorded.
+and its outcome is put on the card in the same transaction in which it is recorded.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Escalations:
         return current
 
     def finish(self, key: str, number: int, state: StepState, reason: str = "") -> bool:
-        """Record what became of a step, and show it on the card.
+        """Record the outcome of a step, and show it on the card.
 
         Args:
             key: The incident's key.

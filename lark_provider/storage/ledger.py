@@ -1,4 +1,4 @@
-"""The ledger of loads: what each chunk was sent as, and what became of it.
+"""The ledger of loads: what each chunk was sent as, and its outcome.
 
 A load's writer holds the lease of its table, and each of its steps renews that lease in the same commit. So a
 process that has frozen, and lost the table meanwhile, cannot record anything that another one relies on.

@@ -23,7 +23,7 @@ _SHORTEST = {
     "waits": _HOUR,
     # A retry of a load, or of a message, has to find what the first attempt did.
     "ledger": _DAY,
-    # A person may still look at what became of a click, and a run may still recover.
+    # A person may still look at the outcome of a click, and a run may still recover.
     "questions": _HOUR,
     "incidents": _HOUR,
     # A command that is forgotten earlier would be done again by a repeat.

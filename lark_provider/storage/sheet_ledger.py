@@ -1,4 +1,4 @@
-"""The ledger of tables in spreadsheets: which rows each segment has, and what became of it.
+"""The ledger of tables in spreadsheets: which rows each segment has, and its outcome.
 
 It uses the rows of loads: a table is a row of `ledger` of the kind `sheet`, a segment a row of
 `ledger_chunks`, whose place is in `fields`. Each step renews the lease of the spreadsheet in the same

@@ -40,7 +40,7 @@ BRIDGE_OUTCOMES = (
     "given_up",
     "other",
 )
-"""What becomes of a click on a card of Airflow's."""
+"""The outcomes of a click on a card of Airflow's."""
 
 COMMAND_OUTCOMES = (
     "started",
@@ -56,7 +56,7 @@ COMMAND_OUTCOMES = (
     "inactive",
     "not_found",
 )
-"""What becomes of a chat command."""
+"""The outcomes of a chat command."""
 COMMAND_STATES = ("due", "decided", "running", "ended")
 """What is to be done next with a chat command: perform it, answer it, watch its run, answer its end."""
 
@@ -253,7 +253,7 @@ BRIDGE_CLICKS_DUE = Gauge(
 )
 BRIDGE_POLLS = Counter(
     "lark_bridge_polls_total",
-    "Polls of Airflow that succeeded, by what they look for",
+    "Successful polls of Airflow, by subject",
     ("what",),
     values=_make_labels("questions", "failures"),
 )
@@ -271,7 +271,7 @@ BRIDGE_FAILURES = Counter(
 )
 BRIDGE_ESCALATION_STEPS = Counter(
     "lark_bridge_escalation_steps_total",
-    "Steps of escalations, by how the card rings and what became of them; ended are those that a claim, a "
+    "Steps of escalations, by how the card rings and by outcome; ended are those that a claim, a "
     "recovery or a mute made needless",
     ("urgent", "outcome"),
     values=tuple(
@@ -288,7 +288,7 @@ BRIDGE_DIGESTS = Counter(
 )
 BRIDGE_CLICKS = Counter(
     "lark_bridge_clicks_total",
-    "Clicks on cards of Airflow's, by what became of them: applied, or the reason of the refusal",
+    "Clicks on cards of Airflow's, by outcome: applied, or the reason of the refusal",
     ("outcome",),
     values=_make_labels(*BRIDGE_OUTCOMES),
 )
@@ -299,12 +299,12 @@ BRIDGE_CLICK_SECONDS = Histogram(
 )
 BRIDGE_COMMANDS = Counter(
     "lark_bridge_commands_total",
-    "Chat commands, by what became of them: performed, or the reason of the refusal",
+    "Chat commands, by outcome: performed, or the reason of the refusal",
     ("outcome",),
     values=_make_labels(*COMMAND_OUTCOMES),
 )
 BRIDGE_COMMANDS_OPEN = Gauge(
-    "lark_bridge_commands_open", "Chat commands that are not over, by what is next", ("state",), merge="min"
+    "lark_bridge_commands_open", "Open chat commands, by next step", ("state",), merge="min"
 )
 
 # Native approvals

@@ -52,7 +52,7 @@ def make_payload_record(record_id: str, kind: str, read: Mapping[str, Any] | Non
 
     Args:
         record_id: The record.
-        kind: What became of it, as Lark names it.
+        kind: Its outcome, as Lark names it.
         read: The record as it was read; None if it is gone or was not read.
     """
     fields = None if read is None else orjson.loads(orjson.dumps(read["fields"]))  # datetimes as ISO 8601

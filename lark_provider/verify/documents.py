@@ -149,7 +149,7 @@ PROBES = (
     ),
     Probe(
         "member_again",
-        "What becomes of a collaborator who is added again with another permission.",
+        "What happens to a collaborator who is added again with another permission.",
         "member_again",
         "upsert",
         ("upsert", "kept", "raised", "1063003"),

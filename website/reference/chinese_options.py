@@ -109,7 +109,7 @@ OPTIONS = {
     "called with each click, may answer it": "每次点击都会调用的函数，可以给出响应",
     "also take card.action.trigger_v1": "同时接收 card.action.trigger_v1",
     "serve /metrics for Prometheus at this port of its own (default: no metrics)": "在单独的端口提供 Prometheus 的 /metrics（默认不提供）",
-    "address of the metrics port (default: loopback only); whoever reaches it can read them": "指标端口的地址（默认仅本机）；能访问该地址的人都能读取",
+    "address of the metrics port (default: loopback only); anyone who reaches it can read them": "指标端口的地址（默认仅本机）；能访问该地址的人都能读取",
     "only this app; may be repeated. Else all active apps of the registry, and that of LARK_APP_ID and LARK_APP_SECRET": "只服务这个应用；可重复。否则服务注册表里所有启用的应用，以及 LARK_APP_ID 与 LARK_APP_SECRET 的应用",
     "an HTTP proxy; else HTTPS_PROXY and NO_PROXY count": "HTTP 代理；不写则以 HTTPS_PROXY 与 NO_PROXY 为准",
     "trusted certificates, a file or a folder; or false, for tests, to check none": "受信任的证书，文件或文件夹；测试时可写 false，不校验",

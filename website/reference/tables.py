@@ -24,9 +24,9 @@ class _Use(NamedTuple):
 
 
 _USES = {
-    "api_servers": _Use("leases", "Airflow's API servers and what their plugin says of itself.", "Airflow 的 API server 及其插件的自述。"),
+    "api_servers": _Use("leases", "Airflow's API servers and what their plugin says about itself.", "Airflow 的 API server 及其插件的自述。"),
     "applications": _Use(None, "The registry of apps, where it is in the shared database.", "应用注册表（放在共享数据库时）。"),
-    "applied_clicks": _Use("questions", "Clicks on cards of the bridge, and what became of them.", "桥接服务卡片上的点击及其处理结果。"),
+    "applied_clicks": _Use("questions", "Clicks on cards of the bridge, and their outcome.", "桥接服务卡片上的点击及其处理结果。"),
     "card_answers": _Use("card_answers", "Decisions of waits of version 0.1.", "0.1 版等待的结果。"),
     "card_callbacks": _Use("card_callbacks", "Clicks on cards, as Lark delivered them.", "卡片点击，按飞书投递的原样保存。"),
     "chat_commands": _Use("commands", "Chat commands and their answers.", "聊天命令及其答复。"),

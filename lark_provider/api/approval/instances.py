@@ -1,4 +1,4 @@
-"""Ask for an approval, once; read how it stands; withdraw it.
+"""Ask for an approval, once; read its state; withdraw it.
 
 Lark takes a `uuid` for a new instance and refuses it the second time. It does not answer with the first
 instance then, so that one is read by its uuid.
@@ -73,7 +73,7 @@ def create_instance(
         zone: The time zone of naive datetimes and of dates, such as "Asia/Shanghai".
 
     Returns:
-        The instance as it stands.
+        The instance in its current state.
 
     Raises:
         InvalidRequestError: An argument is invalid, a field is unknown or a value does not fit; nothing was
@@ -280,7 +280,7 @@ def cancel_instance(instance: str) -> Procedure[Instance]:
         instance: The code of the instance (`instance_code`), or the uuid under which it was created.
 
     Returns:
-        The instance as it stands afterwards.
+        The instance afterwards.
 
     Raises:
         InvalidRequestError: The code is invalid; nothing was sent.

@@ -1,4 +1,4 @@
-"""What Lark says of an approval instance."""
+"""What Lark says about an approval instance."""
 
 from __future__ import annotations
 

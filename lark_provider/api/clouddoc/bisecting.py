@@ -35,7 +35,7 @@ def make_many_refused_error(error: LarkAPIError, refused: int, calls: int, left:
 
 @dataclass(slots=True)
 class Bisected(Generic[T]):
-    """What became of a batch.
+    """The outcome of a batch.
 
     Attributes:
         written: Rows that are written.

@@ -28,7 +28,7 @@ _PEOPLE = frozenset({types.PERSON, types.CREATED_BY, types.MODIFIED_BY})
 
 @dataclass(frozen=True, slots=True)
 class RecordChange:
-    """What an event says of one record.
+    """The changes of one record in an event.
 
     Attributes:
         record_id: The record.
@@ -62,7 +62,7 @@ class RecordsChanged:
         revision: The table's revision after it; None if Lark does not say.
         at_s: When, in seconds since 1970.
         operator: The open_id of who wrote; "" if Lark does not say.
-        changes: What became of each record.
+        changes: The outcome of each record.
     """
 
     app_token: str

@@ -1,4 +1,4 @@
-"""Routes: who is asked, and notified of failures, by what matches a task.
+"""Routes: who is asked, and notified of failures, for the tasks that match.
 
 The first route that matches is used. A route with `continue: true` is used as well as the next one that
 matches; each receiver gets one card, from the first route that names it.

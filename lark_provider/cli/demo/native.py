@@ -91,7 +91,7 @@ def list_chat_messages(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def report(state: dict[str, Any], clicker: DemoClicker, answered: dict[str, Any]) -> bool:
-    """Print the clicks and what became of them, and return whether it is as expected."""
+    """Print the clicks and their outcome, and return whether it is as expected."""
     print("\nAsked by Airflow's ApprovalOperator, on a card:")
     for user, toast in clicker.toasts.items():
         print(f"  {user} clicked {_BUTTON!r} {_SHOWN[user]} and read {toast!r}")

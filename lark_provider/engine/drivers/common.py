@@ -1,4 +1,4 @@
-"""What both drivers share: how a wait ends with the call's deadline, and what is said of a request."""
+"""What both drivers share: how a wait ends with the call's deadline, and how a request is logged."""
 
 from __future__ import annotations
 

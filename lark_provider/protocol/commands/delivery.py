@@ -122,7 +122,7 @@ def _make_unreadable_error(reason: str) -> InvalidRequestError:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What became of a command.
+    """The outcome of a command.
 
     Attributes:
         outcome: The outcome, such as `started` or `forbidden`; see `CommandOutcome`.

@@ -142,7 +142,7 @@ def _make_unreadable_error(reason: str) -> InvalidRequestError:
 
 @dataclass(frozen=True, slots=True)
 class ClickResult:
-    """What became of a click.
+    """The outcome of a click.
 
     Attributes:
         outcome: The outcome, such as `answered` or `forbidden`; see `AnswerOutcome`.
@@ -194,7 +194,7 @@ class ClickResult:
 def read_result(text: str) -> ClickResult:
     """Read what `ClickResult.dump` returned; members that a newer version added are left out.
 
-    An outcome that a newer version added is read as `over`: its message is shown, and what became of the
+    An outcome that a newer version added is read as `over`: its message is shown, and what happened to the
     question is read from Airflow.
 
     Args:

@@ -1,4 +1,4 @@
-"""How the incident of a DAG run changes: by events, and by what Airflow says of the run. Pure."""
+"""How the incident of a DAG run changes: by events, and by what Airflow says about the run. Pure."""
 
 from __future__ import annotations
 

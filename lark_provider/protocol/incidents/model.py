@@ -120,7 +120,7 @@ class Incident:
         version: The version of what it holds; each change adds one. 0 if it is not recorded in a database.
         has_actions: Whether its card has buttons, as a bridge delivers clicks on them.
         timezone: An IANA name, in which the card shows times.
-        deeds: What became of the latest clicks on the card.
+        deeds: The outcome of the latest clicks on the card.
         more: The last failed try of each task that is not in `failures`, since those are `MAX_FAILURES`, by a
             digest of its label: so that none is counted twice, whatever reports it.
         more_recovered: Those of `more` that have succeeded since.
@@ -209,12 +209,12 @@ class Incident:
         return replace(self, deeds=(*self.deeds, deed)[-_MAX_DEEDS:])
 
     def with_mute(self, mute: Mute) -> Incident:
-        """Return the same incident with a task muted, instead of what was said of the task before."""
+        """Return the same incident with a task muted, replacing the mute of that task before."""
         others = tuple(other for other in self.mutes if other.task_id != mute.task_id)
         return replace(self, mutes=(*others, mute)[-_MAX_MUTES:])
 
     def with_urged(self, urged: EscalationRecord) -> Incident:
-        """Return the same incident with a step of its escalation, instead of what was said of it before."""
+        """Return the same incident with a step of its escalation, in place of its earlier record."""
         others = [other for other in self.urged if other.number != urged.number]
         return replace(self, urged=tuple(sorted([*others, urged], key=lambda step: step.number)))
 

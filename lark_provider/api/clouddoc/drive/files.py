@@ -19,7 +19,7 @@ _POLL_SECONDS, _POLLS = 0.5, 120
 
 
 class Meta(TypedDict, total=False):
-    """What Lark says of a document."""
+    """What Lark says about a document."""
 
     doc_token: Required[str]
     doc_type: str
@@ -151,7 +151,7 @@ def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]: 
 
 
 def get_metadata(document: Document) -> Procedure[Meta | None]:
-    """Return what Lark says of a document; None if it does not exist or was not shared with the app.
+    """Return what Lark says about a document; None if it does not exist or was not shared with the app.
 
     See POST /open-apis/drive/v1/metas/batch_query.
 

@@ -1,4 +1,4 @@
-"""The content of a chunk: what is sent, its digest, and a checksum of each row; and what became of it."""
+"""The content of a chunk: what is sent, its digest, a checksum of each row, and its outcome."""
 
 from __future__ import annotations
 

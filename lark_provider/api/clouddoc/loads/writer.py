@@ -108,7 +108,7 @@ class LoadWriter:
         return written
 
     def _continue(self, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
-        """Go on from what the ledger says of a chunk."""
+        """Continue from the ledger's state of a chunk."""
         if error := errors.find_renamed_field_error(recorded.chunk, self.field_ids):
             raise error
         if recorded.state is LedgerState.DONE:

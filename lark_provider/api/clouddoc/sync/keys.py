@@ -1,4 +1,4 @@
-"""Keys: by what a row of the source and a record of the table are the same."""
+"""Keys, by which a row of the source and a record of the table are matched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find out what became of records that an interrupted run was about to create.
+"""Find out whether the records exist that an interrupted run was about to create.
 
 A request that was sent before the run was killed may be performed after this run has read the table. So the
 intent is settled first: by a look at the table, by the same request with the same token, or by waiting until

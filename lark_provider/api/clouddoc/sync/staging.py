@@ -39,7 +39,7 @@ _SELECTS = frozenset({types.SINGLE_SELECT, types.MULTI_SELECT})
 
 @dataclass(slots=True)
 class Batch:
-    """What became of some rows.
+    """The outcome of some rows.
 
     Attributes:
         staged: Rows with a key.

@@ -112,7 +112,7 @@ class Turn(KeptLease):
         return intent
 
     def forget_intent(self) -> Procedure[None]:
-        """Forget the intent: it is known what became of it."""
+        """Forget the intent: its outcome is known."""
         if self.is_shared:
             yield from self._renew(lambda store: store.leases.clear_intent(self.claimant))
 

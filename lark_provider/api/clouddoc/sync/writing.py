@@ -139,7 +139,7 @@ class SyncWriter:
         if not self._is_visible:
             records = yield from self._require_visible(ids[:MAX_READ])
             if error := self._find_key_error(records, dict(zip(ids, keys, strict=True))):
-                yield from self.turn.forget_intent()  # what became of it is known
+                yield from self.turn.forget_intent()  # its outcome is known
                 raise error
             self._is_visible = True
 

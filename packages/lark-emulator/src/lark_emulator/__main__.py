@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        arguments: Parsed by what `add_arguments` was given. Options that were not given come from
+        arguments: Parsed by the parser that `add_arguments` was given. Options that were not given come from
             `LARK_EMULATOR_…`.
 
     Returns:

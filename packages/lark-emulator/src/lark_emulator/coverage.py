@@ -109,7 +109,7 @@ _SENT = (
         (
             "mode `auto`: Lark has none; from which size on payloads are fragmented (settable, "
             "`fragment_bytes`); whether events that were missed come when the app connects (settable, "
-            "`gap_events`); what becomes of an event after its last repeat: it fails; whether a frame "
+            "`gap_events`); how an event ends after its last repeat: it fails; whether a frame "
             "of type `card` can be acknowledged (settable, `card_frame_ack`); a client that pings too "
             "rarely (settable, `missed_pings`) is dropped; messages that are not frames are counted "
             "and ignored; connections have no end of life (settable, `connection_life`)"

@@ -98,7 +98,7 @@ class Route:
             generator: other clients have their turn where it yields.
         unconfirmed: The parts of the answers that are a guess, for the coverage list.
         evidence: The source of what is not a guess, such as `sdk + documentation`.
-        token: Whether a token is required; `token_kinds` says of which kinds.
+        token: Whether a token is required; `token_kinds` names the kinds that it may be of.
         flat: Whether the answer's members are next to `code` and `msg`, not in `data`.
         emulated: Whether the endpoint is emulated; otherwise its handler answers that it is not.
     """
@@ -196,8 +196,8 @@ class RouteTable:
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """Return the route and its path parameters, or None.
 
-        A trailing slash is accepted on token endpoints, where live probes saw it work, and where it stands on
-        Lark's page; there it may be left out.
+        A trailing slash is accepted on token endpoints, where live probes saw it work, and where Lark's
+        page has it; there it may be left out.
         """
         slashed = path.endswith("/")
         match = _walk(self._root, method, path.strip("/").split("/"), 0, [])

@@ -139,7 +139,7 @@ class Settings(ApprovalSettings):
     number_precision: str = "kept"
     """What a number field stores: what was written, or that rounded to the field's formatter. Unconfirmed."""
     text_ends: str = "kept"
-    """What becomes of white space at both ends of texts and option names: kept, or trimmed. Unconfirmed."""
+    """How white space is handled at both ends of texts and option names: kept, or trimmed. Unconfirmed."""
     unknown_options: str = "created"
     """A select option that a write names for the first time: created, as documented, or refused with the
     conversion code of the field."""

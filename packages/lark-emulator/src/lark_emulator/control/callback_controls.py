@@ -60,7 +60,7 @@ class CallbackControls(ABC):
     def click(
         self, message_id: str, user: str, component: str | None = None, *, copies: int = 1, **inputs: Any
     ) -> dict[str, Any]:
-        """Let a user use a card, and return what became of it.
+        """Let a user use a card, and return its outcome.
 
         Args:
             message_id: The id of the message that contains the card.

@@ -46,7 +46,7 @@ async def click(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             often the same callback is sent, 1 if absent).
 
     Returns:
-        `event_id` and `token` of the callback, the `action` that was sent, and what became of it: `status`
+        `event_id` and `token` of the callback, the `action` that was sent, and its outcome: `status`
         (of the HTTP answer or of the acknowledgement), `code` (0, or what the client shows, such as 200341),
         `error` (why), `toast` and `card_updated`; over the long connection also `connection_id` and
         `problems` (in what the acknowledgement breaks the rules); with `copies`, `repeats` has the same for

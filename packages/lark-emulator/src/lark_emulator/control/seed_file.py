@@ -83,7 +83,7 @@ class Seed:
         """
         is_toml = file.suffix == ".toml"
         if not is_toml and file.suffix != ".json":
-            raise ValueError(f"{file} is neither .toml nor .json. Next: name it by what it holds")
+            raise ValueError(f"{file} is neither .toml nor .json. Next: give it the suffix of its format")
         try:
             text = file.read_bytes().decode()
             content: Any = tomllib.loads(text) if is_toml else orjson.loads(text)

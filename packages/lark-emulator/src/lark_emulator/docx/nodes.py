@@ -102,5 +102,5 @@ _LANGUAGES = (
     "graphql 71 toml 75"
 )
 _PAIRS = _LANGUAGES.split()
-#: The numbers of languages of code blocks, by what Markdown calls them.
+#: The numbers of languages of code blocks, by their names in Markdown.
 LANGUAGES = dict(zip(_PAIRS[::2], map(int, _PAIRS[1::2]), strict=True))

@@ -32,7 +32,7 @@ _PLAIN: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 class CardNode(NamedTuple):
-    """An object of a card: its tag or kind, where it stands, and the tags around it, outermost first."""
+    """An object of a card: its tag or kind, its place, and the tags around it, outermost first."""
 
     kind: str
     value: dict[str, Any]

@@ -30,7 +30,7 @@ def search(call: Call) -> dict[str, Any]:
     id_type = read_user_id_type(call)
     size = read_bounded_page_size(call, limit=100)
     body = read_json_object(call, codes.CHAT_PARAM)
-    # A query in quotes is looked for as it stands.
+    # A query in quotes is looked for literally.
     query = read_optional_text(body, "query", longest=MAX_QUERY_LENGTH).strip('"').casefold()
     filters = body.get("filter") or {}
     if not isinstance(filters, dict):

@@ -1,7 +1,7 @@
 """Pseudonyms for what must not be readable in a recording: credentials, people, and ids of the tenant.
 
 What is secret is found first, in all exchanges: by the names of members, and by the looks of ids, addresses
-and numbers. Each value then has one pseudonym, and is replaced wherever it stands.
+and numbers. Each value then has one pseudonym, and is replaced wherever it occurs.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def find(call: Call) -> Slices:
 
 
 def replace(call: Call) -> Slices:
-    """Answer `POST …/replace`: texts and formulas are replaced, numbers by what the new text is."""
+    """Answer `POST …/replace`: texts and formulas are replaced, numbers by the value of the new text."""
     body = read_body(call)
     replacement = body.get("replacement")
     search = yield from _search(call, body, EDIT)

@@ -91,7 +91,7 @@ def check(template: Any) -> None:
         if _KNOWN.fullmatch(name) is None:
             raise ValueError(
                 f"unknown placeholder {{{{{name}}}}}. Next: use {KNOWN}, or 'template': false to answer it "
-                "as it stands"
+                "unchanged"
             )
 
 

@@ -1,4 +1,4 @@
-"""Who belongs to a task, and in which lists it stands."""
+"""Who belongs to a task, and which lists it is in."""
 
 from __future__ import annotations
 

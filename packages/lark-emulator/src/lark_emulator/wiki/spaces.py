@@ -92,7 +92,7 @@ MEMBERS = (
 
 ROUTES = (
     Route("GET", _PATH, list_spaces, unconfirmed=(MEMBERS,)),
-    Route("POST", _PATH, create, unconfirmed=("whoever makes a space is its only member",)),
+    Route("POST", _PATH, create, unconfirmed=("anyone who makes a space is its only member",)),
     Route("GET", f"{_PATH}/:space_id", get, unconfirmed=(MEMBERS, "`my_library` is not emulated: 131005")),
     Route(
         "GET",

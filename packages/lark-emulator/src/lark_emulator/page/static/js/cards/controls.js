@@ -48,7 +48,7 @@ export function Labelled({ node, children, missing = false, id }) {
   </div>`;
 }
 
-/** The value of a control: kept by its form if it stands in one, and reset with it. */
+/** The value of a control: kept by its form if it is in one, and reset with it. */
 export function useValue(node, initial) {
   const form = useForm();
   const [value, setValue] = useState(initial);

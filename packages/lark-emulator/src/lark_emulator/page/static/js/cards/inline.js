@@ -28,7 +28,7 @@ function attributes(text) {
   return found;
 }
 
-/** Replace entities such as `&#42;` by what they stand for. */
+/** Replace entities such as `&#42;` by their characters. */
 export function decode(text) {
   return text.includes("&") ? text.replace(/&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([a-z]{2,8}));/g, entity) : text;
 }

@@ -1,4 +1,4 @@
-// One message: who sent it, what it says, and what became of it.
+// One message: who sent it, what it says, and its outcome.
 import { html, useMemo } from "../../vendor/index.js";
 import { uploadUrl } from "../api.js";
 import { Card } from "../cards/all.js";
