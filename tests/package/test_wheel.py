@@ -195,11 +195,13 @@ def test_the_local_lark_runs_alone(emulator_wheel: Path, tmp_path: Path) -> None
 
 def test_without_the_local_lark_the_command_says_what_to_install(wheel: Path, tmp_path: Path) -> None:
     bin_ = environment(tmp_path / "plain", str(wheel))
-    done = subprocess.run(  # noqa: S603 - ours
-        [bin_ / "lark-provider", "emulator", "--port", "0"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "pip install 'airflow-provider-lark[emulator]'" in done.stderr
+    for arguments in ([], ["--port", "0"], ["--tls"], ["--set", "a=b", "--", "record"], ["record", "-h"]):
+        done = subprocess.run(  # noqa: S603 - ours
+            [bin_ / "lark-provider", "emulator", *arguments], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert "pip install 'airflow-provider-lark[emulator]'" in done.stderr
+        assert "in a checkout: pip install ./packages/lark-emulator '.[emulator]'" in done.stderr
 
 
 def test_the_lock_pins_everything_and_names_no_index() -> None:
