@@ -210,8 +210,8 @@ def test_a_source_distribution_that_builds_another_wheel_is_found(tmp_path: Path
 def steps(job: str) -> list[dict[str, Any]]:
     """Return the steps of a job of the workflow that releases."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
-    found: list[dict[str, Any]] = workflow["jobs"][job]["steps"]
-    return found
+    listed: list[dict[str, Any]] = workflow["jobs"][job]["steps"]
+    return listed
 
 
 @pytest.mark.parametrize("job", ["publish-emulator", "publish-provider"])
