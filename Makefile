@@ -92,7 +92,7 @@ SHIPS := tests/package/test_release.py tests/package/test_wheel.py tests/package
 	tests/package/test_public_api.py tests/package/test_provider_info.py tests/package/test_docs_commands.py \
 	tests/package/test_bridge_documents.py
 release-check: $(READY) ## Build both distributions in dist/, check and install them, and write their bill of materials
-	@$(BIN)/python scripts/release_check.py dist
+	@$(BIN)/python scripts/release_check.py --build dist
 	@$(BIN)/pytest -n $(JOBS) $(SHIPS)
 
 fmt: $(READY) ## Format the code

@@ -19,15 +19,16 @@ def version_of(file: str) -> str:
 
 
 def notes(version: str) -> str:
-    """Return the section of the changelog for a version."""
+    """Return the section of the changelog for a version, which has to be the first one with a text."""
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    heading = rf"^## {re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}$"
-    match = re.search(rf"{heading}\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
-    if match is None or not match[1].strip():
+    sections = re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    heading, text = next((section for section in sections if section[1].strip()), ("", ""))
+    if not re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}", heading):
         raise SystemExit(
-            f"CHANGELOG.md has no dated section {version}. Next: write it, as '## {version} - DATE'."
+            f"CHANGELOG.md begins with the section {heading!r}, and not with {version} and a date. Next: "
+            f"write '## {version} - YYYY-MM-DD' above what is released."
         )
-    return match[1].strip()
+    return text.strip()
 
 
 def main(arguments: list[str]) -> None:

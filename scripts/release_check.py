@@ -1,12 +1,16 @@
-"""Build both distributions and check what would be released: `python scripts/release_check.py dist`.
+"""Check the distributions that are to be released: `python scripts/release_check.py [--build] dist`.
 
-Metadata, contents, licences of vendored parts, an installation on each Python of this machine that the
-package is made for, and a software bill of materials (CycloneDX) beside the wheels. `make release-check` also
-runs the tests of what ships.
+`dist/lark-emulator` and `dist/airflow-provider-lark` hold a wheel and a source distribution each, which
+`--build` builds. Checked are metadata, contents, licences of vendored parts, that each source distribution
+builds its wheel, and an installation on each Python of this machine that the package is made for. Two files
+are written beside them: a software bill of materials (CycloneDX), and `SHA256SUMS` of exactly the files that
+were checked. `make release-check` also runs the tests of what ships.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
 import re
 import shutil
@@ -26,6 +30,8 @@ from trove_classifiers import classifiers as known_classifiers
 
 ROOT = Path(__file__).parents[1]
 PROJECTS = {"airflow-provider-lark": ROOT, "lark-emulator": ROOT / "packages" / "lark-emulator"}
+SUMS = "SHA256SUMS"
+BILL = "airflow-provider-lark.cdx.json"
 EXTRAS = "bridge,emulator,gateway,listen,metrics"
 _NEVER = re.compile(r"(^|/)(tests?|scripts|\.env|\.git|__pycache__)(/|$)|\.pyc$|\.pem$|\.key$")
 _ROW = re.compile(
@@ -48,45 +54,84 @@ class Vendored:
     licence: str
 
 
-def main(folder: Path) -> None:
-    """Build and check everything.
+def main(folder: Path, *, builds: bool) -> None:
+    """Check everything that is to be released.
 
     Args:
-        folder: Where the distributions and the bill of materials go.
+        folder: Has a folder for each distribution; the bill of materials and the checksums are written there.
+        builds: Whether to empty the folder and build the distributions first.
 
     Raises:
         ReleaseError: Something must not be released.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, project in PROJECTS.items():
-        wheel, sdist = build(project, folder)
-        check_metadata(wheel, name)
-        check_contents(wheel)
-        check_contents(sdist)
-        print(f"✓ {wheel.name}, {sdist.name}: metadata and contents")
+    if builds:
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, project in PROJECTS.items():
+            build(project, folder / name)
+    for file in (SUMS, BILL):
+        (folder / file).unlink(missing_ok=True)
+    built = find_built(folder)
+    sums = format_sums(folder, built)
+    for name, (wheel, sdist) in built.items():
+        for file in (wheel, sdist):
+            check_metadata(file, name)
+            check_contents(file)
+        check_source(sdist, wheel)
+        print(f"✓ {wheel.name}, {sdist.name}: metadata and contents, and the second builds the first")
     parts = [part for project in PROJECTS.values() for part in list_vendored(project)]
     print(f"✓ licences of {len(parts)} vendored file(s)")
-    wheels = sorted(folder.glob("*.whl"))
+    wheels = [wheel for wheel, _ in built.values()]
     with tempfile.TemporaryDirectory() as temporary:
         for python in pythons():
             interpreter = install(python, Path(temporary) / Path(python).name, wheels)
             print(f"✓ installed: {version_of(interpreter)}")
         bill = bill_of_materials(interpreter, parts)
-    place = folder / "airflow-provider-lark.cdx.json"
-    place.write_text(json.dumps(bill, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(f"✓ {place.name}: {len(bill['components'])} components")
+    (folder / BILL).write_text(json.dumps(bill, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"✓ {BILL}: {len(bill['components'])} components")
+    if format_sums(folder, find_built(folder)) != sums:
+        raise ReleaseError(f"The files in {folder} changed while they were checked. Next: check them again.")
+    (folder / SUMS).write_text(sums, "utf-8")
+    print(f"✓ {SUMS}: {len(built) * 2} files")
 
 
 def build(project: Path, folder: Path) -> tuple[Path, Path]:
     """Build the wheel and the source distribution of a project; return both."""
     folder = folder.resolve()  # the build runs in the project's folder
-    script = (
-        "import sys; from hatchling.build import build_sdist, build_wheel; "
-        "print(build_wheel(sys.argv[1])); print(build_sdist(sys.argv[1]))"
+    folder.mkdir(parents=True, exist_ok=True)
+    return _build(project, folder, "wheel"), _build(project, folder, "sdist")
+
+
+def _build(project: Path, folder: Path, kind: str) -> Path:
+    script = f"import sys; from hatchling.build import build_{kind}; print(build_{kind}(sys.argv[1]))"
+    return folder / run([sys.executable, "-c", script, folder], cwd=project).split()[-1]
+
+
+def find_built(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the wheel and the source distribution of each project in a folder of built files.
+
+    Raises:
+        ReleaseError: A file is missing, is of another version, or is no distribution of ours.
+    """
+    version = read_version()
+    built: dict[str, tuple[Path, Path]] = {}
+    for name in PROJECTS:
+        stem = f"{name.replace('-', '_')}-{version}"
+        built[name] = (folder / name / f"{stem}-py3-none-any.whl", folder / name / f"{stem}.tar.gz")
+    wanted = {file for pair in built.values() for file in pair}
+    present = {file for name in PROJECTS for file in folder.glob(f"{name}/**/*") if not file.is_dir()}
+    for problem, files in (("is missing", wanted - present), ("must not be there", present - wanted)):
+        if files:
+            raise ReleaseError(f"{min(files)} {problem}. Next: build again, with --build.")
+    return built
+
+
+def format_sums(folder: Path, built: Mapping[str, tuple[Path, Path]]) -> str:
+    """Return the checksums of the distributions, as `sha256sum --check` reads them in their folder."""
+    return "".join(
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n"
+        for pair in built.values()
+        for file in pair
     )
-    wheel, sdist = run([sys.executable, "-c", script, folder], cwd=project).split()[-2:]
-    return folder / wheel, folder / sdist
 
 
 def names(distribution: Path) -> list[str]:
@@ -98,22 +143,31 @@ def names(distribution: Path) -> list[str]:
         return archive.getnames()
 
 
-def check_metadata(wheel: Path, name: str) -> None:
-    """Check a wheel's metadata by the rules of the index.
+def check_metadata(distribution: Path, name: str) -> None:
+    """Check a distribution's metadata by the rules of the index.
 
     Raises:
         ReleaseError: A rule is broken, or a link to pages of ours is not whole.
     """
-    with zipfile.ZipFile(wheel) as archive:
-        [place] = [member for member in archive.namelist() if member.endswith(".dist-info/METADATA")]
-        raw, unknown = parse_email(archive.read(place))
+    raw, unknown = parse_email(_read_metadata(distribution))
     problems = [f"unknown field {field}" for field in unknown]
     try:
         problems += _metadata_problems(Metadata.from_raw(raw), name)
     except ExceptionGroup as group:
         problems += [str(error) for error in group.exceptions]
     if problems:
-        raise ReleaseError(f"{wheel.name}: {'; '.join(problems)}. Next: correct pyproject.toml or README.md.")
+        text = "; ".join(problems)
+        raise ReleaseError(f"{distribution.name}: {text}. Next: correct pyproject.toml or README.md.")
+
+
+def _read_metadata(distribution: Path) -> bytes:
+    if distribution.suffix == ".whl":
+        with zipfile.ZipFile(distribution) as archive:
+            [place] = [member for member in archive.namelist() if member.endswith(".dist-info/METADATA")]
+            return archive.read(place)
+    with tarfile.open(distribution) as archive:
+        file = archive.extractfile(f"{distribution.name.removesuffix('.tar.gz')}/PKG-INFO")
+        return b"" if file is None else file.read()
 
 
 def _metadata_problems(metadata: Metadata, name: str) -> Iterator[str]:
@@ -144,6 +198,32 @@ def check_contents(distribution: Path) -> None:
         raise ReleaseError(f"{distribution.name} holds {wrong[0]}. Next: leave it out in pyproject.toml.")
     if not any(name.endswith("LICENSE") for name in shipped):
         raise ReleaseError(f"{distribution.name} has no LICENSE. Next: name it in pyproject.toml.")
+
+
+def check_source(sdist: Path, wheel: Path) -> None:
+    """Check that a source distribution builds the wheel beside it, byte by byte.
+
+    Raises:
+        ReleaseError: A file of the wheel is another one.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        with tarfile.open(sdist) as archive:
+            archive.extractall(temporary, filter="data")
+        source = Path(temporary) / sdist.name.removesuffix(".tar.gz")
+        again = _read_files(_build(source, Path(temporary), "wheel"))
+    ours = _read_files(wheel)
+    different = sorted(name for name in ours.keys() | again.keys() if ours.get(name) != again.get(name))
+    if different:
+        raise ReleaseError(
+            f"{sdist.name} builds a wheel that differs from {wheel.name} in {different[0]}. Next: include "
+            "what it lacks, in pyproject.toml."
+        )
+
+
+def _read_files(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        members = archive.namelist()
+        return {name: archive.read(name) for name in members if not name.endswith(".dist-info/RECORD")}
 
 
 def list_vendored(project: Path) -> list[Vendored]:
@@ -202,16 +282,26 @@ def install(python: str, folder: Path, wheels: list[Path]) -> Path:
 
 
 def version_of(python: Path) -> str:
-    """Return what the installed commands say about their versions; they have to agree with the sources'."""
-    wanted = re.search(
-        r'__version__ = "([^"]+)"', (ROOT / "lark_provider" / "__init__.py").read_text("utf-8")
-    )
+    """Return what the installed commands say of their versions; they have to agree with the sources'."""
     printed = [
         run([python.with_name(name), "--version"]).strip() for name in ("lark-provider", "lark-emulator")
     ]
-    if wanted is None or any(not output.endswith(f" {wanted[1]}") for output in printed):
+    if any(not output.endswith(f" {read_version()}") for output in printed):
         raise ReleaseError(f"The installed versions are {printed}. Next: make the two __version__ agree.")
     return f"{', '.join(printed)} on {run([python, '--version']).strip()}"
+
+
+def read_version() -> str:
+    """Return the version that the sources name.
+
+    Raises:
+        ReleaseError: They name none.
+    """
+    text = (ROOT / "lark_provider" / "__init__.py").read_text("utf-8")
+    match = re.search(r'__version__ = "([^"]+)"', text)
+    if match is None:
+        raise ReleaseError("lark_provider names no version. Next: write __version__ in its __init__.py.")
+    return match[1]
 
 
 def bill_of_materials(python: Path, parts: list[Vendored]) -> dict[str, Any]:
@@ -283,7 +373,11 @@ def run(words: Sequence[str | Path], cwd: Path = ROOT) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Check the distributions that are to be released.")
+    parser.add_argument("folder", type=Path, help="has a folder for each distribution")
+    parser.add_argument("--build", action="store_true", help="empty the folder and build them first")
+    options = parser.parse_args()
     try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"))
+        main(options.folder, builds=options.build)
     except ReleaseError as error:
         sys.exit(f"release_check.py: {error}")

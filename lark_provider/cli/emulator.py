@@ -9,21 +9,24 @@ from typing import Any
 
 MISSING = (
     "The local Lark is a distribution of its own, which is not installed. Next: pip install "
-    "'airflow-provider-lark[emulator]'."
+    "'airflow-provider-lark[emulator]'; before the first release, in a checkout: pip install "
+    "./packages/lark-emulator '.[emulator]'."
 )
 
 
 def add_to(commands: Any) -> None:
     """Add the command to what `add_subparsers` returned."""
-    command = commands.add_parser("emulator", help="run a local Lark for development and tests")
-    command.set_defaults(run=run)
+    about = "run a local Lark for development and tests"
     if is_installed():
         from lark_emulator.__main__ import add_arguments
 
+        command = commands.add_parser("emulator", help=about)
         add_arguments(command)
     else:
-        for option in ("--host", "--port"):
-            command.add_argument(option, help=argparse.SUPPRESS)
+        # No argument begins with a null character, so none is an option that argparse could reject.
+        command = commands.add_parser("emulator", help=about, prefix_chars="\0", add_help=False)
+        command.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    command.set_defaults(run=run)
 
 
 def is_installed() -> bool:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.floors import normalise_name
+
 ROOT = Path(__file__).parents[2]
 EMULATOR = ROOT / "packages" / "lark-emulator"
 
@@ -38,11 +40,6 @@ def read_locked() -> dict[str, str]:
             filter(None, (pins.get(normalise_name(name)), f"{name}{rest}".strip()))
         )
     return pins
-
-
-def normalise_name(name: str) -> str:
-    """Return a package's name as pip compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def environment(

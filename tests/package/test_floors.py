@@ -6,12 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.package.environments import EMULATOR, ROOT, environment, normalise_name, read_locked, run
+from scripts import floors
+from tests.package.environments import EMULATOR, ROOT, environment, read_locked, run
 
 EXTRAS = ("emulator", "gateway", "listen", "pandas", "polars", "sdk")
 PACKAGES = (
@@ -48,25 +48,6 @@ WARNINGS = ("websockets", "datetime.datetime.utcfromtimestamp")
 TOOLS = ("httpx", "hypothesis", "pendulum", "pycryptodome", "pytest", "pyyaml", "tzdata")
 
 
-def floors() -> dict[str, str]:
-    """Return pins of the direct dependencies, each to the lowest version that satisfies every requirement."""
-    wanted: list[str] = []
-    for folder in (ROOT, EMULATOR):
-        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-        wanted += project["dependencies"]
-        for extra in EXTRAS:
-            wanted += project.get("optional-dependencies", {}).get(extra, [])
-    versions: dict[str, tuple[int, ...]] = {}
-    for requirement in wanted:
-        if requirement.startswith("lark-emulator"):
-            continue  # its wheel is built here
-        parts = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:;.*)?", requirement)
-        assert parts is not None, f"{requirement} has no floor"
-        name, floor = normalise_name(parts[1]), tuple(map(int, parts[2].split(".")))
-        versions[name] = max(floor, versions.get(name, floor))
-    return {name: f"{name}=={'.'.join(map(str, floor))}" for name, floor in versions.items()}
-
-
 def pythons() -> list[str]:
     """Return this interpreter, and the newest one on this machine that the package is made for."""
     text = (ROOT / "pyproject.toml").read_text()
@@ -89,9 +70,11 @@ def test_what_needs_no_airflow_works_on_the_oldest_versions(
     wheel: Path, emulator_wheel: Path, tmp_path: Path, python: str
 ) -> None:
     requirements = (f"{wheel}[{','.join(EXTRAS)}]", emulator_wheel, *TOOLS)
-    pins = read_locked() | floors()
+    lowest = floors.read_floors(EXTRAS)
+    pins = read_locked() | {name: f"{name}=={version}" for name, version in lowest.items()}
     del pins["httpcore2"]  # httpx2 names the one version of it that it works with
     bin_ = environment(tmp_path / "floors", *requirements, pins=pins, python=python)
+    assert "in their lowest versions" in run(bin_ / "python", floors.__file__, "check", ",".join(EXTRAS))
     for name in ("tests", "docs", "examples"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "conftest.py"):
@@ -126,3 +109,15 @@ def test_the_long_connection_works_on_the_newest_websockets(
     printed = run(bin_ / "python", "-P", "-m", "pytest", ignored, *modules, cwd=tmp_path)
     assert " skipped" not in printed
     assert re.search(r"\d+ passed|100%", printed)
+
+
+def test_a_dependency_above_its_floor_is_found() -> None:
+    lowest = floors.read_floors(EXTRAS)
+    assert lowest["websockets"] == "15.0"  # of `listen`; the emulator's own is lower
+    assert floors.read_floors(["gateway"])["websockets"] == "13.1"
+    [line] = floors.list_differences({"pytest": "1.0"})
+    assert re.fullmatch(r"pytest: \d.*, and not 1\.0", line)
+    assert floors.list_differences({"no-such-package": "1.0"}) == [
+        "no-such-package: not installed, and not 1.0"
+    ]
+    assert floors.list_differences({"pytest": f"{pytest.__version__}.0"}) == []

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import lark_emulator
 import pytest
+import yaml
 
 import lark_provider
 from tests.package.environments import EMULATOR, ROOT
@@ -126,5 +128,114 @@ def test_both_have_the_version_of_the_newest_section_of_the_changelog() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert next(heading for heading in headings if heading != "Unreleased") == lark_provider.__version__
     assert release.notes(lark_provider.__version__)
-    with pytest.raises(SystemExit, match="no dated section 9"):
+    with pytest.raises(SystemExit, match=r"and not with 9\.0\.0 and a date"):
         release.notes("9.0.0")
+
+
+@pytest.mark.parametrize(
+    ("changelog", "tag", "problem"),
+    [
+        ("## 1.2.0 - 2027-01-01\n\n- New.\n\n## 1.1.0 - 2026-12-01\n\n- Old.\n", "v1.2.0", None),
+        ("## Unreleased\n\n## 1.2.0 - 2027-01-01\n\n- New.\n", "v1.2.0", None),
+        ("## Unreleased\n\n- More.\n\n## 1.2.0 - 2027-01-01\n\n- New.\n", "v1.2.0", "'Unreleased'"),
+        ("## 1.2.0 (unreleased)\n\n- New.\n", "v1.2.0", "unreleased"),
+        ("## 1.1.0 - 2026-12-01\n\n- Old.\n", "v1.2.0", "begins with the section '1.1.0"),
+        ("## 1.2.0 - 2027-01-01\n\n- New.\n", "v1.2.1", "names version 1.2.0, and the tag 1.2.1"),
+        ("## 1.2.0 - 2027-01-01\n\n- New.\n", "1.2.0", "usage"),
+    ],
+)
+def test_a_tag_is_the_version_of_both_packages_and_of_the_changelog(
+    changelog: str,
+    tag: str,
+    problem: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    release = script("release")
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    for name in release.VERSIONS:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text('__version__ = "1.2.0"\n')
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n{changelog}")
+    if problem is not None:
+        with pytest.raises(SystemExit, match=re.escape(problem)):
+            release.main(["check", tag])
+        return
+    for action, printed in (("check", "1.2.0 can be released.\n"), ("notes", "- New.\n")):
+        release.main([action, tag])
+        assert capsys.readouterr().out == printed
+
+
+@pytest.fixture
+def built(wheel: Path, emulator_wheel: Path, tmp_path: Path) -> Path:
+    """Return a folder of built files; the source distributions are no real ones."""
+    folder = tmp_path / "dist"
+    for name, path in (("airflow-provider-lark", wheel), ("lark-emulator", emulator_wheel)):
+        (folder / name).mkdir(parents=True)
+        shutil.copy(path, folder / name)
+        stem = path.name.removesuffix("-py3-none-any.whl")
+        (folder / name / f"{stem}.tar.gz").write_bytes(b"x")
+    return folder
+
+
+def test_the_folder_holds_exactly_what_is_released(built: Path) -> None:
+    assert list(check.find_built(built)) == ["airflow-provider-lark", "lark-emulator"]
+    extra = built / "lark-emulator" / "sub" / "old.whl"
+    extra.parent.mkdir()
+    extra.touch()
+    with pytest.raises(check.ReleaseError, match=r"old\.whl must not be there"):
+        check.find_built(built)
+    shutil.rmtree(extra.parent)
+    (built / "lark-emulator" / f"lark_emulator-{lark_emulator.__version__}.tar.gz").unlink()
+    with pytest.raises(check.ReleaseError, match=r"tar\.gz is missing"):
+        check.find_built(built)
+
+
+def test_a_source_distribution_that_builds_another_wheel_is_found(tmp_path: Path) -> None:
+    project = tmp_path / "one"
+    (project / "one").mkdir(parents=True)
+    (project / "one" / "__init__.py").touch()
+    (project / "one" / "data.json").touch()
+    (project / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\n')
+    wheel, sdist = check.build(project, tmp_path)
+    check.check_source(sdist, wheel)
+    with (project / "pyproject.toml").open("a") as settings:
+        settings.write('[tool.hatch.build.targets.sdist]\nexclude = ["data.json"]\n')
+    _, sdist = check.build(project, tmp_path)
+    with pytest.raises(check.ReleaseError, match=r"builds a wheel that differs .* in one/data\.json"):
+        check.check_source(sdist, wheel)
+
+
+def steps(job: str) -> list[dict[str, Any]]:
+    """Return the steps of a job of the workflow that releases."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    listed: list[dict[str, Any]] = workflow["jobs"][job]["steps"]
+    return listed
+
+
+@pytest.mark.parametrize("job", ["publish-emulator", "publish-provider"])
+def test_only_the_files_that_were_checked_are_published(job: str, built: Path) -> None:
+    """The step before the upload is run, on files that are as they were checked and on others."""
+    (built / check.SUMS).write_text(check.format_sums(built, check.find_built(built)))
+    _, verify, upload = steps(job)
+    folder = Path(upload["with"]["packages-dir"])
+    assert (built.parent / folder).is_dir()
+
+    def is_accepted() -> bool:
+        command = ["bash", "-e", "-o", "pipefail", "-c", verify["run"]]  # as GitHub runs it
+        return subprocess.run(command, cwd=built.parent, capture_output=True, check=False).returncode == 0  # noqa: S603 - ours
+
+    assert is_accepted()
+    more = built / folder.name / "more.whl"
+    more.touch()
+    assert not is_accepted()
+    more.unlink()
+    [wheel] = (built / folder.name).glob("*.whl")
+    wheel.write_bytes(wheel.read_bytes() + b"x")
+    assert not is_accepted()
+
+
+def test_the_workflow_builds_once() -> None:
+    runs = [step.get("run", "") for step in steps("build")]
+    assert [run.count("--build") + run.count("pyproject-build") for run in runs if "build" in run] == [1]

@@ -18,7 +18,7 @@ from lark_emulator.page import files as lark_emulator_files
 
 from lark_provider import __version__
 from lark_provider.storage import tables
-from tests.package.environments import ROOT, environment, run
+from tests.package.environments import EMULATOR, ROOT, environment, run
 
 
 @pytest.fixture(scope="session")
@@ -193,13 +193,31 @@ def test_the_local_lark_runs_alone(emulator_wheel: Path, tmp_path: Path) -> None
     assert {"vendor/LICENSE.preact", "vendor/LICENSE.htm"} <= shipped
 
 
+def test_the_tests_of_the_local_lark_run_alone_from_its_source_distribution(
+    emulator_wheel: Path, tmp_path: Path
+) -> None:
+    build = "from hatchling.build import build_sdist; import sys; print(build_sdist(sys.argv[1]))"
+    name = run(sys.executable, "-c", build, tmp_path, cwd=EMULATOR).split()[-1]
+    with tarfile.open(tmp_path / name) as archive:
+        archive.extractall(tmp_path, filter="data")
+    bin_ = environment(tmp_path / "alone", f"{emulator_wheel}[dev]")
+    some = [
+        f"tests/{file}.py"
+        for file in ("emulator/test_wire", "emulator/test_recipes", "conformance/test_wiki")
+    ]
+    printed = run(bin_ / "python", "-P", "-m", "pytest", *some, cwd=tmp_path / name.removesuffix(".tar.gz"))
+    assert re.search(r"^\d+ passed", printed, re.MULTILINE)
+
+
 def test_without_the_local_lark_the_command_says_what_to_install(wheel: Path, tmp_path: Path) -> None:
     bin_ = environment(tmp_path / "plain", str(wheel))
-    done = subprocess.run(  # noqa: S603 - ours
-        [bin_ / "lark-provider", "emulator", "--port", "0"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "pip install 'airflow-provider-lark[emulator]'" in done.stderr
+    for arguments in ([], ["--port", "0"], ["--tls"], ["--set", "a=b", "--", "record"], ["record", "-h"]):
+        done = subprocess.run(  # noqa: S603 - ours
+            [bin_ / "lark-provider", "emulator", *arguments], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert "pip install 'airflow-provider-lark[emulator]'" in done.stderr
+        assert "in a checkout: pip install ./packages/lark-emulator '.[emulator]'" in done.stderr
 
 
 def test_the_lock_pins_everything_and_names_no_index() -> None:

@@ -218,6 +218,8 @@ def test_what_is_not_installed_is_said_before_the_first_test(inner: LayOut) -> N
     assert "sudo apt-get install postgresql rabbitmq-server pgbouncer prometheus" in readme
     ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert "--no-install-recommends postgresql rabbitmq-server pgbouncer prometheus\n" in ci
+    container = (ROOT / ".devcontainer" / "devcontainer.json").read_text()
+    assert "--no-install-recommends postgresql rabbitmq-server pgbouncer prometheus &&" in container
 
 
 def test_in_ci_a_missing_service_ends_the_run(inner: LayOut) -> None:

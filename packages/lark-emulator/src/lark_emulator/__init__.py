@@ -11,14 +11,21 @@ __version__ = "1.0.0rc1"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lark_emulator.extras import MissingExtraError
     from lark_emulator.faults import Fault
     from lark_emulator.runner import Emulator
     from lark_emulator.serving import serve
     from lark_emulator.stubs.stub import Stub
 
-__all__ = ["Emulator", "Fault", "Stub", "__version__", "serve"]
+__all__ = ["Emulator", "Fault", "MissingExtraError", "Stub", "__version__", "serve"]
 
-_HOMES = {"Emulator": "runner", "Fault": "faults", "Stub": "stubs.stub", "serve": "serving"}
+_HOMES = {
+    "Emulator": "runner",
+    "Fault": "faults",
+    "MissingExtraError": "extras",
+    "Stub": "stubs.stub",
+    "serve": "serving",
+}
 
 
 def __getattr__(name: str) -> object:

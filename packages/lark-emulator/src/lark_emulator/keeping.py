@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import __version__
 from lark_emulator.clock import Clock
 from lark_emulator.exchange import Request
+from lark_emulator.extras import require_cryptography
 from lark_emulator.limits import Windows
 from lark_emulator.routing import Actor
 from lark_emulator.settings import Settings
@@ -152,6 +153,7 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
         name: The name of the file, for error messages.
 
     Raises:
+        MissingExtraError: an app of it has an Encrypt Key, and what encrypts is not installed.
         ValueError: it is not a state, of another version, or damaged.
     """
     head, _, body = content.partition(b"\n")
@@ -178,6 +180,8 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
         raise ValueError(
             f"{name} cannot be read: {error}. Next: delete it, or give another folder as --data"
         ) from None
+    if any(app.subscription and app.subscription.encrypt_key for app in lark.world.apps.values()):
+        require_cryptography(f"{name} has an app with an Encrypt Key, which")
     lark.stubs = state["stubs"]
     lark.connect()
     lark.world.resume()

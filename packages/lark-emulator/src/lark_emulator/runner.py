@@ -48,6 +48,7 @@ class Emulator(Controls):
         data: A folder that keeps the state from one start to the next.
 
     Raises:
+        MissingExtraError: TLS, the proxy, or an app with an Encrypt Key in `data`, needs the extra `tls`.
         ValueError: these cannot be had together, or the folders cannot be used.
     """
 

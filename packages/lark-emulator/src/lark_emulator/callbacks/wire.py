@@ -7,6 +7,8 @@ import hashlib
 
 import orjson
 
+from lark_emulator.extras import require_cryptography
+
 BLOCK_BITS = 128
 TIMESTAMP = "X-Lark-Request-Timestamp"
 NONCE = "X-Lark-Request-Nonce"
@@ -20,7 +22,11 @@ def encrypt(payload: bytes, encrypt_key: str, iv: bytes) -> bytes:
         payload: The JSON to encrypt.
         encrypt_key: The app's Encrypt Key; its SHA-256 is the AES key.
         iv: The initialization vector: 16 random bytes.
+
+    Raises:
+        MissingExtraError: What encrypts is not installed.
     """
+    require_cryptography("an Encrypt Key")
     # Loaded by the first event that is encrypted: it takes 7 MB, and most tests have none.
     from cryptography.hazmat.primitives import padding
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes

@@ -44,6 +44,7 @@ class CallbackControls(ABC):
             `app_id`, `url`, `event_url`, `encrypt_key`, `verification_token`.
 
         Raises:
+            MissingExtraError: an `encrypt_key` needs the extra `tls`, which is not installed.
             ValueError: the address did not return the challenge.
         """
         spec = {

@@ -16,6 +16,7 @@ from lark_emulator.control.specs import (
     refuse_unknown,
     require_known,
 )
+from lark_emulator.extras import require_cryptography
 from lark_emulator.world.apps import DEFAULT_APP_ID, TENANT_KEY, Subscription
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         `app_id`, `url`, `event_url`, `encrypt_key` and `verification_token`; nothing else ever shows these.
 
     Raises:
+        MissingExtraError: there is an `encrypt_key`, and what encrypts is not installed.
         ValueError: an address did not return the challenge; nothing is changed then.
     """
     refuse_unknown(
@@ -55,6 +57,8 @@ async def set_callback(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         read_text(spec, "encrypt_key"),
         read_flag(spec, "old_cards", default=False),
     )
+    if to.encrypt_key:
+        require_cryptography("an Encrypt Key")
     for address in sorted({to.url, to.event_url} - {""}):
         check_url(address)
         if read_flag(spec, "verify", default=True):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lark_emulator.extras import require_cryptography
 from lark_emulator.reach.authority import Authority, get_default_folder
 from lark_emulator.reach.hosts import CERTIFIED, is_loopback
 from lark_emulator.reach.proxy import ForwardProxy
@@ -38,6 +39,7 @@ class Door:
         """Check that this can be had together, and on this address.
 
         Raises:
+            MissingExtraError: what makes certificates is not installed.
             ValueError: the text says what cannot be.
         """
         if self.tls and self.proxy:
@@ -52,6 +54,8 @@ class Door:
                 f"a forward proxy listens on loopback only, not on {host!r}: others could send their traffic "
                 "through it. Next: leave out --host, or --proxy"
             )
+        if self.tls or self.proxy:
+            require_cryptography("TLS" if self.tls else "a forward proxy")
 
     def open(self) -> Authority:
         """Return its authority, made if it is not there.
