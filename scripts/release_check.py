@@ -71,7 +71,7 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for python in pythons():
             interpreter = install(python, Path(temporary) / Path(python).name, wheels)
-            print(f"✓ installed: {version_of(interpreter)}")
+            print(f"✓ installed: {check_version(interpreter)}")
         bill = bill_of_materials(interpreter, parts)
     place = folder / "airflow-provider-lark.cdx.json"
     place.write_text(json.dumps(bill, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -89,7 +89,7 @@ def build(project: Path, folder: Path) -> tuple[Path, Path]:
     return folder / wheel, folder / sdist
 
 
-def names(distribution: Path) -> list[str]:
+def list_names(distribution: Path) -> list[str]:
     """Return the names of the files of a wheel or of a source distribution."""
     if distribution.suffix == ".whl":
         with zipfile.ZipFile(distribution) as archive:
@@ -135,7 +135,7 @@ def check_contents(distribution: Path) -> None:
     Raises:
         ReleaseError: It holds what must not ship, or lacks the licence.
     """
-    shipped = names(distribution)
+    shipped = list_names(distribution)
     private = (
         _NEVER if distribution.suffix == ".whl" else re.compile(r"(^|/)(\.env|\.git|__pycache__)(/|$)|\.pyc$")
     )
@@ -201,7 +201,7 @@ def install(python: str, folder: Path, wheels: list[Path]) -> Path:
     return interpreter
 
 
-def version_of(python: Path) -> str:
+def check_version(python: Path) -> str:
     """Return what the installed commands say of their versions; they have to agree with the sources'."""
     wanted = re.search(
         r'__version__ = "([^"]+)"', (ROOT / "lark_provider" / "__init__.py").read_text("utf-8")
