@@ -109,7 +109,7 @@ def main() -> None:
         table.write(place, _HEADING, shown, noise)
         if place.resolve() == capacity.BENCHMARKS:  # the page, and no copy elsewhere
             twin = capacity.DOCS / "zh" / "reference" / place.name
-            twin.write_text(chinese.page(place.read_text("utf-8")), encoding="utf-8")
+            twin.write_text(chinese.translate_document(place.read_text("utf-8")), encoding="utf-8")
             for page in (twin, *capacity.renew()):
                 twins.renew(page)
 

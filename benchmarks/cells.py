@@ -15,7 +15,7 @@ EPOCH, DAY = dt.datetime(1899, 12, 30), dt.timedelta(days=1)  # noqa: DTZ001 - c
 _DATE, _MOMENT = dt.date(2026, 1, 1), dt.datetime(2026, 1, 1, 8)  # noqa: DTZ001 - likewise
 
 
-def row(n: int) -> tuple[Any, ...]:
+def make_row(n: int) -> tuple[Any, ...]:
     """Return the values of row `n`."""
     return (
         n, f"row {n}", _DATE + dt.timedelta(days=n % 300), _MOMENT + dt.timedelta(seconds=n), Decimal(n) / 4,
@@ -24,9 +24,9 @@ def row(n: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def rows(count: int = ROWS - 1) -> Iterator[tuple[Any, ...]]:
+def make_rows(count: int = ROWS - 1) -> Iterator[tuple[Any, ...]]:
     """Return the rows below the header."""
-    return map(row, range(count))
+    return map(make_row, range(count))
 
 
 def wide(count: int, columns: int) -> Iterator[list[str]]:
@@ -47,7 +47,7 @@ def convert(value: Any) -> Any:
 
 def wire(n: int) -> list[Any]:
     """Return row `n` as Lark answers it."""
-    return [None if value is None else convert(value) for value in row(n)]
+    return [None if value is None else convert(value) for value in make_row(n)]
 
 
 def by_hand(url: str) -> int:
@@ -58,7 +58,7 @@ def by_hand(url: str) -> int:
 
     token = httpx2.post(f"{url}/open-apis/auth/v3/tenant_access_token/internal", content=b"{}").json()
     client = httpx2.Client(headers={"Authorization": f"Bearer {token['tenant_access_token']}"})
-    at, source, calls = 2, rows(), 0
+    at, source, calls = 2, make_rows(), 0
     while part := list(itertools.islice(source, 4000)):
         range_ = f"Q7PlXT!A{at}:T{at + len(part) - 1}"
         values = [[convert(value) for value in cells] for cells in part]

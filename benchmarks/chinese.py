@@ -23,19 +23,19 @@ def label(text: str) -> str | None:
     return re.sub("#", lambda _: next(numbers), translation)
 
 
-def page(english: str) -> str:
+def translate_document(english: str) -> str:
     """Return the Chinese document.
 
     Args:
         english: The English one, as `benchmarks.table.write` writes it.
     """
     machine, table = english.rsplit("\n\n", 1)
-    lines = [_line(line) for line in table.strip().splitlines()]
+    lines = [_translate_line(line) for line in table.strip().splitlines()]
     described = _translate(machine.rsplit("\n", 1)[-1])
     return "\n\n".join([_TEXTS["heading"].strip(), described, "\n".join(lines)]) + "\n"
 
 
-def _line(line: str) -> str:
+def _translate_line(line: str) -> str:
     if line.startswith("|-"):
         return line
     cells = [cell.strip() for cell in line.strip("|").split(" | ")]

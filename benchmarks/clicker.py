@@ -139,7 +139,7 @@ def request(url: str, event_id: str, message_id: str) -> bytes:
     click["header"]["event_id"] = event_id
     click["event"]["context"]["open_message_id"] = message_id
     body, place = sender.seal_body(click), urlsplit(url)
-    headers = sender.headers(body, timestamp=str(int(time.time())))
+    headers = sender.make_headers(body, timestamp=str(int(time.time())))
     headers |= {"Host": place.netloc, "Content-Length": str(len(body))}
     lines = (f"POST {place.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()))
     return f"{_CRLF.join(lines)}{_CRLF * 2}".encode() + body

@@ -56,7 +56,7 @@ def proof(lab: Lab) -> Iterator[Row]:
     proven, read = Series(), Series()
     body = sender.seal_body(sender.card())
     keys = (sender.APP, sender.KEY, sender.TOKEN)
-    preamble = f"KEYS, NOW, BODY, HEADERS = {keys!r}, {sender.NOW!r}, {body!r}, {sender.headers(body)!r}"
+    preamble = f"KEYS, NOW, BODY, HEADERS = {keys!r}, {sender.NOW!r}, {body!r}, {sender.make_headers(body)!r}"
     for measured in range(-1, 5):
         cost = lab.cold("ours", preamble + _PROVEN)
         if measured >= 0:

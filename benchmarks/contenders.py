@@ -20,10 +20,10 @@ Row = dict[str, Any]
 class Contender(Protocol):
     """A client that is measured."""
 
-    def message(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text."""
 
-    async def amessage(self, text: str) -> None:
+    async def send_text_async(self, text: str) -> None:
         """Send a text from an event loop."""
 
     def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
@@ -46,11 +46,11 @@ class Ours:
         self._client = LarkServiceClient(APP_ID, SECRET, base_url=url)
         self._async_client = AsyncLarkServiceClient(APP_ID, SECRET, base_url=url)
 
-    def message(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text."""
         self._client.messaging.send_text(RECEIVER, text)
 
-    async def amessage(self, text: str) -> None:
+    async def send_text_async(self, text: str) -> None:
         """Send a text from an event loop."""
         await self._async_client.messaging.send_text(RECEIVER, text)
 
@@ -78,7 +78,7 @@ class ByHand:
         self._async_client: Callable[[], httpx2.AsyncClient] = lambda: httpx2.AsyncClient(headers=headers)
         self._opened: httpx2.AsyncClient | None = None
 
-    def _message(self, text: str) -> dict[str, Any]:
+    def _build_request(self, text: str) -> dict[str, Any]:
         inner = self._dumps({"text": text}).decode()
         content = {"receive_id": RECEIVER, "msg_type": "text", "content": inner}
         return {
@@ -93,15 +93,15 @@ class ByHand:
             raise RuntimeError(answer["msg"])
         return answer["data"]
 
-    def message(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text."""
-        self._check_answer(self._client.post(**self._message(text)).content)
+        self._check_answer(self._client.post(**self._build_request(text)).content)
 
-    async def amessage(self, text: str) -> None:
+    async def send_text_async(self, text: str) -> None:
         """Send a text from an event loop."""
         if self._opened is None:
             self._opened = self._async_client()
-        self._check_answer((await self._opened.post(**self._message(text))).content)
+        self._check_answer((await self._opened.post(**self._build_request(text))).content)
 
     def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
         """Write rows."""
@@ -131,18 +131,18 @@ class OfficialTyped:
             raise RuntimeError(answer.msg)
         return answer
 
-    def _message(self, text: str) -> Any:
+    def _build_request(self, text: str) -> Any:
         body = self._im.CreateMessageRequestBody.builder().receive_id(RECEIVER).msg_type("text")
         body = body.content(self._lark.JSON.marshal({"text": text})).build()
         return self._im.CreateMessageRequest.builder().receive_id_type("open_id").request_body(body).build()
 
-    def message(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text."""
-        self._check_answer(self._client.im.v1.message.create(self._message(text)))
+        self._check_answer(self._client.im.v1.message.create(self._build_request(text)))
 
-    async def amessage(self, text: str) -> None:
+    async def send_text_async(self, text: str) -> None:
         """Send a text from an event loop."""
-        self._check_answer(await self._client.im.v1.message.acreate(self._message(text)))
+        self._check_answer(await self._client.im.v1.message.acreate(self._build_request(text)))
 
     def insert(self, rows: Iterable[Row], *, convert: bool) -> None:
         """Write rows."""
@@ -165,13 +165,13 @@ class OfficialPlain(OfficialTyped):
         request = request.token_types({lark.AccessTokenType.TENANT}).queries(list(query.items()))
         return self._check_answer(self._client.request(request.body(body).build()))
 
-    def message(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text."""
         content = self._lark.JSON.marshal({"text": text})
         body = {"receive_id": RECEIVER, "msg_type": "text", "content": content}
         self._request("/im/v1/messages", {"receive_id_type": "open_id"}, body)
 
-    async def amessage(self, text: str) -> None:
+    async def send_text_async(self, text: str) -> None:
         """Raise NotImplementedError: `arequest` reports success for calls that failed, so it is not timed."""
         raise NotImplementedError
 
@@ -196,11 +196,11 @@ class Community:
         self._client, self._async_client = sdk.FeishuClient(config), sdk.AsyncFeishuClient(config)
         self._bitable = sdk.BitableService(self._client)
 
-    def message(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         """Send a text."""
         self._client.send_text_message(RECEIVER, "open_id", text)
 
-    async def amessage(self, text: str) -> None:
+    async def send_text_async(self, text: str) -> None:
         """Send a text from an event loop."""
         await self._async_client.send_text_message(RECEIVER, "open_id", text)
 

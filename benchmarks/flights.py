@@ -28,7 +28,7 @@ def day() -> list[dict[str, Any]]:
         return [{name: _value(name, text) for name, text in row.items()} for row in csv.DictReader(file)]
 
 
-def fields() -> list[dict[str, Any]]:
+def list_fields() -> list[dict[str, Any]]:
     """Return the table's fields, as Lark lists them."""
     with _DAY.open(newline="") as file:
         names = next(csv.reader(file))

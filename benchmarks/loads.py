@@ -52,7 +52,7 @@ found = {{"seconds": time.monotonic() - begun, "step": 1000 * sorted(took)[len(t
 _HAND = """
 from benchmarks.contenders import ByHand
 client = ByHand(URL)
-client.message("hello")
+client.send_text("hello")
 begun = time.monotonic()
 client.insert(rows, convert=True)
 found = {"seconds": time.monotonic() - begun}
@@ -131,7 +131,7 @@ def loads(lab: Lab, url: str) -> Iterator[Row]:
         database = databases.make()
         migrate.upgrade(urls.parse(database, "the benchmark's database"))
         for number in range(-1, _LOADS):
-            names = _names(url, database, f"load {number}", flights.YEAR)
+            names = _define_names(url, database, f"load {number}", flights.YEAR)
             ours, hand = lab.cold("ours", names + _LEDGER), lab.cold("hand", names + _HAND)
             recorded = lab.cold("hand, ledger", names + _HAND_LEDGER)
             if number >= 0:
@@ -143,7 +143,7 @@ def loads(lab: Lab, url: str) -> Iterator[Row]:
             with Process({**lab.env, "BENCH_LATENCY": str(latency)}, "stub") as stub:
                 place = stub.read()
                 for number in range(_LOADS):
-                    names = _names(place, database, f"{latency:g} s, load {number}", 1000 * requests)
+                    names = _define_names(place, database, f"{latency:g} s, load {number}", 1000 * requests)
                     for contender, code in (("ours", _LEDGER), ("hand", _HAND)):
                         took = lab.cold(contender, names + code)["seconds"]
                         slow[latency].add(contender, took / (requests * latency))
@@ -156,7 +156,7 @@ def loads(lab: Lab, url: str) -> Iterator[Row]:
         yield Row(f"{what}: time, of the requests'", slow[latency], [goals[latency]])
 
 
-def _names(url: str, database: str, key: str, count: int) -> str:
+def _define_names(url: str, database: str, key: str, count: int) -> str:
     """Name what the code of a load needs."""
     return f"import time\nURL, DATABASE, KEY, COUNT = {url!r}, {database!r}, {key!r}, {count}\n{_ROWS}"
 

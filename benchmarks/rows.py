@@ -51,7 +51,7 @@ body = body.content(lark.JSON.marshal({{"text": "hello"}})).build()
 request = CreateMessageRequest.builder().receive_id_type("open_id").request_body(body).build()
 assert client.im.v1.message.create(request).success()
 """,
-    "hand": "from benchmarks.contenders import ByHand\nByHand(URL).message('hello')\n",
+    "hand": "from benchmarks.contenders import ByHand\nByHand(URL).send_text('hello')\n",
     "community": f"""
 from feishu_bot_sdk import FeishuClient, FeishuConfig
 config = FeishuConfig(app_id="{APP_ID}", app_secret="{SECRET}", base_url=URL + "/open-apis")

@@ -27,7 +27,7 @@ def _encode_answer(data: Any) -> bytes:
 
 
 @functools.lru_cache(maxsize=16)
-def _rows(count: int) -> bytes:
+def _encode_rows(count: int) -> bytes:
     return orjson.dumps([wire(number) for number in range(count)])
 
 
@@ -52,7 +52,7 @@ class Sheets(Stub):
             return _encode_answer({})
         if (match := _RANGE.search(target)) is not None:
             first, last = int(match[1]), int(match[2])
-            values = _rows(min(last, ROWS) - first + 1) if Sheets.is_full else b"[]"
+            values = _encode_rows(min(last, ROWS) - first + 1) if Sheets.is_full else b"[]"
             return (
                 b'{"code":0,"msg":"success","data":{"revision":%d,"valueRange":{"values":' % Sheets.writes
                 + values + b"}}}"

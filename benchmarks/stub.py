@@ -19,7 +19,7 @@ from typing import Any
 import httptools
 import orjson
 
-from benchmarks.flights import fields
+from benchmarks.flights import list_fields
 from benchmarks.processes import LIFE_SECONDS
 
 LATENCY = float(os.environ.get("BENCH_LATENCY", "0"))
@@ -30,7 +30,7 @@ _MESSAGE = (
     b'"create_time":"1700000000000","update_time":"1700000000000","deleted":false,"updated":false,'
     b'"sender":{"id":"cli_bench","id_type":"app_id","sender_type":"app"},"body":{"content":"{}"}}}'
 )
-_FIELDS = orjson.dumps({"code": 0, "msg": "success", "data": {"items": fields(), "has_more": False}})
+_FIELDS = orjson.dumps({"code": 0, "msg": "success", "data": {"items": list_fields(), "has_more": False}})
 _MISSING = b'{"code":1,"msg":"the stub has no such endpoint"}'
 _RECORD = b'"fields"'
 _ALPHABET = (string.ascii_letters + string.digits).encode()

@@ -33,16 +33,16 @@ class Goal:
     other: str | None = None
     at_least: bool = False
 
-    def text(self) -> str:
+    def render(self) -> str:
         """Return the goal as the table shows it."""
         sign = "≥ " if self.at_least else "≤ " if self.bound else ""
-        return sign + (_number(self.bound) if self.other is None else self._ratio(self.bound))
+        return sign + (_format_number(self.bound) if self.other is None else self._ratio(self.bound))
 
     def compare_with_goal(self, series: Series) -> str:
         """Return the value that was reached, with a mark that says whether it meets the goal."""
         value = series.median("ours") if self.other is None else series.ratio("ours", self.other)
         enough = value >= self.bound if self.at_least else value <= self.bound
-        shown = _number(value) if self.other is None else self._ratio(value)
+        shown = _format_number(value) if self.other is None else self._ratio(value)
         return f"{'✓' if enough else '✗'} {shown}"
 
     def _ratio(self, value: float) -> str:
@@ -58,10 +58,10 @@ class Row:
     series: Series
     goals: Sequence[Goal] = ()
 
-    def cells(self) -> list[str]:
+    def render_cells(self) -> list[str]:
         """Return the row's cells."""
-        shown = [self._cell(contender) for contender in COLUMNS]
-        goals = "; ".join(goal.text() for goal in self.goals)
+        shown = [self._render_cell(contender) for contender in COLUMNS]
+        goals = "; ".join(goal.render() for goal in self.goals)
         return [
             self.what,
             *shown,
@@ -69,16 +69,16 @@ class Row:
             "; ".join(goal.compare_with_goal(self.series) for goal in self.goals),
         ]
 
-    def _cell(self, contender: str) -> str:
+    def _render_cell(self, contender: str) -> str:
         values = self.series.values.get(contender)
         if not values:
             return "-"
-        lowest, highest = _number(min(values)), _number(max(values))
+        lowest, highest = _format_number(min(values)), _format_number(max(values))
         spread = f" ({lowest} to {highest})" if lowest != highest else ""
-        return _number(self.series.median(contender)) + spread
+        return _format_number(self.series.median(contender)) + spread
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     """Return a number as text, rounded to about three digits."""
     if value >= _SOME:
         return f"{value:,.0f}"
@@ -87,7 +87,7 @@ def _number(value: float) -> str:
 
 def markdown(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table with aligned columns."""
-    lines = [["", *COLUMNS.values(), "goal", "reached"], *(row.cells() for row in rows)]
+    lines = [["", *COLUMNS.values(), "goal", "reached"], *(row.render_cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
     text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -41,7 +41,7 @@ def jobs(contender: Contender, runner: asyncio.Runner) -> dict[str, Job]:
 
     def messages(count: int) -> None:
         for number in range(count):
-            contender.message(f"message {number}")
+            contender.send_text(f"message {number}")
 
     def messages_async(count: int) -> None:
         runner.run(_many(contender, count))
@@ -73,7 +73,7 @@ async def _many(contender: Contender, count: int) -> None:
 
     async def some() -> None:
         for number in numbers:
-            await contender.amessage(f"message {number}")
+            await contender.send_text_async(f"message {number}")
 
     await asyncio.gather(*(some() for _ in range(TASKS)))
 

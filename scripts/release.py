@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 VERSIONS = ("lark_provider/__init__.py", "packages/lark-emulator/src/lark_emulator/__init__.py")
 
 
-def version_of(file: str) -> str:
+def read_version(file: str) -> str:
     """Return the version that a package names."""
     match = re.search(r'^__version__ = "([^"]+)"', (ROOT / file).read_text("utf-8"), re.MULTILINE)
     if match is None:
@@ -37,9 +37,9 @@ def main(arguments: list[str]) -> None:
         raise SystemExit("usage: release.py check|notes vVERSION")
     action, version = arguments[0], arguments[1].removeprefix("v")
     for file in VERSIONS:
-        if version_of(file) != version:
+        if read_version(file) != version:
             raise SystemExit(
-                f"{file} names version {version_of(file)}, and the tag {version}. Next: make them agree."
+                f"{file} names version {read_version(file)}, and the tag {version}. Next: make them agree."
             )
     text = notes(version)
     print(text if action == "notes" else f"{version} can be released.")

@@ -84,7 +84,7 @@ def main(folder: Path, *, builds: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for python in pythons():
             interpreter = install(python, Path(temporary) / Path(python).name, wheels)
-            print(f"✓ installed: {version_of(interpreter)}")
+            print(f"✓ installed: {check_version(interpreter)}")
         bill = bill_of_materials(interpreter, parts)
     (folder / BILL).write_text(json.dumps(bill, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"✓ {BILL}: {len(bill['components'])} components")
@@ -134,7 +134,7 @@ def format_sums(folder: Path, built: Mapping[str, tuple[Path, Path]]) -> str:
     )
 
 
-def names(distribution: Path) -> list[str]:
+def list_names(distribution: Path) -> list[str]:
     """Return the names of the files of a wheel or of a source distribution."""
     if distribution.suffix == ".whl":
         with zipfile.ZipFile(distribution) as archive:
@@ -189,7 +189,7 @@ def check_contents(distribution: Path) -> None:
     Raises:
         ReleaseError: It holds what must not ship, or lacks the licence.
     """
-    shipped = names(distribution)
+    shipped = list_names(distribution)
     private = (
         _NEVER if distribution.suffix == ".whl" else re.compile(r"(^|/)(\.env|\.git|__pycache__)(/|$)|\.pyc$")
     )
@@ -281,7 +281,7 @@ def install(python: str, folder: Path, wheels: list[Path]) -> Path:
     return interpreter
 
 
-def version_of(python: Path) -> str:
+def check_version(python: Path) -> str:
     """Return what the installed commands say of their versions; they have to agree with the sources'."""
     printed = [
         run([python.with_name(name), "--version"]).strip() for name in ("lark-provider", "lark-emulator")

@@ -39,9 +39,9 @@ class Models:
         for file in sorted(folder.glob("*.py")):
             for node in ast.parse(file.read_text("utf-8")).body:
                 if isinstance(node, ast.ClassDef):
-                    self._members[node.name] = _types_of(node)
+                    self._members[node.name] = _read_types(node)
 
-    def number(self, name: str) -> int | None:
+    def assign_number(self, name: str) -> int | None:
         """Return the number of a model, or None if the SDK does not have it."""
         if name not in self._members:
             return None
@@ -49,29 +49,29 @@ class Models:
             self._numbers[name] = len(self._shapes)
             shape: dict[str, Any] = {}
             self._shapes.append(shape)
-            shape.update({member: self._kind(node) for member, node in self._members[name].items()})
+            shape.update({member: self._describe_type(node) for member, node in self._members[name].items()})
         return self._numbers[name]
 
-    def _kind(self, node: ast.expr) -> Any:
+    def _describe_type(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Name):
-            return _PLAIN.get(node.id) or self._or_anything(self.number(node.id))
+            return _PLAIN.get(node.id) or self._or_anything(self.assign_number(node.id))
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return self._or_anything(self.number(node.value))
+            return self._or_anything(self.assign_number(node.value))
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "List":
-            return [self._kind(node.slice)]
+            return [self._describe_type(node.slice)]
         return "a"
 
     @staticmethod
     def _or_anything(number: int | None) -> Any:
         return "a" if number is None else number
 
-    def data_of(self, response: str) -> int | None:
+    def find_data(self, response: str) -> int | None:
         """Return the number of the model of `data` in a response; None if it has none."""
         node = self._members.get(response, {}).get("data")
-        return self.number(node.id) if isinstance(node, ast.Name) else None
+        return self.assign_number(node.id) if isinstance(node, ast.Name) else None
 
 
-def _types_of(node: ast.ClassDef) -> dict[str, ast.expr]:
+def _read_types(node: ast.ClassDef) -> dict[str, ast.expr]:
     for statement in node.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict):
             (target,) = statement.targets
@@ -103,7 +103,7 @@ def main() -> None:
             answer = file.with_name(file.name.replace("_request.py", "_response.py"))
             if not answer.exists() or "self.file:" in answer.read_text("utf-8"):  # not JSON but a file
                 continue
-            endpoints[f"{method[1]} {path[1]}"] = models.data_of(f"{response[1]}Response")
+            endpoints[f"{method[1]} {path[1]}"] = models.find_data(f"{response[1]}Response")
     content = {
         "source": f"lark-oapi {version('lark-oapi')} (MIT), read by scripts/response_models.py",
         "endpoints": dict(sorted(endpoints.items())),

@@ -74,14 +74,14 @@ def walk(work: Callable[[], object]) -> Walk:
     return counted
 
 
-def message(lark: Emulator) -> Callable[[], object]:
+def prepare_message(lark: Emulator) -> Callable[[], object]:
     """Send a text, the token in memory; each to another receiver, since each gets 4 a second."""
     client = LarkServiceClient(app_id=lark.app_id, app_secret=lark.app_secret, base_url=lark.base_url)
     people = iter([lark.add_user()["open_ids"][lark.app_id] for _ in range(2)])
     return lambda: client.messaging.send_text(next(people), "hello")
 
 
-def record(lark: Emulator) -> Callable[[], object]:
+def prepare_record(lark: Emulator) -> Callable[[], object]:
     """Write a record, the table's fields in memory."""
     client = LarkServiceClient(app_id=lark.app_id, app_secret=lark.app_secret, base_url=lark.base_url)
     bitable = client.clouddoc.bitable
@@ -90,7 +90,7 @@ def record(lark: Emulator) -> Callable[[], object]:
     return lambda: bitable.create_record(base, table, {"Name": "a"})
 
 
-def secret(lark: Emulator) -> Callable[[], object]:
+def prepare_secret(lark: Emulator) -> Callable[[], object]:
     """Call in the name of an app for the first time, its secret in the registry."""
     from lark_provider.storage.applications import ApplicationManager
 
@@ -106,7 +106,7 @@ def secret(lark: Emulator) -> Callable[[], object]:
     return work
 
 
-def click(_: Emulator) -> Callable[[], object]:
+def prepare_click(_: Emulator) -> Callable[[], object]:
     """Take a click from the gateway's door to where it is stored, and answer it."""
     from lark_provider.callbacks import CallbackKeys, Endpoint, Gateway
     from lark_provider.callbacks.http.stores import configured_sinks
@@ -127,13 +127,13 @@ def click(_: Emulator) -> Callable[[], object]:
         content = sender.card()
         content["header"]["event_id"] = f"walk{next(places)}"
         body = sender.seal_body(content)
-        answer = loop.run_until_complete(gateway.answer(sender.APP, sender.headers(body), body))
+        answer = loop.run_until_complete(gateway.answer(sender.APP, sender.make_headers(body), body))
         assert answer.status == 200  # noqa: PLR2004, S101 - else something else was counted
 
     return work
 
 
-def notification(lark: Emulator) -> Callable[[], object]:
+def prepare_notification(lark: Emulator) -> Callable[[], object]:
     """Notify a chat of a failed task."""
     from lark_provider.notifications.lark import LarkNotifier
 
@@ -145,7 +145,10 @@ def notification(lark: Emulator) -> Callable[[], object]:
     return lambda: LarkNotifier(receiver_id="oc_emulator_data_team").notify(context)
 
 
-WALKS = {begin.__name__: begin for begin in (message, record, secret, click, notification)}
+WALKS = {
+    begin.__name__.removeprefix("prepare_"): begin
+    for begin in (prepare_message, prepare_record, prepare_secret, prepare_click, prepare_notification)
+}
 
 
 def main() -> None:

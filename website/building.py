@@ -38,7 +38,7 @@ def build(folder: Path) -> Path:
     site = folder / "site"
     pages = {
         language.code: staging.stage(
-            language.code, folder / language.code / "docs", reference.pages(language)
+            language.code, folder / language.code / "docs", reference.make_pages(language)
         )
         for language in LANGUAGES
     }

@@ -14,7 +14,7 @@ _MARKER = re.compile(r"(?:[-*]|\d+\.) +")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
-def lines(text: str) -> Iterator[tuple[str, bool]]:
+def split_lines(text: str) -> Iterator[tuple[str, bool]]:
     """Yield each line of a page, and whether it is code."""
     fence = ""
     for line in text.split("\n"):
@@ -29,10 +29,10 @@ def lines(text: str) -> Iterator[tuple[str, bool]]:
             yield line, bool(fence)
 
 
-def _parts(text: str) -> Iterator[tuple[str, bool]]:
+def _split_parts(text: str) -> Iterator[tuple[str, bool]]:
     """Yield code and prose in turn, each with its line breaks inside, and whether it is code."""
     parts: list[tuple[list[str], bool]] = []
-    for line, is_code in lines(text):
+    for line, is_code in split_lines(text):
         if not parts or parts[-1][1] is not is_code:
             parts.append(([], is_code))
         parts[-1][0].append(line)
@@ -41,10 +41,10 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
 
 def prose(text: str) -> str:
     """Return a page without its blocks of code."""
-    return "\n".join(line for line, is_code in lines(text) if not is_code)
+    return "\n".join(line for line, is_code in split_lines(text) if not is_code)
 
 
-def title(text: str) -> str | None:
+def find_title(text: str) -> str | None:
     """Return a page's title, without marks of code."""
     match = _TITLE.search(prose(text))
     return match.group(1).replace("`", "") if match else None
@@ -63,19 +63,21 @@ def with_links(text: str, change: Callable[[str], str]) -> str:
 
         return _LINK.sub(replace, part)
 
-    return "\n".join(part if is_code else paragraph(part) for part, is_code in _parts(text))
+    return "\n".join(part if is_code else paragraph(part) for part, is_code in _split_parts(text))
 
 
 def with_large_pictures(text: str) -> str:
     """Return a page whose pictures lead to themselves, as on GitHub: a phone shows their text small."""
-    return "\n".join(line if is_code else _PICTURE.sub(r"[\1](\2)", line) for line, is_code in lines(text))
+    return "\n".join(
+        line if is_code else _PICTURE.sub(r"[\1](\2)", line) for line, is_code in split_lines(text)
+    )
 
 
 def join_lines(text: str) -> str:
     """Return a page without line breaks between Chinese characters, which a browser would show as blanks."""
     whole: list[str] = []
     code_before = True
-    for line, is_code in lines(text):
+    for line, is_code in split_lines(text):
         goes_on = not (is_code or code_before) and re.match(rf" *{_HAN}", line)
         if goes_on and re.search(rf"^(?!#|\|).*{_HAN}$", whole[-1]):
             whole[-1] += line.lstrip()
@@ -90,7 +92,7 @@ def indent_lists(text: str) -> str:
     written: list[str] = []
     open_items: list[int] = []  # where the text of each begins, as it is written
     before, code_before = "", False
-    for line, is_code in lines(text):
+    for line, is_code in split_lines(text):
         stripped = line.lstrip(" ")
         lead = len(line) - len(stripped)
         marker = None if is_code else _MARKER.match(stripped)

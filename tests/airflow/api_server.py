@@ -190,7 +190,7 @@ class ApiServer:
         self._process.wait()
         wait_until(lambda: not any(map(alive, pids)))
 
-    def headers(self, user: str) -> dict[str, str]:
+    def make_headers(self, user: str) -> dict[str, str]:
         """Return the Authorization header of a user, with an access token that is requested once."""
         if user not in self._tokens:
             response = self.http.post("/auth/token", json={"username": user, "password": user})
@@ -200,7 +200,7 @@ class ApiServer:
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> httpx.Response:
         """Send a request to Airflow's REST API as a user."""
-        return self.http.request(method, path, json=body, headers=self.headers(user))
+        return self.http.request(method, path, json=body, headers=self.make_headers(user))
 
     def run(self, dag_id: str, **fields: str) -> str:
         """Create a DAG run and return its id; no scheduler executes it."""

@@ -165,9 +165,9 @@ class BridgeSetup:
 
     def call(self, method: str, path: str, body: Any = None, user: str = "admin") -> Any:
         """Send a request to Airflow's REST API as a user, and return the decoded response."""
-        return self._request(method, f"/api/v2/{path}", body, self.token(user))
+        return self._request(method, f"/api/v2/{path}", body, self.get_token(user))
 
-    def token(self, user: str) -> str:
+    def get_token(self, user: str) -> str:
         """Return an access token of a user, requesting a new one when it is older than ten seconds."""
         at, token = self._tokens.get(user, (0.0, ""))
         if time.monotonic() - at > 10:

@@ -121,18 +121,18 @@ class LinkServer:
         self._process.wait()
         wait_until(lambda: not any(map(alive, pids)))
 
-    def person(self, name: str) -> Person:
+    def find_person(self, name: str) -> Person:
         """Return a person of the emulator, with the open_id by which its app knows them."""
         ids = self.lark.change_user(name)["open_ids"]
         return Person(self.lark.app_id, TENANT, ids[self.lark.app_id])
 
     def code(self, name: str) -> str:
         """Create a link code for a person of the emulator, and return it."""
-        return LinkCodes(self.people).create(self.person(name))
+        return LinkCodes(self.people).create(self.find_person(name))
 
     def find_linked(self, name: str) -> Account | None:
         """Return the Airflow account that a person of the emulator is linked to, or None."""
-        person = self.person(name)
+        person = self.find_person(name)
         linked = self.people.find(person.app_id, person.tenant_key, person.open_id)
         return None if linked is None else linked.account
 

@@ -294,7 +294,7 @@ def is_delivered(lark: Emulator) -> bool:
 
 
 def changed_to(base: Base, record_id: str, event_id: str, *, revision: int) -> dict[str, Any]:
-    body = sender.event()
+    body = sender.make_event()
     body["header"] |= {
         "event_id": event_id,
         "event_type": "drive.file.bitable_record_changed_v1",

@@ -51,7 +51,7 @@ def changes(triggerer: Triggerer) -> Counter[tuple[str, str]]:
     """Return how often each change of a record was stored as part of an asset event."""
     return Counter(
         (record["record_id"], record["change"])
-        for payload in triggerer.events()
+        for payload in triggerer.read_events()
         for record in payload["records"]
     )
 
@@ -76,7 +76,7 @@ def test_edits_queue_a_run_of_the_example_although_gateway_and_triggerer_are_kil
     triggerer.start()
     wanted = {(record_id, change) for record_id in ids for change in ("added", "edited")}
     wait_until(lambda: set(changes(triggerer)) == wanted, SECONDS)
-    assert read_handled(triggerer.events()) == dict.fromkeys(ids, "edited")
+    assert read_handled(triggerer.read_events()) == dict.fromkeys(ids, "edited")
 
 
 def read_handled(payloads: list[dict[str, Any]]) -> dict[str, str]:

@@ -97,7 +97,7 @@ def urgents(place: BridgeSetup, message_id: str) -> list[tuple[str, list[str]]]:
     return [(urgent["kind"], urgent["users"]) for urgent in sent if urgent["message_id"] == message_id]
 
 
-def text(message: dict[str, Any]) -> str:
+def dump_content(message: dict[str, Any]) -> str:
     return json.dumps(message["content"], ensure_ascii=False)
 
 
@@ -118,7 +118,7 @@ def test_a_failure_that_nobody_claims_rings_although_a_bridge_is_killed(place: B
     assert rung[-1] == ("phone", ["alice"])
     assert len(kinds) == len(set(kinds))  # no step twice
     assert (states(place, run_id)[1] == "done") is ("sms" in kinds)
-    place.wait(lambda: "phone call to alice@example.com" in text(place.messages(run_id)[0]))
+    place.wait(lambda: "phone call to alice@example.com" in dump_content(place.messages(run_id)[0]))
 
 
 def test_a_claim_ends_it(place: BridgeSetup) -> None:
@@ -131,7 +131,7 @@ def test_a_claim_ends_it(place: BridgeSetup) -> None:
     place.wait(lambda: states(place, run_id)[:1] == ["done"])
     (card,) = place.messages(run_id)
     place.lark.click(card["message_id"], "bob", "claim")
-    place.wait(lambda: "Claimed by bob" in text(place.messages(run_id)[0]))
+    place.wait(lambda: "Claimed by bob" in dump_content(place.messages(run_id)[0]))
     execute(
         place.database,
         "UPDATE escalation_steps SET due_at = now() WHERE state = 'due' AND incident_key IN "
@@ -163,7 +163,7 @@ def test_one_digest_tells_what_the_day_was_like_and_the_night_is_quiet(place: Br
     )
     place.wait(lambda: place.messages("Digest"))
     (digest,) = place.messages("Digest")
-    shown = text(digest)
+    shown = dump_content(digest)
     assert "payments" in shown
     runs = [dag_run["dag_id"] for dag_run in place.call("GET", "dags/~/dagRuns?limit=100")["dag_runs"]]
     failed = runs.count("pay_fails")

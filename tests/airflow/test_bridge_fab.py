@@ -115,14 +115,14 @@ def place(
             place.close()
 
 
-def person(place: BridgeSetup, name: str) -> Person:
+def find_person(place: BridgeSetup, name: str) -> Person:
     ids = place.lark.change_user(name)["open_ids"]
     return Person(place.lark.app_id, place.bob.tenant_key, ids[place.lark.app_id])
 
 
 def link(place: BridgeSetup, name: str) -> None:
     """Link a person through the link page, with their session in Airflow, as they do themselves."""
-    who = person(place, name)
+    who = find_person(place, name)
     code = LinkCodes(place.people).create(who)
     with httpx.Client(base_url=place.airflow.url, timeout=60) as client:
         response = client.post("/auth/token", json={"username": name, "password": name})
@@ -171,7 +171,7 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
 ) -> None:
     run_id, message_id = ask(place)
     deactivate(metadata, "dave")
-    who = person(place, "fremd")
+    who = find_person(place, "fremd")
     # A link of a person of another company, as if one had got into the table, must not help them.
     bob = place.people.find(place.bob.app_id, place.bob.tenant_key, place.bob.open_id)
     assert bob is not None
@@ -190,7 +190,9 @@ def test_only_an_active_and_assigned_op_answers_and_every_refusal_is_told_and_lo
     assert place.task("asks", run_id)["state"] == "awaiting_input"
     for name, refusal in results.items():
         lines = [line for line in place.airflow.log().splitlines() if refusal["event_id"] in line]
-        assert any("Click refused" in line and person(place, name).open_id in line for line in lines), lines
+        assert any("Click refused" in line and find_person(place, name).open_id in line for line in lines), (
+            lines
+        )
     link(place, "bob")
     assert click(place, message_id, "bob")["outcome"] == "answered"
     place.wait(lambda: place.task("asks", run_id)["state"] == "success")
@@ -245,7 +247,7 @@ def test_a_failure_is_retried_by_an_op_and_by_no_viewer(place: BridgeSetup) -> N
 
 def test_who_has_no_active_user_cannot_link(place: BridgeSetup, metadata: sa.Engine) -> None:
     deactivate(metadata, "dave")
-    who = person(place, "dave")
+    who = find_person(place, "dave")
     place.people.revoke(who.open_id)
     with pytest.raises(AssertionError):
         link(place, "dave")

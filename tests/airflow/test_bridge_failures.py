@@ -111,7 +111,7 @@ def run_failing(place: BridgeSetup, dag_id: str) -> str:
     return run_id
 
 
-def text(message: dict[str, Any]) -> str:
+def dump_content(message: dict[str, Any]) -> str:
     return json.dumps(message["content"], ensure_ascii=False)
 
 
@@ -122,8 +122,8 @@ def card(place: BridgeSetup, run_id: str) -> dict[str, Any]:
 
 def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp_path: Path) -> None:
     run_id = run_failing(place, "pay_daily")
-    place.wait(lambda: place.messages(run_id) and "part_1" in text(card(place, run_id)))
-    shown = text(card(place, run_id))
+    place.wait(lambda: place.messages(run_id) and "part_1" in dump_content(card(place, run_id)))
+    shown = dump_content(card(place, run_id))
     assert all(name in shown for name in ("pay_daily", "load", "part_0", "data", "no rows for load"))
     assert "hunter2" not in shown
     assert all(label in shown for label in ("Retry", "Claim", "Mute this task", PERSON))
@@ -131,10 +131,10 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp
     (place.airflow.airflow.dags / "repaired").touch()
     try:
         place.lark.click(card(place, run_id)["message_id"], "bob", "retry")
-        place.wait(lambda: "Recovered" in text(card(place, run_id)))
+        place.wait(lambda: "Recovered" in dump_content(card(place, run_id)))
     finally:
         (place.airflow.airflow.dags / "repaired").unlink()
-    green = text(card(place, run_id))
+    green = dump_content(card(place, run_id))
     assert "bob" in green  # who retried
     assert '"retry"' not in green
     (incident,) = execute(place.database, "SELECT state FROM incidents WHERE run_id = :r", r=run_id)
@@ -146,15 +146,15 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp
 def test_a_killed_process_is_told(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
-    assert "killed" in text(card(place, run_id))
+    assert "killed" in dump_content(card(place, run_id))
 
 
 def test_a_claim_is_shown_and_noted_in_airflow(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(run_id))
     place.lark.click(card(place, run_id)["message_id"], "bob", "claim")
-    place.wait(lambda: "Claimed by bob" in text(card(place, run_id)))
-    assert "Asia/Shanghai" in text(card(place, run_id)) or "CST" in text(card(place, run_id))
+    place.wait(lambda: "Claimed by bob" in dump_content(card(place, run_id)))
+    assert "Asia/Shanghai" in dump_content(card(place, run_id)) or "CST" in dump_content(card(place, run_id))
     assert "Claimed in Lark by bob" in place.call("GET", f"dags/pay_killed/dagRuns/{run_id}")["note"]
 
 
@@ -162,7 +162,7 @@ def test_a_muted_task_is_told_no_more(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_noisy")
     place.wait(lambda: place.messages(run_id))
     place.lark.click(card(place, run_id)["message_id"], "bob", "mute", option="8 noisy")
-    place.wait(lambda: "muted by bob" in text(card(place, run_id)))
+    place.wait(lambda: "muted by bob" in dump_content(card(place, run_id)))
     (mute,) = execute(place.database, "SELECT task_id, until - now() AS left FROM mutes")
     assert mute.task_id == "noisy"
     assert 7 < mute.left.total_seconds() / 3600 <= 8
@@ -173,21 +173,21 @@ def test_a_muted_task_is_told_no_more(place: BridgeSetup) -> None:
 
 def test_what_a_notifier_has_told_is_not_told_again_and_gets_buttons(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_notifies")
-    place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
-    assert "no rows for told" in text(card(place, run_id))
+    place.wait(lambda: place.messages(run_id) and '"retry"' in dump_content(card(place, run_id)))
+    assert "no rows for told" in dump_content(card(place, run_id))
     (row,) = execute(place.database, "SELECT version FROM incidents WHERE run_id = :r", r=run_id)
     assert row.version == 2  # the notifier's, and the bridge's, which added the buttons alone
-    assert "2 failures" not in text(card(place, run_id))
+    assert "2 failures" not in dump_content(card(place, run_id))
 
 
 def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_listened")
-    place.wait(lambda: place.messages(run_id) and '"retry"' in text(card(place, run_id)))
-    place.wait(lambda: all(f"part_{index}" in text(card(place, run_id)) for index in range(3)))
+    place.wait(lambda: place.messages(run_id) and '"retry"' in dump_content(card(place, run_id)))
+    place.wait(lambda: all(f"part_{index}" in dump_content(card(place, run_id)) for index in range(3)))
     # Another run is told later: the bridge has looked at this one by then.
     later = run_failing(place, "pay_killed")
     place.wait(lambda: place.messages(later))
-    shown = text(card(place, run_id))
+    shown = dump_content(card(place, run_id))
     assert "3 failures" in shown
     assert "no rows for" in shown
     rows = execute(place.database, "SELECT key FROM incidents WHERE run_id = :r", r=run_id)
@@ -209,7 +209,7 @@ def test_a_listener_beside_the_bridge_makes_one_card_of_a_run(place: BridgeSetup
 def test_a_run_that_times_out_is_told_and_can_be_claimed(place: BridgeSetup) -> None:
     run_id = run_failing(place, "pay_slow")
     place.wait(lambda: place.messages(run_id))
-    shown = text(card(place, run_id))
+    shown = dump_content(card(place, run_id))
     assert "no task failed" in shown
     assert "Claim" in shown
     assert "Retry" not in shown
@@ -242,7 +242,7 @@ def test_what_failed_while_no_bridge_ran_is_told_once(place: BridgeSetup) -> Non
     place.wait(lambda: place.messages(later))
     for run_id in (earlier, missed, later):
         assert len(place.messages(run_id)) == 1
-        assert "2 failures" not in text(card(place, run_id))
+        assert "2 failures" not in dump_content(card(place, run_id))
 
 
 def test_a_card_that_cannot_be_read_does_not_stop_the_others(place: BridgeSetup) -> None:

@@ -45,12 +45,12 @@ def table(lark: Emulator) -> dict[str, Any]:
     }
 
 
-def rows(count: int, name: str = "row") -> Iterator[dict[str, Any]]:
+def make_rows(count: int, name: str = "row") -> Iterator[dict[str, Any]]:
     return ({"No": number, "Name": f"{name} {number}"} for number in range(count))
 
 
 def failing(count: int) -> Iterator[dict[str, Any]]:
-    yield from rows(count)
+    yield from make_rows(count)
     raise OSError("the source is unavailable")
 
 
@@ -69,14 +69,18 @@ def read_names(table: dict[str, Any]) -> list[str]:
 def test_retries_and_cleared_tasks_go_on_with_their_load(context: Context, table: dict[str, Any]) -> None:
     with pytest.raises(BulkWriteError):
         load(table, failing).execute(context())
-    assert load(table, rows).execute(context(try_number=2)) == {"written": 25, "replayed": 20, "chunks": 3}
-    assert load(table, rows).execute(context(**CLEARED)) == {"written": 25, "replayed": 25, "chunks": 3}
+    assert load(table, make_rows).execute(context(try_number=2)) == {
+        "written": 25,
+        "replayed": 20,
+        "chunks": 3,
+    }
+    assert load(table, make_rows).execute(context(**CLEARED)) == {"written": 25, "replayed": 25, "chunks": 3}
     assert read_names(table) == [f"row {number}" for number in range(25)]
 
 
 def test_other_runs_and_map_indexes_are_other_loads(context: Context, table: dict[str, Any]) -> None:
     for changes in ({}, {"run_id": "r2"}, {"map_index": 1}):
-        load(table, rows).execute(context(**changes))
+        load(table, make_rows).execute(context(**changes))
     assert len(read_names(table)) == 75
 
 
@@ -85,21 +89,21 @@ def test_fix_and_clear_writes_what_was_refused_and_what_follows(
 ) -> None:
     lark.fault(path="*/records/batch_create", skip=1, code=1254060)
     with pytest.raises(AirflowFailException, match="1254060"):
-        load(table, rows).execute(context())
-    assert load(table, rows).execute(context(**CLEARED))["replayed"] == 10
+        load(table, make_rows).execute(context())
+    assert load(table, make_rows).execute(context(**CLEARED))["replayed"] == 10
     assert read_names(table) == [f"row {number}" for number in range(25)]
 
 
 def test_a_changed_source_fails_the_task_and_restart_loads_it_again(
     context: Context, table: dict[str, Any]
 ) -> None:
-    load(table, rows).execute(context())
+    load(table, make_rows).execute(context())
     changed = {"kwargs": {"name": "new"}}
     with pytest.raises(
         AirflowFailException, match=r"SourceChangedError: Row 1 of the source .* 25 rows are already written"
     ):
-        load(table, rows, **changed).execute(context(**CLEARED))
-    again = load(table, rows, on_clear="restart", **changed)
+        load(table, make_rows, **changed).execute(context(**CLEARED))
+    again = load(table, make_rows, on_clear="restart", **changed)
     assert again.execute(context(**CLEARED)) == {"written": 25, "replayed": 0, "chunks": 3}
     assert again.execute(context(try_number=5, max_tries=5))["replayed"] == 25  # its retry
     assert read_names(table) == [f"new {number}" for number in range(25)]
@@ -109,8 +113,8 @@ def test_a_changed_source_fails_the_task_and_restart_loads_it_again(
 def test_a_file_with_other_retries_does_not_load_again(
     context: Context, table: dict[str, Any], retries: int
 ) -> None:
-    load(table, rows, on_clear="restart").execute(context(retries=2))
-    again = load(table, rows, on_clear="restart").execute(context(retries=retries, max_tries=2))
+    load(table, make_rows, on_clear="restart").execute(context(retries=2))
+    again = load(table, make_rows, on_clear="restart").execute(context(retries=retries, max_tries=2))
     assert again["replayed"] == 25
 
 
@@ -119,7 +123,7 @@ def test_without_a_database_a_cleared_task_inserts_again(
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL")
     for attempt in ({}, {"try_number": 2}, CLEARED):
-        load(table, rows).execute(context(**attempt))
+        load(table, make_rows).execute(context(**attempt))
     assert len(read_names(table)) == 50
 
 
@@ -132,12 +136,12 @@ def test_another_writer_is_left_to_a_retry(
     leases = TableLeases(urls.parse(database, "test"), lark.base_url, "s")
     leases.take(Claimant(f"{table['app_token']}/{table['table_id']}", "other", "load of another", 60))
     with pytest.raises(ConflictError, match="load of another"):
-        load(table, rows, table_wait=0).execute(context())
+        load(table, make_rows, table_wait=0).execute(context())
 
 
 def test_keys_and_markers_are_passed_on(lark: Emulator, context: Context, table: dict[str, Any]) -> None:
-    load(table, rows, key_fields=["No"]).execute(context())
-    load(table, rows, marker_field="Marker", kwargs={"count": 5}).execute(context(run_id="r2"))
+    load(table, make_rows, key_fields=["No"]).execute(context())
+    load(table, make_rows, marker_field="Marker", kwargs={"count": 5}).execute(context(run_id="r2"))
     markers = [
         record["fields"].get("Marker")
         for record in LarkServiceClient().clouddoc.bitable.search_records(**table)
@@ -147,7 +151,7 @@ def test_keys_and_markers_are_passed_on(lark: Emulator, context: Context, table:
 
 def test_what_to_do_on_clear_is_one_of_two(table: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError, match="on_clear must be resume or restart, got 'again'"):
-        load(table, rows, on_clear="again")
+        load(table, make_rows, on_clear="again")
 
 
 def test_messages_are_recorded_and_their_policy_passed_on(

@@ -98,7 +98,7 @@ class Place:
     def logs(self) -> str:
         return "\n".join(log.read_text(errors="replace") for log in sorted(self.home.glob("process-*.log")))
 
-    def person(self, user: str) -> Person:
+    def find_person(self, user: str) -> Person:
         state = self.lark.state()
         (profile,) = (candidate for candidate in state["users"] if candidate["user_id"] == user)
         return Person(self.app, state["tenant_key"], profile["open_ids"][self.app])
@@ -107,7 +107,9 @@ class Place:
         account = Account(
             SIMPLE, airflow_user, airflow_user, {"sub": airflow_user, "role": ROLES[airflow_user].upper()}
         )
-        People(self.server.database, EncryptionKeys(self.server.key)).link_person(self.person(user), account)
+        People(self.server.database, EncryptionKeys(self.server.key)).link_person(
+            self.find_person(user), account
+        )
 
     def say(self, text: str, user: str = "alice", **more: Any) -> dict[str, Any]:
         options = {"mentions": [self.app]} | more
@@ -115,7 +117,7 @@ class Place:
             options["chat_id"] = self.chat
         return self.lark.say(user, text, **options)
 
-    def row(self, message_id: str) -> Any:
+    def read_row(self, message_id: str) -> Any:
         with get_engine(self.server.database).connect() as connection:
             wanted = sa.select(chat_commands).where(chat_commands.c.message_id == message_id)
             return connection.execute(wanted).one_or_none()
@@ -169,7 +171,7 @@ def test_a_run_is_started_as_the_person_and_its_end_is_told_in_the_thread(place:
     assert (run["triggering_user_name"], run["note"]) == ("alice", "Started in Lark by alice")
     place.end(said["message_id"])
     assert "etl has succeeded" in place.answer(said, 2)
-    wait_until(lambda: place.row(said["message_id"]).state == "done", SECONDS)
+    wait_until(lambda: place.read_row(said["message_id"]).state == "done", SECONDS)
     # A process that was killed after it had answered, and before it recorded that, answers again.
     for state in ("decided", "ended"):
         with get_engine(place.server.database).begin() as connection:
@@ -178,7 +180,7 @@ def test_a_run_is_started_as_the_person_and_its_end_is_told_in_the_thread(place:
                 .where(chat_commands.c.message_id == said["message_id"])
                 .values(state=state)
             )
-        wait_until(lambda: place.row(said["message_id"]).state == "done", SECONDS)
+        wait_until(lambda: place.read_row(said["message_id"]).state == "done", SECONDS)
     assert len(place.answers(said["message_id"])) == 2
 
 
@@ -245,7 +247,7 @@ def test_what_is_not_a_command_of_a_person_of_ours_is_left_alone(place: Place) -
         place.say(msg_type="merge_forward", content={"text": "/run etl"}, text=""),
         place.say("please /run etl"),
     ]
-    open_id = place.person("alice").open_id
+    open_id = place.find_person("alice").open_id
     bot = {"key": "@_user_1", "id": {"open_id": "ou_commands_bot"}, "name": "bot"}
     for sender_type, changed in (("bot", 0), ("app", 0), ("user", 5)):
         message_id = f"om_{uuid.uuid4().hex}"
@@ -262,14 +264,14 @@ def test_what_is_not_a_command_of_a_person_of_ours_is_left_alone(place: Place) -
     place.answer(last)
     wait_until(
         lambda: all(
-            (row := place.row(sent["message_id"])) is None or row.state == "done" for sent in ignored
+            (row := place.read_row(sent["message_id"])) is None or row.state == "done" for sent in ignored
         ),
         SECONDS,
     )
     for skipped in ignored:
         assert place.answers(skipped["message_id"]) == []
         assert place.run(skipped["message_id"]) == {}
-        row = place.row(skipped["message_id"])
+        row = place.read_row(skipped["message_id"])
         assert row is None or row.outcome == "ignored"
 
 
@@ -285,7 +287,9 @@ def test_repeats_and_two_bridges_start_one_run_although_one_is_killed(place: Pla
         place.end(command["message_id"], "failed")
     for command in said:
         assert "etl has failed" in place.answer(command, 2)
-    wait_until(lambda: all(place.row(message["message_id"]).state == "done" for message in said), SECONDS)
+    wait_until(
+        lambda: all(place.read_row(message["message_id"]).state == "done" for message in said), SECONDS
+    )
     assert [len(place.answers(message["message_id"])) for message in said] == [2] * 6
 
 
@@ -307,12 +311,12 @@ def test_rules_are_read_again_and_old_commands_are_refused(place: Place) -> None
         "message_id": message_id, "chat_id": chat, "chat_type": "p2p", "message_type": "text",
         "content": json.dumps({"text": "/run etl"}), "create_time": "1764547200000",
     }  # fmt: skip
-    person = place.person("alice")
+    person = place.find_person("alice")
     sender = {
         "sender_id": {"open_id": person.open_id},
         "sender_type": "user",
         "tenant_key": person.tenant_key,
     }
     place.lark.push_event("im.message.receive_v1", {"sender": sender, "message": message}, app_id=APP)
-    wait_until(lambda: (row := place.row(message_id)) is not None and row.outcome == "too_old", SECONDS)
+    wait_until(lambda: (row := place.read_row(message_id)) is not None and row.outcome == "too_old", SECONDS)
     assert place.run(message_id) == {}

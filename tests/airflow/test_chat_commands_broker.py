@@ -53,7 +53,7 @@ def test_a_command_goes_through_the_broker_and_is_done_once_whatever_is_down(
     # Nothing takes commands from the broker yet; each is delivered more than once.
     first = place.say('/run etl "2026-02-03" count=3', copies=3)
     pump = place.start("callbacks", "pump")
-    wait_until(lambda: place.row(first["message_id"]) is not None, SECONDS)
+    wait_until(lambda: place.read_row(first["message_id"]) is not None, SECONDS)
     place.bridge()
     assert "etl was started by the Airflow user alice" in place.answer(first)
     assert place.run(first["message_id"])["conf"] == {"day": "2026-02-03", "count": 3}
@@ -65,13 +65,15 @@ def test_a_command_goes_through_the_broker_and_is_done_once_whatever_is_down(
         second, status = place.say("/run etl 2026-02-04", copies=2), place.say("/status etl")
         both = [second["message_id"], status["message_id"]]
         wait_until(
-            lambda: all((row := place.row(message_id)) is not None and row.attempts for message_id in both),
+            lambda: all(
+                (row := place.read_row(message_id)) is not None and row.attempts for message_id in both
+            ),
             SECONDS,
         )
         pump.kill()
         pump.wait()
         place.start("callbacks", "pump")
-        assert [place.row(message_id).state for message_id in both] == ["due", "due"]
+        assert [place.read_row(message_id).state for message_id in both] == ["due", "due"]
         assert [place.answers(message_id) for message_id in both] == [[], []]
     finally:
         place.server.start()
@@ -82,7 +84,7 @@ def test_a_command_goes_through_the_broker_and_is_done_once_whatever_is_down(
     place.end(second["message_id"])
     assert "etl has succeeded" in place.answer(second, 2)
 
-    wait_until(lambda: place.row(second["message_id"]).state == "done", SECONDS)
+    wait_until(lambda: place.read_row(second["message_id"]).state == "done", SECONDS)
     assert [len(place.answers(command["message_id"])) for command in (first, second, status)] == [2, 2, 1]
     assert mq.drain(rabbitmq, CARDS) == []
     assert mq.drain(rabbitmq, DEAD) == []

@@ -44,8 +44,8 @@ def url(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return rabbitmq
 
 
-def event(event_id: str, kind: str = EDIT, app_id: str = "cli_1", **content: Any) -> dict[str, Any]:
-    body = sender.event()
+def make_event(event_id: str, kind: str = EDIT, app_id: str = "cli_1", **content: Any) -> dict[str, Any]:
+    body = sender.make_event()
     body["header"] |= {"event_id": event_id, "event_type": kind, "app_id": app_id}
     del body["header"]["token"]
     body["event"] = content
@@ -57,11 +57,11 @@ def send(url: str, *bodies: object) -> None:
 
 
 def drain_events(url: str) -> list[str]:
-    return sorted(mq.ids(mq.drain(url, EVENTS)))
+    return sorted(mq.list_ids(mq.drain(url, EVENTS)))
 
 
 def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
-    send(url, event("e1", file_token="f1"), event("e2"))
+    send(url, make_event("e1", file_token="f1"), make_event("e2"))
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
@@ -85,11 +85,11 @@ def test_an_event_is_acknowledged_when_it_is_stored(url: str) -> None:
 def test_each_trigger_gets_what_it_wants_and_the_rest_is_dead_lettered(url: str) -> None:
     send(
         url,
-        event("e1", MESSAGE, message={"message_id": "om_1"}),
-        event("e2", EDIT, "cli_2"),
-        event("e3", "app_ticket", app_ticket="secret-ticket", token="secret-token"),
-        event("e4", EDIT),
-        event("e5", "contact.user.created_v3"),
+        make_event("e1", MESSAGE, message={"message_id": "om_1"}),
+        make_event("e2", EDIT, "cli_2"),
+        make_event("e3", "app_ticket", app_ticket="secret-ticket", token="secret-token"),
+        make_event("e4", EDIT),
+        make_event("e5", "contact.user.created_v3"),
         sender.card(),
     )
     triggers = [
@@ -116,7 +116,7 @@ def test_each_trigger_gets_what_it_wants_and_the_rest_is_dead_lettered(url: str)
 
 
 def test_an_event_waits_for_all_who_want_it(url: str) -> None:
-    send(url, event("e1"), event("e2"))
+    send(url, make_event("e1"), make_event("e2"))
 
     async def work() -> None:
         async with running(LarkEventTrigger(), LarkEventTrigger(EDIT)) as runner:
@@ -130,7 +130,7 @@ def test_an_event_waits_for_all_who_want_it(url: str) -> None:
 
 def test_what_is_not_stored_in_time_comes_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__TRIGGERER__SHARED_STREAM_ACK_TIMEOUT", "0.5")
-    send(url, event("e1"))
+    send(url, make_event("e1"))
 
     async def work() -> None:
         runner = Runner()
@@ -144,13 +144,13 @@ def test_what_is_not_stored_in_time_comes_again(url: str, monkeypatch: pytest.Mo
 
 
 def test_an_event_that_comes_twice_is_stored_once(url: str) -> None:
-    send(url, event("e1"), event("e1"))
+    send(url, make_event("e1"), make_event("e1"))
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
             await runner.wait_for_events(1)
             runner.store("e1")
-            send(url, event("e1"), event("e2"))
+            send(url, make_event("e1"), make_event("e2"))
             assert [payload["event_id"] for _, payload in await runner.wait_for_events(2)] == ["e1", "e2"]
 
     mq.run(work())
@@ -180,13 +180,13 @@ class SlowToRecord(LarkEventTrigger):
 
 
 def test_an_event_that_comes_again_while_the_first_is_recorded_is_stored_once(url: str) -> None:
-    send(url, event("e1"))
+    send(url, make_event("e1"))
 
     async def work() -> None:
         recorded = asyncio.Event()
 
         async def redeliver() -> None:
-            await asyncio.to_thread(send, url, event("e1"), event("e2"))
+            await asyncio.to_thread(send, url, make_event("e1"), make_event("e2"))
             await runner.wait_for_events(2)
             recorded.set()
 
@@ -228,7 +228,7 @@ async def detour(url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
 
 
 def test_a_connection_that_is_lost_brings_no_event_twice(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    send(url, event("e1"), event("e2"), event("e3", MESSAGE, message={"message_id": "om_1"}))
+    send(url, make_event("e1"), make_event("e2"), make_event("e3", MESSAGE, message={"message_id": "om_1"}))
 
     async def work() -> list[Any]:
         async with detour(url) as (address, cut):
@@ -238,7 +238,7 @@ def test_a_connection_that_is_lost_brings_no_event_twice(url: str, monkeypatch: 
                 dead = await asyncio.to_thread(mq.drain, url, DEAD)
                 cut()
                 runner.store("e1")  # while nobody can be told
-                await asyncio.to_thread(send, url, event("e4"))
+                await asyncio.to_thread(send, url, make_event("e4"))
                 assert [payload["event_id"] for _, payload in await runner.wait_for_events(3)] == [
                     "e1",
                     "e2",
@@ -249,11 +249,11 @@ def test_a_connection_that_is_lost_brings_no_event_twice(url: str, monkeypatch: 
 
     dead = mq.run(work())
     assert drain_events(url) == ["e4"]
-    assert {*mq.ids(dead), *mq.ids(mq.drain(url, DEAD))} == {"e3"}
+    assert {*mq.list_ids(dead), *mq.list_ids(mq.drain(url, DEAD))} == {"e3"}
 
 
 def test_nothing_is_taken_when_nobody_wants_it_any_more(url: str) -> None:
-    send(url, event("e1"))
+    send(url, make_event("e1"))
 
     async def work() -> None:
         async with running(LarkEventTrigger()) as runner:
@@ -311,11 +311,11 @@ def test_an_event_reaches_an_asset_through_airflows_message_queue_trigger(
     triggerer = Triggerer(airflow_home, tmp_path / "airflow", {"AIRFLOW__LARK__RABBITMQ_URL": url})
     triggerer.parse(QUEUE)
     assert "lark_provider.triggers.events.LarkEventTrigger" in triggerer.watchers()
-    send(url, event("e1", MESSAGE, message={"message_id": "om_1"}))
+    send(url, make_event("e1", MESSAGE, message={"message_id": "om_1"}))
     triggerer.start()
     try:
-        wait_until(triggerer.events, 90)
-        [stored] = triggerer.events()
+        wait_until(triggerer.read_events, 90)
+        [stored] = triggerer.read_events()
         wait_until(lambda: drain_events(url) == [], 30)  # acknowledged, since Airflow has stored it
     finally:
         triggerer.kill()

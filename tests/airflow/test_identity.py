@@ -70,7 +70,7 @@ def who(resolved: ActingUser | PersonRefusal) -> tuple[str, str]:
     return resolved.user.get_id(), resolved.source
 
 
-def refusal(resolved: ActingUser | PersonRefusal) -> PersonRefusal:
+def expect_refusal(resolved: ActingUser | PersonRefusal) -> PersonRefusal:
     assert isinstance(resolved, PersonRefusal), resolved
     assert set(resolved.message) == {"zh", "en"}
     return resolved
@@ -85,7 +85,7 @@ def test_an_unlinked_person_gets_a_link_of_their_own(
     people: People, lark: Emulator, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    refused = refusal(resolve())
+    refused = expect_refusal(resolve())
     assert refused.outcome == "unlinked"
     assert refused.link_url is not None
     page, _, code = refused.link_url.partition("?code=")
@@ -98,7 +98,7 @@ def test_an_unlinked_person_gets_a_link_of_their_own(
 
 
 def test_without_a_base_url_there_is_no_link(resolve: Resolve) -> None:
-    refused = refusal(resolve(base=""))
+    refused = expect_refusal(resolve(base=""))
     assert (refused.outcome, refused.link_url) == ("unlinked", None)
     assert "administrator" in refused.message["en"]
 
@@ -106,7 +106,7 @@ def test_without_a_base_url_there_is_no_link(resolve: Resolve) -> None:
 def test_people_of_other_tenants_are_refused(people: People, lark: Emulator, resolve: Resolve) -> None:
     link(people, lark, "alice", "bob")
     for tenant in ("tenant-other", ""):
-        assert refusal(resolve(tenant=tenant)).outcome == "foreign_tenant"
+        assert expect_refusal(resolve(tenant=tenant)).outcome == "foreign_tenant"
 
 
 @pytest.mark.parametrize("status", ["frozen", "resigned", "exited"])
@@ -115,7 +115,7 @@ def test_people_who_left_are_refused(people: People, lark: Emulator, resolve: Re
     lark.change_user("alice", status=status)
     table = PeopleSettings(users={open_id(lark, "alice"): "bob"})
     for settings in (None, table):
-        assert refusal(resolve(settings=settings)).outcome == "inactive"
+        assert expect_refusal(resolve(settings=settings)).outcome == "inactive"
 
 
 def test_a_removed_user_is_refused(
@@ -123,7 +123,7 @@ def test_a_removed_user_is_refused(
 ) -> None:
     link(people, lark, "alice", "bob")
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "eve:admin")
-    refused = refusal(resolve())
+    refused = expect_refusal(resolve())
     assert refused.outcome == "unlinked"
     assert refused.link_url is not None
 
@@ -134,7 +134,7 @@ def test_an_altered_link_is_an_error_and_links_again(
     link(people, lark, "alice", "bob")
     with hold_transaction(migrate.prepare_engine(people.url)) as connection:
         connection.execute(sa.update(table).values(user_id="alice"))
-    assert refusal(resolve()).outcome == "unlinked"
+    assert expect_refusal(resolve()).outcome == "unlinked"
     assert any(
         record.levelno == logging.ERROR and record.message.startswith("Link not usable: open_id=")
         for record in caplog.records
@@ -144,27 +144,27 @@ def test_an_altered_link_is_an_error_and_links_again(
 def test_the_table_names_a_user(lark: Emulator, resolve: Resolve) -> None:
     alice = open_id(lark, "alice")
     assert who(resolve(settings=PeopleSettings(users={alice: "bob"}))) == ("bob", "table")
-    refused = refusal(resolve(settings=PeopleSettings(users={alice: "gone"})))
+    refused = expect_refusal(resolve(settings=PeopleSettings(users={alice: "gone"})))
     assert (refused.outcome, refused.link_url) == ("inactive", None)
-    assert refusal(resolve("bob", settings=PeopleSettings(users={alice: "bob"}))).outcome == "unlinked"
+    assert expect_refusal(resolve("bob", settings=PeopleSettings(users={alice: "bob"}))).outcome == "unlinked"
 
 
 def test_addresses_count_only_for_their_domains_and_enterprise_mail(lark: Emulator, resolve: Resolve) -> None:
     domains = PeopleSettings(email_domains=("corp.example.com", "example.com"))
     lark.change_user("alice", email="bob@corp.example.com")  # entered by the administrator
-    assert refusal(resolve(settings=domains)).outcome == "unlinked"
+    assert expect_refusal(resolve(settings=domains)).outcome == "unlinked"
     lark.change_user("carol", enterprise_email="Bob@Corp.example.com")
     assert who(resolve("carol", settings=domains)) == ("bob", "email")
     other = PeopleSettings(email_domains=("other.example.com",))
-    assert refusal(resolve("carol", settings=other)).outcome == "unlinked"
-    assert refusal(resolve("carol")).outcome == "unlinked"
+    assert expect_refusal(resolve("carol", settings=other)).outcome == "unlinked"
+    assert expect_refusal(resolve("carol")).outcome == "unlinked"
 
 
 def test_addresses_need_a_person_who_is_known_to_work_there(lark: Emulator, resolve: Resolve) -> None:
     lark.change_user("alice", enterprise_email="bob@corp.example.com")
     lark.change_app(scopes=["contact:user.base:readonly"])  # neither status nor address
     settings = PeopleSettings(email_domains=("corp.example.com",))
-    assert refusal(resolve(settings=settings)).outcome == "unlinked"
+    assert expect_refusal(resolve(settings=settings)).outcome == "unlinked"
 
 
 def test_a_link_counts_where_the_app_may_not_see_the_status(
@@ -184,11 +184,13 @@ def test_a_link_counts_where_the_app_may_not_see_the_status(
 def test_an_unreachable_lark_is_tried_again(people: People, lark: Emulator, resolve: Resolve) -> None:
     link(people, lark, "alice", "bob")
     lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=50)
-    refused = refusal(resolve())
+    refused = expect_refusal(resolve())
     assert refused.outcome == "unavailable"
 
 
 def test_an_unreachable_database_is_tried_again(lark: Emulator) -> None:
     missing = People(urls.parse(f"postgresql://lark:lark@127.0.0.1:{free_port()}/lark", "ours"))
     clicker = Clicker(lark.app_id, TENANT, open_id(lark, "alice"), TENANT)
-    assert refusal(Identities(missing, base_url=lambda: BASE).resolve(clicker)).outcome == "unavailable"
+    assert (
+        expect_refusal(Identities(missing, base_url=lambda: BASE).resolve(clicker)).outcome == "unavailable"
+    )

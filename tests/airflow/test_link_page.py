@@ -341,8 +341,8 @@ def test_a_browser_logs_in_and_links(server: LinkServer, tmp_path: Path) -> None
     with closing(Browser(tmp_path / "profile")) as browser:
         browser.open(f"{server.url}/lark/link?code={server.code('carol')}")
         browser.wait("document.querySelector('input[type=password]') !== null")
-        browser.type("document.querySelector('input[name=username]')", "alice")
-        browser.type("document.querySelector('input[type=password]')", "alice")
+        browser.type_text("document.querySelector('input[name=username]')", "alice")
+        browser.type_text("document.querySelector('input[type=password]')", "alice")
         browser.click("[...document.querySelectorAll('button')].find(one => one.innerText === 'Sign in')")
         browser.wait(
             "location.pathname.endsWith('/lark/link') && document.querySelector('form button') !== null"

@@ -96,8 +96,8 @@ def test_a_browser_logs_in_to_fab_and_links(server: LinkServer, tmp_path: Path) 
     with closing(Browser(tmp_path / "profile")) as browser:
         browser.open(f"{server.url}/lark/link?code={server.code('carol')}")
         browser.wait("document.querySelector('input[name=password]') !== null")
-        browser.type("document.querySelector('input[name=username]')", "bob")
-        browser.type("document.querySelector('input[name=password]')", "bob")
+        browser.type_text("document.querySelector('input[name=username]')", "bob")
+        browser.type_text("document.querySelector('input[name=password]')", "bob")
         browser.click("document.querySelector('input[type=submit], button[type=submit]')")
         browser.wait(
             "location.pathname === '/lark/link' && document.querySelector('input[name=proof]') !== null"

@@ -15,7 +15,7 @@ from tests.airflow.conftest import CHAT, AirflowHome, connection
 from tests.tutorials.following import PAGES, Block, blocks, pattern
 
 
-def page(name: str) -> tuple[str, list[Block]]:
+def read_page(name: str) -> tuple[str, list[Block]]:
     """Return the output of the scan that a page shows, and the page's blocks of Python code."""
     code_blocks = list(blocks(PAGES / "how-to" / f"migrate-from-{name}.md"))
     [shown] = [block.code for block in code_blocks if block.language == "console"]
@@ -28,7 +28,7 @@ def page(name: str) -> tuple[str, list[Block]]:
 def test_the_scan_finds_what_the_page_shows_before_and_nothing_after(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown, (before, after, *_) = page(name)
+    shown, (before, after, *_) = read_page(name)
     monkeypatch.chdir(tmp_path)
     Path("dags").mkdir()
     Path("dags/orders.py").write_text(before.code)
@@ -42,7 +42,7 @@ def test_the_scan_finds_what_the_page_shows_before_and_nothing_after(
 
 @pytest.mark.parametrize("name", ["lark-oapi", "webhooks", "slack"])
 def test_the_dags_of_the_page_do_the_same(name: str, lark: Emulator, airflow_home: AirflowHome) -> None:
-    _, code_blocks = page(name)
+    _, code_blocks = read_page(name)
     bot = lark.add_webhook("Reports")
     keys = ("LARK_BASE_URL", "LARK_APP_ID", "LARK_APP_SECRET")
     variables = dict(zip(keys, (lark.base_url, lark.app_id, lark.app_secret), strict=True))
@@ -65,7 +65,7 @@ def test_the_dags_of_the_page_do_the_same(name: str, lark: Emulator, airflow_hom
 
 
 def test_what_has_no_operator_runs_with_the_hook(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, code_blocks = page("lark-oapi")
+    _, code_blocks = read_page("lark-oapi")
     monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark))
     names: dict[str, Any] = {}
     exec(code_blocks[2].code.replace("oc_…", CHAT), names)  # noqa: S102 - the page's

@@ -118,7 +118,7 @@ def table(lark: Emulator) -> dict[str, Any]:
     }
 
 
-def numbers(first: int = 0, last: int = 3) -> Iterator[dict[str, Any]]:
+def make_rows(first: int = 0, last: int = 3) -> Iterator[dict[str, Any]]:
     """Return rows numbered from `first` to below `last`; a test refers to this function by its path."""
     return ({"No": number} for number in range(first, last))
 
@@ -132,7 +132,7 @@ def records(lark: Emulator, table: dict[str, Any]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "source", [[{"No": 0}, {"No": 1}, {"No": 2}], numbers, "tests.airflow.test_operators.numbers"]
+    "source", [[{"No": 0}, {"No": 1}, {"No": 2}], make_rows, "tests.airflow.test_operators.make_rows"]
 )
 def test_records_come_from_a_list_a_callable_or_a_path(
     lark: Emulator, context: Context, table: dict[str, Any], source: Any
@@ -146,7 +146,7 @@ def test_a_callable_takes_arguments_and_shows_no_address(
     lark: Emulator, context: Context, table: dict[str, Any]
 ) -> None:
     load = LarkBitableBulkInsertOperator(
-        task_id="t", records=numbers, records_kwargs={"first": 5, "last": 7}, **table
+        task_id="t", records=make_rows, records_kwargs={"first": 5, "last": 7}, **table
     )
     load.execute(context())
     assert records(lark, table) == [5, 6]
@@ -156,7 +156,7 @@ def test_a_callable_takes_arguments_and_shows_no_address(
 def test_a_load_that_is_retried_adds_nothing_and_one_that_is_cleared_does(
     lark: Emulator, context: Context, table: dict[str, Any]
 ) -> None:
-    load = LarkBitableBulkInsertOperator(task_id="t", records=numbers, **table)
+    load = LarkBitableBulkInsertOperator(task_id="t", records=make_rows, **table)
     lark.fault(path="*/records/batch_create", drop="after")
     load.execute(context())
     load.execute(context(try_number=2))
@@ -189,6 +189,6 @@ def test_a_half_finished_load_names_the_cause(
     lark: Emulator, context: Context, table: dict[str, Any]
 ) -> None:
     lark.fault(path="*/records/batch_create", skip=1, code=1254302, msg="Permission denied")
-    load = LarkBitableBulkInsertOperator(task_id="t", records=numbers, chunk_size=1, **table)
+    load = LarkBitableBulkInsertOperator(task_id="t", records=make_rows, chunk_size=1, **table)
     with pytest.raises(AirflowFailException, match="PermissionDeniedError: 1 records are written"):
         load.execute(context())

@@ -51,7 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresSe
 
 def on_page(server: ApiServer, path: str, user: str, option: str, timeout: float = 60) -> int:
     """Answer over a separate connection as Airflow's own page does, and return the status code."""
-    with httpx.Client(base_url=server.url, timeout=timeout, headers=server.headers(user)) as http:
+    with httpx.Client(base_url=server.url, timeout=timeout, headers=server.make_headers(user)) as http:
         return http.patch(path, json={"chosen_options": [option], "params_input": {}}).status_code
 
 
@@ -120,7 +120,7 @@ def test_an_answer_for_another_try_is_not_written(server: ApiServer) -> None:
     pending = server.ask()
     script = server.home / "other_try.py"
     script.write_text(_OTHER_TRY)
-    token = server.headers("bob")["Authorization"]
+    token = server.make_headers("bob")["Authorization"]
     assert "STATUS 410" in server.airflow.python(str(script), pending.path, token)
     assert not server.read_answer(pending)["response_received"]
 
@@ -167,7 +167,7 @@ def test_answers_are_held_without_holding_threads(server: ApiServer) -> None:
         f"/api/v2{server.park('many', run, f'q{place}', seconds=0).task.path}/hitlDetails"
         for place in range(60)
     ]
-    server.headers("alice")
+    server.make_headers("alice")
     with ThreadPoolExecutor(len(paths)) as pool:
         began = time.monotonic()
         running = [pool.submit(on_page, server, path, "alice", "Approve") for path in paths]
@@ -186,7 +186,7 @@ def test_answers_are_held_without_holding_threads(server: ApiServer) -> None:
 def test_an_answer_before_the_task_waits_is_held_until_it_does(server: ApiServer) -> None:
     question = server.park("ask", server.run("ask"), "q", state="running")
     path = f"/api/v2{question.task.path}/hitlDetails"
-    server.headers("alice")
+    server.make_headers("alice")
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(on_page, server, path, "alice", "Approve")
         with server.sql.begin() as connection:

@@ -34,13 +34,13 @@ def test_it_stops_between_rows_and_between_batches() -> None:
     progress = Progress(logging.getLogger("task"))
     closed = []
 
-    def rows() -> Iterator[int]:
+    def yield_rows() -> Iterator[int]:
         try:
             yield from range(10)
         finally:
             closed.append(True)
 
-    reader = progress.track_rows(rows())
+    reader = progress.track_rows(yield_rows())
     assert next(reader) == 0
     progress.stop()
     with pytest.raises(AirflowException, match="stopped by Airflow"):

@@ -34,7 +34,7 @@ def table(*columns: tuple[str, int]) -> tuple[str, str]:
     return base, bitable.create_table(base, "Orders", table_fields).data["table_id"]
 
 
-def texts(lark: Emulator) -> list[str]:
+def read_texts(lark: Emulator) -> list[str]:
     return [message["content"]["text"] for message in lark.state()["chats"][0]["messages"]]
 
 
@@ -52,7 +52,7 @@ def test_the_dags_of_readme_and_of_the_page_on_templates_run(
     (airflow_home.dags / "counts.py").write_text(counts)
     airflow_home.airflow("dags", "test", "orders_to_lark", "2026-11-24", lark=lark)
     airflow_home.airflow("dags", "test", "counts", lark=lark)
-    assert texts(lark) == ["✅ done", "2 orders loaded", "no orders loaded"]
+    assert read_texts(lark) == ["✅ done", "2 orders loaded", "no orders loaded"]
     from airflow.providers.standard.operators.empty import EmptyOperator
     from airflow.sdk import DAG
 
@@ -65,7 +65,7 @@ def test_the_dags_of_readme_and_of_the_page_on_templates_run(
 def test_the_examples_without_airflow_run(lark: Emulator, capsys: Any) -> None:
     send, write = examples(HOW_TO / "plain-python.md", lark)
     exec(send, {})  # noqa: S102 - the page's
-    assert texts(lark) == ["✅ done"]
+    assert read_texts(lark) == ["✅ done"]
     base, table_id = table(("Order", fields.TEXT), ("Paid", fields.NUMBER), ("At", fields.DATE))
     own = write.replace('base_url="lark"', "").replace("bascn…", base).replace("tbl…", table_id)
     exec(own, {})  # noqa: S102 - the page's

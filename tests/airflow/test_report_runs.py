@@ -26,7 +26,7 @@ def query(path: Path, sql: str) -> None:
         connection.execute(sql)
 
 
-def cells(lark: Emulator, token: str) -> list[list[Any]]:
+def read_cells(lark: Emulator, token: str) -> list[list[Any]]:
     rows = [["" if cell is None else cell for cell in row][:4] for row in lark.sheet(token)["values"]]
     return [row for row in rows if any(cell != "" for cell in row)]
 
@@ -59,7 +59,7 @@ def test_the_daily_report_is_one_spreadsheet_and_one_card(
     drive = LarkServiceClient().clouddoc.drive
     [spreadsheet] = drive.list_files("Reports/2026-11")
     assert spreadsheet["name"] == "Orders 2026-11-26"
-    [header, *rows] = cells(lark, spreadsheet["token"])
+    [header, *rows] = read_cells(lark, spreadsheet["token"])
     assert header == ["no", "customer", "amount", "day"]
     assert [row[:3] for row in rows] == [["007", "Bo", 70], ["A-1", "Ann", 12.5], ["A-3", "Cy", 1]]
     assert {grant.id: grant.role for grant in drive.permissions.list(spreadsheet["url"])}[CHAT] == "view"

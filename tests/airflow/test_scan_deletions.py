@@ -21,6 +21,21 @@ from lark_provider.triggers.wanted import WantedRecords
 from lark_provider.triggers.watched_table import WatchedTable
 
 
+def make_wanted(base: str, table: str) -> WantedRecords:
+    return WantedRecords(
+        app_token=base,
+        table_id=table,
+        fields=(),
+        changes=(),
+        skip_own=True,
+        deletions=True,
+        modified_field=None,
+        scan_every=10.0,
+        max_payload_bytes=65_536,
+        lark_conn_id="lark_default",
+    )
+
+
 def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_deleted(
     lark: Emulator, tmp_path: Path
 ) -> None:
@@ -36,7 +51,7 @@ def test_a_record_that_cannot_be_read_now_or_is_hidden_is_not_reported_as_delete
     async def work() -> list[list[Any]]:
         async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url, max_retries=0) as client:
             watched, reported = WatchedTable(client, base, table), ReportedChanges(store, table)
-            wanted = WantedRecords(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
+            wanted = make_wanted(base, table)
             scanner = Scanner(wanted, watched, reported, "", Cursor(0, 0))
 
             async def scan_all() -> list[Any]:
@@ -68,7 +83,7 @@ def test_all_records_of_a_large_table_are_noted_in_several_transactions(
 
     async def work() -> int:
         async with AsyncLarkServiceClient(*secrets, base_url=lark.base_url) as client:
-            wanted = WantedRecords(base, table, (), (), True, True, None, 10.0, 65_536, "lark_default")
+            wanted = make_wanted(base, table)
             watched = WatchedTable(client, base, table)
             await watched.read_fields()
             began = int((time.time() + 3600) * 1000)

@@ -124,13 +124,13 @@ def test_a_spreadsheet_that_changes_is_read_again(
     operator = copy(sqlite, link, range="A1:B15001")
     read, changes = operator._iterate_rows, iter([True])
 
-    def rows(columns: Any) -> Any:
+    def read_while_changing(columns: Any) -> Any:
         for number, row in enumerate(read(columns)):
             if number == 100 and next(changes, False):
                 sheets.write(link, "B2", [[7]])
             yield row
 
-    operator._iterate_rows = rows  # type: ignore[method-assign]
+    operator._iterate_rows = read_while_changing  # type: ignore[method-assign]
     assert operator.execute(context()) == {"rows": 15_000, "deleted": 0}
     assert sqlite.read("SELECT paid FROM orders WHERE no = 'A-0'") == [(7,)]
 

@@ -47,7 +47,7 @@ def to_sheet(orders: Database, **changes: Any) -> SqlToLarkSheetOperator:
     return SqlToLarkSheetOperator(**(usual | changes))
 
 
-def cells(lark: Emulator, token: str) -> list[list[Any]]:
+def read_cells(lark: Emulator, token: str) -> list[list[Any]]:
     rows = [["" if cell is None else cell for cell in row] for row in lark.sheet(token)["values"]]
     while rows and not any(cell != "" for cell in rows[-1]):
         rows.pop()
@@ -66,7 +66,7 @@ def test_a_new_spreadsheet_is_typed_shared_and_made_once(
     result = report.execute(context())
     token = result["spreadsheet_token"]
     assert (result["rows_written"], result["range"], report.sheet_link) == (2, "A1:E3", result["url"])
-    [header, first, second] = cells(lark, token)
+    [header, first, second] = read_cells(lark, token)
     assert header[:5] == ["No", "Paid", "Done", "Day", "Meta"]
     assert (first[0], first[1], first[4]) == ("00123", 12.5, '{"a": "ü"}')
     if not orders.path:  # SQLite has neither booleans nor dates
@@ -78,7 +78,7 @@ def test_a_new_spreadsheet_is_typed_shared_and_made_once(
     orders.run("UPDATE orders SET paid = 13 WHERE no = 'A-2'")
     again = report.execute(context(try_number=3, max_tries=5))
     assert again["spreadsheet_token"] == token
-    assert cells(lark, token)[2][1] == 13
+    assert read_cells(lark, token)[2][1] == 13
     assert report.execute(context(run_id="other"))["spreadsheet_token"] != token
     assert len(spreadsheets()) == 2
 
@@ -94,7 +94,7 @@ def test_append_adds_a_runs_rows_once(lark: Emulator, context: Context, sqlite: 
     assert append.execute(context(try_number=2)) == {**first, "replayed": 2}
     append.execute(context(run_id="next"))
     token = first["spreadsheet_token"]
-    assert [row[0] for row in cells(lark, token)] == ["no", "A-1", "A-2", "A-1", "A-2"]
+    assert [row[0] for row in read_cells(lark, token)] == ["no", "A-1", "A-2", "A-1", "A-2"]
 
 
 @pytest.mark.usefixtures("ledger")
@@ -116,12 +116,17 @@ def test_update_by_key_titles_and_templates(lark: Emulator, context: Context, sq
     token = update.execute(context())["spreadsheet_token"]
     sqlite.run("UPDATE orders SET paid = 7 WHERE no = 'A-1'", "INSERT INTO orders VALUES ('A-0', 0)")
     update.execute(context(run_id="next"))
-    assert [row[:2] for row in cells(lark, token)] == [["Number", "Paid"], ["A-1", 7], ["A-2", 2], ["A-0", 0]]
+    assert [row[:2] for row in read_cells(lark, token)] == [
+        ["Number", "Paid"],
+        ["A-1", 7],
+        ["A-2", 2],
+        ["A-0", 0],
+    ]
 
 
 def test_a_query_without_rows_leaves_its_header(lark: Emulator, context: Context, orders: Database) -> None:
     empty = to_sheet(orders, sql="SELECT no, paid FROM orders WHERE no = 'x'", title="Orders")
-    assert cells(lark, empty.execute(context())["spreadsheet_token"])[0][:2] == ["no", "paid"]
+    assert read_cells(lark, empty.execute(context())["spreadsheet_token"])[0][:2] == ["no", "paid"]
 
 
 def test_what_no_retry_can_mend_fails_at_once(lark: Emulator, context: Context, sqlite: Database) -> None:

@@ -260,7 +260,7 @@ def open_form(browser: Browser, standalone: Standalone, name: str) -> None:
     browser.wait(f"{button('Add Connection')} !== undefined")
     browser.click(button("Add Connection"))
     browser.wait(f"{DIALOG}?.querySelector('[role=combobox]') != null")
-    browser.type(f"{DIALOG}.querySelector('[role=combobox]')", name)
+    browser.type_text(f"{DIALOG}.querySelector('[role=combobox]')", name)
     browser.wait("document.querySelector('[role=option]') !== null")
     browser.press("Enter")
     browser.wait(f"{DIALOG}.innerText.includes('Extra Fields')")
@@ -331,7 +331,7 @@ def test_a_connection_made_in_the_form_works(
         if field.startswith("element_"):
             show_extra_fields(browser)
         place = f"{DIALOG}.querySelector('[name={field}]')"
-        browser.type(place, value)
+        browser.type_text(place, value)
         assert browser.ask(f"{place}.value") == value
     save = button("Save", DIALOG)
     browser.wait(f"!{save}.disabled")

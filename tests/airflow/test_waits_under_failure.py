@@ -31,7 +31,7 @@ from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from lark_provider.triggers import LarkCardCallbackTrigger
 from tests.airflow.conftest import AirflowHome
-from tests.airflow.test_event_trigger import event
+from tests.airflow.test_event_trigger import make_event
 from tests.airflow.triggerer import Triggerer
 from tests.callbacks import mq
 from tests.failures.waiting import wait_until
@@ -346,10 +346,10 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     triggerer: Triggerer, inbox: Inbox, rabbitmq: str
 ) -> None:
     def list_fired() -> list[str]:
-        return [payload["event_id"] for payload in triggerer.events()]
+        return [payload["event_id"] for payload in triggerer.read_events()]
 
     def happens(event_id: str, **content: Any) -> None:
-        mq.send(rabbitmq, "event.cli_1", event(event_id, **content))
+        mq.send(rabbitmq, "event.cli_1", make_event(event_id, **content))
 
     nested: object = "\x00 你好 \U0001f600"
     for _ in range(200):
@@ -358,7 +358,7 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     triggerer.defer([Wait("k", ("om_1",))], inbox.read_database_id())
     triggerer.start()
     wait_until(lambda: list_fired() == ["e1"], 60)
-    assert triggerer.events()[0]["event"] == {"nasty": nested, "big": 2**63}
+    assert triggerer.read_events()[0]["event"] == {"nasty": nested, "big": 2**63}
     happens("e2")
     wait_until(lambda: "e2" in list_fired())  # by now the triggerer knows that the first one is stored
     assert triggerer.task()[0] == "deferred"
@@ -379,4 +379,4 @@ def test_a_triggerer_that_is_killed_loses_no_event_and_no_wait(
     wait_until(lambda: "e4" in list_fired())
     triggerer.kill()
     assert list_fired().count("e1") == 1
-    assert set(mq.ids(mq.drain(rabbitmq, EVENTS))) <= {"e4"}
+    assert set(mq.list_ids(mq.drain(rabbitmq, EVENTS))) <= {"e4"}

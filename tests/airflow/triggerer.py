@@ -205,7 +205,7 @@ class Triggerer:
         [(count,)] = self._ask(query)
         return int(count)
 
-    def events(self) -> list[dict[str, Any]]:
+    def read_events(self) -> list[dict[str, Any]]:
         """Return the payloads of the asset events that triggers have fired and Airflow has stored."""
         stored = [json.loads(extra) for (extra,) in self._ask("SELECT extra FROM asset_event")]
         return [extra["payload"] for extra in stored if "payload" in extra]  # the model's DAGs have others

@@ -27,7 +27,7 @@ WRITABLE = [
 ]  # fmt: skip
 
 
-def text(words: str) -> dict[str, str]:
+def make_text(words: str) -> dict[str, str]:
     return {"type": "text", "text": words}
 
 
@@ -199,9 +199,13 @@ def test_a_record_that_is_not_a_dict_is_named() -> None:
         (f.DATE, 1357034400000, dt.datetime(2013, 1, 1, 10, tzinfo=dt.UTC)),
         (f.LINK, {"link_record_ids": ["rec1"]}, ["rec1"]),
         (f.FORMULA, {"type": 1, "value": [{"type": "text", "text": "x"}]}, "x"),
-        (f.FORMULA, {"type": 1, "value": [text("at "), {**text("@Ann"), "type": "mention"}]}, "at @Ann"),
+        (
+            f.FORMULA,
+            {"type": 1, "value": [make_text("at "), {**make_text("@Ann"), "type": "mention"}]},
+            "at @Ann",
+        ),
         (f.FORMULA, {"type": 1, "value": []}, None),
-        (f.FORMULA, {"type": 1, "value": [text("")]}, ""),
+        (f.FORMULA, {"type": 1, "value": [make_text("")]}, ""),
         (f.FORMULA, {"type": 2, "value": [42]}, 42),
         (f.FORMULA, {"type": 2, "value": [0]}, 0),
         (f.FORMULA, {"type": 2, "ui_type": "Currency", "value": [1.5]}, 1.5),
@@ -215,9 +219,13 @@ def test_a_record_that_is_not_a_dict_is_named() -> None:
         (f.FORMULA, {"type": 11, "value": [{"id": "ou_1"}]}, [{"id": "ou_1"}]),
         (f.FORMULA, {"type": 18, "value": [{"link_record_ids": ["rec1"]}]}, ["rec1"]),
         (f.FORMULA, 42, 42),
-        (f.LOOKUP, {"type": 1, "value": [text("Ann"), text("Bob")]}, ["Ann", "Bob"]),
-        (f.LOOKUP, {"type": 1, "value": [text("Ann")]}, ["Ann"]),
-        (f.LOOKUP, {"type": 1, "value": [[text("An"), text("n")], [text("Bob")]]}, ["Ann", "Bob"]),
+        (f.LOOKUP, {"type": 1, "value": [make_text("Ann"), make_text("Bob")]}, ["Ann", "Bob"]),
+        (f.LOOKUP, {"type": 1, "value": [make_text("Ann")]}, ["Ann"]),
+        (
+            f.LOOKUP,
+            {"type": 1, "value": [[make_text("An"), make_text("n")], [make_text("Bob")]]},
+            ["Ann", "Bob"],
+        ),
         (f.LOOKUP, {"type": 1, "value": []}, []),
         (f.LOOKUP, {"type": 1, "value": None}, []),
         (f.LOOKUP, {"type": 2, "value": [42]}, [42]),

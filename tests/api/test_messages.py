@@ -30,7 +30,7 @@ def one(operation: CallOrProcedure[Any]) -> Call[Any]:
     return call
 
 
-def body(operation: CallOrProcedure[Any]) -> dict[str, Any]:
+def read_body(operation: CallOrProcedure[Any]) -> dict[str, Any]:
     payload: dict[str, Any] = orjson.loads(one(operation).body or b"")
     return payload
 
@@ -71,7 +71,7 @@ def test_an_unknown_kind_is_refused() -> None:
 def test_text_carries_mentions_and_is_serialised() -> None:
     call = one(messaging.send_text("oc_1", "数据 ✅", mentions=["ou_1", "all"]))
     assert call.params == {"receive_id_type": "chat_id"}
-    content = orjson.loads(body(call)["content"])
+    content = orjson.loads(read_body(call)["content"])
     assert content == {"text": '数据 ✅ <at user_id="ou_1"></at> <at user_id="all"></at>'}
     assert not call.idempotent
 
@@ -83,14 +83,14 @@ def test_a_mention_cannot_smuggle_markup() -> None:
 
 def test_a_post_comes_from_markdown_or_as_it_is() -> None:
     call = messaging.send_post("oc_1", "**hi**", title="T", mentions=["ou_1"])
-    assert orjson.loads(body(call)["content"]) == {
+    assert orjson.loads(read_body(call)["content"]) == {
         "zh_cn": {
             "title": "T",
             "content": [[{"tag": "md", "text": "**hi**"}], [{"tag": "at", "user_id": "ou_1"}]],
         }
     }
     given_post = {"en_us": {"title": "", "content": [[{"tag": "text", "text": "x"}]]}}
-    assert orjson.loads(body(messaging.send_post("oc_1", given_post))["content"]) == given_post
+    assert orjson.loads(read_body(messaging.send_post("oc_1", given_post))["content"]) == given_post
     with pytest.raises(InvalidRequestError, match='without an outer "post"'):
         messaging.send_post("oc_1", {"post": given_post})
 
@@ -136,9 +136,9 @@ def test_keys_become_uuids_that_lark_takes() -> None:
     call = one(keyed)
     uuid = orjson.loads(call.body or b"")["uuid"]
     assert call.idempotent
-    assert uuid == body(again)["uuid"] != body(other)["uuid"]
+    assert uuid == read_body(again)["uuid"] != read_body(other)["uuid"]
     assert len(uuid) <= 50
-    assert body(messaging.send_text("oc_1", "x", uuid="u1"))["uuid"] == "u1"
+    assert read_body(messaging.send_text("oc_1", "x", uuid="u1"))["uuid"] == "u1"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def make_call(operation: Procedure[Any], bot: Webhook = BOT, now: float = 1_700_
     return call
 
 
-def body(call: Call[Any]) -> dict[str, Any]:
+def read_body(call: Call[Any]) -> dict[str, Any]:
     payload: dict[str, Any] = orjson.loads(call.body or b"")
     return payload
 
@@ -41,7 +41,7 @@ def test_the_signature_has_larks_check_value() -> None:
 
 def test_a_secret_signs_the_body() -> None:
     call = make_call(webhook.send_text("hi"), Webhook("https://open.feishu.cn", TOKEN, "demo"))
-    assert body(call) == {
+    assert read_body(call) == {
         "msg_type": "text",
         "content": {"text": "hi"},
         "timestamp": "1700000000",
@@ -85,12 +85,14 @@ CARD = {"schema": "2.0", "body": {"elements": []}}
 )
 def test_bodies_have_the_shape_of_their_type(operation: Any, expected: dict[str, Any]) -> None:
     call = make_call(operation())
-    assert body(call) == expected
+    assert read_body(call) == expected
     assert (call.method, call.auth, call.safe, call.idempotent) == ("POST", False, False, False)
 
 
 def test_people_are_named_in_posts() -> None:
-    lines = body(make_call(webhook.send_post("a", mentions=["ou_1"])))["content"]["post"]["zh_cn"]["content"]
+    lines = read_body(make_call(webhook.send_post("a", mentions=["ou_1"])))["content"]["post"]["zh_cn"][
+        "content"
+    ]
     assert lines == [[{"tag": "text", "text": "a"}], [{"tag": "at", "user_id": "ou_1"}]]
 
 

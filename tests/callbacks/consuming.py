@@ -13,8 +13,8 @@ from tests.callbacks import mq
 from tests.protocol.callbacks import sender
 
 
-def event(event_id: str, kind: str = "drive.file.edit_v1", **content: Any) -> dict[str, Any]:
-    payload = sender.event()
+def make_event(event_id: str, kind: str = "drive.file.edit_v1", **content: Any) -> dict[str, Any]:
+    payload = sender.make_event()
     payload["header"] |= {"event_id": event_id, "event_type": kind}
     del payload["header"]["token"]
     payload["event"] = content

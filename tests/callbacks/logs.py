@@ -9,11 +9,11 @@ from lark_provider.utils.logger import RedactingFormatter
 _FORMATTER = RedactingFormatter("%(levelname)s %(name)s: %(message)s")
 
 
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+def format_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return this package's log lines, in order."""
     return [_FORMATTER.format(record) for record in caplog.records if record.name.startswith("lark_provider")]
 
 
 def read_lines(caplog: pytest.LogCaptureFixture) -> str:
     """Return this package's log lines as one text."""
-    return "\n".join(lines(caplog))
+    return "\n".join(format_lines(caplog))

@@ -125,7 +125,7 @@ def pump_all(url: str, inbox: Inbox, count: int) -> None:
     assert done == count
 
 
-def ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:
+def list_ids(drained: list[tuple[BasicProperties, Any]]) -> list[str]:
     """Return the event ids of messages that were drained."""
     return [content["header"]["event_id"] for _, content in drained]
 

@@ -85,7 +85,7 @@ def gateway(*places: FakeSink, endpoint: dict[str, Any] | None = None, **setting
 def request(content: Any = None, make: Callable[[], Any] = sender.card) -> tuple[str, dict[str, str], bytes]:
     """Return the arguments of `Gateway.answer` for a genuine request."""
     body = sender.seal_body(make() if content is None else content)
-    return APP, sender.headers(body), body
+    return APP, sender.make_headers(body), body
 
 
 def deliver(over: Gateway, content: Any = None) -> tuple[Answer, float]:

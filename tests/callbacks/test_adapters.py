@@ -43,7 +43,7 @@ Post: TypeAlias = Callable[..., tuple[int, bytes]]
 Framework: TypeAlias = Callable[[Handler], Post]
 
 
-def urls(view: Any) -> ModuleType:
+def make_urls(view: Any) -> ModuleType:
     module = ModuleType("urls")
     module.urlpatterns = [path("lark/callbacks/<str:app_id>", view)]  # type: ignore[attr-defined]
     return module
@@ -53,7 +53,7 @@ def in_django(handler: Handler) -> Post:
     if not settings.configured:
         settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="k", MIDDLEWARE=[CSRF])
         django.setup()
-    routes = urls(callback_view(KEYS, handler, ENDPOINT))
+    routes = make_urls(callback_view(KEYS, handler, ENDPOINT))
 
     def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
         with override_settings(ROOT_URLCONF=routes):
@@ -70,7 +70,7 @@ def in_async_django(handler: Handler) -> Post:
     async def handle_async(delivery: Delivery) -> Any:
         return handler(delivery)
 
-    routes = urls(callback_view(KEYS, handle_async, ENDPOINT))
+    routes = make_urls(callback_view(KEYS, handle_async, ENDPOINT))
 
     def post(body: bytes, headers: dict[str, str], where: str = PATH) -> tuple[int, bytes]:
         async def work() -> Any:
@@ -127,9 +127,13 @@ def test_a_click_reaches_the_handler_and_its_answer_the_person(framework: Framew
         return HELD if isinstance(delivery, CardClick) else None
 
     post = framework(handler)
-    for content, answer in ((sender.card(), HELD), (sender.event(), b"{}"), (sender.event_1(), b"{}")):
+    for content, answer in (
+        (sender.card(), HELD),
+        (sender.make_event(), b"{}"),
+        (sender.make_event_1(), b"{}"),
+    ):
         body = seal_body(content)
-        assert post(body, sender.headers(body)) == (200, answer)
+        assert post(body, sender.make_headers(body)) == (200, answer)
     assert [type(delivery) for delivery in seen] == [CardClick, Event, Event]
 
 
@@ -141,9 +145,9 @@ def test_a_challenge_is_answered_without_the_handler(framework: Framework) -> No
 def test_what_is_refused_does_not_reach_the_handler(framework: Framework) -> None:
     post = framework(lambda _: pytest.fail("called"))
     body = seal_body(sender.card())
-    headers = sender.headers(body)
+    headers = sender.make_headers(body)
     assert post(body, {})[0] == 401
-    assert post(body, sender.headers(body, timestamp="1"))[0] == 401
+    assert post(body, sender.make_headers(body, timestamp="1"))[0] == 401
     assert post(b"{", headers)[0] == 400
     assert post(b"", headers)[0] == 400
     assert post(body, headers, "/lark/callbacks/cli_other")[0] == 404
@@ -161,13 +165,13 @@ def test_a_body_that_is_too_large_is_refused_and_logged(
 
 def test_header_names_may_have_any_case(framework: Framework) -> None:
     body = seal_body(sender.card())
-    headers = {name.upper(): value for name, value in sender.headers(body).items()}
+    headers = {name.upper(): value for name, value in sender.make_headers(body).items()}
     assert framework(lambda _: None)(body, headers) == (200, RECEIVED)
 
 
 def test_a_stranger_is_told_so(framework: Framework) -> None:
     body = seal_body(sender.card({"value": mark({}, "wait-1", ["ou_other"])}))
-    assert framework(lambda _: None)(body, sender.headers(body)) == (200, NOT_ALLOWED)
+    assert framework(lambda _: None)(body, sender.make_headers(body)) == (200, NOT_ALLOWED)
 
 
 def test_a_handler_that_fails_is_told_to_people_and_to_lark(
@@ -179,9 +183,9 @@ def test_a_handler_that_fails_is_told_to_people_and_to_lark(
     ENDPOINT.handler_failures._throttle.reset()
     post = framework(handler)
     body = seal_body(sender.card())
-    assert post(body, sender.headers(body)) == (200, FAILED)
-    body = seal_body(sender.event())
-    assert post(body, sender.headers(body))[0] == 503
+    assert post(body, sender.make_headers(body)) == (200, FAILED)
+    body = seal_body(sender.make_event())
+    assert post(body, sender.make_headers(body))[0] == 503
     assert caplog.text.count("LookupError: in the handler") == 2
 
 
@@ -190,7 +194,7 @@ def test_a_handler_that_returns_something_else(
     framework: Framework, returned: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = seal_body(sender.card())
-    assert framework(lambda _: returned)(body, sender.headers(body)) == (200, RECEIVED)
+    assert framework(lambda _: returned)(body, sender.make_headers(body)) == (200, RECEIVED)
     [record] = [
         logged for logged in caplog.records if logged.getMessage().startswith("Handler returned an unusable")
     ]
@@ -221,10 +225,10 @@ def test_in_flask_another_function_may_read_the_body_before(chunked: bool) -> No
     client = app.test_client()
     answer = (
         client.post(
-            PATH, input_stream=io.BytesIO(body), headers=sender.headers(body), environ_overrides=length
+            PATH, input_stream=io.BytesIO(body), headers=sender.make_headers(body), environ_overrides=length
         )
         if chunked
-        else client.post(PATH, data=body, headers=sender.headers(body))
+        else client.post(PATH, data=body, headers=sender.make_headers(body))
     )
     assert (answer.status_code, answer.data) == (200, HELD)
 
@@ -299,12 +303,12 @@ def test_a_key_that_was_just_replaced_is_found(framework: Framework, monkeypatch
     post = framework(handle)
     known[APP] = CallbackKeys(APP, "a new key", TOKEN, ((KEY, NOW + 60),))
     body = seal_body(sender.card(), "a new key")
-    assert post(body, sender.headers(body, key="a new key")) == (200, RECEIVED)
+    assert post(body, sender.make_headers(body, key="a new key")) == (200, RECEIVED)
     old = seal_body(sender.card())
-    assert post(old, sender.headers(old)) == (200, RECEIVED)
+    assert post(old, sender.make_headers(old)) == (200, RECEIVED)
     assert len(clicks) == 2
-    assert post(body, sender.headers(body, key="guess"))[0] == 401
+    assert post(body, sender.make_headers(body, key="guess"))[0] == 401
     del known[APP]
     ring._stale_at = float("-inf")
-    assert post(body, sender.headers(body, key="a new key"))[0] == 404, "it was disabled, long ago"
+    assert post(body, sender.make_headers(body, key="a new key"))[0] == 404, "it was disabled, long ago"
     assert len(clicks) == 2

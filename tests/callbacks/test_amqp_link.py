@@ -53,8 +53,8 @@ def test_everything_is_declared_and_that_twice(rabbitmq: str) -> None:
         mq.run(enter(mq.at(rabbitmq)))
     mq.send(rabbitmq, "card.cli_1", mq.card("c"))
     mq.send(rabbitmq, "event.cli_1", mq.card("e"))
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c"]
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["e"]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["c"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["e"]
     assert mq.drain(rabbitmq, DEAD) == []
 
 
@@ -115,7 +115,7 @@ def test_a_message_survives_more_failed_deliveries_than_the_broker_would_bear_by
             method = next(deliveries)[0]
             assert method is not None
             channel.basic_nack(method.delivery_tag or 0, requeue=True)
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c"]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["c"]
 
 
 def test_what_runs_inside_is_cancelled_when_the_connection_is_lost(rabbitmq: str) -> None:

@@ -78,7 +78,7 @@ def test_an_authority_of_ones_own_is_trusted_when_it_is_named(
     mq.run(publish(read_broker(url, trusted)))
     ping(read_broker(url, trusted))
     mq.run(give_up_often(read_broker(url, trusted)))
-    assert mq.ids(mq.drain(node.url, CARDS)) == ["e1", "e1"]
+    assert mq.list_ids(mq.drain(node.url, CARDS)) == ["e1", "e1"]
 
     another_name = read_broker(f"amqps://guest:guest@localhost:{port}/%2F", trusted)
     with pytest.raises(BrokerError, match=r"Hostname mismatch|not valid for 'localhost'"):

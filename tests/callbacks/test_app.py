@@ -38,21 +38,23 @@ def url(place: FakeSink) -> Iterator[str]:
 
 
 def post(url: str, body: bytes, headers: dict[str, str] | None = None, path: str = PATH) -> httpx.Response:
-    return httpx.post(url + path, content=body, headers=sender.headers(body) if headers is None else headers)
+    return httpx.post(
+        url + path, content=body, headers=sender.make_headers(body) if headers is None else headers
+    )
 
 
 def test_a_click_an_event_and_a_challenge(url: str, place: FakeSink) -> None:
     clicked = post(url, seal_body(sender.card()))
     assert (clicked.status_code, clicked.content) == (200, RECEIVED)
     assert clicked.headers["content-type"] == "application/json"
-    assert post(url, seal_body(sender.event())).content == b"{}"
+    assert post(url, seal_body(sender.make_event())).content == b"{}"
     assert post(url, seal_body(sender.challenge()), {}).json() == {"challenge": "ajls384k-你好"}
     assert [kept.event_id[:4] for kept in place.stored] == ["f798", "5e37"]
 
 
 def test_what_is_refused_gets_its_status(url: str, place: FakeSink) -> None:
     body = seal_body(sender.card())
-    headers = sender.headers(body)
+    headers = sender.make_headers(body)
     assert post(url, body, {}).status_code == 401
     assert post(url, b"{", headers).status_code == 400
     assert post(url, body, headers, "/lark/callbacks/cli_other").status_code == 404
@@ -147,7 +149,7 @@ def test_clicks_at_the_same_time_do_not_wait_for_each_other() -> None:
                 content["header"]["event_id"] = f"click-{number}"
                 bodies.append(seal_body(content))
             return await asyncio.gather(
-                *(client.post(PATH, content=body, headers=sender.headers(body)) for body in bodies)
+                *(client.post(PATH, content=body, headers=sender.make_headers(body)) for body in bodies)
             )
 
     answers = asyncio.run(many())
@@ -176,7 +178,7 @@ def test_ten_thousand_mutations_of_a_click_are_refused(caplog: pytest.LogCapture
 
 def test_no_secret_and_no_body_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    for content in (sender.card({"value": "in the body"}), sender.event(), sender.challenge()):
+    for content in (sender.card({"value": "in the body"}), sender.make_event(), sender.challenge()):
         body = seal_body(content)
         post(url, body)
         post(url, body, {})

@@ -51,7 +51,7 @@ def commands(tmp_path: Path) -> CommandFilter:
     return CommandFilter(file)
 
 
-def rows(url: URL) -> list[Any]:
+def read_rows(url: URL) -> list[Any]:
     with engines.get_engine(url).connect() as connection:
         return list(connection.execute(sa.select(chat_commands)).all())
 
@@ -68,9 +68,9 @@ def test_rabbitmq_takes_it_for_both_and_the_pump_stores_it_once(
             await keep([sink], make_event("/run etl", event_id="e4", app_id="cli_b"))
 
     asyncio.run(run())
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["e1", "e2", "e3", "e4"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["e1", "e2", "e3", "e4"]
     mq.pump_all(rabbitmq, Inbox(database), 2)
-    (row,) = rows(database)
+    (row,) = read_rows(database)
     assert (row.app_id, row.message_id, row.text, row.state) == ("cli_a", "om_1", "/run etl", "due")
     assert mq.drain(rabbitmq, DEAD) == []
     # What is not a command has no place there, as before.
@@ -92,7 +92,7 @@ def test_a_database_alone_takes_commands_and_leaves_talk_alone(
                 await keep([sink], other)
 
     asyncio.run(run())
-    assert [row.text for row in rows(database)] == ["/run etl"]
+    assert [row.text for row in read_rows(database)] == ["/run etl"]
 
 
 def test_without_rabbitmq_lark_repeats_it_for_consumers_and_it_is_done_once(
@@ -105,7 +105,7 @@ def test_without_rabbitmq_lark_repeats_it_for_consumers_and_it_is_done_once(
                 await keep([sink], make_event("/run etl"))
 
     asyncio.run(run())
-    assert len(rows(database)) == 1
+    assert len(read_rows(database)) == 1
 
 
 def test_without_commands_nothing_changes(

@@ -20,7 +20,7 @@ from lark_provider.storage import engine as engines
 from lark_provider.storage import urls
 from lark_provider.storage.tables import handled_events
 from tests.callbacks import mq
-from tests.callbacks.consuming import Seen, consuming, event, fail, send
+from tests.callbacks.consuming import Seen, consuming, fail, make_event, send
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 
@@ -29,11 +29,11 @@ from tests.protocol.callbacks import sender
 
 def test_each_event_is_handed_over_and_gone(rabbitmq: str) -> None:
     names = [f"e{n}" for n in range(500)]
-    send(rabbitmq, *map(event, names), sender.event_1())
+    send(rabbitmq, *map(make_event, names), sender.make_event_1())
     seen = Seen()
     with consuming(rabbitmq, seen):
         wait_until(lambda: len(seen.ids) == 501)
-        send(rabbitmq, event("later", "im.chat.updated_v1", chat_id="oc_1"))
+        send(rabbitmq, make_event("later", "im.chat.updated_v1", chat_id="oc_1"))
         wait_until(lambda: seen.ids[501:] == ["later"])
     assert seen.ids[:500] == names
     assert mq.drain(rabbitmq, EVENTS) == []
@@ -41,7 +41,7 @@ def test_each_event_is_handed_over_and_gone(rabbitmq: str) -> None:
 
 def test_what_a_handler_gets_is_typed(rabbitmq: str) -> None:
     got: list[Event] = []
-    send(rabbitmq, event("e1", "im.chat.updated_v1", chat_id="oc_1"))
+    send(rabbitmq, make_event("e1", "im.chat.updated_v1", chat_id="oc_1"))
     with consuming(rabbitmq, got.append):
         wait_until(lambda: got)
     assert (got[0].type, got[0].app_id, got[0].event) == (
@@ -53,7 +53,7 @@ def test_what_a_handler_gets_is_typed(rabbitmq: str) -> None:
 
 def test_a_repeat_is_known_in_this_process(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedup, "_REMEMBERED", 2)
-    send(rabbitmq, *map(event, ["a", "a", "b", "b", "c", "a"]))
+    send(rabbitmq, *map(make_event, ["a", "a", "b", "b", "c", "a"]))
     seen = Seen()
     with consuming(rabbitmq, seen):
         wait_until(lambda: seen.ids == ["a", "b", "c", "a"])  # as far as it remembers
@@ -61,13 +61,20 @@ def test_a_repeat_is_known_in_this_process(rabbitmq: str, monkeypatch: pytest.Mo
 
 
 def test_a_message_is_known_by_its_own_id(rabbitmq: str) -> None:
-    def message(event_id: str, message_id: object) -> dict[str, Any]:
-        return event(event_id, "im.message.receive_v1", message={"message_id": message_id})
+    def make_message(event_id: str, message_id: object) -> dict[str, Any]:
+        return make_event(event_id, "im.message.receive_v1", message={"message_id": message_id})
 
-    odd = event("e6", "im.message.receive_v1", message="none")
-    of_another_type = event("e7", "im.message.read_v1", message={"message_id": "om_1"})
-    send(rabbitmq, message("e1", "om_1"), message("e2", "om_1"), message("e3", "om_2"))
-    send(rabbitmq, message("e4", None), message("e4", None), message("e5", 5), odd, of_another_type)
+    odd = make_event("e6", "im.message.receive_v1", message="none")
+    of_another_type = make_event("e7", "im.message.read_v1", message={"message_id": "om_1"})
+    send(rabbitmq, make_message("e1", "om_1"), make_message("e2", "om_1"), make_message("e3", "om_2"))
+    send(
+        rabbitmq,
+        make_message("e4", None),
+        make_message("e4", None),
+        make_message("e5", 5),
+        odd,
+        of_another_type,
+    )
     seen = Seen()
     with consuming(rabbitmq, seen):
         wait_until(lambda: seen.ids == ["e1", "e3", "e4", "e5", "e6", "e7"])
@@ -83,20 +90,20 @@ def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_a_repeat_is_known_to_the_next_process_through_the_database(rabbitmq: str, either: str) -> None:
     for expected in (["a", "b", "first"], ["second"]):
-        send(rabbitmq, *map(event, ["a", "b", "a", expected[-1]]))
+        send(rabbitmq, *map(make_event, ["a", "b", "a", expected[-1]]))
         seen = Seen()
         with consuming(rabbitmq, seen, database_url=either):
             wait_until(lambda seen=seen, last=expected[-1:]: seen.ids[-1:] == last)  # type: ignore[misc]  # bound
         assert seen.ids == expected
     assert mq.drain(rabbitmq, EVENTS) == []
-    send(rabbitmq, event("a"))
+    send(rabbitmq, make_event("a"))
     another = Seen()
     with consuming(rabbitmq, another, database_url=either, consumer="another"):
         wait_until(lambda: another.ids == ["a"])
     with engines.get_engine(urls.parse(either, "test")).connect() as connection:
         query = sa.select(handled_events.c.consumer, handled_events.c.event_id)
         rows = [(row.consumer, row.event_id) for row in connection.execute(query)]
-        app_id = event("a")["header"]["app_id"]  # ids of events are unique in an app, not across apps
+        app_id = make_event("a")["header"]["app_id"]  # ids of events are unique in an app, not across apps
         of_default = {("default", f"{app_id}:{name}") for name in ("a", "b", "first", "second")}
         assert set(rows) == {*of_default, ("another", f"{app_id}:a")}
 
@@ -105,7 +112,7 @@ def test_a_repeat_is_known_to_the_next_process_through_the_database(rabbitmq: st
 
 
 def test_a_handler_that_raises_is_called_again_while_others_go_on(rabbitmq: str) -> None:
-    send(rabbitmq, *map(event, ["bad", "good", "slow"]))
+    send(rabbitmq, *map(make_event, ["bad", "good", "slow"]))
     tries: Counter[str] = Counter()
 
     def handle(event: Event) -> None:
@@ -125,17 +132,17 @@ def test_a_handler_that_raises_is_called_again_while_others_go_on(rabbitmq: str)
 def test_what_never_succeeds_is_dead_lettered_with_the_reason(
     rabbitmq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    send(rabbitmq, *map(event, ["bad", "good"]))
+    send(rabbitmq, *map(make_event, ["bad", "good"]))
     seen = Seen(lambda event: fail() if event.event_id == "bad" else None)
     with consuming(rabbitmq, seen, tries=3, pause=0.01):
         wait_until(lambda: Counter(seen.ids) == {"bad": 3, "good": 1})
         dead: list[Any] = []
         while not dead:
             dead = mq.drain(rabbitmq, DEAD)
-        send(rabbitmq, event("bad"))  # nothing says that it was handled
+        send(rabbitmq, make_event("bad"))  # nothing says that it was handled
         wait_until(lambda: seen.ids.count("bad") == 6)
     [(properties, content)] = dead
-    assert content == event("bad")
+    assert content == make_event("bad")
     headers = properties.headers or {}
     assert headers["reason"] == "The handler has failed 3 times. ValueError: app_secret=*** is not liked"
     assert headers["queue"] == EVENTS.name
@@ -144,8 +151,8 @@ def test_what_never_succeeds_is_dead_lettered_with_the_reason(
 
 
 def test_what_is_not_an_event_is_dead_lettered(rabbitmq: str) -> None:
-    poison = [b"\xff", [1], {"schema": "2.0"}, mq.card("click"), event("e\0"), event("e" * 300)]
-    send(rabbitmq, *poison, event("good"))
+    poison = [b"\xff", [1], {"schema": "2.0"}, mq.card("click"), make_event("e\0"), make_event("e" * 300)]
+    send(rabbitmq, *poison, make_event("good"))
     seen = Seen()
     with consuming(rabbitmq, seen):
         wait_until(lambda: seen.ids == ["good"])
@@ -186,7 +193,7 @@ def test_settings_that_are_invalid_are_refused() -> None:
 
 
 def test_an_event_is_what_lark_sent(rabbitmq: str) -> None:
-    sent = event("e1", "im.chat.updated_v1", text="你好 \u0000 \U0001f600", number=1.5)
+    sent = make_event("e1", "im.chat.updated_v1", text="你好 \u0000 \U0001f600", number=1.5)
     send(rabbitmq, json.dumps(sent).encode())
     got: list[Event] = []
     with consuming(rabbitmq, got.append):

@@ -26,7 +26,7 @@ from lark_provider.protocol.callbacks import Event
 from lark_provider.storage.engine import get_engine
 from lark_provider.support.throttle import Throttle
 from tests.callbacks import mq
-from tests.callbacks.consuming import Seen, consuming, event, fail, send
+from tests.callbacks.consuming import Seen, consuming, fail, make_event, send
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.postgres import Databases, OwnPostgres
@@ -39,15 +39,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_it_ends_while_a_retry_is_due_later_and_gives_the_event_back(rabbitmq: str) -> None:
-    send(rabbitmq, *map(event, ["bad", "good"]))
+    send(rabbitmq, *map(make_event, ["bad", "good"]))
     seen = Seen(lambda event: fail() if event.event_id == "bad" else None)
     with consuming(rabbitmq, seen, pause=1000):
         wait_until(lambda: seen.ids == ["bad", "good"])
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["bad"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["bad"]
 
 
 def test_a_handler_that_runs_may_finish_and_no_other_begins(rabbitmq: str) -> None:
-    send(rabbitmq, *map(event, ["a", "b"]))
+    send(rabbitmq, *map(make_event, ["a", "b"]))
     running, release = threading.Event(), threading.Event()
 
     def handle(_: Event) -> None:
@@ -59,14 +59,14 @@ def test_a_handler_that_runs_may_finish_and_no_other_begins(rabbitmq: str) -> No
         assert running.wait(mq.LIMIT)
         threading.Timer(0.3, release.set).start()
     assert seen.ids == ["a"]
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
 
 
 def test_an_exit_of_the_handlers_own_ends_it(rabbitmq: str) -> None:
-    send(rabbitmq, event("a"))
+    send(rabbitmq, make_event("a"))
     with pytest.raises(SystemExit):
         consume(lambda _: sys.exit(3), broker=mq.at(rabbitmq))
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
 
 
 SCRIPT = """
@@ -106,18 +106,18 @@ def process(
             running.kill()
 
 
-def lines(running: subprocess.Popen[str], count: int) -> list[str]:
+def read_lines(running: subprocess.Popen[str], count: int) -> list[str]:
     assert running.stdout is not None
     return [running.stdout.readline().strip() for _ in range(count)]
 
 
 @pytest.mark.parametrize("busy", [True, False])
 def test_sigterm_lets_the_handler_finish_and_ends_well(rabbitmq: str, busy: bool) -> None:
-    send(rabbitmq, *map(event, ["a", "b"] if busy else ["a"]))
+    send(rabbitmq, *map(make_event, ["a", "b"] if busy else ["a"]))
     with process(rabbitmq, 0.5 if busy else 0) as running:
-        assert lines(running, 1) == ["begin a"]
+        assert read_lines(running, 1) == ["begin a"]
         if not busy:
-            assert lines(running, 1) == ["end a"]
+            assert read_lines(running, 1) == ["end a"]
             wait_until(lambda: mq.drain(rabbitmq, EVENTS) == [])
         running.send_signal(signal.SIGTERM)
         out, err = running.communicate(timeout=mq.LIMIT)
@@ -125,12 +125,12 @@ def test_sigterm_lets_the_handler_finish_and_ends_well(rabbitmq: str, busy: bool
     assert running.returncode == 0
     (line,) = err.splitlines()  # a service says where it is connected, and has nothing to complain of
     assert " INFO lark_provider.callbacks.broker.link: Connected to RabbitMQ" in line
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == (["b"] if busy else [])
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == (["b"] if busy else [])
 
 
 def test_killed_while_it_handles_an_event_it_comes_again(rabbitmq: str, database: URL) -> None:
     database_url = database.render_as_string(hide_password=False)
-    send(rabbitmq, *map(event, ["a", "deadly", "b"]))
+    send(rabbitmq, *map(make_event, ["a", "deadly", "b"]))
     with process(rabbitmq, 0, mode="deadly", database=database_url) as running:
         out, _ = running.communicate(timeout=mq.LIMIT)
     assert running.returncode == -signal.SIGKILL
@@ -145,7 +145,7 @@ def test_several_processes_share_the_events(rabbitmq: str) -> None:
     names = [f"e{n}" for n in range(200)]
     both = Seen(lambda _: time.sleep(0.001)), Seen(lambda _: time.sleep(0.001))
     with consuming(rabbitmq, both[0]), consuming(rabbitmq, both[1]):
-        send(rabbitmq, *map(event, names))
+        send(rabbitmq, *map(make_event, names))
         wait_until(lambda: len(both[0].ids) + len(both[1].ids) == 200)
     assert sorted(both[0].ids + both[1].ids) == sorted(names)
     assert both[0].ids
@@ -156,7 +156,7 @@ def test_several_processes_share_the_events(rabbitmq: str) -> None:
 
 
 def test_a_slow_handler_costs_no_connection(rabbitmq: str, caplog: pytest.LogCaptureFixture) -> None:
-    send(rabbitmq, *map(event, ["a", "b"]))
+    send(rabbitmq, *map(make_event, ["a", "b"]))
     seen = Seen(lambda event: time.sleep(4) if event.event_id == "a" else None)  # the heartbeat is a second
     with caplog.at_level("INFO", "lark_provider"), consuming(rabbitmq, seen, heartbeat=1):
         wait_until(lambda: seen.ids == ["a", "b"])
@@ -167,7 +167,7 @@ def test_a_slow_handler_costs_no_connection(rabbitmq: str, caplog: pytest.LogCap
 
 def test_a_broker_that_goes_and_comes_back(node: OwnRabbit) -> None:
     url = node.url
-    send(url, *map(event, ["a", "b", "c"]))
+    send(url, *map(make_event, ["a", "b", "c"]))
     begun, release = threading.Event(), threading.Event()
 
     def handle(event: Event) -> None:
@@ -181,7 +181,7 @@ def test_a_broker_that_goes_and_comes_back(node: OwnRabbit) -> None:
         node.stop()
         release.set()  # handled, but nobody can be told
         node.start()
-        send(url, event("d"))
+        send(url, make_event("d"))
         wait_until(lambda: sorted(seen.ids) == ["a", "b", "c", "d"])
     assert mq.drain(url, EVENTS) == []
 
@@ -203,7 +203,7 @@ def test_a_database_that_is_unavailable_is_waited_for(
             stopped.set()
             assert go_on.wait(mq.LIMIT)
 
-    send(rabbitmq, *map(event, ["a", "b"]))
+    send(rabbitmq, *map(make_event, ["a", "b"]))
     seen = Seen(handle)
     with consuming(rabbitmq, seen, database_url=url):
         assert stopped.wait(mq.LIMIT)
@@ -215,12 +215,12 @@ def test_a_database_that_is_unavailable_is_waited_for(
 
 
 def test_it_ends_while_the_database_is_waited_for(rabbitmq: str, caplog: pytest.LogCaptureFixture) -> None:
-    send(rabbitmq, event("a"))
+    send(rabbitmq, make_event("a"))
     seen = Seen()
     with consuming(rabbitmq, seen, database_url="postgresql://127.0.0.1:1/none"):
         wait_until(lambda: "Database unavailable; holding events" in caplog.text)
     assert seen.ids == []
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
 
 
 def test_an_outage_is_logged_once_a_minute_and_so_is_its_end(
@@ -241,7 +241,7 @@ def test_an_outage_is_logged_once_a_minute_and_so_is_its_end(
     with caplog.at_level("INFO", "lark_provider"), consuming(rabbitmq, seen, database_url=url):
         wait_until(lambda: "Connected to RabbitMQ" in caplog.text)
         server.stop()
-        send(rabbitmq, event("a"))
+        send(rabbitmq, make_event("a"))
         wait_until(lambda: len(list_suppressed()) == 3)
         server.start()
         wait_until(lambda: seen.ids == ["a"])
@@ -253,10 +253,10 @@ def test_an_outage_is_logged_once_a_minute_and_so_is_its_end(
 def test_a_database_that_is_behind_on_migrations_ends_it_before_it_takes_an_event(
     rabbitmq: str, database_url: str
 ) -> None:
-    send(rabbitmq, event("a"))
+    send(rabbitmq, make_event("a"))
     with pytest.raises(StorageError, match="is behind on migrations"):
         consume(print, broker=mq.at(rabbitmq), database_url=database_url)
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
 
 
 def test_a_permission_that_is_missing_ends_it_and_loses_no_event(
@@ -265,24 +265,24 @@ def test_a_permission_that_is_missing_ends_it_and_loses_no_event(
     reader = databases.make_role()
     with get_engine(database).begin() as connection:
         connection.exec_driver_sql(f"GRANT SELECT ON handled_events TO {reader.name}")
-    send(rabbitmq, event("a"))
+    send(rabbitmq, make_event("a"))
     seen, url = Seen(), database.set(username=reader.name, password=reader.password)
     with pytest.raises(StorageError, match="permission denied for table handled_events"):
         consume(seen, broker=mq.at(rabbitmq), database_url=url.render_as_string(hide_password=False))
     assert seen.ids == ["a"]
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
 
 
 def test_sigterm_waits_for_no_statement_of_a_frozen_database(
     rabbitmq: str, server: OwnPostgres, own_database: URL
 ) -> None:
-    send(rabbitmq, event("a"))
+    send(rabbitmq, make_event("a"))
     url = own_database.render_as_string(hide_password=False)
     with process(rabbitmq, 0, database=url) as running:
-        assert lines(running, 2) == ["begin a", "end a"]
+        assert read_lines(running, 2) == ["begin a", "end a"]
         wait_until(lambda: mq.peek(rabbitmq, EVENTS) == [])
         server.pause()
-        send(rabbitmq, event("b"))
+        send(rabbitmq, make_event("b"))
         # The consumer has it, and its statement hangs.
         wait_until(lambda: mq.peek(rabbitmq, EVENTS) == [])
         running.send_signal(signal.SIGTERM)
@@ -290,17 +290,17 @@ def test_sigterm_waits_for_no_statement_of_a_frozen_database(
         server.resume()
     assert (out.split(), running.returncode) == (["ended"], 0)
     assert "Database unavailable" not in said, "it waited until the statement met its deadline"
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
 
 
 def test_an_event_that_was_handled_is_noted_though_it_is_time_to_end(rabbitmq: str, database: URL) -> None:
-    send(rabbitmq, *map(event, ["a", "b"]))
+    send(rabbitmq, *map(make_event, ["a", "b"]))
     url, stop = database.render_as_string(hide_password=False), threading.Event()
     seen = Seen(lambda _: stop.set())
     consume(seen, broker=mq.at(rabbitmq), database_url=url, stop=stop)
     (first,) = seen.ids
     assert HandledEvents("default", url).is_handled(f"{sender.APP}:{first}")
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["b"]
 
 
 def test_a_connection_that_cannot_be_kept_up_is_an_error_and_no_silence(

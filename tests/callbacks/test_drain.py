@@ -22,9 +22,9 @@ from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS
 from lark_provider.callbacks.http.endpoint import RECEIVED
 from tests.callbacks import mq
 from tests.callbacks.commands import ROOT, Command, gateway
-from tests.callbacks.consuming import event, send
+from tests.callbacks.consuming import make_event, send
 from tests.callbacks.pumping import NAMES, cards, read_stored
-from tests.callbacks.test_probes import text
+from tests.callbacks.test_probes import render_url
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.processes import HOST, free_port
@@ -33,7 +33,7 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids
 
 
 def pump(tmp_path: Path, broker: str, database: URL) -> Command:
-    settings = {"RABBITMQ_URL": broker, "LARK_DATABASE_URL": text(database)}
+    settings = {"RABBITMQ_URL": broker, "LARK_DATABASE_URL": render_url(database)}
     return Command(tmp_path / "pump.log", "pump", settings=settings)
 
 
@@ -54,7 +54,7 @@ def test_a_pump_stores_what_is_in_flight_and_returns_the_rest(
         wait_until(lambda b=before: len(read_stored(database)) > b)  # type: ignore[misc]
         assert command.end(number) == 0, command.log.read_text()
         assert command.log.read_text().count("Pump drained") == rounds
-        in_table, in_queue = read_stored(database), mq.ids(mq.peek(rabbitmq, CARDS))
+        in_table, in_queue = read_stored(database), mq.list_ids(mq.peek(rabbitmq, CARDS))
         assert sorted([*in_table, *in_queue]) == NAMES[:3000]
     assert mq.drain(rabbitmq, DEAD) == []
 
@@ -94,7 +94,9 @@ def click(url: str, client: httpx.Client) -> str | None:
     content["header"]["event_id"] = name
     body = sender.seal_body(content)
     try:
-        answer = client.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
+        answer = client.post(
+            url, content=body, headers=sender.make_headers(body, timestamp=str(int(time.time())))
+        )
     except httpx.TransportError:
         return None
     assert (answer.status_code, answer.content) == (200, RECEIVED)
@@ -106,7 +108,10 @@ def click(url: str, client: httpx.Client) -> str | None:
 def test_a_gateway_answers_what_is_in_flight(
     tmp_path: Path, rabbitmq: str, database: URL, number: signal.Signals, place: str
 ) -> None:
-    settings = {"database": {"LARK_DATABASE_URL": text(database)}, "rabbitmq": {"RABBITMQ_URL": rabbitmq}}
+    settings = {
+        "database": {"LARK_DATABASE_URL": render_url(database)},
+        "rabbitmq": {"RABBITMQ_URL": rabbitmq},
+    }
     command = gateway(tmp_path / "log", port := free_port(), **settings[place])
     command.start()
     url = f"http://{HOST}:{port}/lark/callbacks/{sender.APP}"
@@ -123,7 +128,7 @@ def test_a_gateway_answers_what_is_in_flight(
         wait_until(lambda: len(answered) > 100)
         assert command.end(number) == 0, command.log.read_text()
         list(clicking)
-    kept = read_stored(database) if place == "database" else mq.ids(mq.drain(rabbitmq, CARDS))
+    kept = read_stored(database) if place == "database" else mq.list_ids(mq.drain(rabbitmq, CARDS))
     assert set(answered) <= set(kept)
     assert len(kept) == len(set(kept))
     assert "Gateway stopped" in command.log.read_text()
@@ -131,7 +136,7 @@ def test_a_gateway_answers_what_is_in_flight(
 
 
 def test_the_second_signal_ends_a_gateway_at_once(tmp_path: Path, database: URL) -> None:
-    command = gateway(tmp_path / "log", port := free_port(), LARK_DATABASE_URL=text(database))
+    command = gateway(tmp_path / "log", port := free_port(), LARK_DATABASE_URL=render_url(database))
     command.start()
     with socket.create_connection((HOST, port)) as client:
         client.sendall(
@@ -181,7 +186,7 @@ def test_consumers_that_are_stopped_in_turn_handle_each_event_once(
     tmp_path: Path, rabbitmq: str, number: signal.Signals
 ) -> None:
     names = [f"e{n:03}" for n in range(200)]
-    send(rabbitmq, *map(event, names))
+    send(rabbitmq, *map(make_event, names))
     while len(read_handled(tmp_path)) < len(names):
         before = len(read_handled(tmp_path))
         with consumer(tmp_path, rabbitmq, 0.002) as running:
@@ -196,7 +201,7 @@ def test_consumers_that_are_stopped_in_turn_handle_each_event_once(
 def test_the_second_signal_ends_a_consumer_at_once_and_its_event_comes_again(
     tmp_path: Path, rabbitmq: str
 ) -> None:
-    send(rabbitmq, event("slow"))
+    send(rabbitmq, make_event("slow"))
     with consumer(tmp_path, rabbitmq, 3600) as running:
         wait_until(lambda: read_handled(tmp_path) == ["slow"])
         running.send_signal(signal.SIGINT)
@@ -205,7 +210,7 @@ def test_the_second_signal_ends_a_consumer_at_once_and_its_event_comes_again(
         running.send_signal(signal.SIGTERM)
         running.communicate(timeout=mq.LIMIT)
         assert running.returncode == -signal.SIGTERM
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["slow"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["slow"]
 
 
 def test_in_another_thread_signals_stay_as_they_are(rabbitmq: str) -> None:

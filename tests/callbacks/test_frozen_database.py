@@ -43,12 +43,12 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
 
 
-def text(url: URL) -> str:
+def render_url(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
 def ask(url: URL, statement: str) -> list[int]:
-    plain = text(url.set(drivername="postgresql"))
+    plain = render_url(url.set(drivername="postgresql"))
     with closing(psycopg2.connect(plain)) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         cursor.execute(statement)
@@ -77,7 +77,7 @@ def question(url: URL, name: str) -> str:
 
 def test_the_connection_of_a_hub(own_database: URL) -> None:
     wait_id = question(own_database, "a")
-    hub = Hub(text(own_database))
+    hub = Hub(render_url(own_database))
     settled = hub.settle(wait_id)
     looked = threading.Event()
     look = hub._check_waits
@@ -106,7 +106,7 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     wait_id = question(own_database, "a")
     slow = own_database.update_query_dict({"connect_timeout": "2"})
     caplog.set_level(logging.INFO, hubs.__name__)
-    hub, looked = Hub(text(slow)), threading.Event()
+    hub, looked = Hub(render_url(slow)), threading.Event()
     look = hub._check_waits
 
     def look_and_tell(waits: Sequence[hubs._PendingWait]) -> None:
@@ -155,7 +155,7 @@ def test_a_click_that_is_stored_behind_a_lock_is_stored_when_it_is_gone(
     stop = threading.Event()
     running = threading.Thread(target=Pump(mq.at(rabbitmq), Inbox(own_database)).run, args=(stop,))
     blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    plain = text(own_database.set(drivername="postgresql"))
+    plain = render_url(own_database.set(drivername="postgresql"))
     with closing(psycopg2.connect(plain)) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE card_callbacks")
         mq.send(rabbitmq, "card.cli_1", mq.card("e1"))

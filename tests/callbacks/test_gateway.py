@@ -15,7 +15,7 @@ from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick
 from lark_provider.protocol.waits import mark
-from tests.callbacks.logs import lines, read_lines
+from tests.callbacks.logs import format_lines, read_lines
 from tests.callbacks.parts import KEYS, OK, FakeSink, KnownKeys, deliver, gateway, request, stubborn
 from tests.callbacks.virtual import never, run_to_end
 from tests.protocol.callbacks import sender
@@ -34,7 +34,7 @@ def test_what_is_stored_is_answered_at_once() -> None:
 
 def test_an_event_is_stored_and_answered_with_nothing() -> None:
     queue = FakeSink()
-    assert deliver(gateway(queue), sender.event()) == (Answer(200, b"{}"), 0)
+    assert deliver(gateway(queue), sender.make_event()) == (Answer(200, b"{}"), 0)
     assert len(queue.stored) == 1
 
 
@@ -121,7 +121,7 @@ def test_a_delivery_that_no_sink_stores_is_an_error_to_people_and_to_lark(
     assert took == pytest.approx(2.5)
     assert json.loads(answer.body)["toast"]["type"] == "error"
     assert len(queue.calls) == 10
-    answer, took = deliver(gateway(queue), sender.event())
+    answer, took = deliver(gateway(queue), sender.make_event())
     assert answer.status == 503, "Lark repeats an event"
     assert took == pytest.approx(2.5)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
@@ -145,7 +145,7 @@ def test_an_outage_is_logged_once_and_counted_when_the_gateway_stops(
     assert [vars(record)["suppressed"] for record in lost] == [0, 1]
 
 
-@pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
+@pytest.mark.parametrize("content", [sender.card(), sender.make_event(), sender.make_event_1()])
 def test_a_repeated_delivery_is_stored_once(content: dict[str, Any]) -> None:
     queue = FakeSink()
     over = gateway(queue)
@@ -170,7 +170,7 @@ def test_two_apps_may_use_the_same_ids() -> None:
         body = seal_body(sender.card(app_id=app_keys.app_id))
 
         async def work(app_id: str = app_keys.app_id, body: bytes = body) -> Answer:
-            return await over.answer(app_id, sender.headers(body), body)
+            return await over.answer(app_id, sender.make_headers(body), body)
 
         assert run_to_end(work) == (OK, 0)
     assert {kept.app_id for kept in queue.stored} == {APP, "cli_other"}
@@ -186,14 +186,14 @@ def test_nothing_that_is_refused_is_stored_or_explained(caplog: pytest.LogCaptur
     plain, other = sender.dump(sender.card()), seal_body(sender.card(app_id="cli_other"))
     for app_id, headers, content, status in [
         (APP, {}, body, 401),
-        (APP, sender.headers(body, key="guess"), body, 401),
-        (APP, sender.headers(body, timestamp="1"), body, 401),
-        (APP, sender.headers(plain), plain, 400),
+        (APP, sender.make_headers(body, key="guess"), body, 401),
+        (APP, sender.make_headers(body, timestamp="1"), body, 401),
+        (APP, sender.make_headers(plain), plain, 400),
         (APP, {}, b"in the body", 400),
         (APP, {}, b"x" * (1024 * 1024 + 1), 413),
-        (APP, sender.headers(other), other, 403),
-        ("cli_other", sender.headers(body), body, 404),
-        ("\n../%s" * 100, sender.headers(body), body, 404),
+        (APP, sender.make_headers(other), other, 403),
+        ("cli_other", sender.make_headers(body), body, 404),
+        ("\n../%s" * 100, sender.make_headers(body), body, 404),
     ]:
 
         async def work(args: tuple[Any, ...] = (app_id, headers, content)) -> Answer:
@@ -203,19 +203,26 @@ def test_nothing_that_is_refused_is_stored_or_explained(caplog: pytest.LogCaptur
         assert answer.status == status
         assert json.loads(answer.body) == {"msg": "not found" if status == 404 else "refused"}
     assert queue.calls == []
-    for secret in (KEY, TOKEN, "in the body", "xxxx", sender.headers(body)["X-Lark-Signature"], "ou_3c14"):
+    for secret in (
+        KEY,
+        TOKEN,
+        "in the body",
+        "xxxx",
+        sender.make_headers(body)["X-Lark-Signature"],
+        "ou_3c14",
+    ):
         assert secret not in read_lines(caplog)
     source = "WARNING lark_provider.callbacks.http.refusals: "
     assert f"{source}Request refused status=401 app_id=cli_a5fb0ae6a4000001 " in read_lines(caplog)
-    assert all(len(line) < 500 for line in lines(caplog))
+    assert all(len(line) < 500 for line in format_lines(caplog))
 
 
 def test_nothing_secret_is_logged_of_what_is_accepted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     over = gateway(handler=lambda _: toast("info", "to the person"))
-    for content in (sender.card({"value": "in the body"}), sender.event(), sender.challenge()):
+    for content in (sender.card({"value": "in the body"}), sender.make_event(), sender.challenge()):
         body = seal_body(content)
-        answer = asyncio.run(over.answer(APP, sender.headers(body), body))
+        answer = asyncio.run(over.answer(APP, sender.make_headers(body), body))
         assert answer.status == 200
     assert "event_id=f7984f25108f8137722bb63c00000001 sink=queue" in read_lines(caplog)
     for secret in (KEY, TOKEN, "in the body", "c-295ee", "ou_3c14", "to the person", "ajls384k"):
@@ -241,7 +248,7 @@ def test_a_click_of_a_user_who_may_not_answer_is_stored_all_the_same() -> None:
 
 def test_an_old_click_is_answered_as_old_clicks_are() -> None:
     body = sender.dump(sender.old_card())
-    headers = sender.headers(body, key=TOKEN, algorithm="sha1")
+    headers = sender.make_headers(body, key=TOKEN, algorithm="sha1")
     for place, expected in ((FakeSink(), Answer(200, b"{}")), (FakeSink("queue", never), None)):
         over = gateway(place, endpoint={"accept_old_cards": True})
 

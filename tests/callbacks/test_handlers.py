@@ -84,7 +84,7 @@ def test_a_handler_is_called_once_and_only_for_what_is_kept() -> None:
     assert seen == []
     assert deliver(over)[0] == Answer(200, HELD)
     assert deliver(over)[0] == OK, "a repeated delivery"
-    assert deliver(over, sender.event())[0] == Answer(200, b"{}")
+    assert deliver(over, sender.make_event())[0] == Answer(200, b"{}")
     assert len(seen) == 1
 
 

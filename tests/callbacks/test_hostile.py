@@ -106,7 +106,7 @@ def card(**changes: Any) -> dict[str, Any]:
 
 
 def fresh(body: bytes, **signing: Any) -> dict[str, str]:
-    return sender.headers(body, **{"timestamp": str(int(time.time())), **signing})
+    return sender.make_headers(body, **{"timestamp": str(int(time.time())), **signing})
 
 
 def request(
@@ -133,7 +133,7 @@ def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
     def signed_at(timestamp: object) -> bytes:
         return request(body, fresh(body, timestamp=str(timestamp)))
 
-    def content(**changes: Any) -> bytes:
+    def forge_content(**changes: Any) -> bytes:
         return request(sender.seal_body(card(**changes)))
 
     def plain(old: bytes, new: bytes) -> bytes:
@@ -166,10 +166,10 @@ def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
         request(other := sender.seal_body(card(), "theirs"), fresh(other, key="theirs")),
         {401},
     )
-    yield "another app's click", content(header__app_id="cli_other"), {403}
+    yield "another app's click", forge_content(header__app_id="cli_other"), {403}
     yield "another app's URL", request(body, line="POST /lark/callbacks/cli_other HTTP/1.1"), {404}
     for token in (5, [TOKEN], {"t": TOKEN}, None, True, "", f"{TOKEN} ", ...):
-        yield f"token {token}", content(header__token=token), {401}
+        yield f"token {token}", forge_content(header__token=token), {401}
     yield "not encrypted", request(dump(card())), {400}
     yield "a list in encrypt", request(dump({"encrypt": [INSIDE]})), {400}
     yield "gzip", request(gzip.compress(body), None, "Content-Encoding: gzip"), {400}
@@ -180,25 +180,25 @@ def forgeries() -> Iterator[tuple[str, bytes, set[int]]]:
     yield "nested so deeply", plain(b'"button"', b"[" * 2000 + b"]" * 2000), {400}
     yield "nested deeper than can be passed on", plain(b'"button"', b"[" * 245 + b"]" * 245), {400}
     for event_id in (5, None, "", "e\0", "e" * 256, "e" * 500_000, "a\nb", ["e"], ...):
-        yield f"event id {str(event_id)[:9]!a}", content(header__event_id=event_id), {400}
+        yield f"event id {str(event_id)[:9]!a}", forge_content(header__event_id=event_id), {400}
     for open_id in (None, "", 5, ["ou_1"], ...):
-        yield f"open_id {open_id}", content(event__operator__open_id=open_id), {400}
+        yield f"open_id {open_id}", forge_content(event__operator__open_id=open_id), {400}
     for message_id in (5, "om\0", "o" * 256, ["om_1"]):
         yield (
             f"message id {str(message_id)[:9]!a}",
-            content(event__context__open_message_id=message_id),
+            forge_content(event__context__open_message_id=message_id),
             {400},
         )
     for form in (5, "x", [1], True):
-        yield f"form_value {form}", content(event__action__form_value=form), {400}
+        yield f"form_value {form}", forge_content(event__action__form_value=form), {400}
     for options in ("x", [5], {"a": 1}, [None]):
-        yield f"options {options}", content(event__action__options=options), {400}
+        yield f"options {options}", forge_content(event__action__options=options), {400}
     for created in NO_TIMES:
-        yield f"create_time {created}", content(header__create_time=created), {400}
+        yield f"create_time {created}", forge_content(header__create_time=created), {400}
     for schema in NO_SCHEMAS:
-        yield f"schema {schema}", content(schema=schema), {400, 401}
-    yield "no operator", content(event__operator=...), {400}
-    yield "no event", content(event=...), {400}
+        yield f"schema {schema}", forge_content(schema=schema), {400, 401}
+    yield "no operator", forge_content(event__operator=...), {400}
+    yield "no event", forge_content(event=...), {400}
     for empty in (b"", b"[]", b"null", b"{}", b"{", b"\0" * 100):
         yield f"{empty[:5]!r}", request(empty), {400, 401}
     yield "too large", request(b"x" * (1024 * 1024 + 1)), {413}
@@ -278,7 +278,7 @@ def test_chunks_and_headers_in_any_case_are_taken(site: Site) -> None:
     chunks = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
     shouted = {name.upper(): value for name, value in fresh(body).items()}
     assert site.send(request(chunks, shouted, "Transfer-Encoding: chunked", length=False)) == 200
-    assert mq.ids(mq.drain(site.broker, CARDS)) == ["in-chunks"]
+    assert mq.list_ids(mq.drain(site.broker, CARDS)) == ["in-chunks"]
 
 
 # --- connections on which nothing is asked ---

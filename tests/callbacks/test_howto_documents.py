@@ -27,7 +27,7 @@ from lark_provider.storage import urls
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
-from tests.callbacks.consuming import event, send
+from tests.callbacks.consuming import make_event, send
 from tests.callbacks.serving import serve
 from tests.package.pages import DOCS, python, run
 from tests.protocol.callbacks import sender
@@ -69,7 +69,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 def click() -> tuple[bytes, dict[str, str]]:
     now = time.time()
     body = sender.seal_body(sender.card({"value": {}, "tag": "button", "name": "publish"}, now=now))
-    return body, sender.headers(body, timestamp=str(int(now)))
+    return body, sender.make_headers(body, timestamp=str(int(now)))
 
 
 def test_stored_clicks_are_read_until_they_are_handled(databases: Databases) -> None:
@@ -178,7 +178,7 @@ def test_events_reach_the_function(rabbitmq: str, tmp_path: Path) -> None:
     code = python("how-to/events.md")[0]
     (tmp_path / "consumer.py").write_text(code)
     content = {"message": {"message_id": "om_2", "content": '{"text": "hi 你好"}'}}
-    send(rabbitmq, *(event(f"e{n}", "im.message.receive_v1", **content) for n in range(2)))
+    send(rabbitmq, *(make_event(f"e{n}", "im.message.receive_v1", **content) for n in range(2)))
     env = {**os.environ, "RABBITMQ_URL": rabbitmq, "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, str(tmp_path / "consumer.py")]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours

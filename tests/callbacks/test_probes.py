@@ -26,7 +26,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
 from tests.callbacks import mq
 from tests.callbacks.commands import Command
-from tests.callbacks.consuming import Seen, consuming, event, send
+from tests.callbacks.consuming import Seen, consuming, make_event, send
 from tests.callbacks.logs import read_lines
 from tests.callbacks.parts import FakeSink
 from tests.callbacks.pumping import Watched, cards, read_stored
@@ -36,7 +36,7 @@ from tests.services.processes import HOST, free_port
 from tests.services.rabbitmq import OwnRabbit
 
 
-def text(url: URL) -> str:
+def render_url(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -203,7 +203,7 @@ def test_an_address_that_cannot_be_used(host: str, port: int) -> None:
 
 
 def pump(tmp_path: Path, port: int, broker: str, database: URL) -> Command:
-    settings = {"RABBITMQ_URL": broker, "LARK_DATABASE_URL": text(database)}
+    settings = {"RABBITMQ_URL": broker, "LARK_DATABASE_URL": render_url(database)}
     return Command(tmp_path / "pump.log", "pump", "--probe-port", str(port), settings=settings)
 
 
@@ -268,14 +268,14 @@ def test_a_consumer_is_ready_while_both_answer(
     port = free_port()
     url = f"http://{HOST}:{port}"
     seen = Seen()
-    with consuming(node.url, seen, database_url=text(own_database), probe_port=port):
+    with consuming(node.url, seen, database_url=render_url(own_database), probe_port=port):
         wait_until(lambda: is_ready(url, rabbitmq=True, database=True))
         server.pause()
         wait_until(lambda: is_ready(url, rabbitmq=True, database=False))
         assert httpx.get(f"{url}/healthz").status_code == 200
         server.resume()
         wait_until(lambda: is_ready(url, rabbitmq=True, database=True))
-        send(node.url, event("e1"))
+        send(node.url, make_event("e1"))
         wait_until(lambda: seen.ids == ["e1"])
     assert f"Probes started url={url}" in read_lines(caplog)
 

@@ -37,13 +37,13 @@ async def running(where: Broker) -> AsyncIterator[Publisher]:
         assert not publisher.is_up
 
 
-def body(event_id: str) -> bytes:
+def make_body(event_id: str) -> bytes:
     return orjson.dumps(mq.card(event_id))
 
 
 async def outcome(publisher: Publisher, event_id: str, key: str = "card.cli_1") -> bool:
     try:
-        await publisher.publish(key, event_id, body(event_id))
+        await publisher.publish(key, event_id, make_body(event_id))
     except BrokerError:
         return False
     return True
@@ -62,7 +62,7 @@ def test_what_is_confirmed_stands_in_the_queue(rabbitmq: str) -> None:
 
     mq.run(work())
     drained = mq.drain(rabbitmq, CARDS)
-    assert sorted(mq.ids(drained)) == sorted(f"e{n}" for n in range(2000))
+    assert sorted(mq.list_ids(drained)) == sorted(f"e{n}" for n in range(2000))
     properties = drained[0][0]
     assert properties.message_id == drained[0][1]["header"]["event_id"]
     assert (properties.delivery_mode, properties.content_type) == (2, "application/json")
@@ -95,7 +95,7 @@ def test_what_no_queue_takes_is_an_error_of_its_own_alone(rabbitmq: str) -> None
             assert await outcome(publisher, "e2")
 
     mq.run(work())
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["e1", "e1", "e2"]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["e1", "e1", "e2"]
 
 
 def test_what_the_queue_refuses_is_an_error(rabbitmq: str) -> None:
@@ -167,7 +167,7 @@ def test_a_broker_that_stays_frozen_is_left(node: OwnRabbit, monkeypatch: pytest
             node.pause()
             lost = r"was lost before it confirmed the message\. Next: send it again"
             with pytest.raises(BrokerError, match=lost):
-                await publisher.publish("card.cli_1", "e1", body("e1"))
+                await publisher.publish("card.cli_1", "e1", make_body("e1"))
             assert not publisher.is_up
             node.resume()
             await mq.wait_until_async(lambda: publisher.is_up)
@@ -201,7 +201,7 @@ def test_a_killed_broker_fails_what_waits_and_keeps_what_it_confirmed(node: OwnR
             assert await outcome(publisher, "after")
 
     mq.run(work())
-    assert {*confirmed, "after"} <= set(mq.ids(mq.drain(node.url, CARDS)))
+    assert {*confirmed, "after"} <= set(mq.list_ids(mq.drain(node.url, CARDS)))
 
 
 def test_a_broker_short_of_disk_is_known_to_be_no_place_now(start_rabbitmq: StartServer[OwnRabbit]) -> None:

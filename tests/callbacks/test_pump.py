@@ -52,7 +52,7 @@ def test_once_takes_no_longer_than_it_may(rabbitmq: str, database: URL) -> None:
     release = threading.Event()
     pump = Pump(mq.at(rabbitmq), Watched(database, lambda _: release.wait()))
     assert pump.run_once(seconds=0.5) == 0
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]  # given back, all of them
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]  # given back, all of them
     release.set()
     wait_until(lambda: read_stored(database) == NAMES[:3])  # and written later, which does no harm
 
@@ -71,7 +71,7 @@ def test_once_says_that_the_database_is_not_fit(rabbitmq: str, database_url: str
     mq.send(rabbitmq, "card.cli_1", *cards(3))
     with pytest.raises(StorageError, match="behind on migrations"):
         Pump(mq.at(rabbitmq), Inbox(urls.parse(database_url, "test"))).run_once()
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
 
 
 def test_once_where_a_loop_runs_already(rabbitmq: str, inbox: Inbox, database: URL) -> None:

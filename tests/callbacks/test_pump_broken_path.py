@@ -98,7 +98,7 @@ def test_a_pump_before_a_dead_port_takes_nothing(rabbitmq: str, database: URL) -
     mq.send(rabbitmq, "card.cli_1", *cards(20))
     with running(rabbitmq, dead) as broken:
         wait_until(lambda: broken.pump._is_out)
-        assert mq.ids(mq.peek(rabbitmq, CARDS)) == NAMES[:20]
+        assert mq.list_ids(mq.peek(rabbitmq, CARDS)) == NAMES[:20]
         all_arrive(rabbitmq, database)
         assert broken.pump.returned == 0
     assert mq.drain(rabbitmq, CARDS) == []
@@ -181,7 +181,7 @@ def test_the_command_ends_with_1_when_it_may_not_insert(
     assert "lark-provider: Database " in said
     assert "permission denied for table card_callbacks. Next: grant this user" in said
     assert "Traceback" not in said
-    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
+    assert sorted(mq.list_ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
 
 
 def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database: URL, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database:
     assert pump.process.wait(mq.LIMIT) == 1
     pump.end()
     assert "is behind on migrations" in pump.log.read_text()
-    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
+    assert sorted(mq.list_ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
 
 
 # --- in a triggerer ---

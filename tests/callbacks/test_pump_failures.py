@@ -46,7 +46,7 @@ POISON: dict[str, tuple[Any, str]] = {
     "a text": (b'"x"', "The message is not a JSON object"),
     "nested too deep": (b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}", "The message is not JSON"),
     "no click": ({"schema": "2.0"}, "header must be an object"),
-    "an event": (sender.event(), "The message is an event of type im.message.receive_v1, not a click"),
+    "an event": (sender.make_event(), "The message is an event of type im.message.receive_v1, not a click"),
     "a zero in its id": (mq.card("e\0x"), "header.event_id must be 1 to 255 printable characters"),
     "a long id": (mq.card("e" * 300), "header.event_id must be 1 to 255 printable characters"),
     "a long message id": (
@@ -87,7 +87,7 @@ def test_what_the_database_itself_refuses_is_found_by_bisection(
     # Sorted: what one `run_once` returned to the queue, RabbitMQ delivers to the next in any order.
     assert sorted(read_stored(database)) == [name for n, name in enumerate(NAMES[:400]) if n not in bad]
     dead = mq.drain(rabbitmq, DEAD)
-    assert sorted(mq.ids(dead)) == [NAMES[n] for n in sorted(bad)]
+    assert sorted(mq.list_ids(dead)) == [NAMES[n] for n in sorted(bad)]
     assert all("no_bad" in str((properties.headers or {})["reason"]) for properties, _ in dead)
 
 
@@ -145,7 +145,7 @@ def test_a_database_that_is_unavailable_is_waited_for_longer_than_a_heartbeat(
     with caplog.at_level("INFO", "lark_provider"), pumping(rabbitmq, inbox, heartbeat=1):
         for _ in range(12):  # some five seconds: the broker closes a connection after two without a word
             assert inbox.checks.acquire(timeout=mq.LIMIT)
-        assert mq.ids(mq.peek(rabbitmq, CARDS)) == NAMES[:50]
+        assert mq.list_ids(mq.peek(rabbitmq, CARDS)) == NAMES[:50]
         server.start()
         wait_until(lambda: len(read_stored(url)) == 50)
     assert caplog.text.count("Connected to") == 1

@@ -40,7 +40,7 @@ def ask(url: URL, task_id: str = "t", **parts: Any) -> TaskQuestion:
     return Waits(url).claim(draft).question
 
 
-def content(wait_id: str) -> dict[str, Any]:
+def make_content(wait_id: str) -> dict[str, Any]:
     return sender.card({"tag": "button", "value": mark({"action": "approve"}, wait_id)})
 
 
@@ -55,7 +55,7 @@ def answer(looks: QuestionLookup | None, *wait_ids: str, deadline: float = 30.0)
         over = gateway(FakeSink(), questions=looks, deadline=deadline)
         pending = []
         for number, wait_id in enumerate(wait_ids):
-            payload = content(wait_id)
+            payload = make_content(wait_id)
             payload["header"]["event_id"] = f"e{number}"
             pending.append(over.answer(*request(payload)))
         return [reply.body for reply in await asyncio.gather(*pending)]
@@ -152,8 +152,8 @@ def test_a_question_of_airflows_that_is_over_says_who_answered(
     assert bodies[2:] == [RECEIVED] * 3
 
 
-def event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> Event:
-    payload = sender.event()
+def make_event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> Event:
+    payload = sender.make_event()
     payload["header"] |= {"app_id": app_id, "event_id": event_id}
     if message_id is not None:
         payload["event"]["message"] = {"message_id": message_id}
@@ -165,11 +165,11 @@ def event(app_id: str, event_id: str = "e1", message_id: str | None = None) -> E
 def test_what_a_consumer_has_handled_of_one_app_is_new_of_another() -> None:
     handled = HandledEvents("mine")
     for message_id in (None, "om_1"):
-        first, other = (event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
+        first, other = (make_event(app_id, message_id=message_id) for app_id in ("cli_a", "cli_b"))
         handled.note_handled(compute_dedup_key(first))
         assert handled.is_handled(compute_dedup_key(first))
         assert not handled.is_handled(compute_dedup_key(other))
-    assert len(compute_dedup_key(event("a" * 200, "e" * 255))) <= 255
+    assert len(compute_dedup_key(make_event("a" * 200, "e" * 255))) <= 255
 
 
 def test_a_user_id_counts_in_its_own_tenant_alone() -> None:

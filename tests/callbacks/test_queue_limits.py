@@ -33,10 +33,10 @@ from lark_provider.errors import BrokerError, ConfigurationError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import gateway
-from tests.callbacks.consuming import event
+from tests.callbacks.consuming import make_event
 from tests.callbacks.logs import read_lines
 from tests.callbacks.pumping import read_stored
-from tests.callbacks.test_probes import text
+from tests.callbacks.test_probes import render_url
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.processes import HOST, free_port
@@ -57,7 +57,7 @@ async def publishing(url: str, **limits: int) -> AsyncIterator[Publisher]:
 
 
 async def is_accepted(publisher: Publisher, key: str, name: str) -> bool:
-    content = mq.card(name) if key.startswith("card.") else event(name)
+    content = mq.card(name) if key.startswith("card.") else make_event(name)
     try:
         await publisher.publish(key, name, orjson.dumps(content))
     except QueueFullError as error:
@@ -84,15 +84,15 @@ def test_more_than_the_limit_is_rejected_and_nothing_accepted_is_dropped(
                 QueueFullError, match=r"'lark.card_callbacks' is full: 3 messages, the limit is 3"
             ):
                 await publisher.probe()  # so that readiness says so
-            assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1", "c2"]
+            assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1", "c2"]
             async with asyncio.timeout(mq.LIMIT):
                 while not await is_accepted(publisher, "card.cli_1", "later"):  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0.01)
             await publisher.probe()
 
     mq.run(work())
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == [f"e{n}" for n in range(5)]
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["later"]
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == [f"e{n}" for n in range(5)]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["later"]
     said = read_lines(caplog)
     assert "Queue full; rejecting deliveries queue=lark.events.inbox messages=5 limit=5 suppressed=0" in said
     assert said.count("queue=lark.card_callbacks") == 1  # once a minute
@@ -100,7 +100,7 @@ def test_more_than_the_limit_is_rejected_and_nothing_accepted_is_dropped(
 
 def test_what_waited_before_the_publisher_began_counts(rabbitmq: str) -> None:
     mq.declare(rabbitmq)
-    mq.send(rabbitmq, "event.cli_1", *(event(f"e{n}") for n in range(5)))
+    mq.send(rabbitmq, "event.cli_1", *(make_event(f"e{n}") for n in range(5)))
 
     async def work() -> None:
         async with publishing(rabbitmq, events=6) as publisher:
@@ -155,7 +155,7 @@ def click(url: str, event_id: str) -> bytes:
 
 def post(url: str, content: dict[str, Any]) -> httpx.Response:
     body = sender.seal_body(content)
-    return httpx.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
+    return httpx.post(url, content=body, headers=sender.make_headers(body, timestamp=str(int(time.time()))))
 
 
 def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
@@ -166,7 +166,7 @@ def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
         tmp_path / "log",
         port := free_port(),
         RABBITMQ_URL=rabbitmq,
-        LARK_DATABASE_URL=text(database),
+        LARK_DATABASE_URL=render_url(database),
         **limits,
     )
     command.start()
@@ -177,7 +177,10 @@ def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
             lambda: httpx.get(f"{base}/readyz").json()["sinks"] == {"rabbitmq": True, "database": True}
         )
         assert [click(url, f"c{n}") for n in range(4)] == [RECEIVED] * 4
-        events = [post(url, sender.event()).status_code, post(url, sender.event() | other()).status_code]
+        events = [
+            post(url, sender.make_event()).status_code,
+            post(url, sender.make_event() | other()).status_code,
+        ]
         assert events == [200, 503]
         wait_until(
             lambda: (
@@ -187,13 +190,13 @@ def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
         )
     finally:
         command.end()
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1"]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["c0", "c1"]
     assert read_stored(database) == ["c2", "c3"]
     assert len(mq.drain(rabbitmq, EVENTS)) == 1
 
 
 def other() -> dict[str, Any]:
-    return {"header": {**sender.event()["header"], "event_id": "another"}}
+    return {"header": {**sender.make_event()["header"], "event_id": "another"}}
 
 
 # --- beside other versions ---
@@ -221,7 +224,7 @@ def test_queues_are_declared_as_they_always_were(rabbitmq: str, older_first: boo
         older()
     mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
     older()
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["e1"]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["e1"]
 
 
 def count_accepted(depths: QueueDepths) -> int:
@@ -302,7 +305,7 @@ def test_a_full_queue_rejects_and_drops_nothing(
 
     confirmed, refused = mq.run(work())
     assert read_stored(database) == ["last"]
-    queued = mq.ids(mq.drain(rabbitmq, CARDS))
+    queued = mq.list_ids(mq.drain(rabbitmq, CARDS))
     assert queued[: len(confirmed)] == confirmed
     assert set(queued) <= {*confirmed, *refused, "last"}
     assert mq.drain(rabbitmq, DEAD) == []
@@ -313,7 +316,7 @@ def test_events_that_nothing_reads_expire_as_dead_letters(
 ) -> None:
     mq.declare(rabbitmq)
     set_policy(rabbitmq_server, rabbitmq, "lark-events", **{"message-ttl": 200})
-    mq.send(rabbitmq, "event.cli_1", event("old"))
+    mq.send(rabbitmq, "event.cli_1", make_event("old"))
     wait_until(lambda: len(mq.peek(rabbitmq, DEAD)) == 1)
     [letter], total = find(mq.at(rabbitmq), 10)
     assert total == 1

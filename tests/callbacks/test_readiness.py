@@ -26,7 +26,7 @@ from lark_provider.storage.tables import card_callbacks
 from tests.callbacks import mq
 from tests.callbacks.commands import KEYS as SETTINGS
 from tests.callbacks.commands import Command, gateway
-from tests.callbacks.logs import lines, read_lines
+from tests.callbacks.logs import format_lines, read_lines
 from tests.callbacks.parts import KEYS, FakeSink, KnownKeys, request
 from tests.callbacks.serving import serve
 from tests.callbacks.virtual import never, run_to_end
@@ -40,7 +40,7 @@ DEAD_DATABASE = "postgresql://127.0.0.1:1/none"
 DEAD_BROKER = "amqp://127.0.0.1:1"
 
 
-def text(url: URL) -> str:
+def render_url(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
@@ -148,7 +148,7 @@ def test_a_stored_click_is_a_proof_for_fifteen_seconds() -> None:
 def test_a_sink_that_stays_down_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "lark_provider")
     over_time(Probed(*[ConnectionError("lost")] * 50, None), [100])
-    assert lines(caplog) == [
+    assert format_lines(caplog) == [
         "WARNING lark_provider.callbacks.probes.readiness: Sink not ready sink=queue suppressed=0 error=lost",
         "INFO lark_provider.callbacks.probes.readiness: Sink ready sink=queue",
     ]
@@ -157,7 +157,7 @@ def test_a_sink_that_stays_down_is_logged_once_a_minute(caplog: pytest.LogCaptur
 def test_a_connection_that_is_still_being_made_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "lark_provider")
     over_time(Probed(ConnectionError("not yet"), None, ConnectionError("lost"), None), [100])
-    assert [line.split()[0] for line in lines(caplog)] == ["INFO", "WARNING", "INFO"]
+    assert [line.split()[0] for line in format_lines(caplog)] == ["INFO", "WARNING", "INFO"]
 
 
 # --- real sinks ---
@@ -182,7 +182,7 @@ def test_a_database_without_our_tables(database_url: str, caplog: pytest.LogCapt
 
 
 def test_a_database_that_freezes_without_traffic(server: OwnPostgres, own_database: URL) -> None:
-    with serving(database=text(own_database)) as url:
+    with serving(database=render_url(own_database)) as url:
         wait_until(lambda: status(url) == 200)
         server.pause()
         wait_until(lambda: status(url) == 503)
@@ -239,10 +239,10 @@ def test_probes_leave_neither_row_nor_message(rabbitmq: str, database: URL) -> N
         channel = connection.channel()
         channel.queue_declare("tap", durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind("tap", EXCHANGE, "#")
-    configured, _ = configured_sinks(rabbitmq, text(database))
+    configured, _ = configured_sinks(rabbitmq, render_url(database))
 
     async def work() -> None:
-        sinks, background = configured_sinks(rabbitmq, text(database))
+        sinks, background = configured_sinks(rabbitmq, render_url(database))
         running = [asyncio.ensure_future(run()) for run in background]
         await mq.wait_until_async(lambda: all(sink.is_up for sink in sinks))
         for _ in range(10):

@@ -77,7 +77,7 @@ def click_once(log: Path, settings: Mapping[str, str]) -> int:
         now = time.time()
         body = sender.seal_body(sender.card(now=now))
         return httpx.post(
-            url, content=body, headers=sender.headers(body, timestamp=str(int(now)))
+            url, content=body, headers=sender.make_headers(body, timestamp=str(int(now)))
         ).status_code
     finally:
         command.end()

@@ -21,7 +21,7 @@ from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import gateway, ready
-from tests.callbacks.consuming import Seen, consuming, event
+from tests.callbacks.consuming import Seen, consuming, make_event
 from tests.callbacks.pumping import pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
@@ -70,9 +70,9 @@ def test_a_click_and_an_event_arrive_by_all_ways(limited: str, database: URL, tm
     url = command.start().split()[-1]
     try:
         wait_until(lambda: ready(url) and broadcast.is_connected)
-        for content in (sender.card(now=time.time()), sender.event(now=time.time())):
+        for content in (sender.card(now=time.time()), sender.make_event(now=time.time())):
             body = sender.seal_body(content)
-            signed = sender.headers(body, timestamp=str(int(time.time())))
+            signed = sender.make_headers(body, timestamp=str(int(time.time())))
             assert httpx.post(url.format(app_id=sender.APP), content=body, headers=signed).status_code == 200
         with pumping(limited, Inbox(database)), consuming(limited, handled):
             wait_until(lambda: len(read_stored(database)) == 1 and handled.ids != [] and woken.is_set())
@@ -84,7 +84,7 @@ def test_a_click_and_an_event_arrive_by_all_ways(limited: str, database: URL, tm
 def test_dead_letters_are_listed_requeued_and_purged(
     limited: str, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mq.send(limited, "card.cli_1", event("not-a-click"))
+    mq.send(limited, "card.cli_1", make_event("not-a-click"))
     with pumping(limited, Inbox(database)):
         wait_until(lambda: len(mq.peek(limited, DEAD)) == 1)
     for words in (["list"], ["requeue", "--all"]):

@@ -77,7 +77,7 @@ def click(key: str, token: str) -> tuple[bytes, dict[str, str]]:
     content = sender.card(token=token, now=time.time())
     content["header"]["event_id"] = f"click-{next(NUMBERS)}"
     body = sender.seal_body(content, key)
-    return body, sender.headers(body, key=key, timestamp=str(int(time.time())))
+    return body, sender.make_headers(body, key=key, timestamp=str(int(time.time())))
 
 
 def test_no_click_is_refused_while_keys_are_replaced(apps: ApplicationManager, serving: str) -> None:

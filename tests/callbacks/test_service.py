@@ -27,7 +27,7 @@ from lark_provider.storage.work import DatabaseWork
 from lark_provider.support.throttle import PERIOD_SECONDS, Throttle
 from tests.callbacks import mq
 from tests.callbacks.commands import KEYS, Command, gateway, ready
-from tests.callbacks.logs import lines
+from tests.callbacks.logs import format_lines
 from tests.callbacks.parts import FakeSink
 from tests.callbacks.parts import gateway as standing
 from tests.callbacks.virtual import run_to_end
@@ -56,7 +56,7 @@ def read_log(command: Command) -> list[tuple[str, str, str]]:
 def click(url: str) -> httpx.Response:
     """Send a genuine click, and return the response."""
     body = sender.seal_body(sender.card(now=time.time()))
-    return httpx.post(url, content=body, headers=sender.headers(body, timestamp=str(int(time.time()))))
+    return httpx.post(url, content=body, headers=sender.make_headers(body, timestamp=str(int(time.time()))))
 
 
 # --- address and path ---
@@ -242,7 +242,7 @@ def test_a_flood_of_forged_requests_writes_a_handful_of_lines(caplog: pytest.Log
         await asyncio.wait({running})
 
     asyncio.run(work())
-    refused = [line for line in lines(caplog) if "Request refused" in line]
+    refused = [line for line in format_lines(caplog) if "Request refused" in line]
     assert len(refused) <= 30
     assert all("\n" not in line for line in refused)
     suppressed = [int(count) for line in refused for count in re.findall(r" suppressed=(\d+) ", line)]

@@ -42,8 +42,8 @@ def read_stored(url: URL) -> list[str]:
         return list(connection.scalars(sa.select(card_callbacks.c.event_id).order_by(card_callbacks.c.id)))
 
 
-def event(**content: Any) -> Event:
-    raw = sender.event_1(**content)
+def make_event(**content: Any) -> Event:
+    raw = sender.make_event_1(**content)
     del raw["token"]
     delivery = read(raw)
     assert isinstance(delivery, Event)
@@ -87,7 +87,7 @@ class Counting(Inbox):
 
 
 def test_clicks_and_events_go_to_their_queues_as_lark_sent_them(rabbitmq: str) -> None:
-    click, sent_event = mq.click("c1", value={"text": "你好 \0"}), event()
+    click, sent_event = mq.click("c1", value={"text": "你好 \0"}), make_event()
 
     async def work() -> None:
         async with connect_sink(rabbitmq) as sink:
@@ -253,7 +253,7 @@ def test_events_without_a_broker_are_refused(database: URL) -> None:
             NotStoredError,
             match=r"Events need RabbitMQ, and only a database is configured\. Next: set RABBITMQ_URL",
         ):
-            await keep([InboxSink(InboxWriter(Inbox(database)))], event())
+            await keep([InboxSink(InboxWriter(Inbox(database)))], make_event())
 
     mq.run(work())
 
@@ -265,8 +265,8 @@ def test_a_ticket_goes_to_the_clients_and_to_no_queue(
     monkeypatch.setenv("LARK_APP_ID", sender.APP)
     monkeypatch.setenv("LARK_APP_SECRET", "secret")
     monkeypatch.setenv("LARK_BASE_URL", "https://lark.example.com")
-    pushed = event(type="app_ticket", app_ticket="ticket-1")
-    none = event(type="app_ticket")
+    pushed = make_event(type="app_ticket", app_ticket="ticket-1")
+    none = make_event(type="app_ticket")
 
     async def work() -> None:
         async with connect_sink(rabbitmq) as sink:
@@ -288,7 +288,7 @@ def test_a_ticket_goes_to_the_clients_and_to_no_queue(
 # --- settings ---
 
 
-def names(sinks: list[Sink]) -> list[str]:
+def list_names(sinks: list[Sink]) -> list[str]:
     return [sink.name for sink in sinks]
 
 
@@ -296,13 +296,13 @@ def test_what_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert configured_sinks() == ([], [])
     monkeypatch.setenv("RABBITMQ_HOST", "mq")
     sinks, background = configured_sinks()
-    assert names(sinks) == ["rabbitmq"]
+    assert list_names(sinks) == ["rabbitmq"]
     assert len(background) == 1
     monkeypatch.setenv("LARK_DATABASE_URL", "postgresql://db/lark")
-    assert names(configured_sinks()[0]) == ["rabbitmq", "database"]
+    assert list_names(configured_sinks()[0]) == ["rabbitmq", "database"]
     monkeypatch.delenv("RABBITMQ_HOST")
-    assert names(configured_sinks()[0]) == ["database"]
-    assert names(configured_sinks("amqp://mq", "sqlite:///lark.db")[0]) == ["rabbitmq", "database"]
+    assert list_names(configured_sinks()[0]) == ["database"]
+    assert list_names(configured_sinks("amqp://mq", "sqlite:///lark.db")[0]) == ["rabbitmq", "database"]
     with pytest.raises(ConfigurationError, match="the broker's URL must be an AMQP URL"):
         configured_sinks("http://mq")
 

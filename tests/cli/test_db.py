@@ -306,7 +306,7 @@ def test_a_backup_by_one_who_may_not_read_all_of_it(
     run("db", "upgrade")
     role = databases.make_role()
     ask.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role.name}")
-    url = databases.server.url(make_url(database_url).database, role)
+    url = databases.server.build_url(make_url(database_url).database, role)
     error = read_failure(run("db", "backup", "--url", url, str(tmp_path / "backup.sql")))
     assert (
         "cannot be copied by this user: permission denied for sequence applications_id_seq. Next: " in error

@@ -36,7 +36,7 @@ from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from lark_provider.support import threads
 from tests.callbacks import mq
-from tests.callbacks.consuming import Seen, consuming, event, fail, send
+from tests.callbacks.consuming import Seen, consuming, fail, make_event, send
 from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.rabbitmq import OwnRabbit, RabbitServer, connect
@@ -103,9 +103,9 @@ def test_an_empty_queue_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> N
 def test_what_pump_and_consumer_refused_is_listed_in_order_and_stays(
     rabbitmq: str, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mq.send(rabbitmq, "card.cli_1", event("not-a-click"))
+    mq.send(rabbitmq, "card.cli_1", make_event("not-a-click"))
     assert Pump(mq.at(rabbitmq), Inbox(database)).run_once(seconds=mq.LIMIT) == 1
-    send(rabbitmq, event("fails", app_secret="hunter22"))
+    send(rabbitmq, make_event("fails", app_secret="hunter22"))
     with consuming(rabbitmq, Seen(fail), tries=1):
         wait_until(lambda: len(mq.peek(rabbitmq, DEAD)) == 2)
     for _ in range(2):  # looking changes nothing
@@ -140,7 +140,7 @@ def test_what_version_0_1_dead_lettered_is_listed_with_its_age(
     assert poison["id"].startswith("sha256:")
     _, err = run(capsys, "requeue", "--all", code=1)
     assert f"1 dead letter(s) do not say where they came from: '{poison['id']}'. Next: " in err
-    assert mq.ids(mq.drain(rabbitmq, CARDS)) == ["old"]
+    assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == ["old"]
     assert [letter["id"] for letter in list_dead(capsys)] == [poison["id"]]
 
 
@@ -206,7 +206,7 @@ def test_requeued_clicks_and_events_go_where_they_came_from_and_are_processed_on
     rabbitmq: str, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dead(rabbitmq, *cards(5), mq.card("e00001"))  # one is there twice
-    dead(rabbitmq, event("ev1"), event("ev2"), queue=EVENTS)
+    dead(rabbitmq, make_event("ev1"), make_event("ev2"), queue=EVENTS)
     out, _ = run(capsys, "requeue", "e00001", "e00003", "ev1")
     assert out == "Requeued: 4.\n"
     assert [letter["id"] for letter in list_dead(capsys)] == ["e00000", "e00002", "e00004", "ev2"]
@@ -343,7 +343,7 @@ def wait_for_all(url: str, count: int) -> Counter[str]:
 
     def are_there() -> bool:
         nonlocal counts
-        counts = Counter([*mq.ids(mq.peek(url, DEAD)), *mq.ids(mq.peek(url, CARDS))])
+        counts = Counter([*mq.list_ids(mq.peek(url, DEAD)), *mq.list_ids(mq.peek(url, CARDS))])
         return len(counts) == count
 
     wait_until(are_there)
@@ -382,7 +382,7 @@ def test_what_the_queue_refuses_stays_a_dead_letter(
     out, err = run(capsys, "requeue", "--all", "--json", code=1)
     assert "rejected the message. Next: see whether a policy limits its queue" in err
     done = orjson.loads(out)["requeued"]
-    assert done == mq.ids(mq.drain(rabbitmq, CARDS))
+    assert done == mq.list_ids(mq.drain(rabbitmq, CARDS))
     assert 120 <= len(done) < 300
     assert sorted([*done, *(letter["id"] for letter in list_dead(capsys, "--limit", "300"))]) == NAMES[:300]
 
@@ -453,7 +453,7 @@ def test_ctrl_c_returns_them_in_their_order(rabbitmq: str, capsys: pytest.Captur
 def test_the_app_of_one_that_was_requeued_is_logged_when_it_dies_again(
     rabbitmq: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    payload = event("e1")
+    payload = make_event("e1")
 
     async def work() -> None:
         async with open_channel(mq.at(rabbitmq)) as channel:

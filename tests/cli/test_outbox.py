@@ -25,7 +25,7 @@ def waiting(lark: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LARK_APP_ID", lark.app_id)
     monkeypatch.setenv("LARK_APP_SECRET", lark.app_secret)
     monkeypatch.setenv("LARK_BASE_URL", lark.base_url)
-    return work.text("hello", words="not for the operator")
+    return work.record_text("hello", words="not for the operator")
 
 
 def messages(lark: Emulator) -> list[Any]:

@@ -31,7 +31,7 @@ def file(lark: Emulator, tmp_path: Path) -> Path:
     return path
 
 
-def cells(lark: Emulator, token: str) -> list[list[Any]]:
+def read_cells(lark: Emulator, token: str) -> list[list[Any]]:
     rows = [["" if cell is None else cell for cell in row] for row in lark.sheet(token)["values"]]
     return [row[:6] for row in rows if any(cell != "" for cell in row)]
 
@@ -43,7 +43,7 @@ def test_a_file_becomes_a_shared_spreadsheet_and_comes_back(
     assert done.code == 0, done.err
     result = json.loads(done.out)
     assert (result["rows_written"], result["range"]) == (2, "A1:F3")
-    assert cells(lark, result["spreadsheet_token"]) == [
+    assert read_cells(lark, result["spreadsheet_token"]) == [
         ["no", "paid", "done", "day", "code", "id"],
         ["A-1", 12.5, True, 46053, "00123", "123456789012345678"],
         ["a, ü", 7, False, "", "9", "1"],
@@ -99,11 +99,11 @@ def test_modes_and_a_resumed_import(
         "--json",
     )
     assert json.loads(again.out)["replayed"] == 2
-    assert [row[1] for row in cells(lark, spreadsheet.token)] == ["paid", "12.50", "7"]
+    assert [row[1] for row in read_cells(lark, spreadsheet.token)] == ["paid", "12.50", "7"]
     file.write_text(LINES.replace("12.50", "99"), "utf-8")
     done = run("sheet", "import", str(file), spreadsheet.url, "--mode", "update_by_key", "--key", "no")
     assert done.code == 0, done.err
-    assert [row[1] for row in cells(lark, spreadsheet.token)] == ["paid", 99, 7]
+    assert [row[1] for row in read_cells(lark, spreadsheet.token)] == ["paid", 99, 7]
 
 
 def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -> None:

@@ -78,7 +78,7 @@ def test_which_app(run: Run, link: str, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @cache
-def texts() -> str:
+def collect_strings() -> str:
     """Return all string literals of the package, with None in place of the values in f-strings."""
     strings = []
     for path in Path(lark_provider.__file__).parent.rglob("*.py"):
@@ -98,7 +98,7 @@ def texts() -> str:
 
 @pytest.mark.parametrize("python", sorted({python for table in TABLES for python in table}))
 def test_what_is_reworded_is_said(python: str) -> None:
-    assert python in texts()
+    assert python in collect_strings()
 
 
 def test_a_missing_database_is_said_without_arguments_of_python(

@@ -43,7 +43,7 @@ def table(lark: Emulator) -> Table:
     return make_table(lark, COLUMNS)
 
 
-def rows(number: int) -> list[dict[str, Any]]:
+def make_rows(number: int) -> list[dict[str, Any]]:
     return [{"No": f"A-{n}", "Paid": Decimal(n), "At": NOON, "Kind": "b2c"} for n in range(number)]
 
 

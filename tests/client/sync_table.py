@@ -26,7 +26,7 @@ def table(lark: Emulator) -> Table:
     return make_table(lark, COLUMNS)
 
 
-def rows(number: int, first: int = 0) -> list[dict[str, Any]]:
+def make_rows(number: int, first: int = 0) -> list[dict[str, Any]]:
     return [
         {
             "No": f"A-{n}", "Paid": n * 1.5, "At": dt.date(2026, 1, 1 + n % 28), "Kind": "ab"[n % 2],

@@ -12,7 +12,16 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import ConflictError, InvalidRequestError, NotFoundError
-from tests.client.bitable_table import LIST_FIELDS, NOON, Table, list_fields, read_stored, rows, search, table
+from tests.client.bitable_table import (
+    LIST_FIELDS,
+    NOON,
+    Table,
+    list_fields,
+    make_rows,
+    read_stored,
+    search,
+    table,
+)
 from tests.client.conftest import Do, count
 
 __all__ = ["table"]  # a fixture
@@ -75,7 +84,7 @@ def test_what_is_not_converted_is_refused_by_lark_by_name(lark: Emulator, do: Do
 
 
 def test_records_are_changed_and_cells_cleared(lark: Emulator, do: Do, table: Table) -> None:
-    ids = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(3))).record_ids
+    ids = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, make_rows(3))).record_ids
     do(lambda c: c.clouddoc.bitable.update_record(*table, ids[0], {"Paid": Decimal(9), "Kind": None}))
     pairs = [(ident, {"At": None, "Paid": 5}) for ident in ids[1:]]
     assert do(lambda c: c.clouddoc.bitable.bulk_update(*table, iter(pairs), chunk_size=1)).written == 2
@@ -90,7 +99,7 @@ def test_records_are_changed_and_cells_cleared(lark: Emulator, do: Do, table: Ta
 
 
 def test_records_are_deleted(lark: Emulator, do: Do, table: Table) -> None:
-    ids = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(1203))).record_ids
+    ids = do(lambda c: c.clouddoc.bitable.bulk_insert(*table, make_rows(1203))).record_ids
     assert do(lambda c: c.clouddoc.bitable.delete_record(*table, ids[0])).data["deleted"]
     done = do(lambda c: c.clouddoc.bitable.bulk_delete(*table, ids[1:-1]))
     assert (done.written, done.chunks) == (1201, 3)
@@ -102,20 +111,20 @@ def test_records_are_deleted(lark: Emulator, do: Do, table: Table) -> None:
 
 def test_links_do_where_tokens_do(lark: Emulator, do: Do, table: Table) -> None:
     link = f"https://x.feishu.cn/base/{table.app_token}?table={table.table_id}&view=vew1"
-    assert do(lambda c: c.clouddoc.bitable.bulk_insert(link, None, rows(2))).written == 2
+    assert do(lambda c: c.clouddoc.bitable.bulk_insert(link, None, make_rows(2))).written == 2
     assert len(do(lambda c: search(c, Table(link, "")))) == 2
     with pytest.raises(InvalidRequestError, match="unless app_token is a link that names a table"):
-        do(lambda c: c.clouddoc.bitable.bulk_insert(link.split("?", maxsplit=1)[0], None, rows(2)))
+        do(lambda c: c.clouddoc.bitable.bulk_insert(link.split("?", maxsplit=1)[0], None, make_rows(2)))
     with pytest.raises(InvalidRequestError, match="got a docx"):
-        do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.feishu.cn/docx/abc", None, rows(2)))
+        do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.feishu.cn/docx/abc", None, make_rows(2)))
     with pytest.raises(InvalidRequestError, match="must lead to a Lark document"):
-        do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.example/abc", None, rows(2)))
+        do(lambda c: c.clouddoc.bitable.bulk_insert("https://x.example/abc", None, make_rows(2)))
 
 
 def test_a_change_to_what_is_there_already_answers_with_the_record(
     lark: Emulator, do: Do, table: Table
 ) -> None:
-    (ident,) = LarkServiceClient().clouddoc.bitable.bulk_insert(*table, rows(1)).record_ids
+    (ident,) = LarkServiceClient().clouddoc.bitable.bulk_insert(*table, make_rows(1)).record_ids
     lark.settings(unchanged_write="1254606")
     change = {"Paid": 0, "At": NOON, "Kind": "b2c"}
     answer = do(lambda c: c.clouddoc.bitable.update_record(*table, ident, change))

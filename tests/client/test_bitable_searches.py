@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import InvalidRequestError, LarkAPIError, PermissionDeniedError
-from tests.client.bitable_table import LIST_FIELDS, NOON, Table, list_fields, rows, search, table
+from tests.client.bitable_table import LIST_FIELDS, NOON, Table, list_fields, make_rows, search, table
 from tests.client.conftest import Do, count
 
 __all__ = ["table"]  # a fixture
@@ -27,7 +27,7 @@ NEW_YORK = "America/New_York"
 
 
 def test_a_search_walks_all_pages_and_converts_back(lark: Emulator, do: Do, table: Table) -> None:
-    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(1100)))
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, make_rows(1100)))
     everything = do(lambda c: search(c, table))
     assert [record["fields"]["No"] for record in everything] == [f"A-{number}" for number in range(1100)]
     assert everything[0]["fields"] == {"No": "A-0", "Paid": 0, "At": NOON, "Kind": "b2c"}
@@ -35,7 +35,7 @@ def test_a_search_walks_all_pages_and_converts_back(lark: Emulator, do: Do, tabl
 
 
 def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) -> None:
-    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, rows(20)))
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, make_rows(20)))
     conditions = [("Paid", "isGreater", 15), ("At", "is", NOON), ("Kind", "isNotEmpty", None)]
     some = do(lambda c: search(c, table, filter=conditions, sort=["-Paid"], field_names=["Paid"]))
     assert [record["fields"] for record in some] == [{"Paid": number} for number in (19, 18, 17, 16)]

@@ -147,7 +147,7 @@ def test_the_guides_clean_up_costs_one_request(lark: Emulator, do: Do, database:
 def test_a_database_that_is_unavailable_stops_nobody(
     lark: Emulator, do: Do, own_postgres: OwnPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = own_postgres.server.url()
+    url = own_postgres.server.build_url()
     prepared.upgrade(urls.parse(url, "test"))
 
     def look(*emails: str) -> Any:

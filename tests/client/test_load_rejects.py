@@ -80,13 +80,13 @@ def test_too_many_rejects_stop_the_load(lark: Emulator, do: Do, table: Table) ->
 
 
 def test_an_asynchronous_source(lark: Emulator, table: Table) -> None:
-    async def rows() -> AsyncIterator[dict[str, Any]]:
+    async def yield_rows() -> AsyncIterator[dict[str, Any]]:
         for row in source(BAD):
             yield row
 
     async def load() -> BulkResult:
         async with AsyncLarkServiceClient() as client:
-            return await client.clouddoc.bitable.bulk_insert(*table, rows(), on_bad_row="skip")
+            return await client.clouddoc.bitable.bulk_insert(*table, yield_rows(), on_bad_row="skip")
 
     result = asyncio.run(load())
     assert (result.written, len(result.rejects)) == (2497, 3)
@@ -95,12 +95,14 @@ def test_an_asynchronous_source(lark: Emulator, table: Table) -> None:
 def test_a_source_is_closed_when_a_load_stops(lark: Emulator, table: Table) -> None:
     closed = []
 
-    def rows() -> Iterator[dict[str, Any]]:
+    def yield_rows() -> Iterator[dict[str, Any]]:
         try:
             yield from source(BAD)
         finally:
             closed.append(True)
 
     with pytest.raises(InvalidRequestError):
-        LarkServiceClient().clouddoc.bitable.bulk_insert(*table, rows(), on_bad_row="skip", max_rejects=0)
+        LarkServiceClient().clouddoc.bitable.bulk_insert(
+            *table, yield_rows(), on_bad_row="skip", max_rejects=0
+        )
     assert closed == [True]

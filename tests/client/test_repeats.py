@@ -16,7 +16,7 @@ from lark_provider.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from tests.client.bitable_table import Table, read_stored, rows, table
+from tests.client.bitable_table import Table, make_rows, read_stored, table
 from tests.client.conftest import CHAT, Do, count, messages
 
 __all__ = ["table"]  # a fixture
@@ -30,7 +30,7 @@ MESSAGE = "/open-apis/im/v1/messages/:message_id"
 
 
 def write(table: Table, number: int) -> list[str]:
-    return LarkServiceClient().clouddoc.bitable.bulk_insert(*table, rows(number)).record_ids
+    return LarkServiceClient().clouddoc.bitable.bulk_insert(*table, make_rows(number)).record_ids
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
@@ -145,7 +145,7 @@ def test_a_key_used_for_other_data_is_a_conflict_for_good(
     lark.settings(client_token_replay=replay)
 
     def load(client: Any) -> Any:
-        return client.clouddoc.bitable.bulk_insert(*table, rows(5), idempotency_key="day 1")
+        return client.clouddoc.bitable.bulk_insert(*table, make_rows(5), idempotency_key="day 1")
 
     do(load)
     with pytest.raises(ConflictError) as refused:

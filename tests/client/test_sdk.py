@@ -14,7 +14,7 @@ from lark_provider.errors import ConfigurationError
 from tests.client.conftest import CHAT, TOKENS, count
 
 
-def members(official: Any, chat_id: str) -> Any:
+def list_members(official: Any, chat_id: str) -> Any:
     from lark_oapi.api.im.v1 import GetChatMembersRequest
 
     return official.im.v1.chat_members.get(GetChatMembersRequest.builder().chat_id(chat_id).build())
@@ -24,12 +24,12 @@ def members(official: Any, chat_id: str) -> Any:
 def test_it_shares_our_token(lark: Emulator) -> None:
     client = LarkServiceClient()
     client.messaging.send_text(CHAT, "x")
-    answer = members(client.sdk, CHAT)
+    answer = list_members(client.sdk, CHAT)
     assert answer.success(), answer.msg
     assert len(answer.data.items) == 3
     lark.revoke_tokens()
     client.messaging.send_text(CHAT, "y")  # meets the rejection and replaces the token, for both
-    assert members(client.sdk, CHAT).success()
+    assert list_members(client.sdk, CHAT).success()
     assert count(lark, TOKENS) == 2
 
 
@@ -37,9 +37,9 @@ def test_it_shares_our_token(lark: Emulator) -> None:
 def test_two_apps_do_not_share_tokens(lark: Emulator) -> None:
     lark.add_app("cli_second", "second-secret")
     first, second = LarkServiceClient(), LarkServiceClient("cli_second", "second-secret")
-    assert members(first.sdk, CHAT).success()
-    assert members(second.sdk, CHAT).code == 232011
-    assert members(first.sdk, CHAT).success()
+    assert list_members(first.sdk, CHAT).success()
+    assert list_members(second.sdk, CHAT).code == 232011
+    assert list_members(first.sdk, CHAT).success()
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -52,7 +52,7 @@ def test_two_tenants_of_a_store_app_do_not_share_tokens(lark: Emulator) -> None:
     of_a, of_b = (LarkServiceClient("cli_store", "store-secret", tenant_key=tenant) for tenant in ("a", "b"))
     official = of_a.sdk, of_b.sdk
     for sdk, tenant_key in zip((*official, *official), ("a", "b", "a", "b"), strict=True):
-        members(sdk, CHAT)
+        list_members(sdk, CHAT)
         assert lark.requests()[-1]["tenant_key"] == tenant_key
 
 
@@ -61,9 +61,9 @@ def test_the_same_app_at_two_larks(lark: Emulator) -> None:
     with Emulator() as other:
         other_client = LarkServiceClient(other.app_id, other.app_secret, base_url=other.base_url)
         here = LarkServiceClient()
-        assert members(here.sdk, CHAT).success()
-        assert members(other_client.sdk, CHAT).success()
-        assert members(here.sdk, CHAT).success()
+        assert list_members(here.sdk, CHAT).success()
+        assert list_members(other_client.sdk, CHAT).success()
+        assert list_members(here.sdk, CHAT).success()
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -71,7 +71,7 @@ def test_the_asynchronous_client_has_it_too(lark: Emulator) -> None:
     async def ask() -> Any:
         client = AsyncLarkServiceClient()
         await client.messaging.send_text(CHAT, "x")
-        return members(client.sdk, CHAT)
+        return list_members(client.sdk, CHAT)
 
     assert asyncio.run(ask()).success()
 
@@ -130,7 +130,7 @@ def test_the_callers_http_client_of_the_other_kind_is_left_alone(lark: Emulator)
         async with httpx2.AsyncClient() as http_client:
             client = AsyncLarkServiceClient(http_client=http_client)
             await client.resolve()
-            return await asyncio.to_thread(members, client.sdk, CHAT)
+            return await asyncio.to_thread(list_members, client.sdk, CHAT)
 
     assert asyncio.run(ask()).success()
 

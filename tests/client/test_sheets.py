@@ -116,10 +116,10 @@ def test_tables_come_back_as_they_were_written(sheet: Sheet[Any], table: list[li
     height, width = len(table), len(table[0])
     rows = sheet.read((1, 1, height, width))
     assert rows == expected
-    assert [list(map(kind, row)) for row in rows] == [list(map(kind, row)) for row in expected]
+    assert [list(map(find_kind, row)) for row in rows] == [list(map(find_kind, row)) for row in expected]
 
 
-def kind(value: Any) -> type:
+def find_kind(value: Any) -> type:
     return int if type(value) is float else type(value)  # 1.0 is 1
 
 

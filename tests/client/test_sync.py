@@ -14,13 +14,13 @@ from lark_provider.protocol.calls import Call
 from lark_provider.protocol.effects import Response
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, by_key, records, rows, table, writes
+from tests.client.sync_table import RECORDS, by_key, make_rows, records, table, writes
 
 __all__ = ["table"]  # a fixture
 
 
 def test_only_what_differs_is_written(lark: Emulator, do: Do, table: Table) -> None:
-    source = rows(1200)
+    source = make_rows(1200)
     first = do(lambda c: c.clouddoc.bitable.sync(*table, iter(source), key_fields="No"))
     assert (first.created, first.updated, first.deleted) == (1200, 0, 0)
     before, calls = records(table), writes(lark)
@@ -29,7 +29,7 @@ def test_only_what_differs_is_written(lark: Emulator, do: Do, table: Table) -> N
     assert records(table) == before
 
     source[3] = {**source[3], "Paid": 99, "Tags": ["z"]}
-    source += rows(5, 1200)
+    source += make_rows(5, 1200)
     result = do(lambda c: c.clouddoc.bitable.sync(*table, iter(source), key_fields="No"))
     assert (result.created, result.updated, result.deleted) == (5, 1, 0)
     assert by_key(table)["A-3"] == {**by_key(table)["A-3"], "Paid": 99, "Tags": ["z"]}
@@ -53,8 +53,8 @@ def test_answers_to_creates_and_updates_are_not_parsed(
 
     monkeypatch.setattr(answers, "read", note_parsing)
     bitable = LarkServiceClient().clouddoc.bitable
-    assert bitable.sync(*table, rows(3), key_fields="No").created == 3
-    changed = [{**row, "Paid": 7} for row in rows(3)]
+    assert bitable.sync(*table, make_rows(3), key_fields="No").created == 3
+    changed = [{**row, "Paid": 7} for row in make_rows(3)]
     assert bitable.sync(*table, changed, key_fields="No").updated == 3
     stored = records(table)
     assert bitable.bulk_update(*table, [(record["record_id"], {"Paid": 8}) for record in stored]).written == 3
@@ -89,9 +89,9 @@ def test_mirror_deletes_what_is_missing_but_no_record_without_a_key(
     lark: Emulator, do: Do, table: Table
 ) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(40), key_fields="No")
+    bitable.sync(*table, make_rows(40), key_fields="No")
     lark.add_rows(*table, [{"Note": "no key"}])
-    result = do(lambda c: c.clouddoc.bitable.sync(*table, rows(37), key_fields="No", mode="mirror"))
+    result = do(lambda c: c.clouddoc.bitable.sync(*table, make_rows(37), key_fields="No", mode="mirror"))
     assert (result.deleted, result.counts.without_key, result.written) == (3, 1, 3)
     assert sorted(record["fields"].get("No", "") for record in records(table)) == sorted(
         ["", *(f"A-{n}" for n in range(37))]
@@ -100,7 +100,7 @@ def test_mirror_deletes_what_is_missing_but_no_record_without_a_key(
 
 def test_more_deletes_than_allowed_write_nothing(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(40), key_fields="No")
+    bitable.sync(*table, make_rows(40), key_fields="No")
     before = writes(lark)
     changed = [{"No": "A-0", "Paid": -1}]
     with pytest.raises(InvalidRequestError, match="39 of 40 records"):
@@ -116,7 +116,7 @@ def test_a_source_without_rows_deletes_nothing_unless_all_may_go(
     lark: Emulator, do: Do, table: Table, limit: Any
 ) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(7), key_fields="No")
+    bitable.sync(*table, make_rows(7), key_fields="No")
     before, settings = writes(lark), limit if isinstance(limit, dict) else {"max_deletes": limit}
     with pytest.raises(InvalidRequestError, match=r"no rows, so that all 7 records .* max_deletes=1\.0"):
         do(lambda c: c.clouddoc.bitable.sync(*table, iter([]), key_fields="No", mode="mirror", **settings))
@@ -130,7 +130,7 @@ def test_a_source_without_rows_deletes_nothing_unless_all_may_go(
 def test_insert_missing_changes_no_record(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     lark.add_rows(*table, [{"No": "A-0", "Paid": 77}])
-    result = bitable.sync(*table, rows(3), key_fields="No", mode="insert_missing")
+    result = bitable.sync(*table, make_rows(3), key_fields="No", mode="insert_missing")
     assert (result.created, result.updated) == (2, 0)
     assert by_key(table)["A-0"]["Paid"] == 77
 
@@ -177,10 +177,10 @@ def test_a_mark_that_would_harm_the_table_is_refused(
     lark: Emulator, table: Table, mark: dict[str, Any], words: str
 ) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(3), key_fields="No")
+    bitable.sync(*table, make_rows(3), key_fields="No")
     before = writes(lark)
     with pytest.raises(InvalidRequestError, match=words):
-        bitable.sync(*table, rows(2), key_fields="No", mode="mirror", on_missing="mark", mark=mark)
+        bitable.sync(*table, make_rows(2), key_fields="No", mode="mirror", on_missing="mark", mark=mark)
     assert writes(lark) == before
 
 
@@ -189,10 +189,10 @@ def test_rejects_are_counted_by_rows_and_all_are_listed(table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     bad: list[dict[str, Any]] = [{"No": f"B-{number}", "Paid": "x", "Gone": "y"} for number in range(12)]
     skip: dict[str, Any] = {"key_fields": "No", "on_bad_row": "skip"}
-    done = bitable.sync(*table, rows(3) + bad, max_rejects=12, **skip)
+    done = bitable.sync(*table, make_rows(3) + bad, max_rejects=12, **skip)
     assert (done.created, len({reject.row for reject in done.rejects}), len(done.rejects)) == (3, 12, 24)
     with pytest.raises(InvalidRequestError, match="More than max_rejects=11 rows"):
-        bitable.sync(*table, rows(4) + bad, max_rejects=11, **skip)
+        bitable.sync(*table, make_rows(4) + bad, max_rejects=11, **skip)
     with pytest.raises(InvalidRequestError, match=r"^12 row\(s\) do not fit.*; and 7 more row\(s\)\."):
         bitable.sync(*table, bad, key_fields="No")  # ten cells, of five rows, are shown
     outside = [{"No": "new", "Paid": -1}]
@@ -225,11 +225,11 @@ def test_a_key_that_lark_changes_at_storing_stops_the_sync(
 def test_a_share_of_deletes_counts_as_it_is_written(table: Table) -> None:
     """0.29 * 100 is 28.999999999999996."""
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(100), key_fields="No")
+    bitable.sync(*table, make_rows(100), key_fields="No")
     mirror: dict[str, Any] = {"key_fields": "No", "mode": "mirror", "max_deletes": 0.29}
     with pytest.raises(InvalidRequestError, match="30 of 100 records"):
-        bitable.sync(*table, rows(70), **mirror)
-    assert bitable.sync(*table, rows(71), **mirror).deleted == 29
+        bitable.sync(*table, make_rows(70), **mirror)
+    assert bitable.sync(*table, make_rows(71), **mirror).deleted == 29
 
 
 def test_missing_records_are_marked_once_and_unmarked_when_they_are_back(
@@ -242,12 +242,12 @@ def test_missing_records_are_marked_once_and_unmarked_when_they_are_back(
         "on_missing": "mark",
         "mark": {"Gone": True},
     }
-    bitable.sync(*table, rows(30), key_fields="No")
-    assert bitable.sync(*table, rows(28), **mirror).summary() == {
+    bitable.sync(*table, make_rows(30), key_fields="No")
+    assert bitable.sync(*table, make_rows(28), **mirror).summary() == {
         "created": 0, "updated": 0, "deleted": 0, "marked": 2, "unchanged": 28, "rejected": 0, "vanished": 0,
         "duplicates": 0,
     }  # fmt: skip
     assert [key for key, row in by_key(table).items() if row.get("Gone")] == ["A-28", "A-29"]
-    assert bitable.sync(*table, rows(28), **mirror).written == 0
-    assert bitable.sync(*table, rows(29), **mirror).updated == 1
+    assert bitable.sync(*table, make_rows(28), **mirror).written == 0
+    assert bitable.sync(*table, make_rows(29), **mirror).updated == 1
     assert [key for key, row in by_key(table).items() if row.get("Gone")] == ["A-29"]

@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc import fields as f
 from lark_provider.errors import BulkWriteError, LarkAPIError, PermissionDeniedError
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, by_key, records, rows, table, writes
+from tests.client.sync_table import RECORDS, by_key, make_rows, records, table, writes
 
 __all__ = ["table"]
 SEARCH = f"{RECORDS}/search"
@@ -201,7 +201,7 @@ def test_passing_refusals_are_retried(lark: Emulator, table: Table, code: int) -
     for name in ("search", "batch_create", "batch_update", "batch_delete", "batch_get"):
         lark.fault("POST", f"*/records/{name}", code=code)
     lark.make_rows(*table, 20, {"No": "A-{n}", "Paid": 1})
-    source = [*number_rows(10), *number_rows(9, 10, paid=2), *rows(1, 50)]
+    source = [*number_rows(10), *number_rows(9, 10, paid=2), *make_rows(1, 50)]
     result = LarkServiceClient().clouddoc.bitable.sync(*table, source, key_fields="No", mode="mirror")
     assert (result.created, result.updated, result.deleted, len(by_key(table))) == (1, 9, 1, 20)
 

@@ -15,15 +15,15 @@ from lark_provider.errors import InvalidRequestError, LarkAPIError
 from lark_provider.support.once import Once
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
-from tests.client.sync_table import RECORDS, by_key, records, rows, table, writes
+from tests.client.sync_table import RECORDS, by_key, make_rows, records, table, writes
 
 __all__ = ["table"]  # a fixture
 
 
 def test_a_rejected_row_keeps_its_record_and_a_keyless_one_keeps_all(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(30), key_fields="No")
-    source: list[dict[str, Any]] = rows(28)
+    bitable.sync(*table, make_rows(30), key_fields="No")
+    source: list[dict[str, Any]] = make_rows(28)
     source[5]["Paid"] = "no number"
     with pytest.raises(InvalidRequestError, match="row 6, field 'Paid'"):
         bitable.sync(*table, source, key_fields="No", mode="mirror")
@@ -31,7 +31,7 @@ def test_a_rejected_row_keeps_its_record_and_a_keyless_one_keeps_all(lark: Emula
     assert (result.deleted, [(reject.row, reject.key) for reject in result.rejects]) == (2, [(6, "A-5")])
     assert "A-5" in by_key(table)
 
-    source = [*rows(26), {"No": None, "Paid": 3}]
+    source = [*make_rows(26), {"No": None, "Paid": 3}]
     result = bitable.sync(*table, source, key_fields="No", mode="mirror", on_bad_row="skip")
     assert (result.deleted, len(by_key(table))) == (0, 28)
     assert "no key" in result.counts.deletes_withheld
@@ -40,8 +40,8 @@ def test_a_rejected_row_keeps_its_record_and_a_keyless_one_keeps_all(lark: Emula
 def test_repeated_rows_are_counted_once(lark: Emulator, table: Table) -> None:
     """They were subtracted from the unchanged ones, of which they had never been part."""
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(5), key_fields="No")
-    source = [*rows(5), *rows(3), {"No": None}, {"No": "A-4", "Paid": "?"}]
+    bitable.sync(*table, make_rows(5), key_fields="No")
+    source = [*make_rows(5), *make_rows(3), {"No": None}, {"No": "A-4", "Paid": "?"}]
     counts = bitable.sync(*table, source, key_fields="No", on_bad_row="skip").counts
     assert (counts.unchanged, counts.rejected, counts.source_rows) == (5, 5, 10)
 
@@ -65,7 +65,7 @@ def test_bad_rows_are_named_in_one_report_and_nothing_is_written(
 ) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         LarkServiceClient().clouddoc.bitable.sync(
-            *table, [*rows(3), row, {"No": "ok", "Paid": "?"}], key_fields="No"
+            *table, [*make_rows(3), row, {"No": "ok", "Paid": "?"}], key_fields="No"
         )
     assert reason in str(raised.value)
     assert "row 4" in str(raised.value)
@@ -84,9 +84,9 @@ def test_unknown_options_are_rejected_where_that_is_wanted(lark: Emulator, table
 
 def test_a_dry_run_returns_the_whole_plan_and_writes_nothing(lark: Emulator, do: Do, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    bitable.sync(*table, rows(1500), key_fields="No")
+    bitable.sync(*table, make_rows(1500), key_fields="No")
     before, calls = records(table), writes(lark)
-    source = [*rows(1400), *rows(30, 2000)]
+    source = [*make_rows(1400), *make_rows(30, 2000)]
     source[7] = {**source[7], "Paid": -1}
     with do(
         lambda c: c.clouddoc.bitable.sync(*table, iter(source), key_fields="No", mode="mirror", dry_run=True)
@@ -109,7 +109,7 @@ def test_a_dry_run_returns_the_whole_plan_and_writes_nothing(lark: Emulator, do:
 
 
 def test_values_that_lark_refuses_are_rejected_alone(lark: Emulator, do: Do, table: Table) -> None:
-    source = rows(600)
+    source = make_rows(600)
     for bad in (3, 77, 599):
         source[bad]["Who"] = "ou_nobody"
     result = do(lambda c: c.clouddoc.bitable.sync(*table, iter(source), key_fields="No", on_bad_row="skip"))
@@ -133,10 +133,10 @@ def test_values_that_lark_refuses_are_rejected_alone(lark: Emulator, do: Do, tab
 
 def test_only_the_rows_of_an_earlier_run_are_retried(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
-    source = rows(20)
+    source = make_rows(20)
     source[4]["Paid"] = source[9]["Paid"] = "bad"
     rejects = bitable.sync(*table, source, key_fields="No", on_bad_row="skip").rejects
-    fixed = rows(20)
+    fixed = make_rows(20)
     result = bitable.sync(*table, fixed, key_fields="No", retry_rows={reject.row for reject in rejects})
     assert (result.created, result.counts.unchanged, len(by_key(table))) == (2, 0, 20)
     with pytest.raises(InvalidRequestError, match="whole source"):
@@ -202,7 +202,7 @@ def test_a_source_that_breaks_off_writes_nothing(lark: Emulator, do: Do, table: 
 
     def broken() -> Iterator[dict[str, Any]]:
         try:
-            yield from rows(1500)
+            yield from make_rows(1500)
             raise RuntimeError("the cursor was closed")
         finally:
             closed.append(True)
@@ -218,5 +218,5 @@ def test_that_there_is_no_database_is_said_once(
     monkeypatch.setattr(turn, "_said", Once())
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            LarkServiceClient().clouddoc.bitable.sync(*table, rows(1), key_fields="No")
+            LarkServiceClient().clouddoc.bitable.sync(*table, make_rows(1), key_fields="No")
     assert caplog.text.count("No database") == 1

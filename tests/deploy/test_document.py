@@ -28,7 +28,7 @@ PAGES = ROOT / "docs" / "en" / "how-to"
 ENGINES = ("docker", "kubectl")
 
 
-def lines(block: str) -> list[str]:
+def list_commands(block: str) -> list[str]:
     """Return the commands of a block."""
     return [line for line in block.replace("\\\n", " ").splitlines() if line]
 
@@ -66,7 +66,7 @@ def test_the_deployment_page_is_true(
     }
     ran = []
     for language, block in blocks((PAGES / "deploy.md").read_text("utf-8")):
-        commands = [block] if language == "python" else lines(block)
+        commands = [block] if language == "python" else list_commands(block)
         for command in commands:
             if command.startswith(ENGINES):
                 check(command)
@@ -92,7 +92,7 @@ def test_the_deployment_page_is_true(
 def test_the_page_about_kubernetes_names_what_is_there() -> None:
     page = (PAGES / "deploy-kubernetes.md").read_text("utf-8")
     objects = {f"{manifest['kind'].lower()}/{manifest['metadata']['name']}" for manifest in OBJECTS}
-    for line in (line for _, block in blocks(page, "sh") for line in lines(block)):
+    for line in (line for _, block in blocks(page, "sh") for line in list_commands(block)):
         check(line)
         assert set(re.findall(r"\b(?:job|deployment)/[\w-]+", line)) <= objects
         assert {f"secret/{secret}" for secret in re.findall(r"secret generic (\S+)", line)} <= objects

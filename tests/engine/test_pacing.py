@@ -100,20 +100,24 @@ def each_minute(limit: Limit) -> float:
 
 
 def test_spreadsheets_share_a_limit_and_endpoints_do_not() -> None:
-    def key(method: str, path: str) -> str:
+    def find_key(method: str, path: str) -> str:
         return list_limits(method, path)[0].key
 
     sheet = "/open-apis/sheets/v3/spreadsheets/{}/sheets/{}/{}"
-    assert key("POST", sheet.format("shtcn1", "0b12", "find")) == key(
+    assert find_key("POST", sheet.format("shtcn1", "0b12", "find")) == find_key(
         "POST", sheet.format("shtcn2", "0b13", "find")
     )
-    assert key("POST", sheet.format("shtcn1", "0b12", "find")) != key(
+    assert find_key("POST", sheet.format("shtcn1", "0b12", "find")) != find_key(
         "POST", sheet.format("shtcn1", "0b12", "filter")
     )
     values = "/open-apis/sheets/v2/spreadsheets/{}/values/{}!A1:B2"
-    assert key("GET", values.format("shtcn1", "0b12")) == key("GET", values.format("shtcn2", "0b13"))
+    assert find_key("GET", values.format("shtcn1", "0b12")) == find_key(
+        "GET", values.format("shtcn2", "0b13")
+    )
     members = "/open-apis/drive/v1/permissions/{}/members/{}"
-    assert key("PUT", members.format("shtcn1", "ou_1")) == key("PUT", members.format("shtcn2", "ou_2"))
+    assert find_key("PUT", members.format("shtcn1", "ou_1")) == find_key(
+        "PUT", members.format("shtcn2", "ou_2")
+    )
 
 
 def test_tables_share_a_limit_and_endpoints_do_not() -> None:

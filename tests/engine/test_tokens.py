@@ -34,7 +34,7 @@ def fetch(
 ) -> None:
     step = cache.acquire("k", rejected, clock())
     assert isinstance(step, FetchToken)
-    assert cache.resolve(step.flight, token(clock, value, expires_in)) == value
+    assert cache.resolve(step.flight, make_token(clock, value, expires_in)) == value
 
 
 def renewal(cache: TokenCache, clock: Clock) -> Flight:
@@ -45,7 +45,7 @@ def renewal(cache: TokenCache, clock: Clock) -> Flight:
     return step.renewal
 
 
-def token(clock: Clock, value: str, expires_in: float) -> Token:
+def make_token(clock: Clock, value: str, expires_in: float) -> Token:
     now = clock()
     return Token(value, now, now + expires_in)
 
@@ -54,7 +54,7 @@ def test_the_first_fetches_and_the_others_wait(cache: TokenCache, clock: Clock) 
     first, second = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
     assert isinstance(first, FetchToken)
     assert isinstance(second, AwaitToken)
-    cache.resolve(first.flight, token(clock, "t-1", 7200))
+    cache.resolve(first.flight, make_token(clock, "t-1", 7200))
     assert second.flight.future.result(0) == "t-1"
     assert cache.acquire("k", None, clock()) == UseToken("t-1")
     assert isinstance(cache.acquire("other", None, clock()), FetchToken)
@@ -68,7 +68,7 @@ def test_a_stale_token_is_renewed_by_one_and_used_by_the_others(cache: TokenCach
     assert step.token == "t-1"
     assert step.renewal is not None
     assert cache.acquire("k", None, clock()) == UseToken("t-1")
-    cache.resolve(step.renewal, token(clock, "t-2", 7200))
+    cache.resolve(step.renewal, make_token(clock, "t-2", 7200))
     assert cache.acquire("k", None, clock()) == UseToken("t-2")
 
 
@@ -95,7 +95,7 @@ def test_lark_sending_the_same_stale_token_again_is_not_asked_every_time(
 ) -> None:
     fetch(cache, clock)
     clock.now += 7200 - 10 * 60
-    cache.resolve(renewal(cache, clock), token(clock, "t-1", 600))
+    cache.resolve(renewal(cache, clock), make_token(clock, "t-1", 600))
     clock.now += 590
     assert isinstance(cache.acquire("k", None, clock()), FetchToken)
 
@@ -195,7 +195,7 @@ def test_a_token_that_arrives_late_ends_a_refusal(cache: TokenCache, clock: Cloc
     other = cache.acquire("k", None, clock())
     assert isinstance(other, FetchToken)
     cache.fail(other.flight, TokenAcquisitionError("no"), clock())
-    cache.resolve(slow.flight, token(clock, "t-1", 7200))
+    cache.resolve(slow.flight, make_token(clock, "t-1", 7200))
     assert isinstance(cache.acquire("k", "t-1", clock()), FetchToken)
 
 

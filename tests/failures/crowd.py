@@ -54,7 +54,7 @@ class Crowd:
 
     def __init__(self, count: int, first: Work | None = None, environ: Mapping[str, str] = {}) -> None:
         self._parent = subprocess.Popen(  # noqa: S603 - a fixed command
-            [sys.executable, "-m", __name__, str(count), _name(first) if first is not None else ""],
+            [sys.executable, "-m", __name__, str(count), _name_work(first) if first is not None else ""],
             cwd=ROOT,
             env={**os.environ, **environ},
             stdin=subprocess.PIPE,
@@ -85,7 +85,7 @@ class Crowd:
     def begin(self, work: Work, *arguments: Any, who: str | int = "") -> None:
         """Start `work` in all processes, or only in `who`: one of them by its pid, or `PARENT`."""
         assert self._parent.stdin is not None
-        self._parent.stdin.write(json.dumps([who, _name(work), arguments]) + "\n")
+        self._parent.stdin.write(json.dumps([who, _name_work(work), arguments]) + "\n")
         self._parent.stdin.flush()
 
     def outcomes(self, count: int | None = None) -> list[Outcome]:
@@ -138,7 +138,7 @@ class Crowd:
                 os.kill(pid, signal.SIGKILL)
 
 
-def values(outcomes: list[Outcome]) -> list[Any]:
+def unwrap_values(outcomes: list[Outcome]) -> list[Any]:
     """Return the values of outcomes; assert that none of them is an error."""
     failed = [outcome for outcome in outcomes if outcome.error]
     assert failed == [], failed
@@ -148,7 +148,7 @@ def values(outcomes: list[Outcome]) -> list[Any]:
 # ── in the processes themselves ──────────────────────────────────────────────────────────────────────
 
 
-def _name(work: Work) -> str:
+def _name_work(work: Work) -> str:
     return f"{work.__module__}:{work.__qualname__}"
 
 

@@ -13,7 +13,7 @@ from lark_provider.storage import urls
 from tests.client.conftest import count
 from tests.failures import work
 from tests.failures.conftest import TOKEN_PATH, Ask
-from tests.failures.crowd import Crowd, values
+from tests.failures.crowd import Crowd, unwrap_values
 from tests.failures.waiting import wait_until
 from tests.services.plugin import StartPgBouncer
 from tests.services.postgres import OwnPostgres
@@ -28,7 +28,7 @@ OURS = "FROM pg_stat_activity WHERE application_name = 'lark_provider'"
 def test_a_crowd_that_starts_cold_asks_once(lark: Emulator, fetched: Callable[[], int], ask: Ask) -> None:
     with Crowd(MANY) as crowd:
         outcomes = crowd.all(work.call_without_haste)
-    assert values(outcomes) == [0] * MANY
+    assert unwrap_values(outcomes) == [0] * MANY
     assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
     assert fetched() == 1
     assert ask("SELECT count(*) FROM leases") == [(0,)]
@@ -38,7 +38,7 @@ def asks_once_a_token(crowd: Crowd, lark: Emulator, fetched: Callable[[], int]) 
     """Assert that all processes together request one token, and one more once that is revoked."""
     for turn in (1, 2):
         outcomes = crowd.all(work.call_without_haste)
-        values(outcomes)
+        unwrap_values(outcomes)
         assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
         assert fetched() == turn
         lark.revoke_tokens()
@@ -66,7 +66,7 @@ def test_nobody_holds_a_connection_while_waiting(
 ) -> None:
     lark.fault(path=TOKEN_PATH, delay_ms=3000)
     with Crowd(MANY) as crowd:
-        assert len(set(values(crowd.all(work.backend_pid)))) == MANY
+        assert len(set(unwrap_values(crowd.all(work.backend_pid)))) == MANY
         crowd.begin(work.call_without_haste)
         wait_until(fetched)
         busy, inside = [], []
@@ -74,7 +74,7 @@ def test_nobody_holds_a_connection_while_waiting(
             [row] = ask(f"SELECT {BUSY} {OURS}")
             busy.append(int(str(row[0])))
             inside.append(int(str(row[1])))
-        values(crowd.outcomes())
+        unwrap_values(crowd.outcomes())
     assert fetched() == 1
     # Not one look but many: each of them may meet a user who is just asking.
     assert statistics.median(busy) <= FEW
@@ -86,7 +86,7 @@ def test_a_token_rejected_under_a_crowd_is_replaced_once(
 ) -> None:
     with Crowd(MANY) as crowd:
         for turn in (1, 2, 3):
-            values(crowd.all(work.call_without_haste))
+            unwrap_values(crowd.all(work.call_without_haste))
             assert fetched() == turn
             lark.revoke_tokens()
     assert ask("SELECT count(*) FROM tokens") == [(1,)]
@@ -100,7 +100,7 @@ def test_a_crowd_behind_pgbouncer(
     with Crowd(20, environ={"LARK_DATABASE_URL": url}) as crowd:
         for turn in (1, 2, 3):
             outcomes = crowd.all(work.call_without_haste)
-            values(outcomes)
+            unwrap_values(outcomes)
             assert [outcome.warnings for outcome in outcomes if outcome.warnings] == []
             assert fetched() == turn
             lark.revoke_tokens()

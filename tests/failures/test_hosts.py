@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.failures import work
 from tests.failures.conftest import Ask
-from tests.failures.crowd import Crowd, values
+from tests.failures.crowd import Crowd, unwrap_values
 from tests.services.postgres import OwnPostgres
 
 
@@ -73,7 +73,9 @@ def test_hosts_whose_clocks_are_far_off_share_one_token(
     with ExitStack() as stack:
         hosts = {ahead: stack.enter_context(Crowd(1)) for ahead in (-40 * 86400, -3600, 0, 600, 3 * 3600)}
         tokens = [
-            values(host.all(work.call_later, float(ahead))) for _ in range(3) for ahead, host in hosts.items()
+            unwrap_values(host.all(work.call_later, float(ahead)))
+            for _ in range(3)
+            for ahead, host in hosts.items()
         ]
     assert len(tokens) == 15
     assert all(token == tokens[0] for token in tokens)

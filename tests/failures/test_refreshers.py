@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 
 from tests.failures import work
 from tests.failures.conftest import TOKEN_PATH, Ask
-from tests.failures.crowd import Crowd, values
+from tests.failures.crowd import Crowd, unwrap_values
 from tests.failures.waiting import is_stopped, wait_until
 
 PASSED = 7200 - 900
@@ -49,7 +49,7 @@ def test_of_many_who_waited_for_it_one_fetches(
         others = [pid for pid in crowd.pids if pid != victim]
         for pid in others:
             crowd.begin(work.call, who=pid)
-        values(crowd.outcomes(len(others)))
+        unwrap_values(crowd.outcomes(len(others)))
         assert fetched() == 2
         if how is signal.SIGSTOP:
             [[ends]] = ask("SELECT expires_at FROM tokens")
@@ -59,7 +59,7 @@ def test_of_many_who_waited_for_it_one_fetches(
             assert ask(f"SELECT count(*) FROM tokens WHERE expires_at >= '{ends}'") == [(1,)]  # noqa: S608 - a time
             assert fetched() == 2
             lark.revoke_tokens()
-            values(crowd.all(work.call))
+            unwrap_values(crowd.all(work.call))
             assert fetched() == 3
         assert ask("SELECT count(*) FROM leases") == [(0,)]
 
@@ -85,14 +85,16 @@ def test_a_stale_token_is_renewed_by_one_while_the_others_use_it(
     lark: Emulator, fetched: Callable[[], int], ask: Ask
 ) -> None:
     with Crowd(16) as crowd:
-        values(crowd.all(work.call))
+        unwrap_values(crowd.all(work.call))
         lark.advance(PASSED)
         for column in ("fetched_at", "expires_at"):
             ask(f"UPDATE tokens SET {column} = {column} - interval '{PASSED} s'")  # noqa: S608 - constants
         [[old]] = ask("SELECT value FROM tokens")
         lark.fault(path=TOKEN_PATH, delay_ms=4000)
         crowd.begin(work.call_later, PASSED)
-        used = values(crowd.outcomes(16))  # all are done while one of them still fetches in the background
+        used = unwrap_values(
+            crowd.outcomes(16)
+        )  # all are done while one of them still fetches in the background
         assert len(set(used)) == 1
         assert ask("SELECT value FROM tokens") == [(old,)]
         wait_until(lambda: ask("SELECT value FROM tokens") != [(old,)])

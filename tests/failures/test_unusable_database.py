@@ -84,7 +84,7 @@ def test_a_stream_of_messages_goes_on(
     ask("SET default_transaction_read_only = off")
     ask(f"CREATE ROLE lark_app LOGIN PASSWORD '{APP.password}'")
     ask("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lark_app")
-    monkeypatch.setenv("LARK_DATABASE_URL", server.server.url("postgres", APP))
+    monkeypatch.setenv("LARK_DATABASE_URL", server.server.build_url("postgres", APP))
     stream = Stream()
 
     def is_noticed() -> list[str]:

@@ -20,7 +20,7 @@ def messages(lark: Emulator) -> list[dict[str, Any]]:
     return sorted(unsorted, key=lambda message: int(message["create_time"]))
 
 
-def texts(lark: Emulator) -> list[str]:
+def read_texts(lark: Emulator) -> list[str]:
     """Return the texts of all messages, the oldest first."""
     return [message["content"]["text"] for message in messages(lark)]
 

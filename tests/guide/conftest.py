@@ -58,7 +58,7 @@ def guide_server(certificate: tuple[Path, Path]) -> Iterator[PostgresServer]:
         server = start({"ssl": "on"}, files).server
         server.execute(f"CREATE ROLE lark LOGIN CREATEROLE PASSWORD '{LARK.password}'")
         server.execute(f"CREATE DATABASE {TEMPLATE} OWNER lark")
-        url = urls.parse(server.url(TEMPLATE, LARK), "test")
+        url = urls.parse(server.build_url(TEMPLATE, LARK), "test")
         migrate.upgrade(url)
         get_engine(url).dispose()
         yield server

@@ -70,7 +70,7 @@ class Database:
 
     def ask(self, statement: str, role: Role = LARK) -> list[tuple[Any, ...]]:
         """Run a statement as a role, and return the rows."""
-        url = self.server.url(DATABASE, role)
+        url = self.server.build_url(DATABASE, role)
         with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection.cursor() as cursor:
             connection.autocommit = True
             cursor.execute(statement)

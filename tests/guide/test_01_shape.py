@@ -9,7 +9,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import __version__
-from tests.guide.arrived import open_id, texts
+from tests.guide.arrived import open_id, read_texts
 from tests.guide.reader import CHECKOUT, Reader
 from tests.package.environments import build_wheel, read_locked, run
 
@@ -42,7 +42,7 @@ with LarkServiceClient("cli_your_app_id", "your_app_secret") as client:
 def test_guide_01_a_library_that_starts_no_server(lark: Emulator, reader: Reader) -> None:
     """A message is sent with nothing but Lark there, and nothing is listened on, started or stored."""
     reader.python(ALONE.replace("ou_xxxxxxxx", open_id(lark)))
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
     assert [path.name for path in reader.folder.iterdir()] == ["your_app.py"]
 
 
@@ -74,7 +74,7 @@ def test_guide_02_installs_with_pip_and_with_uv(
     assert answer.startswith("om_")
     command = run(clean / "bin" / "lark-provider", "--version")
     assert command.strip() == f"airflow-provider-lark {__version__}"
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
 
 
 def test_guide_03_reports_its_version(reader: Reader) -> None:

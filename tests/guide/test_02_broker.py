@@ -23,7 +23,7 @@ from tests.callbacks import mq
 from tests.callbacks.commands import Command, gateway
 from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
-from tests.guide.arrived import open_id, texts
+from tests.guide.arrived import open_id, read_texts
 from tests.guide.reader import Database, Reader
 from tests.protocol.callbacks import sender
 from tests.services.processes import HOST, free_port
@@ -52,20 +52,20 @@ def click(base: str, event_id: str) -> bytes:
     card = sender.card(now=time.time())
     card["header"]["event_id"] = event_id
     body = sender.seal_body(card)
-    headers = sender.headers(body, timestamp=str(int(time.time())))
+    headers = sender.make_headers(body, timestamp=str(int(time.time())))
     return httpx.post(f"{base}/lark/callbacks/{sender.APP}", content=body, headers=headers).content
 
 
 def own_url(database: Database) -> URL:
     """Return the URL of the guide's database."""
-    return urls.parse(database.server.url("lark_service"), "test")
+    return urls.parse(database.server.build_url("lark_service"), "test")
 
 
 @pytest.mark.parametrize("broker", [True, False], ids=["rabbitmq", "none"])
 def test_guide_11_a_click_reaches_the_database_with_a_broker_and_without(
     broker: bool, rabbitmq: str, upgraded: Database, tmp_path: Path
 ) -> None:
-    settings = {"LARK_DATABASE_URL": upgraded.server.url("lark_service")}
+    settings = {"LARK_DATABASE_URL": upgraded.server.build_url("lark_service")}
     settings |= {"RABBITMQ_URL": rabbitmq} if broker else {}
     command = gateway(tmp_path / "gateway.log", port := free_port(), **settings)
     command.start()
@@ -87,7 +87,7 @@ def test_guide_11_everything_else_needs_no_broker(
     lark: Emulator, apps: object, upgraded: Database, reader: Reader
 ) -> None:
     reader.python(WITHOUT_BROKER.replace("ou_xxxxxxxx", open_id(lark)))
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
     health = reader.run("python -m lark_provider.cli health").stdout
     assert "RABBITMQ" in next(line for line in health.splitlines() if "broker" in line)
 
@@ -149,10 +149,10 @@ def test_guide_14_queues_and_messages_survive_a_restart_and_clients_reconnect(
         version = connection._impl.server_properties["version"]  # type: ignore[attr-defined]
     assert tuple(map(int, version.split(".")[:2])) >= (3, 11)
     mq.send(url, "card.cli_1", *cards(100))
-    mq.send(url, "event.cli_1", sender.event())
+    mq.send(url, "event.cli_1", sender.make_event())
     own_rabbitmq.stop()
     own_rabbitmq.start()
-    assert mq.ids(mq.peek(url, CARDS)) == NAMES[:100]
+    assert mq.list_ids(mq.peek(url, CARDS)) == NAMES[:100]
     assert len(mq.peek(url, EVENTS)) == 1
     with pumping(url, inbox):
         wait_until(lambda: len(read_stored(own_url(upgraded))) == 100)

@@ -52,7 +52,7 @@ def read_service(service: str) -> dict[str, Any]:
     return definition
 
 
-def options(command: str) -> dict[str, list[str]]:
+def parse_options(command: str) -> dict[str, list[str]]:
     """Return the options of a `docker run` command by name, and its image as `image`."""
     words = shlex.split(command.replace("\\\n", " "))[3:]
     by_name: dict[str, list[str]] = {"image": [words.pop()]}
@@ -63,7 +63,7 @@ def options(command: str) -> dict[str, list[str]]:
 
 def assert_same(service: dict[str, Any], command: str) -> None:
     """Assert that a Compose service equals the guide's `docker run` command, except for the password."""
-    wanted = options(command)
+    wanted = parse_options(command)
     assert [service["image"]] == wanted["image"]
     assert [service["container_name"]] == wanted["--name"]
     assert service["ports"] == wanted["-p"]

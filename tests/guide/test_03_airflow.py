@@ -10,7 +10,7 @@ from pathlib import Path
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from tests.guide.arrived import messages, open_id, texts
+from tests.guide.arrived import messages, open_id, read_texts
 from tests.guide.reader import Database
 
 # The guide's, but for `schedule`, the standard provider's PythonOperator, the absent `provide_context`, and
@@ -96,7 +96,7 @@ def test_guide_25_the_dag_etl_to_lark(
     (tmp_path / "dags" / "etl_to_lark.py").write_text(source)
     airflow(tmp_path, "db", "migrate")
     airflow(tmp_path, "dags", "test", "etl_to_lark", "2026-01-02")
-    assert texts(lark) == ["✅ ETL 完成! 数据量: 2"]
+    assert read_texts(lark) == ["✅ ETL 完成! 数据量: 2"]
     assert [message["sender"] for message in messages(lark)] == ["cli_airflow_app"]
     tables = {stored["table_id"]: stored for stored in lark.state()["bitables"][-1]["tables"]}
     rows = [record["fields"]["Name"] for record in tables[table_id]["records"]]

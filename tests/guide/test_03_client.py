@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from tests.failures.waiting import wait_until
-from tests.guide.arrived import messages, open_id, texts, token_requests
+from tests.guide.arrived import messages, open_id, read_texts, token_requests
 from tests.guide.reader import Database, Reader
 
 LOAD_TO_LARK = """
@@ -72,7 +72,7 @@ def test_guide_20_records_in_a_loop(lark: Emulator, apps: object, reader: Reader
         table = client.clouddoc.bitable.create_table(base, "Rows", [{"field_name": "Name", "type": 1}])
     script = LOAD_TO_LARK.replace("bascnxxxxxx", base).replace("tblxxxxxx", table.data["table_id"])
     reader.python(script.replace("ou_team_leader", open_id(lark, "cli_airflow_app")))
-    assert texts(lark) == ["✅ ETL 完成! 数据量: 2"]
+    assert read_texts(lark) == ["✅ ETL 完成! 数据量: 2"]
     tables = {stored["table_id"]: stored for stored in lark.state()["bitables"][-1]["tables"]}
     rows = [record["fields"]["Name"] for record in tables[table.data["table_id"]]["records"]]
     assert rows == ["甲", "🚀"]
@@ -104,7 +104,7 @@ def test_guide_21_a_client_for_each_request_is_cheap(
     # earlier tests left open in this process may be closed meanwhile.
     wait_until(lambda: all(now <= then for now, then in zip(count_open(), before, strict=True)))
     reader.python(SEND.replace("ou_xxxxxxxx", receiver))
-    assert len(texts(lark)) == 102
+    assert len(read_texts(lark)) == 102
     assert token_requests(lark) == 1
 
 

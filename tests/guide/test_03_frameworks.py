@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lark_emulator import Emulator
 
-from tests.guide.arrived import messages, open_id, texts, token_requests
+from tests.guide.arrived import messages, open_id, read_texts, token_requests
 from tests.guide.reader import CHECKOUT, Database, Reader
 
 WHOSE = pytest.mark.parametrize("whose", ["guide", "example"])
@@ -172,7 +172,7 @@ def program(reader: Reader, framework: str, **guides: str) -> None:
 def assert_sent(printed: str, lark: Emulator, text: str) -> None:
     (message,) = messages(lark)
     assert printed.split() == ["200", message["message_id"]]
-    assert (message["sender"], texts(lark)) == ("cli_your_app_id", [text])
+    assert (message["sender"], read_texts(lark)) == ("cli_your_app_id", [text])
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +212,6 @@ def test_guide_27_fastapi(whose: str, order: str, reader: Reader, lark: Emulator
     first, other, last = reader.python(FASTAPI.replace("ou_xxxxxxxx", open_id(lark))).stdout.splitlines()
     assert [first.split()[1], last] == [message["message_id"] for message in messages(lark)]
     assert (first.split()[0], other) == ("200", f"200 {order}")
-    assert texts(lark) == ["完成 ✅", "Hello"]
+    assert read_texts(lark) == ["完成 ✅", "Hello"]
     assert token_requests(lark) == 1
     assert upgraded.ask("SELECT app_id FROM tokens") == [("cli_your_app_id",)]

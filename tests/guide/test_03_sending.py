@@ -9,7 +9,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.storage.applications import ApplicationManager
-from tests.guide.arrived import messages, open_id, texts
+from tests.guide.arrived import messages, open_id, read_texts
 from tests.guide.reader import Reader
 
 SENT = """
@@ -36,7 +36,7 @@ def test_guide_16_send_text_takes_a_receiver_and_a_content(lark: Emulator, apps:
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello from Flask!")
     (message,) = messages(lark)
-    assert (message["sender"], texts(lark)) == ("cli_your_app_id", ["Hello from Flask!"])
+    assert (message["sender"], read_texts(lark)) == ("cli_your_app_id", ["Hello from Flask!"])
 
 
 def test_guide_17_the_answer_has_the_message_id(lark: Emulator, apps: object, reader: Reader) -> None:
@@ -74,7 +74,7 @@ CONTENTS = {
 def test_guide_19_chinese_and_emoji_arrive_intact(content: str, lark: Emulator, apps: object) -> None:
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content=content)
-    assert texts(lark) == [content]
+    assert read_texts(lark) == [content]
 
 
 @pytest.mark.parametrize("app_id", ["cli_your_app_id", "cli_airflow_app"])

@@ -9,7 +9,7 @@ import yaml
 from lark_emulator import Emulator
 
 from lark_provider.storage.applications import ApplicationManager
-from tests.guide.arrived import open_id, texts
+from tests.guide.arrived import open_id, read_texts
 from tests.guide.reader import LARK, Database, Reader
 
 ADD = "python -m lark_provider.cli app add --app-id cli_your_app_id --app-secret your_app_secret"
@@ -143,5 +143,5 @@ def test_guide_33_the_environment_of_a_kubernetes_secret_is_enough(
         monkeypatch.setenv(name, value)
     reader.run(ADD)
     reader.python(APP.replace("ou_xxxxxxxx", open_id(lark)))
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
     assert upgraded.ask("SELECT app_id FROM tokens") == [("cli_your_app_id",)]

@@ -15,7 +15,7 @@ from lark_emulator import Emulator
 from lark_provider import ConfigurationError, LarkServiceClient
 from lark_provider.cli.output import compute_width
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
-from tests.guide.arrived import open_id, texts
+from tests.guide.arrived import open_id, read_texts
 from tests.guide.reader import Reader
 
 ADD = """
@@ -56,7 +56,7 @@ print("应用配置已添加!")
 ON_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
 
 
-def cells(printed: str) -> list[list[str]]:
+def parse_cells(printed: str) -> list[list[str]]:
     """Return the cells of a printed table, row by row."""
     lines = [line for line in printed.splitlines() if "│" in line]
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
@@ -115,12 +115,12 @@ def test_guide_35_app_list(reader: Reader) -> None:
     apps, longest = ApplicationManager(), "cli_" + "9" * 251
     apps.create_application("cli_your_app_id", "your_app_secret", "生产应用")
     printed = reader.run(LIST).stdout
-    head, row = cells(printed)
-    assert [head, row[:3]] == [cells(PRINTED)[0], cells(PRINTED)[1][:3]]
+    head, row = parse_cells(printed)
+    assert [head, row[:3]] == [parse_cells(PRINTED)[0], parse_cells(PRINTED)[1][:3]]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row[3])
     apps.create_application(longest, "s", "English, 中文, ｶﾅ, é")
     printed = reader.run(LIST).stdout
-    assert cells(printed)[2][0] == longest
+    assert parse_cells(printed)[2][0] == longest
     bars = {
         tuple(compute_width(line[: bar.start()]) for bar in re.finditer("[│┌┬┐├┼┤└┴┘]", line))
         for line in printed.splitlines()
@@ -153,7 +153,7 @@ def test_guide_38_one_store_where_no_secret_stands_in_clear(reader: Reader, lark
     reader.run(ADD)
     with LarkServiceClient(app_id="cli_your_app_id") as client:
         client.messaging.send_text(receiver_id=open_id(lark), content="Hello")
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
     ApplicationManager().create_application("cli_airflow_app", "your_app_secret")
     commands = ("list --json", "show cli_airflow_app")
     shown = reader.run("\n".join(f"python -m lark_provider.cli app {command}" for command in commands))

@@ -38,7 +38,7 @@ def read_script(folder: Path, message: str) -> Path:
     return script
 
 
-def body(script: Path, function: str) -> list[str]:
+def read_statements(script: Path, function: str) -> list[str]:
     """Return the statements of a function in a script, without its docstring."""
     (definition,) = (
         node
@@ -88,7 +88,7 @@ def test_guide_45_autogenerate_is_empty_right_after_an_upgrade(
 ) -> None:
     reader.run('alembic revision --autogenerate -m "add new table"', folder=checkout)
     script = read_script(checkout, "add new table")
-    assert (body(script, "upgrade"), body(script, "downgrade")) == (["pass"], ["pass"])
+    assert (read_statements(script, "upgrade"), read_statements(script, "downgrade")) == (["pass"], ["pass"])
 
 
 def test_guide_46_a_manual_revision(reader: Reader, upgraded: Database, checkout: Path) -> None:

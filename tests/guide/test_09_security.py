@@ -17,7 +17,7 @@ from lark_provider.storage import purging, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import generate_key
 from lark_provider.storage.postgres_storage import PostgresStorage
-from tests.guide.arrived import messages, open_id, request_token, texts, token_requests
+from tests.guide.arrived import messages, open_id, read_texts, request_token, token_requests
 from tests.guide.reader import LARK, Database, Reader
 from tests.services.plugin import StartServer
 from tests.services.postgres import Role
@@ -59,7 +59,7 @@ def test_guide_58_a_key_is_rotated_and_no_app_is_lost(
     for app in apps.list_applications():
         assert ApplicationManager().decrypt_secrets(app.app_id).app_secret == "your_app_secret"
     send(lark)
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
 
 
 @pytest.mark.parametrize("ending", ["", "\n", " \r\n"], ids=["bare", "newline", "windows"])
@@ -88,7 +88,7 @@ def test_guide_60_tls_to_postgresql(
 def test_guide_60_the_certificate_of_postgresql_is_checked(
     upgraded: Database, certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    url = upgraded.server.url("lark_service", LARK).replace("127.0.0.1", "localhost")
+    url = upgraded.server.build_url("lark_service", LARK).replace("127.0.0.1", "localhost")
     strict = {"sslmode": "verify-full", "sslrootcert": str(certificate[0])}
     assert PostgresStorage(f"{url}?{urlencode(strict)}", pool_size=1).execute("SELECT 1") == [(1,)]
     with pytest.raises(StorageError, match="certificate"):
@@ -137,7 +137,7 @@ def test_guide_62_lark_app_is_enough_at_run_time(
     reader.run(PSQL, stdin=APP)
     for name, value in upgraded.environment(LARK_APP).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("LARK_REGISTRY_PATH", upgraded.server.url("lark_service", LARK_APP))
+    monkeypatch.setenv("LARK_REGISTRY_PATH", upgraded.server.build_url("lark_service", LARK_APP))
     reader.run(ADD)
     send(lark)
     with LarkServiceClient(app_id="cli_your_app_id") as client:

@@ -15,7 +15,7 @@ from lark_provider.storage import purging, token_store, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import generate_key
 from lark_provider.storage.postgres_storage import PostgresStorage
-from tests.guide.arrived import open_id, texts, token_requests
+from tests.guide.arrived import open_id, read_texts, token_requests
 from tests.guide.reader import Database, Reader
 from tests.services.processes import free_port
 
@@ -63,7 +63,7 @@ def test_guide_64_a_database_that_is_down(database_is_down: None, lark: Emulator
         with pytest.raises(sa.exc.OperationalError, match=r"Connection refused.*Next: check that it runs"):
             call()
     send(lark)
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
 
 
 def test_guide_65_a_wrong_key(
@@ -88,7 +88,7 @@ def test_guide_66_a_disabled_app_is_refused(
     assert "App 'cli_your_app_id' is disabled in the registry. Next: `lark-provider app enable" in refused
     with pytest.raises(ConfigurationError, match="is disabled in the registry"):
         LarkServiceClient(app_id="cli_your_app_id", app_secret="your_app_secret").bot.info()
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
     lark.change_app("cli_airflow_app", enabled=False)
     with pytest.raises(TokenAcquisitionError, match=r"^Failed to get token: 10014"):
         LarkServiceClient(app_id="cli_airflow_app").bot.info()
@@ -105,4 +105,4 @@ def test_guide_67_a_new_key_and_the_app_added_again(
     reader.run(f"{APP} remove cli_your_app_id --yes")
     reader.run(add)
     send(lark)
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]

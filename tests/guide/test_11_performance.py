@@ -11,7 +11,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.storage import urls
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.postgres_storage import PostgresStorage
-from tests.guide.arrived import open_id, texts, token_requests
+from tests.guide.arrived import open_id, read_texts, token_requests
 from tests.guide.reader import CHECKOUT, Database, Reader
 
 INDEXES = """
@@ -77,7 +77,7 @@ def test_guide_70_the_clean_up_of_tokens_harms_no_usable_credential(
     ]
     assert upgraded.ask("SELECT key FROM tokens WHERE app_id = 'cli_gone'") == [("6 days",)]
     reader.python(send)
-    assert len(texts(lark)) == 2
+    assert len(read_texts(lark)) == 2
     assert token_requests(lark) == 1
 
 

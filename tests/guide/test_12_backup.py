@@ -13,7 +13,7 @@ from lark_emulator import Emulator
 from lark_provider import LarkServiceClient
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
-from tests.guide.arrived import open_id, texts, token_requests
+from tests.guide.arrived import open_id, read_texts, token_requests
 from tests.guide.reader import DATABASE, LARK, Database, Reader
 
 DUMP = """
@@ -45,7 +45,7 @@ def test_guide_73_a_dump_is_restored_and_the_library_works(
     way: str, reader: Reader, upgraded: Database, lark: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Apps, tokens and people are there again, and new ones can be added."""
-    monkeypatch.setenv("LARK_REGISTRY_PATH", upgraded.server.url(DATABASE, LARK))
+    monkeypatch.setenv("LARK_REGISTRY_PATH", upgraded.server.build_url(DATABASE, LARK))
     ApplicationManager().create_application("cli_your_app_id", "your_app_secret", "生产应用")
     send(lark)
     reader.run(DUMP if way == "guide" else f"{CLI} backup_20260115.sql")
@@ -60,7 +60,7 @@ def test_guide_73_a_dump_is_restored_and_the_library_works(
         "with LarkServiceClient(app_id='cli_your_app_id') as client:\n"
         f"    client.messaging.send_text({open_id(lark)!r}, 'restored')\n"
     )
-    assert texts(lark) == ["Hello", "restored"]
+    assert read_texts(lark) == ["Hello", "restored"]
     assert token_requests(lark) == 1
     apps = ApplicationManager()
     apps.create_application("cli_airflow_app", "your_app_secret")
@@ -77,7 +77,7 @@ def test_guide_74_the_registry_is_copied_and_restored(
     reader.run(COPY_BACK)
     assert apps.decrypt_secrets("cli_your_app_id").app_secret == "your_app_secret"
     send(lark)
-    assert texts(lark) == ["Hello"]
+    assert read_texts(lark) == ["Hello"]
 
 
 def test_guide_74_a_command_copies_a_registry_that_is_in_use(

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 90.0
 
 
-def rows(
+def yield_rows(
     count: int, changed: int | None = None, bad: frozenset[int] = frozenset()
 ) -> Iterator[dict[str, Any]]:
     """Yield the source's rows; Lark refuses the bad ones."""
@@ -95,7 +95,7 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
         keep_ids=True,
         **spec["options"],
     )
-    source = rows(spec["rows"], spec.get("changed"), frozenset(spec.get("bad", ())))
+    source = yield_rows(spec["rows"], spec.get("changed"), frozenset(spec.get("bad", ())))
     fitting = Fitting(None, 1000)
     steps: Procedure[Any] = load(spec["app_token"], spec["table_id"], source, spec["key"], options, fitting)
 

@@ -47,7 +47,7 @@ class LoadTable:
             (record["fields"] for record in records), key=lambda fields: float(fields.get("No", -1))
         )
 
-    def ids(self) -> list[str]:
+    def list_ids(self) -> list[str]:
         """Return the ids of all records."""
         return [record["record_id"] for record in self.bitable.search_records(self.app_token, self.table_id)]
 
@@ -56,7 +56,7 @@ class LoadTable:
         return int(self.lark.state(summary=True)["by_endpoint"].get(f"POST {PATH}/{endpoint}", 0))
 
 
-def rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
+def make_rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
     """Return rows; `changes` by number as `r7="other"`."""
     return [
         {"No": number, "Name": changes.get(f"r{number}", f"row {number}")}

@@ -137,7 +137,7 @@ def test_a_load_keeps_its_zone_though_the_base_is_moved(dated: LoadTable, valida
     assert done.written == 25
     assert standing(dated, SHANGHAI) == midnights(25)
     again = dated.load(days(25), validate=validate)
-    assert (again.written, again.replayed, len(dated.ids())) == (25, 25, 25)
+    assert (again.written, again.replayed, len(dated.list_ids())) == (25, 25, 25)
 
 
 @each_validate
@@ -204,7 +204,7 @@ def test_an_app_that_may_not_read_the_base_is_told_to_pass_a_zone(
     dated.lark.fault("GET", f"/open-apis/bitable/v1/apps/{dated.app_token}", status=403, code=91403, times=9)
     with pytest.raises(PermissionDeniedError, match="zone=") as caught:
         dated.load(days(3), validate=validate)
-    assert (caught.value.code, dated.ids()) == (91403, [])
+    assert (caught.value.code, dated.list_ids()) == (91403, [])
     assert dated.load(days(3), validate=validate, zone=SHANGHAI).written == 3
 
 
@@ -225,7 +225,7 @@ def test_naive_datetimes_still_need_a_zone(dated: LoadTable, validate: Validate)
     ):
         dated.load(rows, validate=validate)
     done = dated.load(rows, "skipped", on_bad_row="skip", validate=validate)
-    assert ([reject.row for reject in done.rejects], len(dated.ids())) == ([2], 2)
+    assert ([reject.row for reject in done.rejects], len(dated.list_ids())) == ([2], 2)
     assert standing(dated, SHANGHAI)[0] == midnights(1)[0]
 
 
@@ -244,7 +244,7 @@ def test_a_load_that_is_killed_anywhere_has_days_of_one_zone(dated: LoadTable, d
             }  # fmt: skip
             attempts.run({**spec, "at": at, "signal": int(signal.SIGKILL)})
             place = LoadTable(dated.lark, dated.app_token, table)
-            begun = len(place.ids())
+            begun = len(place.list_ids())
             move(dated, NEW_YORK)
             assert attempts.run(spec).get("written") == rows, at
             assert [row["No"] for row in place.read_stored()] == list(range(rows)), at

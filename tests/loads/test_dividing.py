@@ -18,7 +18,7 @@ NOBODY, ADA = "ou_nobody", "ou_ada"
 Do = Callable[[Callable[[Any], Any]], Any]
 
 
-def rows(count: int, bad: set[int], **names: str) -> list[dict[str, Any]]:
+def make_rows(count: int, bad: set[int], **names: str) -> list[dict[str, Any]]:
     """Return rows of which Lark refuses some; `names` by number as `r7="other"`."""
     return [
         {"No": number, "Name": names.get(f"r{number}", f"row {number}")}
@@ -38,7 +38,7 @@ def skip(place: LoadTable, source: Any, **options: Any) -> BulkResult:
     return place.load(source, on_bad_row="skip", **options)
 
 
-def numbers(place: LoadTable) -> list[float]:
+def read_numbers(place: LoadTable) -> list[float]:
     return [row["No"] for row in place.read_stored()]
 
 
@@ -56,7 +56,7 @@ def test_refused_rows_are_listed_and_the_others_stand_once(place: LoadTable, do:
             lambda c: c.clouddoc.bitable.bulk_insert(
                 place.app_token,
                 place.table_id,
-                iter(rows(35, bad)),
+                iter(make_rows(35, bad)),
                 chunk_size=10,
                 idempotency_key="load",
                 on_bad_row="skip",
@@ -70,17 +70,17 @@ def test_refused_rows_are_listed_and_the_others_stand_once(place: LoadTable, do:
     assert [(reject.row, reject.field, reject.code) for reject in result.rejects] == [
         (number + 1, "Who", 1254066) for number in sorted(bad)
     ]
-    assert numbers(place) == [number for number in range(35) if number not in bad]
+    assert read_numbers(place) == [number for number in range(35) if number not in bad]
     requests = place.requests()
     again = load()
     assert (again.written, again.replayed, place.requests()) == (31, 31, requests)
     assert again.rejects == result.rejects
-    assert sorted(again.record_ids) == sorted(place.ids())
+    assert sorted(again.record_ids) == sorted(place.list_ids())
 
 
 @pytest.mark.usefixtures("database")
 def test_one_bad_row_of_a_thousand_takes_some_twenty_requests(place: LoadTable) -> None:
-    result = skip(place, rows(1000, {777}), chunk_size=1000)
+    result = skip(place, make_rows(1000, {777}), chunk_size=1000)
     assert (result.written, [reject.row for reject in result.rejects]) == (999, [778])
     assert place.requests() <= 1 + 2 * 10
 
@@ -88,90 +88,90 @@ def test_one_bad_row_of_a_thousand_takes_some_twenty_requests(place: LoadTable) 
 @pytest.mark.usefixtures("database")
 def test_row_numbers_are_those_of_the_source(place: LoadTable) -> None:
     """Rows that do not fit are left out before chunks are made, so that places and numbers differ."""
-    source = rows(30, {4, 25})
+    source = make_rows(30, {4, 25})
     source[0]["No"] = source[12]["No"] = "no number"
     result = skip(place, source, key_fields=["Name"])
     assert sorted((reject.row, reject.key) for reject in result.rejects if reject.field == "Who") == [
         (5, "row 4"), (26, "row 25"),
     ]  # fmt: skip
     assert sorted(reject.row for reject in result.rejects) == [1, 5, 13, 26]
-    again = skip(place, rows(30, {25}), key="load, again", retry_rows={1, 5, 13, 26})
+    again = skip(place, make_rows(30, {25}), key="load, again", retry_rows={1, 5, 13, 26})
     assert (again.written, [reject.row for reject in again.rejects]) == (3, [26])
-    assert sorted(numbers(place)) == [number for number in range(30) if number != 25]
+    assert sorted(read_numbers(place)) == [number for number in range(30) if number != 25]
 
 
 @pytest.mark.usefixtures("database")
 def test_without_skip_nothing_is_divided(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError, match="10 records are written"):
-        place.load(rows(20, {13}))
-    assert (place.requests(), len(place.ids())) == (2, 10)
-    result = skip(place, rows(20, {13}))
+        place.load(make_rows(20, {13}))
+    assert (place.requests(), len(place.list_ids())) == (2, 10)
+    result = skip(place, make_rows(20, {13}))
     assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (19, 10, [14])
 
 
 @pytest.mark.usefixtures("database")
 def test_what_stopped_half_way_goes_on_from_there(place: LoadTable) -> None:
-    source = rows(10, {2, 7})
+    source = make_rows(10, {2, 7})
     # 0-9, 0-4, 0-2 are refused, 0-1 stands; 2 is refused, 3-4 stands.
     stop_after(place, 6)
     with pytest.raises(LarkAPIError, match="1254103"):
         skip(place, source)
-    assert numbers(place) == [0, 1, 3, 4]
+    assert read_numbers(place) == [0, 1, 3, 4]
     place.lark.clear_faults()
     before = place.requests()
     result = skip(place, source)
     assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (8, 4, [3, 8])
     # 5-9 and 5-7 are refused; 5-6 stands; 7 is refused, 8-9 stands.
     assert place.requests() - before == 5
-    assert numbers(place) == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert read_numbers(place) == [0, 1, 3, 4, 5, 6, 8, 9]
 
 
 @pytest.mark.usefixtures("database")
 def test_a_refused_row_may_be_corrected_while_its_chunk_is_partly_written(place: LoadTable) -> None:
     stop_after(place, 6)
     with pytest.raises(LarkAPIError, match="1254103"):
-        skip(place, rows(10, {2, 7}))
+        skip(place, make_rows(10, {2, 7}))
     place.lark.clear_faults()
-    result = skip(place, rows(10, {7}, r2="corrected"))
+    result = skip(place, make_rows(10, {7}, r2="corrected"))
     assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (9, 4, [8])
     assert [row["Name"] for row in place.read_stored()][2] == "corrected"
-    assert numbers(place) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
-    assert skip(place, rows(10, {7}, r2="corrected")).replayed == 9
+    assert read_numbers(place) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    assert skip(place, make_rows(10, {7}, r2="corrected")).replayed == 9
 
 
 @pytest.mark.usefixtures("database")
 def test_a_corrected_source_ends_without_rejects_in_either_mode(place: LoadTable) -> None:
     stop_after(place, 6)
     with pytest.raises(LarkAPIError, match="1254103"):
-        skip(place, rows(10, {2, 7}))
+        skip(place, make_rows(10, {2, 7}))
     place.lark.clear_faults()
     with pytest.raises(InvalidRequestError, match="1254066"):
-        place.load(rows(10, {2, 7}))
-    result = place.load(rows(10, set()))
+        place.load(make_rows(10, {2, 7}))
+    result = place.load(make_rows(10, set()))
     assert (result.written, result.replayed, result.rejects) == (10, 4, [])
-    assert numbers(place) == list(range(10))
+    assert read_numbers(place) == list(range(10))
 
 
 @pytest.mark.usefixtures("database")
 def test_a_load_that_stops_at_a_bad_row_says_how_the_row_is_found(place: LoadTable) -> None:
     with pytest.raises(InvalidRequestError, match=r"1254066.*which of the \d+ rows.*on_bad_row='skip' finds"):
-        place.load(rows(10, {2, 7}))
+        place.load(make_rows(10, {2, 7}))
 
 
 @pytest.mark.usefixtures("database")
 def test_rows_of_parts_that_stand_may_not_change(place: LoadTable) -> None:
     stop_after(place, 6)
     with pytest.raises(LarkAPIError, match="1254103"):
-        skip(place, rows(10, {2, 7}))
+        skip(place, make_rows(10, {2, 7}))
     place.lark.clear_faults()
     with pytest.raises(ConflictError, match=r"Row 4 of the source .* 4 rows are already written"):
-        skip(place, rows(10, {2, 7}, r3="other"))
+        skip(place, make_rows(10, {2, 7}, r3="other"))
     with pytest.raises(ConflictError, match="The source ends after 0 rows, and 4 rows"):
         skip(place, [])
-    assert numbers(place) == [0, 1, 3, 4]
-    result = skip(place, rows(12, {2}, r3="other"), restart=1)
+    assert read_numbers(place) == [0, 1, 3, 4]
+    result = skip(place, make_rows(12, {2}, r3="other"), restart=1)
     assert (result.written, [reject.row for reject in result.rejects]) == (11, [3])
-    assert len(place.ids()) == 11, "the restart deletes what parts have written"
+    assert len(place.list_ids()) == 11, "the restart deletes what parts have written"
 
 
 @pytest.mark.usefixtures("database")
@@ -179,21 +179,25 @@ def test_a_row_that_was_refused_for_another_reason_is_no_reject(place: LoadTable
     """The table was full, say: the row is sent again, and not listed."""
     stop_after(place, 3)
     with pytest.raises(LarkAPIError, match="1254103"):
-        skip(place, rows(3, {0}))  # 0-2 and 0-1 and 0 are refused; then 1
+        skip(place, make_rows(3, {0}))  # 0-2 and 0-1 and 0 are refused; then 1
     place.lark.clear_faults()
-    result = skip(place, rows(3, {0}))
-    assert (result.written, [reject.row for reject in result.rejects], numbers(place)) == (2, [1], [1, 2])
+    result = skip(place, make_rows(3, {0}))
+    assert (result.written, [reject.row for reject in result.rejects], read_numbers(place)) == (
+        2,
+        [1],
+        [1, 2],
+    )
 
 
 @pytest.mark.usefixtures("database")
 def test_a_refused_chunk_of_which_nothing_was_written_may_change_freely(place: LoadTable) -> None:
     stop_after(place, 3)
     with pytest.raises(LarkAPIError, match="1254103"):
-        skip(place, rows(10, {0, 4}))
+        skip(place, make_rows(10, {0, 4}))
     place.lark.clear_faults()
-    assert numbers(place) == []
-    result = skip(place, rows(7, set(), r1="other"))
-    assert (result.written, result.rejects, numbers(place)) == (7, [], list(range(7)))
+    assert read_numbers(place) == []
+    result = skip(place, make_rows(7, set(), r1="other"))
+    assert (result.written, result.rejects, read_numbers(place)) == (7, [], list(range(7)))
 
 
 @pytest.mark.usefixtures("database")
@@ -208,7 +212,7 @@ def test_a_part_whose_answer_was_lost_is_looked_for(
             result = LarkServiceClient(max_retries=0).clouddoc.bitable.bulk_insert(
                 place.app_token,
                 place.table_id,
-                rows(20, {2, 17}),
+                make_rows(20, {2, 17}),
                 idempotency_key="load",
                 chunk_size=10,
                 on_bad_row="skip",
@@ -218,7 +222,7 @@ def test_a_part_whose_answer_was_lost_is_looked_for(
         except LarkAPIError as error:
             raise AssertionError from error
         assert (result.written, [reject.row for reject in result.rejects]) == (18, [3, 18])
-    assert numbers(place) == [number for number in range(20) if number not in {2, 17}]
+    assert read_numbers(place) == [number for number in range(20) if number not in {2, 17}]
 
 
 @pytest.mark.usefixtures("database")
@@ -226,22 +230,22 @@ def test_a_refusal_of_a_repeated_token_blames_no_row_before_it_was_looked_for(pl
     """Lark may refuse values by now which it had taken with the request whose answer was lost."""
     place.lark.fault(path=CREATE, times=1, drop="after")
     place.lark.fault(path=CREATE, skip=1, times=1, code=1254066)
-    result = skip(place, rows(10, set()), settle_after=0.3)
-    assert (result.written, result.rejects, numbers(place)) == (10, [], list(range(10)))
+    result = skip(place, make_rows(10, set()), settle_after=0.3)
+    assert (result.written, result.rejects, read_numbers(place)) == (10, [], list(range(10)))
 
 
 @pytest.mark.usefixtures("database")
 def test_too_many_refused_rows_stop_the_load(place: LoadTable) -> None:
     with pytest.raises(BulkWriteError, match=r"8 records are written; .* max_rejects=1"):
-        skip(place, rows(20, {2, 7}), max_rejects=1)
-    result = skip(place, rows(20, {2, 7}), max_rejects=2)
+        skip(place, make_rows(20, {2, 7}), max_rejects=1)
+    result = skip(place, make_rows(20, {2, 7}), max_rejects=2)
     assert (result.written, result.replayed, [reject.row for reject in result.rejects]) == (18, 8, [3, 8])
 
 
 @pytest.mark.usefixtures("database")
 def test_a_chunk_of_bad_rows_stops_after_200_requests(place: LoadTable) -> None:
     with pytest.raises(LarkAPIError, match="200 requests"):
-        skip(place, rows(400, set(range(400))), chunk_size=400)
+        skip(place, make_rows(400, set(range(400))), chunk_size=400)
     assert place.requests() == 200
 
 
@@ -255,20 +259,20 @@ def test_fields_that_have_changed_blame_no_row(place: LoadTable) -> None:
     )
 
     def source() -> Iterator[dict[str, Any]]:
-        yield from rows(10, set())
+        yield from make_rows(10, set())
         path = f"/bitable/v1/apps/{place.app_token}/tables/{place.table_id}/fields/{who}"
         LarkServiceClient().call("PUT", path, json={"field_name": "Who", "type": 2})
-        yield from rows(10, {3})
+        yield from make_rows(10, {3})
 
     with pytest.raises(BulkWriteError, match="'Who' was changed") as caught:
         # With convert=True a thousand rows are read before the first is sent.
         skip(place, source(), convert=False)
     assert caught.value.retryable
-    assert len(place.ids()) == 10
+    assert len(place.list_ids()) == 10
 
 
 def test_the_ledger_shows_parts(place: LoadTable, database: str) -> None:
-    skip(place, rows(10, {2}))
+    skip(place, make_rows(10, {2}))
     url = urls.parse(database, "test")
     summary, chunks = ledger_admin.find_entry(url, ledger_admin.list_entries(url)[0].id)
     assert (summary.written, summary.uncertain, summary.refused) == (9, 0, 0)
@@ -281,7 +285,7 @@ def test_the_ledger_shows_parts(place: LoadTable, database: str) -> None:
 def test_without_a_database_refused_rows_are_found_as_well(place: LoadTable, do: Do) -> None:
     result = do(
         lambda c: c.clouddoc.bitable.bulk_insert(
-            place.app_token, place.table_id, iter(rows(25, {3, 24})), chunk_size=10, on_bad_row="skip"
+            place.app_token, place.table_id, iter(make_rows(25, {3, 24})), chunk_size=10, on_bad_row="skip"
         )
     )
     assert (result.written, [reject.row for reject in result.rejects], len(result.record_ids)) == (
@@ -289,9 +293,9 @@ def test_without_a_database_refused_rows_are_found_as_well(place: LoadTable, do:
         [4, 25],
         23,
     )
-    assert numbers(place) == [number for number in range(25) if number not in {3, 24}]
+    assert read_numbers(place) == [number for number in range(25) if number not in {3, 24}]
     with pytest.raises(BulkWriteError, match=r"9 records are written.*max_rejects=0"):
-        skip(place, rows(20, {3}), max_rejects=0)
+        skip(place, make_rows(20, {3}), max_rejects=0)
 
 
 @pytest.mark.parametrize("on_bad_row", ["fail", "skip"])
@@ -312,18 +316,18 @@ def test_all_rows_are_checked_before_the_first_is_sent(place: LoadTable, do: Do,
         )
         return loaded
 
-    source = rows(2500, set())
+    source = make_rows(2500, set())
     source[5]["No"] = source[2400]["No"] = "no number"
     with pytest.raises(InvalidRequestError, match=r"row 6, .*row 2401, "):
         load(iter(source), max_rejects=1)
-    assert (place.requests(), place.ids()) == (0, [])
+    assert (place.requests(), place.list_ids()) == (0, [])
     if on_bad_row == "skip":
         result = load(iter(source), max_rejects=2)
         assert (result.written, [reject.row for reject in result.rejects]) == (2498, [6, 2401])
     else:
         source[5]["No"], source[2400]["No"] = 5, 2400
         assert load(iter(source)).written == 2500
-    assert len(place.ids()) == 2500 - 2 * (on_bad_row == "skip")
+    assert len(place.list_ids()) == 2500 - 2 * (on_bad_row == "skip")
 
 
 def test_a_checked_source_may_be_asynchronous(place: LoadTable) -> None:
@@ -332,7 +336,7 @@ def test_a_checked_source_may_be_asynchronous(place: LoadTable) -> None:
     from lark_provider import AsyncLarkServiceClient
 
     async def source() -> AsyncIterator[dict[str, Any]]:
-        for row in rows(25, {7}):
+        for row in make_rows(25, {7}):
             yield row
 
     async def load() -> BulkResult:
@@ -346,11 +350,11 @@ def test_a_checked_source_may_be_asynchronous(place: LoadTable) -> None:
 
 
 def test_a_row_without_a_key_is_found_before_the_first_is_sent(place: LoadTable) -> None:
-    source = rows(25, set())
+    source = make_rows(25, set())
     source[24]["Name"] = ""
     with pytest.raises(InvalidRequestError, match="Record 25 of the source must have a value in 'Name'"):
         place.load(iter(source), key_fields=["Name"], validate="all")
-    assert place.ids() == []
+    assert place.list_ids() == []
 
 
 def test_a_check_of_values_needs_conversion(place: LoadTable) -> None:

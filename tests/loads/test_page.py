@@ -29,7 +29,7 @@ def test_the_load_of_the_page_happens_once(capsys: pytest.CaptureFixture[str], p
         exec(code, {})  # noqa: S102 - the page's own program
     assert capsys.readouterr().out == "5000 0\n5000 5000\n"
     assert "# 5000 0; called again: 5000 5000" in BLOCKS[0]
-    assert len(place.ids()) == 5000
+    assert len(place.list_ids()) == 5000
 
 
 def test_the_operator_of_the_page_is_made() -> None:

@@ -18,7 +18,7 @@ from lark_provider.errors import (
     PermissionDeniedError,
 )
 from lark_provider.storage import ledger_admin, urls
-from tests.loads.conftest import CREATE, QUICK, LoadTable, rows
+from tests.loads.conftest import CREATE, QUICK, LoadTable, make_rows
 from tests.storage import prepared
 
 REPLAYS = ["same", "1254608", "1255006"]
@@ -53,7 +53,7 @@ def lose(place: LoadTable, drop: str, skip: int = 1, **options: Any) -> None:
         bitable.bulk_insert(
             place.app_token,
             place.table_id,
-            rows(25),
+            make_rows(25),
             chunk_size=10,
             idempotency_key="load",
             token_window=60.0,  # so that this call does not settle it itself
@@ -70,11 +70,11 @@ def test_the_next_attempt_settles_a_chunk_whose_answer_was_lost(
 ) -> None:
     place.lark.settings(client_token_replay=REPLAYS[mode % 3])
     lose(place, drop, **MODES[mode])
-    result = place.load(rows(25), **QUICK, **MODES[mode])
+    result = place.load(make_rows(25), **QUICK, **MODES[mode])
     assert (result.written, result.chunks) == (25, 3)
     assert result.replayed == (10 if drop == "before" else 20)
-    assert without_marks(place) == rows(25)
-    assert sorted(result.record_ids) == sorted(place.ids())
+    assert without_marks(place) == make_rows(25)
+    assert sorted(result.record_ids) == sorted(place.list_ids())
 
 
 @pytest.mark.parametrize("drop", ["after", "late"])
@@ -83,11 +83,11 @@ def test_both_clients_settle(place: LoadTable, do: Do, drop: str) -> None:
 
     def load(client: Any) -> Any:
         return client.clouddoc.bitable.bulk_insert(
-            place.app_token, place.table_id, rows(25), chunk_size=10, idempotency_key="load", **QUICK
+            place.app_token, place.table_id, make_rows(25), chunk_size=10, idempotency_key="load", **QUICK
         )
 
     assert do(load).replayed == 20
-    assert place.read_stored() == rows(25)
+    assert place.read_stored() == make_rows(25)
 
 
 @pytest.mark.parametrize("replay", REPLAYS)
@@ -95,18 +95,18 @@ def test_both_clients_settle(place: LoadTable, do: Do, drop: str) -> None:
 def test_within_the_window_it_is_sent_again_under_its_token(place: LoadTable, replay: str, drop: str) -> None:
     place.lark.settings(client_token_replay=replay)
     lose(place, drop)
-    result = place.load(rows(25), token_window=60.0, settle_after=0.5)
+    result = place.load(make_rows(25), token_window=60.0, settle_after=0.5)
     assert result.written == 25
-    assert place.read_stored() == rows(25)
+    assert place.read_stored() == make_rows(25)
 
 
 @pytest.mark.parametrize("replay", REPLAYS)
 def test_an_answer_lost_once_is_settled_by_the_same_call(place: LoadTable, replay: str) -> None:
     place.lark.settings(client_token_replay=replay)
     place.lark.fault(path=CREATE, skip=1, drop="after")
-    result = place.load(rows(25), token_window=60.0, settle_after=0.5)
+    result = place.load(make_rows(25), token_window=60.0, settle_after=0.5)
     assert result.written == 25
-    assert place.read_stored() == rows(25)
+    assert place.read_stored() == make_rows(25)
 
 
 @pytest.mark.parametrize("mode", MODES[:2], ids=["scan", "keys"])
@@ -115,23 +115,23 @@ def test_a_changed_source_waits_until_the_chunk_is_decided(
     place: LoadTable, drop: str, mode: dict[str, Any]
 ) -> None:
     lose(place, drop, **mode)
-    changed = rows(25, r15="other")
+    changed = make_rows(25, r15="other")
     if drop == "before":
         assert place.load(changed, **QUICK, **mode).written == 25
         assert place.read_stored() == changed
         return
     with pytest.raises(ConflictError, match=r"Row 16 of the source .* 20 rows are already written"):
         place.load(changed, **QUICK, **mode)
-    assert place.load(rows(25), **QUICK, **mode).written == 25
-    assert place.read_stored() == rows(25)
+    assert place.load(make_rows(25), **QUICK, **mode).written == 25
+    assert place.read_stored() == make_rows(25)
 
 
 def test_one_row_seen_means_that_the_chunk_was_written(place: LoadTable) -> None:
     lose(place, "after")
-    ids = place.ids()
+    ids = place.list_ids()
     for record_id in ids[10:19]:  # people delete nine of its ten rows, and change the last one's name
         place.bitable.delete_record(place.app_token, place.table_id, record_id)
-    assert place.load(rows(25), **QUICK).replayed == 20
+    assert place.load(make_rows(25), **QUICK).replayed == 20
     assert [row["No"] for row in place.read_stored()] == [*range(10), 19, *range(20, 25)]
 
 
@@ -142,14 +142,14 @@ def test_the_number_of_records_decides_nothing(
     lose(place, "before", **mode)
     bitable = neighbour.clouddoc.bitable
     bitable.bulk_insert(place.app_token, place.table_id, [{"Name": "a neighbour's"}] * 10)
-    assert place.load(rows(25), **QUICK, **mode).replayed == 10
-    assert [row for row in place.read_stored() if "No" in row] == rows(25)
+    assert place.load(make_rows(25), **QUICK, **mode).replayed == 10
+    assert [row for row in place.read_stored() if "No" in row] == make_rows(25)
 
 
 def test_the_same_rows_of_another_load_are_not_taken_for_the_chunk(place: LoadTable) -> None:
     lose(place, "before")
-    place.load(rows(25), "other", **QUICK)
-    assert place.load(rows(25), **QUICK).replayed == 10
+    place.load(make_rows(25), "other", **QUICK)
+    assert place.load(make_rows(25), **QUICK).replayed == 10
     assert len(place.read_stored()) == 50
 
 
@@ -157,26 +157,26 @@ def test_records_of_ours_that_match_nothing_are_named(place: LoadTable) -> None:
     lose(place, "before")
     response = place.bitable.create_record(place.app_token, place.table_id, {"Name": "of another job"})
     with pytest.raises(BulkWriteError, match=response.data["record"]["record_id"]) as error:
-        place.load(rows(25), **QUICK)
+        place.load(make_rows(25), **QUICK)
     assert isinstance(error.value.__cause__, ConflictError)
     assert "match none of its rows" in str(error.value)
     assert len(place.read_stored()) == 11
     place.bitable.delete_record(place.app_token, place.table_id, response.data["record"]["record_id"])
-    place.load(rows(25), **QUICK)
-    assert place.read_stored() == rows(25)
+    place.load(make_rows(25), **QUICK)
+    assert place.read_stored() == make_rows(25)
 
 
 def test_the_clocks_of_lark_and_of_the_database_may_differ_by_days(place: LoadTable) -> None:
     place.lark.advance(5 * 86_400)
     lose(place, "after")
-    assert place.load(rows(25), **QUICK).replayed == 20
-    assert place.read_stored() == rows(25)
+    assert place.load(make_rows(25), **QUICK).replayed == 20
+    assert place.read_stored() == make_rows(25)
 
 
 @pytest.mark.parametrize("drop", ["before", "after", "late"])
 def test_a_restart_settles_first(place: LoadTable, drop: str) -> None:
     lose(place, drop)
-    changed = rows(25, r3="other")
+    changed = make_rows(25, r3="other")
     assert place.load(changed, restart=1, **QUICK).replayed == 0
     assert place.read_stored() == changed
 
@@ -184,10 +184,10 @@ def test_a_restart_settles_first(place: LoadTable, drop: str) -> None:
 def test_a_source_that_ends_before_an_uncertain_chunk(place: LoadTable) -> None:
     lose(place, "after")
     with pytest.raises(ConflictError, match="ends after 10 rows, and 20 rows"):
-        place.load(rows(10), **QUICK)
-    lose_again = rows(25)
+        place.load(make_rows(10), **QUICK)
+    lose_again = make_rows(25)
     assert place.load(lose_again, **QUICK).written == 25
-    assert place.read_stored() == rows(25)
+    assert place.read_stored() == make_rows(25)
 
 
 @pytest.mark.parametrize("mode", [*MODES[:2], MODES[3]], ids=["scan", "keys", "marker"])
@@ -198,10 +198,10 @@ def test_an_app_that_suddenly_sees_nothing_decides_nothing(
     lose(place, "after", skip=skip, **mode)
     lark.limit_base(place.app_token, sees="none")
     with pytest.raises((BulkWriteError, PermissionDeniedError), match="sees none of the records"):
-        place.load(rows(25), **QUICK, **mode)
+        place.load(make_rows(25), **QUICK, **mode)
     lark.limit_base(place.app_token, sees="all")
-    assert place.load(rows(25), **QUICK, **mode).replayed == 10 * (skip + 1)
-    assert without_marks(place) == rows(25)
+    assert place.load(make_rows(25), **QUICK, **mode).replayed == 10 * (skip + 1)
+    assert without_marks(place) == make_rows(25)
 
 
 @pytest.mark.parametrize("settings", [{"search_total": "absent"}, {"search_total": "stale"}])
@@ -211,16 +211,16 @@ def test_a_total_that_is_wrong_or_missing_does_not_matter(
 ) -> None:
     lark.settings(**settings)
     lose(place, drop)
-    assert place.load(rows(25), **QUICK).written == 25
-    assert place.read_stored() == rows(25)
+    assert place.load(make_rows(25), **QUICK).written == 25
+    assert place.read_stored() == make_rows(25)
 
 
 def test_reads_that_are_stale_for_less_than_is_waited_do_not_matter(place: LoadTable, lark: Emulator) -> None:
     lark.settings(stale_reads_s=0.2)
     lose(place, "after")
-    assert place.load(rows(25), token_window=0.0, settle_after=1.0).replayed == 20
+    assert place.load(make_rows(25), token_window=0.0, settle_after=1.0).replayed == 20
     lark.settings(stale_reads_s=0.0)
-    assert place.read_stored() == rows(25)
+    assert place.read_stored() == make_rows(25)
 
 
 def test_pages_that_end_early_decide_nothing(place: LoadTable, lark: Emulator) -> None:
@@ -228,20 +228,20 @@ def test_pages_that_end_early_decide_nothing(place: LoadTable, lark: Emulator) -
     short = '{"code": 0, "msg": "success", "data": {"items": [], "has_more": false, "total": 20}}'
     lark.fault(path="*/records/search", status=200, body=short, times=99)
     with pytest.raises(LarkError, match="ended after 0 records where Lark counts 20"):
-        place.load(rows(25), **QUICK)
+        place.load(make_rows(25), **QUICK)
     lark.clear_faults()
     lark.fault(path="*/records/search", status=200, body=short)  # once: it is read again
-    assert place.load(rows(25), **QUICK).replayed == 20
-    assert place.read_stored() == rows(25)
+    assert place.load(make_rows(25), **QUICK).replayed == 20
+    assert place.read_stored() == make_rows(25)
 
 
 def test_a_token_that_lark_always_knows_ends_with_an_error(place: LoadTable) -> None:
     place.lark.fault(path=CREATE, times=99, status=403, code=1254608)
     with pytest.raises(LarkError, match="1254608"):
-        place.load(rows(5), **QUICK)
+        place.load(make_rows(5), **QUICK)
     place.lark.clear_faults()
-    assert place.load(rows(5), **QUICK).written == 5
-    assert place.read_stored() == rows(5)
+    assert place.load(make_rows(5), **QUICK).written == 5
+    assert place.read_stored() == make_rows(5)
 
 
 def test_an_uncertain_load_is_listed(place: LoadTable, database: str) -> None:

@@ -40,7 +40,7 @@ def test_a_chunk_with_fractions_as_keys_is_found(place: LoadTable, keys: list[fl
     source = [{"No": key, "Name": f"row {place}"} for place, key in enumerate(keys)]
     lose_an_answer(place, source, key_fields=["No"])
     assert place.load(source, key_fields=["No"], **QUICK).replayed == len(keys)
-    assert len(place.ids()) == len(keys)
+    assert len(place.list_ids()) == len(keys)
 
 
 def test_a_chunk_with_blanks_around_its_keys_is_found(place: LoadTable) -> None:
@@ -49,7 +49,7 @@ def test_a_chunk_with_blanks_around_its_keys_is_found(place: LoadTable) -> None:
     source = [{"Name": f" {name} ", "No": place} for place, name in enumerate("abc")]
     lose_an_answer(place, source, key_fields=["Name"])
     assert place.load(source, key_fields=["Name"], **QUICK).replayed == 3
-    assert len(place.ids()) == 3
+    assert len(place.list_ids()) == 3
 
 
 def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: LoadTable) -> None:
@@ -63,7 +63,7 @@ def test_a_chunk_is_found_though_others_have_deleted_its_first_records(place: Lo
     first = [by_number[number] for number in range(60)]
     place.bitable.bulk_delete(place.app_token, place.table_id, first)
     assert place.load(source, chunk_size=100, key_fields=["Name"], **QUICK).replayed == 100
-    assert len(place.ids()) == 40
+    assert len(place.list_ids()) == 40
 
 
 def test_a_chunk_with_a_key_too_long_for_a_filter_is_found(place: LoadTable) -> None:
@@ -71,7 +71,7 @@ def test_a_chunk_with_a_key_too_long_for_a_filter_is_found(place: LoadTable) -> 
     source = [{"Name": "x" * 5_000}]
     lose_an_answer(place, source, key_fields=["Name"])
     assert place.load(source, key_fields=["Name"], **QUICK).replayed == 1
-    assert len(place.ids()) == 1
+    assert len(place.list_ids()) == 1
 
 
 def test_a_filter_that_lark_refuses_becomes_a_scan(place: LoadTable) -> None:
@@ -79,7 +79,7 @@ def test_a_filter_that_lark_refuses_becomes_a_scan(place: LoadTable) -> None:
     lose_an_answer(place, source, key_fields=["Name"])
     place.lark.fault(path="*/records/search", times=1, code=1254018)
     assert place.load(source, key_fields=["Name"], **QUICK).replayed == 2
-    assert len(place.ids()) == 2
+    assert len(place.list_ids()) == 2
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_options_of_another_shape_are_named(place: LoadTable, options: dict[str,
     """The marker silently took the place of the rows' own values."""
     with pytest.raises(InvalidRequestError, match=said):
         place.load([{"Name": "a"}], **options)
-    assert place.ids() == []
+    assert place.list_ids() == []
 
 
 def test_addresses_in_a_refusal_are_masked_in_the_ledger(place: LoadTable, database: str) -> None:

@@ -8,21 +8,21 @@ import logging
 import pytest
 
 from lark_provider.errors import LarkAPIError
-from tests.loads.conftest import CREATE, LoadTable, rows
+from tests.loads.conftest import CREATE, LoadTable, make_rows
 
 
 def test_one_line_says_what_is_not_guaranteed(place: LoadTable, caplog: pytest.LogCaptureFixture) -> None:
     place.lark.fault(path=CREATE, drop="after")
-    assert place.load(rows(15)).written == 15
-    assert place.load(rows(15)).replayed == 0  # Lark still knows the key
-    assert place.read_stored() == rows(15)
+    assert place.load(make_rows(15)).written == 15
+    assert place.load(make_rows(15)).replayed == 0  # Lark still knows the key
+    assert place.read_stored() == make_rows(15)
     warned = [record.message for record in caplog.records if "ledger" in record.message]
     assert len(warned) == 2
     assert "writes its rows twice" in warned[0]
 
 
 def test_a_load_without_a_key_says_nothing(place: LoadTable, caplog: pytest.LogCaptureFixture) -> None:
-    place.bitable.bulk_insert(place.app_token, place.table_id, rows(15))
+    place.bitable.bulk_insert(place.app_token, place.table_id, make_rows(15))
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -30,7 +30,7 @@ def test_a_load_without_a_key_says_nothing(place: LoadTable, caplog: pytest.LogC
 def test_a_refused_value_says_how_its_row_is_found(place: LoadTable, count: int, says: bool) -> None:
     place.lark.fault(path=CREATE, code=1254015)
     with pytest.raises(LarkAPIError, match="1254015") as caught:
-        place.load(rows(count))
+        place.load(make_rows(count))
     assert ("on_bad_row='skip' finds them" in str(caught.value)) is says
 
 

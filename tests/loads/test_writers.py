@@ -18,7 +18,7 @@ from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.storage import urls
 from lark_provider.storage.table_leases import TableLeases
 from tests.loads.attempts import Attempts
-from tests.loads.conftest import LoadTable, rows
+from tests.loads.conftest import LoadTable, make_rows
 from tests.services.postgres import OwnPostgres
 from tests.storage import prepared
 
@@ -37,7 +37,7 @@ def test_another_writer_is_waited_for(
     store, other = leases(database, place), claimant(place, "another", 60)
     assert isinstance(store.take(other), Lease)
     with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.INFO):
-        load = pool.submit(place.load, rows(15))
+        load = pool.submit(place.load, make_rows(15))
         while not any("Waiting for another writer" in record.message for record in caplog.records):
             time.sleep(0.01)
             assert not load.done()
@@ -46,33 +46,33 @@ def test_another_writer_is_waited_for(
         assert load.result(60).written == 15
     said = next(record for record in caplog.records if "Waiting for another writer" in record.message)
     assert "load of another (process " in vars(said)["writer"]
-    assert place.read_stored() == rows(15)
+    assert place.read_stored() == make_rows(15)
 
 
 @pytest.mark.parametrize("work", ["insert", "update", "delete"])
 def test_after_a_time_it_is_not_waited_for_any_more(place: LoadTable, database: str, work: str) -> None:
     store, other = leases(database, place), claimant(place, "another", 60)
-    ids = place.load(rows(1), "first").record_ids
+    ids = place.load(make_rows(1), "first").record_ids
     store.take(other)
     bitable, at = place.bitable, (place.app_token, place.table_id)
     write: dict[str, Callable[[], Any]] = {
-        "insert": lambda: place.load(rows(15), table_wait=0),
+        "insert": lambda: place.load(make_rows(15), table_wait=0),
         "update": lambda: bitable.bulk_update(*at, [(ids[0], {"No": 5})], table_wait=0),
         "delete": lambda: bitable.bulk_delete(*at, ids, table_wait=0),
     }
     with pytest.raises(ConflictError, match=r"written by load of another .* still was after 0 s") as error:
         write[work]()
     assert error.value.retryable
-    assert place.read_stored() == rows(1)
+    assert place.read_stored() == make_rows(1)
 
 
 def test_a_lease_is_released_when_a_load_ends_or_fails(place: LoadTable, database: str) -> None:
     def failing() -> Iterator[dict[str, Any]]:
-        yield from rows(15)
+        yield from make_rows(15)
         raise OSError
 
     store = leases(database, place)
-    for number, source in enumerate((rows(5), failing())):
+    for number, source in enumerate((make_rows(5), failing())):
         try:
             place.load(source, str(number))
         except BulkWriteError:
@@ -163,17 +163,17 @@ def test_a_database_that_stops_is_waited_for(
     monkeypatch.setenv("LARK_DATABASE_URL", own_postgres.url)
 
     def source() -> Iterator[dict[str, Any]]:
-        yield from rows(15)
+        yield from make_rows(15)
         own_postgres.stop()
         threading.Timer(1.0, own_postgres.start).start()
-        yield from rows(15, start=15)
+        yield from make_rows(15, start=15)
 
     assert place.load(source()).written == 30
-    assert place.read_stored() == rows(30)
+    assert place.read_stored() == make_rows(30)
     assert (
         LarkServiceClient()
         .clouddoc.bitable.bulk_insert(
-            place.app_token, place.table_id, rows(30), chunk_size=10, idempotency_key="load"
+            place.app_token, place.table_id, make_rows(30), chunk_size=10, idempotency_key="load"
         )
         .replayed
         == 30
@@ -199,7 +199,7 @@ def test_a_wait_that_outlasts_the_lease_is_waited_for_and_not_shortened(
     )
     client = LarkServiceClient()
     client._session.policy = RetryPolicy(max_wait=7200)
-    result = client.perform(load(place.app_token, place.table_id, rows(10), "load", options))
+    result = client.perform(load(place.app_token, place.table_id, make_rows(10), "load", options))
     assert result is not None
     assert result.written == 10
     times = [request["time"] for request in place.lark.requests() if "batch_create" in request["path"]]

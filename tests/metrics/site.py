@@ -77,5 +77,5 @@ class Site:
         content["header"]["token"] = sender.TOKEN
         content["header"]["create_time"] = str(int(time.time() * 1_000_000))
         body = sender.seal_body(content, key)
-        headers = sender.headers(body, key, timestamp=str(int(time.time())))
+        headers = sender.make_headers(body, key, timestamp=str(int(time.time())))
         return httpx.post(self.url, content=body, headers=headers, timeout=10).status_code

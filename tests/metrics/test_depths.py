@@ -43,7 +43,7 @@ def test_depths_are_those_of_the_queues_and_of_the_table(
 ) -> None:
     mq.declare(rabbitmq)
     mq.send(rabbitmq, make_card_key(sender.APP), *(mq.card(f"e{n}") for n in range(5)))
-    mq.send(rabbitmq, make_event_key(sender.APP), sender.event(), sender.event())
+    mq.send(rabbitmq, make_event_key(sender.APP), sender.make_event(), sender.make_event())
     now = datetime.now(UTC)
     ask(database, "open")
     ask(database, "soon", now + timedelta(hours=1))

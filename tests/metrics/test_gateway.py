@@ -29,7 +29,7 @@ from tests.services.processes import free_port
 
 def post(url: str, content: object, *, key: str = sender.KEY, app: str = sender.APP) -> httpx.Response:
     body = sender.seal_body(content, key)
-    headers = sender.headers(body, key, timestamp=str(int(time.time())))
+    headers = sender.make_headers(body, key, timestamp=str(int(time.time())))
     return httpx.post(url.replace("{app_id}", app), content=body, headers=headers)
 
 
@@ -54,7 +54,7 @@ def test_the_gateway_counts_what_it_stores_and_what_it_refuses(
         for n in range(5):
             assert b"Received" in post(url, click(f"e{n}")).content
         post(url, click("e0"))
-        event = sender.event(time.time())
+        event = sender.make_event(time.time())
         assert post(url, event).status_code == 200
         challenge = sender.seal_body(sender.challenge())
         assert httpx.post(url.replace("{app_id}", sender.APP), content=challenge).status_code == 200
@@ -149,7 +149,7 @@ def test_the_pump_counts_what_is_new_what_is_known_and_what_is_dead_lettered(
 
 def test_a_consumer_counts_what_became_of_each_event(rabbitmq: str, counted: Counted) -> None:
     mq.declare(rabbitmq)
-    good, bad = sender.event(), sender.event()
+    good, bad = sender.make_event(), sender.make_event()
     bad["header"]["event_id"] = "bad"
     bad["event"]["message"]["message_id"] = "om_bad"
     mq.send(rabbitmq, make_event_key(sender.APP), good, good, bad)

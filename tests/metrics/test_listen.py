@@ -38,11 +38,11 @@ def test_a_listener_counts_its_clicks_and_its_connections(tmp_path: Path) -> Non
             for _ in range(3):
                 link.ask(click())
 
-            def text() -> str:
+            def read_metrics() -> str:
                 return httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
-            wait_until(lambda: 'lark_delivery_answer_seconds_count{kind="click"} 3.0' in text())
-            metrics_text = text()
+            wait_until(lambda: 'lark_delivery_answer_seconds_count{kind="click"} 3.0' in read_metrics())
+            metrics_text = read_metrics()
         finally:
             listening.close()
     app = 'app="' + metrics_text.partition('lark_long_connection_up{app="')[2].partition('"')[0] + '"'
@@ -76,13 +76,13 @@ class Scraped:
         own = {"LARK_APP_ID": "", "LARK_APP_SECRET": "", "METRICS_PORT": str(port)}
         self.listening = Listening(lark, folder, (*IMPATIENT, "", "", ""), own | registry)
 
-    def lines(self, name: str) -> list[str]:
+    def read_lines(self, name: str) -> list[str]:
         """Return the lines of a metric."""
         return [line for line in httpx.get(self._url).text.splitlines() if line.startswith(name)]
 
     def up(self) -> list[str]:
         """Return the lines that say which connections are open, and which are not."""
-        return sorted(self.lines("lark_long_connection_up"))
+        return sorted(self.read_lines("lark_long_connection_up"))
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_unreadable_and_foreign_deliveries_are_counted_as_rejected(lark: LarkSid
     link = lark.wait_for_links("cli_a", "cli_b")["cli_a"]
     link.ask(["no", "object"])
     link.ask(click("cli_b"))
-    lines = scraped.lines("lark_deliveries_rejected_total")
+    lines = scraped.read_lines("lark_deliveries_rejected_total")
     assert 'lark_deliveries_rejected_total{app="cli_a",reason="unreadable"} 1.0' in lines
     assert 'lark_deliveries_rejected_total{app="cli_a",reason="other_app"} 1.0' in lines
     assert not any("cli_b" in line and line.endswith(" 1.0") for line in lines)
@@ -136,7 +136,7 @@ def test_what_is_rejected_at_the_end_is_counted_as_not_stored(
     kind: str, counted: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARK_DATABASE_URL", f"sqlite:///{tmp_path}/lark.db")
-    content = click() if kind == "click" else sender.event()
+    content = click() if kind == "click" else sender.make_event()
 
     async def work() -> bytes:
         sinks, _ = stores.configured_sinks()

@@ -110,7 +110,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
         assert site.click(f"forged-{n}", key="wrong") == 401
     for n, question in enumerate(site.questions[:-1]):
         assert site.click(f"answer-{n}", value=mark({"action": "approve"}, question)) == 200
-    good, bad = sender.event(), sender.event()
+    good, bad = sender.make_event(), sender.make_event()
     bad["header"]["event_id"], bad["event"]["message"]["message_id"] = "bad", "om_bad"
     mq.send(node.url, make_event_key(sender.APP), good, good, bad)
     answered = len(site.questions) - 1
@@ -140,7 +140,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
             name = re.sub(r"{{(\w+)}}", lambda match: series["metric"].get(match[1], ""), legend)  # noqa: B023 - used at once
             say(f"{panel} | {name} | {float(series['value'][1]):.4g} {unit}")
     assert (
-        prometheus.number(
+        prometheus.query_number(
             "histogram_quantile(0.5, sum by (le) (rate(lark_delivery_answer_seconds_bucket[5m])))"
         )
         or 9
@@ -152,7 +152,7 @@ def test_prometheus_scrapes_alerts_and_answers_the_dashboard(
 
     # --- RabbitMQ is killed ---
     in_database = 'sum(lark_deliveries_stored_total{sink="database"})'
-    before = prometheus.number(in_database) or 0  # A busy broker is not waited for.
+    before = prometheus.query_number(in_database) or 0  # A busy broker is not waited for.
     node.kill()
     down = {"LarkBrokerDisconnected", "LarkSinkNotReady", "LarkCollectionFails"}
     wait_firing(prometheus, *down)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.outbox import Outbox
-from tests.failures.crowd import Crowd, values
+from tests.failures.crowd import Crowd, unwrap_values
 from tests.outbox import work
 
 
@@ -28,10 +28,10 @@ def cards(lark: Emulator) -> list[dict[str, Any]]:
 def test_what_many_processes_record_at_once_is_all_in_the_card(app: Emulator, url: URL) -> None:
     count = count_on(url)
     with Crowd(count) as crowd:
-        values(crowd.all(work.warm))
+        unwrap_values(crowd.all(work.warm))
         for number, pid in enumerate(crowd.pids):
             crowd.begin(work.fail, number, who=pid)
-        versions = values(crowd.outcomes())
+        versions = unwrap_values(crowd.outcomes())
     assert sorted(versions) == list(range(1, count + 1))
     incident = work.recorder().open(work.place())
     assert incident is not None
@@ -67,10 +67,10 @@ def test_each_of_many_failures_takes_the_same_few_statements(app: Emulator, url:
 def test_many_processes_deliver_their_own_failures_to_one_card(app: Emulator, url: URL) -> None:
     count = count_on(url)
     with Crowd(count) as crowd:
-        values(crowd.all(work.warm))
+        unwrap_values(crowd.all(work.warm))
         for number, pid in enumerate(crowd.pids):
             crowd.begin(work.fail_and_deliver, number, who=pid)
-        values(crowd.outcomes())
+        unwrap_values(crowd.outcomes())
     (card,) = cards(app)
     assert f"{count} failures" in json.dumps(card)
     assert Outbox(url).measure_backlog()[0] == 0

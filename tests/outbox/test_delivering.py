@@ -130,7 +130,7 @@ def test_two_deliverers_show_versions_in_their_order(app: Emulator, url: URL) ->
 def test_what_lark_does_not_take_now_is_delivered_when_it_is_back(app: Emulator, url: URL) -> None:
     app.fault("POST", MESSAGES, times=6, status=503, body="<html>")
     work.record("first")
-    rows = [work.text(f"text {number}") for number in range(3)]
+    rows = [work.record_text(f"text {number}") for number in range(3)]
     stop = threading.Event()
     thread = threading.Thread(target=OutboxRunner(idle_seconds=0.05).run, args=(stop,), daemon=True)
     thread.start()
@@ -179,7 +179,7 @@ def test_one_new_card_replaces_a_recalled_one_if_it_is_set(
 
 
 def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:
-    row = work.text("lost", chat=app.add_chat("no bot", bots=[])["chat_id"])
+    row = work.record_text("lost", chat=app.add_chat("no bot", bots=[])["chat_id"])
     work.deliver()
     state = Outbox(url).read_state(row)
     assert state is not None
@@ -190,7 +190,7 @@ def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:
 def test_an_app_that_is_not_known_here_is_left_to_others(
     app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    row = work.text("waits")
+    row = work.record_text("waits")
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     work.deliver()
     work.deliver()
@@ -204,7 +204,7 @@ def test_an_app_that_is_not_known_here_is_left_to_others(
 def test_another_base_url_gets_nothing(app: Emulator, url: URL) -> None:
     """Whoever can write the table cannot have messages, or the secret, sent elsewhere."""
     with Emulator() as other:
-        row = work.text("bound")
+        row = work.record_text("bound")
         change(url, base_url=other.base_url)
         work.deliver()
         assert other.requests() == []
@@ -217,7 +217,7 @@ def test_a_chat_gets_five_messages_a_second_and_a_card_five_updates(
 ) -> None:
     monkeypatch.setenv("LARK_PACING", "0.8")
     for number in range(12):
-        work.text(f"text {number}")
+        work.record_text(f"text {number}")
 
     async def both() -> None:
         await asyncio.gather(work.adeliver(seconds=20), work.adeliver(seconds=20))

@@ -25,7 +25,7 @@ def place(run_id: str = "r", chat: str = CHAT) -> IncidentPlace:
     return IncidentPlace("d", run_id, chat, "chat_id", "en")
 
 
-def event(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RunEvent:
+def make_event(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RunEvent:
     """Return an event of a run."""
     known: dict[str, Any] = {"try_number": 1, "error": f"{task_id} broke", "error_type": "ValueError"}
     return RunEvent(kind, "d", "r", task_id, **(known | changes))
@@ -38,7 +38,7 @@ def recorder() -> Recorder:
 
 def record(task_id: str = "t", kind: EventKind = "failure", **changes: Any) -> RecordedIncident:
     """Record an event of a run."""
-    return recorder().record_event(place(), event(task_id, kind, **changes), Mentions())
+    return recorder().record_event(place(), make_event(task_id, kind, **changes), Mentions())
 
 
 def fail(number: int) -> int:
@@ -53,7 +53,7 @@ def warm() -> None:
     recorder().outbox.measure_backlog()
 
 
-def text(key: str, chat: str = CHAT, words: str = "") -> str:
+def record_text(key: str, chat: str = CHAT, words: str = "") -> str:
     """Record a text, and return the id of its row."""
     return recorder().record_message(Outgoing(chat, "", "text", words or key), key)
 

@@ -55,7 +55,7 @@ def test_the_chinese_page_has_the_figures_of_the_english_one() -> None:
     english, twin = (
         (docs / name / "reference" / "benchmarks.md").read_text("utf-8") for name in ("en", "zh")
     )
-    assert without_mark(twin) == chinese.page(english)
+    assert without_mark(twin) == chinese.translate_document(english)
     rows = [line.strip("|").split(" | ") for line in english.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows if row[0].strip() and chinese.label(row[0].strip()) is None] == []
 

@@ -17,7 +17,7 @@ from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incide
 MANY = MAX_FAILURES + 50
 
 
-def event(place: int, number: int = 1, kind: str = "failure") -> RunEvent:
+def make_event(place: int, number: int = 1, kind: str = "failure") -> RunEvent:
     return RunEvent(kind, "d", "r", "t", place, number, ti_id=f"{place}-{number}")  # type: ignore[arg-type]  # one of the kinds
 
 
@@ -37,34 +37,36 @@ def store(incident: Incident) -> Incident:
 @given(st.randoms(use_true_random=False))
 def test_each_try_counts_once_however_many_there_are(chance: random.Random) -> None:
     first, second = (chance.sample(range(MANY), MANY) for _ in range(2))
-    incident = store(report([event(number) for number in first]))
+    incident = store(report([make_event(number) for number in first]))
     assert (incident.count, len(incident.failures), incident.total) == (MANY, MAX_FAILURES, MANY)
-    assert report([event(number) for number in second], incident).count == MANY
+    assert report([make_event(number) for number in second], incident).count == MANY
     again = chance.sample(range(MANY), 20)
-    tried = report([event(number, 2) for number in again], incident)
+    tried = report([make_event(number, 2) for number in again], incident)
     assert tried.count == MANY + len(again)
-    assert report([event(number, 2) for number in again], store(tried)) == tried
+    assert report([make_event(number, 2) for number in again], store(tried)) == tried
 
 
 def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred() -> None:
-    states = {event(number).label: "failed" for number in range(MANY)}
+    states = {make_event(number).label: "failed" for number in range(MANY)}
     before = apply_event(None, RunEvent("dag_failure", "d", "r"), states)
     assert before is not None
     assert before.count == MANY
-    incident = report([event(number) for number in range(MANY)], store(before))
+    incident = report([make_event(number) for number in range(MANY)], store(before))
     assert (incident.count, incident.total) == (MANY, MANY)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.sets(st.integers(0, MANY - 1), min_size=1))
 def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[int]) -> None:
-    incident = report([event(number) for number in range(MANY)])
-    states = {event(number).label: "success" if number in green else "failed" for number in range(MANY)}
+    incident = report([make_event(number) for number in range(MANY)])
+    states = {make_event(number).label: "success" if number in green else "failed" for number in range(MANY)}
     now = apply_run_end(incident, states, succeeded=False)
     assert now.over == (len(green) == MANY)
     assert sum(not failure.recovered for failure in now.failures) + now.unlisted == MANY - len(green)
     failed = [
-        Failure(event(number).label, 1, ti_id=f"{number}-1") for number in range(MANY) if number not in green
+        Failure(make_event(number).label, 1, ti_id=f"{number}-1")
+        for number in range(MANY)
+        if number not in green
     ]
     listed = list_again(now, failed)
     left = [failure for failure in listed.failures if not failure.recovered]
@@ -76,15 +78,15 @@ def test_a_run_is_over_when_all_have_recovered_also_those_not_listed(green: set[
 
 
 def test_a_success_of_a_task_not_listed_counts() -> None:
-    incident = report([event(number) for number in range(MAX_FAILURES + 1)])
-    (rest,) = {event(number).label for number in range(MAX_FAILURES + 1)} - {
+    incident = report([make_event(number) for number in range(MAX_FAILURES + 1)])
+    (rest,) = {make_event(number).label for number in range(MAX_FAILURES + 1)} - {
         listed.label for listed in incident.failures
     }
     done = incident
     for failure in incident.failures:
-        done = apply_event(done, event(int(failure.label.removeprefix("t_")), 2, "success"), {}) or done
+        done = apply_event(done, make_event(int(failure.label.removeprefix("t_")), 2, "success"), {}) or done
     assert not done.over
-    done = apply_event(done, event(int(rest.removeprefix("t_")), 2, "success"), {}) or done
+    done = apply_event(done, make_event(int(rest.removeprefix("t_")), 2, "success"), {}) or done
     assert done.over
 
 

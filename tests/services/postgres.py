@@ -75,7 +75,7 @@ class PostgresServer:
             version = connection.server_version
         return f"PostgreSQL {version // 10000}.{version % 10000} at {self.host}:{self.port}"
 
-    def url(self, database: str | None = None, role: Role | None = None) -> str:
+    def build_url(self, database: str | None = None, role: Role | None = None) -> str:
         """Return the URL of a database, by default the maintenance database, as `user` or a role."""
         user, password = (self.user, self.password) if role is None else (role.name, role.password)
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
@@ -83,7 +83,7 @@ class PostgresServer:
 
     def connect(self, database: str | None = None) -> extensions.connection:
         """Connect, committing each statement at once."""
-        connection = psycopg2.connect(self.url(database), connect_timeout=5)
+        connection = psycopg2.connect(self.build_url(database), connect_timeout=5)
         connection.autocommit = True
         return connection
 
@@ -115,7 +115,7 @@ class Databases:
         name = f"lark_test_{secrets.token_hex(8)}"
         self.server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         self._databases.append(name)
-        return self.server.url(name)
+        return self.server.build_url(name)
 
     def make_role(self, attributes: str = "LOGIN") -> Role:
         """Create a role with a password. Where the server trusts local users, any password opens it."""
@@ -141,7 +141,7 @@ class OwnPostgres(OwnServer):
         user = find_unprivileged("postgres")
         super().__init__(private_folder("postgres", user), free_port(), user)
         self.server = PostgresServer(HOST, self.port, "postgres")
-        self.url = self.server.url()
+        self.url = self.server.build_url()
         self._settings = settings
         self._data = self.folder / "data"
         run_as(user, ["cp", "-a", _initialise(), self._data])

@@ -67,7 +67,7 @@ class OwnPrometheus(OwnServer):
         result = answer["data"]["result"]
         return result if answer["data"]["resultType"] == "vector" else [{"metric": {}, "value": result}]
 
-    def number(self, expression: str) -> float | None:
+    def query_number(self, expression: str) -> float | None:
         """Return the one number that an expression yields; None if it yields none."""
         series = self.query(expression)
         assert len(series) <= 1, f"{expression}: {series}"
@@ -81,7 +81,7 @@ class OwnPrometheus(OwnServer):
     def wait(self, expression: str, wanted: float, seconds: float = 60.0) -> None:
         """Wait until an expression yields a number."""
         end = time.monotonic() + seconds
-        while (value := self.number(expression)) != wanted:
+        while (value := self.query_number(expression)) != wanted:
             assert time.monotonic() < end, f"{expression} stays {value}"
             time.sleep(0.2)
 

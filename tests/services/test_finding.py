@@ -114,7 +114,7 @@ def test_a_server_on_which_the_tests_may_not_make_databases_is_refused(
 ) -> None:
     with postgres_server.databases() as databases:
         role = databases.make_role()
-        url = postgres_server.url(role=role)
+        url = postgres_server.build_url(role=role)
         named, *_ = postgres.candidates({"LARK_TEST_DATABASE_URL": url}, 1)
         with pytest.raises(UnavailableError, match=f"{role.name} may not make databases and roles"):
             named.take()
@@ -245,7 +245,7 @@ def test_a_terminated_run_leaves_no_server_and_no_database(
             time.sleep(60)
     """
     command = inner("", tests)
-    environ = {**os.environ, "LARK_TEST_DATABASE_URL": postgres_server.url()}
+    environ = {**os.environ, "LARK_TEST_DATABASE_URL": postgres_server.build_url()}
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own interpreter
     with process:
         while not (tmp_path / "ready").exists():

@@ -50,7 +50,7 @@ def test_it_logs_in_with_the_password_of_the_url(
 ) -> None:
     with own_postgres.server.databases() as databases:
         role = databases.make_role()
-        url = pgbouncer(own_postgres.server.url(role=role))
+        url = pgbouncer(own_postgres.server.build_url(role=role))
         with closing(psycopg2.connect(url)) as client, client.cursor() as cursor:
             cursor.execute("SELECT current_user")
             assert cursor.fetchall() == [(role.name,)]

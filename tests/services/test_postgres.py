@@ -22,8 +22,8 @@ def ask(url: str, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def names(server: PostgresServer, statement: str) -> set[object]:
-    return {row[0] for row in ask(server.url(), statement)}
+def query_names(server: PostgresServer, statement: str) -> set[object]:
+    return {row[0] for row in ask(server.build_url(), statement)}
 
 
 def test_databases_are_separate(database_url: str, databases: Databases) -> None:
@@ -46,8 +46,8 @@ def test_nothing_is_left_of_a_test_that_fails_with_open_connections(postgres_ser
         ask(url, f'CREATE SCHEMA s AUTHORIZATION "{role.name}"')
         open_connection = psycopg2.connect(url)
         _ = 1 / 0
-    assert urlsplit(url).path[1:] not in names(postgres_server, "SELECT datname FROM pg_database")
-    assert role.name not in names(postgres_server, "SELECT rolname FROM pg_roles")
+    assert urlsplit(url).path[1:] not in query_names(postgres_server, "SELECT datname FROM pg_database")
+    assert role.name not in query_names(postgres_server, "SELECT rolname FROM pg_roles")
     with pytest.raises(psycopg2.OperationalError), open_connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
@@ -55,7 +55,7 @@ def test_nothing_is_left_of_a_test_that_fails_with_open_connections(postgres_ser
 def test_a_role_of_a_test_may_only_what_it_was_granted(database_url: str, databases: Databases) -> None:
     role = databases.make_role()
     ask(database_url, "CREATE TABLE t AS SELECT 1 AS n")
-    as_role = databases.server.url(urlsplit(database_url).path[1:], role)
+    as_role = databases.server.build_url(urlsplit(database_url).path[1:], role)
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         ask(as_role, "SELECT * FROM t")
     ask(database_url, f'GRANT SELECT ON t TO "{role.name}"')
@@ -112,13 +112,13 @@ def test_own_servers_ask_roles_for_their_password_and_take_settings_and_files(
     start_postgres: StartServer[OwnPostgres],
 ) -> None:
     server = start_postgres({"max_connections": "17", "event_source": "it's"}, {"note.txt": "given"}).server
-    assert ask(server.url(), "SHOW max_connections") == [("17",)]
-    assert ask(server.url(), "SHOW event_source") == [("it's",)]
-    assert ask(server.url(), "SELECT pg_read_file('note.txt')") == [("given",)]
+    assert ask(server.build_url(), "SHOW max_connections") == [("17",)]
+    assert ask(server.build_url(), "SHOW event_source") == [("it's",)]
+    assert ask(server.build_url(), "SELECT pg_read_file('note.txt')") == [("given",)]
     with server.databases() as databases:
         role = databases.make_role()
-        assert ask(server.url(role=role), "SELECT current_user") == [(role.name,)]
-        wrong = server.url(role=type(role)(role.name, "wrong"))
+        assert ask(server.build_url(role=role), "SELECT current_user") == [(role.name,)]
+        wrong = server.build_url(role=type(role)(role.name, "wrong"))
         with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
             ask(wrong, "SELECT 1")
 

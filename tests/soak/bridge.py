@@ -138,7 +138,7 @@ class Soak:
                         for card in some:
                             pool.submit(self._click, card.message_id, self.rng.choice(["Approve", "Reject"]))
                     if way in {"page", "race"}:
-                        pool.submit(self._page, some[0])
+                        pool.submit(self._answer_page, some[0])
                 time.sleep(0.5)
         assert len(answered) == count, f"{len(answered)} of {count} asked"
         return answered
@@ -200,7 +200,7 @@ class Soak:
             time.sleep(0.5)
         return datetime.now(UTC)
 
-    def _page(self, row: Any) -> None:
+    def _answer_page(self, row: Any) -> None:
         path = f"dags/soak/dagRuns/{row.run_id}/taskInstances/q/{row.map_index}/hitlDetails"
         body = {"chosen_options": ["Approve"], "params_input": {}}
         for _ in range(30):

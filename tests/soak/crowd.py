@@ -97,7 +97,7 @@ class Crowd:
         content["event"]["context"]["open_message_id"] = message_id
         content["event"]["operator"] = {"open_id": operator}
         body = sender.seal_body(content, self._keys.encrypt_key)
-        headers = sender.headers(body, self._keys.encrypt_key, timestamp=str(int(time.time())))
+        headers = sender.make_headers(body, self._keys.encrypt_key, timestamp=str(int(time.time())))
         click = Click(event_id, message_id, operator, time.monotonic())
         self._ledger.clicks[event_id] = click
         is_twice, pause = self._random.random() < _TWICE, self._random.uniform(0, _SECOND_PATH_SECONDS)

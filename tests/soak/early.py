@@ -233,7 +233,7 @@ class Early:
 
         def send(answer: Answer) -> str | None:
             body = {"chosen_options": [answer.option], "params_input": {}}
-            token = self.place.token("bob")
+            token = self.place.get_token("bob")
             done = self._http.request("PATCH", path, json=body, headers={"Authorization": f"Bearer {token}"})
             if done.is_success:
                 return "accepted"

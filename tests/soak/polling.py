@@ -75,19 +75,19 @@ def fill(server: ApiServer, instances: int, questions: int, people: Sequence[str
     with server.sql.begin() as connection:
         connection.execute(sa.text("SET session_replication_role = replica"))  # The rows fit together.
         params = {"run": model, "runs": runs}
-        of_run = _columns(connection, "dag_run", {"id", "run_id", "logical_date", "state", "updated_at"})
+        of_run = _list_columns(connection, "dag_run", {"id", "run_id", "logical_date", "state", "updated_at"})
         connection.execute(sa.text(_RUNS.format(columns=of_run)), params)
     own = {"id", "run_id", "state", "try_number", "updated_at", "end_date"}
     for first in range(1, runs + 1, 2000):
         with server.sql.begin() as connection:
             connection.execute(sa.text("SET session_replication_role = replica"))
-            statement = sa.text(_INSTANCES.format(columns=_columns(connection, "task_instance", own)))
+            statement = sa.text(_INSTANCES.format(columns=_list_columns(connection, "task_instance", own)))
             last = min(first + 1999, runs)
             connection.execute(statement, {"run": model, "first": first, "last": last})
         say(f"{last * _TASKS} task instances")
     with server.sql.begin() as connection:
         own = {"id", "map_index", "state", "try_number", "updated_at"}
-        statement = sa.text(_WAITING.format(columns=_columns(connection, "task_instance", own)))
+        statement = sa.text(_WAITING.format(columns=_list_columns(connection, "task_instance", own)))
         connection.execute(statement, {"run": asking, "last": questions - 1})
         connection.execute(sa.text(_ANSWERED))
         open_now = sa.text(_OPEN).bindparams(sa.bindparam("people", list(people), ARRAY(sa.Text)))
@@ -96,7 +96,7 @@ def fill(server: ApiServer, instances: int, questions: int, people: Sequence[str
         connection.execute(sa.text("ANALYZE"))
 
 
-def _columns(connection: sa.Connection, table: str, own: set[str]) -> str:
+def _list_columns(connection: sa.Connection, table: str, own: set[str]) -> str:
     names = [column["name"] for column in sa.inspect(connection).get_columns(table)]
     return ", ".join(f'"{name}"' for name in names if name not in own)
 

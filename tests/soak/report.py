@@ -12,7 +12,7 @@ from tests.soak.plan import Action
 _SHOWN = 20
 
 
-def lines(
+def render_lines(
     ledger: Ledger, timeline: Sequence[str], more: Sequence[str] = (), *, is_settled: bool = True
 ) -> Iterator[str]:
     """Yield the lines of the report.
@@ -64,8 +64,8 @@ def _latencies(ledger: Ledger) -> Iterator[str]:
         ("at any time", ()),
     ]
     for words, outside in when:
-        yield _row(f"stored, {words}", ledger.to_stored(outside))
-        yield _row(f"delivered, {words}", ledger.to_delivered(outside))
+        yield _render_row(f"stored, {words}", ledger.to_stored(outside))
+        yield _render_row(f"delivered, {words}", ledger.to_delivered(outside))
     if late := ledger.late():
         yield f"Stored after {ledger.limit:g} s or more outside the freezes: {_some(late)}"
     if ledger.behind:
@@ -76,7 +76,7 @@ def _latencies(ledger: Ledger) -> Iterator[str]:
         yield f"The machine: load {load}; clicks were sent {behindhand}."
 
 
-def _row(what: str, latency: Latency) -> str:
+def _render_row(what: str, latency: Latency) -> str:
     figures = "".join(f"{figure:8.2f}" for figure in (latency.p50, latency.p99))
     return f"  {what:<41}{latency.count:8}{figures}{latency.longest:9.2f}"
 

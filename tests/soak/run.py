@@ -94,7 +94,7 @@ class Run:
         if left := tree(os.getpid())[1:]:
             self._ledger.observed.append(Violation("processes are left running", tuple(map(str, left))))
         interrupted = self._interrupted.is_set()
-        for line in report.lines(self._ledger, self._timeline, self._more, is_settled=not interrupted):
+        for line in report.render_lines(self._ledger, self._timeline, self._more, is_settled=not interrupted):
             self._say(line)
         return INTERRUPTED if interrupted else 1 if self._ledger.violations() else 0
 

@@ -160,7 +160,7 @@ class Site:
 
     def list_left(self) -> tuple[list[str], list[str]]:
         """Drain both queues; return the event ids of clicks still queued, and of dead-lettered clicks."""
-        queued, dead = (mq.ids(mq.drain(self.node.url, queue)) for queue in (CARDS, DEAD))
+        queued, dead = (mq.list_ids(mq.drain(self.node.url, queue)) for queue in (CARDS, DEAD))
         return queued, dead
 
     async def close(self) -> None:

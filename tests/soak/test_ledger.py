@@ -33,7 +33,7 @@ def double_click(ledger: Ledger) -> None:
     ledger.rows["click-7"] = 2
 
 
-def unknown(ledger: Ledger) -> None:
+def add_unknown(ledger: Ledger) -> None:
     ledger.rows["click-x"] = 1
 
 
@@ -75,7 +75,7 @@ def slow(ledger: Ledger) -> None:
 WRONG: list[tuple[Callable[[Ledger], None], str]] = [
     (lose_click, "accepted and not stored: 1 (click-7)"),
     (double_click, "stored more than once: 1 (click-7)"),
-    (unknown, "stored and never sent: 1 (click-x)"),
+    (add_unknown, "stored and never sent: 1 (click-x)"),
     (reject_click, "genuine and rejected: 1 (click-7)"),
     (rejected_and_stored, "rejected and stored all the same: 1 (click-7)"),
     (leave_undelivered, "answered and not delivered: 1 (q)"),
@@ -91,12 +91,12 @@ WRONG: list[tuple[Callable[[Ledger], None], str]] = [
 def test_what_must_not_be_is_named(spoil: Callable[[Ledger], None], said: str) -> None:
     ledger = clean()
     spoil(ledger)
-    assert said in "\n".join(report.lines(ledger, []))
+    assert said in "\n".join(report.render_lines(ledger, []))
 
 
 def test_a_clean_run_is_one() -> None:
     assert clean().violations() == []
-    assert "OK: accepted = stored = delivered" in "\n".join(report.lines(clean(), []))
+    assert "OK: accepted = stored = delivered" in "\n".join(report.render_lines(clean(), []))
 
 
 def test_what_was_not_accepted_may_be_stored_or_not() -> None:

@@ -35,7 +35,7 @@ def count(url: URL, table: sa.Table) -> int:
         return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
 
-def ids(answer: list[CardClick] | None) -> list[str] | None:
+def list_ids(answer: list[CardClick] | None) -> list[str] | None:
     return None if answer is None else [click.event_id for click in answer]
 
 
@@ -100,7 +100,7 @@ def test_earlier_clicks_of_a_batch_come_first(url: URL) -> None:
         replace(click("b"), created_at=at),
     )
     Inbox(url).store([late, early])
-    assert ids(Inbox(url).decide_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+    assert list_ids(Inbox(url).decide_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def test_more_clicks_than_a_statement_takes(url: URL) -> None:
@@ -133,7 +133,7 @@ def test_ids_as_long_as_they_may_be(url: URL) -> None:
     card_click = click(longest, message_id=longest, value=mark({}, longest))
     Inbox(url).store([replace(card_click, app_id=longest)])
     wait = Wait(longest, (longest,), correlation=longest)
-    assert ids(Inbox(url).decide_answers([wait])[longest]) == [longest]
+    assert list_ids(Inbox(url).decide_answers([wait])[longest]) == [longest]
 
 
 def test_a_click_without_a_message_or_with_an_odd_correlation_is_kept(url: URL) -> None:
@@ -210,11 +210,13 @@ def test_the_answer_is_decided_once_for_all_who_ask(url: URL) -> None:
     inbox, wait = Inbox(url), Wait("k", ("om_1",))
     assert inbox.decide_answers([wait]) == {}
     inbox.store([click("a")])
-    assert ids(inbox.decide_answers([wait])["k"]) == ["a"]
+    assert list_ids(inbox.decide_answers([wait])["k"]) == ["a"]
     inbox.store([click("b", message_id="om_2")])
-    assert ids(inbox.decide_answers([wait])["k"]) == ["a"]
-    assert ids(Inbox(url).decide_answers([Wait("k", ("om_2",))])["k"]) == ["a"]  # its key alone is looked at
-    assert ids(inbox.decide_answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
+    assert list_ids(inbox.decide_answers([wait])["k"]) == ["a"]
+    assert list_ids(Inbox(url).decide_answers([Wait("k", ("om_2",))])["k"]) == [
+        "a"
+    ]  # its key alone is looked at
+    assert list_ids(inbox.decide_answers([Wait("another", ("om_2", "om_1"))])["another"]) == ["a"]
 
 
 def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooked(postgres: URL) -> None:
@@ -227,9 +229,9 @@ def test_a_click_with_an_earlier_number_that_is_committed_later_is_not_overlooke
         values = inboxes._make_row(click("early", message_id="om_1"))
         connection.execute(sa.insert(tables.card_callbacks).values(values))
         inbox.store([click("late", message_id="om_2")])
-        seen = {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()}
+        seen = {key: list_ids(answer) for key, answer in inbox.decide_answers(waits).items()}
         assert seen == {"k2": ["late"], "k3": ["late"]}
-    seen = {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()}
+    seen = {key: list_ids(answer) for key, answer in inbox.decide_answers(waits).items()}
     assert seen == {"k1": ["early"], "k2": ["late"], "k3": ["late"]}
 
 
@@ -245,7 +247,7 @@ def test_answers_by_message_by_correlation_and_of_every_message(url: URL) -> Non
         Wait("none", correlation="w2"),
         Wait("theirs", ("om_1",), operators=("ou_2",)),
     ]
-    answers = {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()}
+    answers = {key: list_ids(answer) for key, answer in inbox.decide_answers(waits).items()}
     assert answers == {"one": ["b"], "any": ["a"], "all": ["b", "a"], "by correlation": ["b"]}
 
 
@@ -264,7 +266,7 @@ def test_a_thousand_waits_cost_one_query(url: URL) -> None:
     inbox.decide_answers(waits[:1])  # SQLite is looked at first
     assert len(statements(url, lambda: inbox.decide_answers(waits))) == 10
     inbox.store([click("a", message_id="om_77"), click("b", message_id="x", value=mark({}, "w9999"))])
-    assert {key: ids(answer) for key, answer in inbox.decide_answers(waits).items()} == {
+    assert {key: list_ids(answer) for key, answer in inbox.decide_answers(waits).items()} == {
         "k77": ["a"],
         "k9999": ["b"],
     }
@@ -311,8 +313,8 @@ def test_who_is_overtaken_says_what_the_other_has_decided(url: URL, monkeypatch:
     inbox.store([click("a", message_id="om_1"), click("b", message_id="om_2")])
     others = Wait("k", ("om_2",))
     monkeypatch.setattr(Overtaken, "overtake", lambda _: Inbox(url).decide_answers([others]), raising=False)
-    assert ids(inbox.decide_answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
-    assert ids(inbox.decide_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
+    assert list_ids(inbox.decide_answers([Overtaken("k", ("om_1",))])["k"]) == ["b"]
+    assert list_ids(inbox.decide_answers([Wait("k", ("om_1",))])["k"]) == ["b"]
 
 
 def decide(url: str, names: list[str], pipe: Connection) -> None:
@@ -324,7 +326,7 @@ def decide(url: str, names: list[str], pipe: Connection) -> None:
     waits = [Wait(f"k{n}", (f"om_{n}",)) for n in range(100)]
     for name in names:
         inbox.store([click(f"{name}-{n}", message_id=f"om_{n}") for n in range(100)])
-        pipe.send({key: ids(answer) for key, answer in inbox.decide_answers(waits[::-1]).items()})
+        pipe.send({key: list_ids(answer) for key, answer in inbox.decide_answers(waits[::-1]).items()})
     pipe.send(None)
 
 
@@ -363,7 +365,7 @@ def test_threads_that_answer_at_once_say_the_same(url: URL) -> None:
         inbox.store([click(f"warm-{n}", message_id="om_0")])
         barrier.wait()
         inbox.store([click(f"e{n}")])
-        return ids(inbox.decide_answers([wait])["k"])
+        return list_ids(inbox.decide_answers([wait])["k"])
 
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(work, range(8)))
@@ -392,8 +394,8 @@ def test_whatever_the_order_an_answer_once_given_stays(url: URL, steps: list[str
             stored.append(click(f"{run}-{n}", message_id=run + step))
             inbox.store(stored[-1:])
             continue
-        answer = ids(inbox.decide_answers([waits[step]]).get(waits[step].key))
-        expected = ids(waits[step].answer(stored))
+        answer = list_ids(inbox.decide_answers([waits[step]]).get(waits[step].key))
+        expected = list_ids(waits[step].answer(stored))
         assert answer == answers.get(step, expected)
         if answer is not None:
             answers[step] = answer

@@ -125,7 +125,7 @@ def test_a_dump_with_a_password_shows_it_nowhere(own_postgres: OwnPostgres, tmp_
     password = "p@ss/w:rd%#1"
     own_postgres.server.execute(f"CREATE ROLE lark LOGIN PASSWORD '{password}'")
     own_postgres.server.execute("CREATE DATABASE lark_service OWNER lark")
-    url = urls.parse(own_postgres.server.url("lark_service"), "test")
+    url = urls.parse(own_postgres.server.build_url("lark_service"), "test")
     url = url.set(username="lark", password=password)
     seen, real = tmp_path / "arguments", shutil.which("pg_dump")
     spy = tmp_path / "bin" / "pg_dump"

@@ -30,7 +30,7 @@ def run(url: URL, *statements: str) -> None:
             connection.exec_driver_sql(statement)
 
 
-def names(url: URL) -> set[str]:
+def list_tables(url: URL) -> set[str]:
     with hold_transaction(get_engine(url), reading=True) as connection:
         return set(sa.inspect(connection).get_table_names())
 
@@ -43,7 +43,7 @@ def database_id(url: URL) -> str:
 
 def test_the_tables_are_what_the_migrations_make(url: URL) -> None:
     assert migrate.find_differences(url) == []
-    assert names(url) == OURS
+    assert list_tables(url) == OURS
     assert migrate.read_version(get_engine(url)) == tables.HEAD
 
 
@@ -76,7 +76,7 @@ def test_there_and_back_and_there_again(empty: URL) -> None:
     assert database_id(empty) == first == Inbox(empty).read_database_id()
     for _ in migrate.format_history().splitlines():
         migrate.downgrade(empty)
-    assert names(empty) == {tables.VERSION_TABLE}
+    assert list_tables(empty) == {tables.VERSION_TABLE}
     assert migrate.read_version(get_engine(empty)) is None
     migrate.upgrade(empty)
     assert migrate.find_differences(empty) == []
@@ -90,7 +90,7 @@ def test_a_revision_that_nobody_knows(url: URL) -> None:
     for change in (migrate.upgrade, migrate.downgrade):
         with pytest.raises(StorageError, match=r"newer version.*revision 9999"):
             change(url)
-    assert names(url) == OURS
+    assert list_tables(url) == OURS
     assert not migrate.knows("9999")
     assert migrate.knows(tables.HEAD)
 
@@ -106,7 +106,7 @@ def test_what_others_keep_in_the_database_is_left_alone(url: URL) -> None:
     assert migrate.find_differences(url) == []
     migrate.downgrade(url, "base")
     migrate.upgrade(url)
-    assert names(url) == OURS | {"alembic_version", "dag_run"}
+    assert list_tables(url) == OURS | {"alembic_version", "dag_run"}
     with hold_transaction(get_engine(url), reading=True) as connection:
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "abc"
 
@@ -164,12 +164,12 @@ def test_postgresql_is_never_migrated_by_use(postgres: URL) -> None:
         store.get("k", now=0.0)
     with pytest.raises(StorageError, match="behind on migrations"):
         store.claim("k", now=0.0, owner="o", lease_seconds=1)
-    assert names(postgres) == set()
+    assert list_tables(postgres) == set()
 
 
 def test_sqlite_is_brought_up_to_date_by_use(sqlite: URL) -> None:
     assert TokenStore(sqlite, "cli_a", "secret").get("k", now=0.0) is None
-    assert names(sqlite) == OURS
+    assert list_tables(sqlite) == OURS
     assert Path(str(sqlite.database)).stat().st_mode & 0o777 == 0o600
 
 

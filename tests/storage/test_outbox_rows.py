@@ -31,7 +31,7 @@ def move(url: URL, name: str, **columns: timedelta) -> None:
         connection.execute(outbox.update().where(outbox.c.id == name).values(**values))
 
 
-def ids(rows: list[ClaimedRow]) -> list[str]:
+def list_ids(rows: list[ClaimedRow]) -> list[str]:
     return [row.id for row in rows]
 
 
@@ -54,10 +54,10 @@ def test_rows_are_claimed_in_the_order_in_which_they_are_due(url: URL) -> None:
     add(url, "x", app="cli_b")
     for name, by in (("c", -3), ("a", -2), ("x", -1), ("b", 0)):
         move(url, name, next_at=by * HOUR)
-    assert ids(rows.claim("one", 60, limit=1, without=["cli_b"])) == ["c"]
-    assert ids(rows.claim("one", 60, limit=1, only="b")) == ["b"]
+    assert list_ids(rows.claim("one", 60, limit=1, without=["cli_b"])) == ["c"]
+    assert list_ids(rows.claim("one", 60, limit=1, only="b")) == ["b"]
     assert rows.measure_backlog()[0] == 4
-    assert ids(rows.claim("one", 60, limit=9)) == ["a", "x"]
+    assert list_ids(rows.claim("one", 60, limit=9)) == ["a", "x"]
     assert rows.claim("one", 60, limit=9, without=["cli_b"]) == []
 
 
@@ -65,12 +65,12 @@ def test_a_row_waits_for_its_time(url: URL) -> None:
     rows = Outbox(url)
     rows.add(APP, OutboxEntry("later", "oc_1", "text", not_before=datetime.now(UTC) + HOUR))
     rows.add(APP, OutboxEntry("past", "oc_1", "text", not_before=datetime.now(UTC) - HOUR))
-    assert ids(rows.claim("one", 60, limit=9)) == ["past"]
+    assert list_ids(rows.claim("one", 60, limit=9)) == ["past"]
     assert rows.claim("one", 60, limit=9, only="later") == []
     move(url, "later", next_at=-HOUR, created_at=-HOUR)
     count, age = rows.measure_backlog()
     assert (count, 3600 <= age < 4000) == (2, True)
-    assert ids(rows.claim("one", 60, limit=9)) == ["later"]
+    assert list_ids(rows.claim("one", 60, limit=9)) == ["later"]
 
 
 def test_what_has_expired_is_given_up_unless_a_process_delivers_it(url: URL) -> None:
@@ -79,7 +79,7 @@ def test_what_has_expired_is_given_up_unless_a_process_delivers_it(url: URL) -> 
     for name in ("delivering", "left", "late"):
         move(url, name, expires_at=-HOUR)
     move(url, "in time", expires_at=HOUR)
-    assert ids(rows.claim("two", 60, limit=9)) == ["in time"]
+    assert list_ids(rows.claim("two", 60, limit=9)) == ["in time"]
     given_up = ("given_up", None, "It expired before Lark took it.")
     assert [rows.read_state(name) for name in ("late", "left")] == [given_up] * 2
     assert rows.read_state("delivering") == ("due", None, None)
@@ -113,7 +113,7 @@ def test_a_row_is_tried_again_later(url: URL, may_be_sent: bool) -> None:
     rows = add(url, "a", "b")
     [row] = rows.claim("one", 60, limit=1, only="a")
     rows.postpone(row, "one", "busy " * 200, 3600, may_be_sent=may_be_sent)
-    assert ids(rows.claim("two", 60, limit=9)) == ["b"]
+    assert list_ids(rows.claim("two", 60, limit=9)) == ["b"]
     state = rows.read_state("a")
     assert state is not None
     assert state[2] is not None

@@ -34,7 +34,7 @@ def execute(url: URL, statement: sa.Executable) -> None:
         connection.execute(statement)
 
 
-def rows(url: URL, table: sa.Table) -> list[dict[str, object]]:
+def read_rows(url: URL, table: sa.Table) -> list[dict[str, object]]:
     with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
         return [dict(row._mapping) for row in connection.execute(sa.select(table))]
 
@@ -49,7 +49,7 @@ def test_a_link_returns_the_serialised_user(store: People, url: URL) -> None:
     assert store.find(*make_key(BOB)) == linked
     assert get(store, BOB) == ACCOUNT
     assert get(store, EVE) is None
-    [row] = rows(url, people)
+    [row] = read_rows(url, people)
     assert "USER" not in str(row["airflow_user"])
     assert "USER" not in repr(linked)
 
@@ -125,7 +125,7 @@ def test_a_row_that_was_changed_is_refused(store: People, url: URL, change: dict
 def test_the_user_of_another_row_is_refused(store: People, url: URL) -> None:
     store.link_person(BOB, ACCOUNT)
     store.link_person(EVE, ADMIN)
-    stolen = next(row["airflow_user"] for row in rows(url, people) if row["user_id"] == "admin")
+    stolen = next(row["airflow_user"] for row in read_rows(url, people) if row["user_id"] == "admin")
     execute(url, sa.update(people).where(people.c.open_id == "ou_bob").values(airflow_user=stolen))
     with pytest.raises(DecryptionError, match="not as it was recorded"):
         get(store, BOB)
@@ -157,7 +157,7 @@ def test_a_code_is_used_once(store: People, url: URL) -> None:
     used = LinkCodes(store).find(code)
     assert used is not None
     assert used.state == "used"
-    assert code not in str(rows(url, link_codes))
+    assert code not in str(read_rows(url, link_codes))
 
 
 def test_codes_are_long_and_differ(store: People) -> None:
@@ -168,7 +168,7 @@ def test_codes_are_long_and_differ(store: People) -> None:
 
 def test_a_code_ends_after_ten_minutes(store: People, url: URL) -> None:
     code = LinkCodes(store).create(BOB)
-    [row] = rows(url, link_codes)
+    [row] = read_rows(url, link_codes)
     until = row["until"]
     assert isinstance(until, datetime)
     assert timedelta(minutes=9) < until - datetime.now(UTC) <= timedelta(minutes=10, seconds=5)
@@ -185,7 +185,7 @@ def test_codes_that_ended_long_ago_are_deleted(store: People, url: URL) -> None:
     execute(url, sa.update(link_codes).values(until=datetime.now(UTC) - timedelta(days=2)))
     LinkCodes(store).create(EVE)
     assert LinkCodes(store).find(old) is None
-    assert len(rows(url, link_codes)) == 1
+    assert len(read_rows(url, link_codes)) == 1
 
 
 @pytest.mark.parametrize("code", ["", "x", "x" * 10_000, "码", "' or 1=1 --", "\0", "\ud800"])
@@ -236,11 +236,11 @@ def test_users_are_encrypted_again_under_the_newest_key(store: People, url: URL,
 def test_what_does_not_open_is_named_and_stays_as_it_is(store: People, url: URL, key: str) -> None:
     People(url, EncryptionKeys(generate_key())).link_person(EVE, ADMIN)
     store.link_person(BOB, ACCOUNT)
-    before = {row["open_id"]: row["airflow_user"] for row in rows(url, people)}
+    before = {row["open_id"]: row["airflow_user"] for row in read_rows(url, people)}
     assert [linked.person for linked in store.find_unreadable()[1]] == [EVE]
     opened, unreadable = People(url, EncryptionKeys(f"{generate_key()},{key}")).reseal()
     assert ([linked.person for linked in opened], [linked.person for linked in unreadable]) == ([BOB], [EVE])
-    after = {row["open_id"]: row["airflow_user"] for row in rows(url, people)}
+    after = {row["open_id"]: row["airflow_user"] for row in read_rows(url, people)}
     assert after["ou_eve"] == before["ou_eve"]
     assert after["ou_bob"] != before["ou_bob"]
     assert "'ou_eve' (app 'cli_a')" in str(make_unreadable_error(unreadable))

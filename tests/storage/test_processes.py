@@ -15,9 +15,9 @@ from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.token_store import TokenStore
 from tests.failures import work
-from tests.failures.crowd import Crowd, values
+from tests.failures.crowd import Crowd, unwrap_values
 from tests.failures.waiting import is_stopped, wait_until
-from tests.storage.test_migrations import names
+from tests.storage.test_migrations import list_tables
 
 MANY = 8
 
@@ -43,25 +43,25 @@ def test_of_several_who_add_an_app_one_does(place: URL) -> None:
 
 def test_apps_added_at_once_are_all_there(place: URL) -> None:
     with Crowd(MANY) as crowd:
-        added = values(crowd.all(work.add_own_app))
+        added = unwrap_values(crowd.all(work.add_own_app))
     assert {app.app_id for app in ApplicationManager().list_applications()} == set(added)
     assert len(added) == MANY
 
 
 def test_several_upgrades_at_once(empty: URL) -> None:
     with Crowd(4) as crowd:
-        values(crowd.all(work.upgrade, empty.render_as_string(hide_password=False)))
+        unwrap_values(crowd.all(work.upgrade, empty.render_as_string(hide_password=False)))
     assert migrate.read_version(get_engine(empty)) == tables.HEAD
     assert migrate.find_differences(empty) == []
 
 
 def test_several_processes_at_a_file_that_is_not_there_yet(sqlite: URL) -> None:
     with Crowd(MANY) as crowd:
-        values(crowd.all(work.keep_token, str(sqlite)))
+        unwrap_values(crowd.all(work.keep_token, str(sqlite)))
         pids = crowd.pids
     store = TokenStore(sqlite, "cli_a", "secret")
     assert all(store.get(str(pid), now=0.0) is not None for pid in pids)
-    assert names(sqlite) >= set(tables.metadata.tables)
+    assert list_tables(sqlite) >= set(tables.metadata.tables)
 
 
 def test_a_rotation_that_is_killed_half_way(place: URL, key: str, monkeypatch: pytest.MonkeyPatch) -> None:

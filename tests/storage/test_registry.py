@@ -38,7 +38,7 @@ def apps(place: str, key: str) -> ApplicationManager:
     return ApplicationManager(place)
 
 
-def rows(url: URL) -> list[tuple[object, ...]]:
+def read_rows(url: URL) -> list[tuple[object, ...]]:
     with hold_transaction(get_engine(url), reading=True) as connection:
         return [tuple(row) for row in connection.execute(sa.select(tables.applications))]
 
@@ -83,10 +83,10 @@ def test_apps_are_listed_in_the_order_in_which_they_came(apps: ApplicationManage
 
 def test_adding_what_is_there_changes_nothing(apps: ApplicationManager, url: URL) -> None:
     apps.create_application("cli_a", "s-1")
-    before = rows(url)
+    before = read_rows(url)
     with pytest.raises(ConfigurationError, match=r"'cli_a' is in the registry already.*app update"):
         apps.create_application("cli_a", "s-2")
-    assert rows(url) == before
+    assert read_rows(url) == before
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,13 @@ def test_secrets_are_in_no_row_repr_error_or_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     app = apps.create_application("cli_a", **SECRETS)
-    shown = [repr(rows(url)), repr(app), repr(apps), repr(apps.decrypt_secrets("cli_a")), str(vars(apps))]
+    shown = [
+        repr(read_rows(url)),
+        repr(app),
+        repr(apps),
+        repr(apps.decrypt_secrets("cli_a")),
+        str(vars(apps)),
+    ]
     apps.reseal()
     for wrong in (
         lambda: apps.create_application("cli_a", **SECRETS),
@@ -194,7 +200,7 @@ def test_another_key_reads_nothing_and_overwrites_nothing(
     apps: ApplicationManager, url: URL, place: str
 ) -> None:
     apps.create_application("cli_a", **SECRETS)
-    before = rows(url)
+    before = read_rows(url)
     other = ApplicationManager(place, keys=EncryptionKeys(generate_key()))
     for attempt in (
         lambda: other.decrypt_secrets("cli_a"),
@@ -208,13 +214,13 @@ def test_another_key_reads_nothing_and_overwrites_nothing(
             attempt()
     with pytest.raises(ConfigurationError, match=r"already, encrypted with another key\. Next: .*app remove"):
         other.create_application("cli_a", "x")
-    assert rows(url) == before
+    assert read_rows(url) == before
     other.create_application("cli_b", "y")
     with pytest.raises(DecryptionError):
         other.reseal()
     with pytest.raises(DecryptionError):
         apps.reseal()
-    assert rows(url)[:1] == before
+    assert read_rows(url)[:1] == before
     assert [app.app_id for app in other.list_applications()] == ["cli_a", "cli_b"]
     other.delete_application("cli_a")  # as the guide has it: a new key, and the apps added again
     assert other.create_application("cli_a", "z").active

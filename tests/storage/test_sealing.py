@@ -41,7 +41,7 @@ def write(url: URL, app: str, **values: Any) -> None:
         connection.execute(ROWS.update().where(ROWS.c.app_id == app).values(**values))
 
 
-def row(url: URL, app_id: str) -> sa.Row[Any]:
+def read_row(url: URL, app_id: str) -> sa.Row[Any]:
     with hold_transaction(get_engine(url), reading=True) as connection:
         return connection.execute(sa.select(ROWS).where(ROWS.c.app_id == app_id)).one()
 
@@ -51,7 +51,7 @@ def as_version_0_1_left_it(url: URL) -> None:
 
 
 def swap(url: URL) -> None:
-    first, second = (row(url, app_id) for app_id in ("cli_a", "cli_b"))
+    first, second = (read_row(url, app_id) for app_id in ("cli_a", "cli_b"))
     write(url, "cli_a", sealed=second.sealed)
     write(url, "cli_b", sealed=first.sealed)
 
@@ -60,10 +60,10 @@ ATTACKS: dict[str, Callable[[URL], None]] = {
     "another base URL": lambda url: write(url, "cli_a", base_url="https://evil.example.com"),
     "no base URL": lambda url: write(url, "cli_a", base_url=""),
     "another app's secret": swap,
-    "a truncated seal": lambda url: write(url, "cli_a", sealed=row(url, "cli_a").sealed[:-9]),
-    "half a seal": lambda url: write(url, "cli_a", sealed=row(url, "cli_a").sealed[:8]),
+    "a truncated seal": lambda url: write(url, "cli_a", sealed=read_row(url, "cli_a").sealed[:-9]),
+    "half a seal": lambda url: write(url, "cli_a", sealed=read_row(url, "cli_a").sealed[:8]),
     "an empty seal": lambda url: write(url, "cli_a", sealed=""),
-    "the secret of version 0.1": lambda url: write(url, "cli_a", sealed=row(url, "cli_a").app_secret),
+    "the secret of version 0.1": lambda url: write(url, "cli_a", sealed=read_row(url, "cli_a").app_secret),
 }
 
 
@@ -114,7 +114,7 @@ def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> 
     """And the other columns are written, for processes of the version before."""
     apps.create_application("cli_a", **SECRETS)
     apps.update_application("cli_a", app_secret="new", encrypt_key="encrypt-2", verification_token="")
-    left = row(url, "cli_a")
+    left = read_row(url, "cli_a")
     assert EncryptionKeys(key).decrypt(left.app_secret, "it") == "new"
     assert EncryptionKeys(key).decrypt(left.encrypt_key, "it") == "encrypt-2"
     assert left.verification_token is None
@@ -136,7 +136,7 @@ def test_only_the_seal_is_read(apps: ApplicationManager, url: URL, key: str) -> 
         )
         == 1
     )
-    assert EncryptionKeys(new).decrypt(row(url, "cli_a").app_secret, "it") == "new"
+    assert EncryptionKeys(new).decrypt(read_row(url, "cli_a").app_secret, "it") == "new"
 
 
 def test_a_row_without_a_seal_is_refused_until_it_is_sealed(apps: ApplicationManager, url: URL) -> None:
@@ -165,8 +165,8 @@ def test_a_seal_that_was_taken_off_is_not_made_for_another_place(
     """A deployment runs `db upgrade`, and nobody reads to which URL it seals."""
     apps.create_application("cli_a", **SECRETS, base_url="lark")
     apps.create_application("cli_b", **SECRETS)
-    other = row(url, "cli_b")._mapping
-    taken = {name: row(url, "cli_a")._mapping[name] for name in ("base_url", *SECRETS)}
+    other = read_row(url, "cli_b")._mapping
+    taken = {name: read_row(url, "cli_a")._mapping[name] for name in ("base_url", *SECRETS)}
     attacks: list[dict[str, Any]] = [{"base_url": "https://evil.example.com"}, {"base_url": ""}]
     attacks += [{name: other[name]} for name in SECRETS] + [{"encrypt_key": taken["app_secret"]}]
     for attack in attacks:
@@ -228,7 +228,7 @@ def test_a_file_that_upgrades_itself_seals_nothing(sqlite: URL, key: str) -> Non
     with pytest.raises(DecryptionError, match="'cli_a' is not sealed"):
         ApplicationManager(place).decrypt_secrets("cli_a")
     assert migrate.read_version(get_engine(sqlite)) == tables.HEAD
-    assert row(sqlite, "cli_a").sealed is None
+    assert read_row(sqlite, "cli_a").sealed is None
 
 
 def test_a_base_url_in_clear_is_not_bound(
@@ -246,7 +246,7 @@ def test_a_base_url_in_clear_is_not_bound(
         match=r"'cli_a' cannot be sealed: base_url must begin with https://.*LARK_ALLOW_HTTP=1",
     ):
         apps.reseal()
-    assert row(url, "cli_a").sealed is None
+    assert read_row(url, "cli_a").sealed is None
     monkeypatch.setenv("LARK_ALLOW_HTTP", "1")
     assert [app.base_url for app in apps.reseal()] == ["http://lark.example.com"]
     monkeypatch.delenv("LARK_ALLOW_HTTP")
@@ -263,7 +263,7 @@ def test_values_that_are_replaced_are_kept_for_a_while(apps: ApplicationManager,
     secrets = apps.decrypt_secrets("cli_a")
     ((value, end),) = secrets.previous_encrypt_keys
     assert (secrets.encrypt_key, value) == ("encrypt-2", "encrypt-BBB")
-    kept = end - row(url, "cli_a").updated_at.timestamp()
+    kept = end - read_row(url, "cli_a").updated_at.timestamp()
     assert kept == pytest.approx(timedelta(hours=24).total_seconds(), abs=60)
     assert secrets.previous_verification_tokens == ()
     apps.update_application("cli_a", verification_token="verify-2", keep_previous=timedelta(minutes=5))

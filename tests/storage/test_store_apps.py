@@ -19,7 +19,7 @@ from lark_provider.errors import ConfigurationError, InvalidRequestError, TokenA
 from lark_provider.storage.engine import get_engine
 from tests.client.conftest import count
 from tests.failures import work
-from tests.failures.crowd import Crowd, values
+from tests.failures.crowd import Crowd, unwrap_values
 from tests.runtimes import own_tokens
 from tests.storage.test_token_store import read_tokens
 
@@ -211,13 +211,13 @@ def test_processes_share_what_one_was_given(app: StoreApp, monkeypatch: pytest.M
     app.push()
     environ = dict(zip(("LARK_APP_ID", "LARK_APP_SECRET"), app.credentials, strict=True))
     with Crowd(1, environ=environ) as listener, Crowd(4, environ=environ) as senders:
-        values(listener.all(work.keep_ticket, app.ticket))
-        values(senders.all(work.call_for, "a"))
+        unwrap_values(listener.all(work.keep_ticket, app.ticket))
+        unwrap_values(senders.all(work.call_for, "a"))
         assert app.counts() == (0, 1, 1)
         app.push()
-        values(listener.all(work.keep_ticket, app.ticket))
+        unwrap_values(listener.all(work.keep_ticket, app.ticket))
         app.lark.revoke_tokens("cli_store")
-        values(senders.all(work.call_for, "a"))
+        unwrap_values(senders.all(work.call_for, "a"))
     resends, app_tokens, tenant_tokens = app.counts()
     assert resends == 0
     assert app_tokens == 2

@@ -18,7 +18,7 @@ def make_name(number: int, version: int) -> str:
     return f"row {number}, version {version if number % 7 == 0 else 0}"
 
 
-def rows(count: int, version: int, bad: frozenset[int] = frozenset()) -> Iterator[dict[str, Any]]:
+def yield_rows(count: int, version: int, bad: frozenset[int] = frozenset()) -> Iterator[dict[str, Any]]:
     """Yield the source's rows; Lark refuses the bad ones."""
     for number in range(count):
         row: dict[str, Any] = {"No": f"N{number}", "Name": make_name(number, version), "Size": number}
@@ -34,6 +34,6 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
         "allow_empty_table": False, "user_id_type": "open_id", "zone": None,
     }  # fmt: skip
     options = SyncOptions(**{**usual, **spec["options"]})
-    source = rows(spec["rows"], spec["version"], frozenset(spec.get("bad", ())))
+    source = yield_rows(spec["rows"], spec["version"], frozenset(spec.get("bad", ())))
     steps: Procedure[Any] = run(spec["app_token"], spec["table_id"], source, options)
     return perform(steps, spec, lambda result: {**result.summary(), "settled": result.settled})

@@ -14,13 +14,13 @@ from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.clouddoc.sync.procedure import run
 from lark_provider.errors import ConflictError, OutcomeUnknownError
-from tests.syncs.attempt import rows
+from tests.syncs.attempt import yield_rows
 from tests.syncs.test_together import TOKEN, database, leave_interrupted, place, read_keys
 
 __all__ = ["database", "place"]
 
 
-def options(**overrides: Any) -> SyncOptions:
+def make_options(**overrides: Any) -> SyncOptions:
     usual: dict[str, Any] = {
         "key_fields": ["No"], "mode": "upsert", "scope": None, "on_missing": "delete", "mark": None,
         "max_deletes": 1.0, "on_duplicate": "keep_oldest", "on_null": "clear", "key_form": "exact",
@@ -44,10 +44,10 @@ def test_a_plan_from_before_another_writer_is_not_carried_out(
 
     def stand_still(_: SyncResult) -> None:
         if not others:  # the plan is made, and nothing is written
-            others.append(LarkServiceClient().perform(run(*place, rows(60, 0), options())))
+            others.append(LarkServiceClient().perform(run(*place, yield_rows(60, 0), make_options())))
 
     with pytest.raises(ConflictError, match="taken over") as raised:
-        LarkServiceClient().perform(run(*place, rows(60, 0), options(on_progress=stand_still)))
+        LarkServiceClient().perform(run(*place, yield_rows(60, 0), make_options(on_progress=stand_still)))
     assert raised.value.retryable
     assert [result.created for result in others] == [60]
     assert read_keys(place) == sorted(f"N{number}" for number in range(60))
@@ -61,11 +61,11 @@ def test_what_the_other_writer_is_about_to_create_is_not_forgotten(
     def stand_still(_: SyncResult) -> None:
         lark.fault("POST", "*/records/batch_create", drop="late", late_s=600.0)
         with LarkServiceClient(max_retries=0) as other, pytest.raises(OutcomeUnknownError):
-            other.perform(run(*place, rows(60, 0), options()))
+            other.perform(run(*place, yield_rows(60, 0), make_options()))
 
     with pytest.raises(ConflictError, match="taken over"):
-        LarkServiceClient().perform(run(*place, rows(50, 0), options(on_progress=stand_still)))
-    result = LarkServiceClient().perform(run(*place, rows(60, 0), options()))
+        LarkServiceClient().perform(run(*place, yield_rows(50, 0), make_options(on_progress=stand_still)))
+    result = LarkServiceClient().perform(run(*place, yield_rows(60, 0), make_options()))
     assert result.settled == "written"
     lark.advance(700)
     assert all(late["performed"] for late in lark.late_requests())
@@ -80,9 +80,11 @@ def test_a_repeated_request_may_be_performed_late_as_well(
     age(database)
     lark.fault("POST", "*/records/batch_create", drop="late", late_s=3.0)
     with LarkServiceClient(max_retries=0) as client, pytest.raises(OutcomeUnknownError):
-        client.perform(run(*place, rows(60, 0), options(settle_after=8.0)))
-    others = [{**row, "Size": 7} for row in rows(60, 0)][1:]  # so that the same request cannot be repeated
-    result = LarkServiceClient().perform(run(*place, iter(others), options(settle_after=8.0)))
+        client.perform(run(*place, yield_rows(60, 0), make_options(settle_after=8.0)))
+    others = [{**row, "Size": 7} for row in yield_rows(60, 0)][
+        1:
+    ]  # so that the same request cannot be repeated
+    result = LarkServiceClient().perform(run(*place, iter(others), make_options(settle_after=8.0)))
     assert (result.settled, result.created) == ("unknown", 10)
     assert all(late["performed"] for late in lark.late_requests())
     assert read_keys(place) == sorted(f"N{number}" for number in range(60))
@@ -95,9 +97,9 @@ def test_a_token_is_repeated_for_no_longer_than_its_window(
     age(database)
     lark.fault("POST", "*/records/batch_create", drop="before")
     with LarkServiceClient(max_retries=0) as client, pytest.raises(OutcomeUnknownError):
-        client.perform(run(*place, rows(60, 0), options()))
+        client.perform(run(*place, yield_rows(60, 0), make_options()))
     age(database)
-    result = LarkServiceClient().perform(run(*place, rows(60, 0), options()))
+    result = LarkServiceClient().perform(run(*place, yield_rows(60, 0), make_options()))
     assert (result.settled, result.created) == ("unknown", 60)
     sent = [dict(request["query"]) for request in lark.requests() if request["path"].endswith("batch_create")]
     assert [query["client_token"] for query in sent].count(TOKEN) == 1, (

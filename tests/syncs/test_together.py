@@ -20,7 +20,7 @@ from lark_provider.storage.store import SharedStore
 from tests.client.conftest import count
 from tests.loads.attempts import Attempts
 from tests.storage import prepared
-from tests.syncs.attempt import rows
+from tests.syncs.attempt import yield_rows
 
 CREATE = "POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create"
 KINDS = (("No", 1), ("Name", 1), ("Size", 2), ("Who", 11))
@@ -93,7 +93,7 @@ def leave_interrupted(place: tuple[str, str], database: str) -> None:
 def test_an_interrupted_create_is_settled_before_the_table_is_read(
     lark: Emulator, place: tuple[str, str], database: str, attempts: Attempts, outcome: str
 ) -> None:
-    source = list(rows(60, 0))
+    source = list(yield_rows(60, 0))
     body = {"records": [{"fields": row} for row in source[:50]]}
     path = f"/bitable/v1/apps/{place[0]}/tables/{place[1]}/records/batch_create"
     if outcome == "late":

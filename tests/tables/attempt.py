@@ -16,7 +16,7 @@ DAY = dt.date(2026, 1, 1)
 FORMATS: dict[str | type, Any] = {"Amount": "#,##0.00"}
 
 
-def row(number: int, version: int = 0, columns: int = 10) -> dict[str, Any]:
+def make_row(number: int, version: int = 0, columns: int = 10) -> dict[str, Any]:
     """Return a row; every seventh one changes with each version of the source."""
     mark = version if number % 7 == 0 else 0
     cells: dict[str, Any] = {
@@ -29,11 +29,11 @@ def row(number: int, version: int = 0, columns: int = 10) -> dict[str, Any]:
     return cells | {f"C{column}": f"{number}:{column}" for column in range(len(cells), columns)}
 
 
-def rows(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def yield_rows(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of an attempt."""
     first = spec.get("first", 0)
     for number in range(first, first + spec["rows"]):
-        yield row(number, spec.get("version", 0), spec["columns"])
+        yield make_row(number, spec.get("version", 0), spec["columns"])
 
 
 def attempt(spec: dict[str, Any]) -> dict[str, Any]:
@@ -42,5 +42,5 @@ def attempt(spec: dict[str, Any]) -> dict[str, Any]:
     raw_options["freeze"] = tuple(raw_options["freeze"])
     options = TableOptions(formats=FORMATS, header_style={"font": {"bold": True}}, **raw_options)
     names = {name: spec[name] for name in ("title", "key") if name in spec}
-    steps: Procedure[Any] = write_with_options(spec.get("target"), rows(spec), options, (1, 1), **names)
+    steps: Procedure[Any] = write_with_options(spec.get("target"), yield_rows(spec), options, (1, 1), **names)
     return perform(steps, spec, asdict)

@@ -32,7 +32,7 @@ class SheetTable:
         result: TableResult = self.sheets.write_table(self.token, rows, **options)
         return result
 
-    def values(self) -> list[list[Any]]:
+    def read_values(self) -> list[list[Any]]:
         """Return all values, blank cells as ""."""
         sheet_rows: list[list[Any]] = self.lark.sheet(self.token)["values"]
         return [["" if cell is None else cell for cell in row] for row in sheet_rows]
@@ -41,7 +41,7 @@ class SheetTable:
         """Return everything but the revision."""
         return {name: value for name, value in self.lark.sheet(self.token).items() if name != "revision"}
 
-    def type(self, cell: str, *rows: list[Any]) -> None:
+    def type_cells(self, cell: str, *rows: list[Any]) -> None:
         """Let a person type."""
         self.lark.edit_sheet(self.token, [{"do": "type", "cell": cell, "values": list(rows)}])
 
@@ -50,7 +50,7 @@ class SheetTable:
         return int(self.lark.state(summary=True)["by_endpoint"].get(endpoint, 0))
 
 
-def rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
+def make_rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
     """Return rows; `changes` by number as `r7="other"`."""
     return [
         {"No": number, "Name": changes.get(f"r{number}", f"row {number}")}
@@ -60,7 +60,7 @@ def rows(count: int, start: int = 0, **changes: Any) -> list[dict[str, Any]]:
 
 def table(count: int, start: int = 0, **changes: Any) -> list[list[Any]]:
     """Return the cells of `rows`."""
-    return [[row["No"], row["Name"]] for row in rows(count, start, **changes)]
+    return [[row["No"], row["Name"]] for row in make_rows(count, start, **changes)]
 
 
 HEADER = ["No", "Name"]

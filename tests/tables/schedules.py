@@ -15,7 +15,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.values import encode_row
 from tests.loads.attempts import Attempts
 from tests.loads.interruptions import Interruptions
-from tests.tables.attempt import FORMATS, row
+from tests.tables.attempt import FORMATS, make_row
 
 LEASE, LATE, SETTLE, LOOK = 1.0, 0.4, 1.5, 0.5
 """Seconds, in the proportions of the real ones: a lease and a late request are over when rows are settled."""
@@ -184,9 +184,9 @@ def _compare(
     for spec in specs:
         first = spec.get("first", 0)
         for number in range(first, first + spec["rows"]):
-            values = list(row(number, spec.get("version", 0), columns).values())
+            values = list(make_row(number, spec.get("version", 0), columns).values())
             wanted[number] = [cell for cell, _ in encode_row(values, 1)]
-    titles = list(row(0, 0, columns))
+    titles = list(make_row(0, 0, columns))
     values = [line[:columns] for line in sheet["values"]]
     assert values[0] == titles
     counts: Counter[int] = Counter()
@@ -219,10 +219,10 @@ class _Person:
         self._lark, self._token, self._place = lark, token, columns + 1
         self._draw = random.Random(-seed)  # noqa: S311 - a test's schedule
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._type, daemon=True)
+        self._thread = threading.Thread(target=self._type_notes, daemon=True)
         self._typed: dict[int, str] = {}
 
-    def _type(self) -> None:
+    def _type_notes(self) -> None:
         letter = chr(ord("A") + self._place)
         while not self._over.wait(0.05):
             at, text = self._draw.randint(1, 150), f"note {self._draw.random()}"

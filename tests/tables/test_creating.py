@@ -13,7 +13,7 @@ from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult, write_with_options
 from lark_provider.errors import InvalidRequestError, LarkAPIError, OutcomeUnknownError
 from tests.failures.waiting import wait_until
-from tests.tables.conftest import HEADER, rows, table
+from tests.tables.conftest import HEADER, make_rows, table
 
 pytestmark = pytest.mark.usefixtures("database", "lark")
 CREATE = "/open-apis/sheets/v3/spreadsheets"
@@ -23,7 +23,7 @@ def write(key: str = "report", **arguments: Any) -> TableResult:
     options = TableOptions(look_after=0.2, lease_seconds=1.0, settle_after=0.3)
     client = LarkServiceClient(max_retries=2)
     result: TableResult = client.perform(
-        write_with_options(None, rows(3), options, (1, 1), key=key, **arguments)
+        write_with_options(None, make_rows(3), options, (1, 1), key=key, **arguments)
     )
     return result
 

@@ -17,7 +17,7 @@ from tests.loads.interruptions import continue_process
 from tests.services.postgres import Databases
 from tests.storage import prepared
 from tests.tables import schedules
-from tests.tables.attempt import row
+from tests.tables.attempt import make_row
 from tests.tables.conftest import PUT, SheetTable
 
 TOGETHER, GROUPS = 5, 4
@@ -73,7 +73,7 @@ def test_the_rows_of_an_appender_that_freezes_past_its_lease_stand_beside_those_
     assert ended is not None
     assert ended["said"]["rows_written"] == 50, ended
     assert place.requests(PUT) >= 10
-    values = [line for line in place.values()[1:] if any(cell != "" for cell in line)]
-    wanted = [row(number, 0, 6) for number in [*range(50), *range(1000, 1050)]]
+    values = [line for line in place.read_values()[1:] if any(cell != "" for cell in line)]
+    wanted = [make_row(number, 0, 6) for number in [*range(50), *range(1000, 1050)]]
     assert sorted(line[0] for line in values) == [record["No"] for record in wanted]
     assert {line[0]: line[5] for line in values} == {record["No"]: record["C5"] for record in wanted}

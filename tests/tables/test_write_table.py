@@ -17,23 +17,23 @@ from lark_provider.api.clouddoc.sheets import ConditionalFormat, Style
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.support.once import Once
-from tests.tables.conftest import HEADER, PUT, SheetTable, rows, table
+from tests.tables.conftest import HEADER, PUT, SheetTable, make_rows, table
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
 def test_replace_leaves_no_old_row_and_nothing_else_changes(place: SheetTable) -> None:
-    place.type("D1", ["theirs"], ["too"])
-    place.type("D40", ["below"])
+    place.type_cells("D1", ["theirs"], ["too"])
+    place.type_cells("D40", ["below"])
     other = place.sheets.add_sheet(place.token, "Other")
     place.sheets.write(place.token, f"{other.sheet_id}!A1:B1", [["not", "ours"]])
 
-    first = place.write(rows(30), key="daily")
+    first = place.write(make_rows(30), key="daily")
     assert (first.range, first.rows_written, first.replayed) == ("A1:B31", 30, 0)
-    second = place.write(rows(10, r3="new"), key="daily")
+    second = place.write(make_rows(10, r3="new"), key="daily")
     assert (second.range, second.rows_written) == ("A1:B11", 10)
 
-    values = place.values()
+    values = place.read_values()
     assert [row[:2] for row in values[:11]] == [HEADER, *table(10, r3="new")]
     assert all(row[:2] == ["", ""] for row in values[11:])
     assert (values[0][3], values[1][3], values[39][3]) == ("theirs", "too", "below")
@@ -48,9 +48,9 @@ def test_a_daily_rerun_changes_nothing(place: SheetTable) -> None:
         "formats": {"No": "#,##0"},
         "widths": {"Name": 180},
     }
-    place.write(rows(30), **options)
+    place.write(make_rows(30), **options)
     once = place.look()
-    place.write(rows(30), **options)
+    place.write(make_rows(30), **options)
     assert place.look() == once
     assert once["filter"] == {"range": "A1:B31", "conditions": {}}
     assert once["frozen_rows"] == 1
@@ -70,13 +70,13 @@ def test_conditional_formats_are_made_once_and_grow_with_the_table(place: SheetT
     }
     theirs = ConditionalFormat(["A1:A9"], "cellIs", Style(color="#d83931"), "lessThan", (3,))
     place.sheets.add_conditional_formats(place.token, [theirs])
-    place.write(rows(30), **options)
+    place.write(make_rows(30), **options)
     once = place.sheets.list_conditional_formats(place.token)
     assert [rule.ranges for rule in once] == [["A1:A9"], ["A2:A31"], ["B2:B31"]]
-    place.write(rows(30), **options)
-    place.write(rows(7), **options | {"key": "shorter"})
+    place.write(make_rows(30), **options)
+    place.write(make_rows(7), **options | {"key": "shorter"})
     assert place.sheets.list_conditional_formats(place.token) == once
-    place.write(rows(40), **options | {"key": "longer"})
+    place.write(make_rows(40), **options | {"key": "longer"})
     grown = place.sheets.list_conditional_formats(place.token)
     assert [rule.ranges for rule in grown] == [["A1:A9"], ["A2:A41"], ["B2:B41"]]
     assert [rule.id for rule in grown] == [rule.id for rule in once]
@@ -98,7 +98,7 @@ def test_wrong_conditional_formats_are_refused_before_anything_is_sent(
 ) -> None:
     before = place.lark.state(summary=True)["by_endpoint"]
     with pytest.raises(InvalidRequestError, match=said):
-        place.write(rows(3), conditional_formats=given)
+        place.write(make_rows(3), conditional_formats=given)
     assert place.lark.state(summary=True)["by_endpoint"] == before
 
 
@@ -131,54 +131,56 @@ def test_values_have_their_types_and_formats(place: SheetTable) -> None:
 
 
 def test_append_writes_below_and_once_for_a_key(place: SheetTable) -> None:
-    place.write(rows(5), mode="append", key="monday")
-    place.write(rows(5, 5), mode="append", key="tuesday")
-    again = place.write(rows(5), mode="append", key="monday")
+    place.write(make_rows(5), mode="append", key="monday")
+    place.write(make_rows(5, 5), mode="append", key="tuesday")
+    again = place.write(make_rows(5), mode="append", key="monday")
     assert (again.rows_written, again.replayed) == (5, 5)
-    assert place.values() == [HEADER, *table(10)]
+    assert place.read_values() == [HEADER, *table(10)]
 
 
 @pytest.mark.parametrize("kept", [3, 7])
 def test_an_append_whose_source_has_other_rows_says_which(place: SheetTable, kept: int) -> None:
-    place.write(rows(5), mode="append", key="monday")
+    place.write(make_rows(5), mode="append", key="monday")
     with pytest.raises(ConflictError, match=r"Row 4 of the source|Row 6 of the source"):
-        place.write(rows(kept), mode="append", key="monday")
+        place.write(make_rows(kept), mode="append", key="monday")
     with pytest.raises(ConflictError, match="Row 2 of the source"):
-        place.write(rows(5, r1="other"), mode="append", key="monday")
-    assert place.values() == [HEADER, *table(5)]
+        place.write(make_rows(5, r1="other"), mode="append", key="monday")
+    assert place.read_values() == [HEADER, *table(5)]
 
 
 def test_append_to_another_header_is_refused(place: SheetTable) -> None:
-    place.type("A1", ["No", "Title"])
+    place.type_cells("A1", ["No", "Title"])
     with pytest.raises(
         InvalidRequestError, match=r"Cell B1 of worksheet 'Sheet1' is .*, not the header 'Name'"
     ):
-        place.write(rows(1), mode="append")
-    assert place.values() == [["No", "Title"]]
+        place.write(make_rows(1), mode="append")
+    assert place.read_values() == [["No", "Title"]]
 
 
 def test_update_writes_over_keys_and_appends_others(place: SheetTable) -> None:
-    place.type("A1", ["Note", "Name", "", "No"], ["mine", "old", "x", 2], ["", "keep", "", 9])
-    result = place.write(rows(3), mode="update_by_key", key_fields=["No"], key="u")
+    place.type_cells("A1", ["Note", "Name", "", "No"], ["mine", "old", "x", 2], ["", "keep", "", 9])
+    result = place.write(make_rows(3), mode="update_by_key", key_fields=["No"], key="u")
     assert result.rows_written == 3
-    assert place.values() == [
+    assert place.read_values() == [
         ["Note", "Name", "", "No"],
         ["mine", "row 2", "x", 2],
         ["", "keep", "", 9],
         ["", "row 0", "", 0],
         ["", "row 1", "", 1],
     ]
-    place.write(rows(3, r1="new"), mode="update_by_key", key_fields=["No"], key="u")
-    assert [row[1] for row in place.values()] == ["Name", "row 2", "keep", "row 0", "new"]
+    place.write(make_rows(3, r1="new"), mode="update_by_key", key_fields=["No"], key="u")
+    assert [row[1] for row in place.read_values()] == ["Name", "row 2", "keep", "row 0", "new"]
 
 
 def test_update_begins_a_table_in_an_empty_worksheet(place: SheetTable) -> None:
-    place.write(rows(3), mode="update_by_key", key_fields=["No"], columns={"No": "Number", "Name": "Name"})
-    assert place.values() == [["Number", "Name"], *table(3)]
+    place.write(
+        make_rows(3), mode="update_by_key", key_fields=["No"], columns={"No": "Number", "Name": "Name"}
+    )
+    assert place.read_values() == [["Number", "Name"], *table(3)]
 
 
 def test_update_refuses_missing_and_doubled_keys(place: SheetTable) -> None:
-    place.type("A1", HEADER)
+    place.type_cells("A1", HEADER)
     for bad, said in (
         ([{"No": None, "Name": "a"}], "Row 1 of the source must have a key"),
         ([{"No": 1, "Name": "a"}, {"No": 1, "Name": "b"}], "Rows 1 and 2 of the source have the same key"),
@@ -186,13 +188,13 @@ def test_update_refuses_missing_and_doubled_keys(place: SheetTable) -> None:
     ):
         with pytest.raises(InvalidRequestError, match=said):
             place.write(bad, mode="update_by_key", key_fields=["No"])
-    assert place.values() == [HEADER]
+    assert place.read_values() == [HEADER]
 
 
 def test_a_table_is_written_at_its_place(place: SheetTable) -> None:
     result = place.write([(1, 2), (3, 4)], header=False, start="C5")
     assert result.range == "C5:D6"
-    assert place.values()[4:] == [["", "", 1, 2], ["", "", 3, 4]]
+    assert place.read_values()[4:] == [["", "", 1, 2], ["", "", 3, 4]]
 
 
 def test_requests_are_as_few_as_the_limits_allow(place: SheetTable) -> None:
@@ -201,33 +203,33 @@ def test_requests_are_as_few_as_the_limits_allow(place: SheetTable) -> None:
     wide = [{f"c{column}": column for column in range(150)} for _ in range(3)]
     place.write(wide, start="A20000")
     assert place.requests(PUT) == 5
-    assert place.values()[20002] == list(range(150))
+    assert place.read_values()[20002] == list(range(150))
 
 
 def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: SheetTable) -> None:
     lark.settings(max_sheet_request_bytes=4000)
     source = [{"No": number, "Name": "x" * 300} for number in range(100)]
     place.write(source)
-    assert place.values() == [HEADER, *([row["No"], row["Name"]] for row in source)]
+    assert place.read_values() == [HEADER, *([row["No"], row["Name"]] for row in source)]
     place.write(source, mode="append", key="again")
-    assert len(place.values()) == 201
+    assert len(place.read_values()) == 201
 
 
 def test_merged_cells_are_an_error_unless_unmerged(place: SheetTable) -> None:
     place.sheets.merge(place.token, "A3:B4")
     with pytest.raises(ConflictError, match=r"merged cells where the table is written: A3:B4"):
-        place.write(rows(5))
-    assert place.values() == []
-    place.write(rows(5), unmerge=True)
-    assert place.values() == [HEADER, *table(5)]
+        place.write(make_rows(5))
+    assert place.read_values() == []
+    place.write(make_rows(5), unmerge=True)
+    assert place.read_values() == [HEADER, *table(5)]
     assert place.look()["merges"] == []
 
 
 def test_bad_rows_are_named_before_anything_is_sent(place: SheetTable) -> None:
-    bad = [*rows(5), {"No": float("nan"), "Name": "x"}]
+    bad = [*make_rows(5), {"No": float("nan"), "Name": "x"}]
     with pytest.raises(InvalidRequestError, match=r"Row 6 of the source, column 'No'.*finite"):
         place.write(bad)
-    assert place.values() == []
+    assert place.read_values() == []
     assert place.requests(PUT) == 0
     for options, said in (
         ({"mode": "other"}, "mode must be one of"),
@@ -239,8 +241,8 @@ def test_bad_rows_are_named_before_anything_is_sent(place: SheetTable) -> None:
         ({"key": " "}, "non-empty"),
     ):
         with pytest.raises(InvalidRequestError, match=said):
-            place.write(rows(2), **options)
-    assert place.values() == []
+            place.write(make_rows(2), **options)
+    assert place.read_values() == []
 
 
 def test_an_error_says_what_stands_of_the_table(place: SheetTable) -> None:
@@ -249,10 +251,10 @@ def test_an_error_says_what_stands_of_the_table(place: SheetTable) -> None:
         place.write(source)
     said = "4,999 row(s) of the source are written, in rows 1 to 5000 of worksheet 'Sheet1'."
     assert str(error.value).endswith(f"{said} Next: change the value in this row of the source.")
-    assert len(place.values()) == 5000
+    assert len(place.read_values()) == 5000
 
     def broken() -> Any:
-        yield from rows(6000)
+        yield from make_rows(6000)
         raise ValueError("the source is gone")
 
     with pytest.raises(ValueError, match="the source is gone") as failure:
@@ -278,7 +280,7 @@ def test_any_title_is_found_again(lark: Emulator, place: SheetTable, title: str,
     place.write(source)
     place.write(source, mode="update_by_key", key_fields=[title])
     place.write(source, mode="append")
-    assert [row[0] for row in place.values()[1:]] == [0, 1, 2, 0, 1, 2]
+    assert [row[0] for row in place.read_values()[1:]] == [0, 1, 2, 0, 1, 2]
     assert place.sheets.read(place.token, "A1") == [[title]]
 
 
@@ -291,20 +293,20 @@ def test_any_value_may_be_a_key(lark: Emulator, place: SheetTable, bools: str) -
     for version in (1, 2):
         source = [{"key": key, "v": version} for key in keys]
         place.write(source, mode="update_by_key", key_fields=["key"])
-    assert [row[1] for row in place.values()] == ["v", *[2] * len(keys)]
+    assert [row[1] for row in place.read_values()] == ["v", *[2] * len(keys)]
     with pytest.raises(InvalidRequestError, match="Row 1 of the source must have a key that Lark answers"):
         place.write([{"key": Formula("=1+1"), "v": 1}], mode="update_by_key", key_fields=["key"])
 
 
 def test_an_empty_source_leaves_the_header(place: SheetTable) -> None:
-    place.write(rows(3), key="k")
+    place.write(make_rows(3), key="k")
     place.write([], columns=HEADER, key="k")
-    assert place.values() == [HEADER]
+    assert place.read_values() == [HEADER]
 
 
 def test_the_asynchronous_client_writes_the_same(place: SheetTable) -> None:
     async def some() -> Any:
-        for row in rows(20):
+        for row in make_rows(20):
             yield row
 
     async def write() -> Any:
@@ -312,12 +314,12 @@ def test_the_asynchronous_client_writes_the_same(place: SheetTable) -> None:
             return await client.clouddoc.sheets.write_table(place.token, some(), key="k", mode="append")
 
     assert asyncio.run(write()).rows_written == 20
-    assert place.values() == [HEADER, *table(20)]
+    assert place.read_values() == [HEADER, *table(20)]
 
 
 def test_a_sheet_object_writes_without_ids(place: SheetTable) -> None:
-    place.sheets.open(place.token)["Sheet1"].write_table(rows(2))
-    assert place.values() == [HEADER, *table(2)]
+    place.sheets.open(place.token)["Sheet1"].write_table(make_rows(2))
+    assert place.read_values() == [HEADER, *table(2)]
 
 
 def test_without_a_database_it_says_what_is_missing(
@@ -326,7 +328,7 @@ def test_without_a_database_it_says_what_is_missing(
     monkeypatch.delenv("LARK_DATABASE_URL")
     monkeypatch.setattr(document_lease, "_said", Once())
     with caplog.at_level(logging.WARNING):
-        place.write(rows(3), mode="append", key="k")
-        place.write(rows(3, 3), mode="append", key="k")
+        place.write(make_rows(3), mode="append", key="k")
+        place.write(make_rows(3, 3), mode="append", key="k")
     assert caplog.text.count("No database") == 1  # of the process
-    assert place.values() == [HEADER, *table(6)]
+    assert place.read_values() == [HEADER, *table(6)]

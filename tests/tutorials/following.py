@@ -85,7 +85,7 @@ class Terminal:
         )
         self._marks = 0
 
-    def type(self, command: str, answer: str = "") -> tuple[int, str]:
+    def type_command(self, command: str, answer: str = "") -> tuple[int, str]:
         """Type a command; return its exit code and what it printed.
 
         Args:
@@ -166,7 +166,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Type what a block shows, and compare what it shows to be printed."""
         if block.language == "sh":
-            self.type(block.code)
+            self.type_commands(block.code)
         elif block.language == "console":
             self._compare(block)
 
@@ -175,21 +175,21 @@ class Reader:
         for terminal in reversed(self._terminals):
             terminal.close()
 
-    def type(self, code: str) -> None:
+    def type_commands(self, code: str) -> None:
         """Type commands that must succeed."""
         *before, last = code.rstrip("\n").split("\n")
         if last in READY:
             self._serve("\n".join(before), last)
             return
         answer = next((text for start, text in self.answers.items() if start in code), "")
-        ended, printed = self._terminals[0].type(self._own(code), answer)
+        ended, printed = self._terminals[0].type_command(self._own(code), answer)
         assert ended == 0, f"{self._page.name}, {code}\n{printed[-6000:]}"
 
     def _compare(self, block: Block) -> None:
         typed = [text.replace("\n> ", "\n") for text in _TYPED.findall(block.code)]
         shown = [text.strip("\n") for text in _TYPED.split(block.code)[2::2]]
         for command, wanted in zip(typed, shown, strict=True):
-            _, printed = self._terminals[0].type(self._own(command))
+            _, printed = self._terminals[0].type_command(self._own(command))
             said = self._theirs(printed).strip("\n")
             assert re.fullmatch(pattern(wanted), _MS.sub(" … ms", said)), (
                 f"{self._page.name}: {command}\n{said}\n--- is not\n{wanted}"
@@ -198,7 +198,7 @@ class Reader:
     def _serve(self, before: str, command: str) -> None:
         terminal = Terminal(self._folder, self._env)
         self._terminals.append(terminal)
-        ended, printed = terminal.type(self._own(before))
+        ended, printed = terminal.type_command(self._own(before))
         assert ended == 0, printed
         self.printed[command] = terminal.start(self._own(command), READY[command])
 

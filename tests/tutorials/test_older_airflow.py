@@ -17,11 +17,11 @@ def test_what_is_said_for_an_older_airflow_runs_without_any(lark: Emulator, open
     reader = opened("how-to/older-airflow.md", machine, {})
     blocks = [block for _, section in reader.sections() for block in section]
     alone, client = [block.code for block in blocks if block.language == "python"]
-    reader.type(f"cat > alone.py <<'END'\n{alone}END\npython3 alone.py\n")
+    reader.type_commands(f"cat > alone.py <<'END'\n{alone}END\npython3 alone.py\n")
     for block in blocks:
         reader.follow(block)
-    reader.type(f"cat > client.py <<'END'\n{client}END\nlark/bin/python client.py\n")
-    reader.type("! lark/bin/python -c 'import airflow' 2> none.txt\n")
+    reader.type_commands(f"cat > client.py <<'END'\n{client}END\nlark/bin/python client.py\n")
+    reader.type_commands("! lark/bin/python -c 'import airflow' 2> none.txt\n")
     state = lark.state()
     [bot] = state["webhooks"]
     assert [sent["content"] for sent in bot["messages"]] == [{"text": "✅ orders loaded"}] * 2

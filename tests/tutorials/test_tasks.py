@@ -35,7 +35,7 @@ def machine(lark: Emulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {"LARK_BASE_URL": lark.base_url, "LARK_APP_ID": APP, "LARK_APP_SECRET": SECRET}
 
 
-def texts(lark: Emulator) -> list[str]:
+def read_texts(lark: Emulator) -> list[str]:
     [chat] = [candidate for candidate in lark.state()["chats"] if candidate["chat_id"] == CHAT]
     return [message["content"].get("text", "a card") for message in chat["messages"]]
 
@@ -54,13 +54,13 @@ def test_load_this_csv_every_night_and_tell_the_group(
     blocks = [block for _, section in reader.sections() for block in section]
     for block in blocks:
         reader.follow(block)
-    assert texts(lark) == ["Orders: 2 unchanged"]
-    reader.type("sh nightly.sh")  # again in the same night
-    assert texts(lark) == ["Orders: 2 unchanged"]
-    reader.type("echo A-3,x >> orders.csv")
+    assert read_texts(lark) == ["Orders: 2 unchanged"]
+    reader.type_commands("sh nightly.sh")  # again in the same night
+    assert read_texts(lark) == ["Orders: 2 unchanged"]
+    reader.type_commands("echo A-3,x >> orders.csv")
     [failing] = re.findall(r"^sh nightly.sh .*$", blocks[2].code, re.MULTILINE)
-    reader.type(failing)
-    assert texts(lark)[1:] == [f"❌ The orders of {dt.date.today()} were not loaded"]  # noqa: DTZ011 - its clock
+    reader.type_commands(failing)
+    assert read_texts(lark)[1:] == [f"❌ The orders of {dt.date.today()} were not loaded"]  # noqa: DTZ011 - its clock
     [dag] = [block.code for block in blocks if block.language == "python"]
     orders = airflow_home.home / "orders.csv"
     orders.write_text("No,Paid\nA-1,12.5\nA-4,1\n")
@@ -69,7 +69,7 @@ def test_load_this_csv_every_night_and_tell_the_group(
     connected = {"conn_type": "lark", "login": APP, "password": SECRET, "host": lark.base_url}
     airflow_home.env["AIRFLOW_CONN_LARK_DEFAULT"] = str(connected).replace("'", '"')
     airflow_home.airflow("dags", "test", "orders_every_night", "2026-11-24")
-    assert texts(lark)[2:] == ["Orders: 1 new"]
+    assert read_texts(lark)[2:] == ["Orders: 1 new"]
 
 
 def test_rotate_the_secret_of_the_app(
@@ -78,11 +78,11 @@ def test_rotate_the_secret_of_the_app(
     registered = machine | {"LARK_REGISTRY_PATH": str(tmp_path / "apps.db")}
     del registered["LARK_APP_SECRET"]
     reader = opened("how-to/rotate-app-secret.md", registered, {FEISHU: lark.base_url}, installed)
-    reader.type(
+    reader.type_commands(
         'export LARK_CONFIG_ENCRYPTION_KEY="$(lark-provider key generate)"\n'
         f"echo {SECRET} | lark-provider app add --app-id {APP} --app-secret - --name Reports"
     )
-    reader.type("lark-provider doctor --uses messages")
+    reader.type_commands("lark-provider doctor --uses messages")
     (tmp_path / "reader" / "new-secret.txt").write_text("new-secret\n")
     followed = []
     for section, blocks in reader.sections():
@@ -102,7 +102,7 @@ def test_the_bot_says_230002(lark: Emulator, machine: dict[str, str], opened: Op
             lark.change_chat(CHAT, add_bots=[APP])
         for block in blocks:
             reader.follow(block)
-    assert texts(lark) == ["hello"]
+    assert read_texts(lark) == ["hello"]
 
 
 def test_each_page_has_its_test() -> None:

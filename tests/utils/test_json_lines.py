@@ -28,7 +28,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_FORMAT", "json")
 
 
-def line(message: str, *args: Any, **record: Any) -> dict[str, Any]:
+def format_line(message: str, *args: Any, **record: Any) -> dict[str, Any]:
     """Return a log record as it is written, parsed from JSON; check that it is one line of UTF-8."""
     log_record = logging.LogRecord(
         "lark_provider.x", logging.WARNING, "f", 1, message, args, record.pop("exc_info", None)
@@ -59,7 +59,7 @@ def test_a_line_has_time_level_logger_message_and_the_fields(capsys: pytest.Capt
 
 def test_secrets_are_masked_as_in_text() -> None:
     error = ValueError("postgresql://lark:pa55word@db/x with app_secret=s3cret0")
-    logged = line(
+    logged = format_line(
         "Authorization: Bearer %s",
         "t-g104abcdefghijkl",
         exc_info=(ValueError, error, None),
@@ -77,14 +77,14 @@ def test_secrets_are_masked_as_in_text() -> None:
 
 def test_the_log_id_of_larks_errors_is_a_field() -> None:
     error = LarkAPIError("failed", code=1, log_id="2026112600000")
-    assert line("Failed: %s", error)["log_id"] == "2026112600000"
-    assert line("Failed", exc_info=(LarkAPIError, error, None))["log_id"] == "2026112600000"
-    assert line("Failed: %s", error, log_id="another")["log_id"] == "another"
-    assert "log_id" not in line("Failed: %s", ValueError("x"))
+    assert format_line("Failed: %s", error)["log_id"] == "2026112600000"
+    assert format_line("Failed", exc_info=(LarkAPIError, error, None))["log_id"] == "2026112600000"
+    assert format_line("Failed: %s", error, log_id="another")["log_id"] == "another"
+    assert "log_id" not in format_line("Failed: %s", ValueError("x"))
 
 
 def test_a_field_does_not_replace_what_every_line_has() -> None:
-    logged = line("m", level="x", time="y", logger="z", exception="w")
+    logged = format_line("m", level="x", time="y", logger="z", exception="w")
     assert logged["level"] == "WARNING"
     assert (logged["level_"], logged["time_"], logged["logger_"], logged["exception_"]) == (
         "x",
@@ -102,7 +102,7 @@ def test_a_field_does_not_replace_what_every_line_has() -> None:
     ),
 )
 def test_whatever_is_logged_is_one_line_of_json(message: str, fields: dict[str, Any]) -> None:
-    logged = line(message.replace("%", "%%"), **fields)
+    logged = format_line(message.replace("%", "%%"), **fields)
     assert fields.keys() <= logged.keys()
 
 

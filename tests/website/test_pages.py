@@ -35,7 +35,7 @@ def test_a_digest_follows_words_and_not_blanks_or_targets() -> None:
     assert twins.without_mark(page + "\n<!-- Says what the English page says: 0123456789ab -->\n") == page
 
 
-def pages() -> dict[str, str]:
+def make_pages() -> dict[str, str]:
     indexes = {f"{kind}/index.md": "# K\n" for kind in ENGLISH.kinds}
     listed = "# How-to\n\n- [A](a.md): a.\n\n## Group\n\n- [`B`](b.md): b.\n"
     return {
@@ -48,7 +48,7 @@ def pages() -> dict[str, str]:
 
 
 def test_the_menu_is_what_the_index_pages_list() -> None:
-    menu = navigation.menu(ENGLISH, pages())
+    menu = navigation.menu(ENGLISH, make_pages())
     assert menu[2] == {"How-to": ["how-to/index.md", {"A": "how-to/a.md"}, {"Group": [{"B": "how-to/b.md"}]}]}
 
 
@@ -64,11 +64,11 @@ def test_the_menu_is_what_the_index_pages_list() -> None:
 )
 def test_a_page_that_is_in_no_list_or_in_two_is_an_error(changed: dict[str, str], message: str) -> None:
     with pytest.raises(SiteError, match=message):
-        navigation.menu(ENGLISH, pages() | changed)
+        navigation.menu(ENGLISH, make_pages() | changed)
 
 
 def test_a_kind_without_its_index_page_is_an_error() -> None:
-    site_pages = pages()
+    site_pages = make_pages()
     del site_pages["explanation/index.md"]
     with pytest.raises(SiteError, match=r"docs/en/explanation/index\.md is missing"):
         navigation.menu(ENGLISH, site_pages)
@@ -175,7 +175,7 @@ def test_lists_and_tables_have_a_blank_line_before_them() -> None:
     for code in ("en", "zh"):
         for path in sources(code).values():
             before = ""
-            for line, is_code in markdown.lines(path.read_text("utf-8")):
+            for line, is_code in markdown.split_lines(path.read_text("utf-8")):
                 begins = re.match(r"(?:[-*]|\d+\.) |\|", line)
                 goes_on = re.match(r"\s|(?:[-*]|\d+\.) |\||#", before)
                 if not is_code and begins and before.strip() and not goes_on:
@@ -195,7 +195,7 @@ def test_settings_lists_what_the_code_reads() -> None:
 
 @pytest.fixture(scope="module")
 def generated() -> dict[str, dict[str, str]]:
-    return {language.code: reference.pages(language) for language in LANGUAGES}
+    return {language.code: reference.make_pages(language) for language in LANGUAGES}
 
 
 def test_generated_pages_have_the_same_outline_in_both_languages(
@@ -205,7 +205,7 @@ def test_generated_pages_have_the_same_outline_in_both_languages(
         twin = generated["zh"][name]
         levels = [re.findall(r"^#+(?= )", markdown.prose(text), re.MULTILINE) for text in (page, twin)]
         assert levels[0] == levels[1], name
-        assert markdown.title(page), name
+        assert markdown.find_title(page), name
         assert re.search(r"[\u4e00-\u9fff]", twin), name
 
 
@@ -250,11 +250,11 @@ def test_a_refused_card_is_found_by_its_inner_code(generated: dict[str, dict[str
 def test_descriptions_are_in_the_reader_s_language(
     generated: dict[str, dict[str, str]], name: str, column: int
 ) -> None:
-    def cells(page: str) -> list[str]:
+    def read_cells(page: str) -> list[str]:
         rows = re.findall(r"^\| (.+) \|$", markdown.prose(page), re.MULTILINE)
         return [re.split(r" (?<!\\)\| ", row)[column] for row in rows]
 
-    english, chinese = (cells(generated[code][f"reference/{name}.md"]) for code in CODES)
+    english, chinese = (read_cells(generated[code][f"reference/{name}.md"]) for code in CODES)
     assert len(english) == len(chinese) > 50
     sentences = r"[a-z]{3,} [a-z]{2,} [a-z]{2,}"
     left = [text for text in chinese if re.search(sentences, re.sub(r"`[^`]*`", "", text))]
@@ -278,4 +278,4 @@ def test_a_changed_text_makes_its_chinese_stale() -> None:
 def test_a_text_without_chinese_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(steps.CHINESE, "check the view id")
     with pytest.raises(SiteError, match=r"No Chinese for the steps .*check the view id.*Next: "):
-        errors.page(CHINESE)
+        errors.make_page(CHINESE)

@@ -40,7 +40,7 @@ SEARCH = "[...document.querySelectorAll('body > div')].map(one => one.shadowRoot
 READY = "document.readyState === 'complete' && document.querySelector('.md-content h1')"
 
 
-def names(site: Path, code: str) -> list[str]:
+def list_names(site: Path, code: str) -> list[str]:
     return [path.relative_to(site / code).as_posix() for path in sorted((site / code).rglob("*.html"))]
 
 
@@ -53,7 +53,7 @@ def read(browser: Browser, address: str, name: str) -> None:
 def test_every_page_loads_nothing_foreign_and_fits_a_phone(
     site: Path, address: str, browser: Browser, code: str
 ) -> None:
-    pages = [name for name in names(site, code) if name != "404.html"]
+    pages = [name for name in list_names(site, code) if name != "404.html"]
     assert {name.removesuffix(".md") + ".html" for name in sources(code)} <= set(pages)
     browser.complaints()
     browser.events.clear()
@@ -113,7 +113,7 @@ def test_menu_and_search_are_usable_on_a_phone(address: str, browser: Browser, c
     browser.click("document.querySelector('.md-header__button[for=__drawer]')")
     browser.click("document.querySelector('.md-search__button')")
     browser.wait(f"{SEARCH}?.querySelector('input')")
-    browser.type(f"{SEARCH}.querySelector('input')", words)
+    browser.type_text(f"{SEARCH}.querySelector('input')", words)
     browser.wait(f"{SEARCH}.querySelector('ol a') && {inside % (SEARCH + '.querySelector(`ol a`)')}")
     assert browser.ask(inside % f"{SEARCH}.querySelector('input')")
 
@@ -151,7 +151,7 @@ def test_the_search_finds_what_stands_inside_sentences(
     read(browser, address, f"{code}/index.html")
     browser.click("document.querySelector('.md-search__button')")
     browser.wait(f"{SEARCH}?.querySelector('input')")
-    browser.type(f"{SEARCH}.querySelector('input')", words)
+    browser.type_text(f"{SEARCH}.querySelector('input')", words)
     links = f"[...{SEARCH}.querySelectorAll('ol a')].map(one => one.href)"
     browser.wait(f"{links}.length")
     hits = {unquote(urlsplit(link).path).removeprefix(f"/{code}/") for link in browser.ask(links)}

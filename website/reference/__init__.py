@@ -18,10 +18,10 @@ _PAGES = {
 }
 
 
-def pages(language: Language) -> dict[str, str]:
+def make_pages(language: Language) -> dict[str, str]:
     """Return the generated pages of a language, by name.
 
     Raises:
         SiteError: A text of the code has no Chinese where the Chinese page needs it.
     """
-    return {f"reference/{name}.md": module.page(language) for name, module in _PAGES.items()}
+    return {f"reference/{name}.md": module.make_page(language) for name, module in _PAGES.items()}

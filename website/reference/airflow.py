@@ -33,19 +33,19 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of what DAGs import."""
     title, intro, _ = _TEXTS[language.code]
     parts = [f"# {title}", intro]
     summaries = Translation("website/reference/chinese_summaries.py", AIRFLOW)
     for package, titles in _PACKAGES.items():
         parts.append(f"## {titles[language.code == 'zh']}")
-        parts += [_describe(language, package, name, summaries) for name in _names(package)]
+        parts += [_describe(language, package, name, summaries) for name in _list_names(package)]
     summaries.check()
-    return writing.page(*parts)
+    return writing.join_parts(*parts)
 
 
-def _names(package: str) -> list[str]:
+def _list_names(package: str) -> list[str]:
     module = code.thing(package)
     exported = module.exports if isinstance(module, griffe.Module) else None
     return sorted(str(name) for name in exported or ["bitable_asset"])
@@ -55,11 +55,11 @@ def _describe(language: Language, package: str, name: str, summaries: Translatio
     symbol = code.thing(f"{package}.{name}")
     names = code.list_documented(symbol) if isinstance(symbol, griffe.Class) else None
     templates = _templates(symbol)
-    return writing.page(
+    return writing.join_parts(
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",
         code.signature(name, code.parameters(symbol, names)),
-        code.body(symbol, language, summaries),
+        code.render_body(symbol, language, summaries),
         f"**{_TEXTS[language.code][2]}** {templates}" if templates else "",
     )
 

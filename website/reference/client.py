@@ -35,7 +35,7 @@ _WRAPPING = {"Call", "CallOrProcedure", "Procedure", "Listing"}
 """What an operation is before it is bound to a client."""
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of the clients."""
     title, intro, making, values = _TEXTS[language.code]
     client = LarkServiceClient(app_id="cli_reference", app_secret="none")  # noqa: S106 - it calls nobody
@@ -45,22 +45,22 @@ def page(language: Language) -> str:
         parts.append(f"## `{path}`\n\n{about.split(': ', 1)[-1][:1].upper()}{about.split(': ', 1)[-1][1:]}")
         parts += [_operation(language, path, name, method) for name, method in _operations(namespace)]
     parts.append(f"## {values}")
-    parts += [_value(language, value) for value in _values(client)]
+    parts += [_value(language, value) for value in _list_values(client)]
     client.close()
-    return writing.page(*parts)
+    return writing.join_parts(*parts)
 
 
 def _class(language: Language, name: str) -> str:
     symbol = code.thing(name)
     names = code.list_documented(symbol)
-    return writing.page(
+    return writing.join_parts(
         f"### `{name}`",
         code.signature(name, code.parameters(symbol, names)) if names else "",
-        code.body(symbol, language),
+        code.render_body(symbol, language),
     )
 
 
-def _values(client: LarkServiceClient) -> list[griffe.Class]:
+def _list_values(client: LarkServiceClient) -> list[griffe.Class]:
     """Return the classes that signatures name, by name."""
     classes: dict[str, griffe.Class] = {}
     for _, namespace in _namespaces(client, "client"):
@@ -76,11 +76,11 @@ def _values(client: LarkServiceClient) -> list[griffe.Class]:
 
 def _value(language: Language, symbol: griffe.Class) -> str:
     names = code.list_documented(symbol)
-    return writing.page(
+    return writing.join_parts(
         f"### `{symbol.name}`",
         f"```python\nfrom {symbol.module.path} import {symbol.name}\n```",
         code.signature(symbol.name, code.parameters(symbol, names)) if names else "",
-        code.body(symbol, language),
+        code.render_body(symbol, language),
     )
 
 
@@ -117,8 +117,8 @@ def _operation(language: Language, path: str, name: str, method: Any) -> str:
     function = _find_function(method)
     returned = str(inspect.signature(method).return_annotation)
     written = code.parameters(function)
-    return writing.page(
+    return writing.join_parts(
         f"### `{path.removeprefix('client.')}.{name}`",
         code.signature(f"{path}.{name}", written, re.sub(r"^<.*>$|\[R_co\]", "", returned)),
-        code.body(function, language),
+        code.render_body(function, language),
     )

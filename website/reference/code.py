@@ -202,7 +202,7 @@ def sections(symbol: griffe.Object) -> list[griffe.DocstringSection]:
     return symbol.docstring.parse("google", warnings=False)
 
 
-def body(symbol: griffe.Object, language: Language, summaries: Translation | None = None) -> str:
+def render_body(symbol: griffe.Object, language: Language, summaries: Translation | None = None) -> str:
     """Return a docstring as Markdown.
 
     Args:
@@ -217,7 +217,7 @@ def body(symbol: griffe.Object, language: Language, summaries: Translation | Non
             summary, blank, more = section.value.partition("\n\n")
             if summaries is not None and not parts:
                 summary = summaries.say(language, " ".join(summary.split()))
-            parts.append(writing.text(summary + blank + more))
+            parts.append(writing.format_text(summary + blank + more))
         elif isinstance(section, griffe.DocstringSectionParameters | griffe.DocstringSectionAttributes):
             kind = "parameters" if isinstance(section, griffe.DocstringSectionParameters) else "attributes"
             rows = [(f"`{item.name}`", item.description) for item in section.value]
@@ -234,4 +234,4 @@ def body(symbol: griffe.Object, language: Language, summaries: Translation | Non
             parts.append(f"**{heads['raises']}**\n\n" + "\n".join(lines))
         elif isinstance(section, griffe.DocstringSectionAdmonition):
             parts.append(f"**{section.title}** {section.value.description}")
-    return writing.page(*parts)
+    return writing.join_parts(*parts)

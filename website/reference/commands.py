@@ -28,7 +28,7 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of commands.
 
     Raises:
@@ -40,7 +40,7 @@ def page(language: Language) -> str:
     parts = list(_commands(make_parser(), language, heads, 2, described, options))
     described.check()
     options.check()
-    return writing.page(f"# {title}", intro, *parts)
+    return writing.join_parts(f"# {title}", intro, *parts)
 
 
 def _commands(
@@ -57,7 +57,7 @@ def _commands(
         helps = {choice.dest: choice.help for choice in action._choices_actions}
         for name, child in action.choices.items():
             about = described.say(language, child.description or _sentence(helps.get(name) or ""))
-            yield f"{'#' * level} `{child.prog}`\n\n{_escape(writing.text(about.replace('%%', '%')))}"
+            yield f"{'#' * level} `{child.prog}`\n\n{_escape(writing.format_text(about.replace('%%', '%')))}"
             if rows := list(_arguments(child, language, options)):
                 yield f"```\n{_usage(child)}\n```"
                 yield writing.table(heads, rows)

@@ -72,7 +72,7 @@ _CHINESE = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of connections.
 
     Raises:
@@ -81,12 +81,12 @@ def page(language: Language) -> str:
     title, intro, heads, options_title, options_intro, option_heads = _TEXTS[language.code]
     info: dict[str, Any] = get_provider_info()
     options = info["config"]["lark"]["options"]
-    return writing.page(
+    return writing.join_parts(
         f"# {title}",
         intro,
         *(
             f"## {connection['hook-name']} (`{connection['connection-type']}`)\n\n"
-            + writing.table(heads, _fields(language, connection))
+            + writing.table(heads, _list_fields(language, connection))
             for connection in info["connection-types"]
         ),
         f"## {options_title}",
@@ -106,7 +106,7 @@ def page(language: Language) -> str:
     )
 
 
-def _fields(language: Language, connection: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _list_fields(language: Language, connection: dict[str, Any]) -> list[tuple[str, str, str]]:
     behaviour = connection["ui-field-behaviour"]
     rows = []
     for name in ("login", "password", "host", "port"):

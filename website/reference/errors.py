@@ -92,7 +92,7 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of errors.
 
     Raises:
@@ -105,7 +105,7 @@ def page(language: Language) -> str:
     title, intro, classes, class_heads, codes, about, heads, kinds, kind_heads, cards, about_cards = _TEXTS[
         language.code
     ]
-    return writing.page(
+    return writing.join_parts(
         f"# {title}",
         intro,
         f"## {classes}",
@@ -116,7 +116,7 @@ def page(language: Language) -> str:
         writing.table(kind_heads, [(text[language.code], raised) for text, raised in KINDS.values()]),
         *(
             f"### {chinese if language.code == 'zh' else english}\n\n"
-            + writing.table(heads, _rows(language, [code for code in TABLE if holds(code)]))
+            + writing.table(heads, _make_rows(language, [code for code in TABLE if holds(code)]))
             for english, chinese, holds in _GROUPS
             if any(map(holds, TABLE))
         ),
@@ -154,7 +154,7 @@ def _exceptions(language: Language) -> list[tuple[str, str, str]]:
     ]
 
 
-def _words() -> dict[int, str]:
+def _collect_words() -> dict[int, str]:
     """Return what Lark says with a code, as the local Lark knows it."""
     modules = (lark_emulator.codes, lark_emulator.codes_im, lark_emulator.codes_office)
     words: dict[int, str] = {}
@@ -164,8 +164,8 @@ def _words() -> dict[int, str]:
     return words
 
 
-def _rows(language: Language, codes: list[int]) -> list[tuple[str, str, str, str]]:
-    words, rows = _words(), []
+def _make_rows(language: Language, codes: list[int]) -> list[tuple[str, str, str, str]]:
+    words, rows = _collect_words(), []
     counted = enumerate(sorted(codes))
 
     def alike(numbered: tuple[int, int]) -> tuple[int, Code, str]:

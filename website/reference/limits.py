@@ -167,24 +167,26 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of limits."""
     title, intro, sizes, heads, rates, paced, rate_heads, times, time_heads, end = _TEXTS[language.code]
-    return writing.page(
+    return writing.join_parts(
         f"# {title}",
         intro,
         f"## {sizes}",
-        writing.table(heads, _rows(language, _SIZES)),
+        writing.table(heads, _make_rows(language, _SIZES)),
         f"## {rates}",
         paced,
         writing.table(rate_heads, [(f"`{endpoint}`", _rate(endpoint)) for endpoint in _ENDPOINTS]),
         f"## {times}",
-        writing.table(time_heads, _rows(language, _TIMES)),
+        writing.table(time_heads, _make_rows(language, _TIMES)),
         end,
     )
 
 
-def _rows(language: Language, rows: tuple[tuple[_Texts, str, _Texts], ...]) -> list[tuple[str, str, str]]:
+def _make_rows(
+    language: Language, rows: tuple[tuple[_Texts, str, _Texts], ...]
+) -> list[tuple[str, str, str]]:
     chinese = language.code == "zh"
     return [(what[chinese], limit, how[chinese]) for what, limit, how in rows]
 

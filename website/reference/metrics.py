@@ -31,7 +31,7 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of metrics.
 
     Raises:
@@ -50,7 +50,7 @@ def page(language: Language) -> str:
     ]
     words.check()
     title, intro, heads, values_title, values_intro, value_heads = _TEXTS[language.code]
-    return writing.page(
+    return writing.join_parts(
         f"# {title}",
         intro,
         writing.table(heads, rows),

@@ -76,7 +76,7 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of tables.
 
     Raises:
@@ -103,11 +103,11 @@ def page(language: Language) -> str:
     shown = sorted(tables.metadata.sorted_tables, key=lambda table: table.name)
     words = Translation("website/reference/chinese_words.py", COLUMNS)
     columns = [
-        f"## `{table.name}`\n\n{writing.table(column_heads, _columns(table, yes, language, words))}"
+        f"## `{table.name}`\n\n{writing.table(column_heads, _list_columns(table, yes, language, words))}"
         for table in shown
     ]
     words.check()
-    return writing.page(
+    return writing.join_parts(
         f"# {title}",
         intro,
         writing.table(
@@ -125,7 +125,7 @@ def page(language: Language) -> str:
     )
 
 
-def _columns(
+def _list_columns(
     table: sa.Table, yes: str, language: Language, words: Translation
 ) -> list[tuple[str, str, str, str]]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]

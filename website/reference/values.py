@@ -26,7 +26,7 @@ _TEXTS = {
 }
 
 
-def page(language: Language) -> str:
+def make_page(language: Language) -> str:
     """Return the page of everything else that is public."""
     title, intro = _TEXTS[language.code]
     parts = [f"# {title}", intro]
@@ -38,7 +38,7 @@ def page(language: Language) -> str:
             _describe(language, package, name, summaries) for name in names if not name.endswith("Error")
         ]
     summaries.check()
-    return writing.page(*parts)
+    return writing.join_parts(*parts)
 
 
 def _describe(language: Language, package: str, name: str, summaries: Translation) -> str:
@@ -54,9 +54,9 @@ def _describe(language: Language, package: str, name: str, summaries: Translatio
             if symbol.value is not None
             else ""
         )
-    return writing.page(
+    return writing.join_parts(
         f"### `{name}`",
         f"```python\nfrom lark_provider.{package} import {name}\n```",
         definition,
-        code.body(symbol, language, summaries),
+        code.render_body(symbol, language, summaries),
     )

@@ -8,25 +8,25 @@ from collections.abc import Iterable, Sequence
 _ITEM = re.compile(r"^(\s*)(?:[-*]|\d+\.) ")
 
 
-def cell(text: str) -> str:
+def format_cell(text: str) -> str:
     """Return a text as a table's cell: one line, and no bar that would end it."""
     return " ".join(text.split()).replace("|", "\\|") or "–"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table, or nothing if it has no rows."""
-    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
+    lines = [f"| {' | '.join(map(format_cell, row))} |" for row in rows]
     if not lines:
         return ""
     return "\n".join([f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *lines])
 
 
-def page(*parts: str) -> str:
+def join_parts(*parts: str) -> str:
     """Return a page of its parts; those that are empty are left out."""
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
 
 
-def text(docstring: str) -> str:
+def format_text(docstring: str) -> str:
     """Return the text of a docstring as Markdown: lists get the blank line that they need."""
     lines: list[str] = []
     for line in docstring.split("\n"):

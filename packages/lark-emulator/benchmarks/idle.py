@@ -46,8 +46,8 @@ class Client:
     def __init__(self, base_url: str, app_id: str, app_secret: str) -> None:
         self._connection = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=3600)
         self._headers = {"Content-Type": "application/json"}
-        asked = {"app_id": app_id, "app_secret": app_secret}
-        token = self.ask("POST", "/open-apis/auth/v3/tenant_access_token/internal", asked)
+        credentials = {"app_id": app_id, "app_secret": app_secret}
+        token = self.ask("POST", "/open-apis/auth/v3/tenant_access_token/internal", credentials)
         self._headers["Authorization"] = f"Bearer {token['tenant_access_token']}"
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -69,26 +69,26 @@ class Stalls:
     """Measures how long the event loop of this process does one thing without a turn for others.
 
     Args:
-        settled: is called before a figure is read; it asks the loop for something, since an answer arrives
+        settle: Is called before a figure is read; it asks the loop for something, since an answer arrives
             before the step that has written it ends.
     """
 
-    def __init__(self, settled: Callable[[], object]) -> None:
-        self._settled = settled
+    def __init__(self, settle: Callable[[], object]) -> None:
+        self._settle = settle
         self.longest = self.total = self.collecting = 0.0
         self._collection = 0.0
-        gc.callbacks.append(self._collected)
+        gc.callbacks.append(self._note_collection)
         run = asyncio.Handle._run  # noqa: SLF001 - nothing public tells when a step of a loop begins and ends
 
-        def measured(handle: asyncio.Handle) -> None:
+        def measure(handle: asyncio.Handle) -> None:
             began = time.thread_time()
             run(handle)
             took = time.thread_time() - began
             self.longest, self.total = max(self.longest, took), self.total + took
 
-        asyncio.Handle._run = measured  # type: ignore[method-assign, assignment] # noqa: SLF001
+        asyncio.Handle._run = measure  # type: ignore[method-assign, assignment] # noqa: SLF001
 
-    def _collected(self, phase: str, _: dict[str, int]) -> None:
+    def _note_collection(self, phase: str, _: dict[str, int]) -> None:
         now = time.thread_time()
         if phase == "start":
             self._collection = now
@@ -96,11 +96,11 @@ class Stalls:
             self.collecting = max(self.collecting, now - self._collection)
 
     @contextmanager
-    def shown(self, what: str) -> Iterator[None]:
+    def show(self, what: str) -> Iterator[None]:
         """Print the longest stall, and all CPU time of the loop, while something is done."""
         self.longest = self.total = self.collecting = 0.0
         yield
-        self._settled()
+        self._settle()
         garbage = f"garbage {self.collecting * 1000:5.1f} ms"
         print(f"{what:<34}{self.longest * 1000:10.1f} ms of {self.total:8.2f} s, {garbage}", flush=True)
 
@@ -118,9 +118,9 @@ def command() -> None:
             print(f"{'start of the command':<34}{took:10.2f} s, {cpu:.2f} s of CPU")
             print(f"{'memory, idle':<34}{_memory(process.pid):10.1f} MB")
             known = dict(pair.split("=") for pair in process.stdout.readline().split())
-            found = re.search(r"http://\S+", first)
-            assert found is not None  # noqa: S101 - it says so as soon as it listens
-            client = Client(found[0], known["LARK_APP_ID"], known["LARK_APP_SECRET"])
+            address = re.search(r"http://\S+", first)
+            assert address is not None  # noqa: S101 - it says so as soon as it listens
+            client = Client(address[0], known["LARK_APP_ID"], known["LARK_APP_SECRET"])
             print(f"{'memory, after a request':<34}{_memory(process.pid):10.1f} MB")
             messages(client, process.pid)
         finally:
@@ -167,8 +167,8 @@ def stalls(records: int) -> None:
     with Emulator(settings={"rate_limits": False, "new_base": "bare"}) as lark:
         client = Client(lark.base_url, lark.app_id, lark.app_secret)
         meter = Stalls(lambda: client.ask("GET", "/_emulator/faults"))
-        made = client.ask("POST", TABLES, {"name": "benchmark"})["data"]["app"]
-        token, table = made["app_token"], made["default_table_id"]
+        app = client.ask("POST", TABLES, {"name": "benchmark"})["data"]["app"]
+        token, table = app["app_token"], app["default_table_id"]
         path = f"{TABLES}/{token}/tables/{table}"
         for name, kind in (("Name", 1), ("Amount", 2), ("Due", 5)):
             client.ask("POST", f"{path}/fields", {"field_name": name, "type": kind})
@@ -178,38 +178,38 @@ def stalls(records: int) -> None:
             "Amount": {"cycle": [n * 7919 % 10007 for n in range(1000)]},
             "Due": "{n}",
         }
-        with meter.shown(f"add {records:,} records"):
+        with meter.show(f"add {records:,} records"):
             client.ask("POST", "/_emulator/records/add", {**spec, "count": records, "fields": fields})
         contains = {"field_name": "Name", "operator": "contains", "value": ["99"]}
         condition = {"conjunction": "and", "conditions": [contains]}
         is_one = {**condition, "conditions": [{**contains, "operator": "is", "value": ["row 77"]}]}
         by_amount = [{"field_name": "Amount", "desc": True}, {"field_name": "Name"}]
-        with meter.shown("list a page"):
+        with meter.show("list a page"):
             client.ask("GET", f"{path}/records?page_size=500")
-        with meter.shown("search by a filter"):
+        with meter.show("search by a filter"):
             client.ask("POST", f"{path}/records/search", {"filter": condition})
-        with meter.shown("search by a value (index made)"):
+        with meter.show("search by a value (index made)"):
             client.ask("POST", f"{path}/records/search", {"filter": is_one})
-        with meter.shown("search, sorted by two fields"):
+        with meter.show("search, sorted by two fields"):
             client.ask("POST", f"{path}/records/search", {"sort": by_amount})
-        with meter.shown("sort on the page"):
+        with meter.show("sort on the page"):
             client.ask("GET", f"/_emulator/view/records?app_token={token}&table_id={table}&sort=Amount")
-        with meter.shown("delete one, list the rest"):
+        with meter.show("delete one, list the rest"):
             page = client.ask("GET", f"{path}/records?page_size=1")["data"]["items"]
             client.ask("DELETE", f"{path}/records/{page[0]['record_id']}")
             client.ask("GET", f"{path}/records?page_size=500")
         last = _last(client, path)
-        with meter.shown("last page of the state"):
+        with meter.show("last page of the state"):
             client.ask("GET", f"/_emulator/state?only=records&after={last}&limit=100")
-        with meter.shown("state as a whole"):
+        with meter.show("state as a whole"):
             client.ask("GET", "/_emulator/state")
-        with meter.shown("copy of the base"):
+        with meter.show("copy of the base"):
             client.ask("POST", f"{TABLES}/{token}/copy", {"name": "a copy"})
-        with meter.shown("delete a field"):
+        with meter.show("delete a field"):
             items = client.ask("GET", f"{path}/fields")["data"]["items"]
             client.ask("DELETE", f"{path}/fields/{items[-1]['field_id']}")
         print(f"{'peak memory':<34}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:10.0f} MB")
-        with meter.shown("reset"):
+        with meter.show("reset"):
             client.ask("POST", "/_emulator/reset", {})
             for _ in range(TURNS):  # what there was is freed between requests
                 client.ask("GET", "/_emulator/faults")
@@ -218,8 +218,8 @@ def stalls(records: int) -> None:
 def _last(client: Client, path: str) -> str:
     """Return the id of the last record but a few."""
     sort = [{"field_name": "Due", "desc": True}]
-    found = client.ask("POST", f"{path}/records/search?page_size=20", {"sort": sort})
-    record_id: str = found["data"]["items"][-1]["record_id"]
+    results = client.ask("POST", f"{path}/records/search?page_size=20", {"sort": sort})
+    record_id: str = results["data"]["items"][-1]["record_id"]
     return record_id
 
 

@@ -50,7 +50,7 @@ _HEADS = {
 }
 
 
-def text(language: str) -> str:
+def render_page(language: str) -> str:
     """Return the whole page in a language: `en` or `zh`."""
     twin, title, intro, operations, settings, fault, stub, columns, rules = _HEADS[language]
     parts = [f"# {title}", twin, intro, f"## {operations}"]
@@ -70,11 +70,11 @@ def _describe(function: Callable[..., Any]) -> str:
     spec = re.search(
         r"^    (?:spec|plan|changes|body): (.*?)(?=^    \w+: |^\w|\Z)", rest, re.MULTILINE | re.DOTALL
     )
-    members = f"\n\n{_line(spec.group(1))}" if spec else ""
-    return _line(head) + members
+    members = f"\n\n{_format_line(spec.group(1))}" if spec else ""
+    return _format_line(head) + members
 
 
-def _line(words: str) -> str:
+def _format_line(words: str) -> str:
     """Return a text as one line whose first letter is a capital."""
     joined = " ".join(words.split())
     return joined[:1].upper() + joined[1:]
@@ -116,4 +116,4 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     for language in _HEADS:
-        (DOCS / language / "control-plane.md").write_text(text(language), "utf-8")
+        (DOCS / language / "control-plane.md").write_text(render_page(language), "utf-8")

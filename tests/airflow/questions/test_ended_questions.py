@@ -143,18 +143,18 @@ def test_another_apps_click_is_not_shown_what_this_one_asked(
 
 def test_the_card_of_a_question_that_is_over_is_one_that_lark_takes() -> None:
     question = TaskQuestion(
-        "w",
-        replace(ORIGIN, url="https://airflow/dags/d"),
-        Question(title="T", timezone="+08:00", options={"a": "A"}),
-        "cli_1",
-        ("om_1",),
-        "closed",
-        None,
-        (),
-        None,
-        None,
-        datetime(2026, 1, 1, tzinfo=UTC),
-        datetime(2026, 1, 1, tzinfo=UTC),
+        id="w",
+        origin=replace(ORIGIN, url="https://airflow/dags/d"),
+        question=Question(title="T", timezone="+08:00", options={"a": "A"}),
+        app_id="cli_1",
+        message_ids=("om_1",),
+        state="closed",
+        reason=None,
+        decided_by=(),
+        successor=None,
+        deadline=None,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        updated_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     for reason in (None, "withdrawn", "expired", "superseded", "failed"):
         text = json.dumps(make_outcome_card(replace(question, reason=reason), newer="https://applink/x"))

@@ -22,7 +22,7 @@ LOAD, PART = (
 INCIDENT = Incident(count=2, failures=(LOAD, PART), has_actions=True, timezone="Asia/Shanghai", version=1)
 
 
-def parts(incident: Incident, **more: Any) -> dict[str, Any]:
+def find_components(incident: Incident, **more: Any) -> dict[str, Any]:
     """Return the interactive components of a failure card, by name."""
     components = {}
     card = failure.make_card(EVENT, "en", incident, more.get("key", "k" * 64))
@@ -35,7 +35,7 @@ def parts(incident: Incident, **more: Any) -> dict[str, Any]:
 
 
 def test_each_button_carries_the_key_and_what_it_means() -> None:
-    components = parts(INCIDENT)
+    components = find_components(INCIDENT)
     assert list(components) == ["retry", "claim", "mute"]
     for name, component in components.items():
         value = component["behaviors"][0]["value"]
@@ -47,15 +47,17 @@ def test_each_button_carries_the_key_and_what_it_means() -> None:
 
 
 def test_buttons_are_there_only_where_they_can_do_something() -> None:
-    assert parts(INCIDENT, key=None) == {}
-    assert parts(replace(INCIDENT, has_actions=False)) == {}
-    assert parts(replace(INCIDENT, over=True)) == {}
-    assert "claim" not in parts(replace(INCIDENT, claim=Claim("ou_1", "bob", "2026-11-26T10:00:00+00:00")))
-    components = parts(replace(INCIDENT, failures=(LOAD, replace(PART, recovered=True))))
+    assert find_components(INCIDENT, key=None) == {}
+    assert find_components(replace(INCIDENT, has_actions=False)) == {}
+    assert find_components(replace(INCIDENT, over=True)) == {}
+    assert "claim" not in find_components(
+        replace(INCIDENT, claim=Claim("ou_1", "bob", "2026-11-26T10:00:00+00:00"))
+    )
+    components = find_components(replace(INCIDENT, failures=(LOAD, replace(PART, recovered=True))))
     assert [option["text"]["content"] for option in components["mute"]["options"]] == [
         "1 hour", "8 hours", "24 hours", "7 days",
     ]  # fmt: skip
-    assert list(parts(replace(INCIDENT, failures=(Failure("load"),)))) == ["claim"]
+    assert list(find_components(replace(INCIDENT, failures=(Failure("load"),)))) == ["claim"]
 
 
 def test_the_card_says_who_did_what_and_escapes_it() -> None:
@@ -112,7 +114,9 @@ def test_a_card_of_a_hundred_failures_is_small_enough() -> None:
     )
     card = failure.make_card(EVENT, "en", replace(INCIDENT, failures=many), "k" * 64)
     assert len(json.dumps(card, ensure_ascii=False).encode()) <= MAX_BYTES
-    options = [option["value"] for option in parts(replace(INCIDENT, failures=many))["mute"]["options"]]
+    options = [
+        option["value"] for option in find_components(replace(INCIDENT, failures=many))["mute"]["options"]
+    ]
     assert {read_mute(value, replace(INCIDENT, failures=many)) for value in options} == {
         ("x" * 250 + str(number), hours) for number in range(10) for hours in (1, 8, 24, 168)
     }

@@ -29,43 +29,43 @@ AT = "2026-11-26T10:00:00+00:00"
 CHARACTERS = ("x", "任", "😀", "&", "`", "<", "(", '"', "\\", "\x01", "\n", " ", "\udcff")
 
 
-def texts(longest: int) -> st.SearchStrategy[str]:
+def generate_texts(longest: int) -> st.SearchStrategy[str]:
     alike = st.builds(str.__mul__, st.sampled_from(CHARACTERS), st.integers(0, longest))
     return alike | st.text(st.sampled_from(CHARACTERS) | st.characters(), max_size=60)
 
 
 def links(longest: int) -> st.SearchStrategy[str]:
-    return st.just("") | st.builds("https://airflow.example.com/{}".format, texts(longest))
+    return st.just("") | st.builds("https://airflow.example.com/{}".format, generate_texts(longest))
 
 
 EVENTS = st.builds(
     RunEvent,
     kind=st.sampled_from(EVENT_KINDS),
-    dag_id=texts(300),
-    run_id=texts(300),
-    task_id=texts(300),
+    dag_id=generate_texts(300),
+    run_id=generate_texts(300),
+    task_id=generate_texts(300),
     try_number=st.integers(0, 99),
     tries=st.none() | st.integers(1, 99),
-    state=texts(700),
-    owners=st.lists(texts(300), max_size=4).map(tuple),
-    reason=texts(700),
-    error_type=texts(700),
-    error=texts(5_000),
-    traceback=texts(50_000),
+    state=generate_texts(700),
+    owners=st.lists(generate_texts(300), max_size=4).map(tuple),
+    reason=generate_texts(700),
+    error_type=generate_texts(700),
+    error=generate_texts(5_000),
+    traceback=generate_texts(50_000),
     log_url=links(20_000),
     run_url=links(20_000),
     answer_url=links(20_000),
-    deadline=texts(700),
+    deadline=generate_texts(700),
 )
 FAILURES = st.builds(
     Failure,
-    label=texts(300),
+    label=generate_texts(300),
     try_number=st.integers(0, 99),
-    error=texts(1_000),
+    error=generate_texts(1_000),
     log_url=links(700),
     recovered=st.booleans(),
     ti_id=st.just("a-uuid") | st.just(""),
-    task_id=texts(300),
+    task_id=generate_texts(300),
 )
 INCIDENTS = st.builds(
     Incident,
@@ -80,20 +80,22 @@ INCIDENTS = st.builds(
     ),
     run_failed=st.booleans(),
     over=st.booleans(),
-    claim=st.none() | st.builds(Claim, st.just("ou_1"), texts(600), st.just(AT)),
-    mutes=st.lists(st.builds(Mute, texts(300), texts(600), st.just(AT)), max_size=20).map(tuple),
+    claim=st.none() | st.builds(Claim, st.just("ou_1"), generate_texts(600), st.just(AT)),
+    mutes=st.lists(st.builds(Mute, generate_texts(300), generate_texts(600), st.just(AT)), max_size=20).map(
+        tuple
+    ),
     has_actions=st.booleans(),
-    deeds=st.lists(st.builds(CardAction, texts(600), st.just(AT), st.just("e")), max_size=5).map(tuple),
+    deeds=st.lists(st.builds(CardAction, generate_texts(600), st.just(AT), st.just("e")), max_size=5).map(tuple),
     more=st.just({}) | st.just({"digest": 1}),
     urged=st.lists(
         st.builds(
             EscalationRecord,
             st.integers(1, 9),
             st.sampled_from(["app", "sms", "phone"]),
-            texts(600),
+            generate_texts(600),
             st.just(AT),
             st.sampled_from(["done", "failed", "unknown", "skipped"]),
-            texts(600),
+            generate_texts(600),
         ),
         max_size=9,
     ).map(tuple),

@@ -62,7 +62,7 @@ def find_tagged(card: Any, *tags: str) -> list[dict[str, Any]]:
     return [node for node in nodes(card) if node.get("tag") in tags]
 
 
-def texts(card: Any) -> str:
+def join_texts(card: Any) -> str:
     return "\n".join(str(node["content"]) for node in nodes(card) if "content" in node)
 
 
@@ -88,7 +88,7 @@ def test_every_question_has_a_card_and_what_it_shows_can_be_sent(
     pressed = {button["name"] for button in find_tagged(card, "button") if button.get("name")}
     assert {value[CORRELATION] for value in callbacks(card)} <= {"airflow:" + "k" * 64}
     if not pressed:
-        assert "Airflow" in texts(card)
+        assert "Airflow" in join_texts(card)
         return
     form = read_untouched(card)
     if OPTIONS in form:
@@ -119,7 +119,7 @@ def test_every_end_has_a_card(data: st.DataObject, question: HitlQuestion, langu
     actions = [value["action"] for value in callbacks(card)]
     assert actions == (["ask_again"] if end.kind == "failed" else [])
     if end.open_id is None:
-        assert "<at id=" not in texts(card)
+        assert "<at id=" not in join_texts(card)
 
 
 @given(generated.MARKDOWN, st.integers(50, 2000))
@@ -157,7 +157,7 @@ def test_a_question_is_shown() -> None:
     card = make_question_card(QUESTION, key="k", language="en", mentions=[WHO], timezone="Asia/Shanghai")
     assert card["header"]["title"] == {"tag": "plain_text", "content": "Publish *it*?"}
     assert card["header"]["subtitle"]["content"] == "sales · ask[3]"
-    shown = texts(card)
+    shown = join_texts(card)
     assert f"**Assigned to** bob&#95;&#42; <at id={WHO}></at>" in shown
     assert "⏰ Until 2026-11-27 16:00 CST · if nobody answers by then: **Reject**" in shown
     assert "Run manual__2026 · try 2" in shown
@@ -170,7 +170,7 @@ def test_a_question_is_shown() -> None:
         CORRELATION: "airflow:k",
     }
     assert get_card_key(approve["behaviors"][0]["value"][CORRELATION]) == "k"
-    chinese = texts(make_question_card(replace(QUESTION, defaults=None), key="k", language="zh"))
+    chinese = join_texts(make_question_card(replace(QUESTION, defaults=None), key="k", language="zh"))
     assert "⏰ 截止 2026-11-27 08:00 UTC · 逾期无人回答则任务失败" in chinese
 
 
@@ -179,7 +179,7 @@ def test_what_is_entered_stays_on_the_card_with_what_is_wrong() -> None:
     card = make_question_card(question, key="k", language="en")
     (field,) = find_tagged(card, "input")
     assert (field["default_value"], field["placeholder"]["content"]) == ("3", "Left empty: 3")
-    assert "**Count**\n<font color='grey'>How many · 1 to 9</font>" in texts(card)
+    assert "**Count**\n<font color='grey'>How many · 1 to 9</font>" in join_texts(card)
     action = action_on(card, "option:0", {"param:n": "99"})
     with pytest.raises(InvalidAnswerError) as caught:
         read_answer(question, action)
@@ -187,7 +187,7 @@ def test_what_is_entered_stays_on_the_card_with_what_is_wrong() -> None:
     assert notice.endswith("- **Count** 不能大于 9")
     again = make_question_card(question, key="k", language="zh", notice=notice, values=action.form_value)
     assert find_tagged(again, "input")[0]["default_value"] == "99"
-    assert notice in texts(again)
+    assert notice in join_texts(again)
 
 
 def test_several_options_are_a_menu_and_so_are_many() -> None:
@@ -199,7 +199,7 @@ def test_several_options_are_a_menu_and_so_are_many() -> None:
     assert len(menu["options"]) == 30
     long = replace(QUESTION, options=("a" * 150 + "1", "a" * 150 + "2"))
     card = make_question_card(long, key="k", language="en")
-    assert "2. " + "a" * 150 + "2" in texts(card)
+    assert "2. " + "a" * 150 + "2" in join_texts(card)
     assert [button["text"]["content"][:3] for button in find_tagged(card, "button")[:2]] == ["1. ", "2. "]
 
 
@@ -215,7 +215,7 @@ def test_several_options_are_a_menu_and_so_are_many() -> None:
 def test_what_does_not_fit_is_answered_in_airflow(question: HitlQuestion, why: str) -> None:
     card = make_question_card(question, key="k", language="en", notice=notices.describe_waiting(WHO, "en"))
     fits(card)
-    assert why in texts(card)
+    assert why in join_texts(card)
     assert callbacks(card) == []
     assert find_tagged(card, "button")[-1]["behaviors"][0]["default_url"] == QUESTION.url
 
@@ -223,7 +223,7 @@ def test_what_does_not_fit_is_answered_in_airflow(question: HitlQuestion, why: s
 def test_a_long_body_is_shortened_and_long_values_are_left_out() -> None:
     card = make_question_card(replace(QUESTION, body="字" * 50_000), key="k", language="zh")
     fits(card)
-    assert "…… 内容过长" in texts(card)
+    assert "…… 内容过长" in join_texts(card)
     assert len(find_tagged(card, "button")) == 3
     long: dict[str, dict[str, Any]] = {
         f"p{n}": {"value": "字" * 900, "schema": {"type": "string"}} for n in range(15)
@@ -252,16 +252,16 @@ def test_an_end_is_shown(kind: EndKind, color: str, part: str) -> None:
     end = End(kind, ("Reject",), {"n": 3}, "bob", WHO, QUESTION.deadline)
     card = make_ended_card(question, end, language="en", timezone="Asia/Shanghai")
     assert card["header"]["template"] == color
-    assert part in texts(card)
+    assert part in join_texts(card)
     assert callbacks(card) == []
-    assert f"[Airflow]({QUESTION.url})" in texts(card)
-    assert texts(make_ended_card(question, end, language="zh")) != texts(card)
+    assert f"[Airflow]({QUESTION.url})" in join_texts(card)
+    assert join_texts(make_ended_card(question, end, language="zh")) != join_texts(card)
 
 
 def test_why_nobody_can_answer_any_more_is_shown() -> None:
-    shown = texts(make_ended_card(QUESTION, End("withdrawn", detail="success"), language="en"))
+    shown = join_texts(make_ended_card(QUESTION, End("withdrawn", detail="success"), language="en"))
     assert "State in Airflow: success" in shown
-    resent = texts(make_ended_card(QUESTION, End("withdrawn", detail=SENT_AGAIN), language="en"))
+    resent = join_texts(make_ended_card(QUESTION, End("withdrawn", detail=SENT_AGAIN), language="en"))
     assert "**Superseded**\nThe question was sent again on a new card" in resent
     assert "cleared" not in resent
 
@@ -273,7 +273,7 @@ def test_ends_show_labels_instead_of_values() -> None:
         "b": {"value": True, "schema": {"type": "boolean"}},
     }
     end = End("answered", ("Approve",), {"env": 2, "on": ["a", "b"], "b": False}, at=QUESTION.deadline)
-    shown = texts(make_ended_card(replace(QUESTION, params=params), end, language="zh"))
+    shown = join_texts(make_ended_card(replace(QUESTION, params=params), end, language="zh"))
     assert "**env:** Live\n**on:** a, b\n**b:** 否" in shown
 
 

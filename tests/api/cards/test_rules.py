@@ -42,7 +42,7 @@ TEXT: dict[str, Any] = {"tag": "div", "text": {"tag": "plain_text", "content": "
 MD_TABLE = "| a | b |\n| --- | :-: |\n| 1 | 2 |"
 
 
-def body(*elements: Mapping[str, Any], **root: Any) -> dict[str, Any]:
+def make_body(*elements: Mapping[str, Any], **root: Any) -> dict[str, Any]:
     return {"schema": "2.0", "body": {"elements": list(elements)}, **root}
 
 
@@ -54,94 +54,109 @@ def panels(levels: int) -> Mapping[str, Any]:
 
 
 def in_form(*elements: Mapping[str, Any]) -> dict[str, Any]:
-    return body({"tag": "form", "name": "f", "elements": [*elements, SEND]})
+    return make_body({"tag": "form", "name": "f", "elements": [*elements, SEND]})
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"body": {"elements": []}}, "schema", "is missing"),
     ({"schema": "1.0", "body": {}}, "schema", "is '1.0'"),
     ({"schema": "2.0", "elements": [HR]}, "elements", "move them into body.elements"),
-    (body({"tag": "action", "actions": []}), "body.elements[0].tag", "JSON 2.0 dropped"),
-    (body({"tag": "note", "elements": []}), "body.elements[0].tag", "note(…)"),
-    (body({"content": "a"}), "body.elements[0].tag", "must be a non-empty string, got None"),
-    (body({"tag": "column", "elements": []}), "body.elements[0]", "column_set.columns"),
-    (body({"tag": "column_set", "columns": [HR]}), "body.elements[0].columns[0]", "must be a column, got hr"),
-    (body({"tag": "column_set", "columns": {}}), "body.elements[0].columns", "must be a list, got dict"),
-    (body({"tag": "div", "text": "a"}), "body.elements[0].text", "must be an object, got str"),
+    (make_body({"tag": "action", "actions": []}), "body.elements[0].tag", "JSON 2.0 dropped"),
+    (make_body({"tag": "note", "elements": []}), "body.elements[0].tag", "note(…)"),
+    (make_body({"content": "a"}), "body.elements[0].tag", "must be a non-empty string, got None"),
+    (make_body({"tag": "column", "elements": []}), "body.elements[0]", "column_set.columns"),
     (
-        body(HR, {"tag": "table", "columns": [{"data_type": "text"}], "rows": []}),
+        make_body({"tag": "column_set", "columns": [HR]}),
+        "body.elements[0].columns[0]", "must be a column, got hr",
+    ),
+    (make_body({"tag": "column_set", "columns": {}}), "body.elements[0].columns", "must be a list, got dict"),
+    (make_body({"tag": "div", "text": "a"}), "body.elements[0].text", "must be an object, got str"),
+    (
+        make_body(HR, {"tag": "table", "columns": [{"data_type": "text"}], "rows": []}),
         "body.elements[1].columns[0].name", "must be a non-empty string, got None",
     ),
     (
-        body(ColumnSet([Column([Table(["a"], [])])])),
+        make_body(ColumnSet([Column([Table(["a"], [])])])),
         "body.elements[0].columns[0].elements[0]", "is a table inside another component",
     ),
-    (body(CollapsiblePanel("p", [Form("f", [])])), "body.elements[0].elements[0]", "is a form inside"),
-    (body(panels(6)), "body.elements[0]" + ".elements[0]" * 5, "deeper than 5 levels"),
-    (body({"tag": "form", "elements": []}), "body.elements[0].name", "must not be empty"),
+    (make_body(CollapsiblePanel("p", [Form("f", [])])), "body.elements[0].elements[0]", "is a form inside"),
+    (make_body(panels(6)), "body.elements[0]" + ".elements[0]" * 5, "deeper than 5 levels"),
+    (make_body({"tag": "form", "elements": []}), "body.elements[0].name", "must not be empty"),
     (in_form(Input("f")), "body.elements[0].elements[0].name", "must be unique, got 'f', as in body"),
-    (body(Input("a"), Input("a")), "body.elements[1].name", "as in body.elements[0].name"),
-    (body({"tag": "input", "name": 5}), "body.elements[0].name", "must be a string, got int"),
-    (body(Hr(element_id="a"), Hr(element_id="a")), "body.elements[1].element_id", "must be unique"),
-    (body(Hr(element_id="1a")), "body.elements[0].element_id", "beginning with a letter"),
-    (body(Hr(element_id="a" * 21)), "body.elements[0].element_id", "at most 20"),
-    (body(Hr(element_id="a-b")), "body.elements[0].element_id", "underscores"),
-    (body(Hr(element_id="a\n")), "body.elements[0].element_id", "underscores"),
-    (body(Element("brand_new", element_id="-")), "body.elements[0].element_id", "underscores"),
-    (body(Element("brand_new", elements=[{"tag": "note"}])), "body.elements[0].elements[0].tag", "dropped"),
-    (body(*[Table(["a"], [])] * 6), "body.elements[5]", "has table 6"),
-    (body(*[Table(["a"], [])] * 5, Markdown(MD_TABLE)), "body.elements[5]", "has table 6"),
-    (body(Markdown("\n\n".join([MD_TABLE] * 6))), "body.elements[0]", "has table 6"),
-    (body(*[HR] * 201), "body.elements[200]", "Lark takes 200"),
-    (body(*[TEXT] * 101), "body.elements[100]", "is element 201, texts counted; Lark takes 200"),
-    (body(*[HR] * 199, TEXT), "body.elements[199].text", "is element 201, texts counted"),
+    (make_body(Input("a"), Input("a")), "body.elements[1].name", "as in body.elements[0].name"),
+    (make_body({"tag": "input", "name": 5}), "body.elements[0].name", "must be a string, got int"),
+    (make_body(Hr(element_id="a"), Hr(element_id="a")), "body.elements[1].element_id", "must be unique"),
+    (make_body(Hr(element_id="1a")), "body.elements[0].element_id", "beginning with a letter"),
+    (make_body(Hr(element_id="a" * 21)), "body.elements[0].element_id", "at most 20"),
+    (make_body(Hr(element_id="a-b")), "body.elements[0].element_id", "underscores"),
+    (make_body(Hr(element_id="a\n")), "body.elements[0].element_id", "underscores"),
+    (make_body(Element("brand_new", element_id="-")), "body.elements[0].element_id", "underscores"),
+    (
+        make_body(Element("brand_new", elements=[{"tag": "note"}])),
+        "body.elements[0].elements[0].tag", "dropped",
+    ),
+    (make_body(*[Table(["a"], [])] * 6), "body.elements[5]", "has table 6"),
+    (make_body(*[Table(["a"], [])] * 5, Markdown(MD_TABLE)), "body.elements[5]", "has table 6"),
+    (make_body(Markdown("\n\n".join([MD_TABLE] * 6))), "body.elements[0]", "has table 6"),
+    (make_body(*[HR] * 201), "body.elements[200]", "Lark takes 200"),
+    (make_body(*[TEXT] * 101), "body.elements[100]", "is element 201, texts counted; Lark takes 200"),
+    (make_body(*[HR] * 199, TEXT), "body.elements[199].text", "is element 201, texts counted"),
     ({"elements": [TEXT] * 101}, "elements[100]", "is element 201, texts counted"),
     (
-        body({"tag": "div", "text": {"tag": "plain_text", "content": "a", "text_color": "#ff0000"}}),
+        make_body({"tag": "div", "text": {"tag": "plain_text", "content": "a", "text_color": "#ff0000"}}),
         "body.elements[0].text.text_color", "must be the name of a colour, got '#ff0000'",
     ),
     (
-        body(ColumnSet([Column([HR])], background_style="#fff")),
+        make_body(ColumnSet([Column([HR])], background_style="#fff")),
         "body.elements[0].background_style", "the name of a colour",
     ),
-    (body(header={"template": "#3370ff"}), "header.template", "the name of a colour"),
+    (make_body(header={"template": "#3370ff"}), "header.template", "the name of a colour"),
     ({"header": {"template": "#3370ff"}, "elements": [HR]}, "header.template", "the name of a colour"),
-    (body({"tag": "form", "name": "f", "elements": [HR]}), "body.elements[0]", "without a submit button"),
     (
-        body({"tag": "form", "name": "f", "elements": [{**SEND, "form_action_type": "reset"}]}),
+        make_body({"tag": "form", "name": "f", "elements": [HR]}),
+        "body.elements[0]", "without a submit button",
+    ),
+    (
+        make_body({"tag": "form", "name": "f", "elements": [{**SEND, "form_action_type": "reset"}]}),
         "body.elements[0]", "without a submit button",
     ),
     (
         {"elements": [{"tag": "form", "name": "f", "elements": [{"tag": "button", "name": "b"}]}]},
         "elements[0]", "without a submit button",
     ),
-    (body(SEND), "body.elements[0].form_action_type", "inside a form only"),
+    (make_body(SEND), "body.elements[0].form_action_type", "inside a form only"),
     (
         in_form({"tag": "select_static", "name": "s", "initial_option": {"value": "1"}}),
         "body.elements[0].elements[0].initial_option", "got dict. Next: pass the `value` of one option",
     ),
     (
-        body({"tag": "select_person", "initial_option": ["ou_1"]}),
+        make_body({"tag": "select_person", "initial_option": ["ou_1"]}),
         "body.elements[0].initial_option", "must be a string, got list",
     ),
-    (body(Markdown("![a](pictures/b.png)")), "body.elements[0].content", "by its address 'pictures/b.png'"),
     (
-        body({"tag": "img", "img_key": "pictures/b.png", "alt": {"tag": "plain_text", "content": ""}}),
+        make_body(Markdown("![a](pictures/b.png)")),
+        "body.elements[0].content", "by its address 'pictures/b.png'",
+    ),
+    (
+        make_body({"tag": "img", "img_key": "pictures/b.png", "alt": {"tag": "plain_text", "content": ""}}),
         "body.elements[0].img_key", "is the address 'pictures/b.png'",
     ),
     (
-        body(Table([TableColumn("a", data_type="options")], [{"a": "x"}])),
+        make_body(Table([TableColumn("a", data_type="options")], [{"a": "x"}])),
         "body.elements[0].rows[0].a", "must be a value for a column of options, got str",
     ),
     (
-        body(Button("a", value={"at": [dt.date(2026, 1, 1)]})),
+        make_body(Button("a", value={"at": [dt.date(2026, 1, 1)]})),
         "body.elements[0].behaviors[0].value.at[0]", "must be a JSON value, got date",
     ),
-    (body(Button("a", value={"x": float("nan")})), "body.elements[0].behaviors[0].value.x", "got nan"),
-    (body(Button("a", value={"x": 2**64})), "body.elements[0].behaviors[0].value.x", "pass it as text"),
-    (body(Button("a", value={1: "x"})), "body.elements[0].behaviors[0].value.1", "must be a string"),  # type: ignore[dict-item]
-    (body(Button("a", value={"x": b"1"})), "body.elements[0].behaviors[0].value.x", "JSON value, got bytes"),
-    (body(Markdown("a\udc80")), "body.elements[0].content", "must be valid Unicode"),
+    (make_body(Button("a", value={"x": float("nan")})), "body.elements[0].behaviors[0].value.x", "got nan"),
+    (make_body(Button("a", value={"x": 2**64})), "body.elements[0].behaviors[0].value.x", "pass it as text"),
+    (make_body(Button("a", value={1: "x"})), "body.elements[0].behaviors[0].value.1", "must be a string"),  # type: ignore[dict-item]
+    (
+        make_body(Button("a", value={"x": b"1"})),
+        "body.elements[0].behaviors[0].value.x", "JSON value, got bytes",
+    ),
+    (make_body(Markdown("a\udc80")), "body.elements[0].content", "must be valid Unicode"),
 ]  # fmt: skip
 
 
@@ -173,7 +188,7 @@ def test_a_card_within_itself_is_refused() -> None:
     panel: dict[str, Any] = {"tag": "brand_new"}
     panel["inner"] = panel
     with pytest.raises(InvalidRequestError, match="nested too deeply"):
-        check(body(panel))
+        check(make_body(panel))
 
 
 def test_the_size_is_adjustable() -> None:
@@ -197,35 +212,39 @@ def test_mentions_count_too() -> None:
 @pytest.mark.parametrize(
     "card",
     [
-        body(),
-        body(panels(5)),
-        body(*[HR] * 200),
-        body(*[Table(["a"], [])] * 5),
-        body(Markdown("\n\n".join([MD_TABLE] * 5))),
-        body(Markdown("```\n" + "\n\n".join([MD_TABLE] * 9) + "\n```")),
-        body(Markdown("a | b\n---\nno table\n" * 9)),
-        body(Element("brand_new", anything={"goes": [1]}, elements=[HR])),
-        body(Hr(element_id="a" * 20), Hr(element_id="")),
-        body({"tag": "div", "text": {"tag": "plain_text", "content": "a", "i18n_content": {"en_us": "a"}}}),
-        body(header={"title": {"tag": "plain_text", "content": "T"}, "i18n_text_tag_list": {"zh_cn": []}}),
-        body(
+        make_body(),
+        make_body(panels(5)),
+        make_body(*[HR] * 200),
+        make_body(*[Table(["a"], [])] * 5),
+        make_body(Markdown("\n\n".join([MD_TABLE] * 5))),
+        make_body(Markdown("```\n" + "\n\n".join([MD_TABLE] * 9) + "\n```")),
+        make_body(Markdown("a | b\n---\nno table\n" * 9)),
+        make_body(Element("brand_new", anything={"goes": [1]}, elements=[HR])),
+        make_body(Hr(element_id="a" * 20), Hr(element_id="")),
+        make_body(
+            {"tag": "div", "text": {"tag": "plain_text", "content": "a", "i18n_content": {"en_us": "a"}}}
+        ),
+        make_body(
+            header={"title": {"tag": "plain_text", "content": "T"}, "i18n_text_tag_list": {"zh_cn": []}}
+        ),
+        make_body(
             {"tag": "table", "columns": [{"name": "a"}], "rows": [{"a": "1"}]}, {"tag": "div", "icon": None}
         ),
-        body(Table(["a"], []), Table(["a"], []), Input("a")),
+        make_body(Table(["a"], []), Table(["a"], []), Input("a")),
         in_form(Markdown("a"), SelectStatic("s", ["1"])),
         {"schema": "2.0"},
-        body(*[TEXT] * 100),
+        make_body(*[TEXT] * 100),
         {"elements": [TEXT] * 100},
-        body({**TEXT, "text": {**TEXT["text"], "text_color": "red-500"}}),
-        body(
+        make_body({**TEXT, "text": {**TEXT["text"], "text_color": "red-500"}}),
+        make_body(
             {**TEXT, "text": {**TEXT["text"], "content": "<at id=on_1></at> ![a](https://a.example/b.png)"}}
         ),
-        body(Markdown("`![a](b/c.png)`")),
-        body(HR, config={"style": {"color": {"mine": {"light_mode": "rgba(1,2,3,0.5)"}}}}),
+        make_body(Markdown("`![a](b/c.png)`")),
+        make_body(HR, config={"style": {"color": {"mine": {"light_mode": "rgba(1,2,3,0.5)"}}}}),
         in_form({"tag": "column_set", "columns": [{"tag": "column", "elements": [{**SEND, "name": "b"}]}]}),
-        body({"tag": "form", "name": "f", "elements": [{**SEND_1, "name": "b"}]}),
+        make_body({"tag": "form", "name": "f", "elements": [{**SEND_1, "name": "b"}]}),
         {"elements": [{"tag": "form", "name": "f", "elements": [SEND_1]}]},
-        body({"tag": "select_static", "initial_option": "1", "options": [{"value": "1"}]}),
+        make_body({"tag": "select_static", "initial_option": "1", "options": [{"value": "1"}]}),
     ],
 )
 def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
@@ -236,9 +255,9 @@ def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "card",
     [
-        body(HR, config={"wide_screen_mode": True}),
-        body({"tag": "button", "value": {"a": 1}}),
-        body({"tag": "button", "value": "a", "url": "https://example.com"}),
+        make_body(HR, config={"wide_screen_mode": True}),
+        make_body({"tag": "button", "value": {"a": 1}}),
+        make_body({"tag": "button", "value": "a", "url": "https://example.com"}),
         in_form({"tag": "button", "name": "b", "value": {"a": 1}, "url": "https://example.com"}),
     ],
 )
@@ -251,7 +270,7 @@ def test_what_lark_takes_passes_without_a_warning(card: dict[str, Any]) -> None:
     [
         {"config": {"wide_screen_mode": True}, "elements": [{"tag": "note", "elements": []}]},
         {"elements": [{"tag": "action", "actions": [{"tag": "button", "value": {}}]}]},
-        body({"tag": "markdown", "content": "a", "newer_than_us": 1}),
+        make_body({"tag": "markdown", "content": "a", "newer_than_us": 1}),
         {"type": "template", "data": {"template_id": "AAq1"}},
     ],
 )
@@ -271,28 +290,28 @@ def test_an_unknown_property_anywhere_is_a_warning_with_its_path(card: Card2, da
 
 
 DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [
-    (body(i18n_header={}), "i18n_header", "unknown"),
-    (body(header={"titel": {}}), "header.titel", "unknown"),
-    (body(HR, {"tag": "markdown", "contents": "a"}), "body.elements[1].contents", "unknown"),
-    (body({"tag": "button", "multi_url": {}}), "body.elements[0].multi_url", "unknown"),
-    (body(Element("brand_new")), "body.elements[0].tag", "unknown"),
+    (make_body(i18n_header={}), "i18n_header", "unknown"),
+    (make_body(header={"titel": {}}), "header.titel", "unknown"),
+    (make_body(HR, {"tag": "markdown", "contents": "a"}), "body.elements[1].contents", "unknown"),
+    (make_body({"tag": "button", "multi_url": {}}), "body.elements[0].multi_url", "unknown"),
+    (make_body(Element("brand_new")), "body.elements[0].tag", "unknown"),
     (
-        body(ColumnSet([Column([HR], corner_radius="8px")])),
+        make_body(ColumnSet([Column([HR], corner_radius="8px")])),
         "body.elements[0].columns[0].corner_radius", "unknown",
     ),
     (in_form({"tag": "input"}), "body.elements[0].elements[0].name", "200530"),
-    (body({"tag": "multi_select_static"}), "body.elements[0]", "outside a form"),
+    (make_body({"tag": "multi_select_static"}), "body.elements[0]", "outside a form"),
     (
-        body({"tag": "interactive_container", "elements": [Table(["a"], [])]}),
+        make_body({"tag": "interactive_container", "elements": [Table(["a"], [])]}),
         "body.elements[0].elements[0]", "table",
     ),
     (
-        body({"tag": "table", "columns": [{"name": "a"}, {"name": "a"}], "rows": []}),
+        make_body({"tag": "table", "columns": [{"name": "a"}, {"name": "a"}], "rows": []}),
         "body.elements[0].columns[1].name", "also that of",
     ),
-    (body({"tag": "overflow", "hover_tips": {}}), "body.elements[0].hover_tips", "unknown"),
+    (make_body({"tag": "overflow", "hover_tips": {}}), "body.elements[0].hover_tips", "unknown"),
     ({"elements": [{"tag": "audio"}]}, "elements[0].tag", "unknown to JSON 1.0"),
-    (body(config={"update_multi": False}), "config.update_multi", "always shared"),
+    (make_body(config={"update_multi": False}), "config.update_multi", "always shared"),
     ({"schema": "2.0"}, "body", "blank"),
 ]  # fmt: skip
 

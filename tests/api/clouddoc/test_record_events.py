@@ -38,7 +38,7 @@ FIELDS: list[Field] = [
 VALUES = EventValues(FIELDS)
 
 
-def item(field_id: str, value: Any, **more: Any) -> dict[str, Any]:
+def make_item(field_id: str, value: Any, **more: Any) -> dict[str, Any]:
     return {"field_id": field_id, "field_value": value, **more}
 
 
@@ -46,17 +46,17 @@ def test_values_are_typed_by_their_fields() -> None:
     person = {"user_id": {"open_id": "ou_1", "union_id": "on_1"}, "name": "Bob", "en_name": "Bob"}
     decoded = VALUES.decode(
         [
-            item("f1", '[{"type":"text","text":"a"},{"type":"mention","text":"@b"}]'),
-            item("f2", "666"),
-            item("f3", "optK9Y3D7F"),
-            item("f4", '["optA","optGone"]'),
-            item("f5", "1782268447000"),
-            item("f7", "true"),
-            item("f11", '{"users":[{"userId":"7"}]}', field_identity_value={"users": [person]}),
-            item("f13", "13800000000"),
-            item("f15", '[{"type":"url","text":"t","link":"https://x","csvText":"t"}]'),
-            item("f1005", '[{"sequence":"1538","number":"SR26061538"}]'),
-            item("gone", "x"),
+            make_item("f1", '[{"type":"text","text":"a"},{"type":"mention","text":"@b"}]'),
+            make_item("f2", "666"),
+            make_item("f3", "optK9Y3D7F"),
+            make_item("f4", '["optA","optGone"]'),
+            make_item("f5", "1782268447000"),
+            make_item("f7", "true"),
+            make_item("f11", '{"users":[{"userId":"7"}]}', field_identity_value={"users": [person]}),
+            make_item("f13", "13800000000"),
+            make_item("f15", '[{"type":"url","text":"t","link":"https://x","csvText":"t"}]'),
+            make_item("f1005", '[{"sequence":"1538","number":"SR26061538"}]'),
+            make_item("gone", "x"),
         ]
     )
     assert decoded == {
@@ -72,7 +72,7 @@ def test_values_are_typed_by_their_fields() -> None:
         "Number": "SR26061538",
         "gone": "x",
     }
-    assert VALUES.decode([item("f1", ""), item("f2", None)]) == {"Text": None, "Sum": None}
+    assert VALUES.decode([make_item("f1", ""), make_item("f2", None)]) == {"Text": None, "Sum": None}
 
 
 JSON = st.recursive(
@@ -85,7 +85,7 @@ IDS = st.sampled_from([str(field.get("field_id")) for field in FIELDS] + ["other
 
 @given(IDS, JSON | JSON.map(json.dumps) | st.text(), JSON)
 def test_no_value_is_lost_or_raises(field_id: str, value: Any, identity: Any) -> None:
-    decoded = VALUES.decode([item(field_id, value, field_identity_value=identity)])
+    decoded = VALUES.decode([make_item(field_id, value, field_identity_value=identity)])
     assert len(decoded) == 1
     json.dumps(decoded)
 
@@ -102,7 +102,7 @@ def test_no_value_is_lost_or_raises(field_id: str, value: Any, identity: Any) ->
 def test_what_no_asset_event_could_hold_stays_text_or_becomes_a_float(
     field_id: str, value: str, decoded: Any
 ) -> None:
-    fields = VALUES.decode([item(field_id, value)])
+    fields = VALUES.decode([make_item(field_id, value)])
     assert list(fields.values()) == [decoded]
     assert orjson.loads(orjson.dumps(fields)) == fields
 
@@ -120,8 +120,8 @@ def read(*, revision: Any = 7, before: str = "1", subscribers: Any = ()) -> Reco
     action = {
         "record_id": "rec1",
         "action": "record_edited",
-        "before_value": [item("f2", before), item("f1", "same")],
-        "after_value": [item("f2", "2"), item("f1", "same")],
+        "before_value": [make_item("f2", before), make_item("f1", "same")],
+        "after_value": [make_item("f2", "2"), make_item("f1", "same")],
     }
     change = parse_change(
         {

@@ -126,13 +126,13 @@ small = st.builds(
 
 @given(small, small)
 def test_ranges_meet_where_they_share_a_cell(one: Range, other: Range) -> None:
-    def cells(area: Range) -> set[tuple[int, int]]:
+    def list_cells(area: Range) -> set[tuple[int, int]]:
         assert area.last_row is not None
         assert area.last_column is not None
         across = range(area.first_column, area.last_column + 1)
         return {(row, column) for row in range(area.first_row, area.last_row + 1) for column in across}
 
-    assert one.meets(other) == bool(cells(one) & cells(other))
+    assert one.meets(other) == bool(list_cells(one) & list_cells(other))
 
 
 @given(st.text(max_size=12))

@@ -31,15 +31,15 @@ TYPES = {
 PAIRS = st.tuples(st.text(min_size=1, max_size=3), st.integers())
 
 
-def keys(*names: str, form: KeyForm = "exact") -> KeyBuilder:
+def make_keys(*names: str, form: KeyForm = "exact") -> KeyBuilder:
     return KeyBuilder(names, TYPES, form, ZONE)
 
 
 @BUSY
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=30))
 def test_text_keys_are_exact(text: str) -> None:
-    assert keys("No").of_row([text]) == text
-    assert keys("No").of_table([{"No": [{"text": text, "type": "text"}]}]) == [text]
+    assert make_keys("No").of_row([text]) == text
+    assert make_keys("No").of_table([{"No": [{"text": text, "type": "text"}]}]) == [text]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_text_keys_are_exact(text: str) -> None:
     ],
 )
 def test_forms(form: KeyForm, source: str, table: str, equal: bool) -> None:
-    builder = keys("No", form=form)
+    builder = make_keys("No", form=form)
     assert (
         builder.of_row([source]) == builder.of_table([{"No": [{"text": table, "type": "text"}]}])[0]
     ) is equal
@@ -66,20 +66,20 @@ def test_a_number_is_one_key_in_each_spelling(number: int) -> None:
     assert (
         format_number(number) == format_number(float(number)) == format_number(Decimal(number)) == str(number)
     )
-    assert keys("Nr").of_row([str(number)]) == keys("Nr").of_table([{"Nr": float(number)}])[0]
+    assert make_keys("Nr").of_row([str(number)]) == make_keys("Nr").of_table([{"Nr": float(number)}])[0]
 
 
 @BUSY
 @given(st.lists(PAIRS, min_size=2, max_size=2, unique=True))
 def test_keys_of_several_fields_do_not_run_together(pair: list[tuple[str, int]]) -> None:
-    builder = keys("No", "Nr")
+    builder = make_keys("No", "Nr")
     assert builder.of_row(pair[0]) != builder.of_row(pair[1])
 
 
 @pytest.mark.parametrize("value", [None, "", True, [{"file_token": "x"}], {"a": 1}, float("nan")])
 def test_what_cannot_be_a_key_is_named(value: Any) -> None:
     with pytest.raises(KeyMisfitError) as raised:
-        keys("Kind", "No").of_row(["a", value])
+        make_keys("Kind", "No").of_row(["a", value])
     assert raised.value.field == "No"
 
 
@@ -89,13 +89,13 @@ def test_a_record_without_a_key_is_empty_and_one_that_cannot_be_read_is_none() -
         {"Sum": {"type": 2, "value": [5.0]}},
         {"Sum": {"type": 2, "value": [1, 2]}}, {"Sum": {"type": 7, "value": [True]}},
     ]  # fmt: skip
-    assert keys("Sum").of_table(records) == [EMPTY, "a", "5", None, None]
-    assert keys("Sum", "No").of_table(records)[0] == EMPTY
-    assert keys("Sum", "No").of_table([{**records[3], "No": [{"text": "a", "type": "text"}]}]) == [None]
+    assert make_keys("Sum").of_table(records) == [EMPTY, "a", "5", None, None]
+    assert make_keys("Sum", "No").of_table(records)[0] == EMPTY
+    assert make_keys("Sum", "No").of_table([{**records[3], "No": [{"text": "a", "type": "text"}]}]) == [None]
 
 
 def test_days_are_found_at_any_moment_of_them() -> None:
-    builder = keys("Day")
+    builder = make_keys("Day")
     midnight = int(dt.datetime(2026, 1, 31, tzinfo=ZONE).timestamp() * 1000)
     assert builder.of_table([{"Day": midnight + 5}]) != [builder.of_row([midnight])]
     builder.by_day = {"Day"}
@@ -110,10 +110,10 @@ def test_days_are_found_at_any_moment_of_them() -> None:
     ],
 )  # fmt: skip
 def test_which_keys_have_a_filter(names: list[str], form: KeyForm, filtered: bool) -> None:
-    assert keys(*names, form=form).has_filter is filtered
+    assert make_keys(*names, form=form).has_filter is filtered
 
 
 @pytest.mark.parametrize("name", ["Ok", "Missing"])
 def test_a_field_that_cannot_be_a_key_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequestError, match=name):
-        keys(name)
+        make_keys(name)

@@ -80,7 +80,7 @@ def test_what_is_changed_on_the_way_is_never_taken_for_a_page(
         assert together(page_data) == whole
 
 
-def page(records: list[Any], **further: Any) -> bytes:
+def make_page(records: list[Any], **further: Any) -> bytes:
     data = {"has_more": False, "items": records, "total": len(records)} | further
     return orjson.dumps({"code": 0, "data": data, "msg": "success"})
 
@@ -95,19 +95,19 @@ def sizes(content: bytes, size: int) -> list[int]:
 
 
 def test_a_page_of_lark_is_cut_between_its_records() -> None:
-    assert sizes(page([RECORD] * 7), 0) == [1] * 7
-    assert sizes(page([RECORD] * 7), 100) == [2, 2, 2, 1]
-    assert sizes(page([dict(reversed(RECORD.items()))] * 7), 0) == [1] * 7
-    assert sizes(page([]), 0) == []
-    assert max(sizes(page([RECORD] * 500), 16 * 1024)) < 500
+    assert sizes(make_page([RECORD] * 7), 0) == [1] * 7
+    assert sizes(make_page([RECORD] * 7), 100) == [2, 2, 2, 1]
+    assert sizes(make_page([dict(reversed(RECORD.items()))] * 7), 0) == [1] * 7
+    assert sizes(make_page([]), 0) == []
+    assert max(sizes(make_page([RECORD] * 500), 16 * 1024)) < 500
 
 
 def test_a_cut_within_a_cell_and_a_further_array_leave_it_to_the_whole_answer() -> None:
     nested = {"fields": {"Parts": [{"fields": {}}, {"fields": {}}]}, "record_id": "rec2"}
     for content in (
-        page([RECORD, RECORD, nested, RECORD]),
-        page([RECORD, RECORD], further=["behind the items"]),
-        page([RECORD, RECORD], further=[{"page_token": "not of the page"}], page_token="p2"),
+        make_page([RECORD, RECORD, nested, RECORD]),
+        make_page([RECORD, RECORD], further=["behind the items"]),
+        make_page([RECORD, RECORD], further=[{"page_token": "not of the page"}], page_token="p2"),
     ):
         with pytest.raises(orjson.JSONDecodeError):
             sizes(content, 0)
@@ -118,7 +118,7 @@ def test_a_cut_within_a_cell_and_a_further_array_leave_it_to_the_whole_answer() 
 
 def test_cells_that_are_lists_of_dicts_are_not_cut() -> None:
     files = {"fields": {"Files": [{"name": "a"}, {"name": "b"}]}, "record_id": "rec2"}
-    assert sizes(page([files] * 4), 0) == [1] * 4
+    assert sizes(make_page([files] * 4), 0) == [1] * 4
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_cells_that_are_lists_of_dicts_are_not_cut() -> None:
         b'{"code":0,"data":{"other":{"items":[{}]},"items" : []}}',
         b'{"code":0,"data":{"other":{"items":[0]},"items" : []}}',
         b'{"code":0,"data":{"items" : [0],"other":{"items":[]}}}',
-        page([RECORD] * 3)[:-1],
-        page([RECORD] * 3)[:-40],
+        make_page([RECORD] * 3)[:-1],
+        make_page([RECORD] * 3)[:-40],
     ],
 )
 def test_any_other_answer_is_parsed_as_a_whole(content: bytes) -> None:

@@ -130,7 +130,7 @@ def test_a_calendar_that_does_not_answer_is_read_again(scene: Scene) -> None:
 
 
 def test_people_of_events() -> None:
-    def event(title: str, *guests: Attendee) -> CalendarEvent:
+    def make_event(title: str, *guests: Attendee) -> CalendarEvent:
         at = datetime(2026, 11, 26, tzinfo=UTC)
         return CalendarEvent("e", title, at, at, guests)
 
@@ -143,12 +143,12 @@ def test_people_of_events() -> None:
         Attendee("third_party", "x@example.org", "X", "accept"),
         Attendee("user", "ou_2", "Bob", "needs_action"),
     ]
-    events = [event("", *guests), event("", guests[3])]
+    events = [make_event("", *guests), make_event("", guests[3])]
     assert of_events(events, RotaCalendar("c")) == [OnDuty("ou_1", "Ann"), OnDuty("ou_2", "Bob")]
     titles = [
-        event("值班：ann@example.com（主），ou_2 (backup)"),
-        event("On call <+8613800000001>; ann@example.com."),
-        event("Holiday on 2026-11-26 + 1"),
+        make_event("值班：ann@example.com（主），ou_2 (backup)"),
+        make_event("On call <+8613800000001>; ann@example.com."),
+        make_event("Holiday on 2026-11-26 + 1"),
     ]
     assert [duty.id for duty in of_events(titles, RotaCalendar("c", "title"))] == [
         "ann@example.com", "ou_2", "+8613800000001",

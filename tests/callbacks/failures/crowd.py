@@ -57,7 +57,7 @@ class Trial:
         content["header"]["event_id"] = event_id
         content["event"]["context"]["open_message_id"] = message_id
         body = sender.seal_body(content)
-        headers = sender.headers(body, timestamp=str(int(time.time())))
+        headers = sender.make_headers(body, timestamp=str(int(time.time())))
         if not await self._deliver(body, headers):
             self.refused.add(event_id)
             return False

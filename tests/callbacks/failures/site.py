@@ -96,7 +96,7 @@ class Site:
                 command.end()
         for wire in (self.to_pump, self.to_airflow):
             wire.close()
-        assert set(mq.ids(mq.drain(self.node.url, CARDS))) <= set(self.read_stored())
+        assert set(mq.list_ids(mq.drain(self.node.url, CARDS))) <= set(self.read_stored())
         assert mq.drain(self.node.url, DEAD) == []
 
     def read_stored(self) -> list[str]:

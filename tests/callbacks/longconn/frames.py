@@ -25,17 +25,17 @@ class Frame:
     def encode(self) -> bytes:
         """Return the frame as it is sent."""
         parts = [
-            _number(number, value)
+            _encode_number(number, value)
             for number, value in ((1, self.seq_id), (2, self.log_id), (3, self.service), (4, self.method))
         ]
         parts += [
-            _text(_HEADERS, _text(1, key.encode()) + _text(2, value.encode()))
+            _encode_text(_HEADERS, _encode_text(1, key.encode()) + _encode_text(2, value.encode()))
             for key, value in self.headers.items()
         ]
         if self.payload:
-            parts.append(_text(_PAYLOAD, self.payload))
+            parts.append(_encode_text(_PAYLOAD, self.payload))
         if self.log_id_new:
-            parts.append(_text(9, self.log_id_new.encode()))
+            parts.append(_encode_text(9, self.log_id_new.encode()))
         return b"".join(parts)
 
 
@@ -48,13 +48,13 @@ class _Read:
 def decode(data: bytes) -> Frame:
     """Read a frame."""
     read = _read(data)
-    headers = dict(_header(raw) for raw in read.texts.get(_HEADERS, []))
+    headers = dict(_read_header(raw) for raw in read.texts.get(_HEADERS, []))
     payload = read.texts.get(_PAYLOAD, [b""])[0]
     seq_id, log_id, service, method = (read.numbers[number] for number in (1, 2, 3, 4))
     return Frame(method, headers, payload, seq_id, log_id, service, read.texts.get(9, [b""])[0].decode())
 
 
-def _header(data: bytes) -> tuple[str, str]:
+def _read_header(data: bytes) -> tuple[str, str]:
     texts = _read(data).texts
     return texts[1][0].decode(), texts[2][0].decode()
 
@@ -91,9 +91,9 @@ def _encode(value: int) -> bytes:
     return bytes(out)
 
 
-def _number(number: int, value: int) -> bytes:
+def _encode_number(number: int, value: int) -> bytes:
     return bytes([number << 3 | _VARINT]) + _encode(value)
 
 
-def _text(number: int, value: bytes) -> bytes:
+def _encode_text(number: int, value: bytes) -> bytes:
     return bytes([number << 3 | _BYTES]) + _encode(len(value)) + value

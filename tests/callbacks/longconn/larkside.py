@@ -220,7 +220,7 @@ class LarkSide:
         url = f"{self.ws_url}/ws/v2?fpid=493&device_id=7&access_key=k&service_id={SERVICE}&ticket={ticket}"
         return 200, {"code": 0, "msg": "ok", "data": {"URL": url, "ClientConfig": self.pace}}
 
-    def refusal(self, connection: ServerConnection, request: Request) -> Response | None:
+    def refuse_connection(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuse a connection, if it is to be refused. A ticket opens one connection."""
         connection.lark_app = self.tickets.pop(request.path.rpartition("ticket=")[2])  # type: ignore[attr-defined]
         if not self.handshakes:
@@ -266,7 +266,7 @@ def lark_side(tls: ssl.SSLContext | None = None) -> Iterator[LarkSide]:
 
     with (
         Server(("127.0.0.1", 0), Endpoint) as web,
-        serve(lark.serve, "127.0.0.1", 0, process_request=lark.refusal, ssl=tls) as sockets,
+        serve(lark.serve, "127.0.0.1", 0, process_request=lark.refuse_connection, ssl=tls) as sockets,
     ):
         web.daemon_threads = True
         s = "" if tls is None else "s"

@@ -194,7 +194,7 @@ def test_a_delivery_for_another_app_is_rejected(
     listening = listen()
     links = lark.wait_for_links("cli_a", "cli_b")
     assert links["cli_a"].ask(click("cli_b")).code == 500
-    assert links["cli_a"].ask(sender.event_1()).code == 500  # of sender.APP
+    assert links["cli_a"].ask(sender.make_event_1()).code == 500  # of sender.APP
     works(links["cli_a"], listening)
     assert listening.stop() == 0
 

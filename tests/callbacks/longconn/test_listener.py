@@ -115,7 +115,7 @@ def test_a_handler_that_hangs_delays_nobody_and_is_answered_for(stage: Stage, tm
 
 
 def test_without_rabbitmq_lark_is_left_to_repeat_events(stage: Stage) -> None:
-    assert stage.link.ask(sender.event()).code == 500
+    assert stage.link.ask(sender.make_event()).code == 500
 
 
 @pytest.mark.parametrize("kind", ["event", "card"])
@@ -283,7 +283,7 @@ def test_what_is_in_hand_is_done_before_it_ends(stage: Stage, tmp_path: Path) ->
 
     until(is_rejected, "new clicks are still accepted")
     assert stage.link.is_unanswered(name)
-    assert stage.link.ask(sender.event()).code == 500
+    assert stage.link.ask(sender.make_event()).code == 500
     release.touch()
     assert stage.link.answer(name).said["toast"]["content"] == "Held."
     stage.accepted.append(event_id(held))

@@ -26,13 +26,13 @@ from tests.services.rabbitmq import OwnRabbit
 
 
 def make_event(number: int = 1, app_id: str = sender.APP) -> dict[str, Any]:
-    content = sender.event()
+    content = sender.make_event()
     content["header"] |= {"event_id": f"event-{number}", "app_id": app_id}
     content["event"]["message"]["message_id"] = f"om_{number}"
     return content
 
 
-def event(number: int = 1, app_id: str = sender.APP) -> Event:
+def read_event(number: int = 1, app_id: str = sender.APP) -> Event:
     delivery = read(make_event(number, app_id))
     assert isinstance(delivery, Event)
     return delivery
@@ -52,12 +52,12 @@ def test_an_event_is_known_to_all_processes_by_app_and_id(
 
     async def scene() -> None:
         first, second = StoredEvents(inbox(tmp_path)), StoredEvents(inbox(tmp_path))
-        assert not await first.has(event())
-        await first.note(event(), asyncio.get_running_loop().time() + LATER)
-        assert await first.has(event())
-        assert await second.has(event())
-        assert not await second.has(event(2))
-        assert not await second.has(event(1, "cli_other"))
+        assert not await first.has(read_event())
+        await first.note(read_event(), asyncio.get_running_loop().time() + LATER)
+        assert await first.has(read_event())
+        assert await second.has(read_event())
+        assert not await second.has(read_event(2))
+        assert not await second.has(read_event(1, "cli_other"))
 
     mq.run(scene())
 
@@ -77,7 +77,7 @@ def test_many_at_once_take_few_queries(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(dedup, "_LOOK_SECONDS", LATER)
 
     async def scene() -> None:
-        events = [event(number) for number in range(200)]
+        events = [read_event(number) for number in range(200)]
         stored = StoredEvents(Counted(urls.database(f"sqlite:///{tmp_path}/lark.db")))
         assert not any(await asyncio.gather(*map(stored.has, events)))
         until_ = asyncio.get_running_loop().time() + LATER
@@ -93,11 +93,11 @@ def test_many_at_once_take_few_queries(tmp_path: Path, monkeypatch: pytest.Monke
 def test_without_a_database_the_process_remembers_longer_than_lark_repeats() -> None:
     async def scene() -> list[bool]:
         stored = StoredEvents(None)
-        await stored.note(event(), 0.0)
+        await stored.note(read_event(), 0.0)
         results = []
         for hours in (7.2, 7.9, 8.1):
             await asyncio.sleep(hours * 3600 - asyncio.get_running_loop().time())
-            results.append(await stored.has(event()))
+            results.append(await stored.has(read_event()))
         return results
 
     assert run_to_end(scene)[0] == [True, True, False]
@@ -109,8 +109,8 @@ def test_memory_is_bounded_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatc
     async def scene() -> None:
         stored = StoredEvents(None)
         for number in range(4):
-            await stored.note(event(number), 0.0)
-        assert [await stored.has(event(number)) for number in range(4)] == [False, True, True, True]
+            await stored.note(read_event(number), 0.0)
+        assert [await stored.has(read_event(number)) for number in range(4)] == [False, True, True, True]
 
     mq.run(scene())
 
@@ -128,9 +128,9 @@ def test_a_database_that_hangs_holds_no_event_back(
         server.pause()
         try:
             for number in range(20):  # the first ones wait; those after it do not even ask
-                assert not await stored.has(event(number))
-                await stored.note(event(number), loop.time() + 0.3)
-            assert await stored.has(event(0))  # by memory
+                assert not await stored.has(read_event(number))
+                await stored.note(read_event(number), loop.time() + 0.3)
+            assert await stored.has(read_event(0))  # by memory
         finally:
             server.resume()
 
@@ -142,7 +142,7 @@ def test_a_database_that_hangs_holds_no_event_back(
 
 def stop_and_drain(listening: Listening, broker: str) -> list[str]:
     assert listening.stop() == 0
-    return mq.ids(mq.drain(broker, EVENTS))
+    return mq.list_ids(mq.drain(broker, EVENTS))
 
 
 def test_an_event_that_is_repeated_to_another_process_is_published_once(
@@ -180,7 +180,7 @@ def test_without_a_database_a_repeat_after_a_restart_is_published_again(
             assert listening.stop() == 0
         finally:
             listening.close()
-    assert mq.ids(mq.drain(rabbitmq, EVENTS)) == ["event-1"] * 2
+    assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["event-1"] * 2
 
 
 def test_an_event_is_answered_only_once_rabbitmq_has_it(
@@ -195,6 +195,6 @@ def test_an_event_is_answered_only_once_rabbitmq_has_it(
         node.start()
         until(lambda: link.ask(make_event(2)).code == 200, "not accepted again")
         assert listening.stop() == 0
-        assert sorted(mq.ids(mq.drain(node.url, EVENTS))) == ["event-1", "event-2"]
+        assert sorted(mq.list_ids(mq.drain(node.url, EVENTS))) == ["event-1", "event-2"]
     finally:
         listening.close()

@@ -84,11 +84,11 @@ def test_with_rabbitmq_clicks_and_events_go_there(listen: Listen, rabbitmq: str)
     clicks = [click() for _ in range(50)]
     names = [link.send(content) for content in clicks]
     assert [link.answer(name).said for name in names] == [json.loads(RECEIVED)] * len(clicks)
-    assert link.ask(sender.event()).code == 200
+    assert link.ask(sender.make_event()).code == 200
     assert listening.stop() == 0
-    assert sorted(mq.ids(mq.drain(rabbitmq, CARDS))) == sorted(map(event_id, clicks))
+    assert sorted(mq.list_ids(mq.drain(rabbitmq, CARDS))) == sorted(map(event_id, clicks))
     events = mq.drain(rabbitmq, EVENTS)
-    assert mq.ids(events) == [sender.event()["header"]["event_id"]]
+    assert mq.list_ids(events) == [sender.make_event()["header"]["event_id"]]
     assert "token" not in events[0][1]["header"]
 
 

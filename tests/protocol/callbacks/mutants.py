@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from tests.protocol.callbacks import sender
 
 BODY = sender.seal_body(sender.card())
-HEADERS = sender.headers(BODY)
+HEADERS = sender.make_headers(BODY)
 SIGNED_HEADERS = ["X-Lark-Request-Timestamp", "X-Lark-Request-Nonce", "X-Lark-Signature"]
 
 

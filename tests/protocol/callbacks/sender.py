@@ -46,7 +46,7 @@ def card(
     }
 
 
-def event(now: float = NOW) -> dict[str, Any]:
+def make_event(now: float = NOW) -> dict[str, Any]:
     """Return a message to the bot, which is an event of schema 2.0."""
     return {
         "schema": "2.0",
@@ -62,7 +62,7 @@ def event(now: float = NOW) -> dict[str, Any]:
     }
 
 
-def event_1(now: float = NOW, **event: Any) -> dict[str, Any]:
+def make_event_1(now: float = NOW, **event: Any) -> dict[str, Any]:
     """Return an event 1.0."""
     return {
         "ts": f"{now:.7f}",
@@ -108,7 +108,7 @@ def seal_body(content: object, key: str = KEY) -> bytes:
     return dump({"encrypt": seal(dump(content), key)})
 
 
-def headers(
+def make_headers(
     body: bytes, key: str = KEY, timestamp: str | None = None, nonce: str = "7c9e", algorithm: str = "sha256"
 ) -> dict[str, str]:
     """Return the headers of a signed request, with others that Lark sends."""

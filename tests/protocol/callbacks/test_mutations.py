@@ -30,7 +30,7 @@ def test_ten_thousand_mutations_of_a_click_are_refused() -> None:
 @given(st.binary())
 def test_any_bytes_as_a_body_are_refused(body: bytes) -> None:
     assert is_refused(HEADERS, body)
-    assert is_refused(sender.headers(body), body)
+    assert is_refused(sender.make_headers(body), body)
 
 
 @given(st.sampled_from(SIGNED_HEADERS), st.text(st.characters(codec=None)))

@@ -54,10 +54,10 @@ def key(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize("make", [sender.card, sender.event, sender.event_1])
+@pytest.mark.parametrize("make", [sender.card, sender.make_event, sender.make_event_1])
 def test_both_take_the_same_request(make: Callable[[], dict[str, Any]], key: str) -> None:
     body = sender.seal_body(make()) if key else sender.dump(make())
-    headers = sender.headers(body)
+    headers = sender.make_headers(body)
     sdk = Sdk(key)
     status, content = sdk.status(headers, body)
     assert (status, len(sdk.seen)) == (200, 1), content
@@ -69,7 +69,7 @@ def test_both_read_the_same_click(key: str) -> None:
         {"tag": "button", "name": "n", "value": {"k": "v"}, "options": ["a"], "checked": True}
     )
     body = sender.seal_body(content) if key else sender.dump(content)
-    headers = sender.headers(body)
+    headers = sender.make_headers(body)
     sdk = Sdk(key)
     assert sdk.status(headers, body)[0] == 200
     theirs, click = sdk.seen[0], ours(headers, body, key)
@@ -97,9 +97,9 @@ def test_both_answer_a_challenge_alike(key: str) -> None:
 def test_both_refuse_a_wrong_signature_and_a_wrong_token() -> None:
     good, other = sender.seal_body(sender.card()), sender.seal_body(sender.card(token="other"))
     for headers, body in [
-        (sender.headers(good, key="other"), good),
-        (sender.headers(good + b" "), good),
-        (sender.headers(other), other),
+        (sender.make_headers(good, key="other"), good),
+        (sender.make_headers(good + b" "), good),
+        (sender.make_headers(other), other),
         ({}, sender.seal_body(sender.challenge("other"))),
     ]:
         sdk = Sdk(KEY)
@@ -114,7 +114,7 @@ def test_both_take_an_old_card() -> None:
     body = sender.dump(sender.old_card())
     request = RawRequest()
     request.uri, request.body = "/", body
-    request.headers = sender.headers(body, key=TOKEN, algorithm="sha1")
+    request.headers = sender.make_headers(body, key=TOKEN, algorithm="sha1")
     assert handler.do(request).status_code == 200
     click = receive(
         Incoming(request.headers, body), CallbackKeys(APP, KEY, TOKEN), NOW, accept_old_cards=True

@@ -71,7 +71,7 @@ FULL = sender.card(
 
 
 @pytest.mark.parametrize(
-    "content", [FULL, sender.event(), sender.event_1()], ids=["card", "event", "event 1.0"]
+    "content", [FULL, sender.make_event(), sender.make_event_1()], ids=["card", "event", "event 1.0"]
 )
 def test_a_wrong_type_anywhere_is_read_or_refused_by_name(content: dict[str, Any]) -> None:
     refused = set()

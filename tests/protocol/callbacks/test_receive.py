@@ -31,7 +31,7 @@ from lark_provider.protocol.callbacks import (
     receive,
 )
 from tests.protocol.callbacks import sender
-from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, dump, headers, seal_body
+from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, dump, make_headers, seal_body
 
 BOTH = CallbackKeys(APP, KEY, TOKEN)
 ONLY_KEY = CallbackKeys(APP, encrypt_key=KEY)
@@ -43,7 +43,7 @@ def send(
 ) -> Challenge | Delivery:
     """Encrypt, sign and receive."""
     body = seal_body(content)
-    return receive(Incoming(headers(body, **signing), body), keys, now)
+    return receive(Incoming(make_headers(body, **signing), body), keys, now)
 
 
 def plain(content: object, keys: CallbackKeys = ONLY_TOKEN, **options: Any) -> Challenge | Delivery:
@@ -99,14 +99,14 @@ def test_a_click_is_read_whole() -> None:
 
 
 def test_an_event_of_either_schema_is_read() -> None:
-    event_2 = send(sender.event())
+    event_2 = send(sender.make_event())
     assert isinstance(event_2, Event)
     assert (event_2.event_id, event_2.type) == ("5e3702a84e847582be8db7fb73283c02", "im.message.receive_v1")
     assert (event_2.app_id, event_2.tenant_key) == (APP, "2df73991750a0001")
     assert event_2.created_at == datetime.fromtimestamp(NOW, UTC)
-    assert event_2.event == sender.event()["event"]
+    assert event_2.event == sender.make_event()["event"]
 
-    event_1 = send(sender.event_1())
+    event_1 = send(sender.make_event_1())
     assert isinstance(event_1, Event)
     assert (event_1.event_id, event_1.type) == ("bc447199585340d1f3728d26b1c0297a", "p2p_chat_create")
     assert (event_1.app_id, event_1.tenant_key) == (APP, "2df73991750a0001")
@@ -114,7 +114,9 @@ def test_an_event_of_either_schema_is_read() -> None:
 
 
 def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> None:
-    click, *events = (send(payload) for payload in (sender.card(), sender.event(), sender.event_1()))
+    click, *events = (
+        send(payload) for payload in (sender.card(), sender.make_event(), sender.make_event_1())
+    )
     assert isinstance(click, CardClick)
     assert get_kind(click) == "click"
     assert log_ids(click) == {"app_id": APP, "event_id": click.event_id}
@@ -124,7 +126,7 @@ def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> N
         assert log_ids(event) == {"app_id": APP, "event_id": event.event_id}
 
 
-@pytest.mark.parametrize("content", [sender.card(), sender.event(), sender.event_1()])
+@pytest.mark.parametrize("content", [sender.card(), sender.make_event(), sender.make_event_1()])
 def test_raw_has_no_verification_token_and_reads_again_as_the_same(content: dict[str, Any]) -> None:
     received = send(content)
     assert not isinstance(received, Challenge)
@@ -143,7 +145,7 @@ def test_a_challenge_needs_no_signature() -> None:
 
 
 def test_an_event_that_calls_itself_a_challenge_is_an_event() -> None:
-    content = {**sender.event(), "type": "url_verification", "challenge": "abc"}
+    content = {**sender.make_event(), "type": "url_verification", "challenge": "abc"}
     assert isinstance(send(content), Event)
     body = seal_body(content)
     with expect_refusal(401, "neither signed with the encrypt key"):
@@ -153,18 +155,18 @@ def test_an_event_that_calls_itself_a_challenge_is_an_event() -> None:
 @pytest.mark.parametrize("change", [str.lower, str.upper, str.title, str.swapcase])
 def test_header_names_may_have_any_case(change: Any) -> None:
     body = seal_body(sender.card())
-    named = {change(name): value for name, value in headers(body).items()}
+    named = {change(name): value for name, value in make_headers(body).items()}
     assert isinstance(receive(Incoming(named, body), BOTH, NOW), CardClick)
 
 
 def test_with_one_key_known_that_one_is_asked_for() -> None:
     assert isinstance(send(sender.card(token="of another caller"), ONLY_KEY), CardClick)
     assert isinstance(plain(sender.card()), CardClick)
-    assert isinstance(plain(sender.event_1()), Event)
+    assert isinstance(plain(sender.make_event_1()), Event)
 
 
 def test_an_event_1_need_not_name_its_app() -> None:
-    content = sender.event_1()
+    content = sender.make_event_1()
     del content["event"]["app_id"]
     received = send(content)
     assert isinstance(received, Event)
@@ -181,18 +183,22 @@ def test_an_app_without_keys_takes_nothing(blank: str | None, key: str | None) -
     for content in (sender.card(token=key or ""), sender.challenge(key or ""), sender.challenge(), {}):
         for body in (dump(content), seal_body(content, key or "")):
             with expect_refusal(403, "No encrypt key or verification token"):
-                receive(Incoming(headers(body, key=key or ""), body), keys, NOW, accept_old_cards=True)
+                receive(Incoming(make_headers(body, key=key or ""), body), keys, NOW, accept_old_cards=True)
 
 
 def test_an_empty_key_signs_nothing_where_only_the_token_is_known() -> None:
     body = seal_body(sender.card(), key="")
     with expect_refusal(401, "no encrypt key is configured for app cli_a5fb0ae6a4000001"):
-        receive(Incoming(headers(body, key=""), body), ONLY_TOKEN, NOW)
+        receive(Incoming(make_headers(body, key=""), body), ONLY_TOKEN, NOW)
 
 
 @pytest.mark.parametrize("token", ["", None, 7, [], {}, TOKEN + " ", TOKEN[:-1], "é"])
 def test_only_the_right_token_is_taken(token: Any) -> None:
-    for content in (sender.card(token=token), {**sender.event_1(), "token": token}, sender.challenge(token)):
+    for content in (
+        sender.card(token=token),
+        {**sender.make_event_1(), "token": token},
+        sender.challenge(token),
+    ):
         with expect_refusal(401, "verification token"):
             plain(content)
         with expect_refusal(401, "verification token"):
@@ -200,7 +206,7 @@ def test_only_the_right_token_is_taken(token: Any) -> None:
 
 
 def test_a_missing_token_is_a_wrong_one() -> None:
-    for content in (sender.card(), sender.event_1(), sender.challenge()):
+    for content in (sender.card(), sender.make_event_1(), sender.challenge()):
         content.pop("token", None)
         content.get("header", {}).pop("token", None)
         with expect_refusal(401, "verification token"):
@@ -224,7 +230,7 @@ def test_keys_are_checked_and_never_shown() -> None:
 
 def test_nothing_secret_is_shown_of_what_was_received() -> None:
     body = seal_body(sender.card())
-    assert repr(Incoming(headers(body), body)) == "Incoming()"
+    assert repr(Incoming(make_headers(body), body)) == "Incoming()"
     click = send(sender.card())
     assert isinstance(click, CardClick)
     assert click.token is not None
@@ -235,12 +241,12 @@ def test_nothing_secret_is_shown_of_what_was_received() -> None:
 
 
 def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> None:
-    for content in (sender.card(), sender.event_1(), sender.challenge()):
+    for content in (sender.card(), sender.make_event_1(), sender.challenge()):
         body = dump(content)
         with expect_refusal(401, "neither signed with the encrypt key"):
             receive(Incoming({}, body), BOTH, NOW)
         with expect_refusal(400, "does not contain an encrypted JSON object"):
-            receive(Incoming(headers(body), body), BOTH, NOW)
+            receive(Incoming(make_headers(body), body), BOTH, NOW)
 
 
 @pytest.mark.parametrize(
@@ -249,14 +255,14 @@ def test_with_an_encrypt_key_a_plain_body_is_refused_however_well_signed() -> No
 def test_what_is_encrypted_and_signed_must_be_an_object(inside: bytes) -> None:
     body = dump({"encrypt": sender.seal(inside)})
     with expect_refusal(400, "does not contain an encrypted JSON object"):
-        receive(Incoming(headers(body), body), BOTH, NOW)
+        receive(Incoming(make_headers(body), body), BOTH, NOW)
 
 
 @pytest.mark.parametrize("encrypt", [None, 1, [], {}, "", "=", "AAAA", "é", "P37w+VZImNgPEO1RBhJ6RtKl"])
 def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
     body = dump({"encrypt": encrypt})
     with expect_refusal(400, "does not contain an encrypted JSON object"):
-        receive(Incoming(headers(body), body), BOTH, NOW)
+        receive(Incoming(make_headers(body), body), BOTH, NOW)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +272,7 @@ def test_a_signed_body_with_garbage_for_a_cipher(encrypt: Any) -> None:
 def test_a_body_that_is_no_object(body: bytes) -> None:
     for keys in (BOTH, ONLY_KEY, ONLY_TOKEN):
         with expect_refusal(400, "The body is not a JSON object"):
-            receive(Incoming(headers(body), body), keys, NOW)
+            receive(Incoming(make_headers(body), body), keys, NOW)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "gbk"])
@@ -274,20 +280,20 @@ def test_a_body_in_another_encoding(encoding: str) -> None:
     for keys in (BOTH, ONLY_TOKEN):
         body = dump(sender.challenge()).decode().encode(encoding)
         with expect_refusal(400, "The body is not a JSON object"):
-            receive(Incoming(headers(body), body), keys, NOW)
+            receive(Incoming(make_headers(body), body), keys, NOW)
 
 
 def test_a_large_body_is_refused_unread() -> None:
     body = seal_body(sender.card({"value": "x" * 1000}))
-    assert isinstance(receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body)), CardClick)
+    assert isinstance(receive(Incoming(make_headers(body), body), BOTH, NOW, max_bytes=len(body)), CardClick)
     with expect_refusal(413, f"has {len(body)} bytes; the limit is "):
-        receive(Incoming(headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
+        receive(Incoming(make_headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
     with expect_refusal(413, "the limit is 1048576"):
         receive(Incoming({}, b"x" * (1024 * 1024 + 1)), BOTH, NOW)
 
 
 def test_another_app_s_click_is_refused() -> None:
-    for content in (sender.card(app_id="cli_other"), sender.event_1(app_id="cli_other")):
+    for content in (sender.card(app_id="cli_other"), sender.make_event_1(app_id="cli_other")):
         with expect_refusal(403, "for an app other than cli_a5fb0ae6a4000001"):
             send(content)
         with expect_refusal(403, "for an app other than cli_a5fb0ae6a4000001"):
@@ -299,7 +305,7 @@ def test_another_app_s_click_is_refused() -> None:
 @pytest.mark.parametrize("how", ["missing", "empty", "changed", "twice"])
 def test_each_signature_header_counts(name: str, how: str) -> None:
     body = seal_body(sender.card())
-    sent_headers = headers(body)
+    sent_headers = make_headers(body)
     value = sent_headers.pop(name)
     if how == "twice":
         sent_headers |= {name: value, name.lower(): value}
@@ -311,7 +317,11 @@ def test_each_signature_header_counts(name: str, how: str) -> None:
 
 def test_a_signature_by_another_key_or_with_another_body() -> None:
     body = seal_body(sender.card())
-    for forged in (headers(body, key="other"), headers(body + b" "), headers(body, algorithm="sha1")):
+    for forged in (
+        make_headers(body, key="other"),
+        make_headers(body + b" "),
+        make_headers(body, algorithm="sha1"),
+    ):
         with expect_refusal(401, "neither signed with the encrypt key"):
             receive(Incoming(forged, body), BOTH, NOW)
 
@@ -334,7 +344,7 @@ def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
     errors = set()
     for body in bodies:
         with pytest.raises(CallbackRefusedError) as caught:
-            receive(Incoming(headers(body, key="guessed"), body), BOTH, NOW)
+            receive(Incoming(make_headers(body, key="guessed"), body), BOTH, NOW)
         errors.add((str(caught.value), caught.value.status, caught.value.__cause__))
     assert len(errors) == 1
 
@@ -346,8 +356,8 @@ def test_who_cannot_sign_is_told_the_same_whatever_is_wrong() -> None:
     ("content", "ages", "too_old"),
     [
         (sender.card, (-300, 0, 300), (-301, 301, 86400)),
-        (sender.event, (-300, 0, 27_000), (-301, 27_001)),
-        (sender.event_1, (-300, 0, 27_000), (-301, 27_001)),
+        (sender.make_event, (-300, 0, 27_000), (-301, 27_001)),
+        (sender.make_event_1, (-300, 0, 27_000), (-301, 27_001)),
     ],
 )
 def test_deliveries_outside_their_time_window_are_refused(
@@ -406,7 +416,7 @@ def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
 ) -> None:
     """Lark signs both without a mark between them, so this much can be forged."""
     body = seal_body(sender.card())
-    given_ = headers(body, nonce=nonce)
+    given_ = make_headers(body, nonce=nonce)
     both = given_["X-Lark-Request-Timestamp"] + nonce
     border = min(max(10 + by, 0), len(both))
     given_ |= {"X-Lark-Request-Timestamp": both[:border], "X-Lark-Request-Nonce": both[border:]}
@@ -420,7 +430,7 @@ def test_moving_the_border_of_timestamp_and_nonce_makes_nothing_fresh(
 def old(keys: CallbackKeys = BOTH, now: float = NOW, *, accept: bool = True, **signing: Any) -> Any:
     body = dump(sender.old_card())
     signing = {"key": TOKEN, "algorithm": "sha1", **signing}
-    return receive(Incoming(headers(body, **signing), body), keys, now, accept_old_cards=accept)
+    return receive(Incoming(make_headers(body, **signing), body), keys, now, accept_old_cards=accept)
 
 
 def test_old_cards_are_refused_until_allowed() -> None:

@@ -30,7 +30,7 @@ PAIRS = [(key, token) for key in (KEY, OLD[0], OLDER[0]) for token in (TOKEN, OL
 
 def take(key: str, content: Any, *, now: float = NOW, keys: CallbackKeys = KEYS, **options: Any) -> Any:
     body = sender.seal_body(content, key)
-    headers = sender.headers(body, key=key, timestamp=str(int(now)))
+    headers = sender.make_headers(body, key=key, timestamp=str(int(now)))
     return receive(Incoming(headers, body), keys, now, **options)
 
 
@@ -58,14 +58,14 @@ def test_a_plain_request_and_an_old_card_are_measured_by_all_tokens() -> None:
         body = sender.dump(sender.card(token=token))
         assert isinstance(receive(Incoming({}, body), only, now), CardClick)
         body = sender.dump(sender.old_card())
-        headers = sender.headers(body, key=token, timestamp=str(int(now)), algorithm="sha1")
+        headers = sender.make_headers(body, key=token, timestamp=str(int(now)), algorithm="sha1")
         assert isinstance(receive(Incoming(headers, body), only, now, accept_old_cards=True), CardClick)
     for token, now in ((OLD[1], END), (OLDER[1], NOW), ("", NOW)):
         body = sender.dump(sender.card(token=token))
         with pytest.raises(CallbackRefusedError, match="verification token is missing, or is not that of"):
             receive(Incoming({}, body), only, now)
         body = sender.dump(sender.old_card())
-        headers = sender.headers(body, key=token, timestamp=str(int(now)), algorithm="sha1")
+        headers = sender.make_headers(body, key=token, timestamp=str(int(now)), algorithm="sha1")
         with pytest.raises(CallbackRefusedError, match="is not signed with the verification token"):
             receive(Incoming(headers, body), only, now, accept_old_cards=True)
 
@@ -77,7 +77,7 @@ def test_which_key_does_not_fit_is_not_told() -> None:
         body = sender.seal_body(sender.card(), inside)
         for outside in ("guess", "guess 2"):
             with pytest.raises(CallbackRefusedError) as caught:
-                receive(Incoming(sender.headers(body, key=outside), body), KEYS, NOW)
+                receive(Incoming(sender.make_headers(body, key=outside), body), KEYS, NOW)
             said.add((str(caught.value), caught.value.status, caught.value.may_be_stale))
     assert len(said) == 1
 
@@ -85,7 +85,7 @@ def test_which_key_does_not_fit_is_not_told() -> None:
 def test_a_signature_of_one_key_opens_no_content_of_another() -> None:
     body = sender.seal_body(sender.card(), OLD[0])
     with pytest.raises(CallbackRefusedError, match="does not contain an encrypted JSON object"):
-        receive(Incoming(sender.headers(body, key=KEY), body), KEYS, NOW)
+        receive(Incoming(sender.make_headers(body, key=KEY), body), KEYS, NOW)
 
 
 @given(values=st.lists(st.sampled_from(["a", "b", "c"]), max_size=4), now=st.integers(0, 4))

@@ -36,7 +36,7 @@ AT_BOT = {"key": "@_user_1", "id": {"open_id": BOT}, "name": "Airflow"}
 AT_OTHER = {"key": "@_user_10", "id": {"open_id": OTHER}, "name": "Ann"}
 
 
-def event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
+def make_event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
     message = {
         "message_id": "om_1",
         "chat_id": "oc_1",
@@ -67,7 +67,7 @@ def event(text: Any, *, mentions: Any = (AT_BOT,), **changes: Any) -> Event:
 
 
 def command(text: str, **changes: Any) -> CommandMessage:
-    message = find_command(event(text, **changes))
+    message = find_command(make_event(text, **changes))
     assert message is not None
     return message
 
@@ -113,14 +113,14 @@ def test_a_command_is_recognized_with_who_where_and_when() -> None:
     ],
 )
 def test_other_messages_are_left_alone(changes: dict[str, Any]) -> None:
-    assert find_command(event("@_user_1 /run etl", **changes)) is None
+    assert find_command(make_event("@_user_1 /run etl", **changes)) is None
 
 
 @pytest.mark.parametrize(
     "text", ["", "run etl", "/runx", "x /run", "//run", "/", "@_user_1", 3, None, "@_user_x /run"]
 )
 def test_other_texts_are_left_alone(text: Any) -> None:
-    assert find_command(event(text)) is None
+    assert find_command(make_event(text)) is None
 
 
 @given(
@@ -130,7 +130,7 @@ def test_other_texts_are_left_alone(text: Any) -> None:
     )
 )
 def test_no_event_raises(content: Any) -> None:
-    incoming = event("/run etl")
+    incoming = make_event("/run etl")
     for name in ("sender", "message"):
         incoming.event[name] = content
         assert find_command(incoming) is None

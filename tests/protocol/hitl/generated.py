@@ -33,7 +33,7 @@ _MORE = st.fixed_dictionaries({}, optional={"title": TEXT, "description": TEXT})
 
 
 @st.composite
-def _texts(draw: st.DrawFn) -> Param:
+def _draw_text(draw: st.DrawFn) -> Param:
     least = draw(st.integers(0, 3))
     schema: dict[str, Any] = draw(
         st.sampled_from(
@@ -52,7 +52,7 @@ def _format_values(form: str, values: st.SearchStrategy[str]) -> st.SearchStrate
 
 
 @st.composite
-def _numbers(draw: st.DrawFn) -> Param:
+def _draw_number(draw: st.DrawFn) -> Param:
     kind = draw(st.sampled_from(["integer", "number", ["integer", "number"]]))
     low = draw(st.integers(-1000, 1000))
     high = low + draw(st.integers(0, 1000))
@@ -92,11 +92,11 @@ _ANY = JSON.map(lambda value: {"value": value, "schema": {}}) | JSON.map(
     lambda value: {"value": value, "schema": {"anyOf": [{"type": "string"}, {}]}}
 )
 _TYPED = st.one_of(
-    _texts(),
+    _draw_text(),
     _format_values("date", DATES),
     _format_values("time", TIMES),
     _format_values("date-time", MOMENTS),
-    _numbers(),
+    _draw_number(),
     st.booleans().map(lambda value: {"value": value, "schema": {"type": "boolean"}}),
     _ARRAYS,
     _OBJECTS,

@@ -16,14 +16,14 @@ def card(*elements: Any, **config: Any) -> dict[str, Any]:
     return {"schema": "2.0", "config": config, "body": {"elements": list(elements)}}
 
 
-def text(element_id: str, content: str) -> dict[str, str]:
+def make_text(element_id: str, content: str) -> dict[str, str]:
     return {"tag": "markdown", "element_id": element_id, "content": content}
 
 
 def drive(sdk: Sdk, client: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.cardkit.v1")
     cards, elements = client.cardkit.v1.card, client.cardkit.v1.card_element
-    data = json.dumps(card(text("a", "starting"), streaming_mode=True))
+    data = json.dumps(card(make_text("a", "starting"), streaming_mode=True))
     entity = good(cards.create(sdk.request(kit, "CreateCard", {"type": "card_json", "data": data})))
     where = {"card_id": entity.card_id}
     content = json.dumps({"type": "card", "data": where})
@@ -40,31 +40,31 @@ def drive(sdk: Sdk, client: Any) -> None:
 
     body = {"content": "half", "sequence": 1, "uuid": "u1"}
     good(elements.content(sdk.request(kit, "ContentCardElement", body, element_id="a", **where)))
-    assert read_card()["body"]["elements"] == [text("a", "half")]
+    assert read_card()["body"]["elements"] == [make_text("a", "half")]
     settings = json.dumps({"config": {"streaming_mode": False}})
     good(cards.settings(sdk.request(kit, "SettingsCard", {"settings": settings, "sequence": 2}, **where)))
     body = {
         "type": "insert_after",
         "target_element_id": "a",
-        "elements": json.dumps([text("b", "two")]),
+        "elements": json.dumps([make_text("b", "two")]),
         "sequence": 3,
     }
     good(elements.create(sdk.request(kit, "CreateCardElement", body, **where)))
     body = {"partial_element": json.dumps({"content": "deux"}), "sequence": 4}
     good(elements.patch(sdk.request(kit, "PatchCardElement", body, element_id="b", **where)))
-    body = {"element": json.dumps(text("c", "three")), "sequence": 5}
+    body = {"element": json.dumps(make_text("c", "three")), "sequence": 5}
     good(elements.update(sdk.request(kit, "UpdateCardElement", body, element_id="a", **where)))
-    assert read_card()["body"]["elements"] == [text("c", "three"), text("b", "deux")]
+    assert read_card()["body"]["elements"] == [make_text("c", "three"), make_text("b", "deux")]
     good(elements.delete(sdk.request(kit, "DeleteCardElement", {"sequence": 6}, element_id="c", **where)))
     actions = [
-        {"action": "add_elements", "params": {"type": "append", "elements": [text("d", "four")]}},
+        {"action": "add_elements", "params": {"type": "append", "elements": [make_text("d", "four")]}},
         {"action": "delete_elements", "params": {"element_ids": ["b"]}},
     ]
     body = {"actions": json.dumps(actions), "sequence": 7}
     good(cards.batch_update(sdk.request(kit, "BatchUpdateCard", body, **where)))
-    assert read_card()["body"]["elements"] == [text("d", "four")]
-    body = {"card": {"type": "card_json", "data": json.dumps(card(text("e", "done")))}, "sequence": 8}
+    assert read_card()["body"]["elements"] == [make_text("d", "four")]
+    body = {"card": {"type": "card_json", "data": json.dumps(card(make_text("e", "done")))}, "sequence": 8}
     good(cards.update(sdk.request(kit, "UpdateCard", body, **where)))
-    assert read_card()["body"]["elements"] == [text("e", "done")]
+    assert read_card()["body"]["elements"] == [make_text("e", "done")]
     body = {"message_id": sent.message_id}
     assert good(cards.id_convert(sdk.request(kit, "IdConvertCard", body))).card_id == entity.card_id

@@ -26,15 +26,15 @@ def drive(sdk: Sdk, client: Any) -> None:
         client.drive.v1.meta.batch_query(sdk.request(api, "BatchQueryMeta", wanted, model="MetaRequest"))
     )
     assert metas.metas[0].title == "Report"
-    _members(sdk, client, token)
-    _public(sdk, client, token)
+    _check_members(sdk, client, token)
+    _check_public(sdk, client, token)
     body = {"type": "sheet", "folder_token": folder}
     good(files.move(sdk.request(api, "MoveFile", body, file_token=template)))
     task = good(files.delete(sdk.request(api, "DeleteFile", file_token=folder, type="folder"))).task_id
     assert good(files.task_check(sdk.request(api, "TaskCheckFile", task_id=task))).status == "success"
 
 
-def _members(sdk: Sdk, client: Any, token: str) -> None:
+def _check_members(sdk: Sdk, client: Any, token: str) -> None:
     members, api, where = client.drive.v1.permission_member, sdk.drive, {"token": token, "type": "sheet"}
 
     def call(method: str, body: Any = None, *, model: str = "", **parts: Any) -> Any:
@@ -64,7 +64,7 @@ def _members(sdk: Sdk, client: Any, token: str) -> None:
     call("transfer_owner", owner, model="Owner", old_owner_perm="full_access")
 
 
-def _public(sdk: Sdk, client: Any, token: str) -> None:
+def _check_public(sdk: Sdk, client: Any, token: str) -> None:
     public, api = client.drive.v2.permission_public, sdk.drive2
     body = {"link_share_entity": "tenant_readable"}
     request = sdk.request(

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def drive(lark: Emulator, sdk: Sdk, client: Any) -> None:
-    _departments(sdk, client.contact.v3.department)
-    _people(lark, sdk, client.contact.v3)
-    _calendars(lark, sdk, client.calendar.v4)
-    _tasks(sdk, client.task.v2)
-    _tenant(lark, sdk, client)
+    _check_departments(sdk, client.contact.v3.department)
+    _check_people(lark, sdk, client.contact.v3)
+    _check_calendars(lark, sdk, client.calendar.v4)
+    _check_tasks(sdk, client.task.v2)
+    _check_tenant(lark, sdk, client)
 
 
-def _departments(sdk: Sdk, departments: Any) -> None:
+def _check_departments(sdk: Sdk, departments: Any) -> None:
     def create(name: str, parent: str) -> Any:
         body = {"name": name, "parent_department_id": parent}
         request = sdk.request(sdk.contact, "CreateDepartment", body, model="Department")
@@ -48,7 +48,7 @@ def _departments(sdk: Sdk, departments: Any) -> None:
     good(departments.delete(sdk.request(sdk.contact, "DeleteDepartment", **ids)))
 
 
-def _people(lark: Emulator, sdk: Sdk, api: Any) -> None:
+def _check_people(lark: Emulator, sdk: Sdk, api: Any) -> None:
     team = lark.add_department("Team", department_id="team", users=["alice"])
     where = {"department_id": team["open_department_id"]}
     results = good(api.user.find_by_department(sdk.request(sdk.contact, "FindByDepartmentUser", **where)))
@@ -76,7 +76,7 @@ def _people(lark: Emulator, sdk: Sdk, api: Any) -> None:
     assert good(api.scope.list(sdk.request(sdk.contact, "ListScope"))).department_ids == ["0"]
 
 
-def _calendars(lark: Emulator, sdk: Sdk, api: Any) -> None:
+def _check_calendars(lark: Emulator, sdk: Sdk, api: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.calendar.v4")
     own = good(api.calendar.primary(sdk.request(kit, "PrimaryCalendar"))).calendars[0].calendar
     assert (own.type, own.role) == ("primary", "owner")
@@ -89,11 +89,11 @@ def _calendars(lark: Emulator, sdk: Sdk, api: Any) -> None:
     assert good(api.calendar.get(sdk.request(kit, "GetCalendar", **where))).summary == "Loads"
     listed = good(api.calendar.list(sdk.request(kit, "ListCalendar"))).calendar_list
     assert [calendar.calendar_id for calendar in listed] == [own.calendar_id, created.calendar_id]
-    _events(lark, sdk, api, kit, where)
+    _check_events(lark, sdk, api, kit, where)
     good(api.calendar.delete(sdk.request(kit, "DeleteCalendar", **where)))
 
 
-def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str]) -> None:
+def _check_events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str]) -> None:
     events = api.calendar_event
     body: dict[str, Any] = {
         "summary": "Release",
@@ -147,7 +147,7 @@ def _events(lark: Emulator, sdk: Sdk, api: Any, kit: Any, where: dict[str, str])
     good(events.delete(sdk.request(kit, "DeleteCalendarEvent", **which)))
 
 
-def _tasks(sdk: Sdk, api: Any) -> None:
+def _check_tasks(sdk: Sdk, api: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.task.v2")
     body: dict[str, Any] = {"name": "Releases", "members": [{"id": "alice", "role": "editor"}]}
     tasklist = good(
@@ -196,12 +196,12 @@ def _tasks(sdk: Sdk, api: Any) -> None:
     done = good(api.task.patch(sdk.request(kit, "PatchTask", body, **which))).task
     assert (done.status, done.completed_at, done.due) == ("done", "1795690900000", None)
     assert good(api.task.get(sdk.request(kit, "GetTask", **which))).task.summary == "Load the flights"
-    _comments(sdk, api.comment, kit, task.guid)
+    _check_comments(sdk, api.comment, kit, task.guid)
     good(api.task.delete(sdk.request(kit, "DeleteTask", task_guid=task.guid)))
     good(api.tasklist.delete(sdk.request(kit, "DeleteTasklist", tasklist_guid=tasklist.guid)))
 
 
-def _comments(sdk: Sdk, comments: Any, kit: Any, guid: str) -> None:
+def _check_comments(sdk: Sdk, comments: Any, kit: Any, guid: str) -> None:
     body: dict[str, Any] = {"content": "late again", "resource_type": "task", "resource_id": guid}
     comment = good(comments.create(sdk.request(kit, "CreateComment", body, model="InputComment"))).comment
     ids = {"comment_id": comment.id}
@@ -213,7 +213,7 @@ def _comments(sdk: Sdk, comments: Any, kit: Any, guid: str) -> None:
     good(comments.delete(sdk.request(kit, "DeleteComment", **ids)))
 
 
-def _tenant(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def _check_tenant(lark: Emulator, sdk: Sdk, client: Any) -> None:
     kit = importlib.import_module("lark_oapi.api.tenant.v2")
     tenant = good(client.tenant.v2.tenant.query(sdk.request(kit, "QueryTenant"))).tenant
     assert tenant.tenant_key == lark.state()["tenant_key"]

@@ -45,17 +45,17 @@ class Book:
 
 def drive(sdk: Sdk, client: Any) -> None:
     book = Book(sdk, client)
-    _file(book)
-    _values(book)
-    _looks(book)
-    _rules(book)
-    _filters(book)
-    _locks(book)
-    _views(book)
-    _pictures(book)
+    _check_file(book)
+    _check_values(book)
+    _check_looks(book)
+    _check_rules(book)
+    _check_filters(book)
+    _check_locks(book)
+    _check_views(book)
+    _check_pictures(book)
 
 
-def _file(book: Book) -> None:
+def _check_file(book: Book) -> None:
     book.v3(
         "spreadsheet.patch", "PatchSpreadsheet", {"title": "Daily 2"}, model="UpdateSpreadsheetProperties"
     )
@@ -70,7 +70,7 @@ def _file(book: Book) -> None:
     assert book.v2("GET", "/metainfo")["properties"]["sheetCount"] == 2
 
 
-def _values(book: Book) -> None:
+def _check_values(book: Book) -> None:
     written = {"range": book.range("A1:B2"), "values": [["k", "v"], ["a", 1]]}
     done = book.v2("PUT", "/values", {"valueRange": written})
     assert done["updatedRange"] == book.range("A1:B2")
@@ -105,7 +105,7 @@ def _values(book: Book) -> None:
     assert (replaced.matched_cells, replaced.rows_count) == (["A3"], 1)
 
 
-def _looks(book: Book) -> None:
+def _check_looks(book: Book) -> None:
     style = {"font": {"bold": True}, "formatter": "0.00"}
     assert book.v2("PUT", "/style", {"appendStyle": {"range": book.range("A1:B1"), "style": style}})[
         "updates"
@@ -133,7 +133,7 @@ def _looks(book: Book) -> None:
     assert read == [["k"], ["A"], ["b"], ["c"], ["0"]]
 
 
-def _rules(book: Book) -> None:
+def _check_rules(book: Book) -> None:
     path = "/condition_formats"
     rule = {
         "ranges": [book.range("B2:B5")],
@@ -160,7 +160,7 @@ def _rules(book: Book) -> None:
     assert book.v2("DELETE", path, cleared)["rangeResults"][0]["success"] is True
 
 
-def _filters(book: Book) -> None:
+def _check_filters(book: Book) -> None:
     def call(method: str, name: str, body: Any = None, model: str = "") -> Any:
         name = f"{name}SpreadsheetSheetFilter"
         return book.v3(f"spreadsheet_sheet_filter.{method}", name, body, model=model, sheet_id=book.sheet_id)
@@ -175,7 +175,7 @@ def _filters(book: Book) -> None:
     call("delete", "Delete")
 
 
-def _locks(book: Book) -> None:
+def _check_locks(book: Book) -> None:
     lines = {"sheetId": book.sheet_id, "majorDimension": "COLUMNS", "startIndex": 10, "endIndex": 13}
     spec = {"dimension": lines, "users": ["ou_emulator0001_alice"], "lockInfo": "totals"}
     added = book.v2("POST", "/protected_dimension?user_id_type=open_id", {"addProtectedDimension": [spec]})
@@ -196,7 +196,7 @@ def _locks(book: Book) -> None:
     assert gone["delProtectIds"] == [lock_id]
 
 
-def _views(book: Book) -> None:
+def _check_views(book: Book) -> None:
     def call(method: str, name: str, body: Any = None, *, of: str = "", **parts: Any) -> Any:
         name, resource = f"{name}SpreadsheetSheetFilterView{of}", "spreadsheet_sheet_filter_view"
         if of:
@@ -224,7 +224,7 @@ def _views(book: Book) -> None:
     assert call("query", "Query").items == []
 
 
-def _pictures(book: Book) -> None:
+def _check_pictures(book: Book) -> None:
     png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + (30).to_bytes(4) + (40).to_bytes(4)
     image = {"range": book.range("D9:D9"), "image": list(png), "name": "a.PNG"}
     assert book.v2("POST", "/values_image", image)["updatedRange"] == book.range("D9:D9")

@@ -53,12 +53,12 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     conversations.drive(lark, sdk, client)
     card_entities.drive(sdk, client)
     offices.drive(lark, sdk, client)
-    _long_connection(lark)
+    _check_long_connection(lark)
     driven = {entry["route"] for entry in lark.requests() if entry["code"] == 0}
     assert driven == {route.name for route in ROUTES if route.evidence == "sdk + documentation"}
 
 
-def _long_connection(lark: Emulator) -> None:
+def _check_long_connection(lark: Emulator) -> None:
     config = {"app_id": lark.app_id, "secret": lark.app_secret}
     with official_clients.python(lark, config) as client:
         deadline = time.monotonic() + official_clients.SECONDS
@@ -237,12 +237,12 @@ def bitable(sdk: Sdk, client: Any) -> None:
     )
     assert renamed.app.name == "Flights 2026"
     assert good(api.app.get(sdk.request(sdk.bitable, "GetApp", app_token=token))).app.name == "Flights 2026"
-    table_id = _tables(sdk, api, token, app.default_table_id)
-    _fields(sdk, api, token, table_id)
-    _records(sdk, api, token, table_id)
+    table_id = _check_tables(sdk, api, token, app.default_table_id)
+    _check_fields(sdk, api, token, table_id)
+    _check_records(sdk, api, token, table_id)
 
 
-def _tables(sdk: Sdk, api: Any, token: str, default_table: str) -> str:
+def _check_tables(sdk: Sdk, api: Any, token: str, default_table: str) -> str:
     tables = api.app_table
     spec = {
         "table": {
@@ -287,7 +287,7 @@ def _tables(sdk: Sdk, api: Any, token: str, default_table: str) -> str:
     return str(created.table_id)
 
 
-def _fields(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
+def _check_fields(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
     fields, where = api.app_table_field, {"app_token": token, "table_id": table_id}
     field = good(
         fields.create(
@@ -335,7 +335,7 @@ def _fields(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
     assert listed.items[2].property.options[0].name == "UA"
 
 
-def _records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
+def _check_records(sdk: Sdk, api: Any, token: str, table_id: str) -> None:
     records, where = api.app_table_record, {"app_token": token, "table_id": table_id}
     row = {"Flight": "UA1", "Delay": 3.5, "Carrier": "UA", "On time": False}
     first = good(

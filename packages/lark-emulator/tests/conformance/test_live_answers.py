@@ -45,9 +45,9 @@ class Scene:
             "signed_webhook": webhook + lark.add_webhook(secret="s").rpartition("/")[2],
             "keyword_webhook": webhook + lark.add_webhook(keywords=["alarm"]).rpartition("/")[2],
             "now": str(int(lark.state(summary=True)["now"])),
-            "recalled": self._message({"text": "a"}),
-            "edited": self._message({"text": "a"}),
-            "card2": self._message({"schema": "2.0", "body": {"elements": []}}, "interactive"),
+            "recalled": self._send_message({"text": "a"}),
+            "edited": self._send_message({"text": "a"}),
+            "card2": self._send_message({"schema": "2.0", "body": {"elements": []}}, "interactive"),
         }
         self.api.data("DELETE", f"/im/v1/messages/{self.names['recalled']}")
         for number in range(20):
@@ -55,7 +55,7 @@ class Scene:
             self.api.data("PUT", f"/im/v1/messages/{self.names['edited']}", body)
         other.http.close()
 
-    def _message(self, content: Any, kind: str = "text") -> str:
+    def _send_message(self, content: Any, kind: str = "text") -> str:
         body = {"receive_id": CHAT, "msg_type": kind, "content": json.dumps(content)}
         return str(self.api.data("POST", "/im/v1/messages", body, receive_id_type="chat_id")["message_id"])
 
@@ -63,7 +63,7 @@ class Scene:
         """Put what was made in the place of its name."""
         return re.sub(r"\$(\w+)", lambda name: self.names.get(name[1], name[0]), text)
 
-    def token(self, request: Any) -> str | None:
+    def choose_token(self, request: Any) -> str | None:
         """Return the token that a request is sent with; None = without a header."""
         if "token" in request:
             return None if request["token"] is None else str(request["token"])
@@ -81,7 +81,7 @@ class Scene:
 
     def ask(self, request: Any) -> tuple[int, Any]:
         """Send a request of the corpus and return status and body of the answer."""
-        token = self.token(request)
+        token = self.choose_token(request)
         body = request.get("body")
         answer = self.api.http.request(
             request["method"],

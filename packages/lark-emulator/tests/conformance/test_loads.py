@@ -30,7 +30,7 @@ class Loads:
         lark.advance(24 * 3600)
         self._sdk.forget_tokens()
 
-    def field(self, **spec: Any) -> None:
+    def add_field(self, **spec: Any) -> None:
         request = self._sdk.request(
             self._sdk.bitable, "CreateAppTableField", spec, model="AppTableField", **self.where
         )
@@ -101,7 +101,7 @@ def test_who_made_a_record_and_when(loads: Loads, lark: Emulator) -> None:
 
 
 def test_the_time_of_creation_is_filtered_by_days(loads: Loads, lark: Emulator) -> None:
-    loads.field(field_name="Made", type=1001)
+    loads.add_field(field_name="Made", type=1001)
     loads.load("a")
     created_at = loads.search().data.items[0].fields["Made"]
     loads.next_day(lark)
@@ -156,8 +156,8 @@ def test_pages_as_planned(loads: Loads, lark: Emulator) -> None:
 
 def test_formulas_lookups_and_two_way_links_are_read(loads: Loads, lark: Emulator) -> None:
     for name, kind in (("Names", 19), ("Sum", 20)):
-        loads.field(field_name=name, type=kind)
-    loads.field(field_name="Next", type=21, property={"table_id": loads.where["table_id"]})
+        loads.add_field(field_name=name, type=kind)
+    loads.add_field(field_name="Next", type=21, property={"table_id": loads.where["table_id"]})
     (first,) = lark.add_rows(**loads.where, rows=[{"Text": "a", "Names": ["Ann", "Bob"], "Sum": 42}])
     (second,) = lark.add_rows(**loads.where, rows=[{"Text": "b", "Next": [first]}])
     a, b = (item.fields for item in loads.search().data.items)

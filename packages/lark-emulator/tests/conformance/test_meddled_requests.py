@@ -199,19 +199,19 @@ def _inside(held: Any) -> Iterator[Any]:
                 yield with_odd(copy.deepcopy(held), place, json.dumps(with_odd(inner, inner_place, odd)))
 
 
-def _people(lark: Emulator, sdk: Sdk, client: Any) -> None:
-    _accounts(lark, sdk, client)
-    _talk(lark, sdk, client)
+def _drive_people(lark: Emulator, sdk: Sdk, client: Any) -> None:
+    _drive_accounts(lark, sdk, client)
+    _drive_talk(lark, sdk, client)
     lark.settings(rate_limits=False)
-    _office(lark, sdk, client)
+    _drive_office(lark, sdk, client)
 
 
-def _content(lark: Emulator, sdk: Sdk, client: Any) -> None:
-    _tables(lark, sdk, client)
-    _papers(lark, sdk, client)
+def _drive_content(lark: Emulator, sdk: Sdk, client: Any) -> None:
+    _drive_tables(lark, sdk, client)
+    _drive_papers(lark, sdk, client)
 
 
-def _accounts(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def _drive_accounts(lark: Emulator, sdk: Sdk, client: Any) -> None:
     accounts.tokens(lark, sdk, client)
     accounts.store_tokens(lark, sdk, client)
     accounts.user_tokens(lark, sdk, client)
@@ -219,7 +219,7 @@ def _accounts(lark: Emulator, sdk: Sdk, client: Any) -> None:
     accounts.bot(sdk, client)
 
 
-def _talk(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def _drive_talk(lark: Emulator, sdk: Sdk, client: Any) -> None:
     others.messages(sdk, client)
     others.files(sdk, client)
     others.card_update(lark, sdk, client)
@@ -228,12 +228,12 @@ def _talk(lark: Emulator, sdk: Sdk, client: Any) -> None:
     card_entities.drive(sdk, client)
 
 
-def _tables(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def _drive_tables(lark: Emulator, sdk: Sdk, client: Any) -> None:
     others.bitable(sdk, client)
     spreadsheets.drive(sdk, client)
 
 
-def _papers(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def _drive_papers(lark: Emulator, sdk: Sdk, client: Any) -> None:
     others.wiki(lark, sdk, client)
     documents.drive(sdk, client)
     papers.drive(lark, sdk, client)
@@ -241,7 +241,7 @@ def _papers(lark: Emulator, sdk: Sdk, client: Any) -> None:
     papers.task(lark, sdk, client)
 
 
-def _office(lark: Emulator, sdk: Sdk, client: Any) -> None:
+def _drive_office(lark: Emulator, sdk: Sdk, client: Any) -> None:
     accounts.contact(sdk, client)
     offices.drive(lark, sdk, client)
 
@@ -249,13 +249,13 @@ def _office(lark: Emulator, sdk: Sdk, client: Any) -> None:
 #: What drives endpoints, and whose endpoints it drives, all of them.
 AREAS: dict[str, tuple[Callable[[Emulator, Sdk, Any], None], tuple[str, ...]]] = {
     "people": (
-        _people,
+        _drive_people,
         (
             *("application", "auth", "authen", "bot", "calendar", "cardkit", "contact", "event", "im"),
             *("interactive", "mail", "message", "minutes", "task", "tenant"),
         ),
     ),
-    "content": (_content, ("bitable", "docx", "drive", "sheets", "wiki")),
+    "content": (_drive_content, ("bitable", "docx", "drive", "sheets", "wiki")),
     "approvals": (approvals.drive, ("approval",)),
 }
 #: Which are driven elsewhere: the long connection, downloads by a link, an endpoint of before.

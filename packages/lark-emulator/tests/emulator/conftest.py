@@ -70,7 +70,7 @@ class Sheet:
         self.base = f"/bitable/v1/apps/{self.app['app_token']}"
         self.path = f"{self.base}/tables/{self.app['default_table_id']}"
 
-    def field(self, name: str, kind: int, **more: Any) -> Any:
+    def add_field(self, name: str, kind: int, **more: Any) -> Any:
         return self.api("POST", f"{self.path}/fields", {"field_name": name, "type": kind, **more})
 
     def add(self, fields: Any, **query: Any) -> Any:

@@ -30,7 +30,7 @@ def markdown(content: str) -> Card:
     return {"tag": "markdown", "content": content}
 
 
-def columns(*elements: Any) -> Card:
+def make_columns(*elements: Any) -> Card:
     return {"tag": "column_set", "columns": [{"tag": "column", "elements": list(elements)}]}
 
 
@@ -46,7 +46,7 @@ def buttons(count: int) -> list[Card]:
     return [{"tag": "button", "text": plain(str(number))} for number in range(count)]
 
 
-def _unknown(name: str) -> str:
+def _describe_unknown(name: str) -> str:
     return f"unknown property, property: {name}, path: ROOT"
 
 
@@ -67,28 +67,31 @@ REFUSED: list[tuple[Card | str, int, str]] = [
     ("[]", 200621, _PARSE),
     ('"{\\"schema\\":\\"2.0\\"}"', 200621, _PARSE),
     ({"msg_type": "interactive", "card": card()}, 200621, _PARSE),
-    ({"schema": "2.0", "elements": []}, 200621, _unknown("elements")),
-    ({"schema": "2.0", "card": {}}, 200621, _unknown("card")),
-    (card({"tag": "column_set", "columns": [], "corner_radius": "8px"}), 200621, _unknown("corner_radius")),
-    (card({**markdown("a"), "text_color": "red"}), 200621, _unknown("text_color")),
-    (card({"tag": "div", "text": plain(text_weight="bold")}), 200621, _unknown("text_weight")),
-    (card({"tag": "input", "name": "a", "multiline": True}), 200621, _unknown("multiline")),
-    (card({"tag": "select_static", "label": plain()}), 200621, _unknown("label")),
-    (card({"tag": "div", "elements": []}), 200621, _unknown("elements")),
-    (card({"tag": "chart", "chart_spec": {}, "color": "red"}), 200621, _unknown("color")),
-    (card(panel(border={"type": "solid"})), 200621, _unknown("type")),
-    (card(panel(expand=True)), 200621, _unknown("expand")),
-    (card(header={"tag": "header", "title": plain()}), 200621, _unknown("tag") + " -> header"),
-    (card({"tag": "button", "horizontal_align": "left"}), 200621, _unknown("horizontal_align")),
+    ({"schema": "2.0", "elements": []}, 200621, _describe_unknown("elements")),
+    ({"schema": "2.0", "card": {}}, 200621, _describe_unknown("card")),
+    (
+        card({"tag": "column_set", "columns": [], "corner_radius": "8px"}),
+        200621, _describe_unknown("corner_radius"),
+    ),
+    (card({**markdown("a"), "text_color": "red"}), 200621, _describe_unknown("text_color")),
+    (card({"tag": "div", "text": plain(text_weight="bold")}), 200621, _describe_unknown("text_weight")),
+    (card({"tag": "input", "name": "a", "multiline": True}), 200621, _describe_unknown("multiline")),
+    (card({"tag": "select_static", "label": plain()}), 200621, _describe_unknown("label")),
+    (card({"tag": "div", "elements": []}), 200621, _describe_unknown("elements")),
+    (card({"tag": "chart", "chart_spec": {}, "color": "red"}), 200621, _describe_unknown("color")),
+    (card(panel(border={"type": "solid"})), 200621, _describe_unknown("type")),
+    (card(panel(expand=True)), 200621, _describe_unknown("expand")),
+    (card(header={"tag": "header", "title": plain()}), 200621, _describe_unknown("tag") + " -> header"),
+    (card({"tag": "button", "horizontal_align": "left"}), 200621, _describe_unknown("horizontal_align")),
     (card({"tag": "select_static", "initial_option": {"value": "1"}}), 200621, "expected string for"),
     (card({"tag": "img", "alt": "a"}), 200621, "for plain"),
     (card(header={"title": "a"}), 200621, "for text"),
     (card({"tag": "action", "actions": []}), 200861, f"{_DROPPED}action; "),
     (card(HR, {"tag": "note", "elements": []}), 200861, f"{_DROPPED}note; "),
     (card(form({"tag": "action", "actions": []}, SEND)), 200621, _tag("action")),
-    (card(columns(form(SEND))), 200621, _tag("form")),
+    (card(make_columns(form(SEND))), 200621, _tag("form")),
     (card(panel(TABLE)), 200621, _tag("table")),
-    (card(columns(TABLE)), 200621, _tag("table")),
+    (card(make_columns(TABLE)), 200621, _tag("table")),
     (card(form(TABLE, SEND)), 200621, _tag("table")),
     (card({"tag": "div", "text": markdown("a")}), 200621, _tag("markdown")),
     (card({"tag": "checker", "text": markdown("a")}), 200621, _tag("markdown")),
@@ -97,14 +100,14 @@ REFUSED: list[tuple[Card | str, int, str]] = [
     (old({"tag": "actions"}), 11310, f"{_BLOCK}actions; "),
     (old({"tag": "ul"}), 11310, f"{_BLOCK}ul; "),
     (old({"tag": "checkbox_group"}), 11310, f"{_BLOCK}checkbox_group; "),
-    (old(columns({"tag": "action", "actions": []})), 200410, "action components are not allowed"),
+    (old(make_columns({"tag": "action", "actions": []})), 200410, "action components are not allowed"),
     (card({"tag": "form", "elements": [SEND]}), 11310, "form's name is required and can not be"),
     (old({"tag": "form", "name": "", "elements": [SEND]}), 11310, "form's name is required"),
     (card(form({"tag": "input", "name": "f"}, SEND)), 11310, "name(f) duplicate"),
     (card(form({"tag": "input", "name": "a"}, {"tag": "input", "name": "a"}, SEND)), 11310, "name(a) dup"),
     (card(form({"tag": "input", "name": "a"})), 300123, _NO_SUBMIT),
     (card(form({**SEND, "form_action_type": "reset"})), 300123, _NO_SUBMIT),
-    (old(form(columns({**SEND, "action_type": "form_submit"}))), 300123, _NO_SUBMIT),
+    (old(form(make_columns({**SEND, "action_type": "form_submit"}))), 300123, _NO_SUBMIT),
     (old(form({**SEND, "behaviors": [{"type": "callback", "value": {}}]})), 300123, _NO_SUBMIT),
     (card(SEND), 11310, "formActionType only in form"),
     (card({**HR, "element_id": "1a"}), 300301, "ElementID 1a: Code 1002: elementID format"),
@@ -159,7 +162,7 @@ ACCEPTED: list[Card] = [
     card({"tag": "button", "text": plain(), "value": {"a": 1}}),
     card({"tag": "button", "text": plain(), "url": "https://a.example"}),
     card(form({"tag": "button", "name": "b", "action_type": "form_submit"})),
-    card(form(columns({**SEND, "behaviors": [{"type": "callback", "value": {}}]}))),
+    card(form(make_columns({**SEND, "behaviors": [{"type": "callback", "value": {}}]}))),
     card({"tag": "select_static", "name": "s", "options": [{"text": plain(), "value": "1"}]}),
     card(form({"tag": "input"}, SEND)),
     card({"tag": "input", "name": "claude.stopGraceMs"}, {"tag": "input", "name": "a|b=c"}),

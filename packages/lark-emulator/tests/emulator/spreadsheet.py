@@ -26,18 +26,18 @@ class Book:
     def range(self, cells: str) -> str:
         return f"{self.sheet_id}!{cells}"
 
-    def body(self, cells: str, values: Any) -> dict[str, Any]:
+    def make_body(self, cells: str, values: Any) -> dict[str, Any]:
         return {"valueRange": {"range": self.range(cells), "values": values}}
 
     def put(self, cells: str, values: Any) -> Any:
-        return self.api("PUT", f"{self.v2}/values", self.body(cells, values))
+        return self.api("PUT", f"{self.v2}/values", self.make_body(cells, values))
 
     def read(self, cells: str, **query: Any) -> Any:
         data = self.api.data("GET", f"{self.v2}/values/{self.range(cells)}", **query)
         return data["valueRange"]["values"]
 
     def append(self, cells: str, values: Any, **query: Any) -> Any:
-        return self.api("POST", f"{self.v2}/values_append", self.body(cells, values), **query)
+        return self.api("POST", f"{self.v2}/values_append", self.make_body(cells, values), **query)
 
     def style(self, cells: str, style: Any) -> Any:
         body = {"appendStyle": {"range": self.range(cells), "style": style}}

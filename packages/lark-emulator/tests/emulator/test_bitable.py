@@ -85,7 +85,7 @@ def test_a_bare_new_base_and_a_table_without_fields_have_one_text_field(
     ],
 )
 def test_values_that_do_not_fit_their_field(sheet: Sheet, kind: int, value: Any, code: int) -> None:
-    assert sheet.field("F", kind)["code"] == 0
+    assert sheet.add_field("F", kind)["code"] == 0
     answer = sheet.add({"F": value})
     assert answer["code"] == code
     assert answer["http"] == (400 if code == 1254015 else 200)
@@ -102,7 +102,7 @@ def test_write_shape_is_echoed_and_read_shape_is_searched(sheet: Sheet) -> None:
         ("Made", 1001, {}),
         ("By", 1003, {}),
     ):
-        assert sheet.field(name, kind, **more)["code"] == 0
+        assert sheet.add_field(name, kind, **more)["code"] == 0
     row = {
         "Text": "a",
         "Person": [{"id": "ou_emulator0001_alice"}],
@@ -123,7 +123,7 @@ def test_write_shape_is_echoed_and_read_shape_is_searched(sheet: Sheet) -> None:
 
 
 def test_empty_cells_are_left_out_and_null_empties(sheet: Sheet) -> None:
-    sheet.field("N", 2)
+    sheet.add_field("N", 2)
     record = sheet.add({"Text": "", "N": 0})["data"]["record"]["record_id"]
     assert sheet.search()["data"]["items"][0]["fields"] == {"N": 0}
     sheet.api.data("PUT", f"{sheet.path}/records/{record}", {"fields": {"N": None, "Text": "b"}})
@@ -131,14 +131,14 @@ def test_empty_cells_are_left_out_and_null_empties(sheet: Sheet) -> None:
 
 
 def test_an_unknown_option_is_created_silently(sheet: Sheet) -> None:
-    sheet.field("Pick", 3, property={"options": [{"name": "a"}]})
+    sheet.add_field("Pick", 3, property={"options": [{"name": "a"}]})
     sheet.add({"Pick": "b"})
     fields = sheet.api.data("GET", f"{sheet.path}/fields")["items"]
     assert [o["name"] for o in fields[1]["property"]["options"]] == ["a", "b"]
 
 
 def test_batches_are_all_or_nothing(sheet: Sheet) -> None:
-    sheet.field("Pick", 3)
+    sheet.add_field("Pick", 3)
     answer = sheet.add_many([{"fields": {"Pick": "new"}}, {"fields": {"Text": 1}}])
     assert (answer["code"], sheet.search()["data"]["total"]) == (1254060, 0)
     fields = sheet.api.data("GET", f"{sheet.path}/fields")["items"]
@@ -180,7 +180,7 @@ def test_bodies_of_the_wrong_shape(sheet: Sheet, content: bytes, code: int) -> N
 
 
 def test_writes_that_change_nothing_can_be_refused(sheet: Sheet, lark: Emulator) -> None:
-    field = sheet.field("F", 2)["data"]["field"]
+    field = sheet.add_field("F", 2)["data"]["field"]
     ids = [r["record_id"] for r in sheet.add_many([{"fields": {"F": 1}}] * 2)["data"]["records"]]
     same = [{"record_id": record_id, "fields": {"F": 1, "Text": None}} for record_id in ids]
     field_path = f"{sheet.path}/fields/{field['field_id']}"
@@ -303,13 +303,13 @@ def test_tables(sheet: Sheet) -> None:
 
 
 def test_fields(sheet: Sheet) -> None:
-    field = sheet.field("F", 4, property={"options": [{"name": "a"}, {"name": "b"}]})["data"]["field"]
-    assert sheet.field("F", 1)["code"] == 1254014
-    assert sheet.field("", 1)["code"] == 1254028
-    assert sheet.field("G", 3, property={"options": [{"name": "a"}, {"name": "a"}]})["code"] == 1254082
-    assert sheet.field("G", 3, property={"options": [{}]})["code"] == 1254026
-    assert sheet.field("G", 18, property={"table_id": "tblx"})["code"] == 1254089
-    assert sheet.field("G", 1, ui_type="Rating")["code"] == 1254015
+    field = sheet.add_field("F", 4, property={"options": [{"name": "a"}, {"name": "b"}]})["data"]["field"]
+    assert sheet.add_field("F", 1)["code"] == 1254014
+    assert sheet.add_field("", 1)["code"] == 1254028
+    assert sheet.add_field("G", 3, property={"options": [{"name": "a"}, {"name": "a"}]})["code"] == 1254082
+    assert sheet.add_field("G", 3, property={"options": [{}]})["code"] == 1254026
+    assert sheet.add_field("G", 18, property={"table_id": "tblx"})["code"] == 1254089
+    assert sheet.add_field("G", 1, ui_type="Rating")["code"] == 1254015
     (primary, _) = sheet.api.data("GET", f"{sheet.path}/fields")["items"]
     path = f"{sheet.path}/fields"
     assert sheet.api("DELETE", f"{path}/{primary['field_id']}")["code"] == 1254046
@@ -329,7 +329,7 @@ def test_fields(sheet: Sheet) -> None:
 
 def test_links_point_at_records_that_exist(sheet: Sheet) -> None:
     target = sheet.add({"Text": "t"})["data"]["record"]["record_id"]
-    sheet.field("Link", 18, property={"table_id": sheet.app["default_table_id"]})
+    sheet.add_field("Link", 18, property={"table_id": sheet.app["default_table_id"]})
     answer = sheet.add({"Link": [target]})["data"]["record"]
     assert answer["fields"] == {"Link": [target]}
     assert sheet.search()["data"]["items"][1]["fields"]["Link"] == {"link_record_ids": [target]}

@@ -18,7 +18,7 @@ def card(*elements: Any, **config: Any) -> dict[str, Any]:
     return {"schema": "2.0", "config": config, "body": {"elements": list(elements)}}
 
 
-def text(element_id: str, content: str = "x") -> dict[str, str]:
+def make_text(element_id: str, content: str = "x") -> dict[str, str]:
     return {"tag": "markdown", "element_id": element_id, "content": content}
 
 
@@ -29,7 +29,7 @@ def create(api: Api, value: Any) -> Any:
 
 @pytest.fixture
 def where(api: Api) -> str:
-    created = create(api, card(text("a"), {"tag": "hr", "element_id": "line"}, streaming_mode=True))
+    created = create(api, card(make_text("a"), {"tag": "hr", "element_id": "line"}, streaming_mode=True))
     return f"{CARDS}/{created['data']['card_id']}"
 
 
@@ -42,8 +42,8 @@ def where(api: Api) -> str:
         ({"elements": []}, 300303),
         (card(update_multi=False), 300302),
         ({"schema": "2.0"}, 200610),
-        (card(text("a"), text("a")), 300301),
-        (card(text("1a")), 300301),
+        (card(make_text("a"), make_text("a")), 300301),
+        (card(make_text("1a")), 300301),
         (card({"tag": "nonsense"}), 200621),
         (card({"tag": "markdown", "content": "x" * 31 * 1024}), 200860),
         (card(*({"tag": "markdown", "content": "x"} for _ in range(201))), 300305),
@@ -88,7 +88,7 @@ def test_a_sequence_grows_and_a_uuid_counts_once(api: Api, where: str) -> None:
         ("DELETE", "/elements/none", {}, 300314),
         ("POST", "/elements", {"type": "append", "elements": "[]"}, 300315),
         ("POST", "/elements", {"type": "insert_before", "elements": '[{"tag":"hr"}]'}, 300315),
-        ("POST", "/elements", {"type": "append", "elements": json.dumps([text("a")])}, 300315),
+        ("POST", "/elements", {"type": "append", "elements": json.dumps([make_text("a")])}, 300315),
         ("POST", "/batch_update", {"actions": '[{"action":"nonsense","params":{}}]'}, 10002),
     ],
 )
@@ -102,12 +102,12 @@ def test_a_refused_change_leaves_the_card(
 
 def test_a_batch_changes_all_or_nothing(api: Api, lark: Emulator, where: str) -> None:
     actions = [
-        {"action": "update_element", "params": {"element_id": "a", "element": text("b")}},
+        {"action": "update_element", "params": {"element_id": "a", "element": make_text("b")}},
         {"action": "delete_elements", "params": {"element_ids": ["a"]}},
     ]
     body = {"actions": json.dumps(actions), "sequence": 1}
     assert api("POST", f"{where}/batch_update", body)["code"] == 300314
-    assert lark.state()["card_entities"][0]["card"]["body"]["elements"][0] == text("a")
+    assert lark.state()["card_entities"][0]["card"]["body"]["elements"][0] == make_text("a")
 
 
 def test_the_wrapped_reason_has_lark_s_shape(api: Api, where: str) -> None:
@@ -146,7 +146,7 @@ def test_an_entity_is_sent_once_by_its_app_within_two_weeks(
     assert "ErrCode: 200780" in send(api, "bob")["msg"]
     assert api("DELETE", f"{where}/elements/line", {"sequence": 1})["code"] == 0
     (shown,) = (chat for chat in lark.state()["chats"] if chat["chat_id"] == sent["chat_id"])
-    assert shown["messages"][0]["content"]["body"]["elements"] == [text("a")]
+    assert shown["messages"][0]["content"]["body"]["elements"] == [make_text("a")]
     lark.advance(14 * 86400 + 1)
     api.login()
     assert api("DELETE", f"{where}/elements/a", {"sequence": 2})["code"] == 200750
@@ -163,7 +163,7 @@ def test_ten_changes_a_second(api: Api, lark: Emulator, where: str) -> None:
 
 
 def test_a_card_that_was_sent_becomes_an_entity(api: Api) -> None:
-    body = {"receive_id": "bob", "msg_type": "interactive", "content": json.dumps(card(text("a")))}
+    body = {"receive_id": "bob", "msg_type": "interactive", "content": json.dumps(card(make_text("a")))}
     sent = api.data("POST", "/im/v1/messages", body, receive_id_type="user_id")["message_id"]
     card_id = api.data("POST", f"{CARDS}/id_convert", {"message_id": sent})["card_id"]
     assert api.data("POST", f"{CARDS}/id_convert", {"message_id": sent})["card_id"] == card_id

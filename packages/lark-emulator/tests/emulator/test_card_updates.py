@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import PATIENT, AppServer, Received, Reply
-from tests.emulator.clicks.card_buttons import CARD, DONE, OLD, content, send_card
+from tests.emulator.clicks.card_buttons import CARD, DONE, OLD, read_content, send_card
 from tests.emulator.conftest import Api
 
 UPDATE = "/interactive/v1/card/update"
@@ -30,7 +30,7 @@ def token(lark: Emulator, api: Api, app: AppServer) -> str:
 def test_a_token_updates_the_card_twice(lark: Emulator, api: Api, token: str) -> None:
     answer = api("POST", UPDATE, {"token": token, "card": DONE})
     assert answer == {"code": 0, "msg": "ok", "http": 200}
-    assert content(lark) == DONE
+    assert read_content(lark) == DONE
     again = {"token": token, "card": CARD}
     assert [api("POST", UPDATE, again)["code"] for _ in range(2)] == [0, 300040]
     lark.settings(card_update_uses=3)
@@ -75,7 +75,7 @@ def test_a_token_is_good_only_after_the_answer(lark: Emulator, api: Api, app: Ap
 def test_updates_that_are_refused(lark: Emulator, api: Api, token: str, body: Any, code: int) -> None:
     answer = api("POST", UPDATE, {"token": token, "card": DONE, **body})
     assert (answer["code"], answer["http"]) == (code, 400)
-    assert content(lark) == CARD
+    assert read_content(lark) == CARD
     assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
 
 
@@ -89,7 +89,7 @@ def test_an_exclusive_card_names_its_readers(lark: Emulator, api: Api, app: AppS
     token = lark.click(send_card(api, {**OLD, "config": {}}), "alice")["token"]
     card = {"elements": [{"tag": "div"}], "open_ids": ["ou_emulator0001_alice"]}
     assert api("POST", UPDATE, {"token": token, "card": card})["code"] == 0
-    assert content(lark) == {"elements": [{"tag": "div"}]}
+    assert read_content(lark) == {"elements": [{"tag": "div"}]}
 
 
 def test_other_apps_and_recalled_cards(lark: Emulator, api: Api, token: str) -> None:

@@ -18,8 +18,8 @@ from tests.emulator.live_cards import (
     TABLE,
     buttons,
     card,
-    columns,
     form,
+    make_columns,
     markdown,
     old,
     panel,
@@ -63,7 +63,7 @@ def test_a_card_that_lark_took(api: Api, content: Any) -> None:
 
 
 def test_the_text_of_a_refusal(api: Api) -> None:
-    unknown = send(api, "interactive", card(HR, columns({**HR, "colour": "red"})))
+    unknown = send(api, "interactive", card(HR, make_columns({**HR, "colour": "red"})))
     assert unknown["msg"] == (
         "Failed to create card content, ext=ErrCode: 200621; "
         "ErrMsg: parse card json err, please check whether the card json is correct; "
@@ -111,7 +111,7 @@ def nest(levels: int) -> Any:
         ("ranges", card({"tag": "input", "max_length": 0}), 200621),
         ("places", old({"tag": "button", "text": plain()}), 11310),
         ("places", old(form({"tag": "div", "text": plain()}, {**SEND, "action_type": "form_submit"})), 11310),
-        ("places", old(columns({"tag": "overflow", "options": []})), 11310),
+        ("places", old(make_columns({"tag": "overflow", "options": []})), 11310),
     ],
 )
 def test_what_is_not_confirmed_can_be_switched(
@@ -229,7 +229,7 @@ def test_no_rule_refuses_what_the_pages_allow(api: Api, lark: Emulator) -> None:
         card({"tag": "button", "text": plain("x" * 100), "confirm": texts}),
         card({"tag": "markdown", "i18n_content": {"en_us": "a"}}),
         card({**TABLE, "page_size": 10}, form({"tag": "input", "name": "a", "max_length": 1000}, SEND)),
-        old({"tag": "action", "actions": buttons(2)}, columns(HR, {"tag": "button", "text": plain()})),
+        old({"tag": "action", "actions": buttons(2)}, make_columns(HR, {"tag": "button", "text": plain()})),
         old({"tag": "div", "text": plain(), "extra": {"tag": "button", "text": plain()}}),
     ):
         assert sub_code(send(api, "interactive", content)) == 0, content

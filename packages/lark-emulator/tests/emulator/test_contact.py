@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 USERS = "/contact/v3/users"
 
 
-def ids(api: Api, body: Any, **query: Any) -> list[Any]:
+def find_ids(api: Api, body: Any, **query: Any) -> list[Any]:
     user_list = api.data("POST", f"{USERS}/batch_get_id", body, **query)["user_list"]
     return [entry.get("user_id") for entry in user_list]
 
@@ -29,7 +29,7 @@ def emails(count: int) -> list[str]:
     ],
 )
 def test_ids_of_each_type(api: Api, id_type: str, expected: str) -> None:
-    assert ids(api, {"emails": ["alice@example.com"]}, user_id_type=id_type) == [expected]
+    assert find_ids(api, {"emails": ["alice@example.com"]}, user_id_type=id_type) == [expected]
 
 
 def test_every_address_gets_an_entry_and_unknown_ones_no_id(api: Api) -> None:
@@ -49,12 +49,12 @@ def test_every_address_gets_an_entry_and_unknown_ones_no_id(api: Api) -> None:
 
 def test_an_empty_number_is_nobody(api: Api, lark: Emulator) -> None:
     lark.add_user("dave")
-    assert ids(api, {"mobiles": [""]}) == [None]
+    assert find_ids(api, {"mobiles": [""]}) == [None]
 
 
 @pytest.mark.parametrize("kind", ["emails", "mobiles"])
 def test_at_most_fifty_of_a_kind(api: Api, kind: str) -> None:
-    assert len(ids(api, {"emails": emails(50), "mobiles": emails(50)})) == 100
+    assert len(find_ids(api, {"emails": emails(50), "mobiles": emails(50)})) == 100
     answer = api("POST", f"{USERS}/batch_get_id", {kind: emails(51)})
     assert (answer["code"], answer["error"]["field_violations"][0]["field"]) == (99992402, kind)
 
@@ -67,7 +67,7 @@ def test_ill_typed_members_are_violations(api: Api, body: Any) -> None:
 def test_who_has_left_is_found_only_on_demand(api: Api, lark: Emulator) -> None:
     lark.change_user("alice", status="resigned")
     body = {"emails": ["alice@example.com"]}
-    assert ids(api, body) == [None]
+    assert find_ids(api, body) == [None]
     (entry,) = api.data("POST", f"{USERS}/batch_get_id", {**body, "include_resigned": True})["user_list"]
     assert entry["user_id"] == "ou_emulator0001_alice"
     assert [name for name, value in entry["status"].items() if value] == ["is_resigned"]
@@ -75,7 +75,10 @@ def test_who_has_left_is_found_only_on_demand(api: Api, lark: Emulator) -> None:
 
 def test_who_is_out_of_range_is_not_found(api: Api, lark: Emulator) -> None:
     lark.change_app(available_to=["bob"])
-    assert ids(api, {"emails": ["alice@example.com", "bob@example.com"]}) == [None, "ou_emulator0001_bob"]
+    assert find_ids(api, {"emails": ["alice@example.com", "bob@example.com"]}) == [
+        None,
+        "ou_emulator0001_bob",
+    ]
     alice = api("GET", f"{USERS}/alice", user_id_type="user_id")
     assert (alice["code"], alice["http"]) == (41050, 400)
     many = api.data("GET", f"{USERS}/batch", user_ids=["alice", "bob"], user_id_type="user_id")["items"]
@@ -85,7 +88,7 @@ def test_who_is_out_of_range_is_not_found(api: Api, lark: Emulator) -> None:
 def test_user_ids_need_a_scope_of_their_own(api: Api, lark: Emulator) -> None:
     lark.change_app(scopes=["contact:user.id:readonly"])
     body = {"emails": ["alice@example.com"], "include_resigned": True}
-    assert ids(api, body, user_id_type="user_id") == [None]
+    assert find_ids(api, body, user_id_type="user_id") == [None]
     (entry,) = api.data("POST", f"{USERS}/batch_get_id", body)["user_list"]
     assert entry == {"email": "alice@example.com", "user_id": "ou_emulator0001_alice"}
 
@@ -177,7 +180,7 @@ def test_store_apps_know_no_user_ids(lark: Emulator) -> None:
     body = {"app_access_token": app_token, "tenant_key": "a"}
     token = api("POST", "/auth/v3/tenant_access_token", body)["tenant_access_token"]
     api.http.headers["Authorization"] = f"Bearer {token}"
-    assert ids(api, {"emails": ["alice@example.com"]}, user_id_type="user_id") == [None]
+    assert find_ids(api, {"emails": ["alice@example.com"]}, user_id_type="user_id") == [None]
     assert "user_id" not in api.data("GET", f"{USERS}/ou_store_alice")["user"]
     assert api("GET", f"{USERS}/alice", user_id_type="user_id")["code"] == 99992360
     api.http.close()
@@ -190,9 +193,9 @@ def test_users_can_be_changed(api: Api, lark: Emulator) -> None:
         "Alice Liddell",
         "alice@example.com",
     )
-    assert ids(api, {"mobiles": ["+12025550100", "13800000001"]}) == ["ou_emulator0001_alice", None]
+    assert find_ids(api, {"mobiles": ["+12025550100", "13800000001"]}) == ["ou_emulator0001_alice", None]
     assert lark.change_user("alice", email="")["email"] == ""
-    assert ids(api, {"emails": ["alice@example.com", ""]}) == [None, None]
+    assert find_ids(api, {"emails": ["alice@example.com", ""]}) == [None, None]
     for changes in ({"status": "asleep"}, {"age": "7"}):
         with pytest.raises(ValueError, match=r"asleep|age"):
             lark.change_user("alice", **changes)

@@ -204,12 +204,16 @@ def test_the_search_finds_what_is_visible(api: Api, stranger: Api, lark: Emulato
     stranger.data("POST", "/im/v1/chats", {"name": "Open flights", "chat_type": "public"})
     stranger.data("POST", "/im/v1/chats", {"name": "Secret flights"})
 
-    def names(query: str) -> list[str]:
+    def search_names(query: str) -> list[str]:
         items = api.data("GET", "/im/v1/chats/search", query=query)["items"]
         return [chat["name"] for chat in items]
 
-    assert (names("FLIGHTS"), names("data"), names("")) == (["Open flights"], ["Data team"], [])
-    assert names("f" * 65) == []
+    assert (search_names("FLIGHTS"), search_names("data"), search_names("")) == (
+        ["Open flights"],
+        ["Data team"],
+        [],
+    )
+    assert search_names("f" * 65) == []
 
 
 def test_many_are_written_to_at_once(api: Api, lark: Emulator) -> None:

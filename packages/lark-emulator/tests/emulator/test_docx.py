@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BOLD = {"text_element_style": {"bold": True}}
 
 
-def text(content: str = "x", **more: Any) -> dict[str, Any]:
+def make_text(content: str = "x", **more: Any) -> dict[str, Any]:
     return {"block_type": 2, "text": {"elements": [{"text_run": {"content": content, **more}}]}}
 
 
@@ -38,7 +38,7 @@ class Doc:
     def patch(self, block_id: str, change: Any) -> Any:
         return self.api("PATCH", f"{self.path}/blocks/{block_id}", change)
 
-    def types(self) -> list[int]:
+    def list_types(self) -> list[int]:
         return [block["block_type"] for block in self.api.data("GET", f"{self.path}/blocks")["items"]]
 
 
@@ -64,38 +64,38 @@ TABLE = {"block_type": 31, "table": {"property": {"row_size": 1, "column_size": 
         ({"block_type": 27, "image": {"token": "boxcnx"}}, 1770013),
         ({"block_type": 31, "table": {"property": {"row_size": 1, "column_size": 101}}}, 1770010),
         ({"block_type": 31, "table": {"property": {"row_size": 50, "column_size": 50}}}, 1770011),
-        ({**text(), "children": ["a"]}, 1770006),
-        (text("x" * 100_001), 1770033),
+        ({**make_text(), "children": ["a"]}, 1770006),
+        (make_text("x" * 100_001), 1770033),
     ],
 )
 def test_blocks_that_cannot_be_made(doc: Doc, block: Any, code: int) -> None:
-    answer = doc.add(text("fine"), block)
+    answer = doc.add(make_text("fine"), block)
     assert answer["code"] == code
-    assert doc.types() == [1]
+    assert doc.list_types() == [1]
 
 
 def test_too_many_blocks_in_one_request(doc: Doc) -> None:
-    assert doc.add(*[text()] * 51)["code"] == doc.add()["code"] == 1770001
+    assert doc.add(*[make_text()] * 51)["code"] == doc.add()["code"] == 1770001
     assert doc.add(*[{"block_type": 27, "image": {}}] * 21)["code"] == 1770035
-    assert len(doc.add(*[text()] * 50)["data"]["children"]) == 50
+    assert len(doc.add(*[make_text()] * 50)["data"]["children"]) == 50
 
 
 def test_tables_grids_and_callouts_come_with_what_they_hold(doc: Doc) -> None:
     added = doc.add(TABLE, {"block_type": 24, "grid": {"column_size": 2}}, {"block_type": 19, "callout": {}})
     table, grid, callout = added["data"]["children"]
-    assert doc.types() == [1, 31, 32, 2, 32, 2, 24, 25, 2, 25, 2, 19, 2]
+    assert doc.list_types() == [1, 31, 32, 2, 32, 2, 24, 25, 2, 25, 2, 19, 2]
     assert table["table"]["cells"] == table["children"]
     cell = table["children"][0]
-    assert doc.add(TABLE, to=cell)["code"] == doc.add(text(), to=grid["block_id"])["code"] == 1770030
+    assert doc.add(TABLE, to=cell)["code"] == doc.add(make_text(), to=grid["block_id"])["code"] == 1770030
     code = {"block_type": 14, "code": {"elements": []}}
     code_id = doc.add(code)["data"]["children"][0]["block_id"]
-    assert doc.add(text(), to=code_id)["code"] == 1770028
+    assert doc.add(make_text(), to=code_id)["code"] == 1770028
     path = f"{doc.path}/blocks/{{}}/children/batch_delete"
     whole = {"start_index": 0, "end_index": 1}
     for block_id, wanted in ((table["block_id"], 1770031), (callout["block_id"], 1770031), (doc.id, 0)):
         assert doc.api("DELETE", path.format(block_id), whole)["code"] == wanted
     assert doc.api("DELETE", path.format(doc.id), {"start_index": 1, "end_index": 1})["code"] == 1770001
-    assert doc.types()[:2] == [1, 24]
+    assert doc.list_types()[:2] == [1, 24]
 
 
 def test_rows_and_columns(doc: Doc) -> None:
@@ -111,12 +111,14 @@ def test_rows_and_columns(doc: Doc) -> None:
     assert doc.patch(table, {"delete_table_rows": every})["code"] == 1770024
     gone = doc.patch(table, {"delete_table_columns": {"column_start_index": 1, "column_end_index": 3}})
     assert gone["data"]["block"]["table"]["property"]["column_width"] == [100]
-    assert doc.types() == [1, 31, 32, 2, 32, 2]
+    assert doc.list_types() == [1, 31, 32, 2, 32, 2]
     assert doc.patch(table, {"update_text_elements": {"elements": []}})["code"] == 1770025
 
 
 def test_a_batch_is_done_or_not_at_all(doc: Doc) -> None:
-    first, second = (block["block_id"] for block in doc.add(text("1"), text("2"))["data"]["children"])
+    first, second = (
+        block["block_id"] for block in doc.add(make_text("1"), make_text("2"))["data"]["children"]
+    )
     new = {"elements": [{"text_run": {"content": "new", **BOLD}}]}
     requests = [{"block_id": first, "update_text_elements": new}]
     refused = {"block_id": second, "insert_table_row": {"row_index": 0}}
@@ -141,23 +143,23 @@ def test_a_tree_of_blocks(doc: Doc) -> None:
         {"block_id": "t", **TABLE, "children": ["c1", "c2"]},
         {"block_id": "c1", "block_type": 32, "table_cell": {}, "children": ["p1"]},
         {"block_id": "c2", "block_type": 32, "table_cell": {}, "children": ["p2"]},
-        {"block_id": "p1", **text("1")},
-        {"block_id": "p2", **text("2")},
+        {"block_id": "p1", **make_text("1")},
+        {"block_id": "p2", **make_text("2")},
     ]
     for first, blocks, code in (
         (["t"], tree[:4], 1770014),
         (["t", "p1"], tree, 1770006),
         (["t"], [*tree, tree[-1]], 1770019),
-        (["t"], [*tree, {"block_id": "lost", **text()}], 1770014),
+        (["t"], [*tree, {"block_id": "lost", **make_text()}], 1770014),
         (["t"], [{**tree[0], "children": ["c1"]}, tree[1], tree[3]], 1770006),
         (["c1"], [tree[1], tree[3]], 1770030),
         ([], tree, 1770001),
         (["c"], [{"block_id": "c", "block_type": 19, "callout": {}}], 1770006),
     ):
-        assert (doc.tree(first, blocks)["code"], doc.types()) == (code, [1])
+        assert (doc.tree(first, blocks)["code"], doc.list_types()) == (code, [1])
     merged = {"property": {**TABLE["table"]["property"], "merge_info": [{"row_span": 1}]}}  # type: ignore[index]
     assert doc.tree(["t"], [{**tree[0], "table": merged}, *tree[1:]])["code"] == 1770006
-    doc.add(text("last"))
+    doc.add(make_text("last"))
     created = doc.tree(["t"], tree, index=0)["data"]
     ids = {relation["temporary_block_id"]: relation["block_id"] for relation in created["block_id_relations"]}
     assert created["children"][0]["table"]["cells"] == [ids["c1"], ids["c2"]]
@@ -166,14 +168,14 @@ def test_a_tree_of_blocks(doc: Doc) -> None:
 
 def test_versions_and_client_tokens(doc: Doc, lark: Emulator) -> None:
     token = str(uuid.uuid4())
-    first = doc.add(text(), client_token=token)
-    assert doc.add(text(), client_token=token) == first
+    first = doc.add(make_text(), client_token=token)
+    assert doc.add(make_text(), client_token=token) == first
     assert (first["data"]["document_revision_id"], first["data"]["client_token"]) == (2, token)
-    assert doc.types() == [1, 2]
+    assert doc.list_types() == [1, 2]
     lark.settings(docx_client_token="performed")
-    assert doc.add(text(), client_token=token)["data"]["document_revision_id"] == 3
+    assert doc.add(make_text(), client_token=token)["data"]["document_revision_id"] == 3
     for version, code in ((1, 0), (-1, 0), (99, 1770001), ("x", 1770001)):
-        assert doc.add(text(), document_revision_id=version)["code"] == code
+        assert doc.add(make_text(), document_revision_id=version)["code"] == code
     assert doc.api.data("GET", doc.path)["document"]["revision_id"] == 5
 
 
@@ -181,7 +183,7 @@ def test_both_limits(api: Api, lark: Emulator) -> None:
     doc = Doc(api, lark)
     lark.add_app("cli_other", "s")
     lark.settings(rate_limits=True)
-    answers = [doc.add(text()) for _ in range(4)]
+    answers = [doc.add(make_text()) for _ in range(4)]
     assert [(reply["code"], reply["http"]) for reply in answers][2:] == [(0, 200), (99991400, 400)]
     block_id = answers[0]["data"]["children"][0]["block_id"]
     answer = doc.patch(block_id, {"update_text_elements": {"elements": []}})
@@ -196,7 +198,7 @@ def test_who_may_not(api: Api, lark: Emulator) -> None:
     assert (api("GET", path)["code"], api("GET", path)["http"]) == (1770032, 403)
     lark.share_document(theirs, f"app:{lark.app_id}")
     assert api.data("GET", path)["document"]["title"] == "Theirs"
-    answer = api("POST", f"{path}/blocks/{theirs}/children", {"children": [text()]})
+    answer = api("POST", f"{path}/blocks/{theirs}/children", {"children": [make_text()]})
     assert answer["code"] == 1770032
     assert api("GET", "/docx/v1/documents/doxcnnone")["http"] == 404
     folder = lark.add_document("Theirs", type="folder")

@@ -19,7 +19,7 @@ def folder(api: Api, name: str = "Reports", parent: str = "") -> str:
     return str(api.data("POST", "/drive/v1/files/create_folder", body)["token"])
 
 
-def names(api: Api, token: str = "", **query: Any) -> list[str]:
+def list_names(api: Api, token: str = "", **query: Any) -> list[str]:
     files = api.data("GET", "/drive/v1/files", folder_token=token, **query)["files"]
     return [file["name"] for file in files]
 
@@ -27,13 +27,13 @@ def names(api: Api, token: str = "", **query: Any) -> list[str]:
 def test_names_are_not_unique_and_the_root_is_the_apps_own(api: Api, lark: Emulator) -> None:
     assert folder(api) != folder(api)
     Book(api, title="Daily")
-    assert sorted(names(api)) == ["Daily", "Reports", "Reports"]
+    assert sorted(list_names(api)) == ["Daily", "Reports", "Reports"]
     root = api.data("GET", "/drive/explorer/v2/root_folder/meta")["token"]
-    assert sorted(names(api, root)) == ["Daily", "Reports", "Reports"]
+    assert sorted(list_names(api, root)) == ["Daily", "Reports", "Reports"]
     theirs = lark.add_document("Private", type="folder", owner="user:alice")
-    assert (api("GET", "/drive/v1/files", folder_token=theirs)["http"], names(api, root)[0]) == (
+    assert (api("GET", "/drive/v1/files", folder_token=theirs)["http"], list_names(api, root)[0]) == (
         403,
-        names(api)[0],
+        list_names(api)[0],
     )
     assert api("GET", "/drive/v1/files", folder_token="fldnone")["code"] == 1061003
 
@@ -43,11 +43,11 @@ def test_a_list_is_paged_and_ordered(api: Api, lark: Emulator) -> None:
     for n in range(3):
         lark.advance(1)
         Book(api, title=f"R{n}", folder_token=token)
-    assert names(api, token) == ["R2", "R1", "R0"]
-    assert names(api, token, order_by="CreatedTime", direction="ASC") == ["R0", "R1", "R2"]
+    assert list_names(api, token) == ["R2", "R1", "R0"]
+    assert list_names(api, token, order_by="CreatedTime", direction="ASC") == ["R0", "R1", "R2"]
     first = api.data("GET", "/drive/v1/files", folder_token=token, page_size=2)
     assert (len(first["files"]), first["has_more"]) == (2, True)
-    rest = names(api, token, page_size=2, page_token=first["next_page_token"])
+    rest = list_names(api, token, page_size=2, page_token=first["next_page_token"])
     assert rest == ["R0"]
     assert api("GET", "/drive/v1/files", page_size=201)["code"] == 99992402
     assert api("GET", "/drive/v1/files", page_token="x")["code"] == 1061002
@@ -60,14 +60,14 @@ def test_a_list_lags_behind(api: Api, lark: Emulator) -> None:
     lark.advance(11)
     Book(api, title="New", folder_token=token)
     api.data("PATCH", old.v3, {"title": "Renamed"})
-    assert names(api, token) == ["Old"]
+    assert list_names(api, token) == ["Old"]
     lark.advance(11)
-    assert sorted(names(api, token)) == ["New", "Renamed"]
+    assert sorted(list_names(api, token)) == ["New", "Renamed"]
     api.data("DELETE", f"/drive/v1/files/{old.token}", type="sheet")
-    assert sorted(names(api, token)) == ["New", "Renamed"]
+    assert sorted(list_names(api, token)) == ["New", "Renamed"]
     assert api("GET", old.v3)["code"] == 1310249
     lark.advance(11)
-    assert names(api, token) == ["New"]
+    assert list_names(api, token) == ["New"]
 
 
 def test_a_folder_is_full_at_some_point(api: Api, lark: Emulator) -> None:
@@ -159,11 +159,11 @@ def test_files_and_folders_move(api: Api, lark: Emulator) -> None:
     inner = folder(api, "inner", outer)
     body = {"type": "sheet", "folder_token": inner}
     api.data("POST", f"/drive/v1/files/{book.token}/move", body)
-    assert names(api, inner) == ["Report"]
+    assert list_names(api, inner) == ["Report"]
     into_itself = {"type": "folder", "folder_token": inner}
     assert api("POST", f"/drive/v1/files/{outer}/move", into_itself)["code"] == 1061002
     lark.edit_sheet(book.token, [{"do": "move", "folder_token": outer}])
-    assert (names(api, inner), sorted(names(api, outer))) == ([], ["Report", "inner"])
+    assert (list_names(api, inner), sorted(list_names(api, outer))) == ([], ["Report", "inner"])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class Shared:
     def __call__(self, method: str, path: str = "", body: Any = None, **query: Any) -> Any:
         return self.api(method, f"{self.path}{path}", body, type=self.kind, **query)
 
-    def members(self) -> dict[str, str]:
+    def list_members(self) -> dict[str, str]:
         items = self("GET", fields="*")["data"]["items"]
         return {item["member_id"]: item["perm"] for item in items}
 
@@ -39,9 +39,9 @@ def shared(api: Api) -> Shared:
 
 def test_what_an_app_makes_nobody_else_can_open(shared: Shared, lark: Emulator) -> None:
     assert lark.openers(shared.token) == {OWNER: "owner"}
-    assert shared.members() == {}
+    assert shared.list_members() == {}
     lark.settings(owner_listed="listed")
-    assert shared.members() == {"ou_emulator0001_bot": "full_access"}
+    assert shared.list_members() == {"ou_emulator0001_bot": "full_access"}
 
 
 def test_people_and_chats_are_added_changed_and_removed(shared: Shared, lark: Emulator) -> None:
@@ -108,7 +108,7 @@ def test_adding_a_member_again(shared: Shared, lark: Emulator, again: str, code:
     lark.settings(member_again=again)
     assert shared("POST", body={**ALICE, "perm": "edit"})["code"] == 0
     assert shared("POST", body=ALICE)["code"] == code
-    assert shared.members() == {ALICE["member_id"]: perm}
+    assert shared.list_members() == {ALICE["member_id"]: perm}
 
 
 def test_only_those_with_full_access_share(shared: Shared, lark: Emulator) -> None:
@@ -154,7 +154,7 @@ def test_an_app_in_a_folder_is_a_success_without_effect(api: Api, lark: Emulator
     folder = Shared(api, token, "folder")
     bot = {"member_type": "openid", "member_id": app["bot_open_id"], "perm": "edit"}
     assert folder("POST", body=bot)["code"] == 0
-    assert folder.members() == {}
+    assert folder.list_members() == {}
     assert Shared(api, Book(api).token)("POST", body=bot)["code"] == 0
 
 

@@ -29,7 +29,7 @@ def fill(lark: Emulator) -> Api:
     api = Api(lark)
     api.send(text="kept")
     sheet = Sheet(api)
-    sheet.field("Who", 11)
+    sheet.add_field("Who", 11)
     assert sheet.add({"Text": "a row", "Who": [{"id": "ou_emulator0001_alice"}]})["code"] == 0
     assert sheet.search({"filter": {"conjunction": "and", "conditions": []}})["code"] == 0
     api.data("POST", "/sheets/v3/spreadsheets", {"title": "S"})

@@ -19,30 +19,30 @@ TOKENS = [f"3f2504e0-4f89-41d3-9a0c-0305e82c330{n}" for n in range(4)]
 HTML = "<html><body>502 Bad Gateway</body></html>"
 
 
-def rows(*texts: str) -> list[Any]:
+def make_rows(*texts: str) -> list[Any]:
     return [{"fields": {"Text": text}} for text in texts]
 
 
-def texts(sheet: Sheet) -> list[str]:
+def read_texts(sheet: Sheet) -> list[str]:
     return [item["fields"]["Text"][0]["text"] for item in sheet.search()["data"]["items"]]
 
 
 def add_and_lose(sheet: Sheet, *names: str, **query: Any) -> None:
     with pytest.raises(httpx.TransportError):
-        sheet.add_many(rows(*names), **query)
+        sheet.add_many(make_rows(*names), **query)
 
 
 def test_a_late_request_is_performed_when_its_time_has_come(sheet: Sheet, lark: Emulator) -> None:
     lark.fault(path=BATCH, drop="late", late_s=60)
     add_and_lose(sheet, "a", "b")
-    assert texts(sheet) == []
+    assert read_texts(sheet) == []
     entry = next(request for request in lark.requests() if request["dropped"])
     assert (entry["dropped"], entry["performed"], entry["status"]) == ("late", False, None)
     assert lark.state(summary=True)["late_waiting"] == 1
     lark.advance(59)
-    assert texts(sheet) == []
+    assert read_texts(sheet) == []
     lark.advance(2)
-    assert texts(sheet) == ["a", "b"]
+    assert read_texts(sheet) == ["a", "b"]
     (late,) = lark.late_requests()
     assert (late["performed"], late["code"]) == (True, 0)
     assert late["due"] - late["came"] == pytest.approx(60)
@@ -56,7 +56,7 @@ def test_late_requests_are_performed_in_the_order_in_which_they_are_due(sheet: S
     lark.advance(20)
     sheet.add({"Text": "second"})
     lark.advance(20)
-    assert texts(sheet) == ["first", "second", "third", "fourth"]
+    assert read_texts(sheet) == ["first", "second", "third", "fourth"]
 
 
 def test_what_is_due_at_the_same_time_is_performed_in_the_order_of_arrival() -> None:
@@ -81,7 +81,7 @@ def test_a_late_request_by_real_time(sheet: Sheet, lark: Emulator) -> None:
     add_and_lose(sheet, "a")
     while not lark.late_requests()[0]["performed"]:
         pass
-    assert texts(sheet) == ["a"]
+    assert read_texts(sheet) == ["a"]
 
 
 def test_a_late_request_that_is_refused_changes_nothing(sheet: Sheet, lark: Emulator) -> None:
@@ -92,7 +92,7 @@ def test_a_late_request_that_is_refused_changes_nothing(sheet: Sheet, lark: Emul
     add_and_lose(sheet, "a")
     lark.advance(2)
     sheet.api.login()
-    assert texts(sheet) == []
+    assert read_texts(sheet) == []
     assert [late["code"] for late in lark.late_requests()] == [1254045]
 
 
@@ -101,37 +101,37 @@ def test_a_late_request_does_not_meet_the_lock_of_its_table(sheet: Sheet, lark: 
     lark.fault(path=BATCH, drop="late", late_s=1)
     add_and_lose(sheet, "a")
     lark.advance(2)
-    assert (texts(sheet), sheet.add({"Text": "b"})["code"]) == (["a"], 0)
+    assert (read_texts(sheet), sheet.add({"Text": "b"})["code"]) == (["a"], 0)
 
 
 def test_a_repeat_with_the_same_token_stands_for_the_late_request(sheet: Sheet, lark: Emulator) -> None:
     lark.fault(path=BATCH, drop="late", late_s=60)
     add_and_lose(sheet, "a", client_token=TOKENS[0])
-    assert sheet.add_many(rows("a"), client_token=TOKENS[0])["code"] == 0
+    assert sheet.add_many(make_rows("a"), client_token=TOKENS[0])["code"] == 0
     lark.advance(61)
-    assert texts(sheet) == ["a"]
+    assert read_texts(sheet) == ["a"]
 
 
 def test_a_late_request_is_doubled_once_its_token_is_forgotten(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(client_token_window=30)
     lark.fault(path=BATCH, drop="late", late_s=60)
     add_and_lose(sheet, "a", client_token=TOKENS[0])
-    assert sheet.add_many(rows("a"), client_token=TOKENS[0])["code"] == 0
+    assert sheet.add_many(make_rows("a"), client_token=TOKENS[0])["code"] == 0
     lark.advance(61)
-    assert texts(sheet) == ["a", "a"]
+    assert read_texts(sheet) == ["a", "a"]
 
 
 def test_a_repeat_of_a_waiting_request_can_be_refused(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(client_token_waiting="1254608")
     lark.fault(path=BATCH, drop="late", late_s=60)
     add_and_lose(sheet, "a", client_token=TOKENS[0])
-    answer = sheet.add_many(rows("a"), client_token=TOKENS[0])
+    answer = sheet.add_many(make_rows("a"), client_token=TOKENS[0])
     assert (answer["code"], answer["http"]) == (1254608, 403)
-    assert sheet.add_many(rows("b"), client_token=TOKENS[1])["code"] == 0
+    assert sheet.add_many(make_rows("b"), client_token=TOKENS[1])["code"] == 0
     lark.advance(61)
-    assert texts(sheet) == ["b", "a"]
-    assert sheet.add_many(rows("a"), client_token=TOKENS[0])["code"] == 0
-    assert texts(sheet) == ["b", "a"]
+    assert read_texts(sheet) == ["b", "a"]
+    assert sheet.add_many(make_rows("a"), client_token=TOKENS[0])["code"] == 0
+    assert read_texts(sheet) == ["b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,13 @@ def test_a_proxys_502_before_after_or_while_the_write_is_done(
 ) -> None:
     late_s = 5 if perform == "late" else None
     lark.fault(path=BATCH, status=502, body=HTML, perform=perform, late_s=late_s)
-    answer = sheet.api.http.post(f"/open-apis{sheet.path}/records/batch_create", json={"records": rows("a")})
+    answer = sheet.api.http.post(
+        f"/open-apis{sheet.path}/records/batch_create", json={"records": make_rows("a")}
+    )
     assert (answer.status_code, answer.text) == (502, HTML)
-    assert texts(sheet) == now
+    assert read_texts(sheet) == now
     lark.advance(6)
-    assert texts(sheet) == then
+    assert read_texts(sheet) == then
 
 
 @pytest.mark.parametrize(("code", "status"), [(1254290, 200), (1254291, 200), (1254607, 400), (1255040, 504)])
@@ -154,12 +156,14 @@ def test_codes_of_bitable_come_as_their_pages_say(
     sheet: Sheet, lark: Emulator, code: int, status: int
 ) -> None:
     lark.fault(path=BATCH, code=code, perform="first", headers={"X-Who": "fault"})
-    answer = sheet.api.http.post(f"/open-apis{sheet.path}/records/batch_create", json={"records": rows("a")})
+    answer = sheet.api.http.post(
+        f"/open-apis{sheet.path}/records/batch_create", json={"records": make_rows("a")}
+    )
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.json()["msg"] != "injected by the emulator"
     assert answer.json()["error"]["log_id"] == answer.headers["x-tt-logid"]
     assert answer.headers["x-who"] == "fault"
-    assert texts(sheet) == ["a"]
+    assert read_texts(sheet) == ["a"]
 
 
 @pytest.mark.parametrize(

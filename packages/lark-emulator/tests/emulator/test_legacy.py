@@ -17,7 +17,7 @@ CARD = {"elements": [{"tag": "hr"}]}
 PATH = "/user/v1/batch_get_id"
 
 
-def message(api: Api, message_id: str) -> Any:
+def read_message(api: Api, message_id: str) -> Any:
     return api.data("GET", f"/im/v1/messages/{message_id}")["items"][0]
 
 
@@ -26,18 +26,18 @@ def test_a_text_to_a_group_and_a_reply_to_it(api: Api, path: str) -> None:
     first = api.data("POST", path, {"chat_id": GROUP, "email": None, **TEXT})
     assert list(first) == ["message_id"]
     second = api.data("POST", path, {"chat_id": GROUP, "root_id": first["message_id"], **TEXT})
-    shown = message(api, second["message_id"])
+    shown = read_message(api, second["message_id"])
     assert (shown["chat_id"], shown["root_id"], shown["parent_id"]) == (GROUP, *[first["message_id"]] * 2)
     assert shown["body"]["content"] == '{"text":"hi"}'
 
 
 def test_the_first_receiver_of_the_documented_order_counts(api: Api, lark: Emulator) -> None:
     everyone = {"email": "bob@example.com", "user_id": "bob", "open_id": "ou_emulator0001_alice"}
-    private = message(api, api.data("POST", SEND, {**everyone, **TEXT})["message_id"])["chat_id"]
+    private = read_message(api, api.data("POST", SEND, {**everyone, **TEXT})["message_id"])["chat_id"]
     (chat,) = [candidate for candidate in lark.state()["chats"] if candidate["chat_id"] == private]
     assert chat["users"] == ["alice"]
     group = api.data("POST", SEND, {**everyone, "chat_id": GROUP, **TEXT})["message_id"]
-    assert message(api, group)["chat_id"] == GROUP
+    assert read_message(api, group)["chat_id"] == GROUP
 
 
 def test_contents_that_have_a_form_of_their_own(api: Api) -> None:
@@ -45,7 +45,7 @@ def test_contents_that_have_a_form_of_their_own(api: Api) -> None:
     group = {"share_chat_id": GROUP}
     for kind, content in (("post", post), ("share_chat", group)):
         sent = api.data("POST", SEND, {"chat_id": GROUP, "msg_type": kind, "content": content})
-        assert message(api, sent["message_id"])["msg_type"] == kind
+        assert read_message(api, sent["message_id"])["msg_type"] == kind
 
 
 @pytest.mark.parametrize(("shared", "code"), [(True, 0), (False, 230001)])

@@ -94,16 +94,16 @@ def test_a_card_reads_as_text_or_as_it_was_sent(api: Api) -> None:
     message_id = send(api, "interactive", sent)["data"]["message_id"]
     path = f"/im/v1/messages/{message_id}"
 
-    def content(path: str, **query: str) -> Any:
+    def read_content(path: str, **query: str) -> Any:
         (read,) = api.data("GET", path, **query)["items"]
         return json.loads(read["body"]["content"])
 
-    assert content(path) == {
+    assert read_content(path) == {
         "title": "T",
         "elements": [[{"tag": "img", "image_key": UPGRADE_PICTURE}, {"tag": "text", "text": UPGRADE}]],
     }
-    assert content(path, card_msg_content_type="user_card_content") == sent
-    raw = content(path, card_msg_content_type="raw_card_content")
+    assert read_content(path, card_msg_content_type="user_card_content") == sent
+    raw = read_content(path, card_msg_content_type="raw_card_content")
     assert (json.loads(raw["json_card"]), raw["card_schema"]) == (sent, 2)
     old = {
         "elements": [
@@ -113,7 +113,7 @@ def test_a_card_reads_as_text_or_as_it_was_sent(api: Api) -> None:
         ]
     }
     message_id = send(api, "interactive", old)["data"]["message_id"]
-    assert content(f"/im/v1/messages/{message_id}") == {
+    assert read_content(f"/im/v1/messages/{message_id}") == {
         "title": None,
         "elements": [
             [{"tag": "text", "text": "a b c 2 * 3"}],

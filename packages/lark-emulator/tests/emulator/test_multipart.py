@@ -6,7 +6,7 @@ from lark_emulator.multipart import MalformedError, parse
 KIND = "multipart/form-data; boundary=b"
 
 
-def body(*parts: bytes, end: bytes = b"--b--\r\n") -> bytes:
+def make_body(*parts: bytes, end: bytes = b"--b--\r\n") -> bytes:
     return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + end
 
 
@@ -15,7 +15,7 @@ def test_fields_and_files() -> None:
     file = (
         b'content-disposition: form-data; name=file; filename="a;\\"b.csv"\r\nContent-Type: x/y\r\n\r\n\0\r\n'
     )
-    parts = parse(KIND, body(text, file))
+    parts = parse(KIND, make_body(text, file))
     assert parts["file_name"].text == "日"
     assert parts["file_name"].file_name is None
     assert (parts["file"].file_name, parts["file"].content) == ('a;"b.csv', b"\0\r\n")
@@ -36,11 +36,11 @@ def test_fields_and_files() -> None:
 )
 def test_contents_come_out_as_they_went_in(content: bytes) -> None:
     part = b'Content-Disposition: form-data; name="file"\r\n\r\n' + content
-    assert parse(KIND, body(part, part))["file"].content == content
+    assert parse(KIND, make_body(part, part))["file"].content == content
 
 
 def test_what_surrounds_a_form_is_ignored() -> None:
-    form = body(b'Content-Disposition: form-data; name="a"\r\n\r\n1')
+    form = make_body(b'Content-Disposition: form-data; name="a"\r\n\r\n1')
     assert (
         parse('Multipart/Form-Data; charset=utf-8; boundary="b"', b"preamble\r\n" + form + b"end")["a"].text
         == "1"
@@ -49,22 +49,22 @@ def test_what_surrounds_a_form_is_ignored() -> None:
 
 def test_names_in_other_character_sets() -> None:
     part = b"Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''%E6%97%A5.csv\r\n\r\n1"
-    assert parse(KIND, body(part))["file"].file_name == "日.csv"
+    assert parse(KIND, make_body(part))["file"].file_name == "日.csv"
 
 
 @pytest.mark.parametrize(
     ("kind", "form"),
     [
-        ("application/json", body()),
-        ("", body()),
-        ("multipart/form-data", body()),
-        ("multipart/mixed; boundary=b", body()),
+        ("application/json", make_body()),
+        ("", make_body()),
+        ("multipart/form-data", make_body()),
+        ("multipart/mixed; boundary=b", make_body()),
         (KIND, b""),
-        (KIND, body(b'Content-Disposition: form-data; name="a"\r\n\r\n1', end=b"")),
-        (KIND, body(b'Content-Disposition: form-data; name="a"\r\n\r\n1', end=b"--b\r\n")),
-        (KIND, body(b"Content-Disposition: form-data\r\n\r\n1")),
-        (KIND, body(b"1")),
-        (KIND, body(b'Content-Disposition: form-data; name="a"')),
+        (KIND, make_body(b'Content-Disposition: form-data; name="a"\r\n\r\n1', end=b"")),
+        (KIND, make_body(b'Content-Disposition: form-data; name="a"\r\n\r\n1', end=b"--b\r\n")),
+        (KIND, make_body(b"Content-Disposition: form-data\r\n\r\n1")),
+        (KIND, make_body(b"1")),
+        (KIND, make_body(b'Content-Disposition: form-data; name="a"')),
         (KIND, b"--b\r\n--b--\r\n"),
     ],
 )
@@ -74,6 +74,6 @@ def test_forms_that_are_none(kind: str, form: bytes) -> None:
 
 
 def test_a_field_that_is_not_text() -> None:
-    part = parse(KIND, body(b'Content-Disposition: form-data; name="a"\r\n\r\n\xff'))["a"]
+    part = parse(KIND, make_body(b'Content-Disposition: form-data; name="a"\r\n\r\n\xff'))["a"]
     with pytest.raises(MalformedError):
         _ = part.text

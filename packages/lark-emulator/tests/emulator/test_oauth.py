@@ -32,7 +32,7 @@ class Browser:
             "client_secret": secret or lark.app_secret,
         }
 
-    def page(self, path: str = PAGE, **query: Any) -> httpx.Response:
+    def open_page(self, path: str = PAGE, **query: Any) -> httpx.Response:
         params = {
             "client_id": self.client["client_id"],
             "redirect_uri": BACK,
@@ -42,17 +42,17 @@ class Browser:
         return httpx.get(f"{self.base}{path}", params={k: v for k, v in params.items() if v is not None})
 
     def code(self, **query: Any) -> str:
-        return back(self.page(**query))["code"]
+        return back(self.open_page(**query))["code"]
 
-    def token(self, **body: Any) -> Any:
+    def request_token(self, **body: Any) -> Any:
         answer = httpx.post(f"{self.base}{TOKEN}", json={**self.client, **body})
         return {**answer.json(), "http": answer.status_code}
 
     def exchange(self, code: str, **more: Any) -> Any:
-        return self.token(grant_type="authorization_code", code=code, **more)
+        return self.request_token(grant_type="authorization_code", code=code, **more)
 
     def refresh(self, token: str, **more: Any) -> Any:
-        return self.token(grant_type="refresh_token", refresh_token=token, **more)
+        return self.request_token(grant_type="refresh_token", refresh_token=token, **more)
 
     def get(self, token: str, path: str, **query: Any) -> Any:
         return self.call(token, "GET", path, None, **query)
@@ -83,7 +83,7 @@ def browser(lark: Emulator) -> Browser:
 
 def test_the_whole_way(lark: Emulator, browser: Browser) -> None:
     lark.authorize_as("bob")
-    sent = back(browser.page(scope="offline_access contact:user.email:readonly", state="s p/ä"))
+    sent = back(browser.open_page(scope="offline_access contact:user.email:readonly", state="s p/ä"))
     assert sent["state"] == "s p/ä"
     assert len(sent["code"]) <= 64
     tokens = browser.exchange(sent["code"], redirect_uri=BACK)
@@ -115,7 +115,7 @@ def test_no_refresh_token_without_offline_access(browser: Browser) -> None:
 
 def test_a_user_who_refuses(lark: Emulator, browser: Browser) -> None:
     lark.authorize_as("alice", deny=True)
-    assert back(browser.page(state="x")) == {"error": "access_denied", "state": "x"}
+    assert back(browser.open_page(state="x")) == {"error": "access_denied", "state": "x"}
     with pytest.raises(ValueError, match="no user 'nobody'"):
         lark.authorize_as("nobody")
 
@@ -133,7 +133,7 @@ def test_a_user_who_refuses(lark: Emulator, browser: Browser) -> None:
     ],
 )
 def test_what_the_page_refuses(browser: Browser, query: dict[str, Any], code: int) -> None:
-    answer = browser.page(**query)
+    answer = browser.open_page(**query)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert "location" not in answer.headers
 
@@ -141,13 +141,15 @@ def test_what_the_page_refuses(browser: Browser, query: dict[str, Any], code: in
 def test_the_page_knows_the_scopes_and_addresses_of_an_app(lark: Emulator) -> None:
     app = lark.add_app("cli_small", "s", scopes=["im:message"], redirect_urls=[BACK])
     browser = Browser(lark, app["app_id"], "s")
-    assert browser.page(scope="drive:drive").json()["code"] == 20027
-    assert browser.page(redirect_uri="https://elsewhere.example/").json()["code"] == 20029
+    assert browser.open_page(scope="drive:drive").json()["code"] == 20027
+    assert browser.open_page(redirect_uri="https://elsewhere.example/").json()["code"] == 20029
     assert browser.exchange(browser.code(scope="im:message"))["code"] == 0
 
 
 def test_the_older_address_of_the_page(lark: Emulator, browser: Browser) -> None:
-    sent = back(browser.page("/open-apis/authen/v1/index", client_id=None, app_id=lark.app_id, scope=None))
+    sent = back(
+        browser.open_page("/open-apis/authen/v1/index", client_id=None, app_id=lark.app_id, scope=None)
+    )
     assert browser.exchange(sent["code"])["code"] == 0
 
 
@@ -191,7 +193,7 @@ def test_the_token_endpoint_refuses(
     browser: Browser, changes: dict[str, Any], code: int, error: str | None
 ) -> None:
     body = {"grant_type": "authorization_code", "code": browser.code(scope="offline_access"), **changes}
-    answer = browser.token(**body)
+    answer = browser.request_token(**body)
     assert (answer["code"], answer.get("error")) == (code, error)
     assert answer["http"] == (400 if code else 200)
     assert "msg" not in answer

@@ -20,7 +20,7 @@ def filled(sheet: Sheet) -> Sheet:
     return sheet
 
 
-def page(sheet: Sheet, token: str = "", *, legacy: bool = False) -> dict[str, Any]:
+def read_page(sheet: Sheet, token: str = "", *, legacy: bool = False) -> dict[str, Any]:
     query = {"page_size": SIZE, **({"page_token": token} if token else {})}
     if legacy:
         data: dict[str, Any] = sheet.api.data("GET", f"{sheet.path}/records", **query)
@@ -35,7 +35,7 @@ def scan(sheet: Sheet, *, legacy: bool = False) -> list[list[str]]:
     token: str | None = ""
     while more:
         assert token is not None, "more pages, and no token"
-        answer = page(sheet, token, legacy=legacy)
+        answer = read_page(sheet, token, legacy=legacy)
         pages.append([item["record_id"] for item in answer["items"]])
         token, more = answer.get("page_token"), answer["has_more"]
     return pages
@@ -68,7 +68,7 @@ def test_a_page_can_be_shorter_than_asked_for(filled: Sheet, lark: Emulator) -> 
 
 def test_total_is_exact_absent_or_stale(filled: Sheet, lark: Emulator) -> None:
     def total() -> int | None:
-        count: int | None = page(filled).get("total")
+        count: int | None = read_page(filled).get("total")
         return count
 
     assert total() == ROWS
@@ -88,14 +88,14 @@ def test_total_is_exact_absent_or_stale(filled: Sheet, lark: Emulator) -> None:
 def test_plans_are_for_one_table_or_for_any(filled: Sheet, lark: Emulator) -> None:
     other = filled.api.data("POST", f"{filled.base}/tables", {"table": {"name": "Other"}})["table_id"]
     lark.plan_page(1, total=7, table_id=other)
-    assert page(filled)["total"] == ROWS
+    assert read_page(filled)["total"] == ROWS
     shown = filled.api.http.get("/_emulator/pages").json()["pages"]
     assert shown == [{"page": 1, "table_id": other, "times": 1, "total": 7}]
     answer = filled.api.data("POST", f"{filled.base}/tables/{other}/records/search", {})
     assert answer["total"] == 7
     lark.plan_page(0, total=8, times=2)
     lark.clear_pages()
-    assert page(filled)["total"] == ROWS
+    assert read_page(filled)["total"] == ROWS
 
 
 def test_rows_deleted_behind_a_scan_hide_others_from_it(filled: Sheet, lark: Emulator) -> None:
@@ -112,7 +112,7 @@ def test_rows_deleted_behind_a_scan_hide_others_from_it(filled: Sheet, lark: Emu
     assert len(everything - set(seen)) == 2  # never shown, and the counts agree all the same
     assert len(seen) == ROWS
     assert set(added) < set(seen)
-    assert page(filled)["total"] == ROWS
+    assert read_page(filled)["total"] == ROWS
 
 
 def test_people_edit_between_pages_by_a_seed(filled: Sheet, lark: Emulator) -> None:
@@ -155,7 +155,7 @@ def test_the_same_seed_picks_the_same_rows(filled: Sheet, lark: Emulator) -> Non
 
 
 def test_edits_of_records_that_are_gone_are_left_out(filled: Sheet, lark: Emulator) -> None:
-    first = page(filled)["items"][0]["record_id"]
+    first = read_page(filled)["items"][0]["record_id"]
     delete = {"do": "delete", "records": [first]}
     done = lark.edit_rows(**where(filled), edits=[delete, delete])
     assert [edit["record_ids"] for edit in done] == [[first], []]

@@ -75,15 +75,15 @@ def test_parts_come_in_any_order_and_none_may_be_missing(api: Api, lark: Emulato
     assert prepared["block_num"] == 2
     finish = {"upload_id": prepared["upload_id"], "block_num": 2}
 
-    def part(seq: int, piece: bytes) -> Any:
+    def upload_part(seq: int, piece: bytes) -> Any:
         form = {"upload_id": prepared["upload_id"], "seq": str(seq), "size": str(len(piece))}
         path = f"/open-apis{files}/upload_part"
         return api.http.post(path, data=form, files={"file": piece}).json()["code"]
 
-    assert part(1, b"bad") == part(1, b"end") == 0
+    assert upload_part(1, b"bad") == upload_part(1, b"end") == 0
     assert api("POST", f"{files}/upload_finish", finish)["code"] == 1062010
-    assert (part(2, b"x"), part(0, b"short")) == (1062011, 1062009)
-    assert part(0, content[:BLOCK]) == 0
+    assert (upload_part(2, b"x"), upload_part(0, b"short")) == (1062011, 1062009)
+    assert upload_part(0, content[:BLOCK]) == 0
     assert api("POST", f"{files}/upload_finish", {**finish, "block_num": 3})["code"] == 1062011
     other = lark.add_app()
     theirs = type(api)(lark, other["app_id"], other["app_secret"])
@@ -121,7 +121,7 @@ def test_ranges(api: Api, asked: str, status: int, content: bytes) -> None:
 
 
 def test_attachments_belong_to_one_base(api: Api, sheet: Sheet, lark: Emulator) -> None:
-    sheet.field("Files", 17)
+    sheet.add_field("Files", 17)
     where = {"parent_type": "bitable_file", "parent_node": sheet.app["app_token"]}
     token = media(api, **where)
     written = sheet.add({"Files": [{"file_token": token}]})["data"]["record"]
@@ -240,7 +240,7 @@ def export(api: Api, token: str, kind: str, extension: str, sub_id: str = "") ->
 
 
 def test_what_is_exported_can_be_imported_again(api: Api, sheet: Sheet, lark: Emulator) -> None:
-    sheet.field("Size", 2)
+    sheet.add_field("Size", 2)
     sheet.add_many([{"fields": {"Text": "<a>", "Size": 1.5}}, {"fields": {"Text": "b"}}])
     token, table = sheet.app["app_token"], sheet.app["default_table_id"]
     exported = export(api, token, "bitable", "xlsx")
@@ -303,7 +303,7 @@ def test_the_wiki_has_bounds(api: Api, lark: Emulator) -> None:
 
 
 def test_a_view_filters_lists_and_searches(api: Api, sheet: Sheet) -> None:
-    sheet.field("Kind", 3)
+    sheet.add_field("Kind", 3)
     sheet.add_many([{"fields": {"Text": n, "Kind": "ab"[n == "2"]}} for n in "123"])
     fields = api.data("GET", f"{sheet.path}/fields")["items"]
     option = next(o["id"] for o in fields[1]["property"]["options"] if o["name"] == "a")
@@ -335,8 +335,8 @@ def test_a_view_filters_lists_and_searches(api: Api, sheet: Sheet) -> None:
 def test_an_app_hears_of_changed_records(api: Api, sheet: Sheet, lark: Emulator) -> None:
     token, table = sheet.app["app_token"], sheet.app["default_table_id"]
     file = f"/drive/v1/files/{token}"
-    sheet.field("Kind", 3)
-    sheet.field("Who", 11)
+    sheet.add_field("Kind", 3)
+    sheet.add_field("Who", 11)
     lark.settings(**PATIENT)
     with AppServer() as app:
         lark.set_callback(app.url)
@@ -348,7 +348,7 @@ def test_an_app_hears_of_changed_records(api: Api, sheet: Sheet, lark: Emulator)
         first, second = (record["record_id"] for record in created["data"]["records"])
         edit = {"do": "edit", "records": [first], "fields": {"Text": "c", "Who": [{"id": "bob"}]}}
         lark.edit_rows(token, table, [edit, {"do": "delete", "records": [second]}], user_id="alice")
-        sheet.field("More", 1)
+        sheet.add_field("More", 1)
         lark.advance(0)
         deliveries = [
             delivery for delivery in lark.state()["events"] if delivery["event_type"].startswith("drive.")

@@ -31,7 +31,7 @@ def _reference() -> Any:
 def test_the_reference_is_current(language: str) -> None:
     """If it is not: `python packages/lark-emulator/tests/reference.py`."""
     page = (_PACKAGE / "docs" / language / "control-plane.md").read_text("utf-8")
-    assert page == _reference().text(language)
+    assert page == _reference().render_page(language)
     assert set(re.findall(r"^### `(\w+) /_emulator/(.+)`$", page, re.MULTILINE)) == OPERATIONS.keys()
     for name in Settings().to_dict():
         assert f"| `{name}` |" in page

@@ -16,7 +16,7 @@ NOON = 1_700_020_800_000  # 2023-11-15 12:00 in Shanghai
 @pytest.fixture
 def flights(sheet: Sheet) -> Sheet:
     for name, kind in (("Delay", 2), ("Carrier", 3), ("Tags", 4), ("Day", 5), ("Late", 7), ("Who", 11)):
-        assert sheet.field(name, kind)["code"] == 0
+        assert sheet.add_field(name, kind)["code"] == 0
     alice = [{"id": "ou_emulator0001_alice"}]
     rows: list[dict[str, Any]] = [
         {
@@ -104,7 +104,7 @@ def test_what_the_guide_to_filters_rules_out_is_refused(
     flights: Sheet, name: str, operator: str, value: list[str]
 ) -> None:
     for field, kind in (("Papers", 17), ("Seen", 19), ("Sum", 20)):
-        assert flights.field(field, kind)["code"] == 0
+        assert flights.add_field(field, kind)["code"] == 0
     answer = flights.search(filter_by(name, operator, value))
     assert (answer["code"], answer["msg"][:13]) == (1254018, "InvalidFilter")
 
@@ -155,7 +155,7 @@ def test_later_sorts_decide_between_equals(flights: Sheet) -> None:
 
 
 def test_running_numbers_sort_as_numbers(sheet: Sheet) -> None:
-    assert sheet.field("No", 1005)["code"] == 0
+    assert sheet.add_field("No", 1005)["code"] == 0
     sheet.add_many([{"fields": {"Text": str(n)}} for n in range(1, 12)])
     rows = sheet.search({"sort": [{"field_name": "No", "desc": True}]})["data"]["items"]
     assert [row["fields"]["No"] for row in rows][:3] == ["11", "10", "9"]

@@ -18,8 +18,8 @@ def where(sheet: Sheet) -> tuple[str, str]:
 
 
 def test_rows_of_people_name_them_as_their_makers(sheet: Sheet, lark: Emulator) -> None:
-    sheet.field("Who", 11)
-    sheet.field("By", 1003)
+    sheet.add_field("Who", 11)
+    sheet.add_field("By", 1003)
     (record_id,) = lark.add_rows(*where(sheet), [{"Text": "a", "Who": [{"id": "carol"}]}], user_id="bob")
     (item,) = sheet.search({"automatic_fields": True}, user_id_type="user_id")["data"]["items"]
     assert item["record_id"] == record_id
@@ -32,7 +32,7 @@ def test_rows_of_people_name_them_as_their_makers(sheet: Sheet, lark: Emulator) 
 
 def test_many_rows_are_made_from_a_template_and_scanned_by_pages(sheet: Sheet, lark: Emulator) -> None:
     for name, kind in (("N", 2), ("Pick", 3), ("Day", 5)):
-        assert sheet.field(name, kind)["code"] == 0
+        assert sheet.add_field(name, kind)["code"] == 0
     fields = {"Text": "key {n}", "N": "{n}.5", "Pick": {"cycle": ["x", "y"]}, "Day": "170000000000{n}"}
     lark.make_rows(*where(sheet), MANY, fields)
     lark.settings(rate_limits=False)

@@ -20,7 +20,7 @@ def book(api: Api, lark: Emulator) -> Book:
     return Book(api)
 
 
-def lines(book: Book, start: Any = 2, end: Any = 3, axis: str = "ROWS") -> dict[str, Any]:
+def make_dimension(book: Book, start: Any = 2, end: Any = 3, axis: str = "ROWS") -> dict[str, Any]:
     return {"sheetId": book.sheet_id, "majorDimension": axis, "startIndex": start, "endIndex": end}
 
 
@@ -45,13 +45,13 @@ def lock_ids(book: Book, *specs: Any) -> list[str]:
     ],
 )
 def test_what_cannot_be_locked(book: Book, lark: Emulator, changes: Any, code: int) -> None:
-    good = {"dimension": lines(book, 9, 9)}
-    assert lock(book, good, {"dimension": {**lines(book), **changes}})["code"] == code
+    good = {"dimension": make_dimension(book, 9, 9)}
+    assert lock(book, good, {"dimension": {**make_dimension(book), **changes}})["code"] == code
     assert lark.sheet(book.token)["locks"] == []
 
 
 def test_users_and_notes_are_checked(book: Book, lark: Emulator) -> None:
-    spec = {"dimension": lines(book)}
+    spec = {"dimension": make_dimension(book)}
     assert lock(book, {**spec, "users": ["ou_emulator0001_nobody"]})["code"] == 90205
     assert lock(book, {**spec, "users": [7]})["code"] == 90205
     assert lock(book, {**spec, "users": "alice"})["code"] == 90204
@@ -59,16 +59,16 @@ def test_users_and_notes_are_checked(book: Book, lark: Emulator) -> None:
     assert lock(book)["code"] == 90204
     assert lock(book, *[spec] * 51)["code"] == 90226
     assert lark.sheet(book.token)["locks"] == []
-    without = {name: value for name, value in lines(book).items() if name != "majorDimension"}
+    without = {name: value for name, value in make_dimension(book).items() if name != "majorDimension"}
     assert lock(book, {"dimension": without})["code"] == 0
     (shown,) = lark.sheet(book.token)["locks"]
     assert (shown["range"], shown["by"][0], shown["users"]) == ("2:3", "app", [])
 
 
 def test_one_request_locks_at_most_5000_rows(book: Book) -> None:
-    body = {"dimension": {**lines(book), "length": 4900}}
+    body = {"dimension": {**make_dimension(book), "length": 4900}}
     assert book.api("POST", f"{book.v2}/dimension_range", body)["code"] == 0
-    parts = [{"dimension": lines(book, 1, 2500)}, {"dimension": lines(book, 2501, 5001)}]
+    parts = [{"dimension": make_dimension(book, 1, 2500)}, {"dimension": make_dimension(book, 2501, 5001)}]
     assert lock(book, *parts)["code"] == 90226
     assert lock(book, parts[0])["code"] == 0
 
@@ -76,36 +76,36 @@ def test_one_request_locks_at_most_5000_rows(book: Book) -> None:
 def test_others_cannot_write_to_what_is_locked(book: Book, api: Api, stranger: Api, lark: Emulator) -> None:
     """The other app may edit the file, and the app that owns it may write everywhere."""
     lark.share_document(book.token, "app:cli_stranger", "edit")
-    (lock_id,) = lock_ids(book, {"dimension": lines(book), "lockInfo": "totals"})
+    (lock_id,) = lock_ids(book, {"dimension": make_dimension(book), "lockInfo": "totals"})
     theirs = f"{book.v2}/values"
     for cells, code in (("A2:A2", 90218), ("A1:A2", 90218), ("A4:A4", 0), ("A1:A1", 0)):
         assert (
-            stranger("PUT", theirs, book.body(cells, [["x"]] * (2 if cells == "A1:A2" else 1)))["code"]
+            stranger("PUT", theirs, book.make_body(cells, [["x"]] * (2 if cells == "A1:A2" else 1)))["code"]
             == code
         )
     image = {"range": book.range("B2:B2"), "image": [1], "name": "a.png"}
     assert stranger("POST", f"{book.v2}/values_image", image)["code"] == 90218
     assert stranger("POST", f"{book.path}/filter_views", {"range": book.range("A1:B9")})["code"] == 1310218
-    assert lock(book, {"dimension": lines(book, 3, 5)}, api=stranger)["code"] == 90218
+    assert lock(book, {"dimension": make_dimension(book, 3, 5)}, api=stranger)["code"] == 90218
     gone = {"protectIds": [lock_id]}
     assert stranger("DELETE", f"{book.v2}/protected_range_batch_del", gone)["code"] == 90218
     change = {"requests": [{"protectId": lock_id, "lockInfo": "mine"}]}
     assert stranger("POST", f"{book.v2}/protected_range_batch_update", change)["code"] == 90218
     assert book.put("A2:A2", [["ours"]])["code"] == 0
-    assert lock(book, {"dimension": lines(book, 7, 7)}, api=stranger)["code"] == 0
-    assert stranger("PUT", theirs, book.body("A7:A7", [["x"]]))["code"] == 0
+    assert lock(book, {"dimension": make_dimension(book, 7, 7)}, api=stranger)["code"] == 0
+    assert stranger("PUT", theirs, book.make_body("A7:A7", [["x"]]))["code"] == 0
     assert book.put("A7:A7", [["ours"]])["code"] == 0
     assert api.data("DELETE", f"{book.v2}/protected_range_batch_del", gone) == {"delProtectIds": [lock_id]}
-    assert stranger("PUT", theirs, book.body("A2:A2", [["x"]]))["code"] == 0
+    assert stranger("PUT", theirs, book.make_body("A2:A2", [["x"]]))["code"] == 0
 
 
 def test_users_who_are_named_may_write(book: Book, lark: Emulator) -> None:
-    (lock_id,) = lock_ids(book, {"dimension": lines(book), "users": [ALICE]})
+    (lock_id,) = lock_ids(book, {"dimension": make_dimension(book), "users": [ALICE]})
 
     def code(name: str) -> Any:
         headers = {"Authorization": f"Bearer {lark.user_token(name)['user_access_token']}"}
         url = f"/open-apis{book.v2}/values"
-        return book.api.http.put(url, json=book.body("A2:A2", [[name]]), headers=headers).json()["code"]
+        return book.api.http.put(url, json=book.make_body("A2:A2", [[name]]), headers=headers).json()["code"]
 
     for name in ("alice", "bob"):
         lark.share_document(book.token, f"user:{name}", "edit")
@@ -121,13 +121,13 @@ def test_users_who_are_named_may_write(book: Book, lark: Emulator) -> None:
 def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
     first, second = lock_ids(
         book,
-        {"dimension": lines(book), "users": [ALICE]},
-        {"dimension": lines(book, 2, 4, "COLUMNS"), "lockInfo": "sums"},
+        {"dimension": make_dimension(book), "users": [ALICE]},
+        {"dimension": make_dimension(book, 2, 4, "COLUMNS"), "lockInfo": "sums"},
     )
     path = f"{book.v2}/protected_range_batch"
     shown = book.api.data("GET", f"{path}_get", protectIds=f"{second},1,{first}")["protectedRanges"]
     assert [locked_range["protectId"] for locked_range in shown] == [second, first]
-    assert shown[0]["dimension"] == lines(book, 2, 4, "COLUMNS")
+    assert shown[0]["dimension"] == make_dimension(book, 2, 4, "COLUMNS")
     assert shown[1]["editors"] == {"users": [{"memberType": "userId", "memberId": "alice"}]}
     for wrong in ("", ",".join("123456")):
         assert book.api("GET", f"{path}_get", protectIds=wrong)["code"] == 90229
@@ -135,18 +135,23 @@ def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
 
     bob = {"memberType": "openId", "memberId": BOB}
     editors = {"addEditors": [bob], "delEditors": [{"memberType": "userId", "memberId": "alice"}]}
-    change = {"protectId": first, "dimension": lines(book, 5, 9), "editors": editors, "lockInfo": "new"}
+    change = {
+        "protectId": first,
+        "dimension": make_dimension(book, 5, 9),
+        "editors": editors,
+        "lockInfo": "new",
+    }
     bad: list[dict[str, Any]] = [
         {"protectId": "1"},
         {"protectId": second, "editors": {"addEditors": [{"memberType": "email", "memberId": "x"}]}},
-        {"protectId": second, "dimension": {**lines(book), "sheetId": "nosuch"}},
+        {"protectId": second, "dimension": {**make_dimension(book), "sheetId": "nosuch"}},
         {"protectId": second, "editors": {"addEditors": "bob"}},
     ]
     for other in bad:
         assert book.api("POST", f"{path}_update", {"requests": [change, other]})["code"] != 0
     assert [sheet_lock["range"] for sheet_lock in lark.sheet(book.token)["locks"]] == ["2:3", "B:D"]
     (reply,) = book.api.data("POST", f"{path}_update", {"requests": [change]})["replies"]
-    assert (reply["dimension"], reply["lockInfo"]) == (lines(book, 5, 9), "new")
+    assert (reply["dimension"], reply["lockInfo"]) == (make_dimension(book, 5, 9), "new")
     (changed, _) = lark.sheet(book.token)["locks"]
     assert (changed["range"], changed["users"], changed["info"]) == ("5:9", ["bob"], "new")
     assert book.api("DELETE", f"{path}_del", {"protectIds": ["1"] * 11})["code"] == 90226
@@ -155,13 +160,16 @@ def test_locks_are_shown_and_changed(book: Book, lark: Emulator) -> None:
 
 
 def test_a_lock_moves_with_its_rows_and_a_copied_worksheet_has_none(book: Book, lark: Emulator) -> None:
-    lock_ids(book, {"dimension": lines(book, 2, 3)})
-    spec = {**lines(book), "startIndex": 0, "endIndex": 2}
+    lock_ids(book, {"dimension": make_dimension(book, 2, 3)})
+    spec = {**make_dimension(book), "startIndex": 0, "endIndex": 2}
     assert book.api("POST", f"{book.v2}/insert_dimension_range", {"dimension": spec})["code"] == 0
     assert [sheet_lock["range"] for sheet_lock in lark.sheet(book.token)["locks"]] == ["4:5"]
     assert book.api.data("GET", f"{book.v2}/metainfo")["sheets"][0].get("protectedRange") is None
     assert book.change({"copySheet": {"source": {"sheetId": book.sheet_id}}})["code"] == 0
     shown = book.api.data("GET", f"{book.v2}/metainfo", extFields="protectedRange")["sheets"]
     assert [len(sheet["protectedRange"]) for sheet in shown] == [1, 0]
-    assert book.api("DELETE", f"{book.v2}/dimension_range", {"dimension": lines(book, 4, 5)})["code"] == 0
+    assert (
+        book.api("DELETE", f"{book.v2}/dimension_range", {"dimension": make_dimension(book, 4, 5)})["code"]
+        == 0
+    )
     assert lark.sheet(book.token)["locks"] == []

@@ -224,7 +224,7 @@ def test_a_busy_spreadsheet_refuses_other_writes(book: Book, lark: Emulator) -> 
     before = book.revision()
     lark.settings(sheet_write_ms=3000)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(book.api, "PUT", f"{book.v2}/values", book.body("A1:A1", [["a"]]))
+        first = pool.submit(book.api, "PUT", f"{book.v2}/values", book.make_body("A1:A1", [["a"]]))
         deadline = time.monotonic() + 3
         while book.revision() == before:
             assert time.monotonic() < deadline
@@ -262,6 +262,6 @@ def test_a_late_append_lands_behind_what_came_meanwhile(book: Book, lark: Emulat
 @pytest.mark.parametrize(("plan", "stands"), [({"perform": "first"}, "new"), ({}, None)])
 def test_a_502_before_or_after_the_write(book: Book, lark: Emulator, plan: Any, stands: Any) -> None:
     lark.fault("PUT", f"/open-apis{book.v2}/values", status=502, body="<html>bad gateway</html>", **plan)
-    body = book.body("A1:A1", [["new"]])
+    body = book.make_body("A1:A1", [["new"]])
     assert book.api.http.put(f"/open-apis{book.v2}/values", json=body).status_code == 502
     assert book.read("A1:A1") == [[stands]]

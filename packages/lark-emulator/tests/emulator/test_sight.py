@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Sheet
 
 
-def texts(sheet: Sheet) -> list[str]:
+def read_texts(sheet: Sheet) -> list[str]:
     return [item["fields"]["Text"][0]["text"] for item in sheet.search()["data"]["items"]]
 
 
@@ -36,7 +36,7 @@ def test_reads_are_stale_for_a_while_after_a_write(sheet: Sheet, lark: Emulator)
     lark.advance(30)
     delete(sheet, ids[1])
     added = sheet.add({"Text": "d"})["data"]["record"]["record_id"]
-    assert texts(sheet) == ["a", "b", "c"]
+    assert read_texts(sheet) == ["a", "b", "c"]
     got = sheet.api.data("POST", f"{sheet.path}/records/batch_get", {"record_ids": [ids[1], added]})
     assert ([r["record_id"] for r in got["records"]], got["absent_record_ids"]) == ([ids[1]], [added])
     assert sheet.api("GET", f"{sheet.path}/records/{added}")["code"] == 1254043
@@ -44,19 +44,19 @@ def test_reads_are_stale_for_a_while_after_a_write(sheet: Sheet, lark: Emulator)
     condition = {"field_name": "Text", "operator": "is", "value": ["b"]}
     assert sheet.search({"filter": {"conditions": [condition]}})["data"]["total"] == 1
     lark.advance(31)
-    assert texts(sheet) == ["A", "b", "c"]
+    assert read_texts(sheet) == ["A", "b", "c"]
     lark.advance(30)
-    assert texts(sheet) == ["A", "c", "D"]
+    assert read_texts(sheet) == ["A", "c", "D"]
 
 
 def test_reads_can_be_stale_only_after_writes_that_waive_consistency(sheet: Sheet, lark: Emulator) -> None:
     lark.settings(stale_reads_s=60, stale_after="unchecked")
     sheet.add({"Text": "a"})
-    assert texts(sheet) == ["a"]
+    assert read_texts(sheet) == ["a"]
     sheet.add({"Text": "b"}, ignore_consistency_check="true")
-    assert texts(sheet) == ["a"]
+    assert read_texts(sheet) == ["a"]
     sheet.add({"Text": "c"})
-    assert texts(sheet) == ["a", "b", "c"]
+    assert read_texts(sheet) == ["a", "b", "c"]
 
 
 def test_an_app_that_sees_nothing_gets_empty_successes(sheet: Sheet, lark: Emulator) -> None:
@@ -76,7 +76,7 @@ def test_an_app_that_sees_nothing_gets_empty_successes(sheet: Sheet, lark: Emula
     assert delete(sheet, record_id)["code"] == 1254302
     assert sheet.add({"Text": "b"})["code"] == 0
     lark.limit_base(token)
-    assert texts(sheet) == ["a", "b"]
+    assert read_texts(sheet) == ["a", "b"]
 
 
 def test_an_app_may_see_its_own_records_or_write_none(sheet: Sheet, lark: Emulator) -> None:
@@ -84,10 +84,10 @@ def test_an_app_may_see_its_own_records_or_write_none(sheet: Sheet, lark: Emulat
     lark.add_rows(token, table, [{"Text": "a person's"}])
     sheet.add({"Text": "ours"})
     lark.limit_base(token, sees="own", writes=False)
-    assert texts(sheet) == ["ours"]
+    assert read_texts(sheet) == ["ours"]
     assert sheet.add({"Text": "b"})["code"] == 1254302
     lark.limit_base(token, sees="own", is_advanced=False)
-    assert texts(sheet) == ["a person's", "ours"]
+    assert read_texts(sheet) == ["a person's", "ours"]
     assert lark.state()["bitables"][0]["limits"]["cli_1a2b3c4d5e6f0001"] == {"sees": "own", "writes": True}
     with pytest.raises(ValueError, match="sees"):
         lark.limit_base(token, sees="some")
@@ -123,10 +123,10 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
             model[record_id] = wanted
         history.append(dict(model))
 
-    def content(rows: list[Record]) -> list[tuple[str, str | None]]:
+    def list_content(rows: list[Record]) -> list[tuple[str, str | None]]:
         return [(record.record_id, record.cells.get("f")) for record in rows]
 
-    assert content(records.list_all()) == list(model.items())
+    assert list_content(records.list_all()) == list(model.items())
     for value in "abc":
         matched = {record.record_id for record in records.with_value("f", value)}
         assert matched == {record_id for record_id, held in model.items() if held == value}
@@ -134,4 +134,4 @@ def test_records_are_found_by_place_value_and_time(edits: list[tuple[str, int, s
         before = records.collect_earlier(time)
         shown = {record.record_id: record for record in records.list_all() if record.record_id not in before}
         shown |= {record_id: record for record_id, record in before.items() if record is not None}
-        assert content(sorted(shown.values(), key=get_number)) == list(then.items())
+        assert list_content(sorted(shown.values(), key=get_number)) == list(then.items())

@@ -24,7 +24,7 @@ def heard(lark: Emulator) -> Iterator[AppServer]:
         yield app
 
 
-def events(heard: AppServer) -> list[dict[str, Any]]:
+def list_events(heard: AppServer) -> list[dict[str, Any]]:
     payloads = [json.loads(request.body) for request in heard.received]
     return [
         payload
@@ -36,7 +36,7 @@ def events(heard: AppServer) -> list[dict[str, Any]]:
 def test_a_message_that_mentions_the_bot_is_heard_as_lark_sends_it(lark: Emulator, heard: AppServer) -> None:
     said = lark.say("alice", "/run etl", chat_id=GROUP, mentions=[lark.app_id, "bob", "all"])
     assert [delivery["state"] for delivery in said["events"]] == ["delivered"]
-    (event,) = events(heard)
+    (event,) = list_events(heard)
     message, sender = event["event"]["message"], event["event"]["sender"]
     assert json.loads(message["content"]) == {"text": "@_user_1 @_user_2 @_all /run etl"}
     assert (message["message_id"], message["chat_id"], message["chat_type"]) == (
@@ -76,7 +76,7 @@ def test_answers_stay_in_their_thread(api: Api, lark: Emulator, heard: AppServer
     assert answer["root_id"] == said["message_id"]
     again = lark.say("alice", "z", chat_id=GROUP, mentions=[lark.app_id], reply_to=answer["message_id"])
     assert (again["thread_id"], again["root_id"]) == (answer["thread_id"], said["message_id"])
-    received = events(heard)
+    received = list_events(heard)
     assert [event["event"]["message"].get("thread_id") for event in received] == [
         None,
         None,
@@ -104,4 +104,4 @@ def test_answers_stay_in_their_thread(api: Api, lark: Emulator, heard: AppServer
 def test_what_nobody_can_say(lark: Emulator, heard: AppServer, spec: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         lark.say(**spec)
-    assert events(heard) == []
+    assert list_events(heard) == []

@@ -32,13 +32,13 @@ JSON = st.recursive(
 )
 
 
-def cell(kind: int) -> Cell:
+def make_cell(kind: int) -> Cell:
     column = Field("fldx", "F", kind, FIELD_TYPES[kind].ui_types[0])
     return Cell(WORLD, APP, Base("bx", "b", "", "UTC", set()), column, "open_id", SETTINGS)
 
 
 def round_value(value: float, formatter: Any) -> Any:
-    here = cell(2)
+    here = make_cell(2)
     here.settings = Settings(number_precision="formatter")
     here.field.property = {"formatter": formatter}
     return write(here, value)
@@ -69,7 +69,7 @@ def test_a_rounded_number_stays(value: float, formatter: str) -> None:
 
 
 def round_trip(kind: int, value: Any) -> tuple[Any, Any]:
-    here = cell(kind)
+    here = make_cell(kind)
     stored = write(here, value)
     return echo(here, stored), read(here, stored)
 
@@ -119,7 +119,7 @@ def test_people(names: list[str]) -> None:
 
 @given(st.sampled_from(sorted(FIELD_TYPES)), JSON)
 def test_any_json_is_accepted_in_its_own_shape_or_refused_with_a_code(kind: int, value: Any) -> None:
-    here = cell(kind)
+    here = make_cell(kind)
     try:
         stored = write(here, value)
     except RefusedError as refusal:

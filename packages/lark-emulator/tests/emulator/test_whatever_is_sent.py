@@ -106,7 +106,7 @@ def with_odd(value: Any, place: tuple[Any, ...], odd: Any) -> Any:
 def table(lark: Emulator, sheet: Sheet) -> Sheet:
     lark.settings(rate_limits=False)
     for name, kind in (("Size", 2), ("Kind", 3), ("Day", 5), ("Who", 11), ("Site", 15), ("Number", 1005)):
-        assert sheet.field(name, kind)["code"] == 0
+        assert sheet.add_field(name, kind)["code"] == 0
     assert sheet.add_many([{"fields": ROW}] * 2)["code"] == 0
     return sheet
 

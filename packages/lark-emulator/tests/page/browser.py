@@ -155,7 +155,7 @@ class Browser:
             assert time.monotonic() < end, f"still not: {self.ask('document.body.innerText')}"
         return result
 
-    def type(self, expression: str, text: str) -> None:
+    def type_text(self, expression: str, text: str) -> None:
         """Type into a field that JavaScript names."""
         self.ask(f"{expression}.focus()")
         self.call("Input.insertText", text=text)

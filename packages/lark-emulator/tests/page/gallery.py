@@ -61,11 +61,11 @@ def lark_md(content: str) -> Node:
     return {"tag": "lark_md", "content": content}
 
 
-def options(*values: str) -> list[Node]:
+def make_options(*values: str) -> list[Node]:
     return [{"text": plain(value), "value": value} for value in values]
 
 
-def header(template: str = "blue") -> Node:
+def make_header(template: str = "blue") -> Node:
     return {
         "title": {**plain("Header"), "i18n_content": {"zh_cn": "标题", "en_us": "Header"}},
         "subtitle": plain("Subtitle"),
@@ -106,9 +106,14 @@ def controls(image_key: str) -> list[Node]:
             "hover_tips": plain("tip"),
             "behaviors": _CALL,
         },
-        {"tag": "overflow", "options": options("a", "b"), "behaviors": _CALL},
-        {"tag": "select_static", "options": options(*"abcdefghij"), "initial_option": "b", "type": "text"},
-        {"tag": "select_static", "options": options("a", "b"), "placeholder": plain("pick")},
+        {"tag": "overflow", "options": make_options("a", "b"), "behaviors": _CALL},
+        {
+            "tag": "select_static",
+            "options": make_options(*"abcdefghij"),
+            "initial_option": "b",
+            "type": "text",
+        },
+        {"tag": "select_static", "options": make_options("a", "b"), "placeholder": plain("pick")},
         {"tag": "select_person", "options": [{"value": who} for who in _PEOPLE]},
         {"tag": "date_picker", "initial_date": "2026-01-31"},
         {"tag": "picker_time", "placeholder": plain("time")},
@@ -117,21 +122,26 @@ def controls(image_key: str) -> list[Node]:
     ]
 
 
-def fields(image_key: str) -> list[Node]:
+def make_fields(image_key: str) -> list[Node]:
     """Return what only forms hold."""
     two = [{"img_key": image_key, "value": value} for value in "12"]
     return [
         {"tag": "input", "name": "i1", "label": plain("Label"), "label_position": "left", "required": True},
         {"tag": "input", "name": "i2", "input_type": "multiline_text", "rows": 2, "auto_resize": True},
         {"tag": "input", "name": "i3", "input_type": "password", "default_value": "secret"},
-        {"tag": "multi_select_static", "name": "m1", "options": options("a", "b"), "selected_values": ["a"]},
+        {
+            "tag": "multi_select_static",
+            "name": "m1",
+            "options": make_options("a", "b"),
+            "selected_values": ["a"],
+        },
         {"tag": "multi_select_person", "name": "m2", "options": [{"value": who} for who in _PEOPLE]},
         {"tag": "select_img", "name": "s1", "multi_select": True, "options": two},
         {"tag": "checker", "name": "c1", "text": plain("Check"), "checked": True},
     ]
 
 
-def content(image_key: str) -> list[Node]:
+def make_content(image_key: str) -> list[Node]:
     """Return what people read, as it stands in cards of both schemas."""
     charts: list[Node] = [
         {"type": kind, "title": {"text": kind}, "data": {"values": _POINTS}, "xField": "x", "yField": "y"}
@@ -236,20 +246,20 @@ def newer(image_key: str) -> list[Node]:
             },
         },
         table(),
-        {"tag": "form", "name": "form", "elements": [*fields(image_key), submit]},
+        {"tag": "form", "name": "form", "elements": [*make_fields(image_key), submit]},
         {"tag": "brand_new", "content": "?"},
     ]
     config = {
         "width_mode": "fill",
         "style": {"color": {"own": {"light_mode": "rgba(10,120,200,1)", "dark_mode": "rgba(90,180,255,1)"}}},
     }
-    bodies = (content(image_key), containers, controls(image_key))
+    bodies = (make_content(image_key), containers, controls(image_key))
     cards = [
-        {"schema": "2.0", "config": config, "header": header(), "body": {"elements": elements}}
+        {"schema": "2.0", "config": config, "header": make_header(), "body": {"elements": elements}}
         for elements in bodies
     ]
     row = {"direction": "horizontal", "elements": [{"tag": "markdown", "content": str(n)} for n in range(3)]}
-    cards += [{"schema": "2.0", "header": header(template), "body": row} for template in TEMPLATES]
+    cards += [{"schema": "2.0", "header": make_header(template), "body": row} for template in TEMPLATES]
     return [*cards, {"schema": "2.0", "body": {}}, {"schema": "2.0", "config": {"streaming_mode": True}}]
 
 
@@ -259,7 +269,7 @@ def older(image_key: str) -> list[Node]:
     submit = {"tag": "button", "name": "ok", "text": plain("Submit"), "action_type": "form_submit"}
     extra = {"tag": "button", "text": plain("Extra"), "value": {"a": 1}}
     parts: list[Node] = [
-        *content(image_key)[:-1],
+        *make_content(image_key)[:-1],
         {"tag": "hr"},
         {"tag": "div", "text": lark_md("**div** <at id=all></at>"), "extra": extra},
         {"tag": "markdown", "content": "[t]($url)", "href": {"url": {"url": "https://example.com"}}},
@@ -269,7 +279,7 @@ def older(image_key: str) -> list[Node]:
             for layout in ("bisection", "flow")
         ],
         {"tag": "column_set", "columns": [{"tag": "column", "elements": [{"tag": "hr"}]}] * 2},
-        {"tag": "form", "name": "form", "elements": [*fields(image_key), submit]},
+        {"tag": "form", "name": "form", "elements": [*make_fields(image_key), submit]},
         table(),
     ]
     both = {
@@ -277,8 +287,8 @@ def older(image_key: str) -> list[Node]:
         "en_us": [{"tag": "markdown", "content": "English"}],
     }
     return [
-        {"config": {"wide_screen_mode": True}, "header": header("red"), "elements": parts},
-        {"header": header("green"), "i18n_elements": both, "card_link": {"url": "https://example.com"}},
+        {"config": {"wide_screen_mode": True}, "header": make_header("red"), "elements": parts},
+        {"header": make_header("green"), "i18n_elements": both, "card_link": {"url": "https://example.com"}},
         {},
         {"type": "template", "data": {"template_id": "AAq1", "template_variable": {"a": 1}}},
         {"type": "card", "data": {"card_id": "7"}},

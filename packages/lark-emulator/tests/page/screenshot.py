@@ -14,12 +14,12 @@ from typing import Any
 from lark_emulator import Emulator
 from tests.emulator.conftest import Api
 from tests.page.browser import Browser, find_chromium
-from tests.page.gallery import lark_md, options, plain
+from tests.page.gallery import lark_md, make_options, plain
 
 WIDTH, HEIGHT = 1100, 800
 
 
-def _column(content: str) -> dict[str, Any]:
+def _make_column(content: str) -> dict[str, Any]:
     inner = {"tag": "markdown", "content": content}
     return {
         "tag": "column",
@@ -52,7 +52,10 @@ CARD: dict[str, Any] = {
             },
             {
                 "tag": "column_set",
-                "columns": [_column("**Rows**\n842"), _column("**Failed**\n<font color=green>0</font>")],
+                "columns": [
+                    _make_column("**Rows**\n842"),
+                    _make_column("**Failed**\n<font color=green>0</font>"),
+                ],
             },
             {
                 "tag": "form",
@@ -69,7 +72,7 @@ CARD: dict[str, Any] = {
                         "tag": "select_static",
                         "name": "where",
                         "placeholder": plain("Region"),
-                        "options": options("Shanghai", "Singapore"),
+                        "options": make_options("Shanghai", "Singapore"),
                     },
                     {
                         "tag": "column_set",

@@ -11,7 +11,7 @@ def _plain(content: str) -> dict[str, Any]:
     return {"tag": "plain_text", "content": content}
 
 
-def _options(*values: str) -> list[dict[str, Any]]:
+def _make_options(*values: str) -> list[dict[str, Any]]:
     return [{"text": _plain(value.upper()), "value": value} for value in values]
 
 
@@ -41,12 +41,12 @@ def test_a_form_submits_what_was_filled_in(page: Page) -> None:
         {"tag": "input", "name": "note", "required": True, "label": _plain("Note")},
         {"tag": "input", "name": "secret", "input_type": "password", "default_value": "s3"},
         {"tag": "input", "name": "untouched"},
-        {"tag": "select_static", "name": "env", "options": _options("a", "b")},
-        {"tag": "select_static", "name": "preset", "options": _options("a", "b"), "initial_option": "b"},
+        {"tag": "select_static", "name": "env", "options": _make_options("a", "b")},
+        {"tag": "select_static", "name": "preset", "options": _make_options("a", "b"), "initial_option": "b"},
         {
             "tag": "multi_select_static",
             "name": "many",
-            "options": _options("x", "y", "z"),
+            "options": _make_options("x", "y", "z"),
             "selected_values": ["z"],
         },
         {"tag": "select_person", "name": "who"},
@@ -72,10 +72,10 @@ def test_a_form_submits_what_was_filled_in(page: Page) -> None:
     assert page.actions() == []
 
     note = f"{_element(card, 'input')}.querySelector('input')"
-    page.browser.type(note, "gone with the reset")
+    page.browser.type_text(note, "gone with the reset")
     page.click_label(card, "Undo")
     page.browser.wait(f"{note}.value === ''")
-    page.browser.type(note, "looks <b>right</b>")
+    page.browser.type_text(note, "looks <b>right</b>")
     _choose(page, _element(card, "select_static", 0), "a")
     many = _element(card, "multi_select_static")
     _choose(page, many, "x")
@@ -116,12 +116,12 @@ def test_controls_outside_a_form_call_back_at_once(page: Page) -> None:
         for n in "ab"
     ]
     elements = [
-        {"tag": "select_static", "options": _options("a", "b"), "behaviors": behaviors},
+        {"tag": "select_static", "options": _make_options("a", "b"), "behaviors": behaviors},
         {"tag": "select_person", "behaviors": behaviors},
         {"tag": "date_picker", "behaviors": behaviors},
         {"tag": "input", "behaviors": behaviors},
         {"tag": "checker", "text": _plain("Done"), "behaviors": behaviors},
-        {"tag": "overflow", "options": _options("first", "second"), "behaviors": behaviors},
+        {"tag": "overflow", "options": _make_options("first", "second"), "behaviors": behaviors},
         *buttons,
         {
             "tag": "interactive_container",
@@ -152,7 +152,7 @@ def test_controls_outside_a_form_call_back_at_once(page: Page) -> None:
     action = page.wait_for_actions(3)[-1]
     assert (action["option"], action["timezone"]) == ("2026-07-01 -0230", "America/St_Johns")
     page.browser.call("Emulation.setTimezoneOverride", timezoneId="")
-    page.browser.type(f"{_element(card, 'input')}.querySelector('input')", "Zhang Min")
+    page.browser.type_text(f"{_element(card, 'input')}.querySelector('input')", "Zhang Min")
     page.browser.press("Enter")
     assert page.wait_for_actions(4)[-1]["input_value"] == "Zhang Min"
     page.browser.click(f"{_element(card, 'checker')}.querySelector('input')")

@@ -99,7 +99,9 @@ def test_every_component_is_drawn_without_complaints(page: Page, schema: str) ->
 
 
 def test_colours_are_those_of_the_palette(page: Page) -> None:
-    names = [put(page, {"schema": "2.0", "header": gallery.header(colour)}) for colour in gallery.TEMPLATES]
+    names = [
+        put(page, {"schema": "2.0", "header": gallery.make_header(colour)}) for colour in gallery.TEMPLATES
+    ]
     colours = {"blue": ("e0e9ff", "173166"), "red": ("fee3e2", "591f1d"), "yellow": ("faedc2", "473409")}
     for dark in (False, True):
         page.browser.dark(on=dark)

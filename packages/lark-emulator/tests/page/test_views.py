@@ -24,7 +24,7 @@ def _table(page: Page, rows: list[dict[str, Any]]) -> tuple[str, str]:
     return app["app_token"], app["default_table_id"]
 
 
-def _cells(page: Page, column: int) -> list[str]:
+def _read_cells(page: Page, column: int) -> list[str]:
     rows = "[...document.querySelectorAll('tbody tr')]"
     cells: list[str] = page.browser.ask(f"{rows}.map(row => row.cells[{column}].innerText.trim())")
     return cells
@@ -45,7 +45,7 @@ def test_a_base_is_a_table_that_is_sorted_and_changes(page: Page) -> None:
     page.click_label(PANE, "DelayNumber")
     page.browser.wait("document.querySelector('[aria-sort=ascending]')")
     page.browser.wait("document.querySelectorAll('tbody tr')[1].cells[2].innerText === '0'")
-    ascending = [int(cell) for cell in _cells(page, 2)]
+    ascending = [int(cell) for cell in _read_cells(page, 2)]
     assert ascending == sorted(row["Delay"] for row in rows)[:50]
     page.click_label(PANE, "DelayNumber↑")
     page.browser.wait("document.querySelector('tbody tr').cells[2].innerText === '100'")
@@ -68,7 +68,7 @@ def test_a_sheet_is_a_grid(page: Page) -> None:
     page.api.data("PUT", f"/sheets/v2/spreadsheets/{book['spreadsheet_token']}/values", values)
     page.open("#/sheets")
     page.browser.wait("document.querySelector('tbody tr')?.innerText.includes('<i>a</i>')")
-    assert (_cells(page, 2)[:2], _cells(page, 3)[:2]) == (["2.5", ""], ["TRUE", "z"])
+    assert (_read_cells(page, 2)[:2], _read_cells(page, 3)[:2]) == (["2.5", ""], ["TRUE", "z"])
 
 
 def test_requests_faults_clock_settings_and_reset_work(page: Page) -> None:
@@ -103,7 +103,7 @@ def test_requests_faults_clock_settings_and_reset_work(page: Page) -> None:
     page.browser.wait("document.querySelector('.clock').innerText.includes('ahead')")
     assert page.lark.state()["now"] - before > 86_000
     page.browser.ask("document.querySelector('#setting-latency_ms').select()")
-    page.browser.type("document.querySelector('#setting-latency_ms')", "5")
+    page.browser.type_text("document.querySelector('#setting-latency_ms')", "5")
     page.browser.press("Enter")
     page.browser.wait_for(lambda: page.lark.settings()["latency_ms"] == 5)
     page.browser.wait("document.querySelector('.setting .mini-tag')")
@@ -176,7 +176,7 @@ def test_people_decide_approvals_on_the_page(page: Page) -> None:
 
     # With the keyboard alone: a comment, then the button behind it. What is typed outlasts what happens.
     page.browser.ask(f"{approval}.querySelector('textarea').focus()")
-    page.browser.type(f"{approval}.querySelector('textarea')", "looks good")
+    page.browser.type_text(f"{approval}.querySelector('textarea')", "looks good")
     page.lark.decide_approval(second, "reject", user_id="carol", comment="not on a Friday")
     page.browser.wait(f"{other}.innerText.includes('not on a Friday')")
     page.browser.wait(f"{other}.querySelector('.approval-status').innerText === 'rejected'")
@@ -199,7 +199,7 @@ def test_people_decide_approvals_on_the_page(page: Page) -> None:
     page.browser.wait(f"{approval}.querySelector('.approval-decide')?.innerText.trim() === 'Withdraw'")
     _become(page, "bob")
     page.browser.wait(f"{approval}.querySelector('textarea')")
-    page.browser.type(f"{approval}.querySelector('textarea')", "too late")
+    page.browser.type_text(f"{approval}.querySelector('textarea')", "too late")
     page.click_label(approval, "Reject")
     page.browser.wait(f"{approval}.querySelector('.approval-status').innerText === 'rejected'")
     ended = page.api.data("GET", path)
@@ -355,8 +355,8 @@ def test_a_person_who_has_never_seen_it_is_told_what_is_what(page: Page) -> None
     page.browser.ask("location.hash = '#/settings'")
     page.browser.wait("document.querySelectorAll('.setting small').length > 100")
     assert page.browser.ask("[...document.querySelectorAll('.setting small')].every(one => one.innerText)")
-    page.browser.type("document.querySelector('input[type=search]')", "custom fields? no: pings")
+    page.browser.type_text("document.querySelector('input[type=search]')", "custom fields? no: pings")
     page.browser.wait("document.querySelectorAll('.setting').length === 0")
     page.browser.ask("document.querySelector('input[type=search]').select()")
-    page.browser.type("document.querySelector('input[type=search]')", "seconds between their pings")
+    page.browser.type_text("document.querySelector('input[type=search]')", "seconds between their pings")
     page.browser.wait("document.querySelector('.setting')?.innerText.includes('ping_interval')")

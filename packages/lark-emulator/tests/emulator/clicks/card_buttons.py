@@ -28,5 +28,5 @@ def send_card(api: Api, card: Any = CARD, receiver: str = "oc_emulator_data_team
     return str(answer["data"]["message_id"])
 
 
-def content(lark: Emulator) -> Any:
+def read_content(lark: Emulator) -> Any:
     return lark.state()["chats"][0]["messages"][-1]["content"]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import AppServer, Received, Reply
-from tests.emulator.clicks.card_buttons import CARD, DONE, OLD, content, send_card
+from tests.emulator.clicks.card_buttons import CARD, DONE, OLD, read_content, send_card
 from tests.emulator.conftest import Api
 
 
@@ -23,7 +23,7 @@ def test_an_answer_shows_a_toast_and_another_card(lark: Emulator, api: Api, app:
     app.answer_with({"toast": toast, "card": {"type": "raw", "data": DONE}})
     result = lark.click(send_card(api), "alice")
     assert (result["code"], result["toast"], result["card_updated"]) == (0, toast, True)
-    assert content(lark) == DONE
+    assert read_content(lark) == DONE
 
 
 def test_an_answer_may_name_a_template(lark: Emulator, api: Api, app: AppServer) -> None:
@@ -32,7 +32,7 @@ def test_an_answer_may_name_a_template(lark: Emulator, api: Api, app: AppServer)
     data = {"template_id": "ctp_1", "template_variable": {"a": 1}}
     app.answer_with({"card": {"type": "template", "data": data}})
     assert lark.click(send_card(api), "alice")["card_updated"] is True
-    assert content(lark) == {"type": "template", "data": data}
+    assert read_content(lark) == {"type": "template", "data": data}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_the_client_makes_of_an_answer(
     result = lark.click(send_card(api), "alice")
     assert (result["code"], result["status"]) == (code, 200)
     assert bool(result["error"]) is bool(code)
-    assert content(lark) == CARD
+    assert read_content(lark) == CARD
     assert len(app.received) == 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 from tests.emulator.app_server import AppServer, Received, Reply
-from tests.emulator.clicks.card_buttons import BUTTON, OLD, content, send_card
+from tests.emulator.clicks.card_buttons import BUTTON, OLD, read_content, send_card
 from tests.emulator.conftest import Api
 
 
@@ -183,10 +183,10 @@ def test_old_callbacks_are_flat_and_answered_with_the_card(lark: Emulator, api: 
         "token": result["token"],
         "action": {"tag": "button", "value": {"run": 7}, "name": "yes"},
     }
-    assert (result["card_updated"], content(lark)) == (True, shown)
+    assert (result["card_updated"], read_content(lark)) == (True, shown)
     app.answer_with({"toast": {"content": "hello"}})
     lark.click(send_card(api, OLD), "alice")
-    assert content(lark) == OLD
+    assert read_content(lark) == OLD
 
 
 @pytest.mark.parametrize(
