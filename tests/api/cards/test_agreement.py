@@ -95,7 +95,7 @@ def test_what_lark_has_refused_the_product_refuses(content: Any, _code: int, _te
         card_content(content)
 
 
-@pytest.mark.parametrize("content", [content for content in ACCEPTED if content])
+@pytest.mark.parametrize("content", ACCEPTED)
 def test_what_lark_has_taken_the_product_sends(content: Any) -> None:
     assert orjson.loads(card_content(content)) == content
 
