@@ -53,8 +53,30 @@ def panels(levels: int) -> Mapping[str, Any]:
     return inner
 
 
+def old(*elements: Any, **root: Any) -> dict[str, Any]:
+    return {"elements": list(elements), **root}
+
+
+def old_form(*elements: Mapping[str, Any], name: str = "f") -> dict[str, Any]:
+    return {"tag": "form", "name": name, "elements": list(elements)}
+
+
+def old_table(*rows: Any, data_type: str = "text") -> dict[str, Any]:
+    return {"tag": "table", "columns": [{"name": "a", "data_type": data_type}], "rows": list(rows)}
+
+
+def columns(*elements: Any) -> dict[str, Any]:
+    return {"tag": "column_set", "columns": [{"tag": "column", "elements": list(elements)}]}
+
+
 def in_form(*elements: Mapping[str, Any]) -> dict[str, Any]:
     return body({"tag": "form", "name": "f", "elements": [*elements, SEND]})
+
+
+def panel_of_texts() -> dict[str, Any]:
+    """Return a panel of JSON 1.0 that counts as two elements."""
+    title = {"tag": "plain_text", "content": "a"}
+    return {"tag": "collapsible_panel", "header": {"title": title}, "elements": []}
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -133,6 +155,39 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         body(Table([TableColumn("a", data_type="options")], [{"a": "x"}])),
         "body.elements[0].rows[0].a", "must be a value for a column of options, got str",
     ),
+    (
+        body(Table([TableColumn("a", data_type="options")], [{"a": [{"text": "x", "color": "#fff"}]}])),
+        "body.elements[0].rows[0].a[0].color", "must be the name of a colour, got '#fff'",
+    ),
+    (old({"tag": "zz_unknown"}), "elements[0].tag", "'zz_unknown', which JSON 1.0 does not know"),
+    (old({"tag": "audio"}), "elements[0].tag", "which JSON 1.0 does not know"),
+    (old({**TEXT, "extra": {"tag": "zz_unknown"}}), "elements[0].extra.tag", "does not know"),
+    (old(columns({"tag": "zz_unknown"})), "elements[0].columns[0].elements[0].tag", "does not know"),
+    (old(old_table({"b": "1"})), "elements[0].rows[0].b", "belongs to no column"),
+    (old(old_table({"a": 1})), "elements[0].rows[0].a", "must be a value for a column of text, got int"),
+    (old(old_table({"a": {}})), "elements[0].rows[0].a", "must be a value for a column of text, got dict"),
+    (old(*[old_table()] * 6), "elements[5]", "has table 6"),
+    (
+        old({"tag": "chart", "chart_spec": {"axes": None}}),
+        "elements[0].chart_spec.axes", "must be a list, got None",
+    ),
+    (old({"tag": "chart", "chart_spec": "a"}), "elements[0].chart_spec", "must be an object, got str"),
+    (old(panel_of_texts(), *[HR] * 199), "elements[199]", "is element 201, texts counted"),
+    ({"i18n_elements": {"zh_cn": [{"tag": "zz_unknown"}]}}, "i18n_elements.zh_cn[0].tag", "does not know"),
+    ({"i18n_elements": {"zh_cn": [HR], "en_us": {}}}, "i18n_elements.en_us", "must be a list, got dict"),
+    (
+        {"i18n_elements": {"zh_cn": [HR], "en_us": [old_form({"tag": "button"})]}},
+        "i18n_elements.en_us[0]", "without a submit button",
+    ),
+    (
+        {"i18n_elements": {"zh_cn": [columns({"tag": "action", "actions": []})]}},
+        "i18n_elements.zh_cn[0].columns[0].elements[0]", "is an action in a column",
+    ),
+    (
+        {"i18n_elements": {"zh_cn": [old_form(SEND_1), {"tag": "input", "name": "f"}]}},
+        "i18n_elements.zh_cn[1].name", "must be unique, got 'f'",
+    ),
+    ({"i18n_elements": {"zh_cn": [HR] * 201}}, "i18n_elements.zh_cn[200]", "is element 201"),
     (
         body(Button("a", value={"at": [dt.date(2026, 1, 1)]})),
         "body.elements[0].behaviors[0].value.at[0]", "must be a JSON value, got date",
@@ -226,6 +281,7 @@ def test_mentions_count_too() -> None:
         body({"tag": "form", "name": "f", "elements": [{**SEND_1, "name": "b"}]}),
         {"elements": [{"tag": "form", "name": "f", "elements": [SEND_1]}]},
         body({"tag": "select_static", "initial_option": "1", "options": [{"value": "1"}]}),
+        {},
     ],
 )
 def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
@@ -240,6 +296,14 @@ def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
         body({"tag": "button", "value": {"a": 1}}),
         body({"tag": "button", "value": "a", "url": "https://example.com"}),
         in_form({"tag": "button", "name": "b", "value": {"a": 1}, "url": "https://example.com"}),
+        body(Table([TableColumn("a", data_type="options")], [{"a": [{"text": "x", "color": "red"}]}])),
+        old(old_table({"a": "1"}, {})),
+        old(old_table({"a": [{"text": "x", "color": "red"}]}, data_type="options")),
+        old(columns(HR), old_form(SEND_1), {"tag": "chart", "chart_spec": {"axes": []}}),
+        old({"tag": "collapsible_panel", "header": {"title": {"tag": "markdown", "content": "a"}}}),
+        old({"tag": "hr", "img_key": "https://a.example/b.png", "name": 5}),  # 1.0 ignores these
+        {"i18n_elements": {"zh_cn": [old_table()] * 2, "en_us": [old_table()] * 2}},
+        {"header": {"title": {"tag": "plain_text", "content": "a"}}},
     ],
 )
 def test_what_lark_takes_passes_without_a_warning(card: dict[str, Any]) -> None:
@@ -291,7 +355,43 @@ DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [
         "body.elements[0].columns[1].name", "also that of",
     ),
     (body({"tag": "overflow", "hover_tips": {}}), "body.elements[0].hover_tips", "unknown"),
-    ({"elements": [{"tag": "audio"}]}, "elements[0].tag", "unknown to JSON 1.0"),
+    (
+        old(old_table({"a": [{"text": "x", "color": "#fff"}]}, data_type="options")),
+        "elements[0].rows[0].a[0].color", "must be the name of a colour, got '#fff'",
+    ),
+    (
+        old({"tag": "div", "text": {"tag": "plain_text", "content": "a", "text_color": "#fff"}}),
+        "elements[0].text.text_color", "must be the name of a colour",
+    ),
+    (old({"tag": "table", "columns": [{"data_type": "text"}]}), "elements[0].columns[0].name", "non-empty"),
+    (old({"tag": "table", "columns": ["a"]}), "elements[0].columns[0]", "must be an object"),
+    (old(columns(old_table())), "elements[0].columns[0].elements[0]", "is a table inside another"),
+    (old(columns(old_form(SEND_1))), "elements[0].columns[0].elements[0]", "is a form inside another"),
+    (old({"tag": "column_set", "columns": [HR]}), "elements[0].columns[0].tag", "is 'hr', which Lark may"),
+    (old({"tag": "column_set", "columns": {}}), "elements[0].columns", "must be a list"),
+    (old({"tag": "note", "elements": [{"tag": "zz_unknown"}]}), "elements[0].elements[0].tag", "zz_unknown"),
+    (old({"tag": "div", "text": {"tag": "markdown"}}), "elements[0].text.tag", "is 'markdown'"),
+    (old({"tag": "div", "text": "a"}), "elements[0].text", "must be an object"),
+    (old({"tag": "repeat"}), "elements[0].tag", "no component of JSON 1.0"),
+    (old({"tag": "plain_text"}), "elements[0].tag", "no component of JSON 1.0"),
+    (old({"tag": "input", "name": 5}), "elements[0].name", "must be a string"),
+    (old({"tag": "img", "img_key": 5}), "elements[0].img_key", "must be a string, got int"),
+    (old({"tag": "select_static", "initial_option": {}}), "elements[0].initial_option", "got dict"),
+    (old({"tag": "select_img", "multi_select": True}), "elements[0]", "outside a form"),
+    ({"i18n_elements": [HR]}, "i18n_elements", "must be an object"),
+    ({"i18n_elements": {"en_us": None}}, "i18n_elements.en_us", "must be a list"),
+    (
+        {"i18n_elements": {"zh_cn": [old_form(SEND_1)], "en_us": [old_form({**SEND_1, "name": "b"})]}},
+        "i18n_elements.en_us[0].name", "occurs in another language as well",
+    ),
+    ({"i18n_elements": {"zh_cn": [HR] * 101, "en_us": [HR] * 100}}, "i18n_elements", "all languages"),
+    (
+        {"i18n_elements": {"zh_cn": [old_table()] * 3, "en_us": [old_table()] * 3}},
+        "i18n_elements", "all languages together",
+    ),
+    ({}, "elements", "is missing, so that the card is blank"),
+    ({"schema": "1.0"}, "elements", "is missing, so that the card is blank"),
+    ({"card": body(HR)}, "card", "is a card within the card, which Lark ignores"),
     (body(config={"update_multi": False}), "config.update_multi", "always shared"),
     ({"schema": "2.0"}, "body", "blank"),
 ]  # fmt: skip
@@ -326,6 +426,10 @@ def test_no_card_breaks_the_check(content: Any) -> None:
         content,
         {"schema": "2.0", "body": content},
         {"schema": "2.0", "body": {"elements": content}},
+        {"elements": content},
+        {"i18n_elements": content},
+        {"i18n_elements": {"en_us": content}},
+        {"elements": [content, {"tag": "table", "columns": content, "rows": content}]},
     ):
         try:
             check(card)
