@@ -126,14 +126,14 @@ def _object(path: str, what: str, step: str, *, refused: bool) -> Doubt:
 
 
 def _check_color(value: Any, path: str, *, refused: bool) -> Iterator[Doubt]:
-    """Check for a number where the name of a colour belongs.
+    """Check for a number where the name of a colour belongs; no refusal of `rgba(…)` is known.
 
     Args:
         value: The colour.
         path: Its place in the card.
         refused: Whether Lark refuses a hex colour here.
     """
-    if isinstance(value, str) and value.startswith("#"):
+    if isinstance(value, str) and value.startswith(("#", "rgb(", "rgba(")):
         yield _object(
             path,
             f"must be the name of a colour, got {value!r}",

@@ -356,6 +356,14 @@ DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [
     ),
     (body({"tag": "overflow", "hover_tips": {}}), "body.elements[0].hover_tips", "unknown"),
     (
+        body({"tag": "div", "text": {"tag": "plain_text", "text_color": "rgba(1,2,3,0.5)"}}),
+        "body.elements[0].text.text_color", "must be the name of a colour, got 'rgba(1,2,3,0.5)'",
+    ),
+    (
+        body(Table([TableColumn("a", data_type="options")], [{"a": [{"color": "rgba(1,2,3,1)"}]}])),
+        "body.elements[0].rows[0].a[0].color", "must be the name of a colour",
+    ),
+    (
         old(old_table({"a": [{"text": "x", "color": "#fff"}]}, data_type="options")),
         "elements[0].rows[0].a[0].color", "must be the name of a colour, got '#fff'",
     ),
@@ -363,6 +371,7 @@ DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [
         old({"tag": "div", "text": {"tag": "plain_text", "content": "a", "text_color": "#fff"}}),
         "elements[0].text.text_color", "must be the name of a colour",
     ),
+    (old(header={"template": "rgb(1,2,3)"}), "header.template", "must be the name of a colour"),
     (old({"tag": "table", "columns": [{"data_type": "text"}]}), "elements[0].columns[0].name", "non-empty"),
     (old({"tag": "table", "columns": ["a"]}), "elements[0].columns[0]", "must be an object"),
     (old(columns(old_table())), "elements[0].columns[0].elements[0]", "is a table inside another"),
