@@ -95,7 +95,7 @@ def test_a_post_comes_from_markdown_or_as_it_is() -> None:
         messaging.send_post("oc_1", {"post": given_post})
 
 
-@pytest.mark.parametrize("card", ["not json", "[]", "", "{", "5", {}])
+@pytest.mark.parametrize("card", ["not json", "[]", "", "{", "5"])
 def test_a_card_that_is_not_json_is_refused(card: Any) -> None:
     with pytest.raises(InvalidRequestError, match="card"):
         messaging.send_card("oc_1", card)

@@ -45,6 +45,14 @@ class Counted:
                 path, f"has table {shapes.MAX_TABLES + 1} of the card", "send the rest in a second card"
             )
 
+    def check_form_only(self, tag: str, value: Mapping[str, Any], path: str, *, in_form: bool) -> None:
+        """Check that what takes several choices stands in a form."""
+        several = tag in shapes.FORM_ONLY or (tag == "select_img" and value.get("multi_select") is True)
+        if several and not in_form:
+            self.doubts.append(
+                Doubt(path, f"is a {tag} for several choices outside a form", "put it into a form")
+            )
+
     def check_name(self, tag: str, value: Mapping[str, Any], path: str, *, in_form: bool) -> None:
         """Check that a form has a name, and that a name is unique in the card."""
         name, place = value.get("name"), join(path, "name")
@@ -154,18 +162,14 @@ class Reader2(Counted):
             raise make_refusal_error(
                 path, f"is nested deeper than {shapes.MAX_NESTING} levels", "flatten the layout"
             )
-        if "form" in self.containers:
-            return
-        if value.get("form_action_type"):
+        in_form = "form" in self.containers
+        if value.get("form_action_type") and not in_form:
             raise make_refusal_error(
                 join(path, "form_action_type"),
                 "must be given inside a form only",
                 "put the button into a form",
             )
-        if tag in shapes.FORM_ONLY or (tag == "select_img" and value.get("multi_select") is True):
-            self.doubts.append(
-                Doubt(path, f"is a {tag} for several choices outside a form", "put it into a form")
-            )
+        self.check_form_only(tag, value, path, in_form=in_form)
 
     def check_unknown_tag(self, tag: str, value: Mapping[str, Any], path: str) -> None:
         """Check what is known of a component that is newer than our table: its id, and components inside."""

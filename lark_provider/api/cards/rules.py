@@ -25,9 +25,10 @@ _VERSIONS = (None, "1.0", "2.0")
 def check(card: Mapping[str, Any] | str, *, max_bytes: int = MAX_CARD_BYTES) -> None:
     """Check a card as it is checked before it is sent.
 
-    Refused is what Lark has refused: tags that 2.0 dropped, properties and texts at the wrong place, hex
-    colours, pictures by address, forms without a name or a submit button, forms and tables inside others,
-    names and element_ids used twice, too many tables, elements (texts count) or bytes; and what is not JSON.
+    Refused is what Lark has refused: tags that 2.0 dropped or 1.0 does not know, properties and texts at the
+    wrong place, hex colours, pictures by address, forms without a name or a submit button, forms and tables
+    inside others, names and element_ids used twice, too many tables, elements (texts count) or bytes; and
+    what is not JSON.
     What Lark may refuse or ignore, such as a property newer than our table, passes with a warning in the log.
 
     Args:

@@ -133,6 +133,22 @@ def _read(table: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 OBJECTS = _read(_OBJECTS)
 COMPONENTS = _read(_COMPONENTS)
+#: The same for JSON 1.0, which ignores other properties. `note_part` is what a note holds.
+OBJECTS_1 = OBJECTS | _read(
+    {
+        "button_area": "pc_display_rule buttons:button[]",
+        "panel_header": _OBJECTS["panel_header"].replace("title:text", "title:panel_title"),
+        "panel_title": _OBJECTS["text"],
+        "note_part": "tag content token color img_key",
+    }
+)
+COMPONENTS_1 = {tag: shape for tag, shape in COMPONENTS.items() if tag != "audio"} | _read(
+    {
+        "action": "tag actions:element[] layout",
+        "note": "tag elements:note_part[]",
+        "div": f"{_COMPONENTS['div']} extra:element",
+    }
+)
 
 CONTAINERS = frozenset({"column_set", "form", "interactive_container", "collapsible_panel"})
 ROOT_ONLY = frozenset({"form", "table"})
@@ -146,6 +162,21 @@ TRANSLATED = frozenset({"content", "default_value", "img_key", "file_key", "text
 FORM_ONLY = frozenset({"multi_select_static", "multi_select_person"})
 #: Objects that count as elements, besides the components.
 TEXT_TAGS = frozenset({"plain_text", "lark_md", "markdown"})
+#: Tags that are not unknown to Lark although they are no components of JSON 1.0: those of texts, icons and
+#: columns, and of what a template repeats.
+NOT_COMPONENTS_1 = frozenset(
+    {"plain_text", "lark_md", "text_tag", "standard_icon", "custom_icon", "column", "repeat"}
+)
+#: The tags that Lark's pages allow where JSON 1.0 takes no other; None is an object without a tag.
+TAGS_1: dict[str, frozenset[str | None]] = {
+    "column": frozenset({"column"}),
+    "button": frozenset({"button"}),
+    "note_part": frozenset({"plain_text", "lark_md", "standard_icon", "img"}),
+    "text": frozenset({"plain_text", "lark_md", None}),
+    "panel_title": frozenset({"plain_text", "markdown", None}),
+    "text_tag": frozenset({"text_tag", None}),
+    "icon": frozenset({"standard_icon", "custom_icon", None}),
+}
 #: Properties that take the name of a colour.
 COLORS = frozenset(
     {"color", "text_color", "background_color", "background_style", "border_color", "template", "fill_color"}

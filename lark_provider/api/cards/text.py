@@ -46,7 +46,7 @@ def parse(card: Mapping[str, Any] | str) -> Mapping[str, Any]:
         The card's object.
 
     Raises:
-        InvalidRequestError: It is not a JSON object, or an empty one.
+        InvalidRequestError: It is not a JSON object.
     """
     if isinstance(card, str):
         try:
@@ -58,9 +58,9 @@ def parse(card: Mapping[str, Any] | str) -> Mapping[str, Any]:
             ) from None
     else:
         parsed = card
-    if not isinstance(parsed, Mapping) or not parsed:
+    if not isinstance(parsed, Mapping):
         raise InvalidRequestError(
-            f"The card must be a non-empty JSON object, got {type(parsed).__name__}. Next: pass card JSON as "
+            f"The card must be a JSON object, got {type(parsed).__name__}. Next: pass card JSON as "
             "Lark's card builder exports it.",
             code=230099,
         )

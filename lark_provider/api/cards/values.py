@@ -29,13 +29,14 @@ _MARKED_UP = frozenset({"markdown", "lark_md"})
 _PANEL_PADDINGS = (1, 4)
 
 
-def check_values(kind: str, value: Mapping[str, Any], path: str) -> Iterator[Doubt]:
+def check_values(kind: str, value: Mapping[str, Any], path: str, *, v2: bool = True) -> Iterator[Doubt]:
     """Check the plain values of one object.
 
     Args:
         kind: A component's tag, or the kind of the object, as in `shapes`.
         value: The object.
         path: Its place in the card.
+        v2: Whether the card is JSON 2.0. Of some values in JSON 1.0 no refusal is known; they are doubtful.
 
     Yields:
         What is doubtful.
@@ -44,22 +45,25 @@ def check_values(kind: str, value: Mapping[str, Any], path: str) -> Iterator[Dou
         InvalidRequestError: Lark refuses it.
     """
     for name in shapes.COLORS & value.keys():
-        _check_color(value[name], join(path, name))
+        # Of a card 1.0 Lark is known to refuse the header's colour only.
+        refused = v2 or (kind, name) == ("header", "template")
+        yield from _check_color(value[name], join(path, name), refused=refused)
     if "img_key" in value:
-        _check_picture(value["img_key"], join(path, "img_key"))
+        yield from _check_picture(value["img_key"], join(path, "img_key"))
     check_content(value, path)
     if isinstance(value.get("initial_option"), (Mapping, list, tuple)):
-        raise make_refusal_error(
+        yield _object(
             join(path, "initial_option"),
             f"must be a string, got {type(value['initial_option']).__name__}",
             "pass the `value` of one option",
+            refused=v2,
         )
     if kind == "panel_header":
-        _check_padding(value.get("padding"), join(path, "padding"))
+        yield from _check_padding(value.get("padding"), join(path, "padding"), refused=v2)
     elif kind == "chart":
         _check_chart(value.get("chart_spec"), join(path, "chart_spec"))
     elif kind == "table":
-        yield from _check_table(value, path)
+        yield from _check_table(value, path, v2=v2)
     elif kind == "config" and value.get("update_multi") is False:
         yield Doubt(join(path, "update_multi"), "is false, and cards 2.0 are always shared", "leave it out")
 
@@ -114,26 +118,46 @@ def check_text_tag(slot: str, value: Any, path: str) -> Iterator[Doubt]:
         yield Doubt(place, f"is {tag!r}, which Lark may refuse here", "write 'plain_text'")
 
 
-def _check_color(value: Any, path: str) -> None:
-    if isinstance(value, str) and value.startswith("#"):
-        raise make_refusal_error(
+def _object(path: str, what: str, step: str, *, refused: bool) -> Doubt:
+    """Refuse a value, or return the doubt about it."""
+    if refused:
+        raise make_refusal_error(path, what, step)
+    return Doubt(path, what, step)
+
+
+def _check_color(value: Any, path: str, *, refused: bool) -> Iterator[Doubt]:
+    """Check for a number where the name of a colour belongs; no refusal of `rgba(…)` is known.
+
+    Args:
+        value: The colour.
+        path: Its place in the card.
+        refused: Whether Lark refuses a hex colour here.
+    """
+    if isinstance(value, str) and value.startswith(("#", "rgb(", "rgba(")):
+        yield _object(
             path,
             f"must be the name of a colour, got {value!r}",
             "use a name such as 'blue' or 'grey-500', or define one in config.style.color",
+            refused=refused and value.startswith("#"),
         )
 
 
-def _check_picture(value: Any, path: str) -> None:
-    if isinstance(value, str) and "/" in value:
+def _check_picture(value: Any, path: str) -> Iterator[Doubt]:
+    if value is not None and not isinstance(value, str):
+        yield Doubt(path, f"must be a string, got {type(value).__name__}", "pass the image_key of an upload")
+    elif isinstance(value, str) and "/" in value:
         raise make_refusal_error(
             path, f"is the address {value[:80]!r}", "upload the picture and use its image_key"
         )
 
 
-def _check_padding(value: Any, path: str) -> None:
+def _check_padding(value: Any, path: str, *, refused: bool) -> Iterator[Doubt]:
     if isinstance(value, str) and len(value.split()) not in _PANEL_PADDINGS:
-        raise make_refusal_error(
-            path, f"must have one value or four, got {value!r}", "pass them as '4px 8px 4px 8px'"
+        yield _object(
+            path,
+            f"must have one value or four, got {value!r}",
+            "pass them as '4px 8px 4px 8px'",
+            refused=refused,
         )
 
 
@@ -148,19 +172,23 @@ def _check_chart(spec: Any, path: str) -> None:
         )
 
 
-def _check_table(table: Mapping[str, Any], path: str) -> Iterator[Doubt]:
+def _check_table(table: Mapping[str, Any], path: str, *, v2: bool) -> Iterator[Doubt]:
     """Check the names of a table's columns, which are the keys of its rows, and the cells."""
     columns, place = table.get("columns"), join(path, "columns")
     types: dict[str, Any] = {}
     seen: dict[str, str] = {}
     for column, where in iterate_items(columns, place) if columns is not None else ():
+        if not v2 and not isinstance(column, Mapping):
+            continue  # the reader of JSON 1.0 has a doubt about it
         name = require_object(column, where).get("name")
         if not (isinstance(name, str) and name):
-            raise make_refusal_error(
+            yield _object(
                 join(where, "name"),
                 f"must be a non-empty string, got {name!r}",
                 "name the column by its key in the rows",
+                refused=v2,
             )
+            continue
         if name in seen:
             yield Doubt(join(where, "name"), f"is also that of {seen[name]}", "give each column its own")
         seen.setdefault(name, where)
@@ -172,13 +200,22 @@ def _check_table(table: Mapping[str, Any], path: str) -> Iterator[Doubt]:
                 raise make_refusal_error(
                     join(where, name), "belongs to no column", "add the column, or drop the cell"
                 )
-            wanted = shapes.CELLS.get(types[name]) if isinstance(types[name], str) else None
-            if wanted and cell is not None and (isinstance(cell, bool) or not isinstance(cell, wanted)):
-                raise make_refusal_error(
-                    join(where, name),
-                    f"must be a value for a column of {types[name]}, got {type(cell).__name__}",
-                    f"pass a {wanted[0].__name__}",
-                )
+            yield from _check_cell(types[name], cell, join(where, name), v2=v2)
+
+
+def _check_cell(data_type: Any, cell: Any, path: str, *, v2: bool) -> Iterator[Doubt]:
+    """Check that a cell fits its column, and the colours of options."""
+    wanted = shapes.CELLS.get(data_type) if isinstance(data_type, str) else None
+    if wanted and cell is not None and (isinstance(cell, bool) or not isinstance(cell, wanted)):
+        raise make_refusal_error(
+            path,
+            f"must be a value for a column of {data_type}, got {type(cell).__name__}",
+            f"pass a {wanted[0].__name__}",
+        )
+    if data_type == "options" and cell is not None:
+        for option, place in iterate_items(cell, path):
+            if isinstance(option, Mapping):
+                yield from _check_color(option.get("color"), join(place, "color"), refused=v2)
 
 
 def check_audio(audio: Mapping[str, Any], path: str, *, forwardable: bool, seen: dict[str, str]) -> None:

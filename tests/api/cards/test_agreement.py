@@ -18,10 +18,12 @@ from tests.emulator.live_cards import ACCEPTED, REFUSED, SEND, card, form
 from lark_provider import LarkServiceClient
 from lark_provider.api.cards import Card2, card_content, notice_card, shapes, table_card
 from lark_provider.api.cards.approval import make_approval_card, make_decided_card
+from lark_provider.api.cards.findings import Doubt
 from lark_provider.api.cards.rules import review_card
 from lark_provider.errors import InvalidRequestError
 from tests.api.cards import test_rules
 from tests.api.cards.generated import TEXT, cards, objects
+from tests.api.cards.generated_json1 import cards_1, flawed_cards_1
 
 CHAT = "oc_emulator_data_team"
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1"
@@ -67,6 +69,18 @@ def send(client: LarkServiceClient, content: Mapping[str, Any] | str) -> str:
     return ""
 
 
+def review(content: Mapping[str, Any]) -> tuple[str, list[Doubt]]:
+    """Check a card by the product.
+
+    Returns:
+        The refusal, or "" with the warnings.
+    """
+    try:
+        return "", review_card(content)
+    except InvalidRequestError as refusal:
+        return str(refusal), []
+
+
 def _is_json(content: Any) -> bool:
     try:
         json.dumps(content)
@@ -95,7 +109,7 @@ def test_what_lark_has_refused_the_product_refuses(content: Any, _code: int, _te
         card_content(content)
 
 
-@pytest.mark.parametrize("content", [content for content in ACCEPTED if content])
+@pytest.mark.parametrize("content", ACCEPTED)
 def test_what_lark_has_taken_the_product_sends(content: Any) -> None:
     assert orjson.loads(card_content(content)) == content
 
@@ -106,6 +120,31 @@ def test_what_the_builders_make_the_emulator_takes(
     client: LarkServiceClient, picture: str, data: st.DataObject
 ) -> None:
     assert send(client, data.draw(cards(picture))) == ""
+
+
+@quick
+@given(data=st.data())
+def test_healthy_cards_of_json_1_pass_on_both_sides(
+    client: LarkServiceClient, picture: str, data: st.DataObject
+) -> None:
+    content = data.draw(cards_1(picture))
+    assert send(client, content) == ""
+    assert review_card(content) == []
+
+
+@settings(quick, max_examples=200)
+@given(data=st.data())
+def test_a_card_of_json_1_is_refused_on_both_sides_or_has_a_warning(
+    client: LarkServiceClient, picture: str, data: st.DataObject
+) -> None:
+    """Hold both directions: the product refuses no other card, and is silent about none that is refused."""
+    content = data.draw(flawed_cards_1(picture))
+    refusal = send(client, content)
+    own_refusal, doubts = review(content)
+    if own_refusal:
+        assert refusal, f"only the product refuses the card: {own_refusal}"
+    else:
+        assert doubts or not refusal
 
 
 WORDS = st.dictionaries(TEXT.filter(bool), TEXT, min_size=1, max_size=4)

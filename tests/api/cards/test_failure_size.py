@@ -85,7 +85,9 @@ INCIDENTS = st.builds(
         tuple
     ),
     has_actions=st.booleans(),
-    deeds=st.lists(st.builds(CardAction, generate_texts(600), st.just(AT), st.just("e")), max_size=5).map(tuple),
+    deeds=st.lists(st.builds(CardAction, generate_texts(600), st.just(AT), st.just("e")), max_size=5).map(
+        tuple
+    ),
     more=st.just({}) | st.just({"digest": 1}),
     urged=st.lists(
         st.builds(

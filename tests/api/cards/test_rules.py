@@ -53,8 +53,30 @@ def panels(levels: int) -> Mapping[str, Any]:
     return inner
 
 
+def make_card_1(*elements: Any, **root: Any) -> dict[str, Any]:
+    return {"elements": list(elements), **root}
+
+
+def make_form_1(*elements: Mapping[str, Any], name: str = "f") -> dict[str, Any]:
+    return {"tag": "form", "name": name, "elements": list(elements)}
+
+
+def make_table_1(*rows: Any, data_type: str = "text") -> dict[str, Any]:
+    return {"tag": "table", "columns": [{"name": "a", "data_type": data_type}], "rows": list(rows)}
+
+
+def make_columns_1(*elements: Any) -> dict[str, Any]:
+    return {"tag": "column_set", "columns": [{"tag": "column", "elements": list(elements)}]}
+
+
 def in_form(*elements: Mapping[str, Any]) -> dict[str, Any]:
     return make_body({"tag": "form", "name": "f", "elements": [*elements, SEND]})
+
+
+def make_panel_1() -> dict[str, Any]:
+    """Return a panel of JSON 1.0 that counts as two elements."""
+    title = {"tag": "plain_text", "content": "a"}
+    return {"tag": "collapsible_panel", "header": {"title": title}, "elements": []}
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -65,10 +87,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (make_body({"tag": "note", "elements": []}), "body.elements[0].tag", "note(…)"),
     (make_body({"content": "a"}), "body.elements[0].tag", "must be a non-empty string, got None"),
     (make_body({"tag": "column", "elements": []}), "body.elements[0]", "column_set.columns"),
-    (
-        make_body({"tag": "column_set", "columns": [HR]}),
-        "body.elements[0].columns[0]", "must be a column, got hr",
-    ),
+    (make_body({"tag": "column_set", "columns": [HR]}), "body.elements[0].columns[0]", "must be a column, got hr"),
     (make_body({"tag": "column_set", "columns": {}}), "body.elements[0].columns", "must be a list, got dict"),
     (make_body({"tag": "div", "text": "a"}), "body.elements[0].text", "must be an object, got str"),
     (
@@ -91,10 +110,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (make_body(Hr(element_id="a-b")), "body.elements[0].element_id", "underscores"),
     (make_body(Hr(element_id="a\n")), "body.elements[0].element_id", "underscores"),
     (make_body(Element("brand_new", element_id="-")), "body.elements[0].element_id", "underscores"),
-    (
-        make_body(Element("brand_new", elements=[{"tag": "note"}])),
-        "body.elements[0].elements[0].tag", "dropped",
-    ),
+    (make_body(Element("brand_new", elements=[{"tag": "note"}])), "body.elements[0].elements[0].tag", "dropped"),
     (make_body(*[Table(["a"], [])] * 6), "body.elements[5]", "has table 6"),
     (make_body(*[Table(["a"], [])] * 5, Markdown(MD_TABLE)), "body.elements[5]", "has table 6"),
     (make_body(Markdown("\n\n".join([MD_TABLE] * 6))), "body.elements[0]", "has table 6"),
@@ -112,10 +128,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     (make_body(header={"template": "#3370ff"}), "header.template", "the name of a colour"),
     ({"header": {"template": "#3370ff"}, "elements": [HR]}, "header.template", "the name of a colour"),
-    (
-        make_body({"tag": "form", "name": "f", "elements": [HR]}),
-        "body.elements[0]", "without a submit button",
-    ),
+    (make_body({"tag": "form", "name": "f", "elements": [HR]}), "body.elements[0]", "without a submit button"),
     (
         make_body({"tag": "form", "name": "f", "elements": [{**SEND, "form_action_type": "reset"}]}),
         "body.elements[0]", "without a submit button",
@@ -133,10 +146,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         make_body({"tag": "select_person", "initial_option": ["ou_1"]}),
         "body.elements[0].initial_option", "must be a string, got list",
     ),
-    (
-        make_body(Markdown("![a](pictures/b.png)")),
-        "body.elements[0].content", "by its address 'pictures/b.png'",
-    ),
+    (make_body(Markdown("![a](pictures/b.png)")), "body.elements[0].content", "by its address 'pictures/b.png'"),
     (
         make_body({"tag": "img", "img_key": "pictures/b.png", "alt": {"tag": "plain_text", "content": ""}}),
         "body.elements[0].img_key", "is the address 'pictures/b.png'",
@@ -146,16 +156,46 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "body.elements[0].rows[0].a", "must be a value for a column of options, got str",
     ),
     (
+        make_body(Table([TableColumn("a", data_type="options")], [{"a": [{"text": "x", "color": "#fff"}]}])),
+        "body.elements[0].rows[0].a[0].color", "must be the name of a colour, got '#fff'",
+    ),
+    (make_card_1({"tag": "zz_unknown"}), "elements[0].tag", "'zz_unknown', which JSON 1.0 does not know"),
+    (make_card_1({"tag": "audio"}), "elements[0].tag", "which JSON 1.0 does not know"),
+    (make_card_1({**TEXT, "extra": {"tag": "zz_unknown"}}), "elements[0].extra.tag", "does not know"),
+    (make_card_1(make_columns_1({"tag": "zz_unknown"})), "elements[0].columns[0].elements[0].tag", "does not know"),
+    (make_card_1(make_table_1({"b": "1"})), "elements[0].rows[0].b", "belongs to no column"),
+    (make_card_1(make_table_1({"a": 1})), "elements[0].rows[0].a", "must be a value for a column of text, got int"),
+    (make_card_1(make_table_1({"a": {}})), "elements[0].rows[0].a", "must be a value for a column of text, got dict"),
+    (make_card_1(*[make_table_1()] * 6), "elements[5]", "has table 6"),
+    (
+        make_card_1({"tag": "chart", "chart_spec": {"axes": None}}),
+        "elements[0].chart_spec.axes", "must be a list, got None",
+    ),
+    (make_card_1({"tag": "chart", "chart_spec": "a"}), "elements[0].chart_spec", "must be an object, got str"),
+    (make_card_1(make_panel_1(), *[HR] * 199), "elements[199]", "is element 201, texts counted"),
+    ({"i18n_elements": {"zh_cn": [{"tag": "zz_unknown"}]}}, "i18n_elements.zh_cn[0].tag", "does not know"),
+    ({"i18n_elements": {"zh_cn": [HR], "en_us": {}}}, "i18n_elements.en_us", "must be a list, got dict"),
+    (
+        {"i18n_elements": {"zh_cn": [HR], "en_us": [make_form_1({"tag": "button"})]}},
+        "i18n_elements.en_us[0]", "without a submit button",
+    ),
+    (
+        {"i18n_elements": {"zh_cn": [make_columns_1({"tag": "action", "actions": []})]}},
+        "i18n_elements.zh_cn[0].columns[0].elements[0]", "is an action in a column",
+    ),
+    (
+        {"i18n_elements": {"zh_cn": [make_form_1(SEND_1), {"tag": "input", "name": "f"}]}},
+        "i18n_elements.zh_cn[1].name", "must be unique, got 'f'",
+    ),
+    ({"i18n_elements": {"zh_cn": [HR] * 201}}, "i18n_elements.zh_cn[200]", "is element 201"),
+    (
         make_body(Button("a", value={"at": [dt.date(2026, 1, 1)]})),
         "body.elements[0].behaviors[0].value.at[0]", "must be a JSON value, got date",
     ),
     (make_body(Button("a", value={"x": float("nan")})), "body.elements[0].behaviors[0].value.x", "got nan"),
     (make_body(Button("a", value={"x": 2**64})), "body.elements[0].behaviors[0].value.x", "pass it as text"),
     (make_body(Button("a", value={1: "x"})), "body.elements[0].behaviors[0].value.1", "must be a string"),  # type: ignore[dict-item]
-    (
-        make_body(Button("a", value={"x": b"1"})),
-        "body.elements[0].behaviors[0].value.x", "JSON value, got bytes",
-    ),
+    (make_body(Button("a", value={"x": b"1"})), "body.elements[0].behaviors[0].value.x", "JSON value, got bytes"),
     (make_body(Markdown("a\udc80")), "body.elements[0].content", "must be valid Unicode"),
 ]  # fmt: skip
 
@@ -245,6 +285,7 @@ def test_mentions_count_too() -> None:
         make_body({"tag": "form", "name": "f", "elements": [{**SEND_1, "name": "b"}]}),
         {"elements": [{"tag": "form", "name": "f", "elements": [SEND_1]}]},
         make_body({"tag": "select_static", "initial_option": "1", "options": [{"value": "1"}]}),
+        {},
     ],
 )
 def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
@@ -259,6 +300,14 @@ def test_what_lark_takes_passes(card: dict[str, Any]) -> None:
         make_body({"tag": "button", "value": {"a": 1}}),
         make_body({"tag": "button", "value": "a", "url": "https://example.com"}),
         in_form({"tag": "button", "name": "b", "value": {"a": 1}, "url": "https://example.com"}),
+        make_body(Table([TableColumn("a", data_type="options")], [{"a": [{"text": "x", "color": "red"}]}])),
+        make_card_1(make_table_1({"a": "1"}, {})),
+        make_card_1(make_table_1({"a": [{"text": "x", "color": "red"}]}, data_type="options")),
+        make_card_1(make_columns_1(HR), make_form_1(SEND_1), {"tag": "chart", "chart_spec": {"axes": []}}),
+        make_card_1({"tag": "collapsible_panel", "header": {"title": {"tag": "markdown", "content": "a"}}}),
+        make_card_1({"tag": "hr", "img_key": "https://a.example/b.png", "name": 5}),  # 1.0 ignores these
+        {"i18n_elements": {"zh_cn": [make_table_1()] * 2, "en_us": [make_table_1()] * 2}},
+        {"header": {"title": {"tag": "plain_text", "content": "a"}}},
     ],
 )
 def test_what_lark_takes_passes_without_a_warning(card: dict[str, Any]) -> None:
@@ -310,7 +359,52 @@ DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [
         "body.elements[0].columns[1].name", "also that of",
     ),
     (make_body({"tag": "overflow", "hover_tips": {}}), "body.elements[0].hover_tips", "unknown"),
-    ({"elements": [{"tag": "audio"}]}, "elements[0].tag", "unknown to JSON 1.0"),
+    (
+        make_body({"tag": "div", "text": {"tag": "plain_text", "text_color": "rgba(1,2,3,0.5)"}}),
+        "body.elements[0].text.text_color", "must be the name of a colour, got 'rgba(1,2,3,0.5)'",
+    ),
+    (
+        make_body(Table([TableColumn("a", data_type="options")], [{"a": [{"color": "rgba(1,2,3,1)"}]}])),
+        "body.elements[0].rows[0].a[0].color", "must be the name of a colour",
+    ),
+    (
+        make_card_1(make_table_1({"a": [{"text": "x", "color": "#fff"}]}, data_type="options")),
+        "elements[0].rows[0].a[0].color", "must be the name of a colour, got '#fff'",
+    ),
+    (
+        make_card_1({"tag": "div", "text": {"tag": "plain_text", "content": "a", "text_color": "#fff"}}),
+        "elements[0].text.text_color", "must be the name of a colour",
+    ),
+    (make_card_1(header={"template": "rgb(1,2,3)"}), "header.template", "must be the name of a colour"),
+    (make_card_1({"tag": "table", "columns": [{"data_type": "text"}]}), "elements[0].columns[0].name", "non-empty"),
+    (make_card_1({"tag": "table", "columns": ["a"]}), "elements[0].columns[0]", "must be an object"),
+    (make_card_1(make_columns_1(make_table_1())), "elements[0].columns[0].elements[0]", "is a table inside another"),
+    (make_card_1(make_columns_1(make_form_1(SEND_1))), "elements[0].columns[0].elements[0]", "is a form inside another"),
+    (make_card_1({"tag": "column_set", "columns": [HR]}), "elements[0].columns[0].tag", "is 'hr', which Lark may"),
+    (make_card_1({"tag": "column_set", "columns": {}}), "elements[0].columns", "must be a list"),
+    (make_card_1({"tag": "note", "elements": [{"tag": "zz_unknown"}]}), "elements[0].elements[0].tag", "zz_unknown"),
+    (make_card_1({"tag": "div", "text": {"tag": "markdown"}}), "elements[0].text.tag", "is 'markdown'"),
+    (make_card_1({"tag": "div", "text": "a"}), "elements[0].text", "must be an object"),
+    (make_card_1({"tag": "repeat"}), "elements[0].tag", "no component of JSON 1.0"),
+    (make_card_1({"tag": "plain_text"}), "elements[0].tag", "no component of JSON 1.0"),
+    (make_card_1({"tag": "input", "name": 5}), "elements[0].name", "must be a string"),
+    (make_card_1({"tag": "img", "img_key": 5}), "elements[0].img_key", "must be a string, got int"),
+    (make_card_1({"tag": "select_static", "initial_option": {}}), "elements[0].initial_option", "got dict"),
+    (make_card_1({"tag": "select_img", "multi_select": True}), "elements[0]", "outside a form"),
+    ({"i18n_elements": [HR]}, "i18n_elements", "must be an object"),
+    ({"i18n_elements": {"en_us": None}}, "i18n_elements.en_us", "must be a list"),
+    (
+        {"i18n_elements": {"zh_cn": [make_form_1(SEND_1)], "en_us": [make_form_1({**SEND_1, "name": "b"})]}},
+        "i18n_elements.en_us[0].name", "occurs in another language as well",
+    ),
+    ({"i18n_elements": {"zh_cn": [HR] * 101, "en_us": [HR] * 100}}, "i18n_elements", "all languages"),
+    (
+        {"i18n_elements": {"zh_cn": [make_table_1()] * 3, "en_us": [make_table_1()] * 3}},
+        "i18n_elements", "all languages together",
+    ),
+    ({}, "elements", "is missing, so that the card is blank"),
+    ({"schema": "1.0"}, "elements", "is missing, so that the card is blank"),
+    ({"card": make_body(HR)}, "card", "is a card within the card, which Lark ignores"),
     (make_body(config={"update_multi": False}), "config.update_multi", "always shared"),
     ({"schema": "2.0"}, "body", "blank"),
 ]  # fmt: skip
@@ -345,6 +439,10 @@ def test_no_card_breaks_the_check(content: Any) -> None:
         content,
         {"schema": "2.0", "body": content},
         {"schema": "2.0", "body": {"elements": content}},
+        {"elements": content},
+        {"i18n_elements": content},
+        {"i18n_elements": {"en_us": content}},
+        {"elements": [content, {"tag": "table", "columns": content, "rows": content}]},
     ):
         try:
             check(card)

@@ -31,6 +31,7 @@ from tests.emulator.test_uploads import file, image, png
 if TYPE_CHECKING:
     from lark_emulator import Emulator
 
+OPTIONS = {**TABLE, "columns": [{"name": "a", "data_type": "options"}]}
 DEFAULT_RULES = ["schema", "properties", "tags", "nesting", "container_table", "multi_select", "lock"]
 
 
@@ -161,6 +162,11 @@ def test_an_unknown_rule_is_refused(lark: Emulator) -> None:
         card(markdown("a | b\n---\nno table\n" * 9)),
         old({"tag": "div", "extra": {"tag": "button", "text": plain()}, "text": "a"}),
         old({**HR, "element_id": "not checked"}),
+        old({**TABLE, "rows": [{"a": "1"}]}),
+        old({**HR, "name": "a", "img_key": "img_none"}, {**HR, "name": "a"}),
+        card({**OPTIONS, "rows": [{"a": [{"text": "x", "color": "red"}]}]}),
+        card({**OPTIONS, "rows": [{"a": [{"text": "x", "color": "rgba(1,2,3,1)"}]}]}),
+        old({**OPTIONS, "rows": [{"a": [{"text": "x", "color": "#067062"}]}]}),
     ],
 )
 def test_more_cards_that_pass(api: Api, content: Any) -> None:
@@ -179,6 +185,11 @@ def test_more_cards_that_pass(api: Api, content: Any) -> None:
         (card({**TABLE, "page_size": True}), 200621),
         (card({"tag": "chart", "chart_spec": "a"}), 200550),
         (card({**TABLE, "rows": "a"}), 200914),
+        (card({**TABLE, "rows": {}}), 200914),
+        (card({**OPTIONS, "rows": [{"a": [{"text": "x", "color": "#067062"}]}]}), 10002),
+        (old({**TABLE, "rows": [{"a": 1}]}), 200914),
+        (old({**TABLE, "rows": [{"b": "1"}]}), 200915),
+        (old({"tag": "chart", "chart_spec": {"axes": None}}), 200550),
         (old({"tag": "audio"}), 11310),
         (old({"tag": "action", "actions": [{"tag": "note"}, {"tag": "nope"}]}), 11310),
         ({"i18n_elements": {"zh_cn": [{"tag": "nope"}]}}, 11310),

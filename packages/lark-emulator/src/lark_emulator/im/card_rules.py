@@ -36,6 +36,7 @@ _CELLS: dict[str, tuple[type, ...]] = {
     "text": (str,), "lark_md": (str,), "markdown": (str,), "number": (int, float), "options": (list,),
     "persons": (str, list), "date": (int, float, str),
 }  # fmt: skip
+_SHAPES = {**schema.OBJECTS, **schema.TAGS}
 _JSON_TYPES: dict[type, str] = {
     type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", dict: "object",
 }  # fmt: skip
@@ -104,7 +105,7 @@ def _check_names(card: Sent) -> None:
         filled_in = node.kind in schema.FILLED_IN and "form" in node.around
         if filled_in and not name and "form_names" in card.rules:
             raise make_card_error(EMPTY_NAME, "the name of a form element is empty", node.kind, node.path)
-        if node.kind in schema.TAGS and isinstance(name, str) and name:
+        if "name" in schema.TAGS.get(node.kind, ()) and isinstance(name, str) and name:
             if name in seen:
                 raise make_card_error(LIMIT_OR_DUPLICATE, f"name({name}) duplicate", path=node.path)
             seen.add(name)
@@ -149,9 +150,8 @@ def _submits(card: Sent, button: CardNode, form: CardNode) -> bool:
 
 
 def _check_values(card: Sent) -> None:
-    kinds = {**schema.OBJECTS, **schema.TAGS}
     for node in card.nodes:
-        for name, kind in kinds.get(node.kind, {}).items():
+        for name, kind in _SHAPES.get(node.kind, {}).items():
             color = node.value.get(name) if kind.name == "color" else None
             # In 1.0 no more is known than that of the header.
             if isinstance(color, str) and color.startswith("#") and (card.v2 or node.kind == "header"):
@@ -183,7 +183,7 @@ def _check_rows(card: Sent) -> None:
     for node in card.iterate_nodes("table"):
         columns = [column for column in node.value.get("columns") or () if isinstance(column, dict)]
         types = {str(column.get("name")): str(column.get("data_type", "text")) for column in columns}
-        rows = node.value.get("rows") or []
+        rows = [] if node.value.get("rows") is None else node.value["rows"]
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise make_card_error(BAD_ROWS, "table rows is invalid", path=node.path)
         for name, cell in ((name, cell) for row in rows for name, cell in row.items()):
@@ -192,6 +192,11 @@ def _check_rows(card: Sent) -> None:
             wanted = _CELLS.get(types[name], (object,))
             if cell is not None and (not isinstance(cell, wanted) or (cell is True or cell is False)):
                 raise make_card_error(BAD_ROWS, "table rows is invalid", name, node.path)
+            options = cell if card.v2 and types[name] == "options" and isinstance(cell, list) else []
+            for option in options:
+                color = option.get("color") if isinstance(option, dict) else None
+                if isinstance(color, str) and color.startswith("#"):
+                    raise make_card_error(BAD_VALUE, f"invalid color: {color}", path=node.path)
 
 
 def _check_sounds(card: Sent) -> None:
@@ -212,9 +217,11 @@ def _check_sounds(card: Sent) -> None:
 
 
 def _check_pictures(card: Sent) -> None:
-    keys = [node.value["img_key"] for node in card.nodes if node.value.get("img_key")]
-    for node in card.nodes:
+    keys: list[Any] = []
+    # JSON 1.0 ignores the property of an object that has none of this name.
+    for node in (node for node in card.nodes if "img_key" in _SHAPES.get(node.kind, ())):
         translated = node.value.get("i18n_img_key")
+        keys += [node.value["img_key"]] if node.value.get("img_key") else []
         keys += translated.values() if isinstance(translated, dict) else ()
     for key in (*keys, *(key for text in card.iterate_texts("markdown") for key in iterate_pictures(text))):
         if not _is_uploaded(card, key, "image"):
