@@ -23,15 +23,10 @@ def upgrade() -> None:
     op.create_table(
         "ledger",
         sa.Column("id", sa.String(64), nullable=False, comment="digest of app, kind, place and key"),
-        sa.Column("kind", sa.String(16), nullable=False, comment="load, message, sheet or file"),
+        sa.Column("kind", sa.String(16), nullable=False, comment="load or message"),
         sa.Column("app_id", sa.String(255), nullable=False),
         sa.Column("name", sa.Text, nullable=False, comment="the caller's key; addresses in it are masked"),
-        sa.Column(
-            "target",
-            sa.Text,
-            nullable=False,
-            comment="base and table, spreadsheet and worksheet, or empty",
-        ),
+        sa.Column("target", sa.Text, nullable=False, comment="base and table of a load"),
         sa.Column("state", sa.String(16), nullable=False, comment="pending, done or refused"),
         sa.Column("token", sa.String(64), comment="what Lark recognizes a repeat by"),
         sa.Column("content", sa.String(64), comment="digest of what is sent"),

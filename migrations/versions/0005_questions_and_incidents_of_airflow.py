@@ -125,7 +125,7 @@ def _add_clicks() -> None:
         sa.Column("state", sa.String(16), nullable=False, comment="due, done or given_up"),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("status", sa.Integer, comment="HTTP status of the result"),
-        sa.Column("result", sa.Text, comment="JSON: its outcome"),
+        sa.Column("result", sa.Text, comment="JSON: what became of it"),
         _moment("next_at"),
         _moment("created_at"),
         _moment("done_at", nullable=True),

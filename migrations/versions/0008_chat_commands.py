@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("mentions", sa.Text, nullable=False, comment="JSON"),
         sa.Column("state", sa.String(16), nullable=False, comment="due, decided, running, ended or done"),
         sa.Column("attempts", sa.Integer, nullable=False, comment="in this state"),
-        sa.Column("outcome", sa.String(32), comment="its outcome, decided once"),
+        sa.Column("outcome", sa.String(32), comment="what became of it, decided once"),
         sa.Column("answer", sa.Text, comment="JSON: what is answered, at once and when the run has ended"),
         sa.Column("dag_id", sa.String(250), comment="of the run that it started"),
         sa.Column("run_id", sa.String(250)),

@@ -87,7 +87,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (make_body({"tag": "note", "elements": []}), "body.elements[0].tag", "note(…)"),
     (make_body({"content": "a"}), "body.elements[0].tag", "must be a non-empty string, got None"),
     (make_body({"tag": "column", "elements": []}), "body.elements[0]", "column_set.columns"),
-    (make_body({"tag": "column_set", "columns": [HR]}), "body.elements[0].columns[0]", "must be a column, got hr"),
+    (
+        make_body({"tag": "column_set", "columns": [HR]}),
+        "body.elements[0].columns[0]", "must be a column, got hr",
+    ),
     (make_body({"tag": "column_set", "columns": {}}), "body.elements[0].columns", "must be a list, got dict"),
     (make_body({"tag": "div", "text": "a"}), "body.elements[0].text", "must be an object, got str"),
     (
@@ -110,7 +113,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (make_body(Hr(element_id="a-b")), "body.elements[0].element_id", "underscores"),
     (make_body(Hr(element_id="a\n")), "body.elements[0].element_id", "underscores"),
     (make_body(Element("brand_new", element_id="-")), "body.elements[0].element_id", "underscores"),
-    (make_body(Element("brand_new", elements=[{"tag": "note"}])), "body.elements[0].elements[0].tag", "dropped"),
+    (
+        make_body(Element("brand_new", elements=[{"tag": "note"}])),
+        "body.elements[0].elements[0].tag", "dropped",
+    ),
     (make_body(*[Table(["a"], [])] * 6), "body.elements[5]", "has table 6"),
     (make_body(*[Table(["a"], [])] * 5, Markdown(MD_TABLE)), "body.elements[5]", "has table 6"),
     (make_body(Markdown("\n\n".join([MD_TABLE] * 6))), "body.elements[0]", "has table 6"),
@@ -128,7 +134,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     (make_body(header={"template": "#3370ff"}), "header.template", "the name of a colour"),
     ({"header": {"template": "#3370ff"}, "elements": [HR]}, "header.template", "the name of a colour"),
-    (make_body({"tag": "form", "name": "f", "elements": [HR]}), "body.elements[0]", "without a submit button"),
+    (
+        make_body({"tag": "form", "name": "f", "elements": [HR]}),
+        "body.elements[0]", "without a submit button",
+    ),
     (
         make_body({"tag": "form", "name": "f", "elements": [{**SEND, "form_action_type": "reset"}]}),
         "body.elements[0]", "without a submit button",
@@ -146,7 +155,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         make_body({"tag": "select_person", "initial_option": ["ou_1"]}),
         "body.elements[0].initial_option", "must be a string, got list",
     ),
-    (make_body(Markdown("![a](pictures/b.png)")), "body.elements[0].content", "by its address 'pictures/b.png'"),
+    (
+        make_body(Markdown("![a](pictures/b.png)")),
+        "body.elements[0].content", "by its address 'pictures/b.png'",
+    ),
     (
         make_body({"tag": "img", "img_key": "pictures/b.png", "alt": {"tag": "plain_text", "content": ""}}),
         "body.elements[0].img_key", "is the address 'pictures/b.png'",
@@ -162,16 +174,28 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (make_card_1({"tag": "zz_unknown"}), "elements[0].tag", "'zz_unknown', which JSON 1.0 does not know"),
     (make_card_1({"tag": "audio"}), "elements[0].tag", "which JSON 1.0 does not know"),
     (make_card_1({**TEXT, "extra": {"tag": "zz_unknown"}}), "elements[0].extra.tag", "does not know"),
-    (make_card_1(make_columns_1({"tag": "zz_unknown"})), "elements[0].columns[0].elements[0].tag", "does not know"),
+    (
+        make_card_1(make_columns_1({"tag": "zz_unknown"})),
+        "elements[0].columns[0].elements[0].tag", "does not know",
+    ),
     (make_card_1(make_table_1({"b": "1"})), "elements[0].rows[0].b", "belongs to no column"),
-    (make_card_1(make_table_1({"a": 1})), "elements[0].rows[0].a", "must be a value for a column of text, got int"),
-    (make_card_1(make_table_1({"a": {}})), "elements[0].rows[0].a", "must be a value for a column of text, got dict"),
+    (
+        make_card_1(make_table_1({"a": 1})),
+        "elements[0].rows[0].a", "must be a value for a column of text, got int",
+    ),
+    (
+        make_card_1(make_table_1({"a": {}})),
+        "elements[0].rows[0].a", "must be a value for a column of text, got dict",
+    ),
     (make_card_1(*[make_table_1()] * 6), "elements[5]", "has table 6"),
     (
         make_card_1({"tag": "chart", "chart_spec": {"axes": None}}),
         "elements[0].chart_spec.axes", "must be a list, got None",
     ),
-    (make_card_1({"tag": "chart", "chart_spec": "a"}), "elements[0].chart_spec", "must be an object, got str"),
+    (
+        make_card_1({"tag": "chart", "chart_spec": "a"}),
+        "elements[0].chart_spec", "must be an object, got str",
+    ),
     (make_card_1(make_panel_1(), *[HR] * 199), "elements[199]", "is element 201, texts counted"),
     ({"i18n_elements": {"zh_cn": [{"tag": "zz_unknown"}]}}, "i18n_elements.zh_cn[0].tag", "does not know"),
     ({"i18n_elements": {"zh_cn": [HR], "en_us": {}}}, "i18n_elements.en_us", "must be a list, got dict"),
@@ -195,7 +219,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (make_body(Button("a", value={"x": float("nan")})), "body.elements[0].behaviors[0].value.x", "got nan"),
     (make_body(Button("a", value={"x": 2**64})), "body.elements[0].behaviors[0].value.x", "pass it as text"),
     (make_body(Button("a", value={1: "x"})), "body.elements[0].behaviors[0].value.1", "must be a string"),  # type: ignore[dict-item]
-    (make_body(Button("a", value={"x": b"1"})), "body.elements[0].behaviors[0].value.x", "JSON value, got bytes"),
+    (
+        make_body(Button("a", value={"x": b"1"})),
+        "body.elements[0].behaviors[0].value.x", "JSON value, got bytes",
+    ),
     (make_body(Markdown("a\udc80")), "body.elements[0].content", "must be valid Unicode"),
 ]  # fmt: skip
 
@@ -376,13 +403,28 @@ DOUBTFUL: list[tuple[dict[str, Any], str, str]] = [
         "elements[0].text.text_color", "must be the name of a colour",
     ),
     (make_card_1(header={"template": "rgb(1,2,3)"}), "header.template", "must be the name of a colour"),
-    (make_card_1({"tag": "table", "columns": [{"data_type": "text"}]}), "elements[0].columns[0].name", "non-empty"),
+    (
+        make_card_1({"tag": "table", "columns": [{"data_type": "text"}]}),
+        "elements[0].columns[0].name", "non-empty",
+    ),
     (make_card_1({"tag": "table", "columns": ["a"]}), "elements[0].columns[0]", "must be an object"),
-    (make_card_1(make_columns_1(make_table_1())), "elements[0].columns[0].elements[0]", "is a table inside another"),
-    (make_card_1(make_columns_1(make_form_1(SEND_1))), "elements[0].columns[0].elements[0]", "is a form inside another"),
-    (make_card_1({"tag": "column_set", "columns": [HR]}), "elements[0].columns[0].tag", "is 'hr', which Lark may"),
+    (
+        make_card_1(make_columns_1(make_table_1())),
+        "elements[0].columns[0].elements[0]", "is a table inside another",
+    ),
+    (
+        make_card_1(make_columns_1(make_form_1(SEND_1))),
+        "elements[0].columns[0].elements[0]", "is a form inside another",
+    ),
+    (
+        make_card_1({"tag": "column_set", "columns": [HR]}),
+        "elements[0].columns[0].tag", "is 'hr', which Lark may",
+    ),
     (make_card_1({"tag": "column_set", "columns": {}}), "elements[0].columns", "must be a list"),
-    (make_card_1({"tag": "note", "elements": [{"tag": "zz_unknown"}]}), "elements[0].elements[0].tag", "zz_unknown"),
+    (
+        make_card_1({"tag": "note", "elements": [{"tag": "zz_unknown"}]}),
+        "elements[0].elements[0].tag", "zz_unknown",
+    ),
     (make_card_1({"tag": "div", "text": {"tag": "markdown"}}), "elements[0].text.tag", "is 'markdown'"),
     (make_card_1({"tag": "div", "text": "a"}), "elements[0].text", "must be an object"),
     (make_card_1({"tag": "repeat"}), "elements[0].tag", "no component of JSON 1.0"),
