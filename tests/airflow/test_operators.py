@@ -150,7 +150,7 @@ def test_a_callable_takes_arguments_and_shows_no_address(
     )
     load.execute(context())
     assert records(lark, table) == [5, 6]
-    assert repr(load.records).endswith("test_operators.numbers")
+    assert repr(load.records).endswith("test_operators.make_rows")
 
 
 def test_a_load_that_is_retried_adds_nothing_and_one_that_is_cleared_does(

@@ -63,7 +63,7 @@ lark_provider/transfers: airflow
 lark_provider/triggers: airflow asgiref
 lark_provider/utils:
 lark_provider/verify:
-lark_emulator: ctypes httptools pickle pytest signal socket
+lark_emulator: cryptography ctypes httptools pickle pytest signal socket
 lark_emulator/approval:
 lark_emulator/bitable:
 lark_emulator/calendar:

@@ -88,8 +88,9 @@ def hits() -> list[str]:
     for path in paths:
         is_product = not str(path.relative_to(ROOT)).startswith(_NOT_PRODUCT)
         for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
-            # A column keeps the comment with which it was migrated.
-            pattern = _PRODUCT_PATTERN if is_product and 'comment="' not in line else _PATTERN
+            # A column keeps the comment with which it was migrated, here and where that is translated.
+            is_comment = 'comment="' in line or '": "' in line
+            pattern = _PRODUCT_PATTERN if is_product and not is_comment else _PATTERN
             words = line.replace("_", " ") if _DEFINITION.match(line) else line
             problems += [
                 f"{path.relative_to(ROOT)}:{number}: {match[0]!r} in: {line.strip()[:100]}"
