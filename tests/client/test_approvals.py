@@ -13,6 +13,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.approval import Instance, Status
+from lark_provider.api.approval.instances import list_instances
 from lark_provider.errors import (
     ConflictError,
     InvalidRequestError,
@@ -21,6 +22,7 @@ from lark_provider.errors import (
     OutcomeUnknownError,
     PermissionDeniedError,
 )
+from lark_provider.protocol.effects import Now
 from tests.client.conftest import Do, count
 
 CREATE = "POST /open-apis/approval/v4/instances"
@@ -258,6 +260,14 @@ def test_instances_are_listed_ten_hours_at_a_time(lark: Emulator, do: Do, code: 
     assert do(lambda c: _all(c.approval.list_instances(code, before, start))) == []
     with pytest.raises(InvalidRequestError, match="start must be a datetime with a time zone"):
         do(lambda c: _all(c.approval.list_instances(code, dt.datetime(2026, 1, 1))))  # noqa: DTZ001
+
+
+def test_a_listing_without_an_end_ends_now_by_the_clock_of_the_driver() -> None:
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    procedure = list_instances("CODE", start).page(None)
+    assert next(procedure) == Now()
+    call: Any = procedure.send((start + dt.timedelta(minutes=1)).timestamp())
+    assert int(call.params["end_time"]) - int(call.params["start_time"]) == 60_000
 
 
 def _all(listing: Any) -> Any:
