@@ -51,6 +51,7 @@ class Clicks:
             receive: Receives its body.
             send: Sends the answer.
         """
+        self._warnings.flush()
         request = await receive_signed(scope, receive, send, self._secrets, CLICK_PATH)
         if request is None:
             return
@@ -79,7 +80,7 @@ class Clicks:
                 "Click with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
             )
 
-        self._warnings.note("signature", log)
+        self._warnings.note(client, log, overflow="others")
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
         """Return the outcome of a click: now, or when it was delivered before."""

@@ -55,6 +55,7 @@ class Commands:
             receive: Receives its body.
             send: Sends the answer.
         """
+        self._warnings.flush()
         request = await receive_signed(scope, receive, send, self._secrets, COMMAND_PATH)
         if request is None:
             return
@@ -78,7 +79,7 @@ class Commands:
                 "Command with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
             )
 
-        self._warnings.note("signature", log)
+        self._warnings.note(client, log, overflow="others")
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:
         began = time.monotonic()

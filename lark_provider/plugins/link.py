@@ -259,6 +259,7 @@ def _warn_of_origin(origin: str) -> None:
             extra={"origin": origin, "suppressed": suppressed},
         )
 
+    _throttle.flush()
     _throttle.note("origin", log)
 
 
@@ -266,6 +267,7 @@ def _warn_of_session(problem: str) -> None:
     def log(suppressed: int) -> None:
         logger.warning("Airflow session refused", extra={"error": problem, "suppressed": suppressed})
 
+    _throttle.flush()
     _throttle.note(("session", problem), log)
 
 

@@ -71,7 +71,7 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
         (rf"\w+ ({_TABLE}/records/?)(?:rec\w+)?", _RECORDS),
         (rf"POST ({_TABLE}/records/batch_(?:create|update|delete))", _RECORDS),
         (rf"\w+ ({_TABLE}/(?:fields|views)/?)\w*", _CHANGES),
-        (r"POST (/open-apis/bitable/v1/apps(?:/[^/]+/copy)?)", (Rate(20, 60),)),
+        (r"POST (/open-apis/bitable/v1/apps)(?:(/)[^/]+(/copy))?", (Rate(20, 60),)),
         (r"GET (/open-apis/bitable/v1/apps/)[^/]+(/tables)?", _READS),
         (r"\w+ (/open-apis/bitable/v1/apps/)[^/]+(/tables)?.*", _CHANGES),
     ),
@@ -86,6 +86,7 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     ),
     "drive": (
         (r"GET (/open-apis/drive/v\d/permissions/)[^/]+(/members)", (Rate(1000, 60),)),
+        (r"\w+ (/open-apis/drive/v\d/permissions/)[^/]+(/members/?)[^/]*", _MINUTE),
         (r"\w+ (/open-apis/drive/v\d/permissions/)[^/]+(/\w+)(/[a-z_]+)?.*", _MINUTE),
         (r"GET (/open-apis/drive/v1/files)", _READS),
         (r"GET (/open-apis/drive/v1/files/task_check)", _MINUTE),
@@ -106,15 +107,23 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     ),
     "docx": (
         (r"GET (/open-apis/docx/v1/documents/)[^/]+(/\w+)?.*", (Rate(5, 1),)),
-        (r"\w+ (/open-apis/docx/v1/documents)(?:/[^/]+(/.+)?)?", (Rate(3, 1),)),
+        (r"POST (/open-apis/docx/v1/documents)", (Rate(3, 1),)),
+        (r"PATCH (/open-apis/docx/v1/documents/)[^/]+(/blocks/batch_update)", (Rate(3, 1),)),
+        (r"\w+ (/open-apis/docx/v1/documents/)[^/]+(/blocks/)[^/]+(/[a-z_/]+)?", (Rate(3, 1),)),
     ),
-    "calendar": ((r"\w+ (/open-apis/calendar/v4/\w+)(?:/[^/]+(/[a-z_]+)?.*)?", _MESSAGES),),
+    "calendar": (
+        (r"\w+ (/open-apis/calendar/v4/calendars/)[^/]+(/events/)(instance_view|search)", _MESSAGES),
+        (r"\w+ (/open-apis/calendar/v4/calendars/)[^/]+(/events/)[^/]+(/[a-z_/]+)?.*", _MESSAGES),
+        (r"\w+ (/open-apis/calendar/v4/\w+)(?:(/)[^/]+(/[a-z_]+)?.*)?", _MESSAGES),
+    ),
     "task": (
         (r"(?:POST|PATCH) (/open-apis/task/v2/tasks)(?:/[^/]+)?", _CHANGES),
         (r"\w+ (/open-apis/task/v2/\w+).*", _MESSAGES),
     ),
     "minutes": ((r"GET (/open-apis/minutes/v1/minutes/)[^/]+", (Rate(5, 1),)),),
-    "cardkit": ((r"\w+ (/open-apis/cardkit/v1/cards)(?:/[^/]+(/[a-z_]+)?.*)?", _MESSAGES),),
+    "cardkit": (
+        (r"\w+ (/open-apis/cardkit/v1/cards)(?:(/)[^/]+(/[a-z_]+)?(?:(/)[^/]+(/content)?)?)?", _MESSAGES),
+    ),
     "interactive": ((r"POST (/open-apis/interactive/v1/card/update)", _MESSAGES),),
     "message": ((r"POST (/open-apis/message/v4/batch_send/?)", _MESSAGES),),
     "tenant": ((r"GET (/open-apis/tenant/v2/tenant/query)", _MESSAGES),),
@@ -134,7 +143,7 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     "contact": (
         (r"POST (/open-apis/contact/v3/users/basic_batch)", (Rate(5, 1),)),
         (r"\w+ (/open-apis/contact/v3/users/(?:batch_get_id|batch|find_by_department))", _MESSAGES),
-        (r"\w+ (/open-apis/contact/v3/\w+)(?:/[^/]+(/\w+)?)?", _MESSAGES),
+        (r"\w+ (/open-apis/contact/v3/\w+)(?:(/)[^/]+(/\w+)?)?", _MESSAGES),
     ),
     "im": ((r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),),
 }

@@ -181,6 +181,9 @@ class SyncIndex(Protocol):
     def count_writes(self) -> dict[str, int]:
         """Return how many writes of each kind are planned."""
 
+    def begin_linked(self, field: str) -> None:
+        """Forget what an earlier scan of another table has added."""
+
     def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:
         """Add records of another table: key and record id."""
 

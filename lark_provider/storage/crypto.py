@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage.aead import KEY_BYTES, Aead, derive
-from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.errors import AlteredError, DecryptionError
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
 
@@ -130,17 +130,18 @@ class EncryptionKeys:
             lost: The next step in the error's text if the key is lost.
 
         Raises:
-            DecryptionError: The key is not known; or the text or its place was changed.
+            DecryptionError: The key is not known.
+            AlteredError: The text or its place was changed.
         """
         match = _SEAL.fullmatch(sealed)
         if match is None:
-            raise DecryptionError(altered)
+            raise AlteredError(altered)
         seal = self._seals.get(match["key"])
         if seal is None:
             raise self._make_wrong_key_error(what, lost)
         text = seal.open(match["content"], (_VERSION, *place))
         if text is None:
-            raise DecryptionError(altered)
+            raise AlteredError(altered)
         return text
 
     @staticmethod

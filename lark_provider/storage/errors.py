@@ -39,3 +39,7 @@ def _make_storage_error(
 
 class DecryptionError(LarkError, InvalidToken):
     """A text was encrypted with a key that is not configured. Also cryptography's `InvalidToken`."""
+
+
+class AlteredError(DecryptionError):
+    """A row is not as it was encrypted: something other than this package has changed it."""

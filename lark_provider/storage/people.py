@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 import sqlalchemy as sa
@@ -21,7 +21,7 @@ from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys
 from lark_provider.storage.engine import hold_transaction
-from lark_provider.storage.errors import DecryptionError
+from lark_provider.storage.errors import AlteredError, DecryptionError
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 
 _CONTEXT = "lark_provider person"
@@ -75,6 +75,10 @@ class Linked:
     account: Account
     linked_at: datetime
     is_revoked: bool = False
+
+
+Unreadable: TypeAlias = tuple[Linked, DecryptionError]
+"""A link whose user cannot be decrypted, and why not."""
 
 
 class People:
@@ -182,7 +186,7 @@ class People:
             connection.execute(sa.delete(link_codes).where(*code_conditions))
         return [replace(_read_linked(row), is_revoked=True) for row in rows]
 
-    def reseal(self) -> tuple[list[Linked], list[Linked]]:
+    def reseal(self) -> tuple[list[Linked], list[Unreadable]]:
         """Encrypt all users under the newest key, in one transaction. What does not open stays as it is.
 
         Returns:
@@ -199,7 +203,7 @@ class People:
                 connection.execute(sa.update(people).where(_is_row_of(people, linked.person)).values(changed))
         return opened, unreadable
 
-    def find_unreadable(self) -> tuple[int, list[Linked]]:
+    def find_unreadable(self) -> tuple[int, list[Unreadable]]:
         """Return how many people are linked, and the links whose users cannot be decrypted.
 
         Raises:
@@ -235,14 +239,14 @@ class People:
     def _seal(self, person: Person, account: Account) -> str:
         return self._keys.seal(orjson.dumps(dict(account.user)).decode(), _make_place(person, account))
 
-    def _open_all(self, rows: Iterable[Row[Any]]) -> tuple[list[Linked], list[Linked]]:
-        """Return the links with their users, and those whose users cannot be decrypted without them."""
-        opened, unreadable = list[Linked](), list[Linked]()
+    def _open_all(self, rows: Iterable[Row[Any]]) -> tuple[list[Linked], list[Unreadable]]:
+        """Return the links with their users, and those whose users cannot be decrypted."""
+        opened, unreadable = list[Linked](), list[Unreadable]()
         for row in rows:
             try:
                 opened.append(self._open(row))
-            except DecryptionError:
-                unreadable.append(_read_linked(row))
+            except DecryptionError as error:
+                unreadable.append((_read_linked(row), error))
         return opened, unreadable
 
     def _open(self, row: Row[Any]) -> Linked:
@@ -255,7 +259,7 @@ class People:
         place = _make_place(linked.person, linked.account)
         user = orjson.loads(self._keys.unseal(row.airflow_user, place, who, altered, lost=_LOST))
         if not isinstance(user, dict):
-            raise DecryptionError(altered)
+            raise AlteredError(altered)
         return replace(linked, account=replace(linked.account, user=user))
 
 
@@ -272,13 +276,16 @@ def _lock(wanted: sa.Select[Any]) -> sa.Select[Any]:
     return wanted.order_by(people.c.app_id, people.c.tenant_key, people.c.open_id).with_for_update()
 
 
-def make_unreadable_error(links: Sequence[Linked]) -> DecryptionError:
-    """Return the error for links whose users cannot be decrypted.
+def make_unreadable_error(links: Sequence[Unreadable]) -> DecryptionError:
+    """Return the error for links whose users cannot be decrypted; one that was altered comes first.
 
     Args:
         links: The links, at least one.
     """
-    person = links[0].person
+    for _, error in links:
+        if isinstance(error, AlteredError):
+            return error
+    person = links[0][0].person
     return DecryptionError(
         f"The Airflow users of {len(links)} link(s) of people cannot be decrypted, such as that of "
         f"{person.open_id!r} (app {person.app_id!r}). Next: add the key that they were encrypted with to "

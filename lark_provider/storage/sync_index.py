@@ -264,6 +264,10 @@ class SqliteIndex:
         """Return how many writes of each kind are planned."""
         return dict(self._run("SELECT kind, COUNT(*) FROM plan GROUP BY kind").fetchall())
 
+    def begin_linked(self, field: str) -> None:
+        """Forget what an earlier scan of another table has added."""
+        self._run("DELETE FROM linked WHERE field = ?", (field,))
+
     def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:
         """Add records of another table: key and record id."""
         self._run_many(

@@ -21,7 +21,7 @@ async def serve_airflow(*_: object) -> None:
     raise AssertionError("an unsigned request must not reach Airflow")
 
 
-async def send_unsigned(endpoint: Any) -> int:
+async def send_unsigned(endpoint: Any, client: str = "203.0.113.7") -> int:
     """Send a request without a signature, and return the status of its answer."""
     sent: list[dict[str, Any]] = []
 
@@ -32,7 +32,7 @@ async def send_unsigned(endpoint: Any) -> int:
         sent.append(message)
 
     await endpoint.serve(
-        {"type": "http", "method": "POST", "headers": [], "client": ("203.0.113.7", 4711)}, receive, send
+        {"type": "http", "method": "POST", "headers": [], "client": (client, 4711)}, receive, send
     )
     status: int = sent[0]["status"]
     return status
@@ -53,10 +53,12 @@ def test_unsigned_requests_are_logged_once_a_minute_with_a_count(
     endpoint._warnings = Throttle(clock=clock)
     with caplog.at_level(logging.WARNING):
         assert [asyncio.run(send_unsigned(endpoint)) for _ in range(3)] == [401, 401, 401]
+        asyncio.run(send_unsigned(endpoint, "203.0.113.8"))  # the first one does not hide it
         clock.now += 60
         asyncio.run(send_unsigned(endpoint))
     lines = [record for record in caplog.records if record.getMessage().startswith(message)]
     assert [(line.levelname, vars(line)["client"], vars(line)["suppressed"]) for line in lines] == [
         ("WARNING", "203.0.113.7", 0),
-        ("WARNING", "203.0.113.7", 2),
+        ("WARNING", "203.0.113.8", 0),
+        ("WARNING", "203.0.113.7", 1),  # stands for two
     ]

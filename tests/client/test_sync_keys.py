@@ -146,3 +146,21 @@ def test_a_linked_table_that_never_adds_up_is_an_error_that_names_its_field(
         )
     assert raised.value.retryable
     assert by_key(table) == {}
+
+
+def test_a_linked_record_that_is_made_again_between_two_scans_is_one(lark: Emulator, table: Table) -> None:
+    customers = link_customers(lark, table, [])
+    [ada] = lark.add_rows(table.app_token, customers, [{"Name": "Ada"}])
+    lark.make_rows(table.app_token, customers, 600, {"Name": "customer {n}"})
+    lark.plan_page(
+        1,
+        app_token=table.app_token,
+        table_id=customers,
+        ends=True,
+        edits=[{"do": "delete", "records": [ada]}, {"do": "add", "rows": [{"Name": "Ada"}]}],
+    )
+    source = [{"No": "1", "Customer": "Ada"}]
+    result = LarkServiceClient().clouddoc.bitable.sync(
+        *table, source, key_fields="No", links={"Customer": "Name"}
+    )
+    assert result.created == 1

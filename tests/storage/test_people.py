@@ -237,10 +237,22 @@ def test_what_does_not_open_is_named_and_stays_as_it_is(store: People, url: URL,
     People(url, EncryptionKeys(generate_key())).link_person(EVE, ADMIN)
     store.link_person(BOB, ACCOUNT)
     before = {row["open_id"]: row["airflow_user"] for row in read_rows(url, people)}
-    assert [linked.person for linked in store.find_unreadable()[1]] == [EVE]
+    assert [linked.person for linked, _ in store.find_unreadable()[1]] == [EVE]
     opened, unreadable = People(url, EncryptionKeys(f"{generate_key()},{key}")).reseal()
-    assert ([linked.person for linked in opened], [linked.person for linked in unreadable]) == ([BOB], [EVE])
+    assert ([linked.person for linked in opened], [linked.person for linked, _ in unreadable]) == (
+        [BOB],
+        [EVE],
+    )
     after = {row["open_id"]: row["airflow_user"] for row in read_rows(url, people)}
     assert after["ou_eve"] == before["ou_eve"]
     assert after["ou_bob"] != before["ou_bob"]
     assert "'ou_eve' (app 'cli_a')" in str(make_unreadable_error(unreadable))
+
+
+def test_an_altered_link_is_reported_as_such_and_before_others(store: People, url: URL, key: str) -> None:
+    People(url, EncryptionKeys(generate_key())).link_person(BOB, ACCOUNT)
+    store.link_person(EVE, ACCOUNT)
+    execute(url, sa.update(people).where(people.c.open_id == EVE.open_id).values(user_id="1"))
+    count, unreadable = store.find_unreadable()
+    assert (count, len(unreadable)) == (2, 2)
+    assert "'ou_eve' (app 'cli_a') is not as it was recorded" in str(make_unreadable_error(unreadable))

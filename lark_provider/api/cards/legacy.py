@@ -120,9 +120,11 @@ class Reader1(Counted):
             if not inner or name not in known:
                 continue
             place, item_kind = join(path, name), inner.removesuffix("[]")
-            if inner == item_kind:
+            if inner == "element" and not (isinstance(known[name], Mapping) and known[name].get("tag")):
+                self.doubt(place, "must be a component", "pass one, or leave it out")
+            elif inner == item_kind:
                 self.check_member(item_kind, known[name], place, around)
-            elif item_kind == "element" or isinstance(known[name], (list, tuple)):
+            elif isinstance(known[name], (list, tuple)):
                 for item, item_place in iterate_items(known[name], place):
                     self.check_member(item_kind, item, item_place, around)
             else:

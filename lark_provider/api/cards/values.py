@@ -61,7 +61,7 @@ def check_values(kind: str, value: Mapping[str, Any], path: str, *, v2: bool = T
     if kind == "panel_header":
         yield from _check_padding(value.get("padding"), join(path, "padding"), refused=v2)
     elif kind == "chart":
-        _check_chart(value.get("chart_spec"), join(path, "chart_spec"))
+        yield from _check_chart(value.get("chart_spec"), join(path, "chart_spec"), v2=v2)
     elif kind == "table":
         yield from _check_table(value, path, v2=v2)
     elif kind == "config" and value.get("update_multi") is False:
@@ -161,12 +161,13 @@ def _check_padding(value: Any, path: str, *, refused: bool) -> Iterator[Doubt]:
         )
 
 
-def _check_chart(spec: Any, path: str) -> None:
-    if (
-        spec is not None
-        and "axes" in require_object(spec, path)
-        and not isinstance(spec["axes"], (list, tuple))
-    ):
+def _check_chart(spec: Any, path: str, *, v2: bool) -> Iterator[Doubt]:
+    if spec is None:
+        return
+    if not v2 and not isinstance(spec, Mapping):
+        yield Doubt(path, "must be an object", "pass a dict")
+        return
+    if "axes" in require_object(spec, path) and not isinstance(spec["axes"], (list, tuple)):
         raise make_refusal_error(
             join(path, "axes"), f"must be a list, got {spec['axes']!r}", "pass a list, or leave it out"
         )

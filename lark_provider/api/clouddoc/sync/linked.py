@@ -64,6 +64,7 @@ def read_linked(
     keys = KeyBuilder([key_field], kinds, "exact", dt.UTC)
     for attempt in range(MAX_SCANS):
         seen = set[str]()
+        yield from work(partial(index.begin_linked, name))
         add = partial(_add, name, keys, index, seen)
         scan = yield from _scan_once(app_token, table_id, key_field, keep, add)
         problem = scan.find_problem(len(seen))
@@ -104,10 +105,7 @@ def _scan_once(
 def _add(
     name: str, keys: KeyBuilder, index: SyncIndex, seen: set[str], data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Add the keys of a page, once all of it is parsed; return the page without its items.
-
-    What an earlier scan has added stays: a record that this one misses may still share its key with another.
-    """
+    """Add the keys of a page, once all of it is parsed; return the page without its items."""
     pairs: list[tuple[str, str]] = []
 
     def see(records: Sequence[Mapping[str, Any]]) -> None:
