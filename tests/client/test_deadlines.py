@@ -103,6 +103,7 @@ def test_every_call_ends_at_its_deadline(
     slow: str, what: str, do: Callable[..., Any], tmp_path: Path
 ) -> None:
     over = threading.Event()
+    is_open = what in {"a write", "a keyed write"}
     began = time.monotonic()
     works: dict[str, Callable[[Any], Any]] = {
         "a read": lambda c: c.bot.info(),
@@ -115,10 +116,12 @@ def test_every_call_ends_at_its_deadline(
         try:
             with pytest.raises(TransportError, match=r"deadline") as late:
                 do(works[what], server)
+            if is_open and not server.requests:  # too busy a machine to send it within so short a time
+                with pytest.raises(TransportError, match=r"deadline") as late:
+                    do(works[what], server, deadline=5.0)
             assert time.monotonic() - began < AT_MOST
         finally:
             over.set()
-    is_open = what in {"a write", "a keyed write"}
     assert type(late.value) is (OutcomeUnknownError if is_open else DeadlineExceededError)
     assert "Next: " in str(late.value)
     assert list(tmp_path.iterdir()) == [], "half a file is none"
@@ -130,7 +133,7 @@ def test_a_request_that_is_read_slowly_ends_at_its_deadline(do: Callable[..., An
     with raw_server(lambda _: answered(OK), slow_until=over) as server:
         try:
             with pytest.raises(OutcomeUnknownError, match="deadline"):
-                do(lambda c: c.call("POST", "/im/v1/chats", json=body), server)
+                do(lambda c: c.call("POST", "/im/v1/chats", json=body), server, deadline=4.0)
             assert server.requests == [], "it was not read to its end"
         finally:
             over.set()
