@@ -42,7 +42,11 @@ def people(tmp_path: Path) -> People:
 
 
 @pytest.fixture
-def resolve(people: People, lark: Emulator) -> Callable[..., ActingUser | PersonRefusal]:
+def resolve(
+    people: People, lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ActingUser | PersonRefusal]:
+    monkeypatch.setattr(directory, "_DEADLINE", 60.0)  # on a busy machine, imports alone may take six
+
     def resolve(
         name: str = "alice", *, tenant: str = TENANT, settings: PeopleSettings | None = None, base: str = BASE
     ) -> ActingUser | PersonRefusal:
