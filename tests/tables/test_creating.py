@@ -66,7 +66,7 @@ def test_there_is_one_spreadsheet_whatever_became_of_the_request(
 
 
 def test_a_late_request_leaves_no_second_spreadsheet(lark: Emulator) -> None:
-    """Its answer is lost, three looks over 0.4 s find nothing, and it takes effect while the next one runs."""
+    """Its answer is lost, three looks in 0.4 s find nothing, and it takes effect while the next runs."""
     for late_s in (0.8, 1.5, 2.5, 4.0, 8.0):
         before = count(lark)
         lark.clear_faults()
