@@ -75,18 +75,23 @@ def question(url: URL, name: str) -> str:
     return Waits(url).claim(draft).question.id
 
 
-def test_the_connection_of_a_hub(own_database: URL) -> None:
-    wait_id = question(own_database, "a")
-    hub = Hub(render_url(own_database))
-    settled = hub.settle(wait_id)
-    looked = threading.Event()
-    look = hub._check_waits
+def watch_looks(hub: Hub) -> threading.Event:
+    """Return an event that is set after each look of the hub that has not failed."""
+    looked, look = threading.Event(), hub._check_waits
 
     def look_and_tell(waits: Sequence[hubs._PendingWait]) -> None:
         look(waits)
         looked.set()
 
     hub._check_waits = look_and_tell  # type: ignore[method-assign]
+    return looked
+
+
+def test_the_connection_of_a_hub(own_database: URL) -> None:
+    wait_id = question(own_database, "a")
+    hub = Hub(render_url(own_database))
+    settled = hub.settle(wait_id)
+    looked = watch_looks(hub)
     with freeze(own_database):
         for _ in range(
             2
@@ -106,14 +111,8 @@ def test_a_hub_whose_server_freezes_says_so_once_a_minute_with_a_count(
     wait_id = question(own_database, "a")
     slow = own_database.update_query_dict({"connect_timeout": "2"})
     caplog.set_level(logging.INFO, hubs.__name__)
-    hub, looked = Hub(render_url(slow)), threading.Event()
-    look = hub._check_waits
-
-    def look_and_tell(waits: Sequence[hubs._PendingWait]) -> None:
-        look(waits)
-        looked.set()
-
-    hub._check_waits = look_and_tell  # type: ignore[method-assign]
+    hub = Hub(render_url(slow))
+    looked = watch_looks(hub)
     settled = hub.settle(wait_id)
     assert looked.wait(30)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,8 +15,6 @@ from sqlalchemy.engine import URL
 from lark_provider.callbacks.broker.broadcast import Broadcast
 from lark_provider.callbacks.broker.topology import DEAD
 from lark_provider.cli.__main__ import main
-from lark_provider.storage import engine as engines
-from lark_provider.storage import urls
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
 from tests.callbacks.commands import gateway, ready
@@ -27,7 +24,6 @@ from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.processes import free_port
 from tests.services.rabbitmq import RabbitServer, connect
-from tests.storage import prepared
 
 PAGES = Path(__file__).parents[2] / "docs"
 
@@ -45,15 +41,6 @@ def limited(rabbitmq_server: RabbitServer, rabbitmq: str, monkeypatch: pytest.Mo
     rabbitmq_server.vhosts.set_rights(urlsplit(rabbitmq).path[1:], *read_rights("en"))
     monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     return rabbitmq
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[URL]:
-    """Yield a database that is up to date."""
-    url = urls.parse(database_url, "test")
-    prepared.upgrade(url)
-    yield url
-    engines.get_engine(url).dispose()
 
 
 def test_both_languages_name_the_same_rights_and_they_are_limited(limited: str) -> None:
