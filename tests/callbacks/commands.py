@@ -24,6 +24,10 @@ KEYS = {
 }
 
 
+RUNNING: set[Command] = set()
+"""Those that have been started and not ended, for a test that fails between the two."""
+
+
 class Command:
     """One of the commands.
 
@@ -49,6 +53,7 @@ class Command:
             self.process = subprocess.Popen(  # noqa: S603 - ours
                 command, env=self._env, stdout=subprocess.PIPE, stderr=log, text=True
             )
+        RUNNING.add(self)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.log.read_text()
@@ -62,6 +67,7 @@ class Command:
         code = self.process.wait(mq.LIMIT)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        RUNNING.discard(self)
         return code
 
     def kill(self) -> None:

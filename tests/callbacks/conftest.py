@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import urls
-from tests.callbacks import mq
+from tests.callbacks import commands, mq
 from tests.services.plugin import _starting
 from tests.services.postgres import OwnPostgres
 from tests.services.processes import OwnServer
@@ -21,6 +21,14 @@ from tests.storage.conftest import _closed_engines
 __all__ = ["_closed_engines"]  # a fixture of other tests, too
 # RabbitMQ persists a quorum queue half a second after it was declared; killed before, it loses the queue.
 _PERSISTED_SECONDS = 1.0
+
+
+@pytest.fixture(autouse=True)
+def _no_command_outlives_its_test() -> Iterator[None]:
+    """Kill what a failed test has left running, before it disturbs the next one."""
+    yield
+    for command in list(commands.RUNNING):
+        command.kill()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from lark_provider.callbacks.http.writer import InboxWriter
 from lark_provider.errors import BrokerError, ConfigurationError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
-from tests.callbacks.commands import gateway
+from tests.callbacks.commands import gateway, ready
 from tests.callbacks.consuming import make_event
 from tests.callbacks.logs import read_lines
 from tests.callbacks.pumping import read_stored
@@ -173,9 +173,7 @@ def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
     base = f"http://{HOST}:{port}"
     url = f"{base}/lark/callbacks/{sender.APP}"
     try:
-        wait_until(
-            lambda: httpx.get(f"{base}/readyz").json()["sinks"] == {"rabbitmq": True, "database": True}
-        )
+        wait_until(lambda: ready(url))
         assert [click(url, f"c{n}") for n in range(4)] == [RECEIVED] * 4
         events = [
             post(url, sender.make_event()).status_code,
@@ -184,7 +182,7 @@ def test_a_gateway_stores_clicks_in_the_database_and_has_lark_repeat_events(
         assert events == [200, 503]
         wait_until(
             lambda: (
-                httpx.get(f"{base}/readyz").json()
+                httpx.get(f"{base}/readyz", timeout=mq.LIMIT).json()
                 == {"status": "ready", "sinks": {"rabbitmq": False, "database": True}}
             )
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def wait_until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
