@@ -14,13 +14,12 @@ from lark_provider.plugins import settings
 from lark_provider.plugins.acting import Actions, find_key
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import describe_outcome
-from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
+from lark_provider.plugins.signed import RefusalLog, Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, DeliveredClick, read_click
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
 from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
-from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
@@ -41,7 +40,7 @@ class Clicks:
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._actions, self._secrets, self._turns = Actions(app), secrets, turns
-        self._warnings = Throttle()
+        self._refusals = RefusalLog(_log_unproven, _log_unreadable)
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Answer a request, which is not proven yet.
@@ -51,7 +50,7 @@ class Clicks:
             receive: Receives its body.
             send: Sends the answer.
         """
-        self._warnings.flush()
+        self._refusals.flush()
         request = await receive_signed(scope, receive, send, self._secrets, CLICK_PATH)
         if request is None:
             return
@@ -61,26 +60,13 @@ class Clicks:
             return
         click = read_signed(request, read_click, lambda delivered: delivered.event_id)
         if isinstance(click, Refused):
-            if not request.is_proven:
-                self._warn(request.client)
-            elif click.outcome == "invalid":
-                logger.error("Delivered click is unreadable", extra={"error": click.reason})
+            self._refusals.note(request, click)
             await send_result(send, _make_result(click.outcome, click.reason))
             return
         with self._turns.take() as is_free:
             busy = _make_result("busy", open_id=click.operator.open_id)
             result = await self._decide(click) if is_free else busy
         await send_result(send, result)
-
-    def _warn(self, client: str) -> None:
-        """Log a request that the bridge has not signed; anyone who reaches the port can send thousands."""
-
-        def log(suppressed: int) -> None:
-            logger.warning(
-                "Click with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
-            )
-
-        self._warnings.note(client, log, overflow="others")
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
         """Return the outcome of a click: now, or when it was delivered before."""
@@ -118,6 +104,15 @@ class Clicks:
         recorded = await threads.run(lambda: results.finish(click, key, result), _DATABASE_SECONDS)
         # The link holds a code, which is not recorded.
         return result if recorded.outcome == result.outcome else recorded
+
+
+def _log_unproven(client: str, suppressed: int) -> None:
+    fields = {"client": client, "suppressed": suppressed}
+    logger.warning("Click with invalid signature rejected", extra=fields)
+
+
+def _log_unreadable(reason: str) -> None:
+    logger.error("Delivered click is unreadable", extra={"error": reason})
 
 
 def _log_fields(click: DeliveredClick) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from lark_provider.plugins.asgi import get_header, read_body, send_json
@@ -16,6 +17,7 @@ from lark_provider.protocol.hitl.proof import (
     TIME_HEADER,
     BridgeSecrets,
 )
+from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiReceive, AsgiScope, AsgiSend
@@ -75,6 +77,42 @@ class Refused(NamedTuple):
 
     outcome: Literal["unproven", "invalid"]
     reason: str = ""
+
+
+class RefusalLog:
+    """Logs the requests to one endpoint that are refused.
+
+    Anyone who reaches the port can send thousands without a valid signature, so those are logged once a
+    minute for each address, with a count.
+
+    Args:
+        log_unproven: Logs a request that the bridge has not signed. Takes the address that it came from, and
+            how many others from there were suppressed.
+        log_unreadable: Logs a request that the bridge has signed and that cannot be read. Takes the reason.
+    """
+
+    def __init__(
+        self, log_unproven: Callable[[str, int], None], log_unreadable: Callable[[str], None]
+    ) -> None:
+        self._log_unproven, self._log_unreadable = log_unproven, log_unreadable
+        self._throttle = Throttle()
+
+    def flush(self) -> None:
+        """Log the counts that are due."""
+        self._throttle.flush()
+
+    def note(self, request: SignedRequest, refused: Refused) -> None:
+        """Log a refused request, unless a line about its address is not due yet.
+
+        Args:
+            request: The request.
+            refused: Why nothing is done about it.
+        """
+        if not request.is_proven:
+            log = partial(self._log_unproven, request.client)
+            self._throttle.note(request.client, log, overflow="others")
+        elif refused.outcome == "invalid":
+            self._log_unreadable(refused.reason)
 
 
 async def receive_signed(
