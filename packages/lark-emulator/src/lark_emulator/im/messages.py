@@ -94,7 +94,7 @@ def list_messages(call: Call) -> dict[str, Any]:
         call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
     )
     size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
-    start, end = _read_seconds(call, "start_time"), _read_seconds(call, "end_time")
+    start, end = (read_timestamp(call, name, "seconds") for name in ("start_time", "end_time"))
     if start is not None and end is not None and end < start:
         raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")
     if kind == "chat":
@@ -259,14 +259,21 @@ def require_member(call: Call, chat: Chat) -> None:
         raise RefusedError(codes.BOT_NOT_IN_CHAT)
 
 
-def _read_seconds(call: Call, name: str) -> int | None:
+def read_timestamp(call: Call, name: str, unit: str) -> int | None:
+    """Return a timestamp of the query; None if it is not given.
+
+    Args:
+        call: The request.
+        name: The name of the parameter.
+        unit: The unit that the timestamp has, for the refusal of anything else.
+    """
     raw = call.query.get(name)
     if not raw:
         return None
-    seconds = parse_whole_number(raw)
-    if seconds is None or seconds < 0:
-        raise RefusedError(codes.IM_PARAM, f"{name} must be seconds since the epoch")
-    return seconds
+    timestamp = parse_whole_number(raw)
+    if timestamp is None or timestamp < 0:
+        raise RefusedError(codes.IM_PARAM, f"{name} must be {unit} since the epoch")
+    return timestamp
 
 
 _PATH = "/open-apis/im/v1/messages"
