@@ -6,11 +6,13 @@ import argparse
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark_provider import config
+from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.rejects import Reject, count_rows, parse_row_numbers, to_csv
 from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
 from lark_provider.cli import infer, output, wording
@@ -26,6 +28,25 @@ _SHOWN = 20
 _CELL = 40
 
 
+class _Inserted(NamedTuple):
+    """The result of `--mode insert`."""
+
+    written: int
+    replayed: int
+    rejects: Sequence[Reject]
+
+    def summary(self) -> dict[str, int]:
+        """Return the counts as JSON."""
+        rejected = count_rows(self.rejects)
+        return {"written": self.written, "replayed": self.replayed, "rejected": rejected}
+
+    def __str__(self) -> str:
+        """Return the counts in one line."""
+        return ", ".join(f"{count} {name}" for name, count in self.summary().items() if count) or (
+            "nothing to do"
+        )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Write a file into a table, or print what would change."""
     _check(arguments)
@@ -34,52 +55,60 @@ def run(arguments: argparse.Namespace) -> int:
         retried = parse_row_numbers(
             reading.read_ascii_text(reading.make_local_source(arguments.retry_rejects))
         )
+    write = _insert if arguments.mode == "insert" else _sync
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
-        table_id = None
         if arguments.create_table:
-            fields = infer.infer_fields(
-                reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key),
-                arguments.key,
-                has_zone=arguments.zone is not None,
-            )
+            fields = _infer_fields(arguments)
             if arguments.dry_run:
                 _print_fields(fields, as_json=arguments.json)
                 return 0
-            response = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
-            table_id = response.data["table_id"]
-            print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
-        try:
+            with _new_table(client, arguments, fields) as table_id, Bar() as bar:
+                result = write(client, table_id, arguments, retried, bar)
+        else:
             with Bar() as bar:
-                if arguments.mode == "insert":
-                    inserted = _insert(client, table_id, arguments, retried, bar)
-                    rejects, summary, text = inserted
-                else:
-                    result = _sync(client, table_id, arguments, retried, bar)
-                    rejects, summary, text = result.rejects, result.summary(), str(result)
-        except LarkError:
-            if table_id is not None:
-                print(
-                    f"Table {arguments.create_table!r} ({table_id}) stays. To go on, import into that table, "
-                    "by its link and without --create-table.",
-                    file=sys.stderr,
-                )
-            raise
+                result = write(client, None, arguments, retried, bar)
     rejects = [
-        replace(reject, reason=wording.in_options(reject.reason, arguments.words)) for reject in rejects
+        replace(reject, reason=wording.in_options(reject.reason, arguments.words))
+        for reject in result.rejects
     ]
-    # No list of an earlier import stays; a dry run does not know all.
+    # The list of an earlier import is replaced even if no row was rejected now. A dry run leaves it, since it
+    # does not find all rejects.
     is_stale = not arguments.dry_run and bool(arguments.rejects) and Path(arguments.rejects).is_file()
     if arguments.rejects and (rejects or is_stale):
         Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
-    if arguments.mode != "insert" and isinstance(result, SyncPlan):
+    if isinstance(result, SyncPlan):
         _print_plan(result, as_json=arguments.json)
     elif arguments.json:
-        output.print_json(summary)
+        output.print_json(result.summary())
     else:
-        print(text)
+        print(str(result))
     for reject in rejects[:_SHOWN]:
         print(f"rejected: {reject}", file=sys.stderr)
     return 0
+
+
+def _infer_fields(arguments: argparse.Namespace) -> list[Field]:
+    rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
+    return infer.infer_fields(rows, arguments.key, has_zone=arguments.zone is not None)
+
+
+@contextmanager
+def _new_table(
+    client: LarkServiceClient, arguments: argparse.Namespace, fields: Sequence[Field]
+) -> Iterator[str]:
+    """Create the table, and say how to continue if the rows cannot be written into it."""
+    response = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
+    table_id: str = response.data["table_id"]
+    print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
+    try:
+        yield table_id
+    except LarkError:
+        print(
+            f"Table {arguments.create_table!r} ({table_id}) stays. To go on, import into that table, "
+            "by its link and without --create-table.",
+            file=sys.stderr,
+        )
+        raise
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -186,7 +215,7 @@ def _insert(
     arguments: argparse.Namespace,
     retried: frozenset[int] | None,
     bar: Bar,
-) -> tuple[list[Reject], dict[str, int], str]:
+) -> _Inserted:
     name = arguments.resume or f"import-{uuid.uuid4().hex[:12]}"
     if config.has_database():
         print(f"This is load {name}. If it is interrupted, add --resume {name}.", file=sys.stderr)
@@ -203,10 +232,7 @@ def _insert(
         retry_rows=retried,
         validate="all",
     )
-    rejected = count_rows(result.rejects)
-    summary = {"written": result.written, "replayed": result.replayed, "rejected": rejected}
-    text = ", ".join(f"{count} {name}" for name, count in summary.items() if count) or "nothing to do"
-    return list(result.rejects), summary, text
+    return _Inserted(result.written, result.replayed, result.rejects)
 
 
 def _load_key(name: str) -> str:
