@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -135,24 +136,30 @@ class Hold:
             return
         client = _Client(receive)
         try:
-            self._held += 1
-            try:
-                refusal = await self._wait(client, match)
-            finally:
-                self._held -= 1
+            refusal = await self._wait(client, match)
             if refusal is not None:
                 await _refuse(send, refusal)
-            elif client.has_waited:
-                async with self._released:
-                    if not client.is_gone:
-                        await self._app(scope, client.receive, send)
-            elif not client.is_gone:
-                await self._app(scope, client.receive, send)
+                return
+            async with self._released if client.has_waited else nullcontext():
+                if not client.is_gone:
+                    await self._app(scope, client.receive, send)
         finally:
             client.close()
 
     async def _wait(self, client: _Client, match: re.Match[str]) -> str | None:
-        """Wait until an answer may go on; return why it may not, if its task does not begin to wait."""
+        """Count an answer as held, and wait until it may go on; see `_wait_until_parked`."""
+        self._held += 1
+        try:
+            return await self._wait_until_parked(client, match)
+        finally:
+            self._held -= 1
+
+    async def _wait_until_parked(self, client: _Client, match: re.Match[str]) -> str | None:
+        """Wait until the task of an answer has waited long enough.
+
+        Returns:
+            None if the answer may be passed on; else the reason why it is refused.
+        """
         parts = match.groupdict()
         task = (parts["dag_id"], parts["run_id"], parts["task_id"], int(parts["map_index"]))
         deadline = time.monotonic() + self._seconds + _GRACE
