@@ -1,4 +1,4 @@
-"""Whose turn it is: from the list of `lark.yaml`, or from a Bitable or a calendar as it is now."""
+"""Who is on duty: by the list of `lark.yaml`, or by a Bitable or a calendar as it is now."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPLIT = re.compile(r"[\s,;]+")
 
 
 class OnDuty(NamedTuple):
-    """A person whose turn it is.
+    """A person on duty.
 
     Attributes:
         id: The person's open_id, e-mail address or mobile number.
@@ -39,7 +39,7 @@ class OnDuty(NamedTuple):
 async def find_on_duty(
     client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime
 ) -> OnDuty | None:
-    """Return whose turn a step is; None if nobody is on duty.
+    """Return the person on duty for a step; None if nobody is.
 
     Args:
         client: Of the app that reads the Bitable or the calendar.

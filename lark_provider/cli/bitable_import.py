@@ -112,7 +112,7 @@ def _new_table(
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Check what the parser cannot see."""
+    """Check what the parser cannot check."""
     get_kind(arguments.file)
     is_insert = arguments.mode == "insert"
     if not is_insert and not arguments.key:
@@ -164,7 +164,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _check_rejects(path: Path, source: str) -> None:
-    """Check that a list of rejects can be written: afterwards the rows would be, and the list lost."""
+    """Check, before any row is written, that the list of rejects can be: later it would be lost."""
     if not path.parent.is_dir():
         raise WrongUseError(
             f"--rejects must name a file in a folder that exists, got {path}. Next: make the folder, or name "

@@ -1,7 +1,7 @@
 """`POST /lark/click`: a click, delivered by the bridge, answered as the person who clicked.
 
-Plugins have no authentication of Airflow's. The proof is an HMAC over all that is delivered, and nothing is
-read of a request that is not proven.
+Airflow does not authenticate requests to plugins. Each one is proven by an HMAC over all that is delivered,
+and nothing else is read of a request that is not proven.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _DATABASE_SECONDS = 10.0
 
 
 class Clicks:
-    """The endpoint.
+    """The endpoint for clicks.
 
     Args:
         app: Airflow's own application.
         secrets: The secrets of the bridge.
-        turns: Of all that the bridge delivers.
+        turns: Limits how many deliveries are processed at once.
     """
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
@@ -43,7 +43,7 @@ class Clicks:
         self._refusals = RefusalLog(_log_unproven, _log_unreadable)
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
-        """Answer a request, which is not proven yet.
+        """Answer a request whose signature is not verified yet.
 
         Args:
             scope: The request.
@@ -69,12 +69,14 @@ class Clicks:
         await send_result(send, result)
 
     async def _decide(self, click: DeliveredClick) -> ClickResult:
-        """Return the outcome of a click: now, or when it was delivered before."""
+        """Perform a click, or return the recorded outcome of an earlier delivery."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(_CLICK_SECONDS):
                 result = await self._perform_once(click)
-        except InvalidRequestError as error:  # As of a run that no URL names; it stays so.
+        except (
+            InvalidRequestError
+        ) as error:  # Such as a run id that no URL can contain; a retry would not help.
             result = _make_result("invalid", str(error), open_id=click.operator.open_id)
         except Exception:  # Nothing is recorded, and the bridge delivers the click again.
             logger.exception("Click not applied; it can be delivered again", extra=_log_fields(click))

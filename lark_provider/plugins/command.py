@@ -1,7 +1,7 @@
-"""`POST /lark/command`: a chat command, delivered by the bridge, done as the person who typed it.
+"""`POST /lark/command`: a chat command, delivered by the bridge, performed as the person who typed it.
 
-It is proven as a click is. Nothing is recorded here: a run's id is that of the message, so that a repeated
-delivery finds the run that the first one started.
+It is proven as a click is. Nothing is recorded here: a run's id is derived from that of the message, so that
+a repeated delivery finds the run that the first one started.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _SECONDS, _PERSON_SECONDS = 30.0, 20.0
 
 
 class Commands:
-    """The endpoint.
+    """The endpoint for chat commands.
 
     Args:
         app: Airflow's own application.
         secrets: The secrets of the bridge.
-        turns: Of all that the bridge delivers.
+        turns: Limits how many deliveries are processed at once.
     """
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
@@ -47,7 +47,7 @@ class Commands:
         self._refusals = RefusalLog(_log_unproven, _log_unreadable)
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
-        """Answer a request, which is not proven yet.
+        """Answer a request whose signature is not verified yet.
 
         Args:
             scope: The request.
@@ -79,7 +79,7 @@ class Commands:
         try:
             async with asyncio.timeout(_SECONDS):
                 result = await self._perform(command)
-        except Exception:  # A run that was started all the same is found by its id.
+        except Exception:  # If the run was started nevertheless, the next delivery finds it by its id.
             logger.exception("Command not performed; it can be delivered again", extra=fields)
             result = _make_result("unavailable")
         fields |= {"outcome": result.outcome, "seconds": str(round(time.monotonic() - began, 3))}

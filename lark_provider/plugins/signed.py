@@ -32,7 +32,7 @@ D = TypeVar("D")
 
 
 class Turns:
-    """Who may work now, of all that the bridge delivers to a process. For one event loop.
+    """Limits how many of the bridge's deliveries a process works on at once. For one event loop.
 
     No delivery waits here: the bridge delivers again what was refused.
     """
@@ -52,10 +52,10 @@ class Turns:
 
 
 class SignedRequest(NamedTuple):
-    """A request, of which nothing but the proof may be read unless it is proven.
+    """A request. Unless it is proven, nothing but the proof may be read.
 
     Attributes:
-        name: What the proof names: the event's or the message's id.
+        name: The id that the proof names: that of the event or of the message.
         body: What is delivered.
         is_proven: Whether the bridge has signed both.
         client: The address that it came from; empty if that is not known.
@@ -118,7 +118,7 @@ class RefusalLog:
 async def receive_signed(
     scope: AsgiScope, receive: AsgiReceive, send: AsgiSend, secrets: BridgeSecrets, path: str
 ) -> SignedRequest | None:
-    """Receive a request; None if it was answered already, as one that no bridge sends.
+    """Receive a request; None if it was answered here, since no bridge sends such a request.
 
     Args:
         scope: The request.
@@ -149,7 +149,7 @@ def read_signed(
     Args:
         request: The request.
         read: Reads a body that is proven; raises InvalidRequestError if it cannot.
-        name_of: What the proof of such a delivery names.
+        name_of: Returns the id that the proof of such a delivery names.
     """
     if not request.is_proven:
         return Refused("unproven")
@@ -165,7 +165,7 @@ async def send_result(send: AsgiSend, result: ClickResult | CommandResult) -> No
 
     Args:
         send: Sends the answer.
-        result: The outcome of its request; one that is not proven learns nothing but that.
+        result: The outcome of its request. A sender without a valid proof gets nothing but the status.
     """
     more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
     await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

@@ -244,7 +244,7 @@ class AppliedClicks:
             return bool(done.rowcount)
 
     def claim_unshown(self, limit: int, seconds: float) -> list[ClickOutcome]:
-        """Take results that are yet to be shown to who clicked.
+        """Take results that have yet to be shown to the person who clicked.
 
         Args:
             limit: How many results to take at most.

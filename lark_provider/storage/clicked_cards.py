@@ -81,7 +81,7 @@ def find_question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard
     """
     cards = {}
     for row in _select_rows(url, keys):
-        with suppress(StorageError):  # the plugin says what is wrong with it, to who clicked
+        with suppress(StorageError):  # the plugin tells the person who clicked what is wrong with it
             cards[row.key] = _read_card(row)
     return cards
 

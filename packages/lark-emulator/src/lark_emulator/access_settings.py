@@ -18,7 +18,7 @@ ACCESS_CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class AccessSettings(SheetSettings):
-    """The switches of tokens of users."""
+    """The settings of user tokens."""
 
     user_token_life: float = 7200.0
     """Seconds a user's token lives."""

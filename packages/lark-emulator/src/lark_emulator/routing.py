@@ -58,7 +58,7 @@ class Actor:
         return self.app.bot_open_id if self.user is None else self.user.get_id(self.app, "open_id")
 
     def has_any(self, *scopes: str) -> bool:
-        """Say whether the app, or the user to the app, granted one of these scopes."""
+        """Return whether the app, or the user to the app, granted one of these scopes."""
         if self.user is None:
             return self.app.has_any(*scopes)
         return self.user_scopes is None or not self.user_scopes.isdisjoint(scopes)

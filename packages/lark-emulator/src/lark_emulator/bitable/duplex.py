@@ -61,7 +61,7 @@ def unpair(base: Base, column: Field) -> Iterable[None]:
 
 
 def links_both_ways(table: Table) -> bool:
-    """Say whether a table has such a field, so that its writes have to be followed."""
+    """Return whether a table has such a field, so that its writes have to be followed."""
     return any(column.type == DUPLEX_LINK for column in table.fields.values())
 
 

@@ -25,7 +25,7 @@ UNCONFIRMED = (
 
 
 def shows_all(call: Call, base: Base) -> bool:
-    """Say whether reads show exactly what the table holds now."""
+    """Return whether reads show exactly what the table holds now."""
     return call.settings.stale_reads_s <= 0 and get_limit(call, base).sees == "all"
 
 

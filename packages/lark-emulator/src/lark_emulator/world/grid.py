@@ -66,7 +66,7 @@ class Rect(NamedTuple):
         return self.end_column - self.column
 
     def meets(self, other: Rect) -> bool:
-        """Say whether they share a cell."""
+        """Return whether they share a cell."""
         return (
             self.row < other.end_row
             and other.row < self.end_row
@@ -75,7 +75,7 @@ class Rect(NamedTuple):
         )
 
     def holds(self, row: int, column: int) -> bool:
-        """Say whether a cell is in it."""
+        """Return whether a cell is in it."""
         return self.row <= row < self.end_row and self.column <= column < self.end_column
 
     def get_span(self, axis: str) -> tuple[int, int]:
