@@ -89,16 +89,16 @@ async def list_on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime)
             records.append(record.get("fields") or {})
             if len(records) == _MAX_RECORDS:
                 break
-        people = of_records(records, table, at)
+        people = select_from_records(records, table, at)
     elif (calendar := rota.calendar) is not None:
         events = await client.calendar.happening(
             calendar.id, at=at, timezone=rota.timezone, attendees=calendar.person == "attendees"
         )
-        people = of_events(events, calendar)
+        people = select_from_events(events, calendar)
     return people
 
 
-def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[OnDuty]:
+def select_from_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[OnDuty]:
     """Return who is on duty by the events that are going on; pure. A person is there once.
 
     Groups, places and guests of other organizations are not on duty, nor is who has declined.
@@ -122,7 +122,7 @@ def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[O
     return list(people.values())
 
 
-def of_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datetime) -> list[OnDuty]:
+def select_from_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datetime) -> list[OnDuty]:
     """Return who is on duty by the fields of records; pure. A person is there once.
 
     Args:

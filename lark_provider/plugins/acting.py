@@ -72,7 +72,7 @@ class Actions:
                 return await clear(airflow, [ShownTry(task, task.task_id)], who, plans)
             return await answer(airflow, card, click, who)
 
-    async def with_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:
+    async def renew_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:
         """Return a recorded result with a new link, if the person has to link themselves and has not yet.
 
         The link is not recorded, since it holds a code, and may have been lost with a process.

@@ -98,7 +98,7 @@ class Clicks:
             lambda: results.find_result(click.app_id, click.event_id), _DATABASE_SECONDS
         )
         if known is not None:
-            return await self._actions.with_link(click, known)
+            return await self._actions.renew_link(click, known)
         result = await self._actions.act(click, results)
         if not result.is_final:
             return result
