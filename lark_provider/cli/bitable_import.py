@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from lark_provider import config
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.rejects import Reject, count_rows, parse_row_numbers, to_csv
-from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
+from lark_provider.api.clouddoc.sync.plan import SyncPlan, SyncResult
 from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
+from lark_provider.cli.bitable_plan import print_plan
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.errors import LarkError
@@ -25,7 +26,6 @@ from lark_provider.files.formats import CSV, get_kind
 from lark_provider.storage import ledger_admin, urls
 
 _SHOWN = 20
-_CELL = 40
 
 
 class _Inserted(NamedTuple):
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.rejects and (rejects or is_stale):
         Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
     if isinstance(result, SyncPlan):
-        _print_plan(result, as_json=arguments.json)
+        print_plan(result, as_json=arguments.json)
     elif arguments.json:
         output.print_json(result.summary())
     else:
@@ -261,43 +261,3 @@ def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
             ("field", "type"), [(field["field_name"], infer.NAMES[field["type"]]) for field in fields]
         )
     )
-
-
-def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
-    with plan:
-        if as_json:
-            counts = plan.counts
-            output.print_json(
-                {"creates": counts.creates, "updates": counts.updates, "deletes": counts.deletes,
-                 "unchanged": counts.unchanged, "rejected": counts.rejected, "calls": plan.calls,
-                 "first": [_list_lines(change) for change in plan.first]}
-            )  # fmt: skip
-            return
-        if plan.first:
-            shown = [_list_lines(change) for change in plan.first[:_SHOWN]]
-            print(
-                output.render_table(
-                    ("", "key", "field", "is", "will be"), [row for lines in shown for row in lines]
-                )
-            )
-        print(str(plan))
-
-
-def _list_lines(change: Change) -> list[tuple[str, str, str, str, str]]:
-    """Return the lines of a change: one for each cell."""
-    changed = list(change.after.items()) or [("", "")]
-    return [
-        (
-            change.kind if not place else "",
-            change.key if not place else "",
-            name,
-            _format_cell(change.before.get(name)),
-            _format_cell(value),
-        )
-        for place, (name, value) in enumerate(changed)
-    ]
-
-
-def _format_cell(value: Any) -> str:
-    shown = "" if value is None else str(value)
-    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
-from lark_emulator.im.messages import read_timestamp, require_member, require_visible_message
+from lark_emulator.im.messages import require_member, require_visible_message
 from lark_emulator.im.roles import is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
     read_bounded_page_size,
     read_json_object,
+    read_timestamp,
     require_text,
 )
 from lark_emulator.world.message_marks import Pin
@@ -60,7 +61,9 @@ def list_pins(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/pins`, newest first."""
     chat_id = require_text(dict(call.query), "chat_id")
     size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
-    start, end = (read_timestamp(call, name, "milliseconds") for name in ("start_time", "end_time"))
+    start, end = (
+        read_timestamp(call, name, "milliseconds", codes.IM_PARAM) for name in ("start_time", "end_time")
+    )
     if start is not None and end is not None and start >= end:
         raise RefusedError(codes.IM_PARAM, "start_time must be less than end_time")
     chat = call.world.chats.get(chat_id)
