@@ -1,4 +1,4 @@
-"""What may be changed about tokens of users, and about requests that only some clients send."""
+"""Settings of user tokens, and of requests that only some clients send."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def unpair(base: Base, column: Field) -> Iterable[None]:
     """Remove the field in the other table with this one.
 
     Returns:
-        Steps that free its values, between which others have their turn.
+        Steps that free its values, between which other requests are served.
     """
     back = _get_back_column(base, column)
     if back is None:

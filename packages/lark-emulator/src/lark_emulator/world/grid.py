@@ -260,7 +260,7 @@ class Grid:
         self.sizes[axis] = {new: sizes[old] for new, old in enumerate(order) if old in sizes}
 
     def copy(self) -> Generator[None, None, Grid]:
-        """Return a copy; others have their turn while it is made."""
+        """Return a copy; other requests are served while it is made."""
         duplicate = Grid(self.row_count, self.column_count)
         duplicate.sizes = {
             axis: {n: replace(size) for n, size in sizes.items()} for axis, sizes in self.sizes.items()
@@ -274,7 +274,7 @@ class Grid:
         return duplicate
 
     def end_of_data(self) -> int:
-        """Return the number of the row behind the last one that holds a value."""
+        """Return the number of the row after the last one that holds a value."""
         for number in range(len(self.rows), 0, -1):
             row = self.rows[number - 1]
             if row is not None and row.values.count(None) < len(row.values):
