@@ -1,4 +1,4 @@
-"""Read in Airflow's audit log what questions do not tell: ended by a person, or failed after the answer."""
+"""Read from Airflow's audit log whether a person ended a question, or its task failed once answered."""
 
 from __future__ import annotations
 

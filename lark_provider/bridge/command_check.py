@@ -1,4 +1,4 @@
-"""What an app lacks for chat commands."""
+"""Check which scopes an app lacks for chat commands."""
 
 from __future__ import annotations
 

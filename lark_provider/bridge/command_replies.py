@@ -92,21 +92,24 @@ class CommandReplies:
         try:
             await self._reply(claimed)
         except LarkError as error:
+            if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
+                await self._postpone(claimed, error)
+                return
             problem = str(error)
             fields = claimed.log_fields | {"error": problem}
-            if not (is_lost(error, claimed.changed_ago) or is_unusable(error, claimed.changed_ago)):
-                pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
-                fields["retry_in_s"] = round(pause, 1)
-
-                def log(suppressed: int) -> None:
-                    extra = fields | {"suppressed": suppressed}
-                    logger.warning("Chat command not answered; will retry", extra=extra)
-
-                self._warnings.note(("command reply", claimed.message.app_id, type(error).__name__), log)
-                await threads.run(lambda: self._store.postpone(claimed, pause))
-                return
             logger.error("Chat command cannot be answered", extra=fields)  # noqa: TRY400 - the text says it all
         await threads.run(lambda: self._store.record_answered(claimed, problem))
+
+    async def _postpone(self, claimed: ClaimedCommand, error: LarkError) -> None:
+        pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
+        fields = claimed.log_fields | {"error": str(error), "retry_in_s": round(pause, 1)}
+
+        def log(suppressed: int) -> None:
+            extra = fields | {"suppressed": suppressed}
+            logger.warning("Chat command not answered; will retry", extra=extra)
+
+        self._warnings.note(("command reply", claimed.message.app_id, type(error).__name__), log)
+        await threads.run(lambda: self._store.postpone(claimed, pause))
 
     async def _reply(self, claimed: ClaimedCommand) -> None:
         message = claimed.message

@@ -1,4 +1,4 @@
-"""What a bridge answers to chat commands, in both languages. Pure."""
+"""The bridge's answers to chat commands, in both languages. Pure."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def format_text(name: str, language: str, **values: str) -> str:
 
 
 def format_help(rules: Iterable[CommandRule], language: str) -> str:
-    """Return what a person can send in a chat.
+    """Return the commands that a person can send in a chat.
 
     Args:
-        rules: Those that are open to them.
+        rules: The rules that allow the person something there.
         language: `zh` or `en`.
     """
     lines: dict[str, None] = {}
@@ -72,7 +72,7 @@ def format_help(rules: Iterable[CommandRule], language: str) -> str:
 
 
 def format_end(state: str, dag_id: str, run: Mapping[str, Any], language: str) -> str:
-    """Return what is told about the end of a run.
+    """Return the message about the end of a run.
 
     Args:
         state: `success`, `failed`, `deleted` or `unwatched`.

@@ -229,22 +229,7 @@ class ChatCommandWork:
         try:
             run = await self._api.get(f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
         except (AirflowUnavailableError, AirflowRefusedError) as error:
-            fields = claimed.log_fields | {"error": str(error)}
-            if claimed.changed_ago >= WATCH_SECONDS:
-                text = format_end("unwatched", dag_id, {}, self._language)
-                is_ended = await threads.run(lambda: self._store.record_ended(claimed, text))
-                if is_ended:
-                    logger.error("Run of a chat command given up; its end is not reported", extra=fields)  # noqa: TRY400
-                return is_ended
-            fields["retry_in_s"] = round(pause, 1)
-
-            def log(suppressed: int) -> None:
-                more = {"suppressed": suppressed}
-                logger.warning("Run of a chat command not read; will retry", extra=fields | more)
-
-            self._warnings.note(("command run", type(error).__name__), log)
-            await threads.run(lambda: self._store.postpone(claimed, pause))
-            return False
+            return await self._handle_unread(claimed, error, pause)
         state = "deleted" if run is None else str(run.get("state"))
         if state not in {*_OVER, "deleted"}:
             if claimed.changed_ago < WATCH_SECONDS:
@@ -255,6 +240,25 @@ class ChatCommandWork:
         if run is not None:
             text += f"\n{self._make_link(dag_id, run_id)}"
         return await threads.run(lambda: self._store.record_ended(claimed, text))
+
+    async def _handle_unread(self, claimed: ClaimedCommand, error: LarkError, pause: float) -> bool:
+        """Try a run that cannot be read again later, or give it up, and return whether it was given up."""
+        fields = claimed.log_fields | {"error": str(error)}
+        if claimed.changed_ago >= WATCH_SECONDS:
+            text = format_end("unwatched", claimed.dag_id or "", {}, self._language)
+            is_ended = await threads.run(lambda: self._store.record_ended(claimed, text))
+            if is_ended:
+                logger.error("Run of a chat command given up; its end is not reported", extra=fields)
+            return is_ended
+        fields["retry_in_s"] = round(pause, 1)
+
+        def log(suppressed: int) -> None:
+            more = {"suppressed": suppressed}
+            logger.warning("Run of a chat command not read; will retry", extra=fields | more)
+
+        self._warnings.note(("command run", type(error).__name__), log)
+        await threads.run(lambda: self._store.postpone(claimed, pause))
+        return False
 
     async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from lark_provider.api.cards.airflow.digest import Digest, SlowRun
 from lark_provider.api.routes.model import Route, Routes
-from lark_provider.bridge.failure_reading import run_url
+from lark_provider.bridge.failure_reading import make_run_url
 from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.quiet_hours import compute_moment
 
@@ -140,6 +140,6 @@ def _list_slowest(runs: Sequence[FinishedRun], url: str) -> tuple[SlowRun, ...]:
     timed = [run for run in runs if run.seconds is not None]
     ranked = sorted(timed, key=lambda run: (-(run.seconds or 0.0), run.dag_id, run.run_id))[:_SLOWEST]
     return tuple(
-        SlowRun(run.dag_id, run.run_id, run.seconds or 0.0, run_url(run.dag_id, run.run_id, url))
+        SlowRun(run.dag_id, run.run_id, run.seconds or 0.0, make_run_url(run.dag_id, run.run_id, url))
         for run in ranked
     )

@@ -124,7 +124,7 @@ class Escalator:
             await self._finish(steps, taken, "done")
 
     async def _handle_error(self, steps: Escalations, taken: ClaimedStep, error: LarkError) -> None:
-        """Try again later what Lark has certainly not done, unless it has refused it for good."""
+        """Try a step again later if Lark has certainly not performed it, unless it was refused for good."""
         is_refused = isinstance(error, LarkAPIError) and not error.retryable
         reason = _REASONS.get(error.code or 0, "") if isinstance(error, LarkAPIError) else ""
         text = f"{reason}: {error}" if reason else str(error)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from lark_provider.api import scopes
 from lark_provider.api.receivers import make_receiver
 from lark_provider.api.routes.model import Route, RouteReceiver
-from lark_provider.bridge.rotas import of_events, of_records
+from lark_provider.bridge.rotas import select_from_events, select_from_records
 from lark_provider.client import LarkServiceClient
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.incidents.escalation import Escalation, Rota
@@ -104,13 +104,14 @@ def _list_on_duty(client: LarkServiceClient, rota: Rota) -> list[str]:
             table.base, table.table, field_names=table.columns, convert=False
         )
         return [
-            person.id for person in of_records([record.get("fields") or {} for record in listed], table, now)
+            person.id
+            for person in select_from_records([record.get("fields") or {} for record in listed], table, now)
         ]
     if (calendar := rota.calendar) is not None:
         events = client.calendar.happening(
             calendar.id, at=now, timezone=rota.timezone, attendees=calendar.person == "attendees"
         )
-        return [person.id for person in of_events(events, calendar)]
+        return [person.id for person in select_from_events(events, calendar)]
     return []
 
 

@@ -19,7 +19,7 @@ _MAX_ERROR, _MAX_TRACEBACK = 5_000, 20_000
 """Characters; a card shows less."""
 
 
-def by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
+def sort_by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
     """Return failures in the order in which their logs are read: the newest of each run before all others.
 
     Args:
@@ -30,13 +30,13 @@ def by_run(events: Sequence[RunEvent]) -> list[RunEvent]:
     return [*reversed(newest.values()), *reversed(others)]
 
 
-def log_path(event: RunEvent) -> str:
+def make_log_path(event: RunEvent) -> str:
     """Return the path of the log of a failed try, below `/api/v2`."""
     dag_id, run_id, task_id = (quote(part, safe="") for part in (event.dag_id, event.run_id, event.task_id))
     return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{event.try_number}"
 
 
-def with_error(event: RunEvent, log: Mapping[str, Any] | None) -> RunEvent:
+def add_error(event: RunEvent, log: Mapping[str, Any] | None) -> RunEvent:
     """Return a failure with the error that its log ends with; unchanged if the log has none.
 
     Args:

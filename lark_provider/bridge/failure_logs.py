@@ -100,7 +100,7 @@ class FailureLogs:
         recorded_ids = frozenset().union(*(recorded.ti_ids for recorded in self._recorded.values()))
         refusal = self._refusal
         explained = await self._read(
-            errors.by_run([event for event in events if event.ti_id not in recorded_ids])
+            errors.sort_by_run([event for event in events if event.ti_id not in recorded_ids])
         )
         if self._refusal and not refusal:
             logger.warning(
@@ -170,7 +170,7 @@ class FailureLogs:
     async def _explain(self, event: RunEvent) -> RunEvent | None:
         """Return a failure with the error of its log; None if it has none, or cannot be read now."""
         try:
-            log = await self._api.get(errors.log_path(event), {"map_index": event.map_index})
+            log = await self._api.get(errors.make_log_path(event), {"map_index": event.map_index})
         except (AirflowUnavailableError, AirflowRefusedError) as error:
             # What else is refused, as for a token that was revoked or by a proxy, may be answered later.
             if not (isinstance(error, AirflowRefusedError) and error.is_forbidden):
@@ -179,7 +179,7 @@ class FailureLogs:
             self._refusal = str(error)
             self._give_up(event, self._refusal)
             return None
-        explained = errors.with_error(event, log if isinstance(log, Mapping) else None)
+        explained = errors.add_error(event, log if isinstance(log, Mapping) else None)
         if format_error_line(explained):
             return explained
         self._put_off(event, "there is no log" if log is None else "its log has no error", _LOOKS)

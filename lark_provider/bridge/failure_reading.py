@@ -51,7 +51,7 @@ def read_failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
     """
     index = int(ti.get("map_index", -1))
     number = int(ti.get("try_number") or 1)
-    run = run_url(ti["dag_id"], ti["dag_run_id"], url)
+    run = make_run_url(ti["dag_id"], ti["dag_run_id"], url)
     mapped = "" if index < 0 else f"/mapped/{index}"
     return RunEvent(
         "failure",
@@ -69,12 +69,12 @@ def read_failure(ti: Mapping[str, Any], of_dag: Dag, url: str) -> RunEvent:
     )
 
 
-def run_url(dag_id: str, run_id: str, url: str) -> str:
+def make_run_url(dag_id: str, run_id: str, url: str) -> str:
     """Return the address of a DAG run's page in Airflow."""
     return f"{url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
 
 
-def run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
+def make_run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
     """Return the event of a run that has failed without a failed task.
 
     Args:
@@ -89,11 +89,11 @@ def run_failure(dag_id: str, run_id: str, of_dag: Dag, url: str) -> RunEvent:
         run_id,
         owners=of_dag.owners,
         reason=NO_FAILED_TASK,
-        run_url=run_url(dag_id, run_id, url),
+        run_url=make_run_url(dag_id, run_id, url),
     )
 
 
-def with_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -> Incident:
+def add_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -> Incident:
     """Return an incident after failures that Airflow reports; those that it has already change nothing.
 
     Args:
@@ -105,10 +105,10 @@ def with_failures(before: Incident, events: Iterable[RunEvent], timezone: str) -
     for event in events:
         if not any(failed.ti_id == event.ti_id for failed in incident.failures):
             incident = changes.apply_event(incident, event, {}) or incident
-    return with_actions(incident, timezone)
+    return add_actions(incident, timezone)
 
 
-def with_actions(before: Incident, timezone: str) -> Incident:
+def add_actions(before: Incident, timezone: str) -> Incident:
     """Return an incident whose card has buttons.
 
     Args:
@@ -168,7 +168,7 @@ def apply_run_end(
         run_id,
         last.task_id or last.label,
         last.map_index if last.task_id else -1,
-        run_url=run_url(dag_id, run_id, url),
+        run_url=make_run_url(dag_id, run_id, url),
     )
     return incident, event
 

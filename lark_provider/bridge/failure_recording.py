@@ -73,7 +73,7 @@ class FailureRecorder:
 
         Args:
             run: The run.
-            event: The event of the run's failure, see `failure_reading.run_failure`.
+            event: The event of the run's failure, see `failure_reading.make_run_failure`.
             receivers: The chats and people that are notified of the failure.
 
         Raises:
@@ -123,7 +123,7 @@ class FailureRecorder:
         people = resolve(receiver.mentions, (), {})
 
         def change(before: ShownIncident) -> ShownIncident:
-            incident = reading.with_failures(before.incident, new, receiver.timezone)
+            incident = reading.add_failures(before.incident, new, receiver.timezone)
             kept = before.mentions if any(before.mentions) else _get_names(people)
             incident = reading.apply_quiet_hours(incident, receiver.quiet_hours, datetime.now(UTC))
             return replace(before, incident=incident, event=new[-1], mentions=kept)
@@ -146,7 +146,7 @@ class FailureRecorder:
             if not shown.incident.has_actions and not shown.incident.over:
                 incidents.change(
                     shown.key,
-                    lambda before: replace(before, incident=reading.with_actions(before.incident, timezone)),
+                    lambda before: replace(before, incident=reading.add_actions(before.incident, timezone)),
                     outgoing.render_card_payload,
                 )
 
@@ -165,7 +165,7 @@ class FailureRecorder:
             incident = apply_event(before.incident, event, {})
             if incident is None:
                 return None
-            incident = reading.with_actions(replace(incident, run_ended=run.at), receiver.timezone)
+            incident = reading.add_actions(replace(incident, run_ended=run.at), receiver.timezone)
             incident = reading.apply_quiet_hours(incident, receiver.quiet_hours, datetime.now(UTC))
             kept = before.mentions if any(before.mentions) else _get_names(people)
             return replace(before, incident=incident, event=event, mentions=kept)

@@ -152,7 +152,7 @@ class FailurePoller:
         page = await self._api.get(_make_instances_path(run), {"state": "failed", "limit": 1}) or {}
         if page.get("task_instances"):
             return
-        event = reading.run_failure(run.dag_id, run.run_id, dag, self._url)
+        event = reading.make_run_failure(run.dag_id, run.run_id, dag, self._url)
         receivers = self._routes.for_failure(run.dag_id, dag.tags, dag.owners, "")
         await self._recorder.record_run(run, event, receivers)
         if not receivers:

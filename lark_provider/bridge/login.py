@@ -23,7 +23,7 @@ Send = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, Any]]]
 
 
 class Login:
-    """Fetches tokens, one at a time for all who wait.
+    """Fetches tokens, one at a time: a waiter uses the token that was fetched before its turn.
 
     Args:
         credentials: The account, or a token that is not renewed.

@@ -89,7 +89,7 @@ class QuestionEnds:
                 ti_id: end
                 for detail in details
                 if (ti_id := str(detail["task_instance"]["id"])) in wanted
-                and (end := reading.end(detail, ti_id)) is not None
+                and (end := reading.read_end(detail, ti_id)) is not None
             }
             ends |= new
             if not (new or passes) or len(details) < PAGE or ends.keys() >= wanted:
@@ -125,7 +125,7 @@ class QuestionEnds:
                 fields = task.log_fields | {"error": str(error)}
                 logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
             return None
-        end = reading.end(detail, task.ti_id)
+        end = reading.read_end(detail, task.ti_id)
         if end is not None and end.kind == "timed_out" and await self._log.was_marked(task):
             return replace(end, kind="withdrawn")
         return end

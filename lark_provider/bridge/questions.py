@@ -154,7 +154,7 @@ class QuestionPoller:
         await self._ask_again([asking[ti_id] for ti_id, state in known.items() if state == "over"])
 
     async def _ask_again(self, instances: Sequence[Mapping[str, Any]]) -> None:
-        """Hold questions once more that are over here and wait in Airflow.
+        """Hold again the questions that are over here, but wait in Airflow once more.
 
         A task starts again under its id if its DAG file was missing for a moment when it was resumed.
         """

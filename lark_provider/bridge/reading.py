@@ -138,7 +138,7 @@ def _read_deadline(ti: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-def end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
+def read_end(detail: Mapping[str, Any] | None, ti_id: str) -> End | None:
     """Return how a question ended.
 
     Args:

@@ -1,4 +1,4 @@
-"""Whose turn it is: from the list of `lark.yaml`, or from a Bitable or a calendar as it is now."""
+"""Who is on duty: by the list of `lark.yaml`, or by a Bitable or a calendar as it is now."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPLIT = re.compile(r"[\s,;]+")
 
 
 class OnDuty(NamedTuple):
-    """A person whose turn it is.
+    """A person on duty.
 
     Attributes:
         id: The person's open_id, e-mail address or mobile number.
@@ -39,7 +39,7 @@ class OnDuty(NamedTuple):
 async def find_on_duty(
     client: AsyncLarkServiceClient, rota: Rota, number: int, at: datetime
 ) -> OnDuty | None:
-    """Return whose turn a step is; None if nobody is on duty.
+    """Return the person on duty for a step; None if nobody is.
 
     Args:
         client: Of the app that reads the Bitable or the calendar.
@@ -89,16 +89,16 @@ async def list_on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime)
             records.append(record.get("fields") or {})
             if len(records) == _MAX_RECORDS:
                 break
-        people = of_records(records, table, at)
+        people = select_from_records(records, table, at)
     elif (calendar := rota.calendar) is not None:
         events = await client.calendar.happening(
             calendar.id, at=at, timezone=rota.timezone, attendees=calendar.person == "attendees"
         )
-        people = of_events(events, calendar)
+        people = select_from_events(events, calendar)
     return people
 
 
-def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[OnDuty]:
+def select_from_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[OnDuty]:
     """Return who is on duty by the events that are going on; pure. A person is there once.
 
     Groups, places and guests of other organizations are not on duty, nor is who has declined.
@@ -122,7 +122,7 @@ def of_events(events: Iterable[CalendarEvent], calendar: RotaCalendar) -> list[O
     return list(people.values())
 
 
-def of_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datetime) -> list[OnDuty]:
+def select_from_records(records: Iterable[Mapping[str, Any]], table: RotaTable, at: datetime) -> list[OnDuty]:
     """Return who is on duty by the fields of records; pure. A person is there once.
 
     Args:

@@ -13,10 +13,10 @@ _WINDOW_SECONDS = 300.0
 class ServerClock:
     """Estimates a server's clock from the `Date` of its answers, never ahead of it.
 
-    A server under load tells a time that has passed, and an answer waits on its way. So of the last minutes
-    the answer counts that told the latest time: with each answer taken for itself, what is measured between
-    two of them would be shorter or longer by the time that one of them waited. A clock that is set back
-    is noticed after the window.
+    A server under load tells a time that has passed, and its answer is delayed on the way. The estimate
+    therefore follows the answer of the last minutes that was delayed least. If each answer counted by itself,
+    an interval measured between two of them would be wrong by the delay of one. A clock that is set back is
+    noticed only after these minutes.
 
     Args:
         clock: Seconds, of any origin; those of this process.

@@ -1,4 +1,4 @@
-"""Say in the log which API servers do not fit this bridge, as while this package is being upgraded."""
+"""Log which API servers do not fit this bridge, as while this package is being upgraded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bridge repeats."""
+"""The steps that a bridge repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of native approvals, for those in this process that wait for an instance."""
+"""Events of native approvals, for the waiters of this process."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ _MAX_LISTED = 1_000_000
 
 
 class WrongUseError(LarkError):
-    """The command cannot run with these arguments here, which the parser cannot see; the exit code is 2."""
+    """The arguments are invalid in a way that the parser cannot detect; the exit code is 2."""
 
 
 class IntermixedParser(argparse.ArgumentParser):
-    """Takes positional arguments after options, too; argparse has a list of them end at the first option."""
+    """Accepts positional arguments after options, too; argparse ends a list of them at the first option."""
 
     _is_parsing = False
 
@@ -95,7 +95,7 @@ def start_metrics(arguments: argparse.Namespace) -> None:
 
 
 def parse_unicode_text(text: str) -> str:
-    """Read a text that a database is asked for, as the `type` of an argument.
+    """Parse a text that is used in a database query, as the `type` of an argument.
 
     Raises:
         argparse.ArgumentTypeError: It has bytes that are not UTF-8.
@@ -146,7 +146,7 @@ def add_json(command: Any, run: Callable[[argparse.Namespace], int]) -> None:
 
 
 def parse_row_count(text: str) -> int:
-    """Read how many rows to list; all of them are in memory.
+    """Parse how many rows to list; limited, since all of them are held in memory.
 
     Raises:
         argparse.ArgumentTypeError: It is not a number from 1 to 999999.

@@ -1,4 +1,4 @@
-"""`lark-provider bitable`: files into tables, and tables into files."""
+"""`lark-provider bitable`: import files into tables, and export tables into files."""
 
 from __future__ import annotations
 

@@ -6,15 +6,18 @@ import argparse
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark_provider import config
+from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.rejects import Reject, count_rows, parse_row_numbers, to_csv
-from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan, SyncResult
+from lark_provider.api.clouddoc.sync.plan import SyncPlan, SyncResult
 from lark_provider.cli import infer, output, wording
 from lark_provider.cli.arguments import WrongUseError
+from lark_provider.cli.bitable_plan import print_plan
 from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.errors import LarkError
@@ -23,7 +26,25 @@ from lark_provider.files.formats import CSV, get_kind
 from lark_provider.storage import ledger_admin, urls
 
 _SHOWN = 20
-_CELL = 40
+
+
+class _Inserted(NamedTuple):
+    """The result of `--mode insert`."""
+
+    written: int
+    replayed: int
+    rejects: Sequence[Reject]
+
+    def summary(self) -> dict[str, int]:
+        """Return the counts as JSON."""
+        rejected = count_rows(self.rejects)
+        return {"written": self.written, "replayed": self.replayed, "rejected": rejected}
+
+    def __str__(self) -> str:
+        """Return the counts in one line."""
+        return ", ".join(f"{count} {name}" for name, count in self.summary().items() if count) or (
+            "nothing to do"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,56 +55,64 @@ def run(arguments: argparse.Namespace) -> int:
         retried = parse_row_numbers(
             reading.read_ascii_text(reading.make_local_source(arguments.retry_rejects))
         )
+    write = _insert if arguments.mode == "insert" else _sync
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
-        table_id = None
         if arguments.create_table:
-            fields = infer.infer_fields(
-                reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key),
-                arguments.key,
-                has_zone=arguments.zone is not None,
-            )
+            fields = _infer_fields(arguments)
             if arguments.dry_run:
                 _print_fields(fields, as_json=arguments.json)
                 return 0
-            response = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
-            table_id = response.data["table_id"]
-            print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
-        try:
+            with _new_table(client, arguments, fields) as table_id, Bar() as bar:
+                result = write(client, table_id, arguments, retried, bar)
+        else:
             with Bar() as bar:
-                if arguments.mode == "insert":
-                    inserted = _insert(client, table_id, arguments, retried, bar)
-                    rejects, summary, text = inserted
-                else:
-                    result = _sync(client, table_id, arguments, retried, bar)
-                    rejects, summary, text = result.rejects, result.summary(), str(result)
-        except LarkError:
-            if table_id is not None:
-                print(
-                    f"Table {arguments.create_table!r} ({table_id}) stays. To go on, import into that table, "
-                    "by its link and without --create-table.",
-                    file=sys.stderr,
-                )
-            raise
+                result = write(client, None, arguments, retried, bar)
     rejects = [
-        replace(reject, reason=wording.in_options(reject.reason, arguments.words)) for reject in rejects
+        replace(reject, reason=wording.in_options(reject.reason, arguments.words))
+        for reject in result.rejects
     ]
-    # No list of an earlier import stays; a dry run does not know all.
+    # The list of an earlier import is replaced even if no row was rejected now. A dry run leaves it, since it
+    # does not find all rejects.
     is_stale = not arguments.dry_run and bool(arguments.rejects) and Path(arguments.rejects).is_file()
     if arguments.rejects and (rejects or is_stale):
         Path(arguments.rejects).write_text(to_csv(rejects), encoding="utf-8", newline="")
-    if arguments.mode != "insert" and isinstance(result, SyncPlan):
-        _print_plan(result, as_json=arguments.json)
+    if isinstance(result, SyncPlan):
+        print_plan(result, as_json=arguments.json)
     elif arguments.json:
-        output.print_json(summary)
+        output.print_json(result.summary())
     else:
-        print(text)
+        print(str(result))
     for reject in rejects[:_SHOWN]:
         print(f"rejected: {reject}", file=sys.stderr)
     return 0
 
 
+def _infer_fields(arguments: argparse.Namespace) -> list[Field]:
+    rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
+    return infer.infer_fields(rows, arguments.key, has_zone=arguments.zone is not None)
+
+
+@contextmanager
+def _new_table(
+    client: LarkServiceClient, arguments: argparse.Namespace, fields: Sequence[Field]
+) -> Iterator[str]:
+    """Create the table, and say how to continue if the rows cannot be written into it."""
+    response = client.clouddoc.bitable.create_table(arguments.url, arguments.create_table, fields)
+    table_id: str = response.data["table_id"]
+    print(f"Created table {arguments.create_table!r} ({table_id}).", file=sys.stderr)
+    try:
+        yield table_id
+    except LarkError:
+        print(
+            f"Table {arguments.create_table!r} ({table_id}) stays. To go on, import into that table, "
+            "by its link and without --create-table.",
+            file=sys.stderr,
+        )
+        raise
+
+
 def _check(arguments: argparse.Namespace) -> None:
-    """Check what the parser cannot see."""
+    """Check what the parser cannot check."""
     get_kind(arguments.file)
     is_insert = arguments.mode == "insert"
     if not is_insert and not arguments.key:
@@ -135,7 +164,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _check_rejects(path: Path, source: str) -> None:
-    """Check that a list of rejects can be written: afterwards the rows would be, and the list lost."""
+    """Check, before any row is written, that the list of rejects can be: later it would be lost."""
     if not path.parent.is_dir():
         raise WrongUseError(
             f"--rejects must name a file in a folder that exists, got {path}. Next: make the folder, or name "
@@ -186,7 +215,7 @@ def _insert(
     arguments: argparse.Namespace,
     retried: frozenset[int] | None,
     bar: Bar,
-) -> tuple[list[Reject], dict[str, int], str]:
+) -> _Inserted:
     name = arguments.resume or f"import-{uuid.uuid4().hex[:12]}"
     if config.has_database():
         print(f"This is load {name}. If it is interrupted, add --resume {name}.", file=sys.stderr)
@@ -203,10 +232,7 @@ def _insert(
         retry_rows=retried,
         validate="all",
     )
-    rejected = count_rows(result.rejects)
-    summary = {"written": result.written, "replayed": result.replayed, "rejected": rejected}
-    text = ", ".join(f"{count} {name}" for name, count in summary.items() if count) or "nothing to do"
-    return list(result.rejects), summary, text
+    return _Inserted(result.written, result.replayed, result.rejects)
 
 
 def _load_key(name: str) -> str:
@@ -235,43 +261,3 @@ def _print_fields(fields: Sequence[Mapping[str, Any]], *, as_json: bool) -> None
             ("field", "type"), [(field["field_name"], infer.NAMES[field["type"]]) for field in fields]
         )
     )
-
-
-def _print_plan(plan: SyncPlan, *, as_json: bool) -> None:
-    with plan:
-        if as_json:
-            counts = plan.counts
-            output.print_json(
-                {"creates": counts.creates, "updates": counts.updates, "deletes": counts.deletes,
-                 "unchanged": counts.unchanged, "rejected": counts.rejected, "calls": plan.calls,
-                 "first": [_list_lines(change) for change in plan.first]}
-            )  # fmt: skip
-            return
-        if plan.first:
-            shown = [_list_lines(change) for change in plan.first[:_SHOWN]]
-            print(
-                output.render_table(
-                    ("", "key", "field", "is", "will be"), [row for lines in shown for row in lines]
-                )
-            )
-        print(str(plan))
-
-
-def _list_lines(change: Change) -> list[tuple[str, str, str, str, str]]:
-    """Return the lines of a change: one for each cell."""
-    changed = list(change.after.items()) or [("", "")]
-    return [
-        (
-            change.kind if not place else "",
-            change.key if not place else "",
-            name,
-            _format_cell(change.before.get(name)),
-            _format_cell(value),
-        )
-        for place, (name, value) in enumerate(changed)
-    ]
-
-
-def _format_cell(value: Any) -> str:
-    shown = "" if value is None else str(value)
-    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"

@@ -113,7 +113,7 @@ def _add_probes(command: Any) -> None:
 
 
 def _start_probes(arguments: argparse.Namespace) -> Probes | None:
-    """Take the address of the probes, if they are wanted."""
+    """Bind the address of the probes, if they are enabled."""
     if arguments.probe_port is None:
         return None
     from lark_provider.callbacks.probes.probes import Probes

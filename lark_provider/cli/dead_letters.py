@@ -1,4 +1,4 @@
-"""`lark-provider callbacks dead list|show|requeue|purge`: what no consumer could use."""
+"""`lark-provider callbacks dead list|show|requeue|purge`: messages that no consumer could use."""
 
 from __future__ import annotations
 

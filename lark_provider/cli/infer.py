@@ -25,7 +25,7 @@ def infer_fields(
     """Return the fields that hold all values of some rows.
 
     Args:
-        rows: Values by column; text is looked into, as in a CSV file.
+        rows: Values by column. A text is parsed, since all values of a CSV file are texts.
         key_fields: The fields that come first, so that the first of them is the table's primary field.
         has_zone: Whether a time zone is given for times that have none themselves.
 
@@ -92,7 +92,7 @@ def _infer_kind(value: Any) -> tuple[int, bool]:
 
 
 def _is_date(text: str) -> bool:
-    """Return whether there is such a day and time: 0000-00-00 and 2026-02-31 look like one."""
+    """Return whether a text that looks like a date is one: 0000-00-00 and 2026-02-31 are not."""
     try:
         dt.datetime.fromisoformat(text)
     except ValueError:

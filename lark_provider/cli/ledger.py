@@ -1,4 +1,4 @@
-"""`lark-provider ledger …`: loads and keyed messages that the database knows."""
+"""`lark-provider ledger …`: loads and keyed messages that the database has recorded."""
 
 from __future__ import annotations
 

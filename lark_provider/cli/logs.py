@@ -27,7 +27,7 @@ def show_fields() -> None:
 
 
 def format_fault(fault: str) -> str:
-    """Return the line that says why a command ends: JSON if its log is, since a collector reads both.
+    """Return the line that says why a command failed: JSON if its log is, since a collector reads both.
 
     Args:
         fault: The text of the error.
@@ -44,7 +44,7 @@ def format_fault(fault: str) -> str:
 
 
 def silence() -> None:
-    """Have nothing logged in addition to a command's report, which says all of it."""
+    """Turn off logging for a command whose report says everything."""
     for name in ("lark_provider", "pika"):
         logging.getLogger(name).addHandler(_SILENT)
 

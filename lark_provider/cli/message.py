@@ -1,4 +1,4 @@
-"""`lark-provider message send`: the smallest useful thing against the real platform."""
+"""`lark-provider message send`: send one message, the simplest test of a real tenant."""
 
 from __future__ import annotations
 

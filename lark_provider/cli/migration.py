@@ -150,7 +150,7 @@ class _Names:
         return ".".join([root, *reversed(parts)])
 
     def read_text(self, node: ast.expr) -> str:
-        """Return the text of an expression, as far as it is in the file; what is inserted is `{}`."""
+        """Return the text of an expression, as far as the file contains it, with `{}` for inserted values."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else ""
         if isinstance(node, ast.Name):
@@ -204,7 +204,7 @@ def _find_requests(call: ast.Call, names: _Names) -> Iterator[CallSite]:
 
 
 def _find_address(call: ast.Call, names: _Names) -> str:
-    """Return the address at Lark that a call asks, as far as it is in the file; empty if it asks none."""
+    """Return the URL at Lark that a call requests, as far as the file contains it; empty without one."""
     root, _, verb = names.resolve_full_name(call.func).rpartition(".")
     if f"{root}.{verb}" in _REQUESTS or (root and verb in _WRITES):  # session.post(…), too
         return next((text for text in map(names.read_text, _list_values(call)) if _API in text), "")

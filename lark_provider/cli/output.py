@@ -21,7 +21,7 @@ def print_json(value: Any) -> None:
 
 
 def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Draw a table; nothing in it is cut.
+    """Render a table, and truncate nothing in it.
 
     Args:
         head: The columns' names.

@@ -1,4 +1,4 @@
-"""`lark-provider sheet`: files into spreadsheets, spreadsheets into files, and what is in one."""
+"""`lark-provider sheet`: import files into spreadsheets, export worksheets, and show what one contains."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _iterate_rows(rows: Iterable[Sequence[Any]], titles: Sequence[str]) -> Itera
 
 
 def convert_cell(cell: Any) -> Any:
-    """Return a cell as files hold it: of a link its URL, of a person the id, times as ISO 8601.
+    """Return a cell as a file contains it: the URL of a link, the id of a person, times in ISO 8601.
 
     Args:
         cell: What `read_rows` yielded.

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Check what the parser cannot see."""
+    """Check what the parser cannot check."""
     get_kind(arguments.file)
     if bool(arguments.url) == bool(arguments.title):
         raise WrongUseError(
@@ -80,7 +80,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _choose_converters(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any]]:
-    """Return for each column of the file, which is read for it, what makes a cell of its values."""
+    """Read the file, and return for each column the function that converts its values to cells."""
     rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
     if get_kind(arguments.file) == CSV and not arguments.text:
         makers: dict[int, Callable[[Any], Any]] = {

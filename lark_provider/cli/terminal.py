@@ -58,7 +58,7 @@ def until_pipe_closes() -> Iterator[None]:
 
 
 def discard_output() -> None:
-    """Keep Python from printing at its end what could not be printed."""
+    """Keep Python from trying once more, at exit, to print what could not be printed."""
     try:
         sys.stdout.flush()
     except OSError:

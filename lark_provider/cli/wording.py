@@ -1,4 +1,4 @@
-"""Errors of the client name arguments of Python; on the command line they name options instead."""
+"""Reword the client's errors, which name Python arguments, so that they name command-line options."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ DRIVE_SHARE = {
 
 
 def in_options(text: str, words: Mapping[str, str]) -> str:
-    """Return the text of an error as the command line says it.
+    """Return the text of an error with options in place of Python arguments.
 
     Args:
-        text: As the client says it.
+        text: The text as the client words it.
         words: The client's words and what replaces each, in this order, and only where it is not part of a
             longer name.
     """

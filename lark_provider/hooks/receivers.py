@@ -35,6 +35,10 @@ class NamedReceiver(NamedTuple):
         """Return an idempotency key that differs by intended receiver, also where all are redirected."""
         return idempotency_key if self.instead_of is None else f"{idempotency_key}\n{self.instead_of}"
 
+    def describe(self) -> str:
+        """Return the receiver for a log line, with the intended one if the connection redirects messages."""
+        return self.id if self.instead_of is None else f"{self.id} instead of {self.instead_of}"
+
 
 def resolve(
     name: str,

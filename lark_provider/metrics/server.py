@@ -78,7 +78,7 @@ class _Server(ThreadingHTTPServer):
             self.free.release()
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """Say nothing of clients that close their connection early."""
+        """Ignore clients that close their connection early."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -40,7 +40,7 @@ class LarkBitableBulkInsertOperator(WritingOperator):
             `s3://aws_default@bucket/orders.csv`: CSV, JSON Lines or Parquet, by its ending. It is read row by
             row. In a CSV file an empty cell is None, also without `empty_as_none`.
         source_encoding: The encoding of a CSV or JSON Lines file, such as `gb18030`.
-        chunk_size: Records a request, 1 to 1000.
+        chunk_size: Records per request, 1 to 1000.
         zone: The time zone of naive datetimes, such as "Asia/Shanghai", and of days (a `date`, or
             "2026-01-31"). Without one, naive datetimes are refused, and days are those of the base's own time
             zone, which the ledger records with the load.

@@ -106,8 +106,7 @@ class LarkSendFileOperator(LarkOperator):
         self.chat_link = make_chat_url(
             self.hook.client.base_url, sent.get("chat_id", ""), self.hook.web_domain
         )
-        whom = to.id if to.instead_of is None else f"{to.id} instead of {to.instead_of}"
-        self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], whom)
+        self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], to.describe())
         return sent["message_id"]
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

@@ -123,7 +123,7 @@ def write(path: StoragePath, columns: Mapping[str, str], rows: Iterable[Mapping[
 
 
 def check_writable(path: StoragePath) -> None:
-    """Check that a file can be written, as far as that shows before; its folder is made as by `write_text`.
+    """Check that a file can be written, as far as can be known; its folder is made as by `write_text`.
 
     Args:
         path: The file.

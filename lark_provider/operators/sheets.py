@@ -64,10 +64,10 @@ class SheetOperator(LarkOperator):
 
 
 def check_shares(share_with: Shares) -> None:
-    """Check the form of what says with whom to share.
+    """Check the form of the argument `share_with`.
 
     Args:
-        share_with: As a DAG has it.
+        share_with: The argument, as a DAG passes it.
 
     Raises:
         InvalidRequestError: It has another form.

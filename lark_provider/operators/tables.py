@@ -146,7 +146,7 @@ class WritingOperator(ProgressMixin, TableOperator):
         return parse_row_numbers(read_ascii_text(object_storage.make_source(self.retry_rejects)))
 
     def _check_rejects_path(self) -> None:
-        """Check where rejected rows will be listed: afterwards the others would be written already."""
+        """Check that rejected rows can be listed, before any row is written."""
         if self.rejects_path and self.on_bad_row == "skip":
             object_storage.check_writable(self.rejects_path)
 

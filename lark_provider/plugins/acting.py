@@ -1,4 +1,4 @@
-"""What a proven click does: our rows say what it is about and who clicked; Airflow decides."""
+"""Perform proven clicks: our rows say what a click is about and who clicked; Airflow decides."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ database."""
 
 
 class Actions:
-    """Does what clicks mean.
+    """Performs the actions of clicks.
 
     Args:
         app: Airflow's own application.
@@ -39,11 +39,11 @@ class Actions:
         self._app = app
 
     async def act(self, click: DeliveredClick, results: ClickResults) -> ClickResult:
-        """Do what a click means, and return its outcome.
+        """Perform the action of a click, and return its outcome.
 
         Args:
             click: The click, which was proven.
-            results: Where it is recorded what a click changes, before it does.
+            results: Records what a click is going to change, before it is changed.
 
         Raises:
             LarkError: Our database or settings cannot be used.
@@ -72,7 +72,7 @@ class Actions:
                 return await clear(airflow, [ShownTry(task, task.task_id)], who, plans)
             return await answer(airflow, card, click, who)
 
-    async def with_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:
+    async def renew_link(self, click: DeliveredClick, result: ClickResult) -> ClickResult:
         """Return a recorded result with a new link, if the person has to link themselves and has not yet.
 
         The link is not recorded, since it holds a code, and may have been lost with a process.

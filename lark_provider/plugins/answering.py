@@ -1,4 +1,4 @@
-"""Answer a question as the person who clicked: the very try that was shown, once, with values that fit."""
+"""Answer a question as the person who clicked: once, only the try that was shown, with valid values."""
 
 from __future__ import annotations
 
@@ -249,13 +249,13 @@ def _read_end(detail: Mapping[str, Any], name: str | None, open_id: str | None) 
 
 
 class _Guarded:
-    """Whether all API servers let exactly one answer count, as it was half a minute ago at most."""
+    """Whether all API servers let exactly one answer count; read from the database every half minute."""
 
     def __init__(self) -> None:
         self._until, self._all = float("-inf"), False
 
     async def covers_all(self) -> bool:
-        """Return it; False if it cannot be known."""
+        """Return whether they all do; False if that is unknown."""
         if time.monotonic() >= self._until:
             try:
                 self._all = await threads.run(

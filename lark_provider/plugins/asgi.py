@@ -1,4 +1,4 @@
-"""The little of HTTP that the plugin's pages need."""
+"""Read ASGI requests and send answers, as far as the plugin's endpoints need it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def read_body(scope: AsgiScope, receive: AsgiReceive, limit: int) -> bytes
     Args:
         scope: The request.
         receive: Receives its body.
-        limit: How many bytes it may have; what is longer is not read to its end.
+        limit: The most bytes that it may have; a longer body is not read to its end.
     """
     length = get_header(scope, "content-length")
     if length and not (length.isascii() and length.isdigit() and int(length[:20]) <= limit):

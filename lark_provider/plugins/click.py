@@ -1,7 +1,7 @@
 """`POST /lark/click`: a click, delivered by the bridge, answered as the person who clicked.
 
-Plugins have no authentication of Airflow's. The proof is an HMAC over all that is delivered, and nothing is
-read of a request that is not proven.
+Airflow does not authenticate requests to plugins. Each one is proven by an HMAC over all that is delivered,
+and nothing else is read of a request that is not proven.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from lark_provider.plugins import settings
 from lark_provider.plugins.acting import Actions, find_key
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import describe_outcome
-from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
+from lark_provider.plugins.signed import RefusalLog, Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.delivery import AnswerOutcome, ClickResult, DeliveredClick, read_click
 from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, BridgeSecrets
 from lark_provider.storage.click_results import ClickResults
 from lark_provider.support import threads
-from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
@@ -31,27 +30,27 @@ _DATABASE_SECONDS = 10.0
 
 
 class Clicks:
-    """The endpoint.
+    """The endpoint for clicks.
 
     Args:
         app: Airflow's own application.
         secrets: The secrets of the bridge.
-        turns: Of all that the bridge delivers.
+        turns: Limits how many deliveries are processed at once.
     """
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._actions, self._secrets, self._turns = Actions(app), secrets, turns
-        self._warnings = Throttle()
+        self._refusals = RefusalLog(_log_unproven, _log_unreadable)
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
-        """Answer a request, which is not proven yet.
+        """Answer a request whose signature is not verified yet.
 
         Args:
             scope: The request.
             receive: Receives its body.
             send: Sends the answer.
         """
-        self._warnings.flush()
+        self._refusals.flush()
         request = await receive_signed(scope, receive, send, self._secrets, CLICK_PATH)
         if request is None:
             return
@@ -61,10 +60,7 @@ class Clicks:
             return
         click = read_signed(request, read_click, lambda delivered: delivered.event_id)
         if isinstance(click, Refused):
-            if not request.is_proven:
-                self._warn(request.client)
-            elif click.outcome == "invalid":
-                logger.error("Delivered click is unreadable", extra={"error": click.reason})
+            self._refusals.note(request, click)
             await send_result(send, _make_result(click.outcome, click.reason))
             return
         with self._turns.take() as is_free:
@@ -72,23 +68,15 @@ class Clicks:
             result = await self._decide(click) if is_free else busy
         await send_result(send, result)
 
-    def _warn(self, client: str) -> None:
-        """Log a request that the bridge has not signed; anyone who reaches the port can send thousands."""
-
-        def log(suppressed: int) -> None:
-            logger.warning(
-                "Click with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
-            )
-
-        self._warnings.note(client, log, overflow="others")
-
     async def _decide(self, click: DeliveredClick) -> ClickResult:
-        """Return the outcome of a click: now, or when it was delivered before."""
+        """Perform a click, or return the recorded outcome of an earlier delivery."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(_CLICK_SECONDS):
                 result = await self._perform_once(click)
-        except InvalidRequestError as error:  # As of a run that no URL names; it stays so.
+        except (
+            InvalidRequestError
+        ) as error:  # Such as a run id that no URL can contain; a retry would not help.
             result = _make_result("invalid", str(error), open_id=click.operator.open_id)
         except Exception:  # Nothing is recorded, and the bridge delivers the click again.
             logger.exception("Click not applied; it can be delivered again", extra=_log_fields(click))
@@ -110,7 +98,7 @@ class Clicks:
             lambda: results.find_result(click.app_id, click.event_id), _DATABASE_SECONDS
         )
         if known is not None:
-            return await self._actions.with_link(click, known)
+            return await self._actions.renew_link(click, known)
         result = await self._actions.act(click, results)
         if not result.is_final:
             return result
@@ -118,6 +106,15 @@ class Clicks:
         recorded = await threads.run(lambda: results.finish(click, key, result), _DATABASE_SECONDS)
         # The link holds a code, which is not recorded.
         return result if recorded.outcome == result.outcome else recorded
+
+
+def _log_unproven(client: str, suppressed: int) -> None:
+    fields = {"client": client, "suppressed": suppressed}
+    logger.warning("Click with invalid signature rejected", extra=fields)
+
+
+def _log_unreadable(reason: str) -> None:
+    logger.error("Delivered click is unreadable", extra={"error": reason})
 
 
 def _log_fields(click: DeliveredClick) -> dict[str, str | None]:

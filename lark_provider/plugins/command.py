@@ -1,7 +1,7 @@
-"""`POST /lark/command`: a chat command, delivered by the bridge, done as the person who typed it.
+"""`POST /lark/command`: a chat command, delivered by the bridge, performed as the person who typed it.
 
-It is proven as a click is. Nothing is recorded here: a run's id is that of the message, so that a repeated
-delivery finds the run that the first one started.
+It is proven as a click is. Nothing is recorded here: a run's id is derived from that of the message, so that
+a repeated delivery finds the run that the first one started.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lark_provider.plugins import identity, settings
 from lark_provider.plugins.in_process import InProcess
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.running import describe, perform
-from lark_provider.plugins.signed import Refused, Turns, read_signed, receive_signed, send_result
+from lark_provider.plugins.signed import RefusalLog, Refused, Turns, read_signed, receive_signed, send_result
 from lark_provider.protocol.commands.delivery import (
     COMMAND_PATH,
     CommandOutcome,
@@ -25,7 +25,6 @@ from lark_provider.protocol.commands.delivery import (
 from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.people import People
 from lark_provider.support import threads
-from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiApplication, AsgiReceive, AsgiScope, AsgiSend
@@ -35,51 +34,38 @@ _SECONDS, _PERSON_SECONDS = 30.0, 20.0
 
 
 class Commands:
-    """The endpoint.
+    """The endpoint for chat commands.
 
     Args:
         app: Airflow's own application.
         secrets: The secrets of the bridge.
-        turns: Of all that the bridge delivers.
+        turns: Limits how many deliveries are processed at once.
     """
 
     def __init__(self, app: AsgiApplication, secrets: BridgeSecrets, turns: Turns) -> None:
         self._app, self._secrets, self._turns = app, secrets, turns
-        self._warnings = Throttle()
+        self._refusals = RefusalLog(_log_unproven, _log_unreadable)
 
     async def serve(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
-        """Answer a request, which is not proven yet.
+        """Answer a request whose signature is not verified yet.
 
         Args:
             scope: The request.
             receive: Receives its body.
             send: Sends the answer.
         """
-        self._warnings.flush()
+        self._refusals.flush()
         request = await receive_signed(scope, receive, send, self._secrets, COMMAND_PATH)
         if request is None:
             return
         command = read_signed(request, read_delivered, lambda delivered: delivered.message_id)
         if isinstance(command, Refused):
-            if not request.is_proven:
-                self._warn(request.client)
-            elif command.outcome == "invalid":
-                logger.error("Delivered command is unreadable", extra={"error": command.reason})
+            self._refusals.note(request, command)
             await send_result(send, _make_result(command.outcome, command.reason))
             return
         with self._turns.take() as is_free:
             result = await self._decide(command) if is_free else _make_result("busy")
         await send_result(send, result)
-
-    def _warn(self, client: str) -> None:
-        """Log a request that the bridge has not signed; anyone who reaches the port can send thousands."""
-
-        def log(suppressed: int) -> None:
-            logger.warning(
-                "Command with invalid signature rejected", extra={"client": client, "suppressed": suppressed}
-            )
-
-        self._warnings.note(client, log, overflow="others")
 
     async def _decide(self, command: DeliveredCommand) -> CommandResult:
         began = time.monotonic()
@@ -93,7 +79,7 @@ class Commands:
         try:
             async with asyncio.timeout(_SECONDS):
                 result = await self._perform(command)
-        except Exception:  # A run that was started all the same is found by its id.
+        except Exception:  # If the run was started nevertheless, the next delivery finds it by its id.
             logger.exception("Command not performed; it can be delivered again", extra=fields)
             result = _make_result("unavailable")
         fields |= {"outcome": result.outcome, "seconds": str(round(time.monotonic() - began, 3))}
@@ -110,6 +96,15 @@ class Commands:
             return CommandResult(resolved.outcome, text, link_url=resolved.link_url)
         async with InProcess(self._app, resolved.user) as airflow:
             return await perform(airflow, command, str(resolved.user.get_name()))
+
+
+def _log_unproven(client: str, suppressed: int) -> None:
+    fields = {"client": client, "suppressed": suppressed}
+    logger.warning("Command with invalid signature rejected", extra=fields)
+
+
+def _log_unreadable(reason: str) -> None:
+    logger.error("Delivered command is unreadable", extra={"error": reason})
 
 
 def _resolve_person(command: DeliveredCommand) -> identity.ActingUser | identity.PersonRefusal:

@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -41,12 +42,13 @@ _GRACE = 30.0
 """How much longer than the hold an answer is kept while its task does not wait yet, in seconds."""
 _ROUNDING = 0.02
 _MAX_BODY_BYTES = 256 * 1024
-"""More of a held body is not read ahead; the client's end is not noticed then, and the hold is bounded."""
+"""The most of a held body that is read ahead. Beyond it, a disconnect of the client is not noticed, and the
+answer is held for no longer than any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """What the task instance of an unanswered question does.
+    """The state of the task instance of an unanswered question.
 
     Attributes:
         state: The state of the task instance in Airflow.
@@ -58,7 +60,7 @@ class TaskStatus:
     seconds: float
 
     def compute_remaining(self, hold: float) -> float:
-        """Return how long an answer has to wait at least, in seconds; 0 if it may go on.
+        """Return the least time that an answer has to wait, in seconds; 0 if it may go on.
 
         Args:
             hold: How long answers are held after the task began to wait.
@@ -69,7 +71,7 @@ class TaskStatus:
 
 
 def read_status(dag_id: str, run_id: str, task_id: str, map_index: int) -> TaskStatus | None:
-    """Return what a task instance does; None if it has no unanswered question. It blocks.
+    """Return the status of a task instance; None if it has no unanswered question. It blocks.
 
     Args:
         dag_id: The DAG.
@@ -126,7 +128,7 @@ class Hold:
     async def __call__(self, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
         """Pass a request on, at once or when its time has come."""
         match = PATH.search(scope["path"]) if scope["type"] == "http" and scope["method"] == "PATCH" else None
-        # Without credentials Airflow refuses it; it must not cost a query before.
+        # Airflow refuses a request without credentials, so it must not cost a query here.
         if match is None or not _has_credentials(scope) or self._seconds <= 0:
             await self._app(scope, receive, send)
             return
@@ -135,31 +137,37 @@ class Hold:
             return
         client = _Client(receive)
         try:
-            self._held += 1
-            try:
-                refusal = await self._wait(client, match)
-            finally:
-                self._held -= 1
+            refusal = await self._wait(client, match)
             if refusal is not None:
                 await _refuse(send, refusal)
-            elif client.has_waited:
-                async with self._released:
-                    if not client.is_gone:
-                        await self._app(scope, client.receive, send)
-            elif not client.is_gone:
-                await self._app(scope, client.receive, send)
+                return
+            async with self._released if client.has_waited else nullcontext():
+                if not client.is_gone:
+                    await self._app(scope, client.receive, send)
         finally:
             client.close()
 
     async def _wait(self, client: _Client, match: re.Match[str]) -> str | None:
-        """Wait until an answer may go on; return why it may not, if its task does not begin to wait."""
+        """Count an answer as held, and wait until it may go on; see `_wait_until_parked`."""
+        self._held += 1
+        try:
+            return await self._wait_until_parked(client, match)
+        finally:
+            self._held -= 1
+
+    async def _wait_until_parked(self, client: _Client, match: re.Match[str]) -> str | None:
+        """Wait until the task of an answer has waited long enough.
+
+        Returns:
+            None if the answer may be passed on; else the reason why it is refused.
+        """
         parts = match.groupdict()
         task = (parts["dag_id"], parts["run_id"], parts["task_id"], int(parts["map_index"]))
         deadline = time.monotonic() + self._seconds + _GRACE
         while not client.is_gone:
             try:
                 parked = await self._read_status(*task)
-            except Exception:  # It is Airflow's own database; the request will say what is wrong.
+            except Exception:  # It is Airflow's own database, so the request will report what is wrong.
                 logger.warning("Answer not held: Airflow's database did not answer", exc_info=True)
                 return None
             left = 0.0 if parked is None else parked.compute_remaining(self._seconds)
@@ -171,7 +179,7 @@ class Hold:
         return None
 
     async def _read_status(self, *task: Any) -> TaskStatus | None:
-        """Read it, in one of few threads; one that hangs on a frozen database counts until it returns."""
+        """Read the status in one of few threads; one that a frozen database blocks counts until it ends."""
         async with asyncio.timeout(_LOOK_SECONDS):
             await self._free.acquire()
             running, loop = threads.start(lambda: read_status(*task)), asyncio.get_running_loop()
@@ -182,7 +190,7 @@ class Hold:
 
 
 class _Client:
-    """The client of a held request: what it sends is kept, and its end is noticed."""
+    """The client of a held request: buffers what it sends, and notices when it disconnects."""
 
     def __init__(self, receive: AsgiReceive) -> None:
         self._receive = receive
@@ -192,7 +200,7 @@ class _Client:
         self.is_gone = self.has_waited = False
 
     async def wait(self, seconds: float) -> None:
-        """Wait; shorter if the client goes.
+        """Wait; return early if the client disconnects.
 
         Args:
             seconds: How long to wait, in seconds.
@@ -212,11 +220,11 @@ class _Client:
                 self.is_gone = message["type"] == "http.disconnect"
 
     async def receive(self) -> AsgiMessage:
-        """Receive what was kept, then what comes."""
+        """Receive the buffered messages first, then new ones."""
         if self._kept:
             return self._kept.popleft()
         if self._next is not None:
-            # Who waits here may be cancelled and come again; the message must not be lost with them.
+            # A waiter may be cancelled and call again; the message must not be lost with it.
             message = await asyncio.shield(self._next)
             self._next = None
             return message

@@ -151,7 +151,7 @@ class Identities:
         address = listed.enterprise_email
         # An address counts only for a person of whom Lark says that they work there.
         if listed.standing == "active" and address and settings.accepts(address):
-            user = users.with_email(address)
+            user = users.find_by_email(address)
             return None if user is None else ActingUser(user, "email")
         return None
 

@@ -47,7 +47,7 @@ class AirflowReply:
 
     @property
     def detail(self) -> str:
-        """Return Airflow's reason of a refusal; empty if it gave none as text."""
+        """Return the reason that Airflow gave for a refusal; empty if it gave none as text."""
         reason = self.body.get("detail") if isinstance(self.body, dict) else None
         return reason if isinstance(reason, str) else ""
 

@@ -53,7 +53,7 @@ _throttle = Throttle()
 
 
 class _Answer(Exception):  # noqa: N818 - not an error: it ends the request
-    """A message for the person instead of what they wanted."""
+    """A message that the person gets instead of the requested page."""
 
     def __init__(self, status: int, key: str, *, login: bool = False) -> None:
         super().__init__(status, key)
@@ -71,7 +71,7 @@ class _Visit:
 
 
 class LinkPage:
-    """The page.
+    """The page for linking.
 
     Args:
         people: The links and codes.
@@ -88,13 +88,13 @@ class LinkPage:
         self._people, self._directory, self._base_url = people, directory or Directory(), base_url
 
     async def get(self, request: Request) -> Response:
-        """Show who would be linked to whom; log in first, if need be."""
+        """Show which accounts would be linked; without a session, redirect to the login."""
         if "code" in request.query_params:
             return self._take_code(request)
         return await self._answer(request, self._show)
 
     async def post(self, request: Request) -> Response:
-        """Link them, as the page was confirmed."""
+        """Link the accounts, as the person has confirmed on the page."""
         return await self._answer(request, self._link)
 
     def _take_code(self, request: Request) -> Response:
@@ -285,7 +285,7 @@ async def _read_account(session: str) -> Account:
 
 
 async def _read_form_value(request: Request, name: str) -> str:
-    """Return a field of a small form; an empty text if it is not there once."""
+    """Return a field of a small form; an empty string unless the field occurs exactly once."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise _Answer(415, "changed")
     body = bytearray()

@@ -77,7 +77,7 @@ def shorten(open_id: str) -> str:
 
 
 def render_message_page(language: str, key: str, *, login: str | None = None) -> str:
-    """Return a page that says one thing.
+    """Return a page with a single message.
 
     Args:
         language: `zh` or `en`.
@@ -91,7 +91,7 @@ def render_message_page(language: str, key: str, *, login: str | None = None) ->
 
 
 def render_linked_page(language: str, rows: Sequence[tuple[str, str, str]]) -> str:
-    """Return the page that says that it is done.
+    """Return the page that confirms that the accounts are linked.
 
     Args:
         language: `zh` or `en`.
@@ -116,7 +116,7 @@ def render_confirm_page(
         rows: Who is linked: the text of a label, a name, and what tells them from others of that name.
         proof: What binds the form to the session and the code.
         replaces: The user to whom the person is linked now.
-        notice: Which text says why it is asked again.
+        notice: The key of the text that says why confirmation is asked for again.
     """
     again = "" if notice is None else f'<p class="warn" role="alert">{_(language, notice)}</p>'
     old = "" if replaces is None else f'<p class="warn">{_(language, "replaces")}{escape(replaces)}</p>'

@@ -1,4 +1,4 @@
-"""What a chat command does in Airflow, as the person who typed it: Airflow checks every right."""
+"""Perform chat commands in Airflow as the person who typed them: Airflow checks every permission."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 def describe(name: str, **values: str) -> dict[str, str]:
-    """Return what a person is told, by language.
+    """Return the message for a person, by language.
 
     Args:
         name: The outcome of the command.
-        values: What is inserted into the sentence.
+        values: The values of the placeholders in the sentence, by name.
     """
     return {
         language: text.format_map(values) for language, text in zip(("zh", "en"), _TEXTS[name], strict=True)
@@ -65,7 +65,7 @@ def describe(name: str, **values: str) -> dict[str, str]:
 
 
 async def perform(airflow: InProcess, command: DeliveredCommand, person: str) -> CommandResult:
-    """Do what a command asks for.
+    """Perform a command.
 
     Args:
         airflow: Airflow, as the person.
@@ -113,7 +113,7 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
         "note": f"Started in Lark by {person}"[:1000],
     }
     done = await airflow.call("POST", f"{dag}/dagRuns", body)
-    if done.status == _CONFLICT:  # Delivered again, after an answer was lost: the run is there.
+    if done.status == _CONFLICT:  # The command was delivered again after its answer was lost: the run exists.
         done = await airflow.call("GET", f"{dag}/dagRuns/{run_id}")
     if not done.is_ok:
         return _make_refusal_result(done, command, person)

@@ -1,4 +1,4 @@
-"""What a person is told about their click, in both languages."""
+"""The messages for people about their clicks, in both languages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _NOTHING = ("没有可以重新运行的任务：{others}", "Nothing was run aga
 
 
 def describe_outcome(outcome: AnswerOutcome, **values: str | tuple[str, str]) -> dict[str, str]:
-    """Return what a person is told.
+    """Return the message for the person who clicked.
 
     Args:
         outcome: The outcome of the click.
@@ -77,7 +77,7 @@ def describe_outcome(outcome: AnswerOutcome, **values: str | tuple[str, str]) ->
 
 
 def describe_retry(tasks: str, others: str) -> dict[str, str]:
-    """Return what a person is told about tasks that were cleared.
+    """Return the message about tasks that were cleared.
 
     Args:
         tasks: Those cleared; empty for none.

@@ -43,7 +43,7 @@ def read_secrets(environ: Mapping[str, str] = ENVIRONMENT) -> BridgeSecrets | No
 
 
 class _Problem:
-    """What is wrong with the settings, logged once until it changes: each request asks for it again."""
+    """The problem with the settings, logged once until it changes: each request reads them again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -125,7 +125,7 @@ class _Hold:
         self._seconds: float | None = None
 
     def read_seconds(self) -> float:
-        """Return it; raises as `hold_seconds`."""
+        """Return the hold in seconds; raises as `read_hold_seconds`."""
         with self._lock:
             if self._seconds is None:
                 self._seconds = read_hold_seconds()
@@ -143,7 +143,7 @@ class _Database:
         self._url: URL | None = None
 
     def read_url(self) -> URL:
-        """Return it. It may block."""
+        """Return the URL. It may block."""
         from lark_provider.storage import urls
 
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from lark_provider.plugins.asgi import get_header, read_body, send_json
@@ -16,6 +17,7 @@ from lark_provider.protocol.hitl.proof import (
     TIME_HEADER,
     BridgeSecrets,
 )
+from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     from lark_provider.plugins.asgi import AsgiReceive, AsgiScope, AsgiSend
@@ -30,7 +32,7 @@ D = TypeVar("D")
 
 
 class Turns:
-    """Who may work now, of all that the bridge delivers to a process. For one event loop.
+    """Limits how many of the bridge's deliveries a process works on at once. For one event loop.
 
     No delivery waits here: the bridge delivers again what was refused.
     """
@@ -50,10 +52,10 @@ class Turns:
 
 
 class SignedRequest(NamedTuple):
-    """A request, of which nothing but the proof may be read unless it is proven.
+    """A request. Unless it is proven, nothing but the proof may be read.
 
     Attributes:
-        name: What the proof names: the event's or the message's id.
+        name: The id that the proof names: that of the event or of the message.
         body: What is delivered.
         is_proven: Whether the bridge has signed both.
         client: The address that it came from; empty if that is not known.
@@ -77,10 +79,46 @@ class Refused(NamedTuple):
     reason: str = ""
 
 
+class RefusalLog:
+    """Logs the requests to one endpoint that are refused.
+
+    Anyone who reaches the port can send thousands without a valid signature, so those are logged once a
+    minute for each address, with a count.
+
+    Args:
+        log_unproven: Logs a request that the bridge has not signed. Takes the address that it came from, and
+            how many others from there were suppressed.
+        log_unreadable: Logs a request that the bridge has signed and that cannot be read. Takes the reason.
+    """
+
+    def __init__(
+        self, log_unproven: Callable[[str, int], None], log_unreadable: Callable[[str], None]
+    ) -> None:
+        self._log_unproven, self._log_unreadable = log_unproven, log_unreadable
+        self._throttle = Throttle()
+
+    def flush(self) -> None:
+        """Log the counts that are due."""
+        self._throttle.flush()
+
+    def note(self, request: SignedRequest, refused: Refused) -> None:
+        """Log a refused request, unless a line about its address is not due yet.
+
+        Args:
+            request: The request.
+            refused: Why nothing is done about it.
+        """
+        if not request.is_proven:
+            log = partial(self._log_unproven, request.client)
+            self._throttle.note(request.client, log, overflow="others")
+        elif refused.outcome == "invalid":
+            self._log_unreadable(refused.reason)
+
+
 async def receive_signed(
     scope: AsgiScope, receive: AsgiReceive, send: AsgiSend, secrets: BridgeSecrets, path: str
 ) -> SignedRequest | None:
-    """Receive a request; None if it was answered already, as one that no bridge sends.
+    """Receive a request; None if it was answered here, since no bridge sends such a request.
 
     Args:
         scope: The request.
@@ -111,7 +149,7 @@ def read_signed(
     Args:
         request: The request.
         read: Reads a body that is proven; raises InvalidRequestError if it cannot.
-        name_of: What the proof of such a delivery names.
+        name_of: Returns the id that the proof of such a delivery names.
     """
     if not request.is_proven:
         return Refused("unproven")
@@ -127,7 +165,7 @@ async def send_result(send: AsgiSend, result: ClickResult | CommandResult) -> No
 
     Args:
         send: Sends the answer.
-        result: The outcome of its request; one that is not proven learns nothing but that.
+        result: The outcome of its request. A sender without a valid proof gets nothing but the status.
     """
     more = {} if result.is_final else {"retry-after": str(_RETRY_AFTER)}
     await send_json(send, result.status, "{}" if result.outcome == "unproven" else result.dump(), more)

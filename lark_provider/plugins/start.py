@@ -1,4 +1,4 @@
-"""What happens when an API server starts: the guard, the hold, and the row that says so."""
+"""Start the plugin in an API server: the guard, the hold, and the row that records them."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def find_by_name(name: str, manager: Manager | None = None) -> BaseUser | None:
     raise _no_list(manager)
 
 
-def with_email(address: str, manager: Manager | None = None) -> BaseUser | None:
+def find_by_email(address: str, manager: Manager | None = None) -> BaseUser | None:
     """Return the active user with an e-mail address; None if there is none, or more than one.
 
     Upper and lower case are the same. The Simple auth manager knows no addresses: there it is the user whose

@@ -13,7 +13,6 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import api_servers
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 
 RENEWAL_SECONDS = 60.0
@@ -74,7 +73,7 @@ class ApiServers:
             server: The process.
         """
         columns = api_servers.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             values = {
                 "host": server.host[:255],
@@ -95,7 +94,7 @@ class ApiServers:
         Args:
             within: How long ago at most.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             since = read_clock(connection).now - within
             rows = connection.execute(
                 sa.select(api_servers)
@@ -115,7 +114,7 @@ class ApiServers:
     def read_longest_hold(self) -> float | None:
         """Return for how many seconds processes seen lately hold answers at most; None if none says so."""
         columns = api_servers.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             since = read_clock(connection).now - RECENT
             query = sa.select(sa.func.max(columns.hold_seconds)).where(columns.seen_at >= since)
             seconds: float | None = connection.execute(query).scalar()

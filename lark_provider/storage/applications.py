@@ -19,7 +19,6 @@ from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, sealing, urls
 from lark_provider.storage.application_values import check, normalize_url, strip_text
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
 from lark_provider.storage.registry import (
     Application,
@@ -100,7 +99,7 @@ class ApplicationManager:
             "created_at": now,
             "updated_at": now,
         } | sealing.seal_secrets(secrets, app_id, url, self._keys)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             try:
                 with connection.begin_nested():
                     added = connection.execute(applications.insert().values(**row).returning(applications))
@@ -126,7 +125,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             rows = connection.execute(sa.select(applications).order_by(applications.c.id))
             return [read_application(row) for row in rows]
 
@@ -152,7 +151,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return {}
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             rows = connection.execute(sa.select(applications).where(applications.c.active)).all()
         return {row.app_id: self._try_open(row) for row in rows}
 
@@ -249,7 +248,7 @@ class ApplicationManager:
         app_id = check(app_id, "app_id")
         if not exists(self._url):
             raise make_unknown_app_error(app_id, self._url)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             # By id alone: an older registry lacks columns, and its upgrade may refuse this very row.
             done = connection.execute(applications.delete().where(applications.c.app_id == app_id))
             if not done.rowcount:
@@ -269,7 +268,7 @@ class ApplicationManager:
         """
         if not exists(self._url):
             return []
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             return [read_application(row) for row in sealing.seal_all(connection, self._keys, again=True)]
 
     @contextmanager
@@ -277,7 +276,7 @@ class ApplicationManager:
         app_id = check(app_id, "app_id")
         if not exists(self._url):
             raise make_unknown_app_error(app_id, self._url)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=not writing) as connection:
+        with migrate.open_transaction(self._url, reading=not writing) as connection:
             row = find_row(connection, app_id, locked=writing)
             if row is None:
                 raise make_unknown_app_error(app_id, self._url)

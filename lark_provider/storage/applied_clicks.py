@@ -22,7 +22,6 @@ from lark_provider.protocol.waits import get_correlation
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.click_records import ClickOutcome, QueuedClick
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 from lark_provider.storage.stored_clicks import StoredClick, read_valid_clicks
@@ -63,7 +62,7 @@ class AppliedClicks:
         began = time.monotonic()
         is_complete = began - self._complete_at >= COMPLETE_SECONDS
         clicks, done = card_callbacks.c, applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             greatest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(clicks.id), 0))).scalar_one()
             if self._looks and greatest < self._looks[-1][1]:
                 self._looks.clear()  # The last rows were deleted, or the database was restored.
@@ -97,7 +96,7 @@ class AppliedClicks:
             self._looks.popleft()
 
     def _record(self, new_clicks: Iterable[StoredClick]) -> int:
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             rows = [
                 {
@@ -121,7 +120,7 @@ class AppliedClicks:
             seconds: How long no other process takes them, in seconds.
         """
         columns = applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(
@@ -180,7 +179,7 @@ class AppliedClicks:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return self._read_clicks(connection, [event_id]).get((app_id, event_id))
 
     def find_recorded(self, app_id: str, event_id: str) -> QueuedClick | None:
@@ -204,7 +203,7 @@ class AppliedClicks:
             attempts: How often it was delivered.
         """
         seconds = pause_after(attempts, _FIRST_PAUSE, _MAX_PAUSE)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             connection.execute(
                 applied_clicks.update()
@@ -227,7 +226,7 @@ class AppliedClicks:
         Returns:
             Whether it was recorded now.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             text = orjson.dumps(result).decode()
             done = connection.execute(
@@ -244,14 +243,14 @@ class AppliedClicks:
             return bool(done.rowcount)
 
     def claim_unshown(self, limit: int, seconds: float) -> list[ClickOutcome]:
-        """Take results that are yet to be shown to who clicked.
+        """Take results that have yet to be shown to the person who clicked.
 
         Args:
             limit: How many results to take at most.
             seconds: How long no other process takes them, in seconds.
         """
         columns = applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(applied_clicks)
@@ -289,14 +288,14 @@ class AppliedClicks:
             app_id: The app.
             event_id: The click's id in the table.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             statement = applied_clicks.update().where(_is_click(app_id, event_id))
             connection.execute(statement.values(shown_at=now))
 
     def count_due(self) -> int:
         """Return how many clicks are to be delivered."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(sa.func.count()).where(applied_clicks.c.state == "due")
             return int(connection.execute(query).scalar_one())
 

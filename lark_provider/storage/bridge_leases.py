@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 from lark_provider.storage.tables import leases
 from lark_provider.storage.urls import SQLITE_DRIVER
@@ -36,7 +35,7 @@ class BridgeLease:
     def take(self) -> bool:
         """Take the lease or renew it, and return whether this process has it."""
         columns = leases.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             values = {"owner": self._owner, "until": now + timedelta(seconds=self._seconds)}
             added = insert(connection, leases).values(key=self._key, **values)
@@ -47,5 +46,5 @@ class BridgeLease:
     def release(self) -> None:
         """Let another process have it at once."""
         columns = leases.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             connection.execute(leases.delete().where(columns.key == self._key, columns.owner == self._owner))

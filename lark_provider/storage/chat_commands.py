@@ -15,7 +15,6 @@ from lark_provider.protocol.callbacks.storable import without_zeros
 from lark_provider.protocol.commands.message import CommandMessage, MentionedPerson
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 
 CommandState: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
@@ -110,7 +109,7 @@ class ChatCommands:
             limit: How many commands to take at most.
             seconds: How long no other process takes them, in seconds.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             query = (
                 sa.select(chat_commands)
@@ -179,7 +178,7 @@ class ChatCommands:
             seconds: How long to put it off, in seconds.
         """
         message = claimed.message
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             connection.execute(
                 chat_commands.update()
@@ -189,7 +188,7 @@ class ChatCommands:
 
     def count_by_state(self) -> dict[str, int]:
         """Return how many commands there are that are not over, by state."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = (
                 sa.select(_COLUMNS.state, sa.func.count())
                 .where(_COLUMNS.state != "done")
@@ -201,7 +200,7 @@ class ChatCommands:
         self, claimed: ClaimedCommand, before: tuple[CommandState, ...], after: CommandState, **values: Any
     ) -> bool:
         message = claimed.message
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             moved = connection.execute(
                 chat_commands.update()

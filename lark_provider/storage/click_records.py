@@ -29,7 +29,7 @@ class QueuedClick:
 
 @dataclass(frozen=True, slots=True)
 class ClickOutcome:
-    """The outcome of a click, which is yet to be shown to who clicked.
+    """The outcome of a click, which has yet to be shown to the person who clicked.
 
     Attributes:
         app_id: The id of the app.

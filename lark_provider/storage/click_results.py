@@ -8,7 +8,6 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, read_clock
 
 DUE, DONE = "due", "done"
@@ -32,7 +31,7 @@ class ClickResults:
             event_id: The click.
         """
         columns = applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             text = connection.execute(
                 sa.select(columns.result).where(
                     columns.app_id == app_id, columns.event_id == event_id, columns.state == DONE
@@ -48,7 +47,7 @@ class ClickResults:
             event_id: The click.
         """
         columns = applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             recorded: str | None = connection.execute(
                 sa.select(columns.plan).where(columns.app_id == app_id, columns.event_id == event_id)
             ).scalar_one_or_none()
@@ -63,7 +62,7 @@ class ClickResults:
             plan: JSON.
         """
         columns = applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             added = insert(connection, applied_clicks).values(
                 app_id=click.app_id,
@@ -99,7 +98,7 @@ class ClickResults:
             result: Its outcome.
         """
         columns = applied_clicks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             outcome = {
                 "state": DONE,

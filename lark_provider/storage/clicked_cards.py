@@ -14,7 +14,6 @@ from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions, incidents
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import make_among_condition
 
@@ -50,7 +49,7 @@ def is_incident(url: URL, key: str) -> bool:
     Raises:
         StorageError: The database cannot be used.
     """
-    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
+    with migrate.open_transaction(url, reading=True) as connection:
         result = connection.execute(sa.select(incidents.c.key).where(incidents.c.key == key))
         return result.first() is not None
 
@@ -81,7 +80,7 @@ def find_question_cards(url: URL, keys: Iterable[str]) -> dict[str, QuestionCard
     """
     cards = {}
     for row in _select_rows(url, keys):
-        with suppress(StorageError):  # the plugin says what is wrong with it, to who clicked
+        with suppress(StorageError):  # the plugin tells the person who clicked what is wrong with it
             cards[row.key] = _read_card(row)
     return cards
 
@@ -97,7 +96,7 @@ def _select_rows(url: URL, keys: Iterable[str]) -> list[Any]:
         questions.outcome,
         (cards.created_at < questions.created_at).label("is_earlier"),
     ).join_from(hitl_cards, hitl_questions, questions.ti_id == cards.ti_id)
-    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
+    with migrate.open_transaction(url, reading=True) as connection:
         return list(connection.execute(wanted.where(make_among_condition(connection, cards.key, keys))))
 
 

@@ -12,7 +12,6 @@ from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, sealing
 from lark_provider.storage.crypto import EncryptionKeys
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.registry import exists
 from lark_provider.storage.tables import applications
 
@@ -49,7 +48,7 @@ def read_registered(url: URL, wanted: Callable[[str], bool] = lambda _: True) ->
     """
     if not exists(url):
         return []
-    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
+    with migrate.open_transaction(url, reading=True) as connection:
         rows = connection.execute(sa.select(applications).order_by(applications.c.id)).all()
     keys: EncryptionKeys | None = None
     apps: list[RegisteredApp] = []

@@ -13,7 +13,6 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements
 from lark_provider.storage.bridge_tables import digests, incidents
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.outbox_rows import OutboxEntry
 
 DigestState: TypeAlias = Literal["recorded", "skipped"]
@@ -42,7 +41,7 @@ class Digests:
         query = sa.select(columns.route, columns.day).where(
             columns.route.in_([key for key, _ in wanted]), columns.day.in_([day for _, day in wanted])
         )
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return {wanted[row.route, row.day] for row in connection.execute(query) if tuple(row) in wanted}
 
     def record(
@@ -59,7 +58,7 @@ class Digests:
         Returns:
             Whether it is new.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             values = {"route": self.make_route_key(route), "day": str(day), "state": state, "created_at": now}
             added = statements.insert(connection, digests).values(values).on_conflict_do_nothing()
@@ -72,7 +71,7 @@ class Digests:
     def open_dags(self, receivers: Sequence[str]) -> set[str]:
         """Return the DAGs with failures that have not recovered, of which receivers were told in 14 days."""
         columns = incidents.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             since = statements.read_clock(connection).now - _FOLLOWED
             query = sa.select(columns.dag_id).where(
                 columns.state == "open", columns.updated_at > since, columns.receiver.in_(list(receivers))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,19 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-    StatementError,
-)
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.storage import deadlines, measuring, urls
+from lark_provider.storage import deadlines, error_texts, measuring, urls
 from lark_provider.storage.deadlines import Deadlines
 from lark_provider.storage.errors import StorageError
 from lark_provider.support import measured, meters
@@ -37,7 +28,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 5
 """How long to wait for a SQLite file that another process writes."""
-UPGRADE = "run `lark-provider db upgrade`, with --registry for the registry of apps"
 # A host that vanished without closing the connection is noticed in half a minute; the kernel takes two hours.
 _KEEPALIVE = {
     "keepalives_idle": 10,
@@ -52,37 +42,6 @@ POOL_SETTINGS = {
     "LARK_DB_POOL_RECYCLE": ("pool_recycle", 3600),
 }
 """Environment variable → SQLAlchemy's name and the default; times in seconds."""
-_LINK = re.compile(r"\(Background on this error at: \S+\)")
-_BEHIND = f"{{where}} is behind on migrations ({{reason}}). Next: {UPGRADE}."
-_SLOW = (
-    "{where} did not end a statement in time: {reason}. Next: look in pg_stat_activity and pg_locks for why."
-)
-_NO_ACCESS = "{where}: {reason}. Next: let this user read and write the file and its folder."
-_READ_ONLY = "25006"
-_POSTGRES_ERRORS = {
-    _READ_ONLY: "{where} is read-only: {reason}. Next: connect to the primary server, and not to a standby.",
-    "42501": (
-        "{where}: {reason}. Next: grant this user SELECT, INSERT, UPDATE and DELETE on the tables; "
-        "migrations are run as their owner."
-    ),
-    "42703": _BEHIND,
-    "42P01": _BEHIND,
-    "55P03": _SLOW,
-    "57014": _SLOW,
-}
-"""The text of an error, by SQLSTATE."""
-_SQLITE_ERRORS = {
-    "no such table": _BEHIND,
-    "no such column": _BEHIND,
-    "file is not a database": (
-        "{where} is not a SQLite database. Next: name another path, or restore a backup."
-    ),
-    "readonly database": _NO_ACCESS,
-    "unable to open database": _NO_ACCESS,
-    "database is locked": "{where} is being written by another process. Next: try again when it is done.",
-}
-"""The text of an error, by words of SQLite's."""
-_RETRYABLE = {_READ_ONLY, "55P03", "57014", "database is locked"}
 _MAY_BE_UNLIMITED = {"max_overflow", "pool_recycle"}  # -1, as SQLAlchemy has it
 
 # A forked child makes engines of its own. Its parent's stay here, unused and unclosed, since closing them
@@ -205,7 +164,7 @@ def _count_connections(returning: int = 0) -> None:
 def _handle_postgres_error(context: ExceptionContext) -> None:
     # A session keeps the default_transaction_read_only that it began with, and its server may be a standby by
     # now. So the pool's sessions are replaced, as after a lost connection.
-    if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
+    if getattr(context.original_exception, "pgcode", None) == error_texts.READ_ONLY:
         context.is_disconnect = True
 
 
@@ -252,7 +211,9 @@ def hold_transaction(
     except SQLAlchemyError as error:
         if isinstance(error, StorageError):
             raise
-        raise explain(error, on.url) from error
+        explained = error_texts.explain(error, on.url)
+        _count_error(error, explained)
+        raise explained from error
 
 
 def _connect(on: Engine) -> Connection:
@@ -266,55 +227,11 @@ def _connect(on: Engine) -> Connection:
         raise
 
 
-def explain(error: SQLAlchemyError, url: URL) -> StorageError:
-    """Explain a database error to the operator.
-
-    Args:
-        error: SQLAlchemy's error.
-        url: The database.
-    """
-    storage_error = _to_storage_error(error, url)
-    kind = (
-        "unavailable"
-        if storage_error.retryable
-        else "rejected"
-        if storage_error.permanent
-        else "misconfigured"
-    )
-    measured.DATABASE_ERRORS.add("pool_exhausted" if isinstance(error, PoolTimeout) else kind)
-    return storage_error
-
-
-def _to_storage_error(error: SQLAlchemyError, url: URL) -> StorageError:
-    where = f"Database {urls.display(url)}"
-    reason = str(getattr(error, "orig", None) or error).strip()
-    if url.password:
-        reason = reason.replace(str(url.password), "***")
-    reason = " ".join(_LINK.sub("", reason).split()).rstrip(".?")
-    if url.drivername == urls.SQLITE_DRIVER:
-        advice = "check that its disk has free space; if the file is damaged, restore a backup"
-        texts, kind = _SQLITE_ERRORS, next((words for words in _SQLITE_ERRORS if words in reason), "")
-    else:
-        advice = "check that it runs, and its host, port, user and password"
-        texts, kind = _POSTGRES_ERRORS, getattr(getattr(error, "orig", None), "pgcode", None) or ""
-    if text := texts.get(kind):
-        reason = reason.partition(" LINE ")[0] if text is _SLOW else reason
-        return StorageError(text.format(where=where, reason=reason), retryable=kind in _RETRYABLE)
+def _count_error(error: SQLAlchemyError, explained: StorageError) -> None:
     if isinstance(error, PoolTimeout):
-        return StorageError(
-            f"{where}: no connection is free: {reason}. Next: use fewer threads at once, or raise "
-            "LARK_DB_POOL_SIZE or LARK_DB_MAX_OVERFLOW.",
-            retryable=True,
-        )
-    if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
-        return StorageError(f"{where}: invalid statement: {reason}. Next: check its parameters.")
-    if isinstance(error, DataError | IntegrityError):
-        return StorageError(
-            f"{where} rejected the values: {reason}. Next: check their types, lengths and uniqueness.",
-            permanent=True,
-        )
-    if isinstance(error, ProgrammingError):
-        return StorageError(f"{where}: {reason}. Next: check that it is the database meant for Lark.")
-    lost = not isinstance(error, DBAPIError) or isinstance(error, OperationalError)
-    lost = lost or (isinstance(error, DBAPIError) and error.connection_invalidated)
-    return StorageError(f"{where} cannot be used: {reason}. Next: {advice}.", retryable=lost)
+        kind = "pool_exhausted"
+    elif explained.retryable:
+        kind = "unavailable"
+    else:
+        kind = "rejected" if explained.permanent else "misconfigured"
+    measured.DATABASE_ERRORS.add(kind)

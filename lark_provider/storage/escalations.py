@@ -34,7 +34,6 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.bridge_tables import escalation_steps, incidents
 from lark_provider.storage.crypto import TokenBox
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.incidents import Incidents, RenderIncident
 
 _MAX_REASON = 500
@@ -87,7 +86,7 @@ class Escalations:
         Returns:
             Whether they are new.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             query = sa.select(incidents.c.created_at, incidents.c.state).where(incidents.c.key == key)
             row = connection.execute(query.with_for_update()).one_or_none()
             if row is None or row.state != "open" or _select_rows(connection, key):
@@ -207,7 +206,7 @@ class Escalations:
             seconds: Seconds from now until the next attempt.
             reason: Why the step was not performed.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             later = now + timedelta(seconds=seconds)
             values = {"state": "due", "next_at": later, "started_at": None, "reason": reason[:_MAX_REASON]}

@@ -12,7 +12,6 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.bridge_tables import incidents, mutes
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.tables import meta
 
 _FOLLOWED = timedelta(days=14)
@@ -68,7 +67,7 @@ class FailureCursor:
     def read(self) -> datetime | None:
         """Return until when failures were reported, by Airflow's clock; None before the first time."""
         query = sa.select(meta.c.value).where(meta.c.key == self._key)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             text = connection.execute(query).scalar_one_or_none()
         return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
@@ -79,7 +78,7 @@ class FailureCursor:
             moment: The time, with its time zone.
         """
         text = moment.astimezone(UTC).isoformat()
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             new = statements.insert(connection, meta).values(key=self._key, value=text)
             connection.execute(new.on_conflict_do_update(index_elements=[meta.c.key], set_={"value": text}))
 
@@ -87,7 +86,7 @@ class FailureCursor:
         """Return the open incidents of the last 14 days, the oldest first."""
         table = incidents.c
         columns = (table.key, table.app_id, table.dag_id, table.run_id, table.version, table.updated_at)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(*columns).where(table.state == "open", table.updated_at > now - _FOLLOWED)
             return [
@@ -113,7 +112,7 @@ class Mutes:
 
     def read_active(self) -> set[tuple[str, str]]:
         """Return DAG and task of each task that is muted now."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(mutes.c.dag_id, mutes.c.task_id).where(
                 mutes.c.until > statements.make_clock_column(connection)
             )
@@ -130,7 +129,7 @@ class Mutes:
             name: The name of that person.
         """
         values = {"until": until, "muted_by": orjson.dumps({"open_id": open_id, "name": name}).decode()}
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             connection.execute(
                 sa.delete(mutes).where(mutes.c.until < statements.make_clock_column(connection))
             )

@@ -18,7 +18,6 @@ from lark_provider.protocol.hitl.model import End, HitlQuestion
 from lark_provider.protocol.hitl.records import load_end, load_question
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.hitl_rows import read_valid_rows
 from lark_provider.storage.new_cards import ASKED_AGAIN, QUIET, NewCard, insert_cards, read_card
 from lark_provider.storage.statements import make_among_condition, read_clock
@@ -82,7 +81,7 @@ class QuestionCards:
             limit: How many at most. No other process can claim them for `LEASE_SECONDS`.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             is_over = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "over")
             is_work = sa.or_(
@@ -107,7 +106,7 @@ class QuestionCards:
 
     def read(self, keys: Iterable[str]) -> list[ClaimedCard]:
         """Return cards with their questions; those that are not recorded are missing."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return _read_claimed(
                 connection,
                 make_among_condition(connection, hitl_cards.c.key, keys),
@@ -124,7 +123,7 @@ class QuestionCards:
             shown: The digest of its content.
         """
         cards = hitl_cards.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             connection.execute(
                 hitl_cards.update()
@@ -145,7 +144,7 @@ class QuestionCards:
             Whether it was claimed: its question is not over, and no other process works on it.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
             taken = connection.execute(
@@ -176,7 +175,7 @@ class QuestionCards:
             end: The end that it shows; None for a card that was sent again.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             query = sa.select(questions.outcome).where(
                 questions.ti_id == sa.select(cards.ti_id).where(cards.key == key).scalar_subquery()
@@ -204,7 +203,7 @@ class QuestionCards:
             Seconds until the next attempt.
         """
         seconds = min(max(age / 2, _FIRST_PAUSE), _MAX_PAUSE)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             # What these say is needed by the next attempt.
             stays = hitl_cards.c.reason.in_((RESENT, ASKED_AGAIN))
@@ -232,7 +231,7 @@ class QuestionCards:
             key: The card's key.
             reason: Why the card cannot be updated any more.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             this = hitl_cards.c.key == key
             row = connection.execute(sa.select(hitl_cards).where(this).with_for_update()).one()
@@ -255,7 +254,7 @@ class QuestionCards:
             How many are new.
         """
         cards, questions = hitl_cards.c, hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             is_open = sa.exists().where(questions.ti_id == cards.ti_id, questions.state == "open")
             query = (
@@ -275,12 +274,12 @@ class QuestionCards:
 
     def count_due(self) -> int:
         """Return how many cards are to be sent."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(sa.func.count()).select_from(hitl_cards).where(hitl_cards.c.state == "due")
             return int(connection.execute(query).scalar_one())
 
     def _change(self, condition: sa.ColumnElement[bool], **values: Any) -> None:
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             connection.execute(hitl_cards.update().where(condition).values(updated_at=now, **values))
 

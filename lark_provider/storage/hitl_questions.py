@@ -18,7 +18,6 @@ from lark_provider.protocol.hitl.model import End, HitlQuestion, TaskInstance
 from lark_provider.protocol.hitl.records import dump_end, dump_question, load_end
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import hitl_cards, hitl_questions
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.hitl_rows import RecordedQuestion, read_recorded, read_valid_rows
 from lark_provider.storage.new_cards import ASKED_AGAIN, NewCard, insert_cards
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
@@ -53,7 +52,7 @@ class Questions:
         ordered = sorted(questions, key=lambda question: question.task.ti_id)  # Sorted against deadlocks.
         count = 0
         for start in range(0, len(ordered), _CHUNK):
-            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            with migrate.open_transaction(self._url) as connection:
                 now = read_clock(connection).now
                 rows = [
                     {
@@ -88,7 +87,7 @@ class Questions:
         columns, cards = hitl_questions.c, hitl_cards.c
         held = []
         for question in sorted(questions, key=lambda entry: entry.task.ti_id):
-            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            with migrate.open_transaction(self._url) as connection:
                 now = read_clock(connection).now
                 is_shown = sa.exists().where(cards.ti_id == columns.ti_id, cards.state.in_(("due", "sent")))
                 changed = connection.execute(
@@ -106,7 +105,7 @@ class Questions:
     def read_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(columns.ti_id, columns.state).where(
                 make_among_condition(connection, columns.ti_id, ti_ids)
             )
@@ -115,13 +114,13 @@ class Questions:
     def list_live(self) -> dict[str, str]:
         """Return the states of all questions that are not over, by task-instance id."""
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(columns.ti_id, columns.state).where(columns.state.in_(("held", "open")))
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
         """Return questions by their task-instance ids; those that are not recorded are missing."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             condition = make_among_condition(connection, hitl_questions.c.ti_id, ti_ids)
             return read_recorded(connection, condition)
 
@@ -132,7 +131,7 @@ class Questions:
             ti_ids: The task-instance ids; those that are not recorded are missing.
         """
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(
                 columns.ti_id, columns.dag_id, columns.run_id, columns.task_id, columns.map_index
             )
@@ -147,14 +146,14 @@ class Questions:
             limit: How many questions to return at most.
         """
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             condition = sa.and_(columns.state == "held", columns.parked_at <= parked_before)
             return read_recorded(connection, condition, limit)
 
     def list_without_cards(self) -> dict[str, RecordedQuestion]:
         """Return open questions that have no card, since no receiver was known; those updated longest ago."""
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == columns.ti_id, ~_make_earlier_condition())
             return read_recorded(
                 connection, sa.and_(columns.state == "open", ~has_card), _CHUNK, by=columns.updated_at
@@ -172,7 +171,7 @@ class Questions:
             How many cards are new.
         """
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             # Locked in one order, against deadlocks.
             query = sa.select(columns.ti_id).where(
@@ -206,7 +205,7 @@ class Questions:
 
     def _end(self, ends: Mapping[str, End]) -> dict[str, End]:
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             ended = (
                 hitl_questions.update()
@@ -232,7 +231,7 @@ class Questions:
             Whether it was recorded now; the first such end stays.
         """
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             query = sa.select(columns.outcome).where(columns.ti_id == ti_id, columns.state == "over")
             outcome = connection.execute(query.with_for_update()).scalar()
@@ -257,7 +256,7 @@ class Questions:
             seconds: For how long, by the database's clock.
         """
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
             questions = read_recorded(
                 connection, sa.and_(columns.state == "over", columns.updated_at >= since)
@@ -271,7 +270,7 @@ class Questions:
     def count_by_state(self) -> dict[str, int]:
         """Return how many questions are held and open."""
         columns = hitl_questions.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = (
                 sa.select(columns.state, sa.func.count().label("amount"))
                 .where(columns.state.in_(("held", "open")))

@@ -18,7 +18,6 @@ from lark_provider.protocol.callbacks.storable import MAX_ID_LENGTH, is_id, with
 from lark_provider.protocol.commands.message import CommandMessage, find_command
 from lark_provider.protocol.waits import Wait, get_correlation
 from lark_provider.storage import chat_commands, legacy_waits, migrate
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.statements import INSERTS, insert, insert_rows, make_among_condition
 from lark_provider.storage.tables import card_callbacks, handled_events, meta
@@ -68,7 +67,7 @@ class Inbox:
         # Sorted by time, so that ids follow it, and so that two processes that store the same clicks at once
         # cannot deadlock.
         rows.sort(key=itemgetter("clicked_at", "event_id"))
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             if commands:
                 chat_commands.record(connection, commands)
             count = _insert(connection, rows) if rows else 0
@@ -98,7 +97,7 @@ class Inbox:
             "stored_at": now,
         }
         try:
-            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            with migrate.open_transaction(self._url) as connection:
                 _insert(connection, [probe])
                 connection.rollback()
         except StorageError as error:
@@ -126,7 +125,7 @@ class Inbox:
         """
         for event_id in event_ids:
             _check({"event": event_id})
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == consumer,
                 make_among_condition(connection, handled_events.c.event_id, event_ids),
@@ -153,12 +152,12 @@ class Inbox:
         ]
         if not rows:
             return
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             insert_rows(connection, insert(connection, handled_events).on_conflict_do_nothing(), rows)
 
     def read_database_id(self) -> str:
         """Return the database's own id: a wait begun on another database would wait indefinitely."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(meta.c.value).where(meta.c.key == "database_id")
             return str(connection.execute(query).scalar_one())
 

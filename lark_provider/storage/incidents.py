@@ -23,7 +23,6 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, mutes
 from lark_provider.storage.crypto import TokenBox
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.outbox_rows import OutboxEntry
 
@@ -85,7 +84,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             row = connection.execute(sa.select(incidents).where(incidents.c.key == key)).one_or_none()
         return None if row is None or row.app_id != self._app.app_id else self._open(row)
 
@@ -104,7 +103,7 @@ class Incidents:
             incidents.c.run_id == run_id,
             incidents.c.app_id == self._app.app_id,
         )
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             rows = connection.execute(query.order_by(incidents.c.created_at, incidents.c.key)).all()
         return [self._open(row) for row in rows]
 
@@ -117,7 +116,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(incidents).where(
                 incidents.c.dag_id == place.dag_id,
                 incidents.c.run_id == place.run_id,
@@ -145,7 +144,7 @@ class Incidents:
         Raises:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             if _is_muted(connection, event):
                 return RecordedIncident(None, is_muted=True)
             new = ShownIncident("", place, Incident(), event)
@@ -176,7 +175,7 @@ class Incidents:
         Raises:
             DecryptionError: It was encrypted under another secret of the app.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             row = _lock_row(connection, key)
             if row is None or row.app_id != self._app.app_id:
                 return RecordedIncident(None)

@@ -81,7 +81,7 @@ class LoadLedger(LoadEntries):
             if done is not None:
                 with (
                     suppress(ConflictError),
-                    hold_transaction(migrate.prepare_engine(self._url)) as connection,
+                    migrate.open_transaction(self._url) as connection,
                 ):
                     # Only the result of the chunk is recorded, and not even that where the chunk was deleted.
                     ledger_rows.record_done(connection, load, done, read_clock(connection).now)
@@ -133,7 +133,7 @@ class LoadLedger(LoadEntries):
             chunk: The chunk as it is sent. With another token it counts as first sent now.
         """
         columns = ledger_chunks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             lease, now = self._claim(connection, clock, load, claimant), clock.now
             if isinstance(lease, LeaseConflict):
@@ -159,7 +159,7 @@ class LoadLedger(LoadEntries):
             reason: What Lark said; addresses in it are masked.
         """
         columns = ledger_chunks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             connection.execute(
                 ledger_chunks.update()
                 .where(columns.ledger_id == load, columns.number == number, columns.token == token)
@@ -179,7 +179,7 @@ class LoadLedger(LoadEntries):
             after: Those with greater numbers than this.
             count: At most so many.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return ledger_rows.read_next(connection, self._cipher, load, after, count)
 
     def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
@@ -189,7 +189,7 @@ class LoadLedger(LoadEntries):
             load: The load.
             number: The chunk.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return ledger_rows.read(connection, self._cipher, ledger_parts.is_part(load, number))
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
@@ -202,7 +202,7 @@ class LoadLedger(LoadEntries):
             chunk: The rows as they are now; their token is not sent.
         """
         columns = ledger_chunks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, load, claimant)
             if isinstance(lease, LeaseConflict):
@@ -224,7 +224,7 @@ class LoadLedger(LoadEntries):
             load: The load.
             number: The chunk.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             connection.execute(ledger_chunks.delete().where(ledger_parts.is_part(load, number)))
 
     def select_known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
@@ -243,7 +243,7 @@ class LoadLedger(LoadEntries):
             .where(ledger.c.target == target, columns.record_ids.is_not(None))
             .where(columns.updated_at >= datetime.fromtimestamp(since, UTC))
         )
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             for (ids,) in connection.execute(of_target):
                 known |= wanted.intersection(orjson.loads(ids))
         return known

@@ -12,7 +12,6 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.callbacks import CardClick
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, make_among_condition
 from lark_provider.storage.stored_clicks import (
     StoredClick,
@@ -47,12 +46,12 @@ def decide_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]
 
 
 def _decide_answers(url: URL, waits: Sequence[Wait]) -> dict[str, list[CardClick]]:
-    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
+    with migrate.open_transaction(url, reading=True) as connection:
         clicks, decided = _read_clicks_and_decided(connection, waits)
     new = select_answers([wait for wait in waits if wait.key not in decided], clicks)
     if not new and not decided:
         return {}
-    with hold_transaction(migrate.prepare_engine(url), reading=not new) as connection:
+    with migrate.open_transaction(url, reading=not new) as connection:
         if new:
             now = datetime.now(UTC)
             rows = [

@@ -13,7 +13,6 @@ from sqlalchemy.engine import Connection
 
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.people import Account, Linked, People, Person, read_person
 from lark_provider.storage.statements import read_clock
 
@@ -54,7 +53,7 @@ class LinkCodes:
             person: Who it is in Lark.
         """
         code = secrets.token_urlsafe(_CODE_BYTES)
-        with hold_transaction(migrate.prepare_engine(self._people.url)) as connection:
+        with migrate.open_transaction(self._people.url) as connection:
             now = read_clock(connection).now
             connection.execute(sa.delete(link_codes).where(link_codes.c.until < now - _KEPT))
             row = {
@@ -75,7 +74,7 @@ class LinkCodes:
         """
         if not _is_code(code):
             return None
-        with hold_transaction(migrate.prepare_engine(self._people.url), reading=True) as connection:
+        with migrate.open_transaction(self._people.url, reading=True) as connection:
             row = connection.execute(
                 sa.select(link_codes).where(link_codes.c.digest == _compute_digest(code))
             ).one_or_none()
@@ -92,7 +91,7 @@ class LinkCodes:
             code: What `create` returned.
             account: Who it is in Airflow, with the serialised user.
         """
-        with hold_transaction(migrate.prepare_engine(self._people.url)) as connection:
+        with migrate.open_transaction(self._people.url) as connection:
             person = _use_code(connection, code)
             return None if person is None else self._people.link_in(connection, person, account)
 

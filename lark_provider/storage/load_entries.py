@@ -23,7 +23,6 @@ from lark_provider.protocol.ledger_entry import LedgerState, make_ledger_id
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, ledger_parts, ledger_rows, migrate, statements
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.load_leases import claim_for_load, is_current
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.table_leases import claim, make_lease_key
@@ -57,7 +56,7 @@ class LoadEntries:
                 cleared, until `clear`.
         """
         identity, columns = make_ledger_id(self._app.name, "load", target, key), ledger.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now, record = connection.execute(
                 sa.select(statements.make_clock_column(connection), forgotten.record(identity))
             ).one()
@@ -113,7 +112,7 @@ class LoadEntries:
             cleared.
         """
         identity = make_ledger_id(self._app.name, "load", target, key)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             text = connection.scalar(sa.select(ledger.c.detail).where(ledger.c.id == identity))
         detail = None if text is None else orjson.loads(text)
         if detail is None or detail["is_clearing"] or restart > detail["restart"]:
@@ -131,7 +130,7 @@ class LoadEntries:
             The name that counts: the first one.
         """
         is_load = ledger.c.id == load
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             text = connection.scalar(sa.select(ledger.c.detail).where(is_load).with_for_update())
             if text is None:  # forgotten meanwhile
                 return zone
@@ -153,7 +152,7 @@ class LoadEntries:
         Raises:
             ConflictError: It is not to be written, or cleared, any more.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             return LedgerStep(self._claim(connection, read_clock(connection), load, claimant))
 
     def finish(self, load: str, claimant: Claimant, done: WrittenChunk | None) -> None:
@@ -170,9 +169,9 @@ class LoadEntries:
             ConflictError: The load was restarted or forgotten meanwhile.
         """
         if done is not None:
-            with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+            with migrate.open_transaction(self._url) as connection:
                 ledger_rows.record_done(connection, load, done, read_clock(connection).now)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             lease = claim(connection, clock, self._make_key(claimant), claimant)
             if is_current(connection, load, claimant):
@@ -194,7 +193,7 @@ class LoadEntries:
             has forgotten them itself.
         """
         columns, loads = ledger_chunks.c, ledger.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             if isinstance(claim(connection, clock, self._make_key(claimant), claimant), LeaseConflict):
                 return False

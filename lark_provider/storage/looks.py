@@ -41,7 +41,6 @@ from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import Wait
 from lark_provider.storage import migrate
 from lark_provider.storage.deadlines import STATEMENT
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.stored_clicks import StoredClick
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.storage.wait_chunks import CHUNK, NEVER, QuestionChunk, QuestionKind
@@ -116,7 +115,7 @@ class Looks:
     def _look_at_chunks(self) -> list[tuple[QuestionChunk, _Seen]]:
         """Look at all chunks, on one connection."""
         looks: list[tuple[QuestionChunk, _Seen]] = []
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             self._note_greatest(connection)
             due = set(map(id, self._list_due(time.monotonic())))
             for chunk in self._chunks:

@@ -21,7 +21,8 @@ from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
 from lark_provider.storage import migrate, tables, urls
-from lark_provider.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, UPGRADE, get_engine, hold_transaction
+from lark_provider.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, get_engine, hold_transaction
+from lark_provider.storage.error_texts import UPGRADE
 from lark_provider.storage.errors import StorageError
 from lark_provider.support.secret import Secret
 

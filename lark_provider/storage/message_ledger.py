@@ -17,7 +17,6 @@ from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState, make_l
 from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import forgotten, migrate, statements
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.tables import ledger
 
 
@@ -45,7 +44,7 @@ class MessageLedger:
                 with.
         """
         columns, identity = ledger.c, make_ledger_id(self._app.name, self._kind, receiver, key)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now, record = connection.execute(
                 sa.select(statements.make_clock_column(connection), forgotten.record(identity))
             ).one()
@@ -107,7 +106,7 @@ class MessageLedger:
 
     def _change(self, entry: LedgerEntry, *, is_sent: bool = False, **values: Any) -> bool:
         columns = ledger.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
             changed = connection.execute(

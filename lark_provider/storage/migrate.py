@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from lark_provider.storage import tables, urls
-from lark_provider.storage.deadlines import MAINTENANCE
+from lark_provider.storage.deadlines import MAINTENANCE, Deadlines
 from lark_provider.storage.engine import get_engine, hold_transaction, make_file
 from lark_provider.storage.errors import StorageError
 
@@ -60,6 +61,23 @@ def prepare_engine(url: URL) -> Engine:
         if (file := _read_identity(url)) is not None:
             _opened[key] = file
     return db_engine
+
+
+def open_transaction(
+    url: URL, *, reading: bool = False, each_alone: bool = False, limits: Deadlines | None = None
+) -> AbstractContextManager[Connection]:
+    """Open a transaction on a database that should have our tables; see `prepare_engine`.
+
+    Args:
+        url: The database's URL, from `urls.database` or `urls.registry`.
+        reading: As for `engine.hold_transaction`.
+        each_alone: As for `engine.hold_transaction`.
+        limits: As for `engine.hold_transaction`.
+
+    Raises:
+        StorageError: As for `prepare_engine` and `engine.hold_transaction`.
+    """
+    return hold_transaction(prepare_engine(url), reading=reading, each_alone=each_alone, limits=limits)
 
 
 def _read_identity(url: URL) -> tuple[int, int] | None:

@@ -20,7 +20,6 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, outbox_rows, statements, urls
 from lark_provider.storage.bridge_tables import incidents, outbox
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.outbox_rows import ClaimedRow, OutboxEntry, RowState
 from lark_provider.support import measured
@@ -58,7 +57,7 @@ class Outbox:
 
     def add(self, app: App, entry: OutboxEntry) -> bool:
         """Add a row in a transaction of its own; see `outbox_rows.add`."""
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             return outbox_rows.add(connection, app, entry)
 
     def claim(
@@ -81,7 +80,7 @@ class Outbox:
         """
         if only is None and not self._is_any_due(without):
             return []  # The usual case, which takes no lock and leaves a SQLite file alone.
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             until = now + timedelta(seconds=seconds)
             _expire(connection, now)
@@ -101,7 +100,7 @@ class Outbox:
                     return claims  # Else the next versions of these cards can be claimed now.
 
     def _is_any_due(self, without: Collection[str]) -> bool:
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox.c.id).where(_make_free_condition(now, without)).limit(1)
             return connection.execute(query).first() is not None
@@ -114,7 +113,7 @@ class Outbox:
             owner: The id of the caller that claimed the row.
             message_id: The id of the message that shows it.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             if row.card is not None and row.message_id is None:
                 # Before the row of the outbox, as those who record an event do, or both would deadlock.
@@ -140,7 +139,7 @@ class Outbox:
             seconds: Seconds from now until the next attempt.
             may_be_sent: Whether the attempt may have reached Lark.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             values: dict[str, Any] = {"attempts": row.attempts + 1, "reason": reason[:_MAX_REASON]}
             if not (may_be_sent or row.was_sent):
@@ -151,7 +150,7 @@ class Outbox:
 
     def release(self, row: ClaimedRow, owner: str) -> None:
         """Leave a row to others, as if it had not been claimed."""
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             values = {} if row.was_sent else {"first_sent_at": None}
             _change(connection, row, owner, now, owner=None, **values)
@@ -164,7 +163,7 @@ class Outbox:
             owner: The id of the caller that claimed the row.
             reason: Why the row will never be delivered.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             values = {"state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1}
             _change(connection, row, owner, now, owner=None, **values)
@@ -176,7 +175,7 @@ class Outbox:
             row: A row of the card.
             owner: The id of the caller that claimed the row.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             connection.execute(
                 incidents.update()
@@ -189,7 +188,7 @@ class Outbox:
 
     def read_state(self, id_: str) -> RowState | None:
         """Return the state of a row; None if there is no such row."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             columns = outbox.c
             query = sa.select(columns.state, columns.message_id, columns.reason).where(columns.id == id_)
             row = connection.execute(query).one_or_none()
@@ -197,7 +196,7 @@ class Outbox:
 
     def measure_backlog(self) -> tuple[int, float]:
         """Return how many rows are due, and how many seconds ago the oldest of them was added."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
                 outbox.c.state == "due"

@@ -12,7 +12,6 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, statements, urls
 from lark_provider.storage.bridge_tables import outbox
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.outbox_rows import OutboxState
 
 STATES: tuple[OutboxState, ...] = get_args(OutboxState)
@@ -83,7 +82,7 @@ class OutboxAdmin:
             states: The states of the rows to look for.
         """
         wanted = outbox.c.state.in_(list(states))
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(wanted).order_by(outbox.c.created_at, outbox.c.id).limit(limit)
             rows = [_read_row(row, now) for row in connection.execute(query)]
@@ -92,7 +91,7 @@ class OutboxAdmin:
 
     def show(self, id_: str) -> OutboxRow | None:
         """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(outbox.c.id.startswith(id_, autoescape=True)).limit(2)
             rows = connection.execute(query).all()
@@ -108,7 +107,7 @@ class OutboxAdmin:
             How many. A card's version that is older than what the card shows is superseded, not sent.
         """
         columns = outbox.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             is_free = sa.or_(columns.owner.is_(None), columns.owned_until < now)
             which = sa.and_(columns.state.in_(UNDELIVERED), is_free, _with_ids(ids))
@@ -128,7 +127,7 @@ class OutboxAdmin:
             How many.
         """
         columns = outbox.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             which = sa.and_(columns.state.in_(UNDELIVERED), _with_ids(ids))
             if older_than is not None:

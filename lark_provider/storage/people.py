@@ -20,7 +20,6 @@ from sqlalchemy.engine import URL, Connection, Row
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import link_codes, people
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.errors import AlteredError, DecryptionError
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 
@@ -116,7 +115,7 @@ class People:
                 another key.
         """
         wanted = sa.select(people).where(_is_row_of(people, Person(app_id, tenant_key, open_id)))
-        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
+        with migrate.open_transaction(self.url, reading=True) as connection:
             row = connection.execute(wanted.where(people.c.state == "linked")).one_or_none()
         return None if row is None else self._open(row)
 
@@ -133,7 +132,7 @@ class People:
             The links of each user that has any, the newest first.
         """
         links: dict[str, list[Linked]] = {}
-        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
+        with migrate.open_transaction(self.url, reading=True) as connection:
             wanted = sa.select(people).where(people.c.app_id == app_id, people.c.state == "linked")
             wanted = wanted.where(make_among_condition(connection, people.c.user_id, user_ids))
             for row in connection.execute(wanted.order_by(people.c.linked_at.desc(), people.c.open_id)):
@@ -149,7 +148,7 @@ class People:
         wanted = sa.select(people).order_by(people.c.user_name, people.c.app_id, people.c.open_id)
         if not revoked:
             wanted = wanted.where(people.c.state == "linked")
-        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
+        with migrate.open_transaction(self.url, reading=True) as connection:
             return [_read_linked(row) for row in connection.execute(wanted)]
 
     def link_person(self, person: Person, account: Account) -> Linked:
@@ -159,7 +158,7 @@ class People:
             person: Who it is in Lark.
             account: Who it is in Airflow, with the serialised user.
         """
-        with hold_transaction(migrate.prepare_engine(self.url)) as connection:
+        with migrate.open_transaction(self.url) as connection:
             return self.link_in(connection, person, account)
 
     def revoke(self, open_id: str, *, app_id: str | None = None) -> list[Linked]:
@@ -172,7 +171,7 @@ class People:
         Returns:
             The links that were revoked.
         """
-        with hold_transaction(migrate.prepare_engine(self.url)) as connection:
+        with migrate.open_transaction(self.url) as connection:
             now = read_clock(connection).now
             link_conditions = [people.c.open_id == open_id, people.c.state == "linked"]
             code_conditions = [link_codes.c.open_id == open_id, link_codes.c.used_at.is_(None)]
@@ -195,7 +194,7 @@ class People:
         Raises:
             ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is not set, and there are links.
         """
-        with hold_transaction(migrate.prepare_engine(self.url)) as connection:
+        with migrate.open_transaction(self.url) as connection:
             rows = connection.execute(_lock(sa.select(people).where(people.c.state == "linked"))).all()
             opened, unreadable = self._open_all(rows)
             for linked in opened:
@@ -209,7 +208,7 @@ class People:
         Raises:
             ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is not set, and there are links.
         """
-        with hold_transaction(migrate.prepare_engine(self.url), reading=True) as connection:
+        with migrate.open_transaction(self.url, reading=True) as connection:
             rows = connection.execute(sa.select(people).where(people.c.state == "linked")).all()
         return len(rows), self._open_all(rows)[1]
 

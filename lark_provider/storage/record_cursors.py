@@ -14,7 +14,6 @@ from sqlalchemy.engine import URL
 
 from lark_provider.protocol.record_cursors import Cursor, SeenRecord
 from lark_provider.storage import migrate
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 from lark_provider.storage.tables import handled_events
 from lark_provider.storage.watch_tables import record_cursors, seen_records
@@ -61,7 +60,7 @@ class RecordCursors:
             The cursor, and whether it is new.
         """
         columns = record_cursors.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             added = insert(connection, record_cursors).values(
                 key=self._key,
@@ -87,7 +86,7 @@ class RecordCursors:
         Args:
             event_key: What its deliveries have in common.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = sa.select(handled_events.c.event_id).where(
                 handled_events.c.consumer == self._consumer, handled_events.c.event_id == event_key
             )
@@ -103,7 +102,7 @@ class RecordCursors:
         query = sa.select(
             columns.record_id, columns.modified_ms, columns.scanned_ms, columns.is_deleted
         ).where(columns.cursor_key == self._key)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             if record_ids is not None:
                 query = query.where(make_among_condition(connection, columns.record_id, record_ids))
             return {
@@ -119,7 +118,7 @@ class RecordCursors:
             event_key: The event that was reported; None after a scan.
         """
         columns = seen_records.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             values = [
                 {"cursor_key": self._key, "record_id": record_id, "updated_at": now, **asdict(record)}
@@ -152,7 +151,7 @@ class RecordCursors:
             keeps_all: Whether rows of all records stay, which deletions are found by.
         """
         cursors = record_cursors.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             later = sa.case(
                 (cursors.scanned_ms > cursor.scanned_ms, cursors.scanned_ms), else_=cursor.scanned_ms
@@ -176,5 +175,5 @@ class RecordCursors:
         columns = seen_records.c
         batch = sa.select(columns.record_id).where(columns.cursor_key == self._key, unneeded).limit(_ROWS)
         chosen = sa.and_(columns.cursor_key == self._key, columns.record_id.in_(batch))
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             return connection.execute(seen_records.delete().where(chosen, unneeded)).rowcount

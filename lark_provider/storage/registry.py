@@ -13,7 +13,6 @@ from sqlalchemy.engine import URL, Connection, Row
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.tables import applications
 
 
@@ -58,7 +57,7 @@ def find(url: URL, named: str | None) -> Row[Any]:
     """
     if not exists(url):
         raise make_unknown_app_error(named, url)
-    with hold_transaction(migrate.prepare_engine(url), reading=True) as connection:
+    with migrate.open_transaction(url, reading=True) as connection:
         if named is not None:
             row = find_row(connection, named)
             if row is None:

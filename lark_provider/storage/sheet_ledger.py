@@ -21,7 +21,6 @@ from lark_provider.protocol.redact import mask_addresses
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Reservation, Segment, TableWrite
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import migrate, statements
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.table_leases import claim, make_lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks
@@ -59,7 +58,7 @@ class SheetLedger:
             ledger_chunks.c,
         )
         text = orjson.dumps(dict(detail)).decode()
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             added = statements.insert(connection, ledger).values(
                 id=identity,
@@ -102,7 +101,7 @@ class SheetLedger:
             is_disjoint: Whether it must not have rows that a pending segment of another table has, in the
                 same worksheet; it is then moved below them.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             if done is not None:
                 _record_done(connection, write, done, clock.now)
@@ -135,7 +134,7 @@ class SheetLedger:
                 same worksheet; it is then moved below them.
         """
         columns = ledger_chunks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, LeaseConflict):
@@ -157,7 +156,7 @@ class SheetLedger:
             write: The id of the table.
             number: The segment.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             _record_done(connection, write, number, read_clock(connection).now)
 
     def finish(self, write: str, done: int | None) -> None:
@@ -168,7 +167,7 @@ class SheetLedger:
             done: The last segment, if it is not recorded yet.
         """
         columns = ledger_chunks.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             if done is not None:
                 _record_done(connection, write, done, now)
@@ -187,7 +186,7 @@ class SheetLedger:
             count: At most so many.
         """
         columns = ledger_chunks.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             result_rows = connection.execute(
                 sa.select(ledger_chunks, statements.make_clock_column(connection))
                 .where(columns.ledger_id == write, columns.number > after)
@@ -214,7 +213,7 @@ class SheetLedger:
                 columns.kind == KIND, columns.target == target, columns.id != write, chunks.content == digest
             )
         )
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             places = [(_parse_row(twin.fields), twin.row_count) for twin in connection.execute(twins)]
         return any(row <= last and row + count > first for row, count in places)
 

@@ -18,7 +18,6 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.ledger import Claimant, Intent, Lease, LeaseConflict
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.aead import Aead, derive
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import Clock, read_clock
 from lark_provider.storage.tables import table_leases
 
@@ -93,7 +92,7 @@ class TableLeases:
         Args:
             claimant: The writer that wants the lease.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             return claim(connection, read_clock(connection), self._make_key(claimant), claimant)
 
     def release(self, claimant: Claimant) -> None:
@@ -103,7 +102,7 @@ class TableLeases:
             claimant: Whose lease it is; another one's stays.
         """
         columns = table_leases.c
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             connection.execute(
                 table_leases.update()
@@ -119,7 +118,7 @@ class TableLeases:
             text: The intent, such as token and keys as JSON. It replaces the one before.
         """
         sealed = self._cipher.seal(text, (self._make_key(claimant),))
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             return claim(
                 connection, clock, self._make_key(claimant), claimant, intent=sealed, intent_at=clock.now
@@ -132,7 +131,7 @@ class TableLeases:
             table: Names the table, as `Claimant.key` does.
         """
         columns, key = table_leases.c, make_lease_key(self._base_url, table)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             row = connection.execute(
                 sa.select(columns.intent, columns.intent_at, statements.make_clock_column(connection)).where(
                     columns.key == key
@@ -149,7 +148,7 @@ class TableLeases:
         Args:
             claimant: The writer that holds the lease.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             clock = read_clock(connection)
             return claim(connection, clock, self._make_key(claimant), claimant, intent=None, intent_at=None)
 

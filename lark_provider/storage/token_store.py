@@ -17,7 +17,6 @@ from sqlalchemy.engine import URL, Connection
 from lark_provider.protocol.tokens import Freshness, Token
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.crypto import TokenBox
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.tables import leases, tokens
 
 
@@ -58,7 +57,7 @@ class TokenStore:
             lease_seconds: How long other callers leave the renewal to this one.
             rejected: A token that Lark has just rejected; if it is the stored one, it is deleted first.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             row = self._read_row(connection, key)
         token = self._read_token(key, row, now)
         if token is not None and token.value == rejected:
@@ -66,7 +65,7 @@ class TokenStore:
         is_held = row.until is not None and row.until >= row.clock and row.owner != owner
         if _is_fresh(token, now) or is_held:
             return TokenClaim(token)  # The usual case, which takes no lock.
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             if not self._try_lease(connection, key, owner, row.clock, lease_seconds):
                 return TokenClaim(token)
             # Read again: the lease may be free because its holder has just stored a token.
@@ -83,7 +82,7 @@ class TokenStore:
             key: Names the token.
             now: The caller's clock.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return self._read_token(key, self._read_row(connection, key), now)
 
     def put(self, key: str, token: Token, *, clock: Callable[[], float], owner: str) -> None:
@@ -96,7 +95,7 @@ class TokenStore:
             owner: Names the caller.
         """
         sealed = TokenBox(self._app_secret, key).seal(token.value)
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             database_now = connection.execute(
                 sa.select(statements.make_clock_column(connection))
             ).scalar_one()
@@ -120,7 +119,7 @@ class TokenStore:
 
     def release(self, key: str, *, owner: str) -> None:
         """Release a lease without a token."""
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             self._release(connection, key, owner)
 
     def _read_usable(
@@ -184,5 +183,5 @@ def forget(url: URL, app_id: str) -> int:
     Raises:
         StorageError: The database cannot be used.
     """
-    with hold_transaction(migrate.prepare_engine(url)) as connection:
+    with migrate.open_transaction(url) as connection:
         return connection.execute(tokens.delete().where(tokens.c.app_id == app_id)).rowcount

@@ -18,7 +18,6 @@ from sqlalchemy.engine import URL
 from lark_provider.protocol.cached_user import CachedUser
 from lark_provider.storage import migrate
 from lark_provider.storage.aead import Aead, derive
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import insert, insert_rows
 from lark_provider.storage.tables import user_cache
 
@@ -49,7 +48,7 @@ class UserCache:
         wanted = sa.select(columns.lookup, columns.data, columns.fetched_at, columns.expires_at).where(
             columns.app == self._app, columns.kind == kind, columns.lookup.in_(list(hashes))
         )
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             rows = connection.execute(wanted).all()
         users: dict[str, CachedUser] = {}
         for row in rows:
@@ -79,7 +78,7 @@ class UserCache:
             # Sorted, so that two processes that store the same users cannot deadlock.
             for lookup, user in sorted(hashed.items())
         ]
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             added = insert(connection, user_cache)
             replaced = {name: added.excluded[name] for name in ("data", "fetched_at", "expires_at")}
             key = user_cache.primary_key.columns

@@ -10,7 +10,6 @@ from sqlalchemy.engine import URL
 
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.bridge_tables import escalation_steps
-from lark_provider.storage.engine import hold_transaction
 
 
 class Waiting(NamedTuple):
@@ -43,7 +42,7 @@ class WaitingEscalations:
             limit: How many incidents at most.
         """
         columns = escalation_steps.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             is_due = sa.and_(columns.state == "due", columns.due_at <= now)
             may_be_tried = sa.or_(columns.next_at.is_(None), columns.next_at <= now)
@@ -65,7 +64,7 @@ class WaitingEscalations:
             mark: Which the reason begins with.
         """
         columns = escalation_steps.c
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = (
                 sa.select(columns.urgent, sa.func.max(columns.updated_at))

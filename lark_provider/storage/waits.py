@@ -22,7 +22,6 @@ from lark_provider.protocol.questions import (
     dump,
 )
 from lark_provider.storage import migrate, wait_rows
-from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.statements import make_among_condition
 from lark_provider.storage.stored_clicks import (
     StoredClick,
@@ -57,13 +56,13 @@ class Waits:
         Raises:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             newest, _ = wait_rows.find_newest(connection, origin)
         if newest is None or not newest.is_for(origin):
             return None
         if origin.try_number <= newest.origin.try_number:
             return newest
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             return wait_rows.take_over(connection, newest, origin, deadline)
 
     def claim(self, draft: Draft) -> QuestionClaim:
@@ -79,7 +78,7 @@ class Waits:
             ConfigurationError: The task was cleared, and the attempt that followed has asked again.
         """
         origin = draft.origin
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             if connection.dialect.name == "postgresql":  # On SQLite the whole file is locked.
                 lock = int.from_bytes(bytes.fromhex(origin.key[:16]), signed=True)
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
@@ -106,7 +105,7 @@ class Waits:
         Raises:
             StorageError: The row is damaged.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             question = wait_rows.get(connection, wait_id)
             if question is None or message_id in question.message_ids:
                 return question
@@ -132,7 +131,7 @@ class Waits:
                 it, such a transaction has seen a click that was stored before, or this call sees the question
                 closed.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             query = (
                 sa.select(waits)
                 .where(make_among_condition(connection, waits.c.id, wait_ids))
@@ -159,7 +158,7 @@ class Waits:
             .order_by(waits.c.deadline)
             .limit(limit)
         )
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return wait_rows.read_valid_questions(connection.execute(query))
 
     def settle(self, questions: Sequence[TaskQuestion]) -> dict[str, TaskQuestion]:
@@ -174,7 +173,7 @@ class Waits:
         """
         if not questions:
             return {}
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             over = wait_rows.find_ended(connection, questions)
             still = [question for question in questions if question.id not in over]
             waiting = [question.to_wait() for question in still]
@@ -195,7 +194,7 @@ class Waits:
         Args:
             wait_id: The question.
         """
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             return not find_missing(connection, [wait_id])
 
     def decide(
@@ -208,7 +207,7 @@ class Waits:
             questions: The questions to return, as they were read.
         """
         decided: list[Sequence[StoredClick]] = []
-        with hold_transaction(migrate.prepare_engine(self._url), reading=not answers) as connection:
+        with migrate.open_transaction(self._url, reading=not answers) as connection:
             # Sorted, so that two processes cannot deadlock.
             for wait_id, clicks in sorted(answers.items()):
                 if wait_rows.decide(connection, wait_id, clicks):
@@ -225,7 +224,7 @@ class Waits:
         """
         is_open = waits.c.state == "open"
         late = sa.func.count().filter(waits.c.deadline < datetime.now(UTC) - overdue)
-        with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+        with migrate.open_transaction(self._url, reading=True) as connection:
             counts = connection.execute(
                 sa.select(sa.func.count(), late).select_from(waits).where(is_open)
             ).one()
@@ -251,7 +250,7 @@ class Waits:
         ids = {row_id for question in questions for row_id in question.decided_by}
         by_id: dict[int, CardClick] = {}
         if ids:
-            with hold_transaction(migrate.prepare_engine(self._url), reading=True) as connection:
+            with migrate.open_transaction(self._url, reading=True) as connection:
                 clicks = _read_clicks(connection, make_among_condition(connection, card_callbacks.c.id, ids))
                 by_id = {stored.id: stored.click for stored in clicks}
         return {
@@ -269,7 +268,7 @@ class Waits:
             wait_id: The question's id.
             reason: Why it is closed: `withdrawn`, `expired`, `superseded` or `failed`.
         """
-        with hold_transaction(migrate.prepare_engine(self._url)) as connection:
+        with migrate.open_transaction(self._url) as connection:
             query = sa.select(waits).where(waits.c.id == wait_id).with_for_update()
             row = connection.execute(query).one_or_none()
             if row is None:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class LarkBitableToFileOperator(ProgressMixin, TableOperator):
     """Write the records of a Bitable table into a file: CSV, JSON Lines or Parquet.
 
-    The file is complete, or is as it was before: it appears once all records are read. Records are read and
-    written bit by bit, so that memory stays flat; a copy waits on the worker's disk meanwhile. What is
-    written can be read by `source=` of `LarkBitableSyncOperator`.
+    The file is written completely or left unchanged: it appears once all records are read. Records are read
+    and written in chunks, so that memory use stays constant; until then the copy is on the worker's disk.
+    What is written can be read by `source=` of `LarkBitableSyncOperator`.
 
     Args:
         target: The file, as an ObjectStoragePath or its URL, such as `s3://aws_default@bucket/orders.csv`.

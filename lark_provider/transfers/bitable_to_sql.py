@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class LarkBitableToSqlOperator(CopyOperator, TableOperator):
     """Copy the records of a Bitable table into a SQL table, in one transaction.
 
-    Whatever fails, the SQL table is then as it was or has all records, and a retry does no harm in any mode.
-    Records are read and written bit by bit, so that memory stays flat.
+    Whatever fails, the SQL table is left unchanged or has all records, and a retry is safe in every mode.
+    Records are read and written in chunks, so that memory use stays constant.
 
     Dates become days in a column of type DATE and datetimes in others, text in SQLite; a checkbox that was
     never set is False; links, people, several options and other values that are lists or objects become JSON.
@@ -50,7 +50,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
             see them.
         allow_empty_table: Whether `replace` may leave the SQL table empty. A Bitable table looks empty to an
             app that may not see its rows.
-        chunk_size: Rows a statement.
+        chunk_size: Rows per statement.
         hook_params: Further arguments for the database's hook.
         lark_conn_id: The connection to Lark.
 

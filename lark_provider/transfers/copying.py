@@ -45,7 +45,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         batch_id_column: The SQL column that names the batch of a row, for `append`.
         batch_id: The name of the batch.
         allow_empty_table: Whether `replace` may leave the SQL table empty.
-        chunk_size: Rows a statement.
+        chunk_size: Rows per statement.
         hook_params: Further arguments for the database's hook.
     """
 

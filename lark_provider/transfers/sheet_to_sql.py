@@ -24,9 +24,10 @@ _ATTEMPTS = 3
 class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
     """Copy the rows of a worksheet into a SQL table, in one transaction.
 
-    The first row of the range has the columns' names. Whatever fails, the SQL table is then as it was or has
-    all rows, and a retry does no harm in any mode. Rows are read and written bit by bit, so that memory stays
-    flat. If people change the spreadsheet meanwhile, it is read again, so that two states never mix.
+    The first row of the range has the columns' names. Whatever fails, the SQL table is left
+    unchanged or has all rows, and a retry is safe in every mode. Rows are read and written in chunks, so that
+    memory use stays constant. If people change the spreadsheet meanwhile, it is read again, so that two
+    states never mix.
 
     Values have the types of their cells: numbers, text, booleans, dates, datetimes and times. Of a link the
     URL is written, of a person the id. Rows without any value are left out.
@@ -48,7 +49,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         batch_id: The name of the batch; by default the DAG run's id.
         zone: The time zone of cells, for columns with one; by default UTC.
         allow_empty_table: Whether `replace` may leave the SQL table empty.
-        chunk_size: Rows a statement.
+        chunk_size: Rows per statement.
         hook_params: Further arguments for the database's hook.
         lark_conn_id: The connection to Lark.
 

@@ -54,7 +54,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
             a retry recognizes what it has written by the place of each row.
         key_fields: The fields by which a row is recognized. With `insert` they only serve to find a chunk
             whose outcome was lost.
-        chunk_size: Records a request, 1 to 1000, with `insert`.
+        chunk_size: Records per request, 1 to 1000, with `insert`.
         marker_field: As for `LarkBitableBulkInsertOperator`, with `insert`.
         on_clear: What a cleared task does with `insert`: `resume` or `restart`.
         idempotency_key: Any text that names the load, with `insert`; by default derived from the task.

@@ -1,4 +1,4 @@
-"""What triggers that end early ask Airflow: whether their task is still deferred."""
+"""Ask Airflow, when a trigger ends early, whether its task is still deferred."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class WatchedTable:
 
     @property
     def place(self) -> dict[str, Any]:
-        """What each payload begins with."""
+        """The members that each payload begins with."""
         return {"app_token": self.base, "table_id": self.table}
 
     async def read(self, record_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""A watched table while its trigger runs: subscribed, its events read, its gaps looked for."""
+"""Watch a table while its trigger runs: subscribe, read its events, and scan for missed changes."""
 
 from __future__ import annotations
 

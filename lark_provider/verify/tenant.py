@@ -1,4 +1,4 @@
-"""The wire between probes and a tenant: one request at a time, sent once, as it is."""
+"""Send the probes' requests to a tenant: one at a time, each once and unchanged."""
 
 from __future__ import annotations
 

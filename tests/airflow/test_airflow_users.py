@@ -63,12 +63,12 @@ def test_users_are_found_by_name_and_address(
 
     assert find_id(users.find_by_name("bob", simple)) == "bob"
     assert find_id(users.find_by_name("BOB", simple)) is None
-    assert find_id(users.with_email("Bob@x.co", simple)) == "bob"
-    assert find_id(users.with_email("alice@x.co", simple)) == "Alice"
-    assert find_id(users.with_email("CAROL@x.co", simple)) == "carol@x.co"
-    assert find_id(users.with_email("dave@x.co", simple)) is None
+    assert find_id(users.find_by_email("Bob@x.co", simple)) == "bob"
+    assert find_id(users.find_by_email("alice@x.co", simple)) == "Alice"
+    assert find_id(users.find_by_email("CAROL@x.co", simple)) == "carol@x.co"
+    assert find_id(users.find_by_email("dave@x.co", simple)) is None
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "bob:user,bob@x.co:op")
-    assert users.with_email("bob@x.co", simple) is None  # two of them
+    assert users.find_by_email("bob@x.co", simple) is None  # two of them
 
 
 def test_everybody_is_the_anonymous_admin_where_airflow_says_so(
@@ -137,6 +137,6 @@ def test_an_auth_manager_that_restores_another_user_is_refused() -> None:
 
 
 def test_another_auth_manager_finds_nobody_by_name() -> None:
-    for find in (users.find_by_name, users.with_email):
+    for find in (users.find_by_name, users.find_by_email):
         with pytest.raises(AuthManagerUnsupportedError, match="Simple or FAB"):
             find("bob@x.co", other())

@@ -45,11 +45,11 @@ found = {
     "restored": restored(),
     "named": [shown(users.find_by_name(name)) for name in ("bob", "BOB", "alice", "nobody")],
     "with_email": [
-        shown(users.with_email(f"{one}@Corp.example.COM")) for one in ("bob", "BOB", "%", "b_b")
+        shown(users.find_by_email(f"{one}@Corp.example.COM")) for one in ("bob", "BOB", "%", "b_b")
     ],
 }
 change("bob", active=False)  # while the auth manager still remembers him
-by_email = shown(users.with_email("bob@corp.example.com"))
+by_email = shown(users.find_by_email("bob@corp.example.com"))
 found["deactivated"] = [restored(), shown(users.find_by_name("bob")), by_email]
 change("bob", active=True, username="robert")
 found["renamed"] = restored()

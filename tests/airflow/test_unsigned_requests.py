@@ -50,7 +50,7 @@ def test_unsigned_requests_are_logged_once_a_minute_with_a_count(
 ) -> None:
     clock = Clock()
     endpoint = make(serve_airflow, BridgeSecrets("s" * 32), Turns())
-    endpoint._warnings = Throttle(clock=clock)
+    endpoint._refusals._throttle = Throttle(clock=clock)
     with caplog.at_level(logging.WARNING):
         assert [asyncio.run(send_unsigned(endpoint)) for _ in range(3)] == [401, 401, 401]
         asyncio.run(send_unsigned(endpoint, "203.0.113.8"))  # the first one does not hide it

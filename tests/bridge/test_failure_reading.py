@@ -52,14 +52,14 @@ def test_a_failed_task_instance_is_an_event_with_links() -> None:
     run = f"{URL}/dags/d/runs/manual__2026-11-26T10%3A00%3A00%2B00%3A00"
     assert failure.run_url == run
     assert failure.log_url == f"{run}/tasks/load%2Fx/mapped/3?try_number=1"
-    assert errors.log_path(failure).endswith("/taskInstances/load%2Fx/logs/1")
+    assert errors.make_log_path(failure).endswith("/taskInstances/load%2Fx/logs/1")
 
 
 def test_the_log_of_the_newest_failure_of_each_run_is_read_first() -> None:
     events = [
         read_event(task, dag_run_id=run) for run, task in (("r1", "a"), ("r2", "b"), ("r1", "c"), ("r1", "d"))
     ]
-    assert [failure.task_id for failure in errors.by_run(events)] == ["b", "d", "c", "a"]
+    assert [failure.task_id for failure in errors.sort_by_run(events)] == ["b", "d", "c", "a"]
 
 
 def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
@@ -74,7 +74,7 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     log = {
         "content": [{"event": "x", "error_detail": [{"exc_type": "Other"}]}, {"error_detail": [detail]}, {}]
     }
-    failure = errors.with_error(read_event(), log)
+    failure = errors.add_error(read_event(), log)
     assert (failure.error_type, failure.error) == ("ValueError", "password=*** is wrong")
     assert 'File "/dags/d.py", line 7, in load' in failure.traceback
     assert "task_runner" not in failure.traceback
@@ -85,11 +85,11 @@ def test_the_error_is_the_last_one_of_the_log_with_secrets_masked() -> None:
     "log", [None, {}, {"content": "text"}, {"content": [1, {"error_detail": []}, {"error_detail": ["x"]}]}]
 )
 def test_a_log_without_an_error_leaves_the_failure_as_it_is(log: Any) -> None:
-    assert errors.with_error(read_event(), log) == read_event()
+    assert errors.add_error(read_event(), log) == read_event()
 
 
 def make_incident(*events: RunEvent) -> ShownIncident:
-    incident = reading.with_failures(Incident(), events, "UTC")
+    incident = reading.add_failures(Incident(), events, "UTC")
     return ShownIncident("k", IncidentPlace("d", "r", "oc_1", "chat_id", "en"), incident, events[-1])
 
 
@@ -97,7 +97,7 @@ def test_the_errors_that_a_card_would_show_are_read_and_of_its_traceback_first()
     many = [read_event("part", index) for index in range(MAX_LISTED + 5)]
     unread = errors.list_unread(make_incident(*many), URL)
     assert [failure.map_index for failure in unread] == [MAX_LISTED + 4, *range(MAX_LISTED)]
-    assert errors.log_path(unread[0]) == errors.log_path(replace(many[-1], run_id="r"))
+    assert errors.make_log_path(unread[0]) == errors.make_log_path(replace(many[-1], run_id="r"))
     assert errors.list_unread(make_incident(*many), "https://other.example.com") == ()
     shown = make_incident(many[0], replace(many[1], error="known"), many[2])
     (first, *others) = shown.incident.failures
@@ -132,24 +132,24 @@ def test_a_failure_is_counted_once_whoever_has_recorded_it() -> None:
     first, second = read_event("load"), read_event("part", 0)
     before = apply_event(None, first, {})
     assert before is not None
-    incident = reading.with_failures(replace(before, version=1), [first, second], "Asia/Shanghai")
+    incident = reading.add_failures(replace(before, version=1), [first, second], "Asia/Shanghai")
     assert (incident.count, [failure.label for failure in incident.failures]) == (2, ["load", "part_0"])
     assert (incident.has_actions, incident.timezone) == (True, "Asia/Shanghai")
-    assert reading.with_failures(incident, [first, second], "UTC") == incident
+    assert reading.add_failures(incident, [first, second], "UTC") == incident
 
 
 def test_what_a_dags_callback_took_from_the_table_of_states_is_not_counted_twice() -> None:
     of_dag = RunEvent("dag_failure", "d", "r")
     before = apply_event(None, of_dag, {"load": "failed", "part_0": "failed"})
     assert before is not None
-    incident = reading.with_failures(before, [read_event("load"), read_event("part", 0)], "UTC")
+    incident = reading.add_failures(before, [read_event("load"), read_event("part", 0)], "UTC")
     assert incident.count == 2
     assert [failure.ti_id for failure in incident.failures] == ["load--1-1", "part-0-1"]
 
 
 def test_a_second_failure_of_a_cleared_task_is_one_more() -> None:
-    incident = reading.with_failures(Incident(), [read_event()], "UTC")
-    again = reading.with_failures(incident, [read_event(id="u2", try_number=2)], "UTC")
+    incident = reading.add_failures(Incident(), [read_event()], "UTC")
+    again = reading.add_failures(incident, [read_event(id="u2", try_number=2)], "UTC")
     assert (again.count, len(again.failures), again.failures[0].ti_id) == (2, 1, "u2")
 
 
@@ -159,7 +159,7 @@ def recover(incident: Incident, state: str, *instances: dict[str, Any]) -> Incid
 
 
 def test_a_run_recovers_when_all_of_its_failures_have() -> None:
-    incident = reading.with_failures(Incident(), [read_event("load"), read_event("part", 0)], "UTC")
+    incident = reading.add_failures(Incident(), [read_event("load"), read_event("part", 0)], "UTC")
     green = instance("load", state="success"), instance("part", 0, "success")
     done = recover(incident, "success", *green)
     assert done is not None
@@ -172,7 +172,7 @@ def test_a_run_recovers_when_all_of_its_failures_have() -> None:
 
 
 def test_a_failure_that_the_run_tolerates_stays_red() -> None:
-    incident = reading.with_failures(Incident(), [read_event("load")], "UTC")
+    incident = reading.add_failures(Incident(), [read_event("load")], "UTC")
     assert recover(incident, "success", instance("load")) is None
     removed = recover(incident, "success")
     assert removed is not None
@@ -193,7 +193,7 @@ def result(outcome: Any = "noted", text: str = "") -> ClickResult:
 
 
 def test_the_card_shows_what_became_of_clicks_and_once() -> None:
-    incident = reading.with_failures(Incident(), [read_event("load")], "Asia/Shanghai")
+    incident = reading.add_failures(Incident(), [read_event("load")], "Asia/Shanghai")
     for card_click, what in (
         (make_click("claim"), result()),
         (make_click("mute", "8 load", "e2"), result()),
@@ -211,7 +211,7 @@ def test_the_card_shows_what_became_of_clicks_and_once() -> None:
 
 
 def test_the_first_claim_counts_and_refusals_change_nothing() -> None:
-    incident = reading.with_failures(Incident(), [read_event("load")], "UTC")
+    incident = reading.add_failures(Incident(), [read_event("load")], "UTC")
     claimed = after_click(incident, make_click("claim"), result(), "en")
     other = replace(result(), person="eve")
     assert after_click(claimed, make_click("claim", None, "e2"), other, "en") == claimed

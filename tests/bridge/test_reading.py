@@ -63,7 +63,7 @@ def test_what_no_url_names_is_not_asked_for(name: str) -> None:
 
 @pytest.mark.parametrize("state", ["awaiting_input", "deferred", "running", "queued", "scheduled", None])
 def test_a_question_whose_task_waits_or_runs_has_not_ended(state: str | None) -> None:
-    assert reading.end(detail(ti={"state": state}), TI) is None
+    assert reading.read_end(detail(ti={"state": state}), TI) is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_question_whose_task_waits_or_runs_has_not_ended(state: str | None) ->
     ],
 )
 def test_how_a_question_ended(found: dict[str, Any] | None, kind: str) -> None:
-    end = reading.end(found, TI)
+    end = reading.read_end(found, TI)
     assert end is not None
     assert end.kind == kind
 
@@ -90,7 +90,7 @@ def test_who_answered_what() -> None:
         responded_by_user={"id": "3", "name": "bob"}, responded_at=AT,
     )  # fmt: skip
     at = datetime(2026, 11, 26, 12, tzinfo=UTC)
-    assert reading.end(answered, TI) == End("answered", ("Reject",), {"n": 3}, "bob", at=at)
+    assert reading.read_end(answered, TI) == End("answered", ("Reject",), {"n": 3}, "bob", at=at)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuesti
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import inbox as inboxes
 from lark_provider.storage import looks as module
-from lark_provider.storage import stored_clicks, tables
+from lark_provider.storage import migrate, stored_clicks, tables
 from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
@@ -141,7 +141,7 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
     with open_transaction(postgres, answer(question, "early")):
         fill(postgres, 10)
         with monkeypatch.context() as failing:
-            failing.setattr(module, "hold_transaction", lambda *_, **__: 1 / 0)
+            failing.setattr(migrate, "open_transaction", lambda *_, **__: 1 / 0)
             for _ in range(30):  # the database cannot be used for longer than the overlap
                 with pytest.raises(ZeroDivisionError):
                     looks.settle([question])

@@ -1,4 +1,4 @@
-"""What probes prove of a service on RabbitMQ: that its channel answers, that its work is possible."""
+"""Readiness checks of a service on RabbitMQ: its channel answers, and its other work is possible."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ class _Work:
                 raise _ShutdownRequestedError
 
     def _answer(self, ask: Callable[[], T]) -> T:
-        """Run a query in a thread, so that a frozen database does not delay the end by its timeouts.
+        """Run a query in a thread, so that a frozen database does not delay the shutdown.
 
         Raises:
             _ShutdownRequestedError: The consumer was asked to stop, and the query has not ended soon after.

@@ -99,7 +99,7 @@ class DeadLetter:
 
 
 def clean_headers(letter: DeadLetter) -> dict[str, Any]:
-    """Return the headers of a copy that is requeued: without the death, with how often it was requeued."""
+    """Return the headers of a copy that is requeued: without the dead-lettering, with a count of requeues."""
     headers = letter.delivered.properties.headers or {}
     kept = {name: value for name, value in headers.items() if name not in _OURS and not name.startswith("x-")}
     return {**kept, _REQUEUED: letter.requeued + 1}

@@ -1,4 +1,4 @@
-"""Whether a queue takes one more message, so that what no consumer reads cannot fill the broker."""
+"""Limit the messages in each queue, so that those that no consumer reads cannot fill the broker."""
 
 from __future__ import annotations
 

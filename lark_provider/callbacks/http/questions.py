@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class AirflowCard(Protocol):
-    """The card of a question of Airflow's, with how that ended."""
+    """The card of one of Airflow's questions, and how the question ended."""
 
     @property
     def app_id(self) -> str:

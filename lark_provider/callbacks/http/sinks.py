@@ -51,14 +51,14 @@ class NotStoredError(Exception):
 async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: float, deadline: float) -> str:
     """Store a delivery in one of several sinks.
 
-    They are begun in order, those that are down last: the next one when one fails, or has not stored it after
-    a while. One that failed is tried again until the deadline, since a connection may come back, unless its
-    error is permanent. The first that stores it decides; the others are cancelled.
+    Sinks are tried in order, those that are down last. The next one is started when one fails, or has not
+    stored the delivery within `patience`. A sink that failed is tried again until the deadline, since a
+    connection may come back, unless its error is permanent. Once one has stored it, the others are cancelled.
 
     Args:
-        sinks: At least one.
+        sinks: The sinks in the order of preference; at least one.
         delivery: The click or the event.
-        patience: Seconds until the next one is begun as well.
+        patience: Seconds until the next one is started as well.
         deadline: By the event loop's clock. It holds even if a sink does not let itself be cancelled.
 
     Returns:
@@ -69,7 +69,7 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
     """
     loop = asyncio.get_running_loop()
     untried = deque(sorted(sinks, key=attrgetter("is_up"), reverse=True))
-    due: deque[tuple[float, Sink]] = deque()  # When to begin which, in order of time.
+    due: deque[tuple[float, Sink]] = deque()  # Sinks to start, each with its time; the earliest first.
     next_at = now = loop.time()
     running: dict[asyncio.Task[None], Sink] = {}
     failures: dict[str, BaseException] = {}
@@ -84,7 +84,7 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
             wake = min(deadline, next_at if untried else deadline, due[0][0] if due else deadline)
             if running:
                 done, _ = await asyncio.wait(running, timeout=wake - now, return_when=asyncio.FIRST_COMPLETED)
-            else:  # All that were begun have failed.
+            else:  # All sinks that were started have failed.
                 await asyncio.sleep(wake - now)
                 done = set()
             now = loop.time()

@@ -21,7 +21,7 @@ _UNAVAILABLE_SECONDS = 5.0
 
 
 class _Write(NamedTuple):
-    """A delivery, and the future of who waits until it is committed."""
+    """A delivery, and the future that is done once it is committed."""
 
     delivery: Delivery
     future: asyncio.Future[None]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.tokens import App
+
+if TYPE_CHECKING:
+    from lark_provider.storage.credentials import RegisteredApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +62,15 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
     apps: dict[str, App] = {}
     problems: dict[str, LarkError] = {}
     disabled: set[str] = set()
-    own = None if own_app is None else own_app.app_id
-
-    def is_wanted(app_id: str) -> bool:
-        return not named or app_id in named
-
-    if config.has_registry():
-        from lark_provider.storage import credentials, urls
-
-        for registered in credentials.read_registered(
-            urls.registry(), lambda app_id: is_wanted(app_id) and app_id != own
-        ):
-            if not registered.is_active:
-                disabled.add(registered.app_id)
-            elif registered.error is not None:
-                problems[registered.app_id] = registered.error
-            elif registered.app is not None:
-                apps[registered.app_id] = replace(
-                    registered.app, base_url=config.resolve_base_url(registered.app.base_url)
-                )
-    elif needs_registry:
-        raise ConfigurationError(
-            f"The registry at {config.expand_path(config.get_registry()).absolute()} was removed while this "
-            "process listens. Next: put it back."
-        )
-    if own_app is not None and is_wanted(own_app.app_id) and own_app.app_id not in disabled:
+    for registered in _read_registered(named, own_app, needs_registry=needs_registry):
+        if not registered.is_active:
+            disabled.add(registered.app_id)
+        elif registered.error is not None:
+            problems[registered.app_id] = registered.error
+        elif registered.app is not None:
+            base_url = config.resolve_base_url(registered.app.base_url)
+            apps[registered.app_id] = replace(registered.app, base_url=base_url)
+    if own_app is not None and own_app.app_id not in disabled and (not named or own_app.app_id in named):
         apps[own_app.app_id] = own_app
     for app_id in named:
         if app_id in disabled:
@@ -93,6 +81,25 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
         elif app_id not in apps and app_id not in problems:
             problems[app_id] = _NamedError(str(config.no_credentials(app_id)))
     return Roster(apps, problems)
+
+
+def _read_registered(
+    named: Collection[str], own_app: App | None, *, needs_registry: bool
+) -> list[RegisteredApp]:
+    """Return the apps of the registry, without the credentials of those that are not needed from it."""
+    if not config.has_registry():
+        if needs_registry:
+            raise ConfigurationError(
+                f"The registry at {config.expand_path(config.get_registry()).absolute()} was removed while "
+                "this process listens. Next: put it back."
+            )
+        return []
+    from lark_provider.storage import credentials, urls
+
+    own_id = None if own_app is None else own_app.app_id
+    return credentials.read_registered(
+        urls.registry(), lambda app_id: app_id != own_id and (not named or app_id in named)
+    )
 
 
 def _no_apps() -> ConfigurationError:

@@ -80,7 +80,7 @@ class AirflowServices:
         """Wait until all parts are up.
 
         Raises:
-            LarkError: They are not, in time.
+            LarkError: They did not start in time.
         """
         until = time.monotonic() + _START_SECONDS
         while not self._is_healthy():

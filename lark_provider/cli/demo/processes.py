@@ -1,4 +1,4 @@
-"""The processes of the demo: a local Lark, what takes its clicks, and Airflow with a home of its own."""
+"""The processes of the demo: a local Lark, what receives its clicks, and Airflow with its own home."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LocalLark(NamedTuple):
     app_secret: str
 
     def read_snapshot(self) -> dict[str, Any]:
-        """Return what it holds."""
+        """Return the state of the local Lark."""
         snapshot: dict[str, Any] = orjson.loads(
             http.choose_library().get(f"{self.base_url}/_emulator/state", timeout=30).content
         )

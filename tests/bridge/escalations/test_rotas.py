@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.calendar import Attendee, CalendarEvent
-from lark_provider.bridge.rotas import OnDuty, list_on_duty, of_events, of_records
+from lark_provider.bridge.rotas import OnDuty, list_on_duty, select_from_events, select_from_records
 from lark_provider.client import AsyncLarkServiceClient
 from lark_provider.protocol.incidents.escalation import (
     EscalationStep,
@@ -62,7 +62,7 @@ def test_people_of_a_cell() -> None:
         {},
         {"Who": [person]},
     ]
-    duties = of_records(records, table, datetime(2026, 11, 26, tzinfo=UTC))
+    duties = select_from_records(records, table, datetime(2026, 11, 26, tzinfo=UTC))
     assert [duty.id for duty in duties] == ["ou_1", "+8613800000001", "ou_2"]
 
 
@@ -144,12 +144,12 @@ def test_people_of_events() -> None:
         Attendee("user", "ou_2", "Bob", "needs_action"),
     ]
     events = [make_event("", *guests), make_event("", guests[3])]
-    assert of_events(events, RotaCalendar("c")) == [OnDuty("ou_1", "Ann"), OnDuty("ou_2", "Bob")]
+    assert select_from_events(events, RotaCalendar("c")) == [OnDuty("ou_1", "Ann"), OnDuty("ou_2", "Bob")]
     titles = [
         make_event("值班：ann@example.com（主），ou_2 (backup)"),
         make_event("On call <+8613800000001>; ann@example.com."),
         make_event("Holiday on 2026-11-26 + 1"),
     ]
-    assert [duty.id for duty in of_events(titles, RotaCalendar("c", "title"))] == [
+    assert [duty.id for duty in select_from_events(titles, RotaCalendar("c", "title"))] == [
         "ann@example.com", "ou_2", "+8613800000001",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What may be changed about tokens of users, and about requests that only some clients send."""
+"""Settings of user tokens, and of requests that only some clients send."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACCESS_CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class AccessSettings(SheetSettings):
-    """The switches of tokens of users."""
+    """The settings of user tokens."""
 
     user_token_life: float = 7200.0
     """Seconds a user's token lives."""

@@ -1,4 +1,4 @@
-"""What may be changed about native approvals; the rest is in `settings`."""
+"""Settings of native approvals; the others are in `settings`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ APPROVAL_CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class ApprovalSettings(MessageSettings):
-    """The switches of native approvals."""
+    """The settings of native approvals."""
 
     approval_uuid_status: str = "400"
     """HTTP status of 60012, which a used `uuid` gets. Unconfirmed."""

@@ -1,4 +1,4 @@
-"""Every code the emulator answers with: number, wording, HTTP status. Their one home.
+"""Every code the emulator answers with: number, wording, HTTP status; defined only here.
 
 Wording and status are those of Lark's pages. Bitable pages disagree among themselves about the status;
 `documented.json` holds what each endpoint's own page says and wins over the status given here.

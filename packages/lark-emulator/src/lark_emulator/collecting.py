@@ -40,11 +40,11 @@ class Collector:
         self._began = 0.0
 
     def install(self) -> None:
-        """Look at each collection from now on."""
+        """Start observing collections."""
         gc.callbacks.append(self._on_collection)
 
     def remove(self) -> None:
-        """Look no more, and let collections look at everything again."""
+        """Stop observing, and let collections examine all objects again."""
         gc.callbacks.remove(self._on_collection)
         gc.unfreeze()
 

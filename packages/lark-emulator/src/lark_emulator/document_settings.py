@@ -1,4 +1,4 @@
-"""What may be changed about files, documents, the wiki and events of bases; the rest is in `settings`."""
+"""Settings of files, documents, the wiki and events of bases; the others are in `settings`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCUMENT_CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class DocumentSettings:
-    """The switches of files, documents, the wiki and events of bases."""
+    """The settings of files, documents, the wiki and events of bases."""
 
     upload_ms: float = 10.0
     """How long an upload takes: another one of the same app meanwhile gets 1061045."""

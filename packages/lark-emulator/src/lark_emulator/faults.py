@@ -130,7 +130,7 @@ class Fault:
         return Answer(status, payload, JSON_TYPE, dict(self.headers), code)
 
     def matches(self, request: Request, route: Route | None) -> bool:
-        """Say whether a request is meant."""
+        """Return whether a request is meant."""
         if self.method not in ("*", request.method):
             return False
         if self.path == request.path or (route is not None and self.path == route.path):

@@ -188,7 +188,7 @@ def unpack(lark: Lark, content: bytes, name: str) -> None:
 
 
 def _is_alive(pid: bytes) -> bool:
-    """Say whether a process runs, by the content of its lock."""
+    """Return whether a process runs, by the content of its lock."""
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):

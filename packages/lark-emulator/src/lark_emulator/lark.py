@@ -93,7 +93,7 @@ class Lark:
         self.world.approvals.tell = Notices(self).tell
 
     def _free(self) -> None:
-        """Free the tenant that there was while others have their turn: a million records take their time."""
+        """Free the previous tenant in steps, so that others are served while a million records are freed."""
         if self.loop is None:
             return
         freeing = self.loop.create_task(with_turns(self.world.free()))

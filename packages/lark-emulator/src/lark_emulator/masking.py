@@ -42,7 +42,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def is_secret(name: str, path: str = "") -> bool:
-    """Say whether the value of a member is a credential.
+    """Return whether the value of a member is a credential.
 
     Args:
         name: The name of a member, a query parameter or a header.

@@ -1,4 +1,4 @@
-"""What may be changed about urgent messages and card entities; the rest is in `settings`."""
+"""Settings of urgent messages and card entities; the others are in `settings`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lark_emulator.access_settings import AccessSettings
 
 @dataclass(slots=True)
 class MessageSettings(AccessSettings):
-    """The switches of urgent messages and of card entities."""
+    """The settings of urgent messages and of card entities."""
 
     urgent_sms_quota: int = 1000
     """How many people can be texted; beyond it 230024."""

@@ -127,7 +127,7 @@ class Wanted:
     limit: int | None = None
 
     def holds(self, entry: Entry) -> bool:
-        """Say whether an entry is one of them."""
+        """Return whether an entry is one of them."""
         if entry.id <= self.after or self.method not in ("*", entry.method):
             return False
         if self.path in ("*", entry.path) or (entry.route or "").partition(" ")[2] == self.path:

@@ -58,7 +58,7 @@ class Actor:
         return self.app.bot_open_id if self.user is None else self.user.get_id(self.app, "open_id")
 
     def has_any(self, *scopes: str) -> bool:
-        """Say whether the app, or the user to the app, granted one of these scopes."""
+        """Return whether the app, or the user to the app, granted one of these scopes."""
         if self.user is None:
             return self.app.has_any(*scopes)
         return self.user_scopes is None or not self.user_scopes.isdisjoint(scopes)
@@ -95,7 +95,7 @@ class Route:
         path: The path with `:name` for its parameters, as Lark's pages write it.
         handler: The function that answers a call with the members of `data` (or of the body itself, if
             `flat`), or, where the answer is not JSON, with the whole of it. One that takes long is a
-            generator: other clients have their turn where it yields.
+            generator: other clients are served where it yields.
         unconfirmed: The parts of the answers that are a guess, for the coverage list.
         evidence: The source of what is not a guess, such as `sdk + documentation`.
         token: Whether a token is required; `token_kinds` names the kinds that it may be of.

@@ -78,7 +78,7 @@ CARD_RULES = {
 
 @dataclass(slots=True)
 class Settings(ApprovalSettings):
-    """The switches of one emulator. Where Lark's documents are silent or clash, there is a switch."""
+    """The settings of one emulator. Where Lark's documents are silent or clash, a setting decides."""
 
     latency_ms: float = 0.0
     """Added to every answer."""

@@ -1,4 +1,4 @@
-"""What may be changed about spreadsheets, folders and permissions; the rest is in `settings`."""
+"""Settings of spreadsheets, folders and permissions; the others are in `settings`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SHEET_CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class SheetSettings(DocumentSettings):
-    """The switches of spreadsheets and the drive."""
+    """The settings of spreadsheets and the drive."""
 
     sheet_write_ms: float = 10.0
     """How long a write takes and holds its spreadsheet: another write to it meanwhile gets `sheet_busy`."""

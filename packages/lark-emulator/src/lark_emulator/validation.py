@@ -152,6 +152,24 @@ def parse_whole_number(raw: str) -> int | None:
     return int(raw) if _WHOLE.fullmatch(raw) else None
 
 
+def read_timestamp(call: Call, name: str, unit: str, code: Code) -> int | None:
+    """Return a timestamp of the query; None if it is not given.
+
+    Args:
+        call: The request.
+        name: The name of the parameter.
+        unit: The unit of the timestamp, for the refusal of anything else.
+        code: The code of that refusal.
+    """
+    raw = call.query.get(name)
+    if not raw:
+        return None
+    timestamp = parse_whole_number(raw)
+    if timestamp is None or timestamp < 0:
+        raise RefusedError(code, f"{name} must be {unit} since the epoch")
+    return timestamp
+
+
 def parse(raw: str | bytes) -> Any:
     """Return what a JSON text holds, if an answer could hold it as well.
 

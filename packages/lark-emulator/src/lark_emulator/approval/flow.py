@@ -1,4 +1,4 @@
-"""How an instance moves from step to step, and which events tell of it, in Lark's order."""
+"""How an instance moves from step to step, and which events report it, in Lark's order."""
 
 from __future__ import annotations
 

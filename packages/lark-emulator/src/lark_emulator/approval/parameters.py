@@ -121,7 +121,7 @@ def read_people(call: Call, body: dict[str, Any], name: str, id_type: str | None
 
 
 def shows_user_ids(app: App) -> bool:
-    """Say whether an app sees user_ids."""
+    """Return whether an app sees user_ids."""
     return not app.store and app.has_any("contact:user.employee_id:readonly")
 
 

@@ -34,7 +34,7 @@ def find_base(call: Call) -> Base:
 
 
 def _may(call: Call, base: Base, need: str) -> bool:
-    """Say whether the caller may do something: a base is shared as a document, or by the control plane."""
+    """Return whether the caller may do something: a base is shared as a document, or by the control plane."""
     if call.user is None and call.app.app_id in base.shared_with:
         return True
     document = call.world.drive.documents.get(base.app_token)
@@ -42,7 +42,7 @@ def _may(call: Call, base: Base, need: str) -> bool:
 
 
 def get_limit(call: Call, base: Base) -> Limit:
-    """Return what advanced permissions leave to the one who calls; they are set for apps alone."""
+    """Return what advanced permissions leave to the caller; they are set for apps only."""
     return NO_LIMIT if call.user is not None else base.get_limit(call.app.app_id)
 
 

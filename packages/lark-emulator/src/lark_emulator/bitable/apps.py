@@ -45,7 +45,7 @@ def _make_url(base: Base) -> str:
 
 
 def _make_document(call: Call, base: Base) -> Document:
-    """Return the base as a document of the drive, which belongs to the one who calls."""
+    """Return the base as a document of the drive, which belongs to the caller."""
     drive = call.world.drive
     folder = drive.documents.get(base.folder_token)
     parent = base.folder_token if folder is not None and folder.type == FOLDER else ""

@@ -74,7 +74,7 @@ def note_waiting(call: Call) -> Callable[[], None]:
     """Note the token of a write that is performed later.
 
     Returns:
-        What takes the note back, for when the write is performed.
+        A function that removes the note, to be called once the write is performed.
     """
     token = call.query.get("client_token")
     if token is None or "table_id" not in call.params:

@@ -48,7 +48,7 @@ def unpair(base: Base, column: Field) -> Iterable[None]:
     """Remove the field in the other table with this one.
 
     Returns:
-        Steps that free its values, between which others have their turn.
+        Steps that free its values, between which other requests are served.
     """
     back = _get_back_column(base, column)
     if back is None:
@@ -61,7 +61,7 @@ def unpair(base: Base, column: Field) -> Iterable[None]:
 
 
 def links_both_ways(table: Table) -> bool:
-    """Say whether a table has such a field, so that its writes have to be followed."""
+    """Return whether a table has such a field, so that its writes have to be followed."""
     return any(column.type == DUPLEX_LINK for column in table.fields.values())
 
 

@@ -111,7 +111,7 @@ def _drop_values(base: Base, table: Table, after: Field, before: Field) -> Gener
 
 
 def _keeps_all(after: Field, before: Field) -> bool:
-    """Say whether no value can be lost, so that none has to be looked at."""
+    """Return whether no value can be lost, so that none has to be looked at."""
     if after.type != before.type or (after.type in LINKS and _get_target(after) != _get_target(before)):
         return False
     return before.options.keys() <= after.options.keys()

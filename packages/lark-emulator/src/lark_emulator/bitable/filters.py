@@ -98,7 +98,7 @@ class Filters:
         return dt.datetime.fromtimestamp(self._call.world.clock.get_time(), self._zone).date()
 
     def prepare(self, node: dict[str, Any]) -> Generator[None, None, None]:
-        """Make the indexes that `list_candidates` looks into; others have their turn meanwhile."""
+        """Make the indexes that `list_candidates` looks into; other requests are served meanwhile."""
         for condition in node.get("conditions") or []:
             column = self._table.names.get(condition["field_name"])
             if column is not None and _is_indexed(condition, column):

@@ -1,4 +1,4 @@
-"""Pages of records. There is no snapshot: a page begins after so many records as were answered before it."""
+"""Pages of records. There is no snapshot: a page begins after as many records as the pages before it had."""
 
 from __future__ import annotations
 

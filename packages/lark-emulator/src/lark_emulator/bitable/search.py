@@ -52,7 +52,7 @@ def search(call: Call) -> Slices:
 def prepare(
     call: Call, base: Base, table: Table, id_type: str, condition: Any
 ) -> Generator[None, None, None]:
-    """Make the indexes that a search needs; others have their turn meanwhile."""
+    """Make the indexes that a search needs; other requests are served meanwhile."""
     if condition and sight.shows_all(call, base):
         finder = Filters(call, base, table, id_type)
         finder.check_size(condition)
@@ -63,7 +63,7 @@ def prepare(
 def find(
     call: Call, base: Base, table: Table, id_type: str, condition: Any, sorts: Any
 ) -> Generator[None, None, list[Record]]:
-    """Return the records that a search shows, in its order; others have their turn meanwhile.
+    """Return the records that a search shows, in its order; other requests are served meanwhile.
 
     It finds the records as they are when it begins, whatever others write then. The result is kept until the
     table changes, so that the next page is cut from it and not searched again.

@@ -25,14 +25,14 @@ UNCONFIRMED = (
 
 
 def shows_all(call: Call, base: Base) -> bool:
-    """Say whether reads show exactly what the table holds now."""
+    """Return whether reads show exactly what the table holds now."""
     return call.settings.stale_reads_s <= 0 and get_limit(call, base).sees == "all"
 
 
 def list_visible(call: Call, base: Base, table: Table) -> Generator[None, None, list[Record]]:
     """Return the records that a read shows, in order and as they are now; the list must not be changed.
 
-    Others have their turn while it is made.
+    Other requests are served while it is made.
     """
     records = table.records.take_snapshot()
     limit = get_limit(call, base)

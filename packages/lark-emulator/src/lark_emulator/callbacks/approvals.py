@@ -43,7 +43,7 @@ class NoticeSender(Protocol):
 
 
 class Notices:
-    """What is still to be told, by app and instance.
+    """The events that are still to be sent, by app and instance.
 
     The next event of an instance goes out once the one before was acknowledged, or was tried for the last
     time.

@@ -78,7 +78,7 @@ def make_action(
 
 
 def has_unnamed_fields(card: Node) -> bool:
-    """Say whether a form of a card has a field without a name, which fails at the click (200530)."""
+    """Return whether a form of a card has a field without a name, which fails at the click (200530)."""
     return any(
         form is not None and node.get("tag") in FILLED_IN and not node.get("name")
         for node, form in _walk(card)
@@ -131,7 +131,7 @@ def _locate_component(card: Node, place: str) -> tuple[Node, Node | None]:
 
 
 def _calls_back(node: Node, form: Node | None, *, v2: bool) -> bool:
-    """Say whether using a component tells the app: inside a form only what submits it does."""
+    """Return whether using a component tells the app: inside a form only what submits it does."""
     tag = node.get("tag")
     if tag not in PRESSED and tag not in ANSWERS:
         return False

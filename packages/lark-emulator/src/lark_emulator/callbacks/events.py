@@ -87,7 +87,7 @@ class Sender(Protocol):
     when_running: list[Callable[[], object]]
 
     def report_crash(self, error: BaseException) -> None:
-        """Tell of a bug."""
+        """Report a bug."""
 
 
 class Events:

@@ -1,4 +1,4 @@
-"""By which way an app is told: an HTTP address, or its long connection."""
+"""How an app is notified: at an HTTP address, or over its long connection."""
 
 from __future__ import annotations
 

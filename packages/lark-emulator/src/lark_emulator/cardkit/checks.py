@@ -95,12 +95,12 @@ class Change:
         return {}
 
     def _reopens(self) -> bool:
-        """Say whether this change sets the streaming mode, though it was on already."""
+        """Return whether this change sets the streaming mode, though it was on already."""
         return "streaming_mode" in f"{self.body.get('settings')}{self.body.get('actions')}"
 
 
 def streams(card: dict[str, Any]) -> bool:
-    """Say whether a card takes streamed text."""
+    """Return whether a card takes streamed text."""
     config = card.get("config")
     return isinstance(config, dict) and config.get("streaming_mode") is True
 

@@ -1,4 +1,4 @@
-"""`/contact/v3/users`: hire, change, let go."""
+"""`/contact/v3/users`: create, change and delete people."""
 
 from __future__ import annotations
 

@@ -63,12 +63,12 @@ _EXAMPLES = {"open_id": "ou_******", "union_id": "on_******", "user_id": "64****
 
 
 def within_range(app: App, user: User) -> bool:
-    """Say whether an app may read about a person."""
+    """Return whether an app may read about a person."""
     return app.sees(user.user_id) and not user.is_external
 
 
 def may_see(app: App, field: str) -> bool:
-    """Say whether an app may read a member of a person, such as `user_id`."""
+    """Return whether an app may read a member of a person, such as `user_id`."""
     if field == "user_id" and app.store:
         return False
     return field not in FIELD_SCOPES or app.has_any(*FIELD_SCOPES[field])

@@ -103,20 +103,25 @@ def decide(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         elif decision == "delete":
             flow.delete(world, instance)
         else:
-            task = _find_pending_task(lark, instance, read_text(spec, "user_id"))
-            if decision == "approve":
-                flow.approve(world, instance, task, comment)
-            elif decision == "reject":
-                flow.reject(world, instance, task, comment)
-            elif decision == "transfer":
-                to = require_known(world.users, "user", read_text(spec, "to"))
-                flow.transfer(world, instance, task, to, comment)
-            else:
-                form = fill(instance.definition.form, spec.get("form") or [])
-                flow.resubmit(world, instance, task, form, comment)
+            _decide_task(lark, instance, decision, comment, spec)
     except RefusedError as error:
         raise ValueError(str(error)) from None
     return render(instance)
+
+
+def _decide_task(lark: Lark, instance: Instance, decision: str, comment: str, spec: dict[str, Any]) -> None:
+    world = lark.world
+    task = _find_pending_task(lark, instance, read_text(spec, "user_id"))
+    if decision == "approve":
+        flow.approve(world, instance, task, comment)
+    elif decision == "reject":
+        flow.reject(world, instance, task, comment)
+    elif decision == "transfer":
+        to = require_known(world.users, "user", read_text(spec, "to"))
+        flow.transfer(world, instance, task, to, comment)
+    else:
+        form = fill(instance.definition.form, spec.get("form") or [])
+        flow.resubmit(world, instance, task, form, comment)
 
 
 def _find_pending_task(lark: Lark, instance: Instance, user_id: str) -> ApprovalTask:

@@ -18,6 +18,9 @@ from lark_emulator.world.documents import Minute
 
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
+    from lark_emulator.world.calendars import Calendar
+    from lark_emulator.world.card_entities import CardEntity
+    from lark_emulator.world.tasks import Task
     from lark_emulator.world.world import World
 
 
@@ -137,43 +140,8 @@ def render(world: World) -> dict[str, Any]:
         "departments": [
             render_department(world, department) for department in world.departments.by_id.values()
         ],
-        "calendars": [
-            {
-                "calendar_id": calendar.calendar_id,
-                "type": calendar.type,
-                "summary": calendar.summary,
-                "owner": calendar.app_id or calendar.user_id,
-                "deleted": calendar.deleted,
-                "events": [
-                    {
-                        "event_id": event.event_id,
-                        "summary": event.summary,
-                        "start": event.start,
-                        "end": event.end,
-                        "free_busy_status": event.free_busy_status,
-                        "deleted": event.deleted,
-                        "attendees": [f"{attendee.type}:{attendee.target}" for attendee in event.attendees],
-                    }
-                    for event in calendar.events.values()
-                ],
-            }
-            for calendar in world.calendars.by_id.values()
-        ],
-        "tasks": [
-            {
-                "guid": task.guid,
-                "summary": task.summary,
-                "completed_at": task.completed_at,
-                "members": [f"{member.role}:{member.type}:{member.id}" for member in task.members],
-                "tasklists": task.tasklists,
-                "comments": [
-                    comment.content
-                    for comment in world.tasks.comments.values()
-                    if comment.task_guid == task.guid
-                ],
-            }
-            for task in world.tasks.tasks.values()
-        ],
+        "calendars": [_render_calendar(calendar) for calendar in world.calendars.by_id.values()],
+        "tasks": [_render_task(world, task) for task in world.tasks.tasks.values()],
         "tasklists": [
             {
                 "guid": tasklist.guid,
@@ -182,16 +150,7 @@ def render(world: World) -> dict[str, Any]:
             }
             for tasklist in world.tasks.tasklists.values()
         ],
-        "card_entities": [
-            {
-                "card_id": entity.card_id,
-                "app_id": entity.app_id,
-                "sequence": entity.sequence,
-                "message_id": None if entity.message is None else entity.message.message_id,
-                "card": entity.card,
-            }
-            for entity in world.card_entities.values()
-        ],
+        "card_entities": [_render_card_entity(entity) for entity in world.card_entities.values()],
         "urgents": [
             {
                 "kind": urgent.kind,
@@ -203,4 +162,48 @@ def render(world: World) -> dict[str, Any]:
             }
             for urgent in world.urgents
         ],
+    }
+
+
+def _render_calendar(calendar: Calendar) -> dict[str, Any]:
+    return {
+        "calendar_id": calendar.calendar_id,
+        "type": calendar.type,
+        "summary": calendar.summary,
+        "owner": calendar.app_id or calendar.user_id,
+        "deleted": calendar.deleted,
+        "events": [
+            {
+                "event_id": event.event_id,
+                "summary": event.summary,
+                "start": event.start,
+                "end": event.end,
+                "free_busy_status": event.free_busy_status,
+                "deleted": event.deleted,
+                "attendees": [f"{attendee.type}:{attendee.target}" for attendee in event.attendees],
+            }
+            for event in calendar.events.values()
+        ],
+    }
+
+
+def _render_task(world: World, task: Task) -> dict[str, Any]:
+    comments = world.tasks.comments.values()
+    return {
+        "guid": task.guid,
+        "summary": task.summary,
+        "completed_at": task.completed_at,
+        "members": [f"{member.role}:{member.type}:{member.id}" for member in task.members],
+        "tasklists": task.tasklists,
+        "comments": [comment.content for comment in comments if comment.task_guid == task.guid],
+    }
+
+
+def _render_card_entity(entity: CardEntity) -> dict[str, Any]:
+    return {
+        "card_id": entity.card_id,
+        "app_id": entity.app_id,
+        "sequence": entity.sequence,
+        "message_id": None if entity.message is None else entity.message.message_id,
+        "card": entity.card,
     }

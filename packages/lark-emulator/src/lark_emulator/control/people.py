@@ -115,31 +115,40 @@ def _check(spec: dict[str, Any]) -> list[dict[str, Any]]:
     for plan in plans:
         doing = plan.get("do")
         if doing == "add":
-            refuse_unknown(plan, "do", "rows", "count", "fields")
-            if ("rows" in plan) == ("fields" in plan):
-                raise ValueError("'add' needs either 'rows', or 'count' and 'fields'")
-            rows = plan.get("rows", [])
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise ValueError(f"'rows' must be a list of objects, not {rows!r}")
-            if not isinstance(plan.get("fields", {}), dict):
-                raise ValueError(f"'fields' must be an object, not {plan['fields']!r}")
-            read_count(plan, "count", limit=MAX_ADDED)
+            _check_addition(plan)
         elif doing == "limit":
             refuse_unknown(plan, "do", "app_id", "sees", "writes")
             read_sight(plan)
         elif doing in DOINGS:
-            refuse_unknown(plan, "do", "records", "pick", "among", *(["fields"] if doing == "edit" else []))
-            if ("records" in plan) == ("pick" in plan):
-                raise ValueError(f"{doing!r} needs either 'records' or 'pick'")
-            read_names(plan, "records")
-            read_count(plan, "pick")
-            if plan.get("among", "all") not in AMONG:
-                raise ValueError(f"'among' must be one of {', '.join(AMONG)}, not {plan['among']!r}")
-            if doing == "edit" and not isinstance(plan.get("fields"), dict):
-                raise ValueError("'edit' needs 'fields'")
+            _check_choice(plan, doing)
         else:
             raise ValueError(f"'do' must be one of {', '.join(DOINGS)}, not {doing!r}")
     return plans
+
+
+def _check_addition(plan: dict[str, Any]) -> None:
+    refuse_unknown(plan, "do", "rows", "count", "fields")
+    if ("rows" in plan) == ("fields" in plan):
+        raise ValueError("'add' needs either 'rows', or 'count' and 'fields'")
+    rows = plan.get("rows", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"'rows' must be a list of objects, not {rows!r}")
+    if not isinstance(plan.get("fields", {}), dict):
+        raise ValueError(f"'fields' must be an object, not {plan['fields']!r}")  # noqa: TRY004 - a wrong argument of a request
+    read_count(plan, "count", limit=MAX_ADDED)
+
+
+def _check_choice(plan: dict[str, Any], doing: str) -> None:
+    """Check an edit or a deletion, which names records or picks some."""
+    refuse_unknown(plan, "do", "records", "pick", "among", *(["fields"] if doing == "edit" else []))
+    if ("records" in plan) == ("pick" in plan):
+        raise ValueError(f"{doing!r} needs either 'records' or 'pick'")
+    read_names(plan, "records")
+    read_count(plan, "pick")
+    if plan.get("among", "all") not in AMONG:
+        raise ValueError(f"'among' must be one of {', '.join(AMONG)}, not {plan['among']!r}")
+    if doing == "edit" and not isinstance(plan.get("fields"), dict):
+        raise ValueError("'edit' needs 'fields'")
 
 
 def _perform(
@@ -158,27 +167,32 @@ def _perform(
     by.begin()
     for plan in plans:
         if plan["do"] == "add":
-            rows = plan.get("rows")
-            if rows is None:
-                make = make_template(by.table, plan["fields"])
-                rows = [make(n) for n in range(read_count(plan, "count"))]
-            record_ids = [by.add(by.convert_cells(row)) for row in rows]
+            record_ids = _add_rows(by, plan)
         elif plan["do"] == "limit":
             record_ids = []
             terms = {name: value for name, value in plan.items() if name != "do"}
             limit_base(lark, {"app_token": by.app_token, **terms})
         else:
             record_ids = _choose(by, plan, chance, read)
-            for n, record_id in enumerate(record_ids):
-                if plan["do"] == "delete":
+            if plan["do"] == "delete":
+                for record_id in record_ids:
                     by.remove(record_id)
-                else:
+            else:
+                for n, record_id in enumerate(record_ids):
                     by.change(record_id, by.convert_cells(make_template(by.table, plan["fields"])(n)))
         done.append({"do": plan["do"], "table_id": by.table.table_id, "record_ids": record_ids})
     by.end()
     now = lark.clock.get_time()
     lark.world.people_edits.extend({"time": now, **edit} for edit in done)
     return done
+
+
+def _add_rows(by: Writer, plan: dict[str, Any]) -> list[str]:
+    rows = plan.get("rows")
+    if rows is None:
+        make = make_template(by.table, plan["fields"])
+        rows = [make(n) for n in range(read_count(plan, "count"))]
+    return [by.add(by.convert_cells(row)) for row in rows]
 
 
 def _choose(by: Writer, plan: dict[str, Any], chance: random.Random, read: int | None) -> list[str]:

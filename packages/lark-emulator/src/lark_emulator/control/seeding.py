@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.bases import Base, Table
     from lark_emulator.world.users import User
 
-#: Rows that are added before other clients have their turn: some 10 ms.
+#: Rows that are added before other clients are served: some 10 ms.
 SLICE = 1000
 #: Rows that one request makes: some gigabytes.
 MAX_MADE = 10_000_000
@@ -127,7 +127,7 @@ def add_rows(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[Non
             many rows are made.
 
     Returns:
-        `count`, and for given rows their `record_ids`. While the emulator runs, other clients have their turn
+        `count`, and for given rows their `record_ids`. While the emulator runs, other clients are served
         after each thousand rows.
     """
     refuse_unknown(spec, "app_token", "table_id", "user_id", "rows", "count", "fields")

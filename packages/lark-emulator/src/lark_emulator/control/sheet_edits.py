@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from lark_emulator.drive.files import remove
 from lark_emulator.sheets.dimensions import MAX_AT_ONCE
 from lark_emulator.sheets.formulas import compute_result
 from lark_emulator.sheets.ranges import parse_column
+from lark_emulator.slicing import at_once, with_turns
 from lark_emulator.world.drive import FOLDER
 from lark_emulator.world.grid import COLUMNS, ROWS, Formula, Rich
 from lark_emulator.world.sheet_plans import ANY, READ, WRITE, SheetPlan
@@ -54,24 +54,7 @@ def read(lark: Lark, spec: dict[str, Any]) -> dict[str, Any] | Coroutine[None, N
     sheets = [_find_sheet(book, name)] if name else list(book.sheets.values())
     cells = read_flag(spec, "cells", default=True)
     steps = _read(document, book, sheets, cells=cells)
-    if lark.loop is not None:
-        return _in_slices(steps)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            view: dict[str, Any] = done.value
-            return view
-
-
-async def _in_slices(steps: Slices) -> dict[str, Any]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            view: dict[str, Any] = done.value
-            return view
-        await asyncio.sleep(0)
+    return at_once(steps) if lark.loop is None else with_turns(steps)
 
 
 def _read(document: Document, book: Spreadsheet, sheets: list[Worksheet], *, cells: bool) -> Slices:

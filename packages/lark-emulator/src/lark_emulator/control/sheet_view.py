@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def render(book: Spreadsheet, sheet: Worksheet, *, cells: bool) -> Slices:
-    """Return a worksheet; others have their turn between its rows.
+    """Return a worksheet; other requests are served between its rows.
 
     Args:
         book: The spreadsheet that the worksheet belongs to.

@@ -22,7 +22,7 @@ _SLICE = 10
 
 
 def convert(call: Call) -> Slices:
-    """Answer with blocks under ids that hold for nothing else; others have their turn meanwhile."""
+    """Answer with blocks under ids that hold for nothing else; other requests are served meanwhile."""
     read_user_id_type(call)
     body = read_json_object(call, codes.DOCX_PARAM)
     content, kind = body.get("content"), body.get("content_type")

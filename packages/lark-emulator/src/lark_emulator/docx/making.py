@@ -35,7 +35,7 @@ def check_index(parent: Block, index: Any) -> int:
 
     Args:
         parent: The block whose children the new blocks become.
-        index: The index of the child before which they go, from 0; None and -1 = behind the last one.
+        index: The index of the child before which they go, from 0; None and -1 = after the last one.
 
     Raises:
         RefusedError: 1770001 (no such place).

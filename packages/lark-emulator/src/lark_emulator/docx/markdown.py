@@ -65,7 +65,7 @@ def _parse_block(lines: list[str], place: int) -> tuple[list[BlockNode], int]:
 
 
 def _begins(lines: list[str], place: int) -> bool:
-    """Say whether a line ends the paragraph before it."""
+    """Return whether a line ends the paragraph before it."""
     line = lines[place]
     starts = (_FENCE.match(line), _HEADING.fullmatch(line), _RULE.fullmatch(line), _QUOTE.match(line))
     return not line.strip() or any(starts) or _ITEM.fullmatch(line) is not None

@@ -30,7 +30,7 @@ def _read_whole_number(spec: dict[str, Any], name: str, bounds: range, refusal: 
 
 
 def insert_row(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
-    """Insert an empty row; -1 = behind the last one."""
+    """Insert an empty row; -1 = after the last one."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
     row = _read_whole_number(spec, "row_index", range(-1, rows + 1), codes.DOCX_ROW_RANGE)
@@ -45,7 +45,7 @@ def insert_row(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
 
 
 def insert_column(file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
-    """Insert an empty column; -1 = behind the last one."""
+    """Insert an empty column; -1 = after the last one."""
     looks = table.data["property"]
     rows, columns = looks["row_size"], looks["column_size"]
     column = _read_whole_number(spec, "column_index", range(-1, columns + 1), codes.DOCX_COLUMN_RANGE)
@@ -139,7 +139,7 @@ def change(_file: OpenDocument, table: Block, spec: dict[str, Any]) -> None:
 
 
 def insert_grid_column(file: OpenDocument, grid: Block, spec: dict[str, Any]) -> None:
-    """Insert a column into a grid; -1 = behind the last one."""
+    """Insert a column into a grid; -1 = after the last one."""
     size = grid.data["column_size"]
     if size + 1 not in GRID_COLUMNS:
         raise RefusedError(codes.DOCX_OPERATION)

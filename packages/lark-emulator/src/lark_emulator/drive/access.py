@@ -50,7 +50,7 @@ def compute_level(world: World, settings: Settings, who: Who, document: Document
 
 
 def is_allowed(actor: Actor, document: Document, need: str) -> bool:
-    """Say whether the one who acts may view, edit or fully manage a document."""
+    """Return whether the one who acts may view, edit or fully manage a document."""
     granted = compute_level(actor.world, actor.settings, actor.who, document)
     return granted == OWNER or (granted is not None and PERMS.index(granted) >= PERMS.index(need))
 

@@ -51,7 +51,7 @@ def _send(call: Call, media: Media) -> Answer:
 
 
 def _is_readable(call: Call, media: Media) -> bool:
-    """Say whether the app may read a media: it may if it may open the document that the media is part of."""
+    """Return whether the app may read a media: whether it may open the document that contains it."""
     document = call.world.drive.documents.get(media.document)
     if document is None:
         return media.app_id == call.app.app_id
@@ -62,7 +62,7 @@ def _is_readable(call: Call, media: Media) -> bool:
 
 
 def _is_named(call: Call, base: Base, token: str) -> bool:
-    """Say whether `extra` names the cell that holds an attachment, as advanced permissions ask for."""
+    """Return whether `extra` names the cell that holds an attachment, as advanced permissions ask for."""
     try:
         stated = json.loads(call.query.get("extra", ""))["bitablePerm"]
         table = base.tables[stated["tableId"]]

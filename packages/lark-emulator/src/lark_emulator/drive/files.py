@@ -45,7 +45,7 @@ _META_DENIED = 970003
 
 
 def add_document(call: Call, kind: str, title: str, folder_token: str, prefix: str, content: Any) -> Document:
-    """Make a document that belongs to the one who calls.
+    """Make a document that belongs to the caller.
 
     Raises:
         RefusedError: as `find_folder` does.

@@ -62,7 +62,7 @@ def make_docx(document_id: str, title: str) -> Docx:
 def copy_object(
     call: Call, source: Document, title: str, parent: str = "", *, limit: int | None = None
 ) -> Generator[None, None, Document]:
-    """Copy a document for the calling app; others have their turn meanwhile.
+    """Copy a document for the calling app; other requests are served meanwhile.
 
     Args:
         call: The request whose app or user becomes the owner of the copy.

@@ -66,7 +66,7 @@ def check_seen(call: Call, who: Who) -> None:
 
 
 def without_effect(document: Document, who: Who) -> bool:
-    """Say whether Lark answers success to this grant and does nothing: an app as collaborator of a folder."""
+    """Return whether Lark accepts a grant without effect: that of a folder to an app."""
     return document.type == FOLDER and who[0] == "app"
 
 

@@ -33,7 +33,7 @@ def load_models() -> dict[str, Any]:
 
 
 def is_known(name: str) -> bool:
-    """Say whether the shape of an endpoint's answer is known, by method and path template."""
+    """Return whether the shape of an endpoint's answer is known, by method and path template."""
     return name in load_models()["endpoints"]
 
 

@@ -117,7 +117,7 @@ class CardReader:
             self._read_object(tag, self.tags[tag], value, place, around)
 
     def _fits_1(self, tag: str, slot: str, path: str, around: tuple[str, ...]) -> bool:
-        """Say whether a tag of 1.0 is read here; False for what passes without a look inside."""
+        """Return whether a tag of 1.0 is read here; False for what passes without a look inside."""
         if tag == "action" and "column" in around:
             raise make_card_error(
                 ACTION_IN_COLUMN, "action components are not allowed in the column", path=path
@@ -127,7 +127,7 @@ class CardReader:
         return tag in self.slots[slot]
 
     def _fits_2(self, tag: str, slot: str, path: str, around: tuple[str, ...]) -> bool:
-        """Say whether a tag of 2.0 is read here; False for what passes without a look inside."""
+        """Return whether a tag of 2.0 is read here; False for what passes without a look inside."""
         if tag in schema.DROPPED and slot == "component" and (tag == "note" or "form" not in around):
             text = "cards of schema V2 no longer support this capability"
             raise make_card_error(TAG_DROPPED, text, f"unsupported tag {tag}", path)

@@ -255,7 +255,7 @@ def _check_person(who: str, *, known: bool) -> None:
 
 
 def _is_person(card: Sent, who: str) -> bool:
-    """Say whether an open_id, a user_id or an address is that of a user, as the sender sees it."""
+    """Return whether an open_id, a user_id or an address is that of a user, as the sender sees it."""
     if "@" in who:
         return any(user.email == who for user in card.world.users.values())
     if who in card.world.users:

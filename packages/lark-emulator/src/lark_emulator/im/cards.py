@@ -113,7 +113,7 @@ def _is_reference(card: dict[str, Any]) -> bool:
 
 
 def is_shared(card: dict[str, Any]) -> bool:
-    """Say whether all readers see one card; always so with 2.0, and what a reference holds is not known."""
+    """Return whether all readers see one card: always with 2.0; assumed for a reference."""
     config = card.get("config")
     declared = isinstance(config, dict) and config.get("update_multi") is True
     return declared or card.get("schema") == "2.0" or _is_reference(card)

@@ -109,7 +109,7 @@ def _is_visible(call: Call, message: Message) -> bool:
 
 
 def _is_forwardable(message: Message) -> bool:
-    """Say whether a message can be forwarded: not a card that forbids it, or that streams."""
+    """Return whether a message can be forwarded: not a card that forbids it, or that streams."""
     if message.msg_type != "interactive":
         return message.msg_type != "system"
     config = orjson.loads(message.sent).get("config")

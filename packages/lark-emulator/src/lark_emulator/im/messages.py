@@ -12,11 +12,11 @@ from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_whole_number,
     read_bounded_page_size,
     read_choice,
     read_json_object,
     read_optional_text,
+    read_timestamp,
     read_user_id_type,
     refuse_parameter,
     require_text,
@@ -94,7 +94,9 @@ def list_messages(call: Call) -> dict[str, Any]:
         call.query, "sort_type", ("ByCreateTimeAsc", "ByCreateTimeDesc"), default="ByCreateTimeAsc"
     )
     size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
-    start, end = _read_seconds(call, "start_time"), _read_seconds(call, "end_time")
+    start, end = (
+        read_timestamp(call, name, "seconds", codes.IM_PARAM) for name in ("start_time", "end_time")
+    )
     if start is not None and end is not None and end < start:
         raise RefusedError(codes.IM_PARAM, "The end_time is earlier than the start_time")
     if kind == "chat":
@@ -257,16 +259,6 @@ def require_member(call: Call, chat: Chat) -> None:
     """Refuse with 230002 an app whose bot, or a user who, is not in a chat."""
     if not chat.has(call.who):
         raise RefusedError(codes.BOT_NOT_IN_CHAT)
-
-
-def _read_seconds(call: Call, name: str) -> int | None:
-    raw = call.query.get(name)
-    if not raw:
-        return None
-    seconds = parse_whole_number(raw)
-    if seconds is None or seconds < 0:
-        raise RefusedError(codes.IM_PARAM, f"{name} must be seconds since the epoch")
-    return seconds
 
 
 _PATH = "/open-apis/im/v1/messages"

@@ -11,9 +11,9 @@ from lark_emulator.im.roles import is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     cut_page,
-    parse_whole_number,
     read_bounded_page_size,
     read_json_object,
+    read_timestamp,
     require_text,
 )
 from lark_emulator.world.message_marks import Pin
@@ -61,7 +61,9 @@ def list_pins(call: Call) -> dict[str, Any]:
     """Answer `GET /im/v1/pins`, newest first."""
     chat_id = require_text(dict(call.query), "chat_id")
     size = read_bounded_page_size(call, limit=MAX_PER_PAGE)
-    start, end = _read_milliseconds(call, "start_time"), _read_milliseconds(call, "end_time")
+    start, end = (
+        read_timestamp(call, name, "milliseconds", codes.IM_PARAM) for name in ("start_time", "end_time")
+    )
     if start is not None and end is not None and start >= end:
         raise RefusedError(codes.IM_PARAM, "start_time must be less than end_time")
     chat = call.world.chats.get(chat_id)
@@ -90,16 +92,6 @@ def _check(call: Call, message: Message, chat: Chat) -> None:
         return
     if call.world.receiver_windows.take(("pin", message.message_id), [(PER_SECOND, 1.0)]):
         raise RefusedError(codes_im.PIN_FREQUENCY)
-
-
-def _read_milliseconds(call: Call, name: str) -> int | None:
-    raw = call.query.get(name)
-    if not raw:
-        return None
-    time = parse_whole_number(raw)
-    if time is None or time < 0:
-        raise RefusedError(codes.IM_PARAM, f"{name} must be milliseconds since the epoch")
-    return time
 
 
 ROUTES = (

@@ -13,15 +13,15 @@ AS_OWNER = "im:chat:operate_as_owner"
 
 
 def is_owner(app: App, chat: Chat) -> bool:
-    """Say whether a bot owns a group, or may act as its owner because it made it."""
+    """Return whether a bot owns a group, or may act as its owner because it made it."""
     return chat.owner == app.app_id or (chat.creator == app.app_id and app.has_any(AS_OWNER))
 
 
 def is_manager(app: App, chat: Chat) -> bool:
-    """Say whether a bot owns or administers a group."""
+    """Return whether a bot owns or administers a group."""
     return is_owner(app, chat) or app.app_id in chat.managers
 
 
 def is_allowed(app: App, chat: Chat, setting: str) -> bool:
-    """Say whether a setting of a group, such as `edit_permission`, lets a bot do something."""
+    """Return whether a setting of a group, such as `edit_permission`, lets a bot do something."""
     return chat.settings.get(setting) != "only_owner" or is_manager(app, chat)

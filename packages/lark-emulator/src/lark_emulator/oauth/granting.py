@@ -49,7 +49,7 @@ def issue_tokens(call: Call, consent: Consent, scopes: frozenset[str] | None, *,
 
 
 def is_over(call: Call, refresh: RefreshToken) -> bool:
-    """Say whether a refresh token has expired, or what the user allowed."""
+    """Return whether a refresh token has expired, or what the user allowed."""
     now = call.world.clock.get_time()
     return refresh.expires <= now or refresh.consent.since + CONSENT_LIFE <= now
 

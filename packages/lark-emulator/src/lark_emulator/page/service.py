@@ -31,7 +31,7 @@ _FILES = Files()
 
 
 def is_for_page(request: Request) -> bool:
-    """Say whether a request is for the page."""
+    """Return whether a request is for the page."""
     return request.path.startswith(PREFIX) or (request.path == "/" and request.method in ("GET", "HEAD"))
 
 

@@ -11,13 +11,13 @@ CERTIFIED = tuple(name for domain in DOMAINS for name in (domain, f"*.{domain}")
 
 
 def is_larks(host: str) -> bool:
-    """Say whether a host is one of Lark's that the certificate covers."""
+    """Return whether a host is one of Lark's that the certificate covers."""
     label, _, domain = host.lower().rstrip(".").partition(".")
     return host.lower().rstrip(".") in DOMAINS or (bool(label) and domain in DOMAINS)
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether what listens on a host can be reached from this machine only."""
+    """Return whether what listens on a host can be reached from this machine only."""
     if host == "localhost":
         return True
     try:

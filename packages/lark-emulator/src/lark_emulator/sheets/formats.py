@@ -14,7 +14,7 @@ _LAST_DAY = 2_958_466
 
 
 def is_date(formatter: str) -> bool:
-    """Say whether a formatter shows dates or times."""
+    """Return whether a formatter shows dates or times."""
     return bool(re.search(r"yy|dd|[Hh]+:|:mm|:ss", formatter))
 
 

@@ -1,4 +1,4 @@
-"""When a long request lets others have their turn."""
+"""When a long request gives way to others."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class CellReader:
         return name, orjson.Fragment(packed), where.rows * where.columns
 
     def read_rows(self, sheet: Worksheet, where: Rect) -> Generator[None, None, list[list[Any]]]:
-        """Return the rows of some cells; others have their turn between them."""
+        """Return the rows of some cells; other requests are served between them."""
         pace = Pace()
         first, last, width = where.column, where.end_column, where.columns
         blank = [None] * width

@@ -42,7 +42,7 @@ class RowBlock(NamedTuple):
 def read_block(
     file: OpenSpreadsheet, cells: Cells, spec: dict[str, Any], *, any_height: bool = False
 ) -> Generator[None, None, RowBlock]:
-    """Read a `valueRange`, row by row, so that others have their turn.
+    """Read a `valueRange`, row by row, so that other requests are served.
 
     Args:
         file: The spreadsheet that is written to.

@@ -42,7 +42,7 @@ def compile_path(path: str) -> re.Pattern[str]:
 
 
 def matches_text(wanted: str, value: str | None) -> bool:
-    """Say whether a value of query or headers is the one that is wanted, which may hold `*`."""
+    """Return whether a value of query or headers is the one that is wanted, which may hold `*`."""
     if value is None:
         return False
     return value == wanted or ("*" in wanted and _compile_glob(wanted).fullmatch(value) is not None)
@@ -54,7 +54,7 @@ def _compile_glob(wanted: str) -> re.Pattern[str]:
 
 
 def holds(value: Any, wanted: Any) -> bool:
-    """Say whether a JSON value holds all that is wanted.
+    """Return whether a JSON value holds all that is wanted.
 
     Args:
         value: What came. A string that is JSON itself, as the content of messages, is looked into where an
@@ -95,7 +95,7 @@ def read_body(request: Request) -> Any:
 
 
 def matches_all(wanted: Mapping[str, str], values: Mapping[str, list[str]]) -> bool:
-    """Say whether each name has a value that is wanted."""
+    """Return whether each name has a value that is wanted."""
     return all(
         any(matches_text(text, value) for value in values.get(name, ())) for name, text in wanted.items()
     )

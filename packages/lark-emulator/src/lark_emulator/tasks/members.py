@@ -13,12 +13,12 @@ from lark_emulator.validation import read_json_object, read_user_id_type, requir
 
 
 def add_members(call: Call) -> dict[str, Any]:
-    """Answer `POST …/add_members`; who has the role already is passed over."""
+    """Answer `POST …/add_members`; those who already have the role are skipped."""
     return _change_members(call, add=True)
 
 
 def remove_members(call: Call) -> dict[str, Any]:
-    """Answer `POST …/remove_members`; who has not the role is passed over."""
+    """Answer `POST …/remove_members`; those without the role are skipped."""
     return _change_members(call, add=False)
 
 

@@ -142,7 +142,7 @@ class Links:
         return [link for links in self._open.values() for link in links]
 
     def has_known(self, app_id: str) -> bool:
-        """Say whether an app has or had a long connection."""
+        """Return whether an app has or had a long connection."""
         return app_id in self._known
 
     def add(self, link: Link) -> None:

@@ -106,12 +106,12 @@ def find_space(call: Call, space_id: str) -> WikiSpace:
 
 
 def is_member(call: Call, space: WikiSpace) -> bool:
-    """Say whether the caller is a member of a space."""
+    """Return whether the caller is a member of a space."""
     return space.members is None or call.who in space.members
 
 
 def is_readable(call: Call, node: WikiNode) -> bool:
-    """Say whether the caller may read a page: as a member of its space, or because its document is shared."""
+    """Return whether the caller may read a page: as a member of its space, or by its shared document."""
     if call.user is None and node.shared_with is not None and call.app.app_id not in node.shared_with:
         return False
     if is_member(call, call.world.wiki_spaces[node.space_id]):

@@ -90,11 +90,11 @@ class App:
         return f"ou_{self.app_id.removeprefix('cli_')}"
 
     def has_any(self, *scopes: str) -> bool:
-        """Say whether one of these scopes was granted."""
+        """Return whether one of these scopes was granted."""
         return self.scopes is None or not self.scopes.isdisjoint(scopes)
 
     def sees(self, user_id: str) -> bool:
-        """Say whether a user is within the app's range."""
+        """Return whether a user is within the app's range."""
         return self.available_to is None or user_id in self.available_to
 
 

@@ -86,7 +86,7 @@ class Table:
             del self.searches[next(iter(self.searches))]
 
     def free(self) -> Generator[None, None, None]:
-        """Free the rows of a table that is gone; others have their turn meanwhile."""
+        """Free the rows of a table that is gone; other requests are served meanwhile."""
         searches, self.searches = self.searches, {}
         for _, records in searches.values():
             yield from free_items(records)
@@ -148,7 +148,7 @@ class Base:
         return self.limits.get(app_id, NO_LIMIT) if self.is_advanced else NO_LIMIT
 
     def copy(self, limit: int | None = None) -> Generator[None, None, Base]:
-        """Return a copy with the same ids; others have their turn while it is made.
+        """Return a copy with the same ids; other requests are served while it is made.
 
         Args:
             limit: Tables with more records are copied without them; None = all records are copied.

@@ -53,7 +53,7 @@ class Message:
     """What was merged into it; none of these stands in a chat."""
 
     def is_from(self, who: tuple[str, str]) -> bool:
-        """Say whether an app or a user, as `routing.Actor.who` names them, sent it."""
+        """Return whether an app or a user, as `routing.Actor.who` names them, sent it."""
         return who == (("user", self.user_id) if self.user_id else ("app", self.app_id))
 
 
@@ -84,7 +84,7 @@ class Chat:
     avatar: str = ""
 
     def has(self, who: tuple[str, str]) -> bool:
-        """Say whether an app or a user, as `routing.Actor.who` names them, is in it."""
+        """Return whether an app or a user, as `routing.Actor.who` names them, is in it."""
         return who[1] in (self.bots if who[0] == "app" else self.users)
 
     @property

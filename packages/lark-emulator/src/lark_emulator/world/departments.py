@@ -83,7 +83,7 @@ class Departments:
         return [user for user in people if wanted.intersection(user.departments or (ROOT,))]
 
     def is_visible_to(self, app: App, of: Department) -> bool:
-        """Say whether an app may read a department: a user in it, or below it, is within its range."""
+        """Return whether an app may read a department: a user in it, or below it, is within its range."""
         if app.available_to is None:
             return True
         return any(app.sees(user.user_id) for user in self.list_members(of, recursive=True))

@@ -66,7 +66,7 @@ class Rect(NamedTuple):
         return self.end_column - self.column
 
     def meets(self, other: Rect) -> bool:
-        """Say whether they share a cell."""
+        """Return whether they share a cell."""
         return (
             self.row < other.end_row
             and other.row < self.end_row
@@ -75,7 +75,7 @@ class Rect(NamedTuple):
         )
 
     def holds(self, row: int, column: int) -> bool:
-        """Say whether a cell is in it."""
+        """Return whether a cell is in it."""
         return self.row <= row < self.end_row and self.column <= column < self.end_column
 
     def get_span(self, axis: str) -> tuple[int, int]:
@@ -260,7 +260,7 @@ class Grid:
         self.sizes[axis] = {new: sizes[old] for new, old in enumerate(order) if old in sizes}
 
     def copy(self) -> Generator[None, None, Grid]:
-        """Return a copy; others have their turn while it is made."""
+        """Return a copy; other requests are served while it is made."""
         duplicate = Grid(self.row_count, self.column_count)
         duplicate.sizes = {
             axis: {n: replace(size) for n, size in sizes.items()} for axis, sizes in self.sizes.items()
@@ -274,7 +274,7 @@ class Grid:
         return duplicate
 
     def end_of_data(self) -> int:
-        """Return the number of the row behind the last one that holds a value."""
+        """Return the number of the row after the last one that holds a value."""
         for number in range(len(self.rows), 0, -1):
             row = self.rows[number - 1]
             if row is not None and row.values.count(None) < len(row.values):

@@ -85,7 +85,7 @@ class Index:
         return (held,) if isinstance(held, str) else held
 
     def free(self) -> Generator[None, None, None]:
-        """Free what it holds; others have their turn meanwhile."""
+        """Free what it holds; other requests are served meanwhile."""
         yield from free_items(self._held)
 
     def _enter(self, value: Any, record_id: str) -> None:

@@ -167,7 +167,7 @@ class Records:
         self._listed, self._is_lent = None, False
 
     def drop_values(self, field_id: str, is_dropped: Callable[[Any], bool]) -> Generator[None, None, None]:
-        """Empty the cells of a column that hold a certain value; others have their turn meanwhile.
+        """Empty the cells of a column that hold a certain value; other requests are served meanwhile.
 
         Rows that others write meanwhile are looked at again, until none holds such a value.
         """
@@ -197,7 +197,7 @@ class Records:
         return duplicate
 
     def free(self) -> Generator[None, None, None]:
-        """Free the rows, which no request reads any more; others have their turn meanwhile."""
+        """Free the rows, which no request reads any more; other requests are served meanwhile."""
         if self._is_lent:
             self._listed = None
         by_id, listed, indexes = self._by_id, self._listed or [], self._indexes

@@ -125,7 +125,7 @@ class Worksheet:
         self._follow(lambda rect: rect.after_move(axis, start, count, to))
 
     def copy(self) -> Generator[None, None, Worksheet]:
-        """Return a copy with the same id and title; others have their turn while it is made."""
+        """Return a copy with the same id and title; other requests are served while it is made."""
         grid = yield from self.grid.copy()
         kept, self.grid = self.grid, Grid()
         try:

@@ -111,7 +111,7 @@ class World:
     def free(self) -> Generator[None, None, None]:
         """Free what there may be much of, once another tenant is in the place of this one.
 
-        Others have their turn meanwhile.
+        Other requests are served meanwhile.
         """
         for base in self.bases.values():
             for table in base.tables.values():
