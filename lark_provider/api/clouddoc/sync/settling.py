@@ -11,7 +11,8 @@ import logging
 
 import orjson
 
-from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, make_batches, work
+from lark_provider.api.clouddoc.sync.index_work import work
+from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, make_batches
 from lark_provider.api.clouddoc.sync.turn import CreateIntent
 from lark_provider.api.clouddoc.sync.writing import SyncWriter
 from lark_provider.protocol.errors import LarkAPIError
@@ -89,7 +90,7 @@ def _repeat(writer: SyncWriter, recorded: CreateIntent) -> Procedure[bool]:
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """
     keys = recorded["keys"]
-    wire = yield from work(lambda: writer.reader.index.read_wire(keys))
+    wire = yield from work(writer.reader.index.read_wire, keys)
     if any(key not in wire for key in keys):
         return False
     intent = yield from writer.turn.read_intent()  # again, for its age
