@@ -10,10 +10,10 @@ from lark_provider.api.messaging.content import serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
 from lark_provider.api.messaging.send import Message, make_message_call
 from lark_provider.api.receivers import ReceiverIdType, make_receiver, resolve
-from lark_provider.protocol.arguments import check_str
+from lark_provider.protocol.arguments import check_choice, check_str
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import Loaded, NewKey, Readable, ReadFile
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import make_message_uuid
 from lark_provider.protocol.multipart import encode_multipart
 from lark_provider.protocol.operations import Procedure, perform
@@ -93,8 +93,8 @@ def upload_file(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if file_type is not None and file_type not in get_args(FileType):
-        raise make_unknown_choice_error("file_type", file_type, get_args(FileType), 234001)
+    if file_type is not None:
+        check_choice("file_type", file_type, get_args(FileType), 234001)
     if duration is not None and not (type(duration) is int and duration >= 0):
         raise InvalidRequestError(
             f"duration must be an int of 0 or more, got {duration!r}. Next: pass milliseconds.", code=234001
@@ -229,8 +229,7 @@ def download(
         TransportError: Lark was not reached, or the stream broke off.
         OSError: The file cannot be written.
     """
-    if type not in ("image", "file"):
-        raise make_unknown_choice_error("type", type, ("image", "file"), 234001)
+    check_choice("type", type, ("image", "file"), 234001)
     if not isinstance(target, str | os.PathLike):
         raise InvalidRequestError(
             f"target must be a path, got {target!r}. Next: pass the path of the file to write."
