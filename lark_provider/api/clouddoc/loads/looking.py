@@ -68,7 +68,7 @@ def find(
         recorded: The chunk, read from the ledger a moment ago.
         content: What was sent; None if the source has changed since.
         marker: The field and the value that mark its records, if the load has a marker.
-        own: Records that this load is known to have created, some of them.
+        own: Some of the records that this load is known to have created.
 
     Returns:
         The ids of its records; empty if it was not written.

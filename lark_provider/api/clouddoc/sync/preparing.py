@@ -1,4 +1,4 @@
-"""Before a sync reads the table: the base and its fields are looked up, and the source is read to its end."""
+"""Prepare a sync: look up the base and its fields, and read the source to its end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Prepared:
     keyless_rows: int = 0
 
     def check(self) -> FieldCheck:
-        """Return what finds out whether the fields have changed."""
+        """Return a check that the fields have not changed since."""
         keys, layout = self.reader.comparison.keys, self.reader.comparison.layout
         return FieldCheck(
             self.reader.app_token, self.reader.table_id, self.fields, [*keys.names, *layout.names]

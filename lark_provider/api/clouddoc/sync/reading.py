@@ -70,7 +70,7 @@ class TableReader:
     """How many characters a condition counts beside its key; 0 until Lark finds a filter too long."""
 
     def scan(self, *, rows: int = 0, may_filter: bool = False, adds: bool = False) -> Procedure[bool]:
-        """Read all records within the scope, again if the pages do not add up.
+        """Read all records within the scope; read them again if the scan was incomplete.
 
         Args:
             rows: How many rows the source has.
@@ -168,7 +168,7 @@ class TableReader:
         return items
 
     def has_records(self) -> Procedure[bool]:
-        """Return whether any record of the table is visible, within the scope or not."""
+        """Return whether any record of the table is visible, inside or outside the scope."""
         data = yield from self._answer({"automatic_fields": False}, None, page_size=1)
         return bool(data.get("items"))
 

@@ -1,4 +1,4 @@
-"""Scan a table page by page, and tell whether its pages add up."""
+"""Scan a table page by page, and find out whether the scan is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lark_provider.protocol.operations import Page, Procedure
 logger = logging.getLogger(__name__)
 
 MAX_SCANS: Final = 3
-"""How often a table is scanned whose pages do not add up."""
+"""How often a table is scanned until a scan is complete."""
 
 
 @dataclass(slots=True)
