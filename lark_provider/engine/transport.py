@@ -225,12 +225,12 @@ def _is_readable(response: Any) -> bool:
 def _make_unreadable_loss(response: Any) -> Lost:
     encoding = response.headers.get("content-encoding", "")[:40]
     reason = f"the answer is encoded as {encoding!r}, which was not asked for"
-    return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
+    return Lost(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
 
 
 def _make_oversize_loss() -> Lost:
     reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MB"
-    return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
+    return Lost(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
 
 
 _SOMETHING_ELSE = "check base_url and proxy: it seems that something other than Lark answers"
@@ -295,10 +295,10 @@ def as_lost(error: Exception, origin: str) -> Lost:
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     lost_call = Lost(reason, sent=_is_sent(error))
     if type(error).__name__ == "ProxyError" and _PROXY_REFUSAL.match(words):
-        return replace(lost_call, passing=False, step=PROXY_STEP)
+        return replace(lost_call, is_transient=False, step=PROXY_STEP)
     # A connection that breaks in the middle of TLS may work next time; a wrong certificate stays wrong.
     if tls is not None and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return replace(lost_call, passing=False)
+        return replace(lost_call, is_transient=False)
     return lost_call
 
 

@@ -141,12 +141,12 @@ def _describe_loss(call: Call[Any], lost: Lost, bound: Bound) -> _Failure:
     problem = (f"{bound.ended} " if lost.is_late else "") + lost.reason.rstrip(".") + "."
     kind = DeadlineExceededError if lost.is_late else TransportError
     error = kind(f"{call.name}: {problem} Next: {bound.step if lost.is_late else lost.step}.")
-    error.retryable = lost.passing
+    error.retryable = lost.is_transient
     return _Failure(
         error,
         problem,
         reason="no_answer",
-        is_repeatable=lost.passing and not lost.is_late and (call.idempotent or not lost.sent),
+        is_repeatable=lost.is_transient and not lost.is_late and (call.idempotent or not lost.sent),
         may_have_happened=lost.sent,
     )
 

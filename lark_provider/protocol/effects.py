@@ -58,14 +58,14 @@ class Lost:
     Attributes:
         reason: Why no answer came; if it is late, what did not happen in time, such as "before an answer".
         sent: Whether the request may have reached Lark.
-        passing: Whether a retry can succeed; with an invalid certificate it cannot.
+        is_transient: Whether a retry can succeed, as it cannot with an invalid certificate.
         step: What to do about it.
         is_late: Whether the call's deadline cut it off.
     """
 
     reason: str
     sent: bool
-    passing: bool = True
+    is_transient: bool = True
     step: str = "check network, proxy and base_url, then call again"
     is_late: bool = False
 
