@@ -81,10 +81,10 @@ def create(
                 created, is_certain = yield from _create_once(held, folder, key, first_title, look_after)
                 current_title = yield from _read_title(created)
                 # An attempt that was interrupted has left the first title: the final one is set last.
+                if current_title == first_title and not is_certain:
+                    yield from held.pause(look_after)
+                    yield from _remove_surplus(created, first_title, folder)
                 if current_title == first_title:
-                    if not is_certain:
-                        yield from held.pause(look_after)
-                        yield from _remove_surplus(created, first_title, folder)
                     url = fill_path(V3, token=created.token)
                     yield from perform(make_request("PATCH", url, json={"title": title}, idempotent=True))
             except TakenOverError:
