@@ -137,12 +137,12 @@ def _select_events_at(
 
 
 def _parse_time(value: Any, zone: ZoneInfo, *, is_end: bool = False) -> dt.datetime | None:
-    """Read a `time_info`: seconds since 1970, or a day, of which an event of whole days has all."""
+    """Read a `time_info`: seconds since 1970, or the day of an all-day event."""
     time_info: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     try:
         if time_info.get("timestamp"):
             return dt.datetime.fromtimestamp(int(time_info["timestamp"]), dt.UTC)
-        # Added to the day, not to the midnight: where clocks are changed, a day has not 24 hours.
+        # Added to the day, not to its midnight: a day does not have 24 hours if the clocks are changed.
         day = dt.date.fromisoformat(str(time_info.get("date") or "")) + dt.timedelta(days=is_end)
     except (ValueError, OverflowError, OSError):
         return None

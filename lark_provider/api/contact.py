@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from lark_provider.api.lookups import DAY, By, look_up
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError, make_unknown_choice_error
 from lark_provider.protocol.operations import Procedure, perform
@@ -204,8 +205,7 @@ def get_user(
 def _find_ids(
     values: str | Iterable[str], by: By, user_id_type: UserIdType, max_age: float
 ) -> Procedure[dict[str, str | None]]:
-    if user_id_type not in get_args(UserIdType):
-        raise make_unknown_choice_error("user_id_type", user_id_type, get_args(UserIdType), 40001)
+    check_choice("user_id_type", user_id_type, get_args(UserIdType), 40001)
 
     def fetch(batch: list[str]) -> Procedure[dict[str, str | None]]:
         call: Call[Any] = make_request(

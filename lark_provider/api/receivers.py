@@ -6,7 +6,8 @@ import re
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import contact
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
 from lark_provider.protocol.operations import Procedure
 
 ReceiverIdType: TypeAlias = Literal["open_id", "union_id", "user_id", "email", "chat_id", "mobile"]
@@ -44,8 +45,8 @@ def make_receiver(receiver_id: str, id_type: ReceiverIdType | None = None) -> Re
     bare_id = receiver_id.strip()
     if id_type is None:
         id_type = _PREFIXES.get(bare_id[:3]) or _guess_kind(bare_id)
-    elif id_type not in get_args(ReceiverIdType):
-        raise make_unknown_choice_error("receiver_id_type", id_type, get_args(ReceiverIdType), 230001)
+    else:
+        check_choice("receiver_id_type", id_type, get_args(ReceiverIdType), 230001)
     return Receiver(contact.parse_mobile_number(bare_id) if id_type == "mobile" else bare_id, id_type)
 
 

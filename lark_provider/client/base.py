@@ -146,7 +146,7 @@ class BaseClient(Generic[R_co, H]):
         return make_official_client(self._find_app(), self._session)
 
     def __repr__(self) -> str:
-        """Return the app and where its Lark is."""
+        """Return the app's id and base URL."""
         session = getattr(self, "_session", None)  # none yet in a traceback of a constructor that refused
         if session is None:
             return f"{type(self).__name__}(…)"

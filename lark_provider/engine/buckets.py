@@ -115,7 +115,8 @@ class Buckets:
         buckets = []
         for limit in limits:
             buckets.append((limit, self._buckets.setdefault((app, limit), _Bucket())))
-            # The last used stay: those of an endpoint are older than those of each person who gets a message.
+            # The least recently used bucket is dropped. Those of endpoints stay, since they are in use more
+            # often than those of single receivers.
             self._buckets.move_to_end((app, limit))
             if len(self._buckets) > _MAX_BUCKETS:
                 self._buckets.popitem(last=False)

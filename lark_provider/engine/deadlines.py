@@ -20,8 +20,8 @@ from lark_provider.support import threads
 
 logger = logging.getLogger(__name__)
 _SLICE_BYTES = 16 * 1024
-"""Written with one look at the deadline: the library sends what it is given piece by piece, as a server takes
-it, and the time that it is given is for each piece."""
+"""How much is written before the deadline is checked again: the library sends data piece by piece, as the
+server takes it, and applies the timeout to each piece."""
 
 
 class _Thread(threading.local):
@@ -29,7 +29,7 @@ class _Thread(threading.local):
 
 
 thread = _Thread()
-"""Until when, by the monotonic clock, this thread reads and writes on connections of bounded pools."""
+"""The deadline, by the monotonic clock, of this thread's reads and writes on bounded connections."""
 
 
 def bound_connections(client: Any) -> Any:

@@ -53,7 +53,7 @@ class _FileContent:
 
 
 def load(wanted: ReadFile) -> Loaded:
-    """Open what is to be sent: its name, its size, and what reads its content.
+    """Find out the name and the size of a file to be sent, and how its content is read.
 
     Args:
         wanted: The file and its limit.
@@ -98,7 +98,7 @@ def _make_unreadable_error(path: Path, what: str, error: OSError) -> InvalidRequ
 def _read_content(
     file: IO[bytes], opened: Callable[[], AbstractContextManager[IO[bytes]]], limit: int, what: str
 ) -> bytes | _FileContent:
-    """Return what reads the rest of a file; of one that can be read only once, the bytes."""
+    """Return the rest of a file, to be read while it is sent; as bytes if it can be read only once."""
     is_seekable = hasattr(file, "seekable") and file.seekable()
     read = file.read(0 if is_seekable else limit)
     if not isinstance(read, bytes):

@@ -121,7 +121,7 @@ class Pools:
         loop = asyncio.get_running_loop()
         with self._lock:  # loops of other threads come and go meanwhile
             for closed_loop in [known_loop for known_loop in self._of_loops if known_loop.is_closed()]:
-                # Closed without the hook below: its connections are beyond closing, but need not be kept.
+                # A loop that was closed without the hook below: its connections cannot be closed any more.
                 del self._of_loops[closed_loop]
             pools = self._of_loops.setdefault(loop, _LoopPools())
         if pools.guard is None:
@@ -153,7 +153,7 @@ async def _close_with_loop(pools: dict[Wire, Pool]) -> AsyncIterator[None]:
 
 
 def make_streamer(client: Any) -> Callable[[Any], Any]:
-    """Return what performs a request by a client's own `send`.
+    """Return a function that performs a request by a client's own `send`.
 
     Args:
         client: A client of httpx or httpx2, blocking or asynchronous.
@@ -162,7 +162,7 @@ def make_streamer(client: Any) -> Callable[[Any], Any]:
 
 
 def _make_sender(client: Any, method: str) -> Callable[[Any], Any]:
-    """Return what performs a request on the connections of a client of ours.
+    """Return a function that performs a request on the connections of a client of ours.
 
     A third of the library's time for a request goes into what its clients put around the transport, and a
     pool has none of: cookies, redirects, authentication, hooks, and a log line at INFO for each request. If
@@ -187,7 +187,11 @@ def _make(kind: Any, wire: Wire) -> Any:
     )
     try:
         return kind(proxy=wire.proxy, verify=verify, limits=limits, cookies=_NoCookies())
-    except (library.InvalidURL, ValueError, ImportError) as error:  # SOCKS wants a package that is not here
+    except (
+        library.InvalidURL,
+        ValueError,
+        ImportError,
+    ) as error:  # SOCKS needs a package that is not installed
         raise ConfigurationError(
             f"The proxy cannot be used: {redact(str(error)).rstrip('.')}. Next: set HTTP_PROXY, HTTPS_PROXY "
             "and ALL_PROXY to http://host:port where they are set; or pass proxy=."
@@ -209,7 +213,7 @@ def _verify(wire: Wire) -> bool | ssl.SSLContext:
 
 
 def make_tls_context(wire: Wire) -> ssl.SSLContext:
-    """Return what a connection of another protocol encrypts with, by the same settings as HTTP.
+    """Return the TLS context for a connection of another protocol, by the same settings as HTTP.
 
     Args:
         wire: The settings.

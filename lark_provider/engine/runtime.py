@@ -112,7 +112,7 @@ class Runtime:
             held.clear()
 
     def after_fork(self) -> None:
-        """Drop, in a child, what belongs to threads and loops of the parent; what was learned stays."""
+        """Drop, in a forked child, what belongs to the parent's threads and loops; cached answers stay."""
         self.tokens.after_fork()
         self.registry.lookups.clear()
         self.pace = Buckets()

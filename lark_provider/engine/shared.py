@@ -22,7 +22,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 WORK_SECONDS = 10.0
-"""Deadline of one piece of work: longer than that of its statements on the server."""
+"""The timeout of one piece of work, longer than that of its statements on the server."""
 WAIT_SECONDS = 60.0
 """How long an unavailable database is waited for."""
 _FIRST_WAIT, _MAX_WAIT = 0.5, 5.0

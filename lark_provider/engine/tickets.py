@@ -74,7 +74,7 @@ def _find_ticket(session: Session, app: App, rejected: str | None) -> Procedure[
         return None
 
     def rank(token: Token) -> float:
-        # The database's looks older than it is by as long as its answer took.
+        # The age of the database's ticket includes the time that the query took.
         handicap = fallback_store.FIRST_QUERY_SECONDS if token is own else 0.0
         return token.fetched_at - handicap
 

@@ -72,7 +72,7 @@ class AwaitToken:
 
 
 class TokenCache:
-    """Decide, under a lock and without I/O or a clock, which caller uses a token, fetches one or waits.
+    """Decides, under a lock and without I/O or a clock, which caller uses a token, fetches one or waits.
 
     Attributes:
         owner: Names this memory among all processes that share a database: a caller that takes over from a
@@ -88,7 +88,7 @@ class TokenCache:
         self._refusals: OrderedDict[str, tuple[float, TokenAcquisitionError]] = OrderedDict()
 
     def after_fork(self) -> None:
-        """Drop, in a child, what belongs to threads of the parent: flights and the lock."""
+        """Drop, in a forked child, what belongs to the parent's threads: flights and the lock."""
         self.owner = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._flights = {}
@@ -173,7 +173,7 @@ class TokenCache:
 
     def _refuse(self, key: str, error: TokenAcquisitionError, now: float) -> None:
         self._refusals[key] = (now + _REFUSAL_SECONDS, error)
-        self._refusals.move_to_end(key)  # The first is the first to end.
+        self._refusals.move_to_end(key)  # Sorted by expiry: the first one expires first.
         if len(self._refusals) > _MAX_REFUSALS:
             self._refusals.popitem(last=False)
 

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from lark_provider.storage.token_store import TokenClaim, TokenStore
 
 logger = logging.getLogger(__name__)
-_ONCE = RetryPolicy(max_retries=0)  # a renewal that fails is begun again by a call a minute later
+_ONCE = RetryPolicy(max_retries=0)  # if a renewal fails, a call a minute later begins another one
 LEASE_SECONDS = 10.0
-"""How long one process is left to fetch: longer than Lark takes, shorter than usual timeouts."""
-_WAIT_SECONDS = 1.5 * LEASE_SECONDS  # of many that wait for a dead process, the first to see it fetches
+"""How long one process has to fetch a token: longer than Lark takes, shorter than usual timeouts."""
+_WAIT_SECONDS = 1.5 * LEASE_SECONDS  # after a process has died, the first waiter that notices it fetches
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class _Want:
-    """A token that is wanted: of which app, under which key it is kept, and how Lark is asked for it."""
+    """A token to get: the app, the cache key, and the procedure that fetches it from Lark."""
 
     app: App
     key: str

@@ -32,12 +32,12 @@ _CONNECT_SECONDS = 10.0
 _MAX_SECONDS = 24 * 3600.0
 """The timeout of a read without a deadline: sockets take no infinite time."""
 _MARGIN_SECONDS = 0.1
-"""How much earlier the timeouts of a request are than its deadline, so that they say in which phase it
-was."""
+"""How much earlier the timeouts of a request end than its deadline, so that the error names the phase that
+took too long."""
 # Raised before a byte of the request left: the call was certainly not performed.
 _NOT_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"})
 _PROXY_REFUSAL = re.compile(r"4(?!08|29)\d\d\b")
-"""A status by which a proxy refuses to connect, and will again: 407 wants a password, 403 forbids a host."""
+"""A permanent refusal by a proxy: 407 asks for a password, 403 forbids the host."""
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
@@ -137,7 +137,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
             finally:
                 await response.aclose()
     except TimeoutError as error:
-        if not timer.expired():  # such as a file's, on a disk of the network
+        if not timer.expired():  # raised by something else, such as a file on a network disk
             raise without_frames(error) from error.__cause__
         return _make_late_loss(sent=True)
     except library.RequestError as error:
@@ -181,7 +181,7 @@ def _prepare(library: Any, send: Send, until: float, session: Session, *, is_asy
         content = _iterate(call.form) if is_async else call.form
     if content is not None:
         headers["Content-Type"] = call.content_type
-    # Written out here: the library would parse the URL a second time to add the parameters.
+    # The query is built here, since the library would parse the URL a second time to add parameters.
     query = f"?{urlencode(call.params, doseq=True)}" if call.params else ""
     text = session.get_origin() + call.target + query
     url = _parse_url(library.URL, text) if call.secret is None else library.URL(text)  # no secret is cached
@@ -189,14 +189,14 @@ def _prepare(library: Any, send: Send, until: float, session: Session, *, is_asy
         return client.build_request(call.method, url, content=content, headers=headers)
     left = until - _MARGIN_SECONDS / 2 - time.monotonic()
     bound = max(min(session.timeout, left, _MAX_SECONDS), 0.001)
-    # What the library makes of its `Timeout`, which each request would be made and copied for.
+    # The form into which the library converts a `Timeout`, without making one for each request.
     timeouts = {"connect": min(bound, _CONNECT_SECONDS), "read": bound, "write": bound, "pool": bound}
     return library.Request(
         call.method, url, content=content, headers=headers, extensions={"timeout": timeouts}
     )
 
 
-@lru_cache(256)  # parsing takes as long as the rest of a request's making, and most go to few URLs
+@lru_cache(256)  # parsing is half of the work of building a request, and most requests go to few URLs
 def _parse_url(kind: type[Any], text: str) -> Any:
     return kind(text)
 
@@ -212,7 +212,7 @@ async def _iterate(form: MultipartForm) -> AsyncIterator[bytes]:
 
 
 def _is_file(response: Any) -> bool:
-    # A JSON file is a file: Lark names what it hands out, and its own answers have no name.
+    # A JSON file counts as a file: Lark sends files with a name, and its own answers without one.
     return bool(response.is_success) and (
         "content-disposition" in response.headers or "json" not in response.headers.get("content-type", "")
     )
@@ -225,12 +225,12 @@ def _is_readable(response: Any) -> bool:
 def _make_unreadable_loss(response: Any) -> Lost:
     encoding = response.headers.get("content-encoding", "")[:40]
     reason = f"the answer is encoded as {encoding!r}, which was not asked for"
-    return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
+    return Lost(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
 
 
 def _make_oversize_loss() -> Lost:
     reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MB"
-    return Lost(reason, sent=True, passing=False, step=_SOMETHING_ELSE)
+    return Lost(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
 
 
 _SOMETHING_ELSE = "check base_url and proxy: it seems that something other than Lark answers"
@@ -252,7 +252,7 @@ class _TooLateError(Exception):
 
 
 def _make_url_error(error: Exception, library: Any, call: Call[Any], session: Session) -> LarkError:
-    """Return the error for a URL that cannot be: because of the host, or of what the call adds to it."""
+    """Return the error for an invalid URL, which names the culprit: the host, or what the call adds to it."""
     if isinstance(error, library.InvalidURL):
         with suppress(library.InvalidURL, UnicodeError):
             library.URL(session.get_origin())
@@ -267,7 +267,7 @@ def _make_url_error(error: Exception, library: Any, call: Call[Any], session: Se
 
 
 def without_frames(error: BaseException) -> BaseException:
-    """Take from an error the frames below: those of the HTTP library hold the bytes that were sent.
+    """Remove the traceback of an error, since frames of the HTTP library hold the bytes that were sent.
 
     Args:
         error: Such as `KeyboardInterrupt`, a task's timeout, or being cancelled.
@@ -295,10 +295,10 @@ def as_lost(error: Exception, origin: str) -> Lost:
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     lost_call = Lost(reason, sent=_is_sent(error))
     if type(error).__name__ == "ProxyError" and _PROXY_REFUSAL.match(words):
-        return replace(lost_call, passing=False, step=PROXY_STEP)
-    # A connection that ends in the middle of TLS is one that broke; certificates and versions stay wrong.
+        return replace(lost_call, is_transient=False, step=PROXY_STEP)
+    # A connection that breaks in the middle of TLS may work next time; a wrong certificate stays wrong.
     if tls is not None and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return replace(lost_call, passing=False)
+        return replace(lost_call, is_transient=False)
     return lost_call
 
 

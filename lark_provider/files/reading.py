@@ -213,10 +213,10 @@ def _read_parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[
     except FileError:
         raise
     except (OSError, ValueError) as error:  # pyarrow's own are kinds of these
-        passing = isinstance(error, OSError) and not isinstance(error, _PERMANENT)
+        is_transient = isinstance(error, OSError) and not isinstance(error, _PERMANENT)
         raise FileError(
             f"{name} cannot be read: {error}. Next: check that it is a complete Parquet file.",
-            retryable=passing,
+            retryable=is_transient,
         ) from None
 
 

@@ -63,7 +63,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     def make_cell(value: Any, font: Any = None) -> Any:
         sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
-            # Not by value: openpyxl takes a text that begins with = for a formula.
+            # Not set by `value`: openpyxl would take a text that begins with = for a formula.
             sheet_cell._value, sheet_cell.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - it has no other way to say so
         else:
             sheet_cell.value = value
@@ -91,7 +91,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
         done = fill()
         book.save(path)
     except BaseException:
-        sheet.close()  # what it has of the file
+        sheet.close()  # ends the writer of its temporary file
         raise
     return done
 

@@ -56,13 +56,13 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
 
 
 def touch(path: Path) -> None:
-    """Find out whether a file can be written; it is afterwards as it was before.
+    """Check that a file can be written, without changing it.
 
     Args:
         path: The file.
 
     Raises:
-        OSError: It cannot.
+        OSError: The file cannot be written.
     """
     target = Path(os.path.realpath(path))  # A link stays, also one to a file that is not there yet.
     try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
 
 
 def check_str(name: str, value: object, example: str) -> str:
@@ -42,6 +42,22 @@ def check_bool(name: str, value: object) -> None:
     """
     if not (isinstance(value, int) and value in (0, 1)) and type(value).__name__ not in ("bool", "bool_"):
         raise InvalidRequestError(f"{name} must be True or False, got {value!r:.80}. Next: pass one of them.")
+
+
+def check_choice(name: str, value: object, choices: Collection[str], code: int = 0) -> None:
+    """Check an argument that is one of a few texts.
+
+    Args:
+        name: The argument's name.
+        value: What was passed.
+        choices: The values allowed.
+        code: The code that Lark would answer.
+
+    Raises:
+        InvalidRequestError: It is none of them.
+    """
+    if value not in choices:
+        raise make_unknown_choice_error(name, value, choices, code)
 
 
 def check_list(name: str, value: object, example: str) -> list[Any]:

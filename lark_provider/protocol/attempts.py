@@ -1,4 +1,4 @@
-"""One call and its tries: token, request, reading of the answer, back-off. No I/O, clock or randomness."""
+"""Make a call and retry it: token, request, answer, backoff. No I/O, clock or randomness."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 class Bound(NamedTuple):
-    """What ends a call that has no answer yet.
+    """The time limit of a call, for the texts of errors.
 
     Attributes:
-        ended: That it came, for errors.
-        step: What to do then.
+        ended: The clause that says that the limit was reached.
+        step: What to do next.
     """
 
     ended: str
@@ -40,7 +40,27 @@ LEASE = Bound(
     "call again, which takes the lease again; a longer deadline= does not lengthen it",
 )
 _REASONS = {CodeKind.RATE: "rate_limit", CodeKind.BUSY: "busy", CodeKind.AMBIGUOUS: "server_error"}
-"""What a repeated request failed with, in a word for metrics; one that got no answer: `no_answer`."""
+"""Why a request is sent again, as a label for metrics; a request without an answer has `no_answer`."""
+
+
+class _Failure(NamedTuple):
+    """An attempt that failed.
+
+    Attributes:
+        error: The error to raise if there is no further attempt.
+        problem: What went wrong, without what to do next.
+        reason: What went wrong in a word, for metrics.
+        is_repeatable: Whether another attempt does no harm and may succeed.
+        may_have_happened: Whether Lark may have performed the request.
+        retry_after: After how many seconds Lark wants it to be repeated; None if it does not say.
+    """
+
+    error: LarkAPIError | TransportError
+    problem: str
+    reason: str
+    is_repeatable: bool
+    may_have_happened: bool
+    retry_after: float | None = None
 
 
 def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
@@ -48,9 +68,9 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
 
     Args:
         call: The call.
-        policy: Bounds for the repeats. The call's deadline bounds token, tries and waits together: what
-            yields after it raises `DeadlineExceededError`.
-        bound: What that deadline is, for errors.
+        policy: The limits of the retries. The deadline of the call bounds the token, all attempts and all
+            waits together: the driver raises `DeadlineExceededError` for an effect that is yielded after it.
+        bound: What sets that deadline, for the texts of errors.
 
     Raises:
         LarkAPIError: Lark refused it.
@@ -74,61 +94,78 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
             raise _make_final_error(call, failed, uncertain)  # noqa: B904 - it has its cause
         attempt += 1
         if isinstance(answer, Lost):
-            outcome: LarkResponse[Any] | answers.RefusedAnswer | Lost = answer
+            failure = _describe_loss(call, answer, bound)
         else:
             outcome = answers.read(call, answer, token, call.secret)
-        if isinstance(outcome, LarkResponse):
-            return outcome
-
-        retry_after, reason_word = None, "no_answer"
-        if isinstance(outcome, Lost):
-            repeatable = outcome.passing and not outcome.is_late and (call.idempotent or not outcome.sent)
-            reason = (f"{bound.ended} " if outcome.is_late else "") + outcome.reason.rstrip(".") + "."
-            if outcome.sent:
-                uncertain = reason
-            kind_of_error = DeadlineExceededError if outcome.is_late else TransportError
-            failure: LarkAPIError | TransportError = kind_of_error(
-                f"{call.name}: {reason} Next: {bound.step if outcome.is_late else outcome.step}."
-            )
-            failure.retryable = outcome.passing
-        else:
-            kind, failure, retry_after = outcome
-            reason_word = _REASONS.get(kind, "refused")
-            if kind is CodeKind.TOKEN and call.auth and rejected is None:
-                rejected, refused_by = token, failure.code
+            if isinstance(outcome, LarkResponse):
+                return outcome
+            if outcome.kind is CodeKind.TOKEN and call.auth and rejected is None:
+                rejected, refused_by = token, outcome.error.code
                 continue
-            # A table that is not found, as after a typing error, says nothing of the record in it.
-            if call.removes and uncertain is not None and failure.code in ITEM_GONE:
-                return LarkResponse(0, failure.msg, {}, failure.log_id)
-            repeatable = kind in (CodeKind.RATE, CodeKind.BUSY) or (
-                kind is CodeKind.AMBIGUOUS and call.idempotent
-            )
-            if kind is CodeKind.AMBIGUOUS:
-                uncertain = str(failure).split(" Next: ")[0]
-        delay = policy.delay(attempt, waited, retry_after, (yield Random())) if repeatable else None
+            # An earlier attempt has removed it. "No such table", as after a typo, does not count: it says
+            # nothing about the record.
+            if call.removes and uncertain is not None and outcome.error.code in ITEM_GONE:
+                return LarkResponse(0, outcome.error.msg, {}, outcome.error.log_id)
+            failure = _describe_refusal(call, outcome)
+        if failure.may_have_happened:
+            uncertain = failure.problem
+        delay = None
+        if failure.is_repeatable:
+            delay = policy.delay(attempt, waited, failure.retry_after, (yield Random()))
         if delay is None:
-            raise _make_final_error(call, failure, uncertain)
-        log_id = getattr(failure, "log_id", None)
+            raise _make_final_error(call, failure.error, uncertain)
+        log_id = getattr(failure.error, "log_id", None)
         logger.info(
             "Retrying after a failed attempt",
             extra={
                 "call": call.name,
                 "attempt": attempt,
                 "retry_in_s": round(delay, 2),
-                "error": str(failure),
+                "error": str(failure.error),
                 **({"log_id": log_id} if log_id else {}),
             },
         )
         try:
-            yield Sleep(delay, failure, reason_word)
+            yield Sleep(delay, failure.error, failure.reason)
         except DeadlineExceededError:
-            words = str(failure).split(" Next: ")[0]
+            problem = _get_problem(failure.error)
             raise _make_final_error(
                 call,
-                _make_late_error(call, bound, f"before another try; the last one failed: {words}"),
+                _make_late_error(call, bound, f"before another try; the last one failed: {problem}"),
                 uncertain,
             ) from None
         waited += delay
+
+
+def _describe_loss(call: Call[Any], lost: Lost, bound: Bound) -> _Failure:
+    problem = (f"{bound.ended} " if lost.is_late else "") + lost.reason.rstrip(".") + "."
+    kind = DeadlineExceededError if lost.is_late else TransportError
+    error = kind(f"{call.name}: {problem} Next: {bound.step if lost.is_late else lost.step}.")
+    error.retryable = lost.is_transient
+    return _Failure(
+        error,
+        problem,
+        reason="no_answer",
+        is_repeatable=lost.is_transient and not lost.is_late and (call.idempotent or not lost.sent),
+        may_have_happened=lost.sent,
+    )
+
+
+def _describe_refusal(call: Call[Any], refused: answers.RefusedAnswer) -> _Failure:
+    is_ambiguous = refused.kind is CodeKind.AMBIGUOUS
+    return _Failure(
+        refused.error,
+        _get_problem(refused.error),
+        reason=_REASONS.get(refused.kind, "refused"),
+        is_repeatable=refused.kind in (CodeKind.RATE, CodeKind.BUSY) or (is_ambiguous and call.idempotent),
+        may_have_happened=is_ambiguous,
+        retry_after=refused.retry_after,
+    )
+
+
+def _get_problem(error: LarkError) -> str:
+    """Return the text of an error without what to do next."""
+    return str(error).split(" Next: ")[0]
 
 
 def _make_late_error(call: Call[Any], bound: Bound, when: str) -> DeadlineExceededError:
@@ -136,7 +173,7 @@ def _make_late_error(call: Call[Any], bound: Bound, when: str) -> DeadlineExceed
 
 
 def _make_final_error(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:
-    """Return the error to raise: if a write may have been performed, that, whatever the last attempt met."""
+    """Return the error to raise: that a write may have happened matters more than the last failure."""
     if uncertain is None or call.safe:
         return failure
     advice = "check whether it was written before repeating it"

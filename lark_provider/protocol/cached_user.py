@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CachedUser:
-    """What Lark said of a user. Times are seconds since the epoch, by the clock of the fetching process.
+    """What Lark answered about a user. Times are seconds since the epoch, by the fetching process's clock.
 
     Attributes:
         data: The answer as JSON; `null` for a user that does not exist.

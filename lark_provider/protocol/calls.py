@@ -58,8 +58,8 @@ class Call(Generic[D_co]):
         hint: What may be wrong with the ids in it, for the next step of an error.
         save_to: A path to which the answer's content is streamed, if it is not JSON.
         secret: A value that is never shown: filled in for `***` in the path, and masked in answers.
-        receiver: To whom it sends a message, or the card that it updates; each takes a few a second.
-        skim: Finds what is wanted in the bytes of a successful answer, where parsing all of it takes long;
+        receiver: The receiver of the message, or the card that is updated; Lark limits the rate of each.
+        skim: Extracts the data from the bytes of a successful answer, where parsing all of it takes long;
             returns None for any other answer, which is then parsed.
     """
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,22 +56,22 @@ class Lost:
     """No answer came.
 
     Attributes:
-        reason: Why no answer came; if it is late, what the deadline came before.
+        reason: Why no answer came; if it is late, what did not happen in time, such as "before an answer".
         sent: Whether the request may have reached Lark.
-        passing: Whether a retry can succeed; with an invalid certificate it cannot.
+        is_transient: Whether a retry can succeed, as it cannot with an invalid certificate.
         step: What to do about it.
         is_late: Whether the call's deadline cut it off.
     """
 
     reason: str
     sent: bool
-    passing: bool = True
+    is_transient: bool = True
     step: str = "check network, proxy and base_url, then call again"
     is_late: bool = False
 
     @property
     def was_tried(self) -> bool:
-        """Whether there was a request at all; one that the deadline cut off before it was sent is none."""
+        """Whether a request was made at all, which is not so if the deadline came before it was sent."""
         return self.sent or not self.is_late
 
 
@@ -80,7 +81,7 @@ class NeedToken:
 
     Attributes:
         rejected: The token that Lark just refused; None if none was.
-        code: The code by which it did.
+        code: The code of that refusal; 0 if no token was refused.
     """
 
     rejected: str | None = field(default=None, repr=False)
@@ -135,14 +136,14 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Wait for what another thread or task does, until the deadline.
+    """Wait until the deadline for work that another thread or task does.
 
-    Answered with its result, or raises what it raised; None if it cannot be waited for, since it belongs to
-    a task of this very thread, which cannot go on while the thread waits.
+    Answered with the result of the work, or raises its error. Answered with None if the work belongs to a
+    task of the waiting thread: that task could not continue while the thread waits.
 
     Attributes:
-        future: Ends with it.
-        thread: The id of the thread that does it.
+        future: The future of the work.
+        thread: The id of the thread that does the work.
     """
 
     future: Future[Any]
@@ -151,11 +152,11 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Local(Generic[T]):
-    """Run what blocks on this machine or its databases. Answered with its result, or raises what it raised.
+    """Run a function that blocks, on files or databases. Answered with its result, or raises its error.
 
     Attributes:
-        work: What blocks; it must bear being left behind.
-        seconds: After these a `TimeoutError` is raised, whatever the thread still does.
+        work: The function. It is not stopped when time is up, so its result may be dropped.
+        seconds: The timeout: after so many seconds `TimeoutError` is raised, even if the function still runs.
     """
 
     work: Callable[[], T]
@@ -168,9 +169,8 @@ class Spawn:
 
     Attributes:
         make: The function that makes the procedure.
-        abandon: The function that is called instead if the procedure was never begun, as when the process or
-            the loop ends.
-        policy: The bounds for the repeats of its calls.
+        abandon: Called instead if the procedure cannot be started, as when the process or the loop ends.
+        policy: The limits of the retries of its calls.
     """
 
     make: Callable[[], Generator[Any, Any, Any]]
@@ -198,7 +198,7 @@ class Take(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file to be sent. Answered with `Loaded`; one beyond the limit is not read, and may be cut off.
+    """A file to be sent. Answered with `Loaded`; of a file beyond the limit, the content may be cut off.
 
     Attributes:
         source: A path, bytes, or a binary file object, read from its current position.
@@ -215,7 +215,7 @@ class ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A file's name and content, which is read while it is sent where that can be repeated."""
+    """The name and content of a file. A file that can be read again is read while it is sent."""
 
     name: str
     content: bytes | Chunks = field(repr=False)
@@ -293,6 +293,11 @@ class Stream(Generic[T]):
             )
         self.source = source
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+
+    def close(self) -> None:
+        """Close a generator, so that it releases what it holds open; do nothing for other sources."""
+        if inspect.isgenerator(self.iterator):
+            self.iterator.close()
 
 
 Effect: TypeAlias = (

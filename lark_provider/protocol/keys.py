@@ -38,7 +38,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def make_message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:
-    """Return what Lark de-duplicates a message by.
+    """Return the `uuid` by which Lark de-duplicates a message.
 
     Args:
         scope: The id of the receiver, or of the message that is answered; part of the key, since Lark does
@@ -65,7 +65,7 @@ def make_message_uuid(scope: str, idempotency_key: str | None, uuid: str | None)
 
 
 def make_key_uuid(scope: str, key: str) -> str:
-    """Return what Lark de-duplicates a message by, for a key that was checked, or that follows from one.
+    """Return the `uuid` by which Lark de-duplicates a message, for a key that is checked already.
 
     Args:
         scope: The id of the receiver, or of the message that is answered; part of the key.
@@ -75,7 +75,7 @@ def make_key_uuid(scope: str, key: str) -> str:
 
 
 def make_client_token(key: str, *what: str) -> str:
-    """Return what Lark de-duplicates a Bitable write by: a digest in the form of a UUIDv4, as it requires.
+    """Return the `client_token` of a Bitable write: a digest in the form of a UUIDv4, as Lark requires.
 
     Args:
         key: The caller's key.

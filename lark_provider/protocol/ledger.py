@@ -20,7 +20,7 @@ MAX_DIVIDED: Final = 2**31 // PARTS
 
 
 def compute_part_number(chunk: int, node: int) -> int:
-    """Return the number of a part of a chunk that Lark has refused, of which rows are written in parts.
+    """Return the number of a part of a chunk, which is written in parts since Lark has refused it.
 
     Args:
         chunk: The number of the chunk, from 0.
@@ -45,8 +45,8 @@ class Lease:
     Attributes:
         key: The name of the table, see `api.clouddoc.loads.leasing.format_target`.
         owner: The id of the writer, a new one for each operation.
-        ends: When it ends, by the monotonic clock of this process, which is read before the database is
-            asked: the database never believes it to be shorter.
+        ends: When it ends, by the monotonic clock of this process. The clock is read before the query, so
+            that the lease never ends earlier in the database than here.
         is_renewed: Whether no other writer has had the table since this one took it.
     """
 
@@ -155,7 +155,7 @@ class RecordedChunk:
 
 
 def make_edition(restart: int, record: str) -> str:
-    """Return what `Load.edition` is.
+    """Return the edition of a load; see `Load.edition`.
 
     Args:
         restart: The highest `restart` number of the load, see `Load.restart`.
@@ -214,7 +214,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class WrittenChunk:
-    """That a chunk is written.
+    """A chunk that is written, as it is to be recorded.
 
     Attributes:
         number: The number of the chunk.

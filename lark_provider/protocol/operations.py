@@ -60,18 +60,18 @@ def perform(call: Call[T]) -> Generator[Call[T], Any, LarkResponse[T]]:
 
 
 def memoize(effect: Memoize[T]) -> Generator[Memoize[T], Any, T]:
-    """Ask for a cached value inside a procedure, typed."""
+    """Get a value that may be cached, inside a procedure; unlike that of a bare `yield`, it is typed."""
     value: T = yield effect
     return value
 
 
 def run_local(work: Callable[[], T], seconds: float) -> Generator[Local[T], Any, T]:
-    """Ask for blocking work inside a procedure, typed."""
+    """Run a function that blocks, inside a procedure; unlike that of a bare `yield`, its result is typed."""
     result: T = yield Local(work, seconds)
     return result
 
 
 def take(effect: Take[T]) -> Generator[Take[T], Any, list[T]]:
-    """Ask for the next items inside a procedure, typed."""
+    """Get the next items of a stream, inside a procedure; unlike those of a bare `yield`, they are typed."""
     items: list[T] = yield effect
     return items

@@ -1,6 +1,6 @@
 """The documented rate limits of the endpoints in use, and how far below them requests are kept.
 
-Running into a limit costs every caller a back-off; requests that keep their distance lose nothing.
+A request that exceeds a limit makes every caller back off; requests that are spread out lose no time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Limit(NamedTuple):
         key: The name of the limit, within the app.
         interval: Seconds from one request to the next.
         burst: Seconds that requests may come earlier than that, after a pause.
-        block: How many requests one reservation is for, at most.
+        block: The largest number of requests in one reservation.
     """
 
     key: str

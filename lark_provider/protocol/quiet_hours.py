@@ -1,4 +1,4 @@
-"""Hours of the day in which nobody is to be disturbed, by the wall clock of a time zone. Pure."""
+"""Hours of the day in which no messages are sent, by the wall clock of a time zone. Pure."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class QuietHours:
         return self._change(at, covered=True)
 
     def add_minutes(self, at: datetime, minutes: float) -> datetime:
-        """Return the moment after so many minutes that are not in these hours; it is not in them itself.
+        """Add minutes to a moment, skipping these hours.
 
         Args:
             at: The moment from which the minutes count, with its time zone.

@@ -56,8 +56,8 @@ class Cursor:
     """How far a table was scanned.
 
     Attributes:
-        began_ms: When it was first watched: what was modified before is not reported.
-        scanned_ms: The time of which the last complete scan has seen all modifications.
+        began_ms: When it was first watched; earlier modifications are not reported.
+        scanned_ms: The time up to which the last complete scan has seen all modifications.
     """
 
     began_ms: int
@@ -119,7 +119,7 @@ def find_deleted(present: Iterable[str], seen: Mapping[str, SeenRecord]) -> list
 
 
 def is_covered(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int | None) -> bool:
-    """Return whether a scan has reported what an event tells of a record, before the event came.
+    """Return whether a scan has already reported the change that an event is about.
 
     Args:
         kind: The event's kind of change.
@@ -154,9 +154,10 @@ def after_event(kind: str, seen: SeenRecord | None, current_ms: int | None) -> S
 
 
 def after_unwanted(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int | None) -> SeenRecord:
-    """Return what is known of a record once an event about it was left out by the watcher's filter.
+    """Return what is known of a record once the watcher's filter has left out an event about it.
 
-    What was read may be newer than the event: only what the event tells of was left out.
+    The record may have been read in a newer state than that of the event. Only the change that the event is
+    about counts as left out.
 
     Args:
         kind: The event's kind of change.

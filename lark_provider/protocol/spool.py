@@ -1,4 +1,4 @@
-"""Rows that wait in a temporary file: what a load sends, after all of it was checked.
+"""Rows of a load in a temporary file: none is sent until all of them are checked.
 
 The interface; `storage.spool` implements it. Everything in it blocks, and is run by the effect `Local`.
 """
@@ -29,6 +29,6 @@ class OpenSpool:
 
 
 def open_spool() -> Generator[OpenSpool, object, Spool]:
-    """Open a spool inside a procedure, typed."""
+    """Open a spool, inside a procedure."""
     spool: Spool = yield OpenSpool()  # type: ignore[assignment]  # as the effect says
     return spool

@@ -184,12 +184,12 @@ class Leased(Generic[D]):
 def with_store(
     work: Callable[[Store], T], *, wait_for_database: bool = True
 ) -> Generator[Shared[T], Any, tuple[T] | None]:
-    """Work on what processes share, inside a procedure, typed."""
+    """Use the database that processes share, inside a procedure; the result is typed."""
     result: tuple[T] | None = yield Shared(work, wait_for_database)
     return result
 
 
 def perform_leased(call: Call[D], lease: Lease) -> Generator[Leased[D], Any, LarkResponse[D]]:
-    """Make a call that ends before a lease does, inside a procedure, typed."""
+    """Make a call that ends before a lease does, inside a procedure; the answer is typed."""
     answer: LarkResponse[D] = yield Leased(call, lease)
     return answer

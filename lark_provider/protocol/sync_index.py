@@ -195,6 +195,6 @@ class SyncIndex(Protocol):
 
 
 def open_index() -> Generator[OpenSyncIndex, object, SyncIndex]:
-    """Open an index inside a procedure, typed."""
+    """Open an index, inside a procedure."""
     index: SyncIndex = yield OpenSyncIndex()  # type: ignore[assignment]  # as the effect says
     return index

@@ -35,9 +35,9 @@ RESEND_TICKET_PATH = f"{_AUTH}/app_ticket/resend"
 _TICKET_REJECTED = 10012
 _APP_TOKEN_REJECTED = frozenset({10012, 10013, 99991664})
 REFUSAL_CODES = frozenset({10003, *TOKENS})
-"""Codes of the token endpoints, which metrics tell apart; whatever one is, the credentials are refused."""
+"""Codes by which the token endpoints refuse credentials; metrics distinguish them."""
 _NOT_CREDENTIALS = frozenset({10005, 10012, 10016})
-"""Refusals that right credentials get, too."""
+"""Refusals that correct credentials may get as well."""
 TICKET_SECONDS = 10 * 365 * 86400.0
 """A ticket is valid until the next one comes, and has no expiry of its own."""
 _TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
@@ -65,7 +65,7 @@ class App:
     name: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Mask the secret wherever it is held from now on."""
+        """Mask the secret wherever it is shown from now on."""
         object.__setattr__(self, "app_secret", Secret(self.app_secret))
         kind = "tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}"
         object.__setattr__(self, "token_key", self.make_cache_key(kind))
@@ -75,7 +75,7 @@ class App:
     def make_cache_key(self, kind: str) -> str:
         """Return the cache key of something that belongs to this app.
 
-        Another secret is another key, so that no token is used that an older secret fetched.
+        The key depends on the secret, so that a token that was fetched with an older secret is not used.
 
         Args:
             kind: The kind of thing that is cached, such as `tenant`.
@@ -103,7 +103,7 @@ class Token:
     expires_at: float
 
     def __post_init__(self) -> None:
-        """Mask the token wherever it is held from now on."""
+        """Mask the token wherever it is shown from now on."""
         object.__setattr__(self, "value", Secret(self.value))
 
     def compute_freshness(self, now: float) -> Freshness:

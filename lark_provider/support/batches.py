@@ -1,4 +1,4 @@
-"""Work for many at once: what comes while a query runs goes into the next one."""
+"""Collect keys that arrive while a query runs, and query them together next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Batches(Generic[T]):
-    """Runs one piece of work at a time, for all keys that came meanwhile. For one event loop.
+    """Runs one piece of work at a time, for all keys that arrived since the last one. For one event loop.
 
     Args:
         work: Awaited with the keys of a batch; its result, or its error, is that of each of them.

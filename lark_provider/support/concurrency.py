@@ -14,8 +14,8 @@ T = TypeVar("T")
 async def map_few(work: Callable[[A], Awaitable[T]], items: Iterable[A], at_once: int) -> list[T]:
     """Work on each item, and return the results in the order of the items.
 
-    The first error is raised at once. What was begun by then goes on, and nothing else is begun: a server
-    that is unavailable is not asked for the rest.
+    The first error is raised at once. Work on other items that has begun goes on, and no further item is
+    begun, so that a server that is unavailable gets no more requests.
 
     Args:
         work: Works on an item; begins when it is the item's turn.

@@ -1,4 +1,4 @@
-"""Abandoned futures."""
+"""Handle futures that nothing waits for any more."""
 
 from __future__ import annotations
 

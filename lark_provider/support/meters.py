@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms that go nowhere until a sink is added.
+"""Counters, gauges and histograms, whose values are dropped until a sink is added.
 
 The code that is measured names a metric of `measured` and a value. Without a sink that is one call with an
 empty loop in it, some 0.1 µs, and nothing is imported for it. `lark_provider.metrics` adds a sink for
@@ -14,7 +14,7 @@ MeterKind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 
 class MetricSink(Protocol):
-    """Where values go. Its methods must neither block nor raise: they are called in the middle of calls."""
+    """Receives values. Its methods must neither block nor raise: they are called in the middle of calls."""
 
     def add(self, metric: Counter, amount: int, labels: tuple[str, ...]) -> None:
         """Increase a counter."""
@@ -23,14 +23,14 @@ class MetricSink(Protocol):
         """Set a gauge."""
 
     def remove(self, metric: Gauge, labels: tuple[str, ...]) -> None:
-        """Show a gauge's value no more."""
+        """Stop showing a value of a gauge."""
 
     def observe(self, metric: Histogram, value: float, labels: tuple[str, ...]) -> None:
         """Count a value in a histogram."""
 
 
 sinks: tuple[MetricSink, ...] = ()
-"""Where values go. Empty if nowhere: labels and values that cost something need not be computed."""
+"""The sinks. If there are none, labels and values that are expensive to compute need not be computed."""
 
 
 def add_sink(sink: MetricSink) -> None:
@@ -104,7 +104,7 @@ class Gauge(Metric):
             sink.set(self, value, labels)
 
     def remove(self, *labels: str) -> None:
-        """Show it no more: what it measured is gone, and its last value would stay.
+        """Stop showing a value: what it measured is gone, and the last value would stay.
 
         Args:
             labels: The labels' values.

@@ -1,4 +1,4 @@
-"""What is logged once in a process, however often it is met."""
+"""Log an event once in a process, however often it happens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Once:
     """Remember names, so that a log line about one is written once.
 
     Args:
-        limit: How many are remembered; then all are forgotten, so that memory stays bounded.
+        limit: How many names are remembered. When there are more, all are forgotten, to bound memory.
     """
 
     def __init__(self, limit: int = _MAX_KEYS) -> None:

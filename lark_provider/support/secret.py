@@ -28,7 +28,7 @@ class Secret(str):
     def of(cls, text: str) -> Secret: ...
     @classmethod
     def of(cls, text: str | None) -> Secret | None:
-        """Mask a text; anything else stays as it is, for who checks it.
+        """Mask a text; return anything else as it is, since it is checked later.
 
         Args:
             text: The secret.

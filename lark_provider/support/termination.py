@@ -1,4 +1,4 @@
-"""The end of a service: the first SIGTERM or SIGINT lets it drain, the second one ends it at once."""
+"""Terminate a service: the first SIGTERM or SIGINT drains it, the second one ends it at once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def on_termination(drain: Callable[[], object]) -> Iterator[None]:
     Python handles signals in the main thread alone; in another one, the body just runs.
 
     Args:
-        drain: Called in a signal handler: begins the end, and must neither block nor take a lock that the
-            main thread may hold.
+        drain: Begins to drain the service. It is called in a signal handler, so it must neither block nor
+            take a lock that the main thread may hold.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
-"""Threads for what may hang indefinitely: the end of the process waits for none of them.
+"""Threads for work that may hang indefinitely: the process does not wait for them when it ends.
 
-The default executor of asyncio has few threads, and waits for them at the end: a few tasks that wait for each
-other's work fill it, and stop. So blocking work gets a thread of its own here.
+The default executor of asyncio has few threads, so that a few tasks that wait for each other's work can fill
+it and deadlock; and it waits for its threads at the end. So blocking work gets a thread of its own here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def start(work: Callable[[], T]) -> Future[T]:
     """Run work in a daemon thread of its own, in the caller's context.
 
     Args:
-        work: What may block.
+        work: A function that may block.
 
     Returns:
-        Its result, or what it raised. A waiter who gives up does not cancel it.
+        A future with its result, or its error. Work is not cancelled when a waiter gives up.
     """
     future: Future[T] = Future()
     context = contextvars.copy_context()
@@ -30,7 +30,7 @@ def start(work: Callable[[], T]) -> Future[T]:
     def run() -> None:
         try:
             result = context.run(work)
-        except BaseException as error:  # noqa: BLE001 - it belongs to who waits
+        except BaseException as error:  # noqa: BLE001 - the waiter gets it
             future.set_exception(error)
         else:
             future.set_result(result)
@@ -41,12 +41,12 @@ def start(work: Callable[[], T]) -> Future[T]:
 
 
 def run(work: Callable[[], T], seconds: float | None = None) -> Coroutine[Any, Any, T]:
-    """Run work as `start` does; what is returned waits for it without blocking the loop.
+    """Run work as `start` does; return a coroutine that waits for it without blocking the loop.
 
     Args:
-        work: What may block.
-        seconds: After these a `TimeoutError` is raised, whatever the thread still does.
+        work: A function that may block.
+        seconds: The timeout: after so many seconds `TimeoutError` is raised, even if the thread still runs.
     """
-    import asyncio  # loaded by now; a process without a loop does without it
+    import asyncio  # loaded by now; a process without a loop need not import it
 
     return asyncio.wait_for(asyncio.wrap_future(start(work)), seconds)

@@ -22,7 +22,7 @@ class FieldHandler(logging.Handler):
         if not record.name.startswith(_PLUGIN):
             try:
                 record = _with_fields(record)
-            except Exception:  # noqa: BLE001 - a line that cannot be written must not stop who writes it
+            except Exception:  # noqa: BLE001 - a line that cannot be written must not raise in the code that logs it
                 self.handleError(record)
                 return
         logging.getLogger().handle(record)
@@ -56,6 +56,8 @@ def with_fields(message: Any, fields: Iterable[tuple[str, Any]]) -> Any:
     pairs = list(fields)
     if not pairs:
         return message
-    from lark_provider.utils.logger import format_field  # A task that does not fail must not pay for it.
+    from lark_provider.utils.logger import (
+        format_field,
+    )  # Imported late: tasks without such lines need not load it.
 
     return " ".join([f"{message}:", *(f"{key}={format_field(key, value)}" for key, value in pairs)])

@@ -1,4 +1,4 @@
-"""What both formats of log lines share: which attributes of a record are fields, and which are secret."""
+"""Find the fields of a log record, and decide which of them are secret, for both formats of log lines."""
 
 from __future__ import annotations
 

@@ -326,7 +326,7 @@ def test_without_a_database_it_says_what_is_missing(
     place: SheetTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("LARK_DATABASE_URL")
-    monkeypatch.setattr(document_lease, "_said", Once())
+    monkeypatch.setattr(document_lease, "_warnings", Once())
     with caplog.at_level(logging.WARNING):
         place.write(make_rows(3), mode="append", key="k")
         place.write(make_rows(3, 3), mode="append", key="k")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.api.approval.widgets import Widget, parse_form
-from lark_provider.protocol.arguments import check_seconds
+from lark_provider.protocol.arguments import check_choice, check_seconds
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Memoize
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -102,8 +102,7 @@ def get_definition(
         TransportError: Lark was not reached.
     """
     code = check_code(approval_code)
-    if locale not in get_args(Locale):
-        raise make_unknown_choice_error("locale", locale, get_args(Locale), 1390001)
+    check_choice("locale", locale, get_args(Locale), 1390001)
     check_seconds("max_age", max_age)
 
     def read() -> Procedure[Definition]:

@@ -28,7 +28,7 @@ class Counted:
         self.elements = self.tables = 0
 
     def count(self, path: str) -> None:
-        """Count an element, and refuse the first one too many."""
+        """Count an element, and refuse it if there are too many."""
         self.elements += 1
         if self.elements > shapes.MAX_ELEMENTS:
             raise make_refusal_error(
@@ -38,7 +38,7 @@ class Counted:
             )
 
     def count_tables(self, tag: str, value: Mapping[str, Any], path: str) -> None:
-        """Count the tables of a component, and refuse the first one too many."""
+        """Count the tables of a component, and refuse it if there are too many."""
         self.tables += values.count_tables(tag, value)
         if self.tables > shapes.MAX_TABLES:
             raise make_refusal_error(
@@ -46,7 +46,7 @@ class Counted:
             )
 
     def check_form_only(self, tag: str, value: Mapping[str, Any], path: str, *, in_form: bool) -> None:
-        """Check that what takes several choices stands in a form."""
+        """Check that a component for several choices is in a form."""
         several = tag in shapes.FORM_ONLY or (tag == "select_img" and value.get("multi_select") is True)
         if several and not in_form:
             self.doubts.append(
@@ -149,7 +149,7 @@ class Reader2(Counted):
             self.containers.pop()
 
     def check_place(self, tag: str, value: Mapping[str, Any], path: str) -> None:
-        """Check where a component stands."""
+        """Check that a component is allowed at its place."""
         if tag in shapes.ROOT_ONLY and not re.fullmatch(r"body\.elements\[\d+\]", path):
             if tag == "form" or set(self.containers) - {"interactive_container"}:
                 raise make_refusal_error(

@@ -16,7 +16,8 @@ from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import Button
 from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
 from lark_provider.api.cards.text import MAX_CARD_BYTES
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
+from lark_provider.protocol.errors import InvalidRequestError
 
 Level: TypeAlias = Literal["info", "success", "warning", "error"]
 #: Buttons that open pages: one address, or each label with its address.
@@ -228,8 +229,7 @@ def _compute_size(cells: Mapping[str, Any]) -> int:
 
 
 def _make_header(title: str, level: Level, **properties: Any) -> Header:
-    if level not in _TEMPLATES:
-        raise make_unknown_choice_error("level", level, _TEMPLATES, 230099)
+    check_choice("level", level, _TEMPLATES, 230099)
     return Header(title, template=_TEMPLATES[level], **properties)
 
 

@@ -119,7 +119,7 @@ def check_text_tag(slot: str, value: Any, path: str) -> Iterator[Doubt]:
 
 
 def _object(path: str, what: str, step: str, *, refused: bool) -> Doubt:
-    """Refuse a value, or return the doubt about it."""
+    """Refuse a value that Lark is known to refuse; else return the doubt about it."""
     if refused:
         raise make_refusal_error(path, what, step)
     return Doubt(path, what, step)

@@ -1,4 +1,4 @@
-"""Find the rows of a batch whose values Lark refuses, by writing halves of it; recorded: `loads.dividing`."""
+"""Find the rows of a batch whose values Lark refuses, by bisecting it. With a ledger: `loads.dividing`."""
 
 from __future__ import annotations
 

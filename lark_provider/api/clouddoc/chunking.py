@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TypeAlias, TypeVar
 
@@ -56,8 +55,7 @@ def in_chunks(
             raise
         raise why from error
     finally:
-        if inspect.isgenerator(stream.iterator):
-            stream.iterator.close()  # releases what the source holds open, also after an error
+        stream.close()
     if claimant is not None:
         yield from release(claimant)
     return result

@@ -20,8 +20,8 @@ from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
 
-_said = Once()
-"""That there is no database holds for every call of a process."""
+_warnings = Once()
+"""The warning that there is no database is logged once in a process."""
 
 _TAKEN_OVER = (
     "Lost the write lease: another process wrote to this document while this process was suspended. Next: "
@@ -58,7 +58,7 @@ class DocumentLease(KeptLease):
             ConflictError: Another writer still has it.
         """
         is_shared = yield from self._take_lease(self.wait, self.kind, self.wait_option)
-        if not is_shared and _said.mark_first("no database"):
+        if not is_shared and _warnings.mark_first("no database"):
             logger.warning("No database configured; concurrent writes and duplicate appends are not detected")
 
     def renew(self, *, strict: bool = True) -> Procedure[Lease | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import inspect
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +23,9 @@ from lark_provider.api.clouddoc.results import BulkResult
 from lark_provider.api.clouddoc.validating import Validate
 from lark_provider.api.contact import UserIdType
 from lark_provider.api.links import find_table
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.effects import NewKey, Stream
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.spool import open_spool
@@ -120,10 +120,8 @@ def bulk_insert(
         StorageError: The database is unavailable, for longer than is waited.
     """
     sources.within(chunk_size, MAX_CHUNK)
-    if on_bad_row not in get_args(OnBadRow):
-        raise make_unknown_choice_error("on_bad_row", on_bad_row, get_args(OnBadRow))
-    if validate not in get_args(Validate):
-        raise make_unknown_choice_error("validate", validate, get_args(Validate))
+    check_choice("on_bad_row", on_bad_row, get_args(OnBadRow))
+    check_choice("validate", validate, get_args(Validate))
     if validate == "all" and not convert:
         raise InvalidRequestError(
             "validate='all' checks values by their fields' types, which convert=False turns off. Next: leave "
@@ -162,11 +160,10 @@ def bulk_insert(
     key = check_key(idempotency_key) if idempotency_key is not None else (yield NewKey())
     days = DayZone(app_token)
 
-    def insert(source: Source[Mapping[str, Any]]) -> Procedure[BulkResult]:
-        return _insert(app_token, table_id, source, key, options, fitting, days, idempotency_key)
-
     if validate == "chunk" or converter is None:
-        return (yield from insert(records))
+        return (
+            yield from _insert(app_token, table_id, records, key, options, fitting, days, idempotency_key)
+        )
     spool = yield from open_spool()
     stream = Stream(records)
     try:
@@ -175,10 +172,13 @@ def bulk_insert(
         yield from validating.spool_source(stream, converter, options, days, spool)
         # They are converted by now.
         options = replace(options, convert=False)
-        return (yield from insert(spool.read()))
+        return (
+            yield from _insert(
+                app_token, table_id, spool.read(), key, options, fitting, days, idempotency_key
+            )
+        )
     finally:
-        if inspect.isgenerator(stream.iterator):
-            stream.iterator.close()
+        stream.close()
         spool.close()
 
 

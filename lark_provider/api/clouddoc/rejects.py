@@ -199,17 +199,13 @@ def make_rejects_error(rejects: list[Reject], total: int) -> InvalidRequestError
         rejects: The first rejects, at least one, for the error's text and its violations.
         total: How many rows were rejected.
     """
-    shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
     unnamed = total - count_rows(rejects[:_SHOWN])
     more = f"; and {unnamed} more row(s)" if unnamed else ""
     return InvalidRequestError(
-        f"{total} row(s) do not fit the table: {shown}{more}. Nothing was written. Next: correct the source "
-        "or the table's fields, or skip such rows with on_bad_row='skip'.",
+        f"{total} row(s) do not fit the table: {_show(rejects)}{more}. Nothing was written. Next: correct "
+        "the source or the table's fields, or skip such rows with on_bad_row='skip'.",
         code=rejects[0].code,
-        field_violations=[
-            {"field": reject.field, "value": f"row {reject.row}", "description": reject.reason}
-            for reject in rejects
-        ],
+        field_violations=_list_violations(rejects),
     )
 
 
@@ -220,16 +216,23 @@ def make_too_many_error(rejects: list[Reject], max_rejects: int) -> InvalidReque
         rejects: The rejects so far, at least one, for the error's text and its violations.
         max_rejects: How many rejected rows are allowed.
     """
-    shown = "; ".join(str(reject) for reject in rejects[:_SHOWN])
     return InvalidRequestError(
-        f"More than max_rejects={max_rejects} rows were rejected, the first of them: {shown}. Next: correct "
-        "the source, or allow more.",
+        f"More than max_rejects={max_rejects} rows were rejected, the first of them: {_show(rejects)}. Next: "
+        "correct the source, or allow more.",
         code=rejects[0].code,
-        field_violations=[
-            {"field": reject.field, "value": f"row {reject.row}", "description": reject.reason}
-            for reject in rejects
-        ],
+        field_violations=_list_violations(rejects),
     )
+
+
+def _show(rejects: list[Reject]) -> str:
+    return "; ".join(map(str, rejects[:_SHOWN]))
+
+
+def _list_violations(rejects: list[Reject]) -> list[dict[str, str]]:
+    return [
+        {"field": reject.field, "value": f"row {reject.row}", "description": reject.reason}
+        for reject in rejects
+    ]
 
 
 def _escape(cell: str) -> str:

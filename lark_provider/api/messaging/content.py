@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias, TypeGuard, get_args
 import orjson
 
 from lark_provider.api.cards import card_content, mention_ids
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import encode
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError
 
 MAX_TEXT_BYTES = 150 * 1024
 MAX_POST_BYTES = 30 * 1024
@@ -114,8 +115,7 @@ def serialise(content: Mapping[str, Any] | str, msg_type: str, mentions: Sequenc
     Raises:
         InvalidRequestError: It does not fit its type, is too large, or cannot carry mentions.
     """
-    if msg_type not in get_args(MessageType):
-        raise make_unknown_choice_error("msg_type", msg_type, get_args(MessageType), 230001)
+    check_choice("msg_type", msg_type, get_args(MessageType), 230001)
     if msg_type == "interactive":
         return card_content(content, mentions=mentions)
     if msg_type == "post":

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
-from lark_provider.api.messaging.content import serialise
+from lark_provider.api.messaging.content import MessageType, serialise
 from lark_provider.api.messaging.keyed import OnUnknown, check_policy, send_once
 from lark_provider.api.messaging.send import Message, make_message_call
-from lark_provider.api.receivers import ReceiverIdType, make_receiver, resolve
-from lark_provider.protocol.arguments import check_str
+from lark_provider.api.receivers import Receiver, ReceiverIdType, make_receiver, resolve
+from lark_provider.protocol.arguments import check_choice, check_str
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.effects import Loaded, NewKey, Readable, ReadFile
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.keys import make_message_uuid
 from lark_provider.protocol.multipart import encode_multipart
 from lark_provider.protocol.operations import Procedure, perform
@@ -93,8 +94,8 @@ def upload_file(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if file_type is not None and file_type not in get_args(FileType):
-        raise make_unknown_choice_error("file_type", file_type, get_args(FileType), 234001)
+    if file_type is not None:
+        check_choice("file_type", file_type, get_args(FileType), 234001)
     if duration is not None and not (type(duration) is int and duration >= 0):
         raise InvalidRequestError(
             f"duration must be an int of 0 or more, got {duration!r}. Next: pass milliseconds.", code=234001
@@ -132,22 +133,14 @@ def send_image(
     Returns:
         The message.
     """
-    named = make_receiver(receiver_id, receiver_id_type)
-    token = make_message_uuid(named.id, idempotency_key, uuid)
-    check_policy(on_unknown)
-    to = yield from resolve(named)  # refused before anything is uploaded
 
-    def send(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+    def upload() -> Procedure[dict[str, str]]:
         if isinstance(image, str) and image.startswith("img_") and not PurePath(image).suffix:
-            key = image
-        else:
-            key = (yield from upload_image(image)).data["image_key"]
-        content = serialise({"image_key": key}, "image")
-        return (yield from perform(make_message_call(to, "image", content, uuid)))
+            return {"image_key": image}
+        return {"image_key": (yield from upload_image(image)).data["image_key"]}
 
-    if idempotency_key is None:
-        return (yield from send(token))
-    return (yield from send_once(send, named.id, idempotency_key, "image", on_unknown))
+    to = make_receiver(receiver_id, receiver_id_type)
+    return (yield from _upload_and_send(to, upload, "image", idempotency_key, uuid, on_unknown))
 
 
 def send_file(
@@ -187,20 +180,36 @@ def send_file(
             "'media'.",
             code=230055,
         )
-    named = make_receiver(receiver_id, receiver_id_type)
-    token = make_message_uuid(named.id, idempotency_key, uuid)
-    check_policy(on_unknown)
-    to = yield from resolve(named)  # refused before anything is uploaded
 
-    def send(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+    def upload() -> Procedure[dict[str, str]]:
         # `stream` by default: what is uploaded as sound or video can only be sent as a message to play.
         uploaded = yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")
-        content = serialise({"file_key": uploaded.data["file_key"]}, "file")
-        return (yield from perform(make_message_call(to, "file", content, uuid)))
+        return {"file_key": uploaded.data["file_key"]}
+
+    to = make_receiver(receiver_id, receiver_id_type)
+    return (yield from _upload_and_send(to, upload, "file", idempotency_key, uuid, on_unknown))
+
+
+def _upload_and_send(
+    named: Receiver,
+    upload: Callable[[], Procedure[dict[str, str]]],
+    msg_type: MessageType,
+    idempotency_key: str | None,
+    uuid: str | None,
+    on_unknown: OnUnknown,
+) -> Procedure[LarkResponse[Message]]:
+    """Send a message whose content is what an upload returns; an invalid argument prevents the upload."""
+    token = make_message_uuid(named.id, idempotency_key, uuid)
+    check_policy(on_unknown)
+    to = yield from resolve(named)
+
+    def send(uuid: str | None) -> Procedure[LarkResponse[Message]]:
+        content = serialise((yield from upload()), msg_type)
+        return (yield from perform(make_message_call(to, msg_type, content, uuid)))
 
     if idempotency_key is None:
         return (yield from send(token))
-    return (yield from send_once(send, named.id, idempotency_key, "file", on_unknown))
+    return (yield from send_once(send, named.id, idempotency_key, msg_type, on_unknown))
 
 
 def download(
@@ -229,8 +238,7 @@ def download(
         TransportError: Lark was not reached, or the stream broke off.
         OSError: The file cannot be written.
     """
-    if type not in ("image", "file"):
-        raise make_unknown_choice_error("type", type, ("image", "file"), 234001)
+    check_choice("type", type, ("image", "file"), 234001)
     if not isinstance(target, str | os.PathLike):
         raise InvalidRequestError(
             f"target must be a path, got {target!r}. Next: pass the path of the file to write."

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import LarkResponse
 from lark_provider.protocol.errors import (
     LarkAPIError,
     LarkError,
     OutcomeUnknownError,
     TransportError,
-    make_unknown_choice_error,
 )
 from lark_provider.protocol.keys import check_key, make_key_uuid
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
@@ -41,8 +41,7 @@ def check_policy(on_unknown: str) -> None:
     Raises:
         InvalidRequestError: It is none of the policies.
     """
-    if on_unknown not in _POLICIES:
-        raise make_unknown_choice_error("on_unknown", on_unknown, _POLICIES, 230001)
+    check_choice("on_unknown", on_unknown, _POLICIES, 230001)
 
 
 def send_once(

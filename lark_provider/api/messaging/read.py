@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from lark_provider.api.messaging.send import Message
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -75,8 +76,7 @@ def list_messages(
             "thread (omt_…).",
             code=230001,
         )
-    if container_id_type not in ("chat", "thread"):
-        raise make_unknown_choice_error("container_id_type", container_id_type, ("chat", "thread"), 230001)
+    check_choice("container_id_type", container_id_type, ("chat", "thread"), 230001)
     if container_id_type == "thread" and (start_time, end_time) != (None, None):
         raise InvalidRequestError(
             "start_time and end_time must not be given for a thread. Next: leave them out, and filter the "

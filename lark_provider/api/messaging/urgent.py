@@ -7,9 +7,9 @@ from typing import Any
 
 from lark_provider.api import contact
 from lark_provider.api.receivers import make_receiver
-from lark_provider.protocol.arguments import check_one_or_more
+from lark_provider.protocol.arguments import check_choice, check_one_or_more
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
-from lark_provider.protocol.errors import InvalidRequestError, NotFoundError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError, NotFoundError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.urgent_kinds import URGENT_KINDS, UrgentKind
@@ -46,8 +46,7 @@ def urgent(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if kind not in URGENT_KINDS:
-        raise make_unknown_choice_error("kind", kind, URGENT_KINDS, _INVALID)
+    check_choice("kind", kind, URGENT_KINDS, _INVALID)
     ids = check_one_or_more("people", people, "their ids (ou_…)")
     receivers = [make_receiver(person_id) for person_id in dict.fromkeys(ids)]
     if not 0 < len(receivers) <= MAX_PEOPLE:

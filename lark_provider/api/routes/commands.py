@@ -47,7 +47,7 @@ class CommandRule:
     acts: frozenset[str] = _WHAT["both"]
 
     def is_open_to(self, app_id: str, chat_id: str, open_id: str, *, is_direct: bool) -> bool:
-        """Return whether a person may use it there, whatever the DAG.
+        """Return whether a person may use the rule in a chat, for any DAG.
 
         Args:
             app_id: The id of the app that received the message.
@@ -62,7 +62,7 @@ class CommandRule:
         )
 
     def fits(self, act: str, dag_id: str, tags: Iterable[str]) -> bool:
-        """Return whether it is for a command on a DAG.
+        """Return whether the rule allows a command for a DAG.
 
         Args:
             act: The command: `run`, `status` or `runs`.

@@ -36,11 +36,11 @@ _PEOPLE_STEP = "write an open_id (ou_…), an e-mail address, or a mobile number
 
 
 def read_quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | None:
-    """Return the quiet hours of a route; None, perhaps with a mistake, if it has none.
+    """Return the quiet hours of a route; None if it has none, or none that is valid.
 
     Args:
         route: The route.
-        timezone: That the route or the defaults name; None if neither does.
+        timezone: The time zone that the route or the defaults name; None if neither does.
     """
     value = route.get("quiet_hours")
     if value is None:
@@ -59,11 +59,11 @@ def read_quiet_hours(route: MemberReader, timezone: str | None) -> QuietHours | 
 
 
 def read_digest(route: MemberReader, timezone: str | None, quiet: QuietHours | None) -> time | None:
-    """Return the time of a route's digest; None, perhaps with a mistake, if it has none.
+    """Return the time of a route's digest; None if it has none, or none that is valid.
 
     Args:
         route: The route.
-        timezone: That the route or the defaults name; None if neither does.
+        timezone: The time zone that the route or the defaults name; None if neither does.
         quiet: Its quiet hours.
     """
     value = route.get("digest")
@@ -83,11 +83,11 @@ def read_digest(route: MemberReader, timezone: str | None, quiet: QuietHours | N
 
 
 def read_escalation(route: MemberReader, timezone: str | None) -> Escalation | None:
-    """Return the escalation of a route; None, perhaps with a mistake, if it has none.
+    """Return the escalation of a route; None if it has none, or none that is valid.
 
     Args:
         route: The route.
-        timezone: That the route or the defaults name; None if neither does.
+        timezone: The time zone that the route or the defaults name; None if neither does.
     """
     value = route.get("escalation")
     if value is None:
@@ -155,7 +155,7 @@ def _read_calendar(source: MemberReader, value: Value, timezone: str | None) -> 
             "feishu.cn_…@group.calendar.feishu.cn}`.",
         )
     person = source.read_choice("person", SOURCES, "attendees")
-    # The days of events of whole days begin somewhere.
+    # An all-day event needs a time zone in which its days begin.
     if _lacks_zone(source, "a rota in a calendar", value, timezone) or not calendar_id:
         return None
     return RotaCalendar(calendar_id, cast("DutySource", person))

@@ -34,7 +34,7 @@ class Mistakes:
         return bool(self._mistakes)
 
     def add(self, line: int, text: str) -> None:
-        """Add one.
+        """Add a mistake.
 
         Args:
             line: The line of the file where the mistake is, from 1.
@@ -91,7 +91,7 @@ def _walk(value: Value, name: str = "") -> Iterator[tuple[str, Value]]:
 
 
 class MemberReader:
-    """Takes the members of one mapping; what is missing or wrong becomes the default, and a mistake.
+    """Reads the members of one mapping, with defaults for missing and wrong ones; records what is wrong.
 
     Args:
         value: The mapping.
@@ -173,7 +173,7 @@ class MemberReader:
         return value.plain
 
     def read_number(self, name: str, highest: float) -> float | None:
-        """Return a number from 0 on; None if there is none, or a wrong one."""
+        """Return a number of 0 or more; None if the member is missing or wrong."""
         value = self.get(name)
         if value is None:
             return None
@@ -186,7 +186,7 @@ class MemberReader:
         return float(value.plain)
 
     def check(self, name: str, default: V, fits: Callable[[str], object], wanted: str, step: str) -> str | V:
-        """Return a text that fits a condition."""
+        """Return a text that satisfies a condition."""
         text = self.read_text(name, None)
         if text is None:
             return default

@@ -44,7 +44,7 @@ _ZONE_STEP = "write one such as Asia/Shanghai"
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """How cards look, as far as a route or receiver does not say it."""
+    """The look of cards, where a route or receiver does not define it."""
 
     app_id: str | None = None
     language: Language = "zh"
@@ -116,7 +116,7 @@ def _read_file(root: Value, mistakes: Mistakes) -> Routes:
 
 
 def _check_names(routes: tuple[Route, ...], mistakes: Mistakes) -> None:
-    """Add a mistake for each digest whose route, by whose name its days are recorded, shares that name."""
+    """Require unique names of routes with a digest, since digests are recorded by the name of their route."""
     known: dict[str, int] = {}
     for route in routes:
         if route.digest is None:

@@ -1,4 +1,4 @@
-"""Read YAML as plain values that know their line. No tag can construct anything else."""
+"""Read YAML as plain values with their lines. No tag can construct anything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CHARACTERS = 1_000_000
 _MAX_VALUES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _TEXTS = {f"{_TAG}{kind}" for kind in ("str", "timestamp", "value")}
-"""Scalars that stay text. YAML takes `2026-11-26` for a date, which no member here wants."""
+"""Types of scalars that stay text, since no member here is a date such as `2026-11-26`."""
 _TRUE, _FALSE = {"yes", "true", "on"}, {"no", "false", "off"}
 
 
@@ -67,7 +67,7 @@ def _read(yaml: Any, text: str) -> Value | ConfigurationError:
             "several DAGs by one pattern or tag."
         )
     try:
-        # Only nodes are made here, of which `_Reader` takes plain values: no tag constructs an object.
+        # Only nodes are made here, which `_Reader` reads as plain values: no tag constructs an object.
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         return Value(None, 1) if root is None else _Reader().read_value(root)
     except yaml.YAMLError as error:

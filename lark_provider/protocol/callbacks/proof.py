@@ -19,7 +19,7 @@ _UTF8 = ("utf-8", "surrogatepass")  # invalid Unicode must not raise
 def compute_signature(
     signed: SignatureHeaders, key: str, body: bytes, algorithm: Callable[[bytes], Any] = hashlib.sha256
 ) -> str:
-    """Return what `X-Lark-Signature` must be.
+    """Return the expected value of `X-Lark-Signature`.
 
     Args:
         signed: The headers, of which timestamp and nonce are signed.
@@ -32,7 +32,7 @@ def compute_signature(
 
 
 def compute_old_card_signature(signed: SignatureHeaders, verification_token: str, body: bytes) -> str:
-    """Return what `X-Lark-Signature` must be with an old card callback, which Lark signs with SHA-1.
+    """Return the expected `X-Lark-Signature` of an old card callback, which Lark signs with SHA-1.
 
     Args:
         signed: The headers, of which timestamp and nonce are signed.

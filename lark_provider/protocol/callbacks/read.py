@@ -22,8 +22,8 @@ class _Kind(NamedTuple):
     """What a member must be.
 
     Attributes:
-        types: What its JSON may be decoded to.
-        wanted: How an error says it.
+        types: The types that its JSON may be decoded to.
+        wanted: The kind, as the text of an error names it.
     """
 
     types: tuple[type, ...]

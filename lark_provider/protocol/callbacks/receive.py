@@ -94,7 +94,7 @@ def receive(
 
 
 def _receive_plain(body: dict[str, Any], keys: CallbackKeys, now: float) -> Challenge | Delivery:
-    """Check the token, which is the only proof here. Its holder could forge times, so none is checked."""
+    """Check the token, the only proof here. Times are not checked: who has the token can forge them."""
     if "encrypt" in body:
         raise CallbackRefusedError(
             f"The body is encrypted, but no encrypt key is configured for app {keys.app_id}. Next: copy it "
@@ -141,7 +141,7 @@ def _receive_encrypted(
     delivery = _read_delivery(content, keys)
     sent = parse_seconds(signed.timestamp)
     if sent is None and ":" in signed.timestamp:
-        # A date in an unknown notation. The body's own time is signed as well.
+        # A date in an unknown notation: the time in the body, which is signed as well, is checked instead.
         sent = delivery.created_at.timestamp()
     if sent is None or not signed.nonce:
         raise _make_timestamp_error()
@@ -194,7 +194,7 @@ def _parse_body(data: bytes) -> dict[str, Any] | None:
 
 
 def _decrypt(body: dict[str, Any], encrypt_keys: Sequence[str]) -> dict[str, Any] | None:
-    """Return what the first key decrypts that can. All are tried, so that the time tells nothing."""
+    """Decrypt with the first key that fits. All keys are tried, so that the time reveals nothing."""
     sealed, content = body.get("encrypt"), None
     if not isinstance(sealed, str):
         return None

@@ -1,4 +1,4 @@
-"""From the words of a command to the params of a DAG."""
+"""Convert the words of a command to the params of a DAG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lark_provider.protocol.errors import InvalidRequestError
 
 
 def match_names(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """Return the words of a command by the names of params.
+    """Assign the words of a command to the names of params.
 
     Args:
         words: Values in the order of the names, or `name=value`.
@@ -42,7 +42,7 @@ def match_names(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
 
 
 def convert(arguments: Mapping[str, str], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments as the types that a DAG's params want.
+    """Convert arguments to the types of a DAG's params.
 
     Args:
         arguments: Texts by param.
@@ -72,7 +72,7 @@ def _get_types(param: Any) -> frozenset[str]:
 
 
 def _infer_types(values: Sequence[Any]) -> list[str]:
-    """Return what values are; a param without a type takes what its default is."""
+    """Return the types of values; a param without a type takes the type of its default."""
     kinds = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
     return [kinds.get(type(value), "string") for value in values]
 

@@ -148,7 +148,7 @@ class CommandResult:
         return self.outcome not in TRANSIENT
 
     def dump(self) -> str:
-        """Return it as JSON, with the link."""
+        """Return the result as JSON, with the link."""
         return orjson.dumps(asdict(self)).decode()
 
 

@@ -1,4 +1,4 @@
-"""Which events are commands that a person typed: everything else is left alone."""
+"""Recognize the events that are commands typed by a person."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class InvalidAnswerError(LarkError, ValueError):
         self.errors = dict(errors)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make it again, since the constructor takes no text."""
+        """Support pickling: the constructor does not take the text, unlike that of other exceptions."""
         return type(self), (self.errors,)
 
 

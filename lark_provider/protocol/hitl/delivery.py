@@ -88,7 +88,7 @@ class DeliveredClick:
 
     @classmethod
     def of(cls, click: CardClick) -> DeliveredClick:
-        """Return what is delivered of a click: neither its token nor what Lark sent."""
+        """Return the parts of a click that are delivered, without its token and what Lark sent."""
         return cls(
             event_id=click.event_id,
             app_id=click.app_id,
@@ -174,7 +174,7 @@ class ClickResult:
         return self.outcome not in TRANSIENT
 
     def dump(self, *, for_record: bool = False) -> str:
-        """Return it as JSON.
+        """Return the result as JSON.
 
         Args:
             for_record: Whether it is written into a row, without the link.

@@ -1,4 +1,4 @@
-"""What identifies cards of questions and failures, and marks the buttons on them."""
+"""Keys that identify the cards of questions and failures, and the buttons on them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ state mismatch)."""
 
 
 def is_segment(text: str) -> bool:
-    """Return whether an id can be a segment of a URL's path; clients and proxies resolve one of dots.
+    """Return whether an id can be a segment of a URL's path. `.` and `..` cannot: clients resolve them.
 
     Args:
         text: The id, or what is between two slashes of a path.

@@ -1,1 +1,1 @@
-"""Events of Airflow's tasks and DAG runs, and the incident that a run's failures are. Plain values."""
+"""Events of Airflow's tasks and DAG runs, and the incident that groups a run's failures. Plain values."""

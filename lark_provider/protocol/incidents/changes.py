@@ -95,7 +95,7 @@ def _count_recovered(incident: Incident) -> int:
 
 
 def merge_incidents(ours: Incident, theirs: Incident, before: Incident) -> Incident:
-    """Merge what two processes made of the same incident at the same time.
+    """Merge the changes that two processes made to the same incident at the same time.
 
     Args:
         ours: The incident as this process has changed it.
@@ -175,7 +175,7 @@ def _limit_failures(before: Incident, known: Mapping[str, Failure], states: Mapp
 
 
 def list_again(before: Incident, failed: Collection[Failure]) -> Incident:
-    """Return an incident that lists failures of `more`, in place of some that have recovered.
+    """Return an incident that lists more failures, in place of some that have recovered.
 
     Args:
         before: The incident.

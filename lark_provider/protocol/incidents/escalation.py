@@ -1,4 +1,4 @@
-"""To whom an unclaimed incident is escalated, and when. Pure."""
+"""Decide to whom an unclaimed incident is escalated, and when. Pure."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RotaCalendar:
 
 @dataclass(frozen=True, slots=True)
 class Rota:
-    """Whose turn it is.
+    """The people on duty, and the order of their turns.
 
     Attributes:
         people: Open_ids, e-mail addresses or mobile numbers, in their order; with a table or a calendar, the
@@ -91,7 +91,7 @@ class Rota:
     calendar: RotaCalendar | None = None
 
     def turn(self, number: int, at: datetime, people: Sequence[str]) -> str | None:
-        """Return whose turn a step is; None if nobody is on duty.
+        """Return the person whose turn a step is; None if nobody is on duty.
 
         Args:
             number: The number of the step, from 1.

@@ -1,4 +1,4 @@
-"""What a task or a DAG run of Airflow did, in plain values."""
+"""Events of tasks and DAG runs of Airflow, as plain values."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def test_an_error_says_whether_the_deadline_came_or_the_connection_was_lost() ->
     late = str(Playback(READ, [Lost("before an answer", sent=False, is_late=True)]).error)
     assert "the deadline came before an answer." in late
     assert late.endswith("Next: call again later, or pass a longer deadline=.")
-    lost = str(Playback(READ, [Lost("the certificate is invalid", sent=False, passing=False)]).error)
+    lost = str(Playback(READ, [Lost("the certificate is invalid", sent=False, is_transient=False)]).error)
     assert "the certificate is invalid. Next: check network, proxy and base_url, then call again." in lost
     assert "deadline" not in lost
 

@@ -114,7 +114,9 @@ def test_pages_instead_of_answers(call: Call[Any], status: int, tries: int, kind
 
 
 def test_a_certificate_that_does_not_fit_is_not_tried_again() -> None:
-    played = Playback(READ, [Lost("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, passing=False)] * 3)
+    played = Playback(
+        READ, [Lost("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, is_transient=False)] * 3
+    )
     assert len(played.sent) == 1
 
 

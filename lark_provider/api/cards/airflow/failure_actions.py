@@ -1,4 +1,4 @@
-"""What a failure's card offers to do, and what was done from it."""
+"""Render the actions of a failure's card: what it offers, and what people have done from it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _make_mute_options(incident: Incident, language: Language, limit: int) -> di
 
 
 def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
-    """Return the task and the hours that an option of the menu means.
+    """Return the task and the hours that an option of the menu stands for.
 
     Args:
         option: As Lark sends it back.
@@ -132,7 +132,7 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
 
 
 def _shorten_id(task_id: str) -> str:
-    """Return what names a task in an option: a digest of a long id, since cards are limited to 30 KB."""
+    """Return a short name of a task for an option: a digest of a long id, since a card takes 30 KB."""
     if len(task_id) <= _MAX_TASK_LENGTH:
         return task_id
     return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:_MAX_TASK_LENGTH]

@@ -72,7 +72,7 @@ def _list_hints(field: FormField, language: Language, timezone: str) -> list[str
 
 
 def _format_placeholder(field: FormField, language: Language, default: str | list[str]) -> str:
-    """Return what an empty field says: what counts then."""
+    """Return the placeholder of an empty field: the value that counts if it stays empty."""
     if isinstance(default, list) or field.kind in {"choice", "boolean"}:
         shown = ", ".join(list_labels(field, default if isinstance(default, list) else [default], language))
     else:
@@ -91,7 +91,7 @@ def _format_placeholder(field: FormField, language: Language, default: str | lis
 
 
 def list_labels(field: FormField, keys: Sequence[str], language: Language) -> list[str]:
-    """Return what people read for the options of a field.
+    """Return the labels of options of a field.
 
     Args:
         field: The field that has the options.
@@ -116,21 +116,13 @@ def _render_component(
 ) -> Element:
     name, required = field.key, field.required
     if field.kind in {"choice", "choices", "boolean"}:
-        options = _get_options(field, language)
-        chosen = [
-            option for option in (value if isinstance(value, list | tuple) else [value]) if option in options
-        ]
-        if field.kind == "choices":
-            return render_multi_select(
-                name, options, placeholder=placeholder, chosen=chosen, required=required
-            )
-        return SelectStatic(
+        return render_menu(
             name,
-            options,
+            _get_options(field, language),
+            value,
+            multiple=field.kind == "choices",
             placeholder=placeholder,
             required=required,
-            initial_option=chosen[0] if chosen else None,
-            width="fill",
         )
     text = value if isinstance(value, str) else ""
     if field.kind in {"date", "time", "datetime"}:
@@ -169,32 +161,45 @@ def _render_picker(field: FormField, shown: str, placeholder: str) -> Element:
     )
 
 
-def render_multi_select(
+def render_menu(
     name: str,
     options: Mapping[str, str],
+    value: Any,
     *,
+    multiple: bool,
     placeholder: str,
-    chosen: Sequence[str] = (),
     required: bool = True,
 ) -> Element:
-    """Return a menu of which several options are picked.
+    """Return a menu of options.
 
     Args:
         name: The name of the choice in the callback's `form_value`.
         options: Each value with its text.
+        value: What is chosen at first: a value or a list of them. Those that are not options are left out.
+        multiple: Whether several options can be chosen.
         placeholder: The text that is shown before a choice.
-        chosen: The values that are picked at first.
         required: Whether the form waits for it.
     """
+    values = value if isinstance(value, list | tuple) else [value]
+    chosen = [option for option in values if option in options]
+    if not multiple:
+        return SelectStatic(
+            name,
+            options,
+            placeholder=placeholder,
+            required=required,
+            initial_option=chosen[0] if chosen else None,
+            width="fill",
+        )
     return Element(
         "multi_select_static",
         name=name,
         options=[
-            {"text": {"tag": "plain_text", "content": text}, "value": value}
-            for value, text in options.items()
+            {"text": {"tag": "plain_text", "content": text}, "value": option}
+            for option, text in options.items()
         ],
         placeholder={"tag": "plain_text", "content": placeholder},
         required=required,
-        selected_values=list(chosen) or None,
+        selected_values=chosen or None,
         width="fill",
     )

@@ -1,4 +1,4 @@
-"""Make the Markdown of a DAG's author fit for a card, which takes less of it than Airflow's page."""
+"""Convert the Markdown of a DAG's author for a card, which supports less of it than Airflow's page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_TABLES = 4
 
 
 def render_card_markdown(text: str, limit: int, shortened: str) -> str:
-    """Return Markdown that a card takes and that cannot mention anybody.
+    """Return Markdown that is valid on a card and cannot mention anybody.
 
     Tags are shown as they are written, since Lark's own, such as `<at id=all>`, would act, and others may be
     refused. Pictures become links, since cards show uploaded pictures only. What is too long, or has too many
@@ -61,7 +61,7 @@ def _cut(text: str, limit: int) -> tuple[str, bool]:
 
 
 def _find_closing_fence(text: str) -> str:
-    """Return what ends a code block that was cut."""
+    """Return the fence that closes a code block that was cut."""
     open_fence = ""
     for match in _FENCE.finditer(text):
         if not open_fence:

@@ -58,7 +58,7 @@ def describe_refusal(open_id: str, why: Mapping[str, str] | str, language: Langu
 
 
 def describe_repeat(language: Language) -> str:
-    """Say that the task asks once more what was over.
+    """Say that the task asks its question again after it was over.
 
     Args:
         language: `zh` or `en`.
@@ -67,7 +67,7 @@ def describe_repeat(language: Language) -> str:
 
 
 def describe_waiting(open_id: str | None, language: Language) -> str:
-    """Say that an answer has arrived, and Airflow has not taken it yet.
+    """Say that an answer has arrived and Airflow has not processed it yet.
 
     Args:
         open_id: The open_id of the person who clicked; None for a text that mentions no person.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lark_provider.api.cards.airflow.form import MAX_LABEL, render_fields, render_multi_select
+from lark_provider.api.cards.airflow.form import MAX_LABEL, render_fields, render_menu
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import render_card_markdown
 from lark_provider.api.cards.airflow.question_texts import translate
@@ -14,7 +14,7 @@ from lark_provider.api.cards.containers import Column, ColumnSet, Form
 from lark_provider.api.cards.decisions import Option, render_option_row
 from lark_provider.api.cards.display import note
 from lark_provider.api.cards.element import Element, Markdown, escape_markdown, mention
-from lark_provider.api.cards.interactive import Button, SelectStatic
+from lark_provider.api.cards.interactive import Button
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.answers import OPTIONS, TIMEZONE, make_option_key
 from lark_provider.protocol.hitl.keys import make_button_value
@@ -97,7 +97,7 @@ def format_task_name(task: TaskInstance) -> str:
 
 
 def render_body(question: HitlQuestion, language: Language, limit: int) -> list[Mapping[str, Any]]:
-    """Return what is to be known before answering: the whole subject, if the title cuts it, and the body.
+    """Return the text above the options: the whole subject, if the title cuts it, and the body.
 
     Args:
         question: The question.
@@ -185,9 +185,13 @@ def _render_answers(
         make_form_fields(question.params), language, timezone=timezone, values=values, longest=longest
     )
     if question.multiple or len(options) > _MAX_BUTTONS:
-        chosen = (values or {}).get(OPTIONS)
-        labels = dict(zip(map(make_option_key, places.values()), texts, strict=True))
-        menu = _render_menu(labels, chosen, language, multiple=question.multiple)
+        menu = render_menu(
+            OPTIONS,
+            dict(zip(map(make_option_key, places.values()), texts, strict=True)),
+            (values or {}).get(OPTIONS),
+            multiple=question.multiple,
+            placeholder=translate(language, "choose_many" if question.multiple else "choose"),
+        )
         value = make_button_value(key, "answer", **{TIMEZONE: timezone})
         send = Button(
             translate(language, "submit"),
@@ -210,23 +214,6 @@ def _render_answers(
         submits=bool(fields),
     )
     return [*listed, Form(_FORM, [*fields, row]) if fields else row]
-
-
-def _render_menu(labels: Mapping[str, str], chosen: Any, language: Language, *, multiple: bool) -> Element:
-    selected = [
-        option for option in (chosen if isinstance(chosen, list | tuple) else [chosen]) if option in labels
-    ]
-    placeholder = translate(language, "choose_many" if multiple else "choose")
-    if multiple:
-        return render_multi_select(OPTIONS, labels, placeholder=placeholder, chosen=selected)
-    return SelectStatic(
-        OPTIONS,
-        labels,
-        placeholder=placeholder,
-        required=True,
-        initial_option=selected[0] if selected else None,
-        width="fill",
-    )
 
 
 def _make_labels(options: Sequence[str], language: Language) -> tuple[list[str], list[Element]]:

@@ -28,7 +28,7 @@ class Translate(Protocol):
 
 
 def make_translator(texts: Texts) -> Translate:
-    """Return what translates the keys of some texts."""
+    """Return a function that translates the keys of some texts."""
 
     def translate(language: Language, key: str, **values: object) -> str:
         return texts[key][LANGUAGES.index(language)].format(**values)

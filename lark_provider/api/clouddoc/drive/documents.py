@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lark_provider.api import links
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
+from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.operations import Procedure
 
 DocumentType: TypeAlias = Literal[
@@ -46,8 +47,8 @@ def find_document(token: object, type: DocumentType | None = None) -> Procedure[
     Raises:
         InvalidRequestError: The kind is unknown or needed.
     """
-    if type is not None and type not in get_args(DocumentType):
-        raise make_unknown_choice_error("type", type, get_args(DocumentType), _PARAMETER)
+    if type is not None:
+        check_choice("type", type, get_args(DocumentType), _PARAMETER)
     ref = getattr(token, "ref", token)
     if not isinstance(ref, str):
         token, type = getattr(ref, "token", ref), type or "sheet"  # noqa: A001

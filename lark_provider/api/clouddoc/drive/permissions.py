@@ -16,13 +16,13 @@ from lark_provider.api.clouddoc.drive.people import (
     resolve_shares,
 )
 from lark_provider.api.clouddoc.drive.sharing import MEMBERS, list_grants, share_resolved
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
     OutcomeUnknownError,
     PermissionDeniedError,
-    make_unknown_choice_error,
 )
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
@@ -236,10 +236,8 @@ def public(
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if link_share_entity is not None and link_share_entity not in get_args(LinkShare):
-        raise make_unknown_choice_error(
-            "link_share_entity", link_share_entity, get_args(LinkShare), WRONG_MEMBER
-        )
+    if link_share_entity is not None:
+        check_choice("link_share_entity", link_share_entity, get_args(LinkShare), WRONG_MEMBER)
     wanted = {
         "link_share_entity": link_share_entity,
         "external_access_entity": external_access_entity,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from lark_provider.api.clouddoc.drive.documents import Document, DocumentType, find_document
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.errors import LarkAPIError, make_unknown_choice_error
+from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -108,6 +109,5 @@ def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[No
 
 def _require_document(token: str, type: DocumentType | None) -> Procedure[Document]:  # noqa: A002
     document = yield from find_document(token, type)
-    if document.type not in _TYPES:
-        raise make_unknown_choice_error("type", document.type, _TYPES, _PARAMETER)
+    check_choice("type", document.type, _TYPES, _PARAMETER)
     return document

@@ -1,7 +1,7 @@
-"""Write the rows of a chunk in which Lark refuses a value: halves of it, until the rows are found.
+"""Bisect a chunk in which Lark refuses a value, until the rows with such values are found.
 
-Each part is recorded in the ledger before it is sent, under a token of its own, as a chunk is. So an attempt
-that was killed goes on where it stopped, and what was decided about a part is read back and not asked again.
+Like a chunk, each part is recorded in the ledger, with a token of its own, before it is sent. So a later
+attempt continues where a killed one stopped: it reads back the outcome of a part instead of sending it again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from lark_provider.protocol.store import Store, with_store
 
 
 class ChunkWriter(Protocol):
-    """Writes the chunks of a load, see `writer.LoadWriter`, and what of it parts of a chunk need."""
+    """The members of `writer.LoadWriter` that are needed to write a chunk in parts."""
 
     load: Load
     place: LoadTable
@@ -86,7 +86,7 @@ def is_divided(writer: ChunkWriter, chunk: LoadChunk, error: LarkError) -> bool:
 
 
 def divide(writer: ChunkWriter, chunk: LoadChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
-    """Write a chunk in parts that Lark has just refused.
+    """Write in parts a chunk that Lark has just refused.
 
     Args:
         writer: The writer of the load.
@@ -106,7 +106,7 @@ def divide(writer: ChunkWriter, chunk: LoadChunk, content: EncodedChunk) -> Proc
 
 
 def resume(writer: ChunkWriter, recorded: RecordedChunk, content: EncodedChunk) -> Procedure[ChunkResult]:
-    """Go on with a chunk that an earlier attempt has begun to write in parts.
+    """Continue with a chunk that an earlier attempt has begun to write in parts.
 
     Args:
         writer: The writer of the load.
@@ -238,7 +238,7 @@ class _Division:
         return written
 
     def _reject_or_halve(self, node: int, start: int, end: int, reject: Reject | None) -> None:
-        """Reject the row of a part of one row; of a larger part, the halves are next."""
+        """Reject a part that is a single row; queue the halves of a larger part."""
         if end - start == 1 and reject is not None:
             self._rejects.append(reject)
         else:

@@ -21,15 +21,15 @@ LEASE_SECONDS = 30.0
 WAIT_SECONDS = 600.0
 """How long another writer of the table is waited for, by default."""
 PERIODS = 4
-"""How many leases long one request is tried."""
+"""For how many leases in a row one request is tried."""
 _POLL_SECONDS, _SAY_SECONDS = 2.0, 30.0
 
 
 def compute_wait(lease: Lease, renewed: Lease, seconds: float) -> float:
     """Return how long to wait before a call is made again that its lease has cut off.
 
-    A call ends long before its lease does where it would have had to wait for longer than that: Lark said
-    when it takes requests again. To call at once would only annoy it.
+    A call gives up long before its lease ends if Lark asked it to wait for longer than the lease. Calling
+    again at once would only be refused again.
 
     Args:
         lease: The lease of the call.

@@ -21,7 +21,7 @@ from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, read_rows
 from lark_provider.api.clouddoc.loads.likeness import Likeness, compute_likeness
 from lark_provider.api.clouddoc.loads.searching import FoundRecord
 from lark_provider.api.clouddoc.records import RECORDS
-from lark_provider.protocol.calls import Call, make_request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import ConflictError, LarkAPIError, PermissionDeniedError
 from lark_provider.protocol.ledger import RecordedChunk
 from lark_provider.protocol.operations import Procedure, perform
@@ -68,7 +68,7 @@ def find(
         recorded: The chunk, read from the ledger a moment ago.
         content: What was sent; None if the source has changed since.
         marker: The field and the value that mark its records, if the load has a marker.
-        own: Records that this load is known to have created, some of them.
+        own: Some of the records that this load is known to have created.
 
     Returns:
         The ids of its records; empty if it was not written.
@@ -81,30 +81,41 @@ def find(
         TransportError: Lark was not reached.
     """
     keys = recorded.chunk.keys if content is None else content.keys
+    is_conclusive = True
     if marker is not None:
         name, value = marker
         filters = searching.make_filters([[[name, [value]]]])
-        records, date = yield from _search(place, filters, [name])
+        recent = _select_since(*(yield from _search(place, filters, [name])), recorded)
     elif keys is not None:
-        rows = orjson.loads(keys)
-        usable = [row for row in rows if searching.fits(row)]
-        try:
-            # All keys are looked for: people may have deleted the records of some of them meanwhile.
-            records, date = yield from _search(place, searching.make_filters(usable), [])
-        except LarkAPIError as error:
-            if error.code not in _REFUSED_FILTERS:
-                raise
-            records, date, usable = [], None, []
-        is_conclusive = len(usable) == len(rows) and _is_kept(rows, place.types)
-        if not is_conclusive and not _select_since(records, date, recorded):
-            return (yield from _scan(place, recorded, content, own))
+        recent, is_conclusive = yield from _search_by_keys(place, orjson.loads(keys), recorded)
     else:
+        recent, is_conclusive = [], False
+    if not recent and not is_conclusive:
         return (yield from _scan(place, recorded, content, own))
-    recent = _select_since(records, date, recorded)
     if not recent:
         yield from _require_visible(place, own)
     others = yield from _find_in_other_chunks(place, recorded, recent)
     return [record.record_id for record in recent if record.record_id not in others]
+
+
+def _search_by_keys(
+    place: LoadTable, rows: Sequence[Sequence[Sequence[Any]]], recorded: RecordedChunk
+) -> Procedure[tuple[list[FoundRecord], bool]]:
+    """Search for records that were created since a chunk was sent, by the keys of its rows.
+
+    Returns:
+        The records, and whether the chunk is not written if there are none.
+    """
+    usable = [row for row in rows if searching.fits(row)]
+    try:
+        # All keys are looked for: people may have deleted the records of some of them meanwhile.
+        records, date = yield from _search(place, searching.make_filters(usable), [])
+    except LarkAPIError as error:
+        if error.code not in _REFUSED_FILTERS:
+            raise
+        return [], False
+    is_conclusive = len(usable) == len(rows) and _is_kept(rows, place.types)
+    return _select_since(records, date, recorded), is_conclusive
 
 
 def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, int]) -> bool:
@@ -135,11 +146,8 @@ def _scan(
 ) -> Procedure[list[str]]:
     """Read the whole table for records that were created since the chunk was sent."""
     names = sorted(recorded.chunk.fields or (content.names if content else ()))
-    base: Call[Any] = make_request(
-        "GET", fill_path("/bitable/v1/apps/{app_token}", app_token=place.app_token)
-    )
-    app = yield from perform(base)
-    earliest, known = _compute_earliest(app.date, recorded), set(own)
+    base = yield from perform(_make_base_call(place))
+    earliest, known = _compute_earliest(base.date, recorded), set(own)
     recent: list[FoundRecord] = []
     creators: set[str] = set()
 
@@ -151,8 +159,7 @@ def _scan(
 
     body = {"field_names": names} if names else {}
     reading = yield from searching.read(place.app_token, place.table_id, body, keep)
-    is_advanced = (app.data.get("app") or {}).get("is_advanced")
-    if (known and not creators) or (is_advanced and not reading.count):
+    if (known and not creators) or (_is_advanced(base) and not reading.count):
         raise _make_blind_error(place, len(known))
     others = yield from _find_in_other_chunks(place, recorded, recent)
     recent = [record for record in recent if record.record_id not in others]
@@ -245,15 +252,21 @@ def _require_visible(place: LoadTable, own: Sequence[str]) -> Procedure[None]:
         if not (yield from perform(known)).data.get("records"):
             raise _make_blind_error(place, len(own))
         return
-    base: Call[Any] = make_request(
-        "GET", fill_path("/bitable/v1/apps/{app_token}", app_token=place.app_token)
-    )
-    if ((yield from perform(base)).data.get("app") or {}).get("is_advanced"):
+    if _is_advanced((yield from perform(_make_base_call(place)))):
         any_one: Call[Any] = make_request(
             "POST", fill_path(RECORDS + "/search", **ids), params={"page_size": "1"}, json={}, safe=True
         )
         if not (yield from perform(any_one)).data.get("items"):
             raise _make_blind_error(place, 0)
+
+
+def _make_base_call(place: LoadTable) -> Call[Any]:
+    return make_request("GET", fill_path("/bitable/v1/apps/{app_token}", app_token=place.app_token))
+
+
+def _is_advanced(base: LarkResponse[Any]) -> bool:
+    """Return whether a base has advanced permissions, by which rows may be hidden from the app."""
+    return bool((base.data.get("app") or {}).get("is_advanced"))
 
 
 def _make_blind_error(place: LoadTable, own: int) -> PermissionDeniedError:

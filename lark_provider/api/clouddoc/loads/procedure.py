@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -129,8 +128,7 @@ def _write(writer: LoadWriter, records: Any, fitting: Fitting, days: DayZone) ->
             raise
         raise why from error
     finally:
-        if inspect.isgenerator(stream.iterator):
-            stream.iterator.close()  # releases what the source holds open, also after an error
+        stream.close()
     return result
 
 

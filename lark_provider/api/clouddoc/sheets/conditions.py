@@ -15,13 +15,12 @@ from lark_provider.api.clouddoc.sheets.kinds import Formula
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, locate_range
 from lark_provider.api.clouddoc.sheets.writing import V2
-from lark_provider.protocol.arguments import check_list, check_texts
+from lark_provider.protocol.arguments import check_choice, check_list, check_texts
 from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
     OutcomeUnknownError,
-    make_unknown_choice_error,
 )
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
@@ -87,8 +86,7 @@ class ConditionalFormat:
         Raises:
             InvalidRequestError: It is invalid.
         """
-        if self.rule_type not in get_args(RuleType):
-            raise make_unknown_choice_error("rule_type", self.rule_type, get_args(RuleType), _WRONG)
+        check_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
         payload: dict[str, Any] = {"rule_type": self.rule_type}
         attributes = self._make_attributes()
         if attributes:

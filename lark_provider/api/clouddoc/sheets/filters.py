@@ -14,12 +14,12 @@ from lark_provider.api.clouddoc.sheets.addressing import (
     parse_range,
 )
 from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, locate_range
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
     LarkAPIError,
     OutcomeUnknownError,
-    make_unknown_choice_error,
 )
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
@@ -49,8 +49,7 @@ class Condition:
         Raises:
             InvalidRequestError: It is of no such kind.
         """
-        if self.filter_type not in get_args(FilterType):
-            raise make_unknown_choice_error("filter_type", self.filter_type, get_args(FilterType), _WRONG)
+        check_choice("filter_type", self.filter_type, get_args(FilterType), _WRONG)
         payload: dict[str, Any] = {"filter_type": self.filter_type}
         if self.filter_type != "clear":
             payload["expected"] = [str(value) for value in self.expected]

@@ -10,8 +10,9 @@ from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.styles import Style
 from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, Worksheet, locate_range
 from lark_provider.api.clouddoc.sheets.writing import V2, iterate_style_calls, tiles
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import make_request
-from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError, make_unknown_choice_error
+from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -106,8 +107,7 @@ def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
-    if kind not in get_args(MergeKind):
-        raise make_unknown_choice_error("kind", kind, get_args(MergeKind), _WRONG)
+    check_choice("kind", kind, get_args(MergeKind), _WRONG)
     at = yield from locate_range(token, range, fresh=True)
     target = at.clip()
     if len(list(tiles(target, MAX_ROWS))) > 1:

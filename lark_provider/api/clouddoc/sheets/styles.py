@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
+from lark_provider.protocol.errors import InvalidRequestError
 
 Align: TypeAlias = Literal["left", "center", "right"]
 VerticalAlign: TypeAlias = Literal["top", "middle", "bottom"]
@@ -80,8 +81,7 @@ class Style:
             "clean": True if self.reset else None,
         }
         if self.border is not None:
-            if self.border not in _BORDERS:
-                raise make_unknown_choice_error("border", self.border, _BORDERS, _WRONG)
+            check_choice("border", self.border, _BORDERS, _WRONG)
             is_group = self.border in ("full", "outer", "inner")
             style["borderType"] = "NO_BORDER" if self.border == "none" else f"{self.border.upper()}_BORDER"
             if is_group or self.border != "none":
@@ -154,8 +154,7 @@ def check_color(value: object, name: str) -> str | None:
 def _choose(name: str, value: object, choices: dict[str, int]) -> int | None:
     if value is None:
         return None
-    if value not in choices:
-        raise make_unknown_choice_error(name, value, choices, _WRONG)
+    check_choice(name, value, choices, _WRONG)
     return choices[str(value)]
 
 

@@ -22,7 +22,7 @@ EXACT: Final = ""
 DAY: Final = "d"
 """A date that the source gives as a calendar day: any moment of that day is equal."""
 ADDRESS: Final = "l"
-"""A URL that the source gives as text: only the link is compared, people may have changed its title."""
+"""A URL that the source gives as text: only the link is compared, since people may have changed its title."""
 NAMED: Final = "n"
 """Attachments that the source gives with name and size, by which they are compared."""
 
@@ -42,7 +42,7 @@ def of_table(field_type: int, mode: str, cells: Cells, zone: dt.tzinfo) -> Cells
     try:
         return _convert_column(_READ, field_type, mode, cells, zone)
     except (AttributeError, KeyError, TypeError, ValueError):
-        # A shape that is not documented: such a cell differs from any value, and is written.
+        # A cell of an undocumented shape is taken to differ from any value, so that it is written.
         return [_convert_cell(field_type, mode, cell, zone) for cell in cells]
 
 

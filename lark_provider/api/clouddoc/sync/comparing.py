@@ -80,7 +80,7 @@ class Comparison:
         index.see(cast("list[ScannedRecord]", list(zip(ids, keys, rows, values, strict=True))))
 
     def list_changes(self, differences: Sequence[Difference]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Return the cells that differ, of each record: as they are, and as they are to be written.
+        """Return for each record the cells that differ: as they are, and as they are to be written.
 
         Equal digests mean equal values, but not the other way round: 0.0 and -0.0 are one number.
 

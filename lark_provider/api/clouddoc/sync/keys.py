@@ -21,7 +21,7 @@ from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choi
 KeyForm: TypeAlias = Literal["exact", "trim", "casefold", "nfkc"]
 
 EMPTY: Final = ""
-"""The key of a record one of whose key fields is empty."""
+"""The key of a record that has an empty key field."""
 
 _FORMS: dict[str, Callable[[str], str]] = {
     "exact": str,

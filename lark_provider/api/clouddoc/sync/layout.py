@@ -1,4 +1,4 @@
-"""Which fields a row of the source names, and how it gives them."""
+"""The fields that a row of the source names, and the form in which it gives their values."""
 
 from __future__ import annotations
 

@@ -8,14 +8,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import orjson
-
 from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.conversion import read_fields
 from lark_provider.api.clouddoc.fields import Field
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
+from lark_provider.api.clouddoc.sync.index_work import work
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
-from lark_provider.api.clouddoc.sync.reading import work
 from lark_provider.api.clouddoc.sync.scanning import (
     MAX_SCANS,
     Scan,
@@ -62,11 +60,13 @@ def read_linked(
     others = yield from read_fields(app_token, table_id)
     kinds = {other["field_name"]: other["type"] for other in others}
     keys = KeyBuilder([key_field], kinds, "exact", dt.UTC)
+    read = partial(_read_page, app_token, table_id, key_field, keep)
     for attempt in range(MAX_SCANS):
         seen = set[str]()
-        yield from work(partial(index.begin_linked, name))
-        add = partial(_add, name, keys, index, seen)
-        scan = yield from _scan_once(app_token, table_id, key_field, keep, add)
+        yield from work(index.begin_linked, name)
+        scan = Scan()
+        while (yield from scan.read_page(read, partial(_add, name, keys, index, seen))):
+            pass
         problem = scan.find_problem(len(seen))
         if not problem:
             return
@@ -74,32 +74,19 @@ def read_linked(
     raise make_incomplete_error(f"The table that {name!r} links to", problem)
 
 
-def _scan_once(
-    app_token: str,
-    table_id: str,
-    key_field: str,
-    keep: Callable[[], Procedure[None]],
-    add: Callable[[Mapping[str, Any]], dict[str, Any]],
-) -> Procedure[Scan]:
-    """Read all pages, and hand them over to `add`."""
-    scan = Scan()
-    while True:
-        yield from keep()
-        call: Call[Any] = make_request(
-            "POST",
-            fill_path(RECORDS + "/search", app_token=app_token, table_id=table_id),
-            params={"page_size": str(MAX_PAGE), "page_token": scan.next_token},
-            json={"field_names": [key_field], "automatic_fields": False},
-            safe=True,
-        )
-        data: dict[str, Any] = (yield from perform(replace(call, skim=slice_page))).data
-        try:
-            data = yield from work(partial(add, data))
-        except orjson.JSONDecodeError as error:
-            scan.problem = f"a page is not JSON: {error}"
-            return scan
-        if not scan.add_page(data):
-            return scan
+def _read_page(
+    app_token: str, table_id: str, key_field: str, keep: Callable[[], Procedure[None]], token: str | None
+) -> Procedure[dict[str, Any]]:
+    yield from keep()
+    call: Call[Any] = make_request(
+        "POST",
+        fill_path(RECORDS + "/search", app_token=app_token, table_id=table_id),
+        params={"page_size": str(MAX_PAGE), "page_token": token},
+        json={"field_names": [key_field], "automatic_fields": False},
+        safe=True,
+    )
+    data: dict[str, Any] = (yield from perform(replace(call, skim=slice_page))).data
+    return data
 
 
 def _add(

@@ -14,8 +14,8 @@ from lark_provider.api.clouddoc.searches import SearchCondition
 from lark_provider.api.clouddoc.sync.keys import KeyForm, check_names
 from lark_provider.api.clouddoc.sync.plan import SyncResult
 from lark_provider.api.contact import UserIdType
-from lark_provider.protocol.arguments import check_seconds
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice, check_seconds
+from lark_provider.protocol.errors import InvalidRequestError
 
 SyncMode: TypeAlias = Literal["upsert", "mirror", "insert_missing"]
 OnMissing: TypeAlias = Literal["delete", "mark"]
@@ -71,12 +71,12 @@ class SyncOptions:
     table_wait: float = WAIT_SECONDS
     token_window: float = 300.0
     settle_after: float = 90.0
-    """Seconds after which no request is under way any more."""
+    """Seconds after which no request is in flight any more."""
     lease_seconds: float = LEASE_SECONDS
     on_progress: Callable[[SyncResult], None] | None = None
 
     def __post_init__(self) -> None:
-        """Check them.
+        """Check the settings.
 
         Raises:
             InvalidRequestError: One is invalid.
@@ -88,8 +88,7 @@ class SyncOptions:
             ("on_null", OnNull),
             ("on_bad_row", OnBadRow),
         ):
-            if getattr(self, name) not in get_args(kind):
-                raise make_unknown_choice_error(name, getattr(self, name), get_args(kind))
+            check_choice(name, getattr(self, name), get_args(kind))
         object.__setattr__(self, "key_fields", check_names(self.key_fields))
         if (
             isinstance(self.max_deletes, bool)
@@ -140,7 +139,7 @@ class SyncOptions:
 
     @property
     def may_delete_all(self) -> bool:
-        """Whether all records may be deleted; a number of records does not mean that, however great it is."""
+        """Whether all records may be deleted, which only the share 1.0 allows, and no number of records."""
         return isinstance(self.max_deletes, float) and self.max_deletes >= 1
 
     def exceeds_max_deletes(self, deletes: int, records: int) -> bool:

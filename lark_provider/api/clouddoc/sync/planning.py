@@ -8,9 +8,10 @@ import orjson
 
 from lark_provider.api.clouddoc import rejects
 from lark_provider.api.clouddoc.rejects import Reject, count_rows
+from lark_provider.api.clouddoc.sync.index_work import work
 from lark_provider.api.clouddoc.sync.plan import Counts
 from lark_provider.api.clouddoc.sync.preparing import Prepared
-from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, MAX_KEYS, work
+from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, MAX_KEYS
 from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
@@ -50,7 +51,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
     )
     counts.table_records = yield from work(index.count_records)
     counts.without_key = yield from work(index.count_keyless)
-    yield from work(lambda: _plan_writes(prepared, index))
+    yield from work(_plan_writes, prepared, index)
     if options.removes:
         unreadable = yield from work(index.count_unreadable)
         if prepared.keyless_rows:
@@ -60,7 +61,7 @@ def plan(prepared: Prepared, rejected: list[Reject], index: SyncIndex) -> Proced
         elif unreadable:
             counts.deletes_withheld = f"{unreadable} record(s) have a key that cannot be read"
         else:
-            yield from work(lambda: _plan_missing(prepared, index, counts))
+            yield from work(_plan_missing, prepared, index, counts)
     planned = yield from work(index.count_writes)
     counts.creates, counts.deletes = planned.get("create", 0), planned.get("delete", 0)
     counts.updates = planned.get("update", 0) - counts.marks
@@ -90,7 +91,7 @@ def _read(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     rows = yield from work(index.count)
     is_complete = yield from reader.scan(rows=rows, may_filter=has_filter and not options.removes)
     if not is_complete:
-        yield from work(lambda: index.end_scan(keep=True))
+        yield from work(index.end_scan, keep=True)
         try:
             yield from _look_up_all(prepared, index)
         except LarkAPIError as error:
@@ -106,7 +107,7 @@ def _read(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
 
 def _look_up_all(prepared: Prepared, index: SyncIndex) -> Procedure[None]:
     row = 0
-    while batch := (yield from work(lambda row=row: index.read_keys(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
+    while batch := (yield from work(index.read_keys, row, _KEYS_AT_ONCE)):
         row = batch[-1][0]
         yield from prepared.reader.read_by_keys([key for _, key in batch])
 
@@ -115,7 +116,7 @@ def _look_again(prepared: Prepared, index: SyncIndex, *, has_filter: bool) -> Pr
     """Look for the keys that no record has: paging has no snapshot, and a deleted record hides another."""
     reader = prepared.reader
     row, count = 0, _KEYS_AT_ONCE - _KEYS_AT_ONCE % MAX_KEYS
-    while batch := (yield from work(lambda row=row: index.read_unmatched_rows(row, count))):  # type: ignore[misc]
+    while batch := (yield from work(index.read_unmatched_rows, row, count)):
         row = batch[-1][0]
         if has_filter:
             try:
@@ -155,7 +156,7 @@ def _set_duplicates_aside(prepared: Prepared, index: SyncIndex) -> Procedure[int
     ids = [record_id for _, group in groups for record_id in group]
     records, absent = yield from prepared.reader.read_by_ids(ids, automatic_fields=True)
     created = {record["record_id"]: record.get("created_time") or 0 for record in records}
-    yield from work(lambda: index.forget(absent))
+    yield from work(index.forget, absent)
     aside: list[str] = []
     for _, group in groups:
         left = sorted(
@@ -163,7 +164,7 @@ def _set_duplicates_aside(prepared: Prepared, index: SyncIndex) -> Procedure[int
             key=lambda record_id: (created[record_id], record_id),
         )
         aside += left[1:]
-    yield from work(lambda: index.leave_alone(aside))
+    yield from work(index.leave_alone, aside)
     return len(aside)
 
 
@@ -173,9 +174,9 @@ def _reject_new(prepared: Prepared, rejected: list[Reject], index: SyncIndex) ->
     if not prepared.reader.comparison.keys.read_only and prepared.reader.scope is None:
         return
     row = 0
-    while batch := (yield from work(lambda row=row: index.read_unmatched_rows(row, _KEYS_AT_ONCE))):  # type: ignore[misc]
+    while batch := (yield from work(index.read_unmatched_rows, row, _KEYS_AT_ONCE)):
         row = batch[-1][0]
-        rejected += yield from work(lambda batch=batch: _reject_not_creatable(prepared, batch, index))  # type: ignore[misc]
+        rejected += yield from work(_reject_not_creatable, prepared, batch, index)
         if count_rows(rejected) > options.max_rejects:
             break
     if len(rejected) > before and options.on_bad_row == "fail":

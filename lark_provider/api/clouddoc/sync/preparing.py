@@ -1,4 +1,4 @@
-"""Before a sync reads the table: the base and its fields are looked up, and the source is read to its end."""
+"""Prepare a sync: look up the base and its fields, and read the source to its end."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from lark_provider.api.clouddoc.fields import Field, find_zone, parse_zone
 from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync.comparing import Comparison
+from lark_provider.api.clouddoc.sync.index_work import work
 from lark_provider.api.clouddoc.sync.keys import KeyBuilder
 from lark_provider.api.clouddoc.sync.layout import SyncLayout
 from lark_provider.api.clouddoc.sync.linked import read_linked
 from lark_provider.api.clouddoc.sync.options import SyncOptions
-from lark_provider.api.clouddoc.sync.reading import TableReader, work
+from lark_provider.api.clouddoc.sync.reading import TableReader
 from lark_provider.api.clouddoc.sync.scope import Scope
 from lark_provider.api.clouddoc.sync.source_rows import convert_calendar_day
 from lark_provider.api.clouddoc.sync.staging import Batch, Stager
@@ -58,7 +59,7 @@ class Prepared:
     keyless_rows: int = 0
 
     def check(self) -> FieldCheck:
-        """Return what finds out whether the fields have changed."""
+        """Return a check that the fields have not changed since."""
         keys, layout = self.reader.comparison.keys, self.reader.comparison.layout
         return FieldCheck(
             self.reader.app_token, self.reader.table_id, self.fields, [*keys.names, *layout.names]
@@ -146,7 +147,7 @@ def stage(
         yield from keep()
         first = prepared.source_rows + 1
         prepared.source_rows += len(rows)
-        batch = yield from work(lambda rows=rows, first=first: _stage_rows(prepared, rows, first, index))  # type: ignore[misc]
+        batch = yield from work(_stage_rows, prepared, rows, first, index)
         prepared.keyless_rows += batch.without_key
         rejected += _of_first_rows(batch.rejects, options.max_rejects + 1 - total)
         total += rejects.count_rows(batch.rejects)

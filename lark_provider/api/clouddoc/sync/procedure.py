@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import inspect
 import logging
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -197,8 +196,7 @@ def run(
         yield from own_turn.end()
         return result
     finally:
-        if inspect.isgenerator(stream.iterator):
-            stream.iterator.close()
+        stream.close()
         if plan is None or not dry_run:
             index.close()
 

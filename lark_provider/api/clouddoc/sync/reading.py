@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
-
-import orjson
+from math import ceil
+from typing import Any, Final
 
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.searches import MAX_NAMES
 from lark_provider.api.clouddoc.sync.comparing import Comparison
+from lark_provider.api.clouddoc.sync.index_work import work
 from lark_provider.api.clouddoc.sync.plan import MAX_READ
 from lark_provider.api.clouddoc.sync.scanning import (
     MAX_SCANS,
@@ -24,12 +24,10 @@ from lark_provider.api.contact import UserIdType
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError, PermissionDeniedError
-from lark_provider.protocol.operations import Listing, Page, Procedure, perform, run_local
+from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paging import Pager
 from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sync_index import SyncIndex
-
-T = TypeVar("T")
 
 MAX_KEYS: Final = 50
 """Keys in one filter, as many conditions as Lark takes."""
@@ -37,13 +35,7 @@ _MAX_KEY_CHARS = 2000
 _CONDITION_CHARS = len('{"field_name":"","operator":"is","value":[""]},')
 _FILTER_CHARS = 100
 _MAX_PAGE, _MIN_PAGE = 500, 25
-_WORK_SECONDS = 600.0
 _TOO_LARGE_ANSWER, _TOO_LONG_FILTER, INVALID_FILTER = 1254030, 1254107, 1254018
-
-
-def work(function: Callable[[], T]) -> Procedure[T]:
-    """Work on the index, where it does not block an event loop."""
-    return (yield from run_local(function, _WORK_SECONDS))
 
 
 @dataclass(slots=True)
@@ -78,7 +70,7 @@ class TableReader:
     """How many characters a condition counts beside its key; 0 until Lark finds a filter too long."""
 
     def scan(self, *, rows: int = 0, may_filter: bool = False, adds: bool = False) -> Procedure[bool]:
-        """Read all records within the scope, again if the pages do not add up.
+        """Read all records within the scope; read them again if the scan was incomplete.
 
         Args:
             rows: How many rows the source has.
@@ -107,7 +99,7 @@ class TableReader:
             problem = scan.find_problem((yield from work(self.index.count_scanned)))
             if not problem:
                 self.pages = scan.pages
-                yield from work(lambda: self.index.end_scan(keep=adds))
+                yield from work(self.index.end_scan, keep=adds)
                 return True
             log_incomplete(attempt, problem)
         raise make_incomplete_error("The table", problem)
@@ -115,22 +107,17 @@ class TableReader:
     def _scan_once(self, rows: int) -> Procedure[Scan | None]:
         """Read all pages; return None after the first one if searching for the keys takes fewer calls."""
         scan = Scan()
-        while True:
-            data = yield from self._answer(self._make_body(), scan.next_token, skim=slice_page)
-            try:
-                data = yield from work(lambda data=data: self.comparison.see_page(data, self.index))  # type: ignore[misc]
-            except orjson.JSONDecodeError as error:
-                scan.problem = f"a page is not JSON: {error}"
-                return scan
-            if not scan.add_page(data):
-                return scan
-            if (
-                scan.pages == 1
-                and rows
-                and scan.total
-                and -(-rows // MAX_KEYS) < scan.total // self.page_size
-            ):
+        body = self._make_body()
+        while (
+            yield from scan.read_page(
+                lambda token: self._answer(body, token, skim=slice_page),
+                lambda page: self.comparison.see_page(page, self.index),
+            )
+        ):
+            searches, pages = ceil(rows / MAX_KEYS), (scan.total or 0) // self.page_size
+            if scan.pages == 1 and 0 < searches < pages:
                 return None
+        return scan
 
     def read_by_keys(self, keys: Sequence[str]) -> Procedure[None]:
         """Search for records by key.
@@ -156,7 +143,7 @@ class TableReader:
                 else:
                     waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
                 continue
-            yield from work(lambda items=items: self.comparison.see(items, self.index))  # type: ignore[misc]
+            yield from work(self.comparison.see, items, self.index)
 
     def find(self, keys: Sequence[str]) -> Procedure[list[dict[str, Any]]]:
         """Return the records that have one of some keys.
@@ -181,7 +168,7 @@ class TableReader:
         return items
 
     def has_records(self) -> Procedure[bool]:
-        """Return whether any record of the table is visible, within the scope or not."""
+        """Return whether any record of the table is visible, inside or outside the scope."""
         data = yield from self._answer({"automatic_fields": False}, None, page_size=1)
         return bool(data.get("items"))
 

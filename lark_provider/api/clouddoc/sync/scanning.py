@@ -1,19 +1,22 @@
-"""Scan a table page by page, and tell whether its pages add up."""
+"""Scan a table page by page, and find out whether the scan is complete."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
+from lark_provider.api.clouddoc.sync.index_work import work
 from lark_provider.protocol.errors import LarkAPIError
-from lark_provider.protocol.operations import Page
+from lark_provider.protocol.operations import Page, Procedure
 
 logger = logging.getLogger(__name__)
 
 MAX_SCANS: Final = 3
-"""How often a table is scanned whose pages do not add up."""
+"""How often a table is scanned until a scan is complete."""
 
 
 @dataclass(slots=True)
@@ -33,21 +36,36 @@ class Scan:
     problem: str = ""
     _seen_tokens: set[str] = field(default_factory=set)
 
-    def add_page(self, data: Mapping[str, Any]) -> bool:
-        """Count a page, and find the next one.
+    def read_page(
+        self,
+        read: Callable[[str | None], Procedure[dict[str, Any]]],
+        add_records: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> Procedure[bool]:
+        """Read the next page, and add its records to the index.
 
         Args:
-            data: The page; its items may be absent.
+            read: Reads the page with a token; None for the first one.
+            add_records: Adds the records of a page to the index, and returns the page without them.
 
         Returns:
-            Whether there is a next page, and a way to it.
+            Whether there is a further page that can be read.
         """
+        data = yield from read(self.next_token)
+        try:
+            data = yield from work(add_records, data)
+        except orjson.JSONDecodeError as error:
+            self.problem = f"a page is not JSON: {error}"
+            return False
+        return self._find_next(data)
+
+    def _find_next(self, data: Mapping[str, Any]) -> bool:
+        """Count a page, and return whether there is a further one that can be read."""
         total = data.get("total")
         self.total = total if isinstance(total, int) else None
         self.pages += 1
         try:
             self.next_token = Page.of(data).next_token
-        except LarkAPIError as error:  # there is more, and no way to it
+        except LarkAPIError as error:  # there are more pages, but no token to read them with
             self.problem = str(error)
             return False
         if self.next_token is None:

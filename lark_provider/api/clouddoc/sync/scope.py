@@ -1,4 +1,4 @@
-"""The part of a table that a sync is about: a filter for Lark, and the same test for rows of the source."""
+"""The part of a table that a sync handles: a filter for Lark, and the same test for rows of the source."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Scope:
         self._types, self._zone = field_types, zone
 
     def find_failing_field(self, row: Mapping[str, Any], *, partly: bool) -> str | None:
-        """Return the name of a field by which a row is outside, None if it is inside.
+        """Return a field whose value puts a row outside the scope; None if the row is inside.
 
         Args:
             row: In the shape in which it is written; a name that is missing leaves the cell as it is.

@@ -2,7 +2,7 @@
 
 A request that was sent before the run was killed may be performed after this run has read the table. So the
 intent is settled first: by a look at the table, by the same request with the same token, or by waiting until
-no request can be under way any more.
+no request can be in flight any more.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import logging
 
 import orjson
 
-from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, make_batches, work
+from lark_provider.api.clouddoc.sync.index_work import work
+from lark_provider.api.clouddoc.sync.reading import INVALID_FILTER, make_batches
 from lark_provider.api.clouddoc.sync.turn import CreateIntent
 from lark_provider.api.clouddoc.sync.writing import SyncWriter
 from lark_provider.protocol.errors import LarkAPIError
@@ -62,14 +63,14 @@ def _decode(intent: Intent) -> CreateIntent | None:
 
 
 def _is_written(writer: SyncWriter, recorded: CreateIntent | None) -> Procedure[bool]:
-    """Return whether the records are known to be there; else nothing is known."""
+    """Return whether the records are known to exist; if not, they may still exist."""
     if recorded is None or recorded["key_fields"] != writer.reader.comparison.keys.names:
         return False
     return (yield from _is_seen(writer, recorded["keys"])) or (yield from _repeat(writer, recorded))
 
 
 def _is_seen(writer: SyncWriter, keys: list[str]) -> Procedure[bool]:
-    """Return whether one of the records is there; batches are all-or-nothing, so that then all are."""
+    """Return whether one of the records is there: batches are all-or-nothing, so that one is enough."""
     if not writer.reader.comparison.keys.has_filter:
         return False
     try:
@@ -89,7 +90,7 @@ def _repeat(writer: SyncWriter, recorded: CreateIntent) -> Procedure[bool]:
     The values are those of the source as it is now: what differs is found by comparing afterwards.
     """
     keys = recorded["keys"]
-    wire = yield from work(lambda: writer.reader.index.read_wire(keys))
+    wire = yield from work(writer.reader.index.read_wire, keys)
     if any(key not in wire for key in keys):
         return False
     intent = yield from writer.turn.read_intent()  # again, for its age

@@ -1,8 +1,8 @@
 """Parse the records of a page a few at a time.
 
-A page of 500 records of ten texts is 10,000 lists and dicts. As long as all of them are in use, the garbage
-collector looks through them, and with them through all that the process has, page after page, which took as
-long as parsing and comparing. Those of a slice are freed before that.
+A page of 500 records with ten texts each is 10,000 lists and dicts. If all of them are in use at once, each
+page starts the garbage collector, which then visits every object of the process; that took as long as parsing
+and comparing. The objects of a slice are freed before there are enough of them to start it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ Skim: TypeAlias = "Callable[[bytes], dict[str, Any] | None] | None"
 """See `Call.skim`."""
 
 _BYTES = 16 * 1024
-"""The size of a slice, which has about as many containers as the collector lets pass, see
-`gc.get_threshold`."""
+"""The size of a slice, which has about as many containers as may be allocated before the garbage collector
+starts; see `gc.get_threshold`."""
 _ITEMS = b'"items":['
 _BETWEEN = b"},{"
 
@@ -73,7 +73,8 @@ class Slices:
 def slice_page(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
     """Return the data of a page with `Slices` as its `items`, or None if it is to be parsed as a whole.
 
-    Of an answer with a further array behind the items, data may lack members; then a slice is not JSON.
+    If another array follows the items, the data may lack members; a slice is then not valid JSON, so that the
+    answer is parsed as a whole after all.
 
     Args:
         content: A successful answer to a search.
@@ -84,7 +85,7 @@ def slice_page(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
         return None
     before, after = content[:start], content[end:]
     try:
-        # Between them are the items of the page, if these are whatever is put there.
+        # What was cut out is the items of the page if they are [] without it and [0] with a 0 in its place.
         empty, zero = orjson.loads(before + after), orjson.loads(before + b"0" + after)
         if type(empty["code"]) is not int or empty["code"]:
             return None
@@ -96,7 +97,7 @@ def slice_page(content: bytes, size: int = _BYTES) -> dict[str, Any] | None:
 
 
 def feed_records(data: Mapping[str, Any], see: Callable[[Sequence[Any]], None]) -> dict[str, Any]:
-    """Hand over the records of a page, some at a time.
+    """Pass the records of a page to a function, some at a time.
 
     Args:
         data: The page, its items parsed or in slices.

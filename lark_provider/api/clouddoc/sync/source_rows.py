@@ -15,7 +15,7 @@ _DAY_CHARS = len("2026-01-31")
 
 
 class OwnRows:
-    """Rows that are copied before the first change: those of the source belong to the caller."""
+    """Rows that are copied before they are first changed, since those of the source belong to the caller."""
 
     def __init__(self, rows: Sequence[Any]) -> None:
         self.rows = list(rows)
@@ -45,9 +45,31 @@ class OwnRows:
             for place in changed:
                 self.rows[place][name] = new[place]
 
+    def remove(self, name: str) -> None:
+        """Remove one field from all rows.
+
+        Args:
+            name: The name of the field.
+        """
+        self.ensure_own()
+        for row in self.rows:
+            if isinstance(row, dict):
+                row.pop(name, None)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set some fields in all rows.
+
+        Args:
+            values: The value of each field.
+        """
+        self.ensure_own()
+        for row in self.rows:
+            if isinstance(row, dict):
+                row.update(values)
+
 
 MAPPINGS = (dict, Mapping)
-"""The first is found fast."""
+"""`dict` comes first, since `isinstance` is much faster with it than with `Mapping`."""
 
 
 def convert_integral(value: Any) -> Any:
@@ -76,6 +98,6 @@ def convert_calendar_day(value: Any, zone: dt.tzinfo) -> tuple[Any, str]:
         except ValueError:
             return value, canonical.EXACT
     if isinstance(day, dt.date) and not isinstance(day, dt.datetime):
-        # No number: the converter takes those of early 1970 for seconds.
+        # Not as a number: the converter would take a moment of early 1970 for seconds.
         return dt.datetime(day.year, day.month, day.day, tzinfo=zone), canonical.DAY
     return value, canonical.EXACT

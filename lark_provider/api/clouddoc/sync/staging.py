@@ -109,10 +109,7 @@ class Stager:
                     f"{first_row} or one after it has. Next: mark with a field of its own, or leave it out "
                     "of the source."
                 )
-            prepared.ensure_own()
-            for row in prepared.rows:
-                if isinstance(row, dict):
-                    row.update(marks)
+            prepared.update(marks)
             names |= marks.keys()
         modes = self._prepare(prepared, source_rows, names, first_row, batch)
         clear = self._options.on_null == "clear"
@@ -128,7 +125,11 @@ class Stager:
     def _prepare(
         self, rows: OwnRows, source_rows: Sequence[Row], names: set[Any], first_row: int, batch: Batch
     ) -> dict[str, list[str]]:
-        """Replace what the converter does not know; return the modes of fields that are not all `EXACT`."""
+        """Prepare values that the converter does not take; return how fields are compared, if not exactly.
+
+        Returns:
+            The mode of each row's value, by field; a field without an entry is compared exactly in all rows.
+        """
         modes: dict[str, list[str]] = {}
         for name in names:
             kind = self._types.get(name)
@@ -138,18 +139,19 @@ class Stager:
             if name in self._options.links:
                 self._replace_keys(name, values, rows, first_row, batch)
             elif name in self._keys.read_only:
-                rows.ensure_own()
-                for row in rows.rows:
-                    if isinstance(row, dict):
-                        row.pop(name, None)
+                rows.remove(name)
             elif kind == types.DATE:
                 self._prepare_days(name, values, rows, modes)
             elif kind == types.TEXT and name in self._keys.names and set(map(type, values)) != {str}:
                 rows.replace(name, values, [convert_integral(value) for value in values])
             elif kind == types.URL:
-                modes[name] = [canonical.ADDRESS if isinstance(value, str) else "" for value in values]
+                modes[name] = [
+                    canonical.ADDRESS if isinstance(value, str) else canonical.EXACT for value in values
+                ]
             elif kind == types.ATTACHMENT:
-                modes[name] = [canonical.NAMED if _has_name_and_size(value) else "" for value in values]
+                modes[name] = [
+                    canonical.NAMED if _has_name_and_size(value) else canonical.EXACT for value in values
+                ]
         return modes
 
     def _prepare_days(
@@ -161,7 +163,7 @@ class Stager:
             modes[name] = [mode for _, mode in converted]
         if name in self._keys.names and any(
             value is not None and mode != canonical.DAY
-            for value, mode in zip(values, modes.get(name, repeat("")), strict=False)
+            for value, mode in zip(values, modes.get(name, repeat(canonical.EXACT)), strict=False)
         ):
             self._gives_moments.add(name)
 

@@ -14,9 +14,10 @@ from lark_provider.api.clouddoc.checking import FieldCheck
 from lark_provider.api.clouddoc.creating import batch_create, read_created_ids, skim
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.api.clouddoc.sync.comparing import Comparison
+from lark_provider.api.clouddoc.sync.index_work import work
 from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.plan import MAX_CREATED, MAX_DELETED, MAX_READ, MAX_UPDATED, SyncResult
-from lark_provider.api.clouddoc.sync.reading import TableReader, work
+from lark_provider.api.clouddoc.sync.reading import TableReader
 from lark_provider.api.clouddoc.sync.turn import Turn
 from lark_provider.protocol.calls import Call, encode, make_request
 from lark_provider.protocol.effects import NewKey, Sleep
@@ -86,7 +87,7 @@ class SyncWriter:
             self.options.on_progress(self.result)
 
     def _read_next(self, kind: WriteKind, number: int, count: int) -> Procedure[list[Planned]]:
-        return (yield from work(lambda: self._index.read_plan_after(kind, number, count)))
+        return (yield from work(self._index.read_plan_after, kind, number, count))
 
     def _write_batches(self, kind: WriteKind, size: int) -> Procedure[None]:
         """Create or update by batches; rows that Lark refuses are rejected where that is wanted."""
@@ -235,7 +236,7 @@ class SyncWriter:
             if wait:
                 yield Sleep(wait)
             records, _ = yield from self.reader.read_by_ids([write.record_id for write in self._updated])
-            differing = yield from work(lambda records=records: self._find_unconverged(records))  # type: ignore[misc]
+            differing = yield from work(self._find_unconverged, records)
             if not differing:
                 break
         self.result.not_converging = differing

@@ -1,4 +1,4 @@
-"""Append the segments of a table: reserve their rows, look at them, write them, look again."""
+"""Append the segments of a table: reserve rows, check them, write them, check them again."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Appender(TableWriter):
             least: The first row that it may have.
 
         Raises:
-            TakenOverError: It has.
+            TakenOverError: Another process has the spreadsheet.
         """
         row, is_replayed = yield from self._append(chunk, least)
         self.add_written(chunk, row, is_replayed=is_replayed)
@@ -96,9 +96,9 @@ class Appender(TableWriter):
             recorded, is_fresh = yield from self._reserve_elsewhere(chunk, recorded.segment.row)
         while True:
             row = recorded.segment.row
-            # With the row above, by which it is noticed that rows were inserted.
+            # Read with the row above, which shows whether rows were inserted.
             top = max(row - 1, 1)
-            # First, since rows below the grid as it was known would be taken for blank.
+            # Refreshed first: rows below the grid as it was known would be taken for blank.
             yield from self.place.grow(self.lease, row + chunk.count - 1)
             rows = yield from self.place.read(self.lease, top, row + chunk.count - 1)
             above, now = rows[: row - top], rows[row - top :]
@@ -181,7 +181,7 @@ class Appender(TableWriter):
         return answer is not None and answer[0]
 
     def _require_undone(self, recorded: RecordedSegment, chunk: TableChunk) -> Procedure[None]:
-        """See that nothing was written of a segment that is to be written with other rows."""
+        """Check that nothing was written of a segment that is to be written with other rows."""
         segment = recorded.segment
         yield from self.wait_until_settled(recorded)
         now = yield from self.place.read(self.lease, segment.row, segment.end)
@@ -190,7 +190,7 @@ class Appender(TableWriter):
             raise _make_changed_source_error(segment, chunk)
 
     def _verify_written(self, chunk: TableChunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
-        """Look at rows that were just written, since others have written at the same time.
+        """Check rows that were just written, since others have written at the same time.
 
         Args:
             chunk: The chunk that was written.
@@ -227,7 +227,7 @@ class Appender(TableWriter):
     def _put_back(
         self, chunk: TableChunk, row: int, above: Sequence[Any], rows: Sequence[Sequence[Any]]
     ) -> Procedure[int]:
-        """Put back rows of ours that rows inserted above have pushed to where a chunk was just written.
+        """Restore rows of ours that were overwritten, since rows inserted above had pushed them down.
 
         Args:
             chunk: The chunk that was written.

@@ -71,7 +71,7 @@ class TableChunk:
         return decode(self.lines)
 
     def make_segment(self, row: int) -> Segment:
-        """Return what is recorded of it.
+        """Return the chunk as the ledger records it.
 
         Args:
             row: The row of the worksheet where it begins, from 1.
@@ -93,7 +93,7 @@ class TableChunk:
         return b",".join(rows)  # copies a large body once
 
     def split_rows(self, block: int, limit: int, start: int = 0) -> list[tuple[int, int]]:
-        """Return how the rows are split so that no body is larger than a limit, unless it is one row.
+        """Split the rows so that no request is larger than a limit, unless it has a single row.
 
         Args:
             block: The block of columns, from 0.

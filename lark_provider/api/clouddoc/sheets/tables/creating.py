@@ -1,7 +1,8 @@
 """Create a spreadsheet once for a key.
 
-Lark takes no idempotency token for it. So it is created under a title that ends with a digest of the key, and
-looked for by exactly that before it is created again; when its token is recorded, it gets its title.
+Lark takes no idempotency token for this. So the spreadsheet is created under a title that ends with a digest
+of the key, and is looked for by that title before it is created again. It gets its own title once its token
+is recorded.
 """
 
 from __future__ import annotations
@@ -78,24 +79,22 @@ def create(
         for _ in range(_MAX_TAKEOVERS):
             try:
                 created, is_certain = yield from _create_once(held, folder, key, first_title, look_after)
-                # The title comes last: while it is the first one, an attempt may have ended before this.
                 current_title = yield from _read_title(created)
-                if current_title is None:
-                    logger.warning(
-                        "The spreadsheet of a key was deleted; creating another",
-                        extra={"token": created.token},
-                    )
-                    key = f"{key}\nafter {created.token}"
-                    continue
+                # An attempt that was interrupted has left the first title: the final one is set last.
+                if current_title == first_title and not is_certain:
+                    yield from held.pause(look_after)
+                    yield from _remove_surplus(created, first_title, folder)
                 if current_title == first_title:
-                    if not is_certain:
-                        yield from held.pause(look_after)
-                        yield from _remove_surplus(created, first_title, folder)
                     url = fill_path(V3, token=created.token)
                     yield from perform(make_request("PATCH", url, json={"title": title}, idempotent=True))
             except TakenOverError:
                 continue
-            return created
+            if current_title is not None:
+                return created
+            logger.warning(
+                "The spreadsheet of a key was deleted; creating another", extra={"token": created.token}
+            )
+            key = f"{key}\nafter {created.token}"
     finally:
         yield from held.end()
     raise TakenOverError(
@@ -152,7 +151,7 @@ def _read_recorded(entry: LedgerEntry) -> Created:
 
 
 def _remove_surplus(created: Created, title: str, folder: str) -> Procedure[None]:
-    """Delete what requests have created whose answers were lost, besides what is recorded.
+    """Delete spreadsheets besides the recorded one, created by requests whose answers were lost.
 
     Their tokens were returned to no caller: they still have the first title, with the digest of the key.
     """
@@ -181,7 +180,7 @@ def _send(
 def _find_created(
     held: DocumentLease, title: str, folder: str, look_after: float
 ) -> Procedure[Created | None]:
-    """Look for a spreadsheet that may have been created; lists lag behind."""
+    """Look for a spreadsheet that may have been created, several times, since listings lag behind."""
     for look in range(_LOOKS):
         if look:
             yield from held.pause(look_after)

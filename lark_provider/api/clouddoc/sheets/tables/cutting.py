@@ -21,7 +21,7 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import (
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Rows that were added together. What is known of each is found while they are in the cache."""
+    """Rows that were added together, with what is computed of each row while it is in the CPU's cache."""
 
     count: int
     mixed_columns: frozenset[int]
@@ -126,7 +126,7 @@ class Cutter:
             start = end
 
     def _fit_rows(self, lines: Sequence[Sequence[bytes]], start: int, count: int) -> int:
-        """Return up to which row the rows from `start` on fit into the chunk; one does always if it is empty.
+        """Return the end of the rows from `start` on that fit into the chunk; at least one if it is empty.
 
         The sizes are those of the chunk with these rows then.
         """

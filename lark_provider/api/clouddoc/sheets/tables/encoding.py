@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.cells import EXACT_INT
 
 SUM_BYTES = 4
 Blocks: TypeAlias = tuple[tuple[int, int], ...]
-# Raw control characters are in no JSON text, since those of strings are escaped.
+# A separator: JSON has no raw control characters, since they are escaped in strings.
 _BREAK, _BETWEEN = orjson.Fragment(b"\n"), b",\n,"
 _MARKS = {True: orjson.Fragment(b"\1"), False: orjson.Fragment(b"\2"), "": orjson.Fragment(b"\3")}
 _SENT = ((b"\1", b"true"), (b"\2", b"false"), (b"\3", b'""'))
@@ -151,7 +151,7 @@ def _encode_lines(columns: Sequence[Sequence[Any]]) -> list[bytes]:
 
 
 def _join(columns: Sequence[Sequence[Any]]) -> bytes:
-    """Return the JSON of rows, with breaks between them. At once it costs a tenth of row by row."""
+    """Return the JSON of rows, with breaks between them. All at once takes a tenth of the time."""
     rows = zip(*columns, strict=True)
     return orjson.dumps(list(itertools.chain.from_iterable(zip(rows, itertools.repeat(_BREAK)))))
 

@@ -1,4 +1,4 @@
-"""What a table looks like: formats, header, widths, frozen rows and filter; all after its values."""
+"""Format a table once its values are written: formats, header, widths, frozen rows and filter."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _freeze(writer: TableWriter, freeze: tuple[int, int]) -> Procedure[None]:
 
 
 def _set_filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
-    """Set the worksheet's one filter, unless there is one for these columns already, or a person's."""
+    """Set the filter of the worksheet, unless these columns have one, or a person has set another."""
     place = writer.place
     wanted = place.get_range(extent.first, extent.last)
     url = fill_path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)

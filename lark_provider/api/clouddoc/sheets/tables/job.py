@@ -1,11 +1,11 @@
-"""One table that is written into a worksheet that is there: by its mode, then formatted, then recorded."""
+"""Write one table into an existing worksheet: write it by its mode, format it, record it."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease
@@ -24,6 +24,22 @@ from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import TableWrite
 from lark_provider.protocol.store import with_store
+
+
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    """What the worksheet has where the table is to be.
+
+    Attributes:
+        titles: The header, for `update_by_key`; empty if the table has none yet.
+        end: The last row that has content in the table's columns, for `replace`; 0 if none has.
+        is_begun: Whether this write makes the table, its header included: there is none yet, or it is
+            replaced.
+    """
+
+    titles: list[Any] = field(default_factory=list)
+    end: int = 0
+    is_begun: bool = True
 
 
 @dataclass(slots=True)
@@ -53,56 +69,31 @@ class Job:
     key: str
 
     def run(self) -> Procedure[tuple[TableWriter, modes.Extent]]:
-        """Write it, by its mode, format it, and record that it is written."""
-        options, place = self.options, self.place
-        old_end, order, titles = 0, list(range(self.columns.width)), list[Any]()
-        is_begun = True
-        if options.mode == "replace":
-            old_end = yield from place.find_last_row(self.held, place.row)
-        elif options.mode == "update_by_key":
-            titles = yield from read_header(place, self.held)
-            own = titles[: self.columns.width]
-            is_begun = is_blank(own) and not set(self.columns.titles).intersection(
-                map(modes.get_cell_text, titles)
-            )
-            titles = [] if is_begun else titles
-        elif options.header:
-            is_begun = is_blank((yield from place.read(self.held, place.row, place.row))[0])
-        write = yield from self._open(old_end, is_begun=is_begun)
-        if titles:
-            place.blocks, place.lefts, order = arrange(titles, self.columns, place.lefts[0])
-        elif options.mode == "update_by_key":
-            yield from place.write(self.held, modes.encode_header(self.columns, place.blocks), place.row)
-        writer = Appender(place, self.held, write, options)
+        """Write the table by its mode, format it, and record that it is written."""
+        existing = yield from self._inspect()
+        write = yield from self._open(existing)
+        order = yield from self._arrange(existing.titles)
+        writer = Appender(self.place, self.held, write, self.options)
         source = TableSource(
             self.stream,
             self.head,
             self.columns,
-            place.blocks,
+            self.place.blocks,
             order,
-            options,
-            with_header=options.mode == "replace" and options.header,
+            self.options,
+            with_header=self.options.mode == "replace" and self.options.header,
             converted=self.converted,
         )
         try:
-            end = max(old_end, 0 if write is None else write.detail["end"])
-            yield from modes.clear_merges(writer, place.rows, unmerge=options.unmerge)
-            if options.mode == "replace":
-                extent = yield from modes.replace(writer, source, end)
-            elif options.mode == "append":
-                extent = yield from modes.append(writer, source, self.columns, header=options.header)
-            else:
-                keys = tuple(
-                    order.index(self.columns.find_place(name, "key_fields")) for name in options.key_fields
-                )
-                named = [self.columns.titles[index] for index in order]
-                extent = yield from KeyedUpdater(writer, named, keys).run(source)
+            old_end = max(existing.end, 0 if write is None else write.detail["end"])
+            yield from modes.clear_merges(writer, self.place.rows, unmerge=self.options.unmerge)
+            extent = yield from self._write(writer, source, order, old_end)
             if write is None or write.state is not LedgerState.DONE:
-                begun = is_begun if write is None else bool(write.detail["is_begun"])
-                if options.mode == "replace" and end >= place.row:
-                    yield from stale.reset(writer, extent.first + options.header, extent.last)
+                is_begun = existing.is_begun if write is None else bool(write.detail["is_begun"])
+                if self.options.mode == "replace" and old_end >= self.place.row:
+                    yield from stale.reset(writer, extent.first + self.options.header, extent.last)
                 yield from formatting.apply(
-                    writer, self.columns, options, extent, source.widths, order, is_begun=begun
+                    writer, self.columns, self.options, extent, source.widths, order, is_begun=is_begun
                 )
             yield from writer.finish()
         except Exception as error:
@@ -112,7 +103,46 @@ class Job:
             raise
         return writer, extent
 
-    def _open(self, old_end: int, *, is_begun: bool) -> Procedure[TableWrite | None]:
+    def _inspect(self) -> Procedure[_Existing]:
+        """Read what the mode has to know about the worksheet."""
+        place = self.place
+        if self.options.mode == "replace":
+            return _Existing(end=(yield from place.find_last_row(self.held, place.row)))
+        if self.options.mode == "update_by_key":
+            titles = yield from read_header(place, self.held)
+            is_blank_here = is_blank(titles[: self.columns.width])
+            if is_blank_here and not set(self.columns.titles).intersection(map(modes.get_cell_text, titles)):
+                return _Existing()
+            return _Existing(titles, is_begun=False)
+        if self.options.header:
+            (first_row,) = yield from place.read(self.held, place.row, place.row)
+            return _Existing(is_begun=is_blank(first_row))
+        return _Existing()
+
+    def _arrange(self, titles: list[Any]) -> Procedure[list[int]]:
+        """Return the table's columns in the order of the worksheet's, and write a header that is missing."""
+        place = self.place
+        if titles:
+            place.blocks, place.lefts, order = arrange(titles, self.columns, place.lefts[0])
+            return order
+        if self.options.mode == "update_by_key":
+            yield from place.write(self.held, modes.encode_header(self.columns, place.blocks), place.row)
+        return list(range(self.columns.width))
+
+    def _write(
+        self, writer: Appender, source: TableSource, order: list[int], old_end: int
+    ) -> Procedure[modes.Extent]:
+        options = self.options
+        if options.mode == "replace":
+            return (yield from modes.replace(writer, source, old_end))
+        if options.mode == "append":
+            return (yield from modes.append(writer, source, self.columns, header=options.header))
+        keys = tuple(order.index(self.columns.find_place(name, "key_fields")) for name in options.key_fields)
+        titles = [self.columns.titles[index] for index in order]
+        return (yield from KeyedUpdater(writer, titles, keys).run(source))
+
+    def _open(self, existing: _Existing) -> Procedure[TableWrite | None]:
+        """Record the table in the ledger, or find it there; return None without a database."""
         options = self.options
         detail = {
             "mode": options.mode,
@@ -121,8 +151,8 @@ class Job:
             "width": self.columns.width,
             "rows": options.max_rows,
             "bytes": options.max_bytes,
-            "end": old_end,
-            "is_begun": is_begun,
+            "end": existing.end,
+            "is_begun": existing.is_begun,
         }
         keeps = options.mode == "append"
         answer = yield from with_store(

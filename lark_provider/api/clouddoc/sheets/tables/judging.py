@@ -1,4 +1,4 @@
-"""What is in the rows of a segment whose outcome is unknown. Pure."""
+"""Judge what the rows of a segment with an unknown outcome contain. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SegmentVerdict(enum.Enum):
     BLANK = enum.auto()
     """Nothing: it can be written."""
     OURS = enum.auto()
-    """Only what it consists of: it can be written again."""
+    """Only rows of the segment: it can be written again."""
     MIXED = enum.auto()
     """It was written, and others have changed some of its rows since."""
     FOREIGN = enum.auto()
@@ -52,8 +52,8 @@ def is_blank(row: Sequence[Any]) -> bool:
 def judge(now: Sequence[Sequence[Any]], chunk: TableChunk) -> Judgement:
     """Compare what is there with what was to be written.
 
-    A request writes one block of columns, of all its rows or of none. So of a wide table some blocks may
-    be written and others not.
+    A request writes all rows of one block of columns, or none. So some blocks of a wide table may be written
+    and others not.
 
     Args:
         now: The rows, as Lark answers them; as many as the chunk has.

@@ -22,7 +22,7 @@ class TableLayout:
     Attributes:
         names: What they are called in the source; their places as text if its rows are sequences without
             `columns`.
-        titles: What the header says.
+        titles: The texts of the header.
         is_closed: Whether a dict may have no other keys than these: they were taken from the first row.
         is_titled: Whether there are titles to write.
         header: The titles as Lark takes them.

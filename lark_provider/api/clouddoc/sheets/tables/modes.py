@@ -58,7 +58,7 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
         parts.append((row, chunk.sums, chunk.unchecked_columns))
         if was_disturbed:
             is_disturbed = True
-            # A row that was inserted or sorted moves the last part; the first one has the header.
+            # An insert or a sort moves the last part, which shows it; the first part has the header.
             yield from writer.verify([parts[0], parts[-1]] if len(parts) > 1 else parts)
         row += chunk.count
     end = max([old_end, *(yield from _settle_remaining(writer, len(parts)))])
@@ -69,9 +69,9 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
 
 
 def _settle_remaining(writer: TableWriter, count: int) -> Procedure[list[int]]:
-    """Return where segments end that an earlier attempt may have written, and this one has not.
+    """Wait for segments that an earlier attempt may have written and this one has not; return where they end.
 
-    They can take effect no more when this returns.
+    When this returns, none of their requests can take effect any more.
     """
     ends: list[int] = []
     for recorded in (yield from read_pending_segments(writer, count - 1)):

@@ -12,8 +12,8 @@ from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS
 from lark_provider.api.clouddoc.sheets.tables.chunks import MAX_BYTES
-from lark_provider.protocol.arguments import check_bool, check_texts
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_bool, check_choice, check_texts
+from lark_provider.protocol.errors import InvalidRequestError
 
 SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
 Format: TypeAlias = str | Mapping[str, Any]
@@ -59,8 +59,7 @@ class TableOptions:
         Raises:
             InvalidRequestError: An option is invalid.
         """
-        if self.mode not in get_args(SheetMode):
-            raise make_unknown_choice_error("mode", self.mode, get_args(SheetMode))
+        check_choice("mode", self.mode, get_args(SheetMode))
         if (self.mode == "update_by_key") != bool(self.key_fields):
             raise InvalidRequestError(
                 f'key_fields must be given with mode="update_by_key" and with no other mode, got '

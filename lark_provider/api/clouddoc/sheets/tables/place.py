@@ -251,15 +251,15 @@ class TableOnSheet:
         )
 
     def expect_write(self) -> None:
-        """Note that a request of ours was made whose answer has no revision."""
+        """Count a request of ours whose answer has no revision."""
         self._slack += 1
 
     def note_write(self, answer: LarkResponse[Any]) -> bool:
-        """Note the revision that a write of ours has made; return whether others have written before it."""
+        """Record the revision after a write of ours; return whether others have written before it."""
         return self._note_revision(_read_revision(answer), 1)
 
     def _note_revision(self, revision: int | None, own: int) -> bool:
-        """Note a revision; return whether it has grown by more than so many writes of ours."""
+        """Record a revision; return whether it has grown by more than the writes of ours."""
         before, self.revision = self.revision, revision
         own, self._slack = own + self._slack, 0
         is_disturbed = before is None or revision is None or revision > before + own

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import inspect
 from collections import deque
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -237,8 +236,7 @@ def write_with_options(
         )
         yield from share_resolved(result.spreadsheet_token, "sheet", shares, f"The table is in {url}.")
     finally:
-        if inspect.isgenerator(stream.iterator):
-            stream.iterator.close()  # releases what the source holds open, also after an error
+        stream.close()
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
@@ -26,17 +26,14 @@ def reset(writer: TableWriter, first: int, last: int) -> Procedure[None]:
         first: The first row of the table below its header.
         last: Its last row.
     """
-    place, dated = writer.place, set[int]()
+    place, columns = writer.place, set[int]()
     for top, end in _iterate_windows(first, last):
         plain = yield from place.read(writer.lease, top, end)
         shown = yield from place.read(writer.lease, top, end, is_dated=True)
         for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
-            for at, (cell, text) in enumerate(zip(cells, texts, strict=True)):
-                if _is_number(cell) and isinstance(text, str) and at not in dated:
-                    column = place.get_column(at)
-                    if not _is_ours(writer, row, column):
-                        dated.add(at)
-    ranges = [Range(first, column, last, column) for column in sorted(map(place.get_column, dated))]
+            dated = set(map(place.get_column, _list_dated(cells, texts))) - columns
+            columns |= {column for column in dated if not _is_ours(writer, row, column)}
+    ranges = [Range(first, column, last, column) for column in sorted(columns)]
     if ranges:
         # First, since those that are set later win.
         writer.formats = {GENERAL: ranges, **writer.formats}
@@ -50,6 +47,20 @@ def _iterate_windows(first: int, last: int) -> Iterator[tuple[int, int]]:
     else:
         yield first, first + _LOOKED - 1
         yield last - _LOOKED + 1, last
+
+
+def _list_dated(cells: Sequence[Any], texts: Sequence[Any]) -> list[int]:
+    """Return the places of numbers that are shown as dates, from 0.
+
+    Args:
+        cells: A row, as it is read without dates.
+        texts: The same row, as it is read with dates as text.
+    """
+    return [
+        at
+        for at, (cell, text) in enumerate(zip(cells, texts, strict=True))
+        if _is_number(cell) and isinstance(text, str)
+    ]
 
 
 def _is_number(cell: Any) -> bool:

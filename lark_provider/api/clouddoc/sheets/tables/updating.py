@@ -33,6 +33,9 @@ Key: TypeAlias = tuple[Any, ...]
 _RANGES = 100
 """Ranges of one request."""
 _KEY_ROWS = 5000
+"""Rows whose keys are read at a time."""
+_UPDATED_AT_ONCE = 5000
+"""Rows that one request writes over, at most."""
 
 
 def arrange(
@@ -228,21 +231,26 @@ class KeyedUpdater:
         """Write over rows, each with its key."""
         rows = sorted(updates)
         while rows:
-            count = min(len(rows), 5000)
-            while True:
-                ranges, body = self._encode_body(chunk, updates, rows[:count])
-                if (len(body) > self.writer.place.part_bytes or ranges > _RANGES) and count > 1:
-                    count = max(1, count // 2)
-                    continue
+            count = yield from self._update_first(chunk, updates, rows)
+            rows = rows[count:]
+
+    def _update_first(
+        self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]
+    ) -> Procedure[int]:
+        """Write over the first rows, as many as fit into a request; return how many."""
+        count = min(len(rows), _UPDATED_AT_ONCE)
+        while True:
+            ranges, body = self._encode_body(chunk, updates, rows[:count])
+            fits = len(body) <= self.writer.place.part_bytes and ranges <= _RANGES
+            if fits or count == 1:
                 try:
                     yield from self._send(chunk, body, rows[:count], updates)
                 except LarkAPIError as error:
                     if error.code != TOO_LARGE or count == 1:
                         raise
-                    count //= 2
-                    continue
-                break
-            rows = rows[count:]
+                else:
+                    return count
+            count //= 2
 
     def _encode_body(
         self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]

@@ -143,14 +143,14 @@ class TableWriter:
         return is_disturbed
 
     def verify(self, parts: Sequence[tuple[int, bytes, frozenset[int]]]) -> Procedure[None]:
-        """Look whether rows are there as they were written.
+        """Check that rows are still there as they were written.
 
         Args:
             parts: For each part the row of the worksheet where it begins, its checksums, and the columns that
                 are not compared.
 
         Raises:
-            ConflictError: They do not; the text names them.
+            ConflictError: Some are not; the text names them.
         """
         for row, sums, unchecked_columns in parts:
             last = row + len(sums) // SUM_BYTES - 1
