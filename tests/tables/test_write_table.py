@@ -193,6 +193,18 @@ def test_update_refuses_missing_and_doubled_keys(place: SheetTable) -> None:
     assert place.read_values() == [HEADER]
 
 
+def test_update_refuses_a_doubled_key_that_is_there_or_far_apart(place: SheetTable) -> None:
+    place.write(make_rows(1), mode="update_by_key", key_fields=["No"])
+    doubled = [{"No": 0, "Name": "a"}, {"No": 0, "Name": "b"}]
+    with pytest.raises(InvalidRequestError, match="Rows 1 and 2 of the source have the same key"):
+        place.write(doubled, mode="update_by_key", key_fields=["No"])
+    assert place.read_values() == [HEADER, *table(1)]
+    far = [*make_rows(6000), {"No": 0, "Name": "c"}]  # in two requests
+    with pytest.raises(InvalidRequestError, match="Rows 1 and 6001 of the source have the same key"):
+        place.write(far, mode="update_by_key", key_fields=["No"])
+    assert place.read_values()[1] == table(1)[0]
+
+
 def test_a_table_is_written_at_its_place(place: SheetTable) -> None:
     result = place.write([(1, 2), (3, 4)], header=False, start="C5")
     assert result.range == "C5:D6"
