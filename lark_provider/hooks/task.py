@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -80,7 +81,8 @@ def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
     """
     from lark_provider.protocol.questions import Origin
 
-    ti = context["ti"]
+    ti, run = context["ti"], context.get("dag_run")
+    begun = getattr(run, "start_date", None)
     return Origin(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
@@ -91,6 +93,8 @@ def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
         max_tries=int(ti.max_tries),
         conn_id=conn_id,
         url=str(getattr(ti, "log_url", "") or ""),
+        run_start="" if begun is None else begun.astimezone(UTC).isoformat(timespec="microseconds"),
+        run_clears=int(getattr(run, "clear_number", None) or 0),
     )
 
 
