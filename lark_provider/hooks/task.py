@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -81,6 +82,7 @@ def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
     from lark_provider.protocol.questions import Origin
 
     ti = context["ti"]
+    run_start, run_clears = read_run_start(context)
     return Origin(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
@@ -91,7 +93,20 @@ def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
         max_tries=int(ti.max_tries),
         conn_id=conn_id,
         url=str(getattr(ti, "log_url", "") or ""),
+        run_start="" if run_start is None else run_start.isoformat(timespec="microseconds"),
+        run_clears=run_clears,
     )
+
+
+def read_run_start(context: Context) -> tuple[datetime | None, int]:
+    """Return when the task's run began, in UTC, and how often tasks of it were cleared, which moves that.
+
+    Args:
+        context: The task's Airflow context.
+    """
+    run = context.get("dag_run")
+    start, clears = getattr(run, "start_date", None), getattr(run, "clear_number", None) or 0
+    return None if start is None else start.astimezone(UTC), int(clears)
 
 
 def with_questions(call: Callable[[Waits], T]) -> T:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout
 
 from lark_provider.errors import LarkError, NotFoundError
-from lark_provider.hooks.task import compute_first_try, convert_lark_errors, make_attempt_key, make_task_key
+from lark_provider.hooks.task import (
+    compute_first_try,
+    convert_lark_errors,
+    make_attempt_key,
+    make_task_key,
+    read_run_start,
+)
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.question_arguments import OnReject, check_on_reject
 from lark_provider.support import measured
@@ -25,6 +31,8 @@ INSTANCE_XCOM = "lark_approval_instance"
 _APPROVED = "APPROVED"
 _EARLIER = 10
 """How many earlier starts of a cleared task are looked at for an instance to withdraw."""
+_CLOCK_SKEW = timedelta(minutes=1)
+"""By how much Airflow's clock may be ahead of Lark's."""
 
 
 class LarkNativeApprovalOperator(LarkOperator):
@@ -204,6 +212,19 @@ class LarkNativeApprovalOperator(LarkOperator):
             return
 
     def _create(self, context: Context) -> Instance:
+        """Create the instance, unless there is one that was created for this run."""
+        key = make_attempt_key(context, self.hook.client, "approval", self.approval_code)
+        instance = self._create_once(context, key)
+        run_start, run_clears = read_run_start(context)
+        # Once tasks of the run were cleared, Airflow does not say any more when it first began.
+        if run_start is None or run_clears or instance.started_at is None:
+            return instance
+        if instance.started_at >= run_start - _CLOCK_SKEW:
+            return instance
+        self.log.info("Approval %s is older than the run; asking again", instance.serial_number)
+        return self._create_once(context, f"{key}\n{run_start.isoformat()}")
+
+    def _create_once(self, context: Context, key: str) -> Instance:
         client = self.hook.client
         zone = getattr(context.get("dag"), "timezone", None)
         alias = self.hook.alias
@@ -211,7 +232,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             self.approval_code,
             self.form,
             submitter=alias(self.submitter),
-            idempotency_key=make_attempt_key(context, client, "approval", self.approval_code),
+            idempotency_key=key,
             approvers=_apply_aliases(self.approvers, alias),
             copies=_apply_aliases(self.copies, alias),
             department_id=self.department_id,

@@ -37,6 +37,9 @@ class Origin:
             task instance moves it on.
         conn_id: The Lark connection that sent the card.
         url: The task instance's page in Airflow; may be empty.
+        run_start: When the run began, in UTC and ISO 8601, as Airflow has it; empty if unknown. Clearing
+            tasks of the run changes it.
+        run_clears: How often tasks of the run were cleared so far.
     """
 
     dag_id: str
@@ -48,6 +51,8 @@ class Origin:
     max_tries: int
     conn_id: str = ""
     url: str = ""
+    run_start: str = ""
+    run_clears: int = 0
 
     @property
     def key(self) -> str:
@@ -59,12 +64,25 @@ class Origin:
         """Return whether this attempt continues with an earlier attempt's question.
 
         It does after a reschedule, after the loss of a worker, and in a retry by Airflow. It does not once
-        the task instance was cleared.
+        the task instance was cleared, or its run was deleted and made again under the same id.
 
         Args:
             earlier: The origin recorded with the question.
         """
-        return self.max_tries == earlier.max_tries
+        return self.max_tries == earlier.max_tries and not self.is_of_newer_run(earlier)
+
+    def is_of_newer_run(self, earlier: Origin) -> bool:
+        """Return whether the run was deleted since an earlier attempt, and made again under the same id.
+
+        Its first question would else be answered by a decision on the deleted run. A run begins again only
+        when its tasks are cleared, which is counted. Clocks of workers do not matter.
+
+        Args:
+            earlier: The origin recorded with a question of the same key.
+        """
+        if not (self.run_start and earlier.run_start):
+            return False
+        return self.run_start > earlier.run_start and self.run_clears <= earlier.run_clears
 
 
 @dataclass(frozen=True, slots=True)

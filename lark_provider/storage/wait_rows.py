@@ -162,6 +162,7 @@ def find_newest(connection: Connection, origin: Origin) -> tuple[TaskQuestion | 
         latest is not None
         and latest.origin.try_number > origin.try_number
         and not origin.continues(latest.origin)
+        and not origin.is_of_newer_run(latest.origin)
     ):
         raise ConfigurationError(
             f"Attempt {origin.try_number} of task {origin.task_id!r} was replaced by attempt "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.tables import TableOperator
-from lark_provider.transfers.copying import CopyMode, CopyOperator, SqlColumn
+from lark_provider.transfers.copying import RUN_BATCH, CopyMode, CopyOperator, SqlColumn
 from lark_provider.transfers.values import to_sql
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         key_fields: The fields that tell rows apart, for `merge`. PostgreSQL and SQLite need a unique index on
             their columns.
         batch_id_column: The SQL column that names the batch of a row, for `append`.
-        batch_id: The name of the batch; by default the DAG run's id.
+        batch_id: The name of the batch; by default the DAG run's id, and of a mapped task also its map index.
+            Several tasks of one run that append to one SQL table need one each.
         record_id_column: A SQL column for the records' ids; none by default. It can be a key: with
             `key_fields=()` and `merge` it is the only one.
         filter: Which records are copied, as for `LarkBitableSearchOperator`.
@@ -80,7 +81,7 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         mode: CopyMode = "replace",
         key_fields: str | Sequence[str] = (),
         batch_id_column: str | None = None,
-        batch_id: str = "{{ run_id }}",
+        batch_id: str = RUN_BATCH,
         record_id_column: str | None = None,
         filter: SearchFilter | None = None,  # noqa: A002 - Lark's name
         view_id: str | None = None,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lark_provider.transfers.target import SqlTarget
 
 CopyMode: TypeAlias = Literal["replace", "merge", "append"]
+RUN_BATCH = "{{ run_id }}{{ '' if ti.map_index < 0 else ' %d' % ti.map_index }}"
+"""The default batch: instances of a mapped task must not delete each other's rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         key_fields: str | Sequence[str] = (),
         key_column: str | None = None,
         batch_id_column: str | None = None,
-        batch_id: str = "{{ run_id }}",
+        batch_id: str = RUN_BATCH,
         allow_empty_table: bool = False,
         chunk_size: int = 1000,
         hook_params: Mapping[str, Any] | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.sheets import SheetOperator
-from lark_provider.transfers.copying import CopyMode, CopyOperator, SqlColumn
+from lark_provider.transfers.copying import RUN_BATCH, CopyMode, CopyOperator, SqlColumn
 from lark_provider.transfers.values import from_sheet
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         key_fields: The titles that tell rows apart, for `merge`. PostgreSQL and SQLite need a unique index on
             their columns.
         batch_id_column: The SQL column that names the batch of a row, for `append`.
-        batch_id: The name of the batch; by default the DAG run's id.
+        batch_id: The name of the batch; by default the DAG run's id, and of a mapped task also its map index.
+            Several tasks of one run that append to one SQL table need one each.
         zone: The time zone of cells, for columns with one; by default UTC.
         allow_empty_table: Whether `replace` may leave the SQL table empty.
         chunk_size: Rows per statement.
@@ -82,7 +83,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         mode: CopyMode = "replace",
         key_fields: str | Sequence[str] = (),
         batch_id_column: str | None = None,
-        batch_id: str = "{{ run_id }}",
+        batch_id: str = RUN_BATCH,
         zone: str | dt.tzinfo | None = None,
         allow_empty_table: bool = False,
         chunk_size: int = 1000,

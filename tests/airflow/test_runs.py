@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 
 import pytest
@@ -10,6 +11,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.fields import TEXT, Field
+from lark_provider.protocol.questions import load_origin
 from tests.airflow.conftest import CHAT, AirflowHome
 
 DAG_FILE = f"""
@@ -63,6 +65,21 @@ with DAG("loading", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as 
         records=[{"No": "1"}], outlets=[bitable_asset(app_token, table_id)])
 """
 
+ORIGIN = """
+from __future__ import annotations
+import pendulum
+from airflow.sdk import DAG, task
+from lark_provider.hooks.task import make_origin
+from lark_provider.protocol.questions import dump
+
+with DAG("asking", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as dag:
+    @task
+    def ask(**context):
+        print("ORIGIN", dump(make_origin(context, "approval", "lark_default")))
+
+    ask()
+"""
+
 LEFT = """
 from airflow.models.asset import AssetEvent, AssetModel
 from airflow.models.xcom import XComModel
@@ -110,6 +127,20 @@ def test_a_retry_sends_nothing_twice_and_clearing_moves_the_key_on(
     retries = 2
     assert int(before) - retries + 1 == 1
     assert int(after) - retries + 1 > int(tries) - 1  # the first try after clearing, not one of those before
+
+
+def test_airflow_says_when_a_run_began(lark: Emulator, airflow_home: AirflowHome) -> None:
+    """By it, a run that was deleted and made again under the same id is told from the one before."""
+    (airflow_home.dags / "asking.py").write_text(ORIGIN)
+    origins = []
+    for _ in range(2):
+        printed = airflow_home.airflow("dags", "test", "asking", lark=lark)
+        (line,) = [line for line in printed.splitlines() if "ORIGIN {" in line]
+        origins.append(load_origin(re.findall(r"ORIGIN ({.*})", line)[0]))
+    earlier, later = origins
+    assert later.is_of_newer_run(earlier)
+    assert not earlier.is_of_newer_run(later)
+    assert later.run_clears == 0
 
 
 def test_posts_and_cards_come_from_files_beside_the_dag(lark: Emulator, airflow_home: AirflowHome) -> None:

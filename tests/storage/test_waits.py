@@ -126,6 +126,29 @@ def test_an_attempt_that_was_replaced_cannot_ask_again(url: URL) -> None:
     assert waits.find(CLEARED) == new
 
 
+@pytest.mark.parametrize("was", [FIRST, replace(CLEARED, run_clears=1)])
+def test_a_run_that_was_deleted_and_made_again_asks_again(url: URL, was: Origin) -> None:
+    """Under the same id, as a scheduled one is: yesterday's approval must not answer today's question."""
+    waits = Waits(url)
+    was = replace(was, run_start="2026-01-01T02:00:00.000000+00:00")
+    old = waits.claim(draft(was)).question
+    Inbox(url).store([answering(old)])
+    assert set(waits.settle([old])) == {old.id}
+    made_again = replace(FIRST, run_start="2026-01-02T02:00:00.000000+00:00")
+    assert waits.find(made_again) is None
+    claim = waits.claim(draft(made_again))
+    assert (claim.is_new, claim.question.state, claim.replaced) == (True, "open", None)
+    assert waits.claim(draft(replace(made_again, try_number=2))).question.id == claim.question.id
+
+
+def test_a_run_whose_other_tasks_are_cleared_goes_on_with_its_question(url: URL) -> None:
+    waits = Waits(url)
+    first = waits.claim(draft(replace(FIRST, run_start="2026-01-01T02:00:00.000000+00:00"))).question
+    later = replace(FIRST, run_start="2026-01-01T03:00:00.000000+00:00", run_clears=1)
+    for origin in (later, replace(later, try_number=2), FIRST):  # an earlier version recorded no start
+        assert waits.claim(draft(origin)).question.id == first.id
+
+
 @pytest.mark.parametrize("origin", [RETRY, CLEARED])
 def test_a_question_that_was_closed_is_asked_again_by_later_attempts_alone(url: URL, origin: Origin) -> None:
     waits = Waits(url)

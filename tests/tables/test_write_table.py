@@ -111,6 +111,7 @@ def test_values_have_their_types_and_formats(place: SheetTable) -> None:
         "long": 123456789012345678,
         "text": "=1+1",
         "formula": Formula("=1+1"),
+        "error": "#N/A",
         "page": Link("page", "https://example.com"),
         "none": None,
     }
@@ -128,6 +129,7 @@ def test_values_have_their_types_and_formats(place: SheetTable) -> None:
     assert formats["E2"]["formatter"] == "@"
     assert formats["D2"] == {**styled, "formatter": "@"}
     assert LarkServiceClient().clouddoc.sheets.read(place.token, "F2") == [["=1+1"]]
+    assert LarkServiceClient().clouddoc.sheets.read(place.token, "H2") == [["#N/A"]]
 
 
 def test_append_writes_below_and_once_for_a_key(place: SheetTable) -> None:
@@ -189,6 +191,18 @@ def test_update_refuses_missing_and_doubled_keys(place: SheetTable) -> None:
         with pytest.raises(InvalidRequestError, match=said):
             place.write(bad, mode="update_by_key", key_fields=["No"])
     assert place.read_values() == [HEADER]
+
+
+def test_update_refuses_a_doubled_key_that_is_there_or_far_apart(place: SheetTable) -> None:
+    place.write(make_rows(1), mode="update_by_key", key_fields=["No"])
+    doubled = [{"No": 0, "Name": "a"}, {"No": 0, "Name": "b"}]
+    with pytest.raises(InvalidRequestError, match="Rows 1 and 2 of the source have the same key"):
+        place.write(doubled, mode="update_by_key", key_fields=["No"])
+    assert place.read_values() == [HEADER, *table(1)]
+    far = [*make_rows(6000), {"No": 0, "Name": "c"}]  # in two requests
+    with pytest.raises(InvalidRequestError, match="Rows 1 and 6001 of the source have the same key"):
+        place.write(far, mode="update_by_key", key_fields=["No"])
+    assert place.read_values()[1] == table(1)[0]
 
 
 def test_a_table_is_written_at_its_place(place: SheetTable) -> None:
@@ -290,6 +304,7 @@ def test_any_value_may_be_a_key(lark: Emulator, place: SheetTable, bools: str) -
     day = dt.datetime(2026, 1, 1, 3, 4, 5)  # noqa: DTZ001 - a cell has no zone
     keys: list[Any] = [True, False, day, day.date(), day.time(), 1.5, 2**60, "00123", "0", 0, "=x", " x "]
     keys += ["ann@example.com", "https://example.com/a", Link("x", "https://example.com")]
+    keys += ["#N/A", "#REF!"]
     for version in (1, 2):
         source = [{"key": key, "v": version} for key in keys]
         place.write(source, mode="update_by_key", key_fields=["key"])

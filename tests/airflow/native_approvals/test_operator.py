@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +83,22 @@ def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
     lark.change_approval(code, may_withdraw=False)
     defer(approval(code), start(try_number=4, max_tries=5))  # what cannot be withdrawn is left
     assert [instance["status"] for instance in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
+
+
+def test_a_run_that_was_deleted_and_made_again_asks_again(lark: Emulator, code: str, start: Any) -> None:
+    """Under the same id, as a scheduled one is: the approval of the run before is not that of this one."""
+
+    def begin(hours: int, clears: int = 0, **changes: Any) -> Any:
+        run = SimpleNamespace(start_date=datetime.now(UTC) + timedelta(hours=hours), clear_number=clears)
+        return start(**changes) | {"dag_run": run}
+
+    defer(approval(code), begin(-1))
+    defer(approval(code), begin(1, clears=1, try_number=2))  # a retry, after another task was cleared
+    decide(lark, "approve", "approve")
+    made_again = begin(2)
+    for try_number in (1, 2):
+        defer(approval(code), start(try_number=try_number) | {"dag_run": made_again["dag_run"]})
+    assert [instance["status"] for instance in instances(lark)] == ["APPROVED", "PENDING"]
 
 
 def test_a_decision_that_came_in_time_counts(

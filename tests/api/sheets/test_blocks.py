@@ -71,6 +71,9 @@ def test_a_block_is_its_rows(table: list[tuple[Any, ...]]) -> None:
         ("\u0661\u0662", "x"),
         ("t", "True"),
         ("a\tb", "c\nd"),
+        ("#fff", "#N/A"),
+        ("#REF!", "x"),
+        ("#1", "x", "#N/A."),
     ],
 )
 def test_what_a_column_at_once_could_get_wrong(values: tuple[Any, ...]) -> None:

@@ -69,6 +69,11 @@ class Kind(enum.Enum):
         ("A-1", "A-1", None),
         ("1st", "1st", None),
         ("=SUM(A1:A2)", [{"type": "text", "text": "=SUM(A1:A2)"}], "@"),
+        *(
+            (text, [{"type": "text", "text": text}], "@")
+            for text in ("#N/A", "#n/a", "#REF!", "#DIV/0!", "#NAME?")
+        ),
+        *((text, text, None) for text in ("#1", "#fff", "#N/A.", "x #N/A", "#", "#data team!")),
         (Formula("=SUM(A1:A2)"), {"type": "formula", "text": "=SUM(A1:A2)"}, None),
         (
             Link("Lark", "https://larksuite.com"),

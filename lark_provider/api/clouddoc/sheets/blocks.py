@@ -23,6 +23,7 @@ from lark_provider.api.clouddoc.sheets.serials import DAY, EPOCH, EPOCH_DAY
 from lark_provider.api.clouddoc.sheets.values import (
     DATE,
     DATETIME,
+    ERROR,
     MAX_CHARS,
     TEXT,
     EncodedCell,
@@ -44,6 +45,8 @@ _BREAK = "\0"
 _TYPED_FIRST = re.compile(_BREAK + r"[-=+(.,$¥€£\d\stTfF]")
 """Begins each text that a sheet might convert."""
 _FORMULA_FIRST = _BREAK + "="
+_ERROR_FIRST = _BREAK + "#"
+_ERROR_ALONE = re.compile(_BREAK + ERROR + f"(?:{_BREAK}|$)")
 
 
 class CellKind(enum.Enum):
@@ -177,6 +180,8 @@ def _convert_texts(values: tuple[str, ...]) -> ConvertedColumn | None:
     except UnicodeEncodeError:
         return None
     if len(joined) > MAX_CHARS or len(data.translate(None, _CONTROLS)) < len(data) - len(values):
+        return None
+    if _ERROR_FIRST in joined and _ERROR_ALONE.search(joined) is not None:
         return None
     if _TYPED_FIRST.search(joined) is None:
         return ConvertedColumn(values)

@@ -3,7 +3,7 @@
 | Python | cell |
 |---|---|
 | `None`, `""`, `NaT`, `NA` | empty |
-| `str` | text, also where it begins with `=` or looks like a number |
+| `str` | text, also where it begins with `=`, looks like a number or spells an error such as `#N/A` |
 | `bool` | a boolean |
 | `int`, `float`, `Decimal` | a number; text, to the last digit, where a double cannot hold it |
 | `date`, `datetime`, `time` | a serial number with a date format; text before 1899-12-30 |
@@ -53,6 +53,9 @@ _TYPED = re.compile(
 )
 """Text that a sheet would convert when a person edits the cell, unless the cell's format is text."""
 _MAX_TYPED_LENGTH = 64
+ERROR = r"#(?:[nN]/[aA]|[A-Za-z0-9/_]+[!?])"
+"""Matches the spelling of an error, such as `#N/A`: Lark makes an error of such a plain string."""
+_ERROR = re.compile(ERROR)
 EncodedCell: TypeAlias = tuple[Any, str | None]
 """What Lark takes for a cell, and the formatter that shows it; None where any will do."""
 
@@ -175,8 +178,8 @@ def _encode_text(value: str, _: dt.tzinfo | None) -> EncodedCell:
             raise MisfitError("must be valid Unicode, without a lone surrogate") from None
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
-    if value[:1] == "=":
-        # As rich text it cannot become a formula, whatever Lark makes of a string.
+    if value[:1] == "=" or (value[:1] == "#" and _ERROR.fullmatch(value)):
+        # As rich text it cannot become a formula or an error, whatever Lark makes of a string.
         return [{"type": "text", "text": value}], TEXT
     return value, TEXT if is_typed(value) else None
 

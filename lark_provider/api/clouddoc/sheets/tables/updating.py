@@ -111,6 +111,7 @@ class KeyedUpdater:
     _disturbances: int = 0
     _base: int = 0
     _doubled: list[int] = field(default_factory=list)
+    _source_rows: dict[Key, int] = field(default_factory=dict)
 
     def run(self, source: TableSource) -> Procedure[Extent]:
         """Write all rows.
@@ -196,13 +197,15 @@ class KeyedUpdater:
         updates: dict[int, int] = {}
         fresh: dict[Key, int] = {}
         for at, key in enumerate(self._list_source_keys(chunk)):
+            number = chunk.first + at
+            # Also of a row that the worksheet has: one of the two would be lost, and counted as written.
+            if (earlier := self._source_rows.setdefault(key, number)) != number:
+                raise InvalidRequestError(
+                    f"Rows {earlier} and {number} of the source have the same key, {show(key)}. Next: give "
+                    "each key once."
+                )
             if key in self.index:
                 updates[self.index[key]] = at
-            elif key in fresh:
-                raise InvalidRequestError(
-                    f"Rows {chunk.first + fresh[key]} and {chunk.first + at} of the source have the same "
-                    f"key, {show(key)}. Next: give each key once."
-                )
             else:
                 fresh[key] = at
         return updates, fresh
