@@ -63,7 +63,8 @@ def make_dag_context(reason: str) -> Any:
 
 def make_notifier(**changes: Any) -> LarkNotifier:
     """Return a notifier whose deadline a busy machine keeps; tests of deadlines pass their own."""
-    return LarkNotifier(**({"receiver_id": CHAT, "language": "en", "deadline": 60.0} | changes))
+    settings: dict[str, Any] = {"receiver_id": CHAT, "language": "en", "deadline": 60.0}
+    return LarkNotifier(**(settings | changes))
 
 
 def read_messages(lark: Emulator) -> list[Any]:
