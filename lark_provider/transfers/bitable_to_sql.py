@@ -41,8 +41,8 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         key_fields: The fields that tell rows apart, for `merge`. PostgreSQL and SQLite need a unique index on
             their columns.
         batch_id_column: The SQL column that names the batch of a row, for `append`.
-        batch_id: The name of the batch; by default the DAG run's id, and of a mapped task also its map index.
-            Several tasks of one run that append to one SQL table need one each.
+        batch_id: The name of the batch; by default `dag_id/task_id/run_id`, and `/map_index` for a mapped
+            task, since tasks with the same batch delete each other's rows.
         record_id_column: A SQL column for the records' ids; none by default. It can be a key: with
             `key_fields=()` and `merge` it is the only one.
         filter: Which records are copied, as for `LarkBitableSearchOperator`.

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from lark_provider.transfers.target import SqlTarget
 
 CopyMode: TypeAlias = Literal["replace", "merge", "append"]
-RUN_BATCH = "{{ run_id }}{{ '' if ti.map_index < 0 else ' %d' % ti.map_index }}"
-"""The default batch: instances of a mapped task must not delete each other's rows."""
+RUN_BATCH = (
+    "{{ ti.dag_id }}/{{ ti.task_id }}/{{ run_id }}{{ '' if ti.map_index < 0 else '/%d' % ti.map_index }}"
+)
+"""The default batch. Tasks that append to one SQL table, and the instances of a mapped task, must not delete
+each other's rows; run ids are equal in all DAGs of a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +255,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
             )
         if not self.batch_id:
             raise InvalidRequestError(
-                "batch_id must have a value, got ''. Next: leave it out for the run's id, or pass a text."
+                "batch_id must have a value, got ''. Next: leave it out for the default, or pass a text."
             )
         return {column: self.batch_id}
 

@@ -46,8 +46,8 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
         key_fields: The titles that tell rows apart, for `merge`. PostgreSQL and SQLite need a unique index on
             their columns.
         batch_id_column: The SQL column that names the batch of a row, for `append`.
-        batch_id: The name of the batch; by default the DAG run's id, and of a mapped task also its map index.
-            Several tasks of one run that append to one SQL table need one each.
+        batch_id: The name of the batch; by default `dag_id/task_id/run_id`, and `/map_index` for a mapped
+            task, since tasks with the same batch delete each other's rows.
         zone: The time zone of cells, for columns with one; by default UTC.
         allow_empty_table: Whether `replace` may leave the SQL table empty.
         chunk_size: Rows per statement.

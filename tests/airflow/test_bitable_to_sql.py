@@ -129,17 +129,21 @@ def test_append_deletes_its_own_batch_first(
     lark: Emulator, context: Context, database: Database, link: str
 ) -> None:
     database.run("CREATE TABLE history (batch VARCHAR(40), amount NUMERIC(12, 2), rec VARCHAR(40))")
-    for run, index, count in (("one", -1, 2), ("one", -1, 2), ("two", 0, 4), ("two", 1, 6), ("two", 0, 6)):
+    for task, run, index, count in (
+        ("t", "one", -1, 2), ("t", "one", -1, 2), ("t", "two", 0, 4), ("t", "two", 1, 6), ("t", "two", 0, 6),
+        ("u", "two", -1, 8),
+    ):  # fmt: skip
         operator = copy(
             database, link, sql_table="history", mode="append", columns={"Paid": "amount"},
             batch_id_column="batch", record_id_column="rec",
         )  # fmt: skip
-        operator.render_template_fields({"run_id": run, "ti": context(map_index=index)["ti"]})
+        operator.render_template_fields({"run_id": run, "ti": context(task_id=task, map_index=index)["ti"]})
         operator.execute(context())
         assert len(database.read("SELECT 1 FROM history")) == count
     rows = database.read("SELECT batch, amount, rec FROM history ORDER BY batch, amount")
     assert [(batch, float(amount)) for batch, amount, _ in rows] == [
-        ("one", 12.5), ("one", 100), ("two 0", 12.5), ("two 0", 100), ("two 1", 12.5), ("two 1", 100),
+        ("d/t/one", 12.5), ("d/t/one", 100), ("d/t/two/0", 12.5), ("d/t/two/0", 100),
+        ("d/t/two/1", 12.5), ("d/t/two/1", 100), ("d/u/two", 12.5), ("d/u/two", 100),
     ]  # fmt: skip
     assert all(rec.startswith("rec") for _, _, rec in rows)
 
