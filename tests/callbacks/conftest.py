@@ -25,9 +25,10 @@ _PERSISTED_SECONDS = 1.0
 
 @pytest.fixture(autouse=True)
 def _no_command_outlives_its_test() -> Iterator[None]:
-    """Kill what a failed test has left running, before it disturbs the next one."""
+    """Kill what a failed test has started and left running, before it disturbs the next one."""
+    before = set(commands.RUNNING)  # of fixtures that several tests share
     yield
-    for command in list(commands.RUNNING):
+    for command in commands.RUNNING - before:
         command.kill()
 
 
