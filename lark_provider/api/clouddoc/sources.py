@@ -14,7 +14,7 @@ def within(chunk_size: object, limit: int) -> None:
 
     Args:
         chunk_size: What the caller wants.
-        limit: What Lark takes.
+        limit: The largest chunk that Lark takes.
 
     Raises:
         InvalidRequestError: It is out of bounds.
