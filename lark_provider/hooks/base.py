@@ -107,8 +107,8 @@ def make_base_url(host: str, port: int | None) -> str | None:
 
     Args:
         host: `feishu`, `lark` or a URL.
-        port: The port of a URL. With `feishu` or `lark` it is ignored: people set one because Airflow's list
-            of connections tests only connections that have a port.
+        port: The port of a URL. With `feishu` or `lark` it is ignored; it may be set nevertheless, since
+            Airflow's list of connections tests only connections that have a port.
     """
     return f"{host}:{port}" if port and host and host.lower() not in {"feishu", "lark"} else host or None
 

@@ -142,7 +142,7 @@ def _pass_none(function: Any, builtin: object) -> Any:
     if function is builtin:
         return function
 
-    @functools.wraps(function)  # with Jinja's marks, such as that it wants the context
+    @functools.wraps(function)  # keeps Jinja's marks, such as that of a function that takes the context
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return function(
             *map(replace_missing, args), **{name: replace_missing(value) for name, value in kwargs.items()}

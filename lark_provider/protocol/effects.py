@@ -242,7 +242,7 @@ class CacheGet:
     """Cached user lookups. Answered with a dict of lookup to `CachedAnswer`; cache misses are not in it.
 
     Attributes:
-        kind: The keys and results of the look-up, such as `email.open_id`.
+        kind: What users are looked up by and what is returned, such as `email.open_id`.
         lookups: E-mail addresses, mobile numbers or ids, each in its normalized form.
     """
 
@@ -268,7 +268,7 @@ class CachePut:
     """Cache what Lark has answered about users, for all processes.
 
     Attributes:
-        kind: The keys and results of the look-up, such as `email.open_id`.
+        kind: What users are looked up by and what is returned, such as `email.open_id`.
         people: The answers by lookup, each with its lifetime in seconds.
     """
 

@@ -12,7 +12,7 @@ LarkError
 │   ├── ConflictError                    the thing is in a state that forbids it
 │   └── NotEmulatedError                 the local Lark has no such endpoint; Lark has
 ├── TransportError                       no usable answer came; unless it is one of these, nothing was changed
-│   ├── DeadlineExceededError            the call's deadline came first, and nothing was changed
+│   ├── DeadlineExceededError            the call's deadline passed first, and nothing was changed
 │   ├── OutcomeUnknownError              a write was sent and its answer is lost
 │   └── BrokerError                      RabbitMQ is unavailable
 ├── BulkWriteError                       a bulk write stopped part-way; says what was written
@@ -127,7 +127,7 @@ class TransportError(LarkError):
 
 
 class DeadlineExceededError(TransportError):
-    """The call's `deadline` came before an answer, and nothing was changed at Lark.
+    """The call's `deadline` passed before an answer, and nothing was changed at Lark.
 
     The deadline bounds everything that the call waits for: tokens, other callers, backoff and Lark itself.
     """

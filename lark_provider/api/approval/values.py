@@ -276,7 +276,7 @@ def read_value(kind: str, widget: Mapping[str, Any]) -> Any:
     Returns:
         A datetime for a date, a pair of them for an interval, `(number, currency)` for an amount, the texts
         of chosen options, open_ids of people, `(country code, number)` for a telephone, a list of dicts for
-        rows; anything else as Lark has it.
+        rows; anything else as Lark sends it.
     """
     value = widget.get("value")
     try:

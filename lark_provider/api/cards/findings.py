@@ -68,7 +68,7 @@ def iterate_items(value: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 
 def only_once(seen: dict[str, str], value: str, path: str) -> None:
-    """Refuse a value that occurs elsewhere in the card, too."""
+    """Refuse a value that has already occurred in the card."""
     first = seen.setdefault(value, path)
     if first is not path:
         raise make_refusal_error(path, f"must be unique, got {value!r}, as in {first}", "give each its own")

@@ -13,7 +13,7 @@ def within(chunk_size: object, limit: int) -> None:
     """Check the size of chunks.
 
     Args:
-        chunk_size: What the caller wants.
+        chunk_size: The size that the caller passed.
         limit: The largest chunk that Lark takes.
 
     Raises:

@@ -39,7 +39,7 @@ def check_policy(on_unknown: str) -> None:
         on_unknown: The policy that the caller passed.
 
     Raises:
-        InvalidRequestError: It is none of the policies.
+        InvalidRequestError: It is not one of the policies.
     """
     check_choice("on_unknown", on_unknown, _POLICIES, 230001)
 

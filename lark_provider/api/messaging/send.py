@@ -74,7 +74,7 @@ def send(
         NotFoundError: No visible user has the mobile number, or there is no such receiver.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
-        DeadlineExceededError: The deadline came, and nothing was sent.
+        DeadlineExceededError: The deadline passed, and nothing was sent.
         TransportError: Lark was not reached.
     """
     to = make_receiver(receiver_id, receiver_id_type)

@@ -31,7 +31,8 @@ def urgent(
     Args:
         message_id: The message, `om_…`, which this app has sent.
         people: One person or a list of up to 200. Open_ids (`ou_…`), e-mail addresses and mobile numbers
-            (`+…`) can be mixed, since the open_ids are looked up; union_ids (`on_…`) and user_ids cannot.
+            (`+…`) can be mixed, since they are all resolved to open_ids. Union_ids (`on_…`) and user_ids
+            cannot be mixed with ids of another kind.
         kind: How people are alerted: `app`, `sms` or `phone`, each with its own scope. The other two include
             `app`.
 
