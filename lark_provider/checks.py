@@ -19,9 +19,9 @@ class CheckOutcome:
     """What a check has found.
 
     Attributes:
-        text: A few words; if something is wrong, with the next step.
-        status: The status.
-        details: Further lines.
+        text: The result in a few words; if something is wrong, with the next step.
+        status: The status, such as `healthy`.
+        details: Further lines of text.
     """
 
     text: str
@@ -30,7 +30,7 @@ class CheckOutcome:
 
 
 RunCheck: TypeAlias = Callable[[str, Callable[[], CheckOutcome]], bool]
-"""Runs and records a check by its name, and returns whether what relies on it can be checked."""
+"""Runs a check, records it under its name, and returns whether the checks that depend on it can run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def check(name: str, look: Callable[[], CheckOutcome], seconds: float | None = N
 
     Args:
         name: The check's name.
-        look: Checks, and returns what it has found.
-        seconds: The deadline, for which `look` runs in a thread; None for none.
+        look: The function that checks, and returns the outcome.
+        seconds: The deadline, in seconds; with one, `look` runs in a thread. None for no deadline.
     """
     started = time.perf_counter()
     try:
@@ -66,5 +66,5 @@ def check(name: str, look: Callable[[], CheckOutcome], seconds: float | None = N
 
 
 def compute_overall_status(checks: list[Check]) -> Literal["healthy", "unhealthy"]:
-    """Return `unhealthy` if one check is."""
+    """Return `unhealthy` if at least one check is unhealthy, else `healthy`."""
     return "unhealthy" if any(result.status == "unhealthy" for result in checks) else "healthy"

@@ -1,4 +1,4 @@
-"""Settings: base URL, credentials, database, registry. Read when used, never at import."""
+"""Settings: base URL, credentials, database, registry. They are read on use, never at import."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def resolve_base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONME
     """Return the URL before `/open-apis` for `feishu`, `lark` or a URL.
 
     Args:
-        values: As users write it; the first that is not empty applies, then `LARK_BASE_URL`, then feishu.
+        values: Values as users write them. The first that is not empty applies; otherwise `LARK_BASE_URL`,
+            then `feishu`.
         environ: The environment.
 
     Raises:
@@ -65,7 +66,7 @@ def resolve_base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONME
 
 
 def _parse_endpoint(name: str) -> SplitResult | None:
-    """Return the parts of a base URL; None if it is none, or holds a user, a query or a fragment."""
+    """Return the parts of a base URL; None if it is not one, or holds a user, a query or a fragment."""
     parts = _split(name if "://" in name else f"{'http' if _LOOPBACK.match(name) else 'https'}://{name}")
     is_host = parts.hostname is not None and ("." in parts.hostname or "://" in name or _LOOPBACK.match(name))
     is_base = parts.scheme in {"http", "https"} and is_host and not _MAY_BE_SECRET.search(name)
@@ -73,16 +74,16 @@ def _parse_endpoint(name: str) -> SplitResult | None:
 
 
 def mask(value: V) -> V | Secret:
-    """Mask a URL that may hold a secret, as user, query or fragment, so that no error reporter prints it.
+    """Mask a URL whose user, query or fragment may be a secret, so that no error reporter shows it.
 
     Args:
-        value: As a user writes it.
+        value: The URL as a user writes it.
     """
     return Secret(value) if isinstance(value, str) and _MAY_BE_SECRET.search(value) else value
 
 
 def _split(url: str) -> SplitResult:
-    """Return the parts of a URL; none if it is invalid."""
+    """Return the parts of a URL; empty parts if it is invalid."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # Raises for an invalid port.
@@ -111,7 +112,7 @@ def check_proxy(value: str) -> None:
     """Check the URL of a proxy.
 
     Args:
-        value: As a user writes it.
+        value: The URL as a user writes it.
 
     Raises:
         ConfigurationError: It is not a URL of an HTTP proxy.
@@ -125,13 +126,13 @@ def check_proxy(value: str) -> None:
 
 
 def _is_proxy(value: str) -> bool:
-    """Return whether a value is the URL of an HTTP proxy; its parts stay in a frame that no error passes."""
+    """Return whether a value is the URL of an HTTP proxy; no traceback can hold the parsed parts."""
     parts = _split(value)
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _redact_url(url: str) -> str:
-    """Return a URL without what may be a secret in it: user and password, query, fragment."""
+    """Return a URL without the parts that may be secret: user and password, query, fragment."""
     head, mark, tail = re.fullmatch(r"([^?#]*)([?#]?)(.*)", url, re.DOTALL).groups()  # type: ignore[union-attr]  # fits any text
     if "@" in tail:
         return repr("…")  # It may be a query, or a password that was not percent-encoded.
@@ -149,14 +150,14 @@ def has_broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT)
 
 
 def _is_any_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:
-    for name in names:  # noqa: SIM110 - `any` would take a generator, twice the time
+    for name in names:  # noqa: SIM110 - `any` with a generator takes twice the time
         if environ.get(name, "").strip():
             return True
     return False
 
 
 def get_pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
-    """Return which share of Lark's documented rates is used, by `LARK_PACING`; 0 if requests are not paced.
+    """Return the share of Lark's documented rates that is used, `LARK_PACING`; 0 if requests are not paced.
 
     Raises:
         ConfigurationError: It is not a number from 0 to 1.
@@ -200,7 +201,7 @@ def expand_path(text: str) -> Path:
 
 
 def is_there(file: Path) -> bool:
-    """Return whether a file exists, or may exist: if this user cannot know, opening it says why."""
+    """Return whether a file exists. True if this user may not know: opening it then raises the reason."""
     try:
         file.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -213,14 +214,14 @@ def is_there(file: Path) -> bool:
 def find_app(
     app_id: str | None, app_secret: str | None, url: str | None, environ: Mapping[str, str] = ENVIRONMENT
 ) -> App | None:
-    """Return the credentials that need no look-up: of the arguments, else of the environment.
+    """Return the credentials that need no look-up: those of the arguments, else of the environment.
 
-    `LARK_APP_SECRET` is used only if the app id given is that of `LARK_APP_ID`, or none was given.
+    `LARK_APP_SECRET` is used only if `app_id` is that of `LARK_APP_ID`, or is not given.
 
     Args:
-        app_id: As passed by the caller.
-        app_secret: As passed by the caller.
-        url: As passed by the caller; else `LARK_BASE_URL`.
+        app_id: The app's id, as passed by the caller.
+        app_secret: The app's secret, as passed by the caller.
+        url: The base URL, as passed by the caller; else `LARK_BASE_URL`.
         environ: The environment.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Check the tenant's side: whether Lark permits what the app needs. Each fault says the next step."""
+"""Check the tenant's side: whether Lark permits what the app needs. Each failure has a next step."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def examine(
     """Check an app with requests that change nothing.
 
     Args:
-        app_id: The app; else the default one.
+        app_id: The app; the default one if None.
         tenant_key: The tenant, if it is a store app.
-        areas: What the app is used for, of `lark_provider.api.scopes.AREAS`.
+        areas: What the app is used for: areas of `lark_provider.api.scopes.AREAS`.
         bitable: A base that it should reach: an app_token, or a link as the address bar shows it.
 
     Returns:
-        One check each for `http`, `app`, `token`, `bot`, `chats` if they are used, `scopes`, `bitable` if
-        one is named, and `record_events` of it if `areas` asks for them; none after `app` or `token` if that
-        fails.
+        One check each for `http`, `app`, `token`, `bot`, `chats` if they are in `areas`, `scopes`, `bitable`
+        if one is named, and its `record_events` if they are in `areas` and not all areas are. If `app` or
+        `token` fails, that check is the last one.
     """
     client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_CALL_SECONDS, max_retries=1)
     looks: dict[str, Callable[[], CheckOutcome]] = {
@@ -51,7 +51,7 @@ def examine(
     }
     if bitable is not None:
         looks["bitable"] = lambda: _check_bitable(client, bitable)
-        if _RECORD_EVENTS in areas and set(areas) < set(scopes.AREAS):  # asked for, and not just everything
+        if _RECORD_EVENTS in areas and set(areas) < set(scopes.AREAS):  # wanted explicitly, not by all areas
             looks[_RECORD_EVENTS] = lambda: _check_record_events(client, bitable)
     checks: list[Check] = []
     for name, look in looks.items():
@@ -147,7 +147,7 @@ def _check_bitable(client: LarkServiceClient, token_or_url: str) -> CheckOutcome
 
 
 def _check_record_events(client: LarkServiceClient, token_or_url: str) -> CheckOutcome:
-    """Check that the base's events can come; an app that does not manage it is refused by Lark."""
+    """Check that the app can receive the base's events, which Lark refuses unless the app manages it."""
     if not client.clouddoc.drive.is_subscribed(token_or_url, type="bitable"):
         return CheckOutcome(
             "The app manages the base and is not subscribed to its events. Next: let a LarkBaseWatcher run, "

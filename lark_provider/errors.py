@@ -1,6 +1,6 @@
 """The errors of this package, under the name that users import. See `lark_provider.protocol.errors`.
 
-Those of databases and keys subclass SQLAlchemy's and cryptography's, so these are imported on first use.
+The errors of databases and keys subclass those of SQLAlchemy and cryptography, and are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Describe this provider to Airflow, which reads it in every process: literals, and nothing imported."""
+"""Describe this provider to Airflow. Every process reads this, so it is literals only and imports nothing."""
 
 from __future__ import annotations
 
 _LOGO = "/integration-logos/lark.svg"
-# What connections of both types have.
+# Fields that connections of both types have.
 _PROXY = {
     "label": "Proxy",
     "description": "URL of an HTTP proxy: http://user:password@proxy.example.com:3128.",

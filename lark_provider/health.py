@@ -27,7 +27,7 @@ def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> li
     """Check everything that is configured; each check takes a few seconds at most.
 
     Args:
-        app_id: The app whose token is requested; else the default one, else the registry's first.
+        app_id: The app whose token is requested; if None, the default one, else the first of the registry.
         tenant_key: The tenant, if it is a store app.
 
     Returns:
@@ -85,7 +85,7 @@ def _check_database() -> CheckOutcome:
         )
     url = urls.database()
     if url.drivername == urls.SQLITE_DRIVER:
-        migrate.prepare_engine(url)  # Creates the file, as its first use does.
+        migrate.prepare_engine(url)  # Creates the file, as the first use of the database would.
     return CheckOutcome(f"{maintenance.connect(url)}, {urls.display(url)}")
 
 
@@ -141,7 +141,7 @@ def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) ->
     """Request a token from Lark, whether or not one is cached.
 
     Args:
-        app_id: The app; else the default one, else the registry's first.
+        app_id: The app; if None, the default one, else the first of the registry.
         tenant_key: The tenant, if it is a store app.
 
     Raises:

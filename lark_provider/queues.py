@@ -18,7 +18,7 @@ class LarkMessageQueueProvider(BaseMessageQueueProvider):
     """Offer Lark's events under the scheme `lark`.
 
     `MessageQueueTrigger(scheme="lark", event_types=["im.message.receive_v1"])` takes the arguments of
-    `LarkEventTrigger` and is stored as one: delivery and acknowledgement are the same. It needs the extra
+    `LarkEventTrigger` and is stored as one, so delivery and acknowledgement are the same. It needs the extra
     `messaging`, and Airflow 3.3.
     """
 

@@ -1,4 +1,4 @@
-"""The clients: operations, bound to an app and performed. Each client's module is loaded on first use."""
+"""The clients, which bind operations to an app and perform them. Each is loaded on first use."""
 
 from __future__ import annotations
 

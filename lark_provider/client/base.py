@@ -1,4 +1,4 @@
-"""What both clients share: the settings of a client, and its operations by area."""
+"""The base of both clients: their settings, and their operations by area."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BaseClient(Generic[R_co, H]):
         tenant_key: str | None = None,
         http_client: H | None = None,
     ) -> None:
-        # Error reporters print the arguments of a function.
+        # Error reporters show the arguments of a function, so they are masked.
         app_secret, database_url = Secret.of(app_secret), Secret.of(database_url)
         base_url, proxy = config.mask(base_url), config.mask(proxy)
         if http_client is not None and not http.is_client(http_client, is_async=self._is_async):
@@ -85,7 +85,7 @@ class BaseClient(Generic[R_co, H]):
 
     @property
     def base_url(self) -> str:
-        """The URL of its Lark.
+        """The base URL of Lark that the client uses.
 
         Raises:
             ConfigurationError: No credentials were found.
@@ -107,7 +107,7 @@ class BaseClient(Generic[R_co, H]):
 
     @cached_property
     def contact(self) -> Contact[R_co]:
-        """People: ids by e-mail address or mobile number, and what Lark shows of them."""
+        """People: their ids by e-mail address or mobile number, and their profiles."""
         return Contact(self)
 
     @cached_property
@@ -138,7 +138,7 @@ class BaseClient(Generic[R_co, H]):
 
     @cached_property
     def sdk(self) -> OfficialClient:
-        """The official SDK's client for this app, on our tokens; needs the extra `sdk`.
+        """The official SDK's client for this app, with this client's tokens; needs the extra `sdk`.
 
         Raises:
             ConfigurationError: The SDK is not installed.
@@ -147,7 +147,7 @@ class BaseClient(Generic[R_co, H]):
 
     def __repr__(self) -> str:
         """Return the app's id and base URL."""
-        session = getattr(self, "_session", None)  # none yet in a traceback of a constructor that refused
+        session = getattr(self, "_session", None)  # missing in the traceback of a constructor that raised
         if session is None:
             return f"{type(self).__name__}(…)"
         where = redact(session.base_url) if session.base_url else None
@@ -185,10 +185,10 @@ def find_app(client: BaseClient[Any, Any]) -> App:
 
 
 def has_database(client: BaseClient[Any, Any]) -> bool:
-    """Return whether processes share a database with a client, by its argument or by the environment."""
+    """Return whether a client has a shared database, set by its argument or by the environment."""
     return config.has_database(get_database_url(client))
 
 
 def get_database_url(client: BaseClient[Any, Any]) -> str | None:
-    """Return the `database_url` that a client was made with; None if the environment says."""
+    """Return the `database_url` that a client was made with; None if the environment decides."""
     return client._session.database_url  # noqa: SLF001 - as in `find_app`

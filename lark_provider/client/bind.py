@@ -1,4 +1,4 @@
-"""Bind operations to clients. One namespace class serves both clients, which run its methods."""
+"""Bind operations to clients. Both clients share one namespace class for each area of operations."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _RETURNED = {
 class _OperationDescriptor(Generic[P, T]):
     """A descriptor with an operation's parameters and docstring, and the return type of the method.
 
-    The method of a namespace is made once: the namespace keeps it, and Python finds it there first.
+    The method is made on first use and stored in the namespace object, where Python finds it from then on.
     """
 
     def __init__(self, build: Callable[P, Any]) -> None:
@@ -74,7 +74,8 @@ class _OperationDescriptor(Generic[P, T]):
         perform = owner.runner.perform
 
         async def perform_async(*args: P.args, **kwargs: P.kwargs) -> Any:
-            # Built when awaited, so that a wrong argument is raised there, as by any coroutine.
+            # The operation is built when it is awaited, so that an invalid argument raises there, as in any
+            # coroutine.
             return await perform(self.build(*args, **kwargs))
 
         is_async = inspect.iscoroutinefunction(perform)
@@ -94,7 +95,7 @@ class _OperationDescriptor(Generic[P, T]):
 
     @cached_property
     def bare(self) -> Callable[P, Any]:
-        """The unbound operation, with the signature of the method, for `help` of the class."""
+        """The unbound operation, with the signature of the method, for `help()` on the class."""
         return self.build_with(lambda operation: operation)  # type: ignore[no-any-return]
 
     @cached_property
@@ -166,11 +167,11 @@ class ListingMethod(_OperationDescriptor[P, T]):
 
 
 class TargetNamespace(Namespace[R_co]):
-    """A group of operations of one client on one thing, which they take as their first argument.
+    """A group of operations of one client on one target, which is their first argument.
 
     Args:
         runner: The client.
-        target: The thing, as the operations take it.
+        target: The target, such as a worksheet, in the form that the operations take.
     """
 
     def __init__(self, runner: object, target: Any) -> None:
@@ -179,7 +180,7 @@ class TargetNamespace(Namespace[R_co]):
 
 
 class _OnTarget(_OperationDescriptor[P, T]):
-    """A descriptor with an operation's parameters but the first, which is the owner's target."""
+    """A descriptor with all parameters of an operation except the first, which is the owner's target."""
 
     _plain: type[_OperationDescriptor[..., Any]]
 
@@ -191,7 +192,7 @@ class _OnTarget(_OperationDescriptor[P, T]):
         return bound.as_method(owner)
 
     def of(self, target: Any) -> Any:
-        """Return a descriptor of the same kind, whose operation has its first argument."""
+        """Return a descriptor of the same kind, whose operation has its first argument bound to a target."""
         whole: Callable[..., Any] = self.build
 
         def build(*args: Any, **kwargs: Any) -> Any:

@@ -45,29 +45,31 @@ def _call(
 class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
     """A client for one app of Lark or Feishu.
 
-    Making one does no I/O; credentials are looked up at the first call: the arguments, then `LARK_APP_ID`
-    and `LARK_APP_SECRET`, then the registry of `lark-provider app add`. An app that was disabled there is
-    refused within half a minute, wherever its secret came from. Clients share connections and tokens within a
-    process, so one for each request is cheap. A client may be used by several threads, and after a fork.
+    Creating a client does no I/O. Credentials are looked up at the first call: in the arguments, then in
+    `LARK_APP_ID` and `LARK_APP_SECRET`, then in the registry of `lark-provider app add`. An app that was
+    disabled there is refused within half a minute, even if its secret came from elsewhere. Clients share
+    connections and tokens within a process, so creating one for each request is cheap. A client may be used
+    by several threads, and after a fork.
 
     Args:
         app_id: The app's id, `cli_…`.
         app_secret: The app's secret.
-        base_url: `feishu` (default), `lark`, or the URL of a private deployment; else `LARK_BASE_URL`.
+        base_url: `feishu`, `lark`, or the URL of a private deployment; by default `LARK_BASE_URL`, else
+            `feishu`.
         timeout: Seconds for connecting, for writing and for reading, each.
-        deadline: Seconds for one call in all: token, waits, retries and the answer. An operation of several
-            calls has as much for each of them: a bulk write, a listing, a message to a mobile number.
+        deadline: Seconds for one call in all: token, waits, retries and the answer. An operation that makes
+            several calls, such as a bulk write, a listing or a message to a mobile number, has so many
+            seconds for each of them.
         proxy: URL of an HTTP proxy.
-        verify: Whether to check certificates; a path names a private authority's.
-        max_retries: Retries of one call, where a retry can help and does no harm; their waits are at most 60
-            seconds in all.
-        database_url: `postgresql://…` or `sqlite:///…`, where processes share tokens and user lookups; else
-            `LARK_DATABASE_URL` or `POSTGRES_*`. Without one, each process has its own.
-        tenant_key: For a store (ISV) app, for which tenant this client acts.
-        http_client: An `httpx.Client` or `httpx2.Client` of your own to use, with its own proxy,
-            certificates, timeouts and cookies; it is never closed here. Its own timeout bounds each read
-            and write; `deadline` is checked between the reads of an answer's body alone, and at any time with
-            an `AsyncClient`.
+        verify: Whether to check certificates; or the path of a private authority's certificate.
+        max_retries: The most retries of one call; a call is retried only if that can help and does no harm.
+            The waits between them take at most 60 seconds in all.
+        database_url: `postgresql://…` or `sqlite:///…`, where processes share tokens and user lookups; by
+            default that of `LARK_DATABASE_URL` or `POSTGRES_*`. Without one, each process has its own.
+        tenant_key: For a store (ISV) app, the tenant for which this client acts.
+        http_client: Your own `httpx.Client` or `httpx2.Client`, with its own proxy, certificates, timeouts
+            and cookies; it is never closed here. Its timeout bounds each read and write. `deadline` is only
+            checked between the reads of an answer's body; with an `AsyncClient`, it applies at any time.
 
     Raises:
         ConfigurationError: A setting is invalid.
@@ -76,7 +78,7 @@ class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
     _is_async = False
 
     def resolve(self) -> Self:
-        """Look the app up, which the first call does otherwise. See `AsyncLarkServiceClient.resolve`."""
+        """Look up the app now instead of at the first call. See `AsyncLarkServiceClient.resolve`."""
         self._find_app()
         return self
 
@@ -93,11 +95,11 @@ class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
 
         Args:
             method: The HTTP method.
-            path: As Lark's pages write it, with or without `/open-apis`.
+            path: The path as in Lark's documentation, with or without `/open-apis`.
             params: Query parameters; a list repeats the parameter, None is left out.
             json: The body before encoding.
-            idempotent: Whether a repeat does no harm, so that a lost answer is retried. True for a GET, and
-                for a DELETE without a body unless this is False.
+            idempotent: Whether a repeat does no harm, so that the call is retried after a lost answer. If
+                None, this holds for a GET, and for a DELETE without a body.
 
         Returns:
             Lark's answer.
@@ -116,7 +118,7 @@ class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
             listing: A listing of `lark_provider.api`.
 
         Raises:
-            LarkAPIError: Lark refused a page, or named one that was read before.
+            LarkAPIError: Lark refused a page, or returned a page token a second time.
             TransportError: Lark was not reached.
         """
         pager = Pager(listing)
@@ -127,9 +129,9 @@ class LarkServiceClient(BaseClient[Sync, "SyncClient"], Performer):
 class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
     """The client for asyncio: every operation of `LarkServiceClient`, awaited; listings are `async for`.
 
-    It never blocks the loop: `app_id`, `base_url` and `sdk` of an app of the registry are known after
-    `await client.resolve()`, or after any call. It may be made before a loop runs, and used in one loop after
-    another.
+    It never blocks the loop: if the app is in the registry, `app_id`, `base_url` and `sdk` are only available
+    after `await client.resolve()` or any call. The client may be created before a loop runs, and used in
+    several loops, one after another.
     Parameters and errors are those of `LarkServiceClient`; `http_client` is an `AsyncClient`.
     """
 
@@ -145,11 +147,11 @@ class AsyncLarkServiceClient(BaseClient[Async, "AsyncClient"], AsyncPerformer):
         return super()._find_app() if found_app is None else found_app.app
 
     async def resolve(self) -> Self:
-        """Look the app up, so that `app_id`, `base_url` and `sdk` are known.
+        """Look up the app, so that `app_id`, `base_url` and `sdk` are available.
 
         Raises:
             ConfigurationError: No credentials were found, or the app is disabled.
-            StorageError: Only the registry has the app's secret, and it cannot be used.
+            StorageError: Only the registry has the app's secret, and the registry cannot be read.
         """
         from lark_provider.engine.drivers.asynchronous import adrive
 

@@ -1,4 +1,4 @@
-"""`client.sdk`: the official SDK, on this package's tokens, for endpoints that are not wrapped here.
+"""`client.sdk`: the official SDK, with this package's tokens, for endpoints that are not wrapped here.
 
 The SDK is imported on first use, since that takes over a second and 170 MB.
 """
@@ -27,14 +27,14 @@ _APIS = "lark_oapi.api."
 
 
 def make_official_client(app: App, session: Session) -> OfficialClient:
-    """Make an SDK client whose requests carry our tokens, through the SDK's own option for one request.
+    """Make an SDK client whose requests carry this package's tokens, by the SDK's option for a request.
 
-    A request whose option brings a token of its own keeps it. A token that Lark rejects is replaced when one
-    of our own calls is rejected; the SDK does not retry.
+    A request whose option already has a token keeps it. A token that Lark rejects is replaced only when a
+    call of this package is rejected; the SDK does not retry.
 
     Args:
         app: The app.
-        session: The settings of our client.
+        session: The settings of this package's client.
 
     Raises:
         ConfigurationError: The SDK is not installed.
@@ -58,11 +58,11 @@ def make_official_client(app: App, session: Session) -> OfficialClient:
 
 
 class _WithToken:
-    """A part of the SDK's client. Its parts are wrapped as well, and its requests carry our token.
+    """A part of the SDK's client, whose own parts are wrapped as well and whose requests carry a token.
 
     Args:
         part: The client, a service, a version of one, or a resource.
-        session: The settings of our client.
+        session: The settings of this package's client.
     """
 
     def __init__(self, part: Any, session: Session) -> None:
@@ -107,7 +107,7 @@ class _WithToken:
 
 
 def _choose_session(session: Session, *, is_async: bool) -> Session:
-    """Return a session for one driver: the user's own HTTP client serves only the other one."""
+    """Return a session for the driver that is needed: a user's own HTTP client serves only one of them."""
     client = session.http_client
     is_usable = client is None or http.is_client(client, is_async=is_async)
     return session if is_usable else replace(session, http_client=None)

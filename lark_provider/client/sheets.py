@@ -35,7 +35,7 @@ R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 class Sheet(TargetNamespace[R_co]):
     """A worksheet of a spreadsheet: the operations of `client.clouddoc.sheets` without ids.
 
-    It is looked up when it is used.
+    The worksheet is looked up when an operation is called.
     """
 
     target: SheetRef

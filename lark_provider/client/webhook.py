@@ -43,7 +43,7 @@ class WebhookMessages(Namespace[R_co]):
         verify: bool | str = True,
         max_retries: int = DEFAULT_RETRIES,
     ) -> None:
-        base_url, proxy = config.mask(base_url), config.mask(proxy)  # reporters print arguments
+        base_url, proxy = config.mask(base_url), config.mask(proxy)  # error reporters show arguments
         runner: Any = self  # no operation here is a listing, so `iterate` is not needed
         super().__init__(runner)
         self._session = make_session(
@@ -57,7 +57,7 @@ class WebhookMessages(Namespace[R_co]):
 
     @property
     def base_url(self) -> str:
-        """The URL of its Lark."""
+        """The base URL of Lark that the bot belongs to."""
         return self._session.get_origin()
 
     def __repr__(self) -> str:
@@ -68,21 +68,21 @@ class WebhookMessages(Namespace[R_co]):
 class LarkWebhookClient(WebhookMessages[Sync], Performer):
     """A client for one custom bot.
 
-    Making one does no I/O; connections are shared within the process. The URL and the secret are never
-    logged or shown. Custom bots have no idempotency key: a message whose answer is lost is not retried.
+    Creating a client does no I/O; connections are shared within the process. The URL and the secret are never
+    logged or shown. Custom bots have no idempotency key, so a message whose answer is lost is not retried.
 
     Args:
         url_or_token: The webhook's URL, or only its last part.
         secret: The signing secret, if the bot's security settings show one.
-        keyword: A keyword of the bot, or several of which one will do; messages without it are refused
-            before they are sent.
-        base_url: For a bare token: `feishu` (default), `lark`, or the URL of a private deployment; else
-            `LARK_BASE_URL`. A whole webhook URL includes it.
+        keyword: A keyword of the bot, or a list of keywords; messages without any of them are refused before
+            they are sent.
+        base_url: With a bare token: `feishu`, `lark`, or the URL of a private deployment; by default
+            `LARK_BASE_URL`, else `feishu`. A whole webhook URL includes it.
         timeout: Seconds for connecting, for writing and for reading, each.
-        deadline: Seconds for one message in all: waits and repeats.
+        deadline: Seconds for one message in all, with waits and retries.
         proxy: URL of an HTTP proxy.
-        verify: Whether to check certificates; a path names a private authority's.
-        max_retries: Retries of a message that Lark rejected for a passing reason.
+        verify: Whether to check certificates; or the path of a private authority's certificate.
+        max_retries: The most retries of a message that Lark rejected for a transient reason.
 
     Raises:
         ConfigurationError: A setting is invalid.

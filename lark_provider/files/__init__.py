@@ -1,5 +1,5 @@
-"""Files that hold rows of a table, on this machine or in any storage that gives binary file objects.
+"""Files that hold rows of a table, on this machine or in any storage that provides binary file objects.
 
-`formats` tells CSV, JSON Lines and Parquet apart; `reading` and `writing` go row by row, so that memory stays
-flat; `cells` makes values for Bitable from those of a file, and back.
+`formats` distinguishes CSV, JSON Lines and Parquet; `reading` and `writing` work row by row, so that memory
+use is constant; `cells` converts values of a file to those of Bitable, and back.
 """

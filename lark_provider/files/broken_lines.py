@@ -1,4 +1,4 @@
-"""All broken lines of a text file in one report: anyone who repairs the file wants to see them at once."""
+"""Report all broken lines of a text file at once, so that the file can be repaired in one go."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MAX_NAMED = 20
 class BrokenLines:
     """The broken lines of a file.
 
-    From the first one on, a reader yields no more rows, so that no row behind it is written; it goes on
-    reading to find the others.
+    After the first one, a reader yields no more rows, so that no later row is written; it continues to read
+    in order to find the others.
 
     Attributes:
         name: The file's name.
-        count: How many broken lines were read so far.
+        count: How many broken lines have been read so far.
     """
 
     name: str
@@ -26,21 +26,21 @@ class BrokenLines:
     _named: list[str] = field(default_factory=list)
 
     def add(self, number: int, problem: str) -> None:
-        """Note a line.
+        """Note a broken line.
 
         Args:
             number: Its number, from 1.
-            problem: What is wrong, without a full stop.
+            problem: What is wrong with it, without a full stop.
         """
         self.count += 1
         if len(self._named) < _MAX_NAMED:
             self._named.append(f"line {number}: {problem}")
 
     def check(self) -> None:
-        """Check that there are none.
+        """Check that there are no broken lines.
 
         Raises:
-            FileError: It names the first ones, and how many there are.
+            FileError: There are some; the text names the first ones, and says how many more there are.
         """
         if not self.count:
             return

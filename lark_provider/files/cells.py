@@ -1,4 +1,4 @@
-"""Values of Bitable in files, and back."""
+"""Convert between the values of Bitable and those in files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.files.formats import JSON_LINES, get_kind
 
 _STRUCTURED = types.SEVERAL | {types.URL, types.LOCATION}
-"""Types whose cells an export writes as JSON."""
+"""The types of fields whose cells an export writes as JSON."""
 _KINDS: Final[dict[int, str]] = {
     types.TEXT: "text", types.SINGLE_SELECT: "text", types.PHONE: "text", types.AUTO_NUMBER: "text",
     types.NUMBER: "number", types.CHECKBOX: "bool", types.DATE: "moment", types.CREATED_TIME: "moment",
@@ -23,13 +23,13 @@ _KINDS: Final[dict[int, str]] = {
 def from_file(
     rows: Iterator[dict[str, Any]], name: str, field_types: Callable[[], Mapping[str, int]]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file as Bitable takes them: JSON in cells of lists and objects is read.
+    """Yield the rows of a file as Bitable takes them: JSON in cells of lists and objects is parsed.
 
     Args:
         rows: The rows as read from the file, each with its values by column.
         name: The file's name; rows of JSON Lines stay as they are.
         field_types: Returns the types of the table's fields by name. It is called after the first row was
-            read, so that a broken file is named before Lark is called.
+            read, so that a broken file is reported before Lark is called.
     """
     if get_kind(name) == JSON_LINES:
         yield from rows
@@ -57,7 +57,7 @@ def choose_columns(field_types: Mapping[str, int], names: Iterable[str]) -> dict
 
     Args:
         field_types: The types of the table's fields by name.
-        names: The fields that are wanted; all if there are none.
+        names: The names of the fields that are wanted; if empty, all fields.
     """
     return {name: _KINDS.get(field_types[name], "json") for name in list(names) or field_types}
 
@@ -69,17 +69,17 @@ def to_file(records: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) ->
         records: The records, as `search_records` returns them.
         columns: The kind of values of each column, by its name, from `choose_columns`.
     """
-    # A checkbox that was never set is not in what Lark sends.
+    # Lark leaves out a checkbox that was never set.
     unset = {name: False for name, kind in columns.items() if kind == "bool"}
     for record in records:
         yield unset | record["fields"]
 
 
 def parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
-    """Read the JSON that an export, or a column of text, holds for fields with lists or objects.
+    """Parse the JSON in the cells of a row whose fields hold lists or objects.
 
     Args:
-        row: The row, which is changed.
+        row: The row of an export or another file, which is changed in place.
         structured: The names of the fields that hold lists or objects, from `select_structured`.
     """
     for name in structured & row.keys():
@@ -88,5 +88,5 @@ def parse(row: dict[str, Any], structured: set[str]) -> dict[str, Any]:
             try:
                 row[name] = orjson.loads(cell)
             except orjson.JSONDecodeError:
-                continue  # an option may begin like this
+                continue  # it is not JSON: the name of an option may begin with a bracket
     return row

@@ -1,4 +1,4 @@
-"""The formats of files that hold rows, and what is wrong with one."""
+"""The formats of files that hold rows, and the error for an unusable file."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ CSV: Final = "csv"
 JSON_LINES: Final = "jsonl"
 PARQUET: Final = "parquet"
 XLSX: Final = "xlsx"
-"""Written only: what people open."""
+"""A format that is only written, for people to open."""
 KINDS: Final = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".parquet": PARQUET}
 PARQUET_ROWS: Final = 10_000
 
 
 class FileError(InvalidRequestError):
-    """A file cannot be read or written, or is not as it has to be."""
+    """A file cannot be read or written, or its content is invalid."""
 
 
 def get_kind(name: str) -> str:
-    """Return what a file holds, by the ending of its name.
+    """Return the format of a file, by the extension of its name.
 
     Args:
-        name: Its name, path or URL.
+        name: The name, path or URL of the file.
 
     Raises:
-        FileError: It is another ending.
+        FileError: The extension is unknown.
     """
     kind = KINDS.get(PurePosixPath(name).suffix.lower())
     if kind is None:
@@ -39,10 +39,10 @@ def get_kind(name: str) -> str:
 
 
 def import_pyarrow(module: str = "") -> Any:
-    """Return pyarrow, or its module for files, which an extra installs.
+    """Return pyarrow, or its module for Parquet files, which an extra installs.
 
     Args:
-        module: `parquet` for that.
+        module: `parquet` for the module for Parquet files; empty for pyarrow itself.
 
     Raises:
         FileError: It is not installed.

@@ -18,13 +18,14 @@ from lark_provider.files.broken_lines import BrokenLines
 from lark_provider.files.formats import CSV, PARQUET, PARQUET_ROWS, FileError, get_kind, import_pyarrow
 
 _PERMANENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-"""Errors of a storage that a retry does not fix."""
+"""Errors of a storage that a retry cannot fix."""
 csv.field_size_limit(max(csv.field_size_limit(), 2**24))
-"""The limit of csv is below what an export may have written: a list of a thousand long options."""
+"""Python's default limit is lower than the size of a cell that an export may write: a list of a thousand long
+options."""
 _UNCLOSED = "unexpected end of data"
-"""What csv says at the end of a file in which a quote is not closed."""
+"""The message of the `csv` module at the end of a file in which a quote is not closed."""
 _LONG_INT = re.compile(r"\d{19}")
-"""What may be an int beyond 64 bits, of which orjson silently makes a float."""
+"""Matches an int that may exceed 64 bits, which orjson would silently convert to a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,9 @@ class SourceFile:
     """A file that can be read.
 
     Attributes:
-        name: For people; its ending tells the format.
-        open: Opens it as a binary file.
-        is_pipe: Whether it can be read once only.
+        name: The name of the file for people; its extension decides the format.
+        open: The function that opens it as a binary file.
+        is_pipe: Whether it can be read only once.
     """
 
     name: str
@@ -46,7 +47,7 @@ def make_local_source(name: str) -> SourceFile:
     """Return a file of this machine."""
     try:
         is_pipe = Path(name).is_fifo()
-    except OSError:  # opening it says why
+    except OSError:  # opening the file raises the reason
         is_pipe = False
     return SourceFile(name, lambda: Path(name).open("rb"), is_pipe)
 
@@ -59,10 +60,11 @@ def read(
     Args:
         source: The file.
         encoding: The encoding of a CSV or JSON Lines file, such as `utf-8`.
-        required: Columns that it must have. JSON Lines have no columns, so there each row is checked later.
+        required: Columns that it must have. JSON Lines have no columns; their rows are checked later.
 
     Raises:
-        FileError: It cannot be read, lines in it are broken (all of them are named), or a column is missing.
+        FileError: It cannot be read, lines in it are broken (all of them are reported), or a column is
+            missing.
     """
     name, kind = source.name, get_kind(source.name)
     if kind == PARQUET:
@@ -79,10 +81,10 @@ def read(
 
 
 def read_ascii_text(source: SourceFile) -> str:
-    """Return a text of which only what is ASCII counts, such as numbers, in any encoding that extends ASCII.
+    """Return a text in any encoding that extends ASCII; only its ASCII characters are reliable.
 
     Args:
-        source: The file, as spreadsheets save it.
+        source: The file, as a spreadsheet program saves it.
 
     Raises:
         FileError: It cannot be read.
@@ -100,7 +102,7 @@ def open_text(source: SourceFile, encoding: str, errors: str = "strict") -> Text
         errors: How bytes in another encoding are handled, as for `open`.
 
     Raises:
-        FileError: That fails.
+        FileError: The file cannot be opened.
     """
     file: IO[bytes] | None = None
     try:
@@ -116,7 +118,7 @@ def open_text(source: SourceFile, encoding: str, errors: str = "strict") -> Text
 
 
 def _describe_undecodable(source: SourceFile, encoding: str) -> str:
-    """Return the first line that is not in an encoding, as an error names it."""
+    """Return the words by which an error names the first line that is not in an encoding."""
     if source.is_pipe:
         return ""
     with source.open() as file:
@@ -126,7 +128,7 @@ def _describe_undecodable(source: SourceFile, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 return f", line {number}, byte {error.start + 1}"
             except UnicodeError:
-                break  # an encoding whose lines do not end with that byte
+                break  # in this encoding, lines do not end with that byte
     return ""
 
 
@@ -140,11 +142,11 @@ def _read_csv(file: TextIO, name: str, required: Sequence[str]) -> Iterator[dict
         except StopIteration:
             break
         except csv.Error as error:
-            # A quote that is not closed is noticed at the end of the file.
+            # The `csv` module notices a quote that is not closed only at the end of the file.
             at = begins if str(error) == _UNCLOSED else lines.line_num
             broken.add(at, str(error))
             if head is None:
-                break  # nothing can be said of rows without names
+                break  # without a header, the rows cannot be checked
             continue
         if head is None:
             head = _check_head(name, cells, required)
@@ -182,7 +184,7 @@ def _read_json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
             row = orjson.loads(line)
             if _LONG_INT.search(line):
                 row = json.loads(line)
-        except ValueError as error:  # orjson's is one, and so is that of an int of too many digits
+        except ValueError as error:  # also that of orjson, and that of an int of too many digits
             broken.add(number, str(error))
             continue
         if not isinstance(row, dict):
@@ -195,8 +197,8 @@ def _read_json_lines(file: TextIO, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _list_repeated(line: str, row: dict[str, Any]) -> list[str]:
-    """Return the names that an object has twice, of which parsers silently take the last value."""
-    if line.count(":") == len(row):  # Each name has a colon, so that none is there twice.
+    """Return the names that an object has more than once; parsers silently take the last value."""
+    if line.count(":") == len(row):  # Each name has a colon, so none occurs twice.
         return []
     pairs: list[tuple[str, Any]] = json.loads(line, object_pairs_hook=list)
     return [repr(name) for name in _list_duplicates([name for name, _ in pairs])]
@@ -212,7 +214,7 @@ def _read_parquet(source: SourceFile, required: Sequence[str]) -> Iterator[dict[
                 yield from batch.to_pylist()
     except FileError:
         raise
-    except (OSError, ValueError) as error:  # pyarrow's own are kinds of these
+    except (OSError, ValueError) as error:  # pyarrow's own errors are subclasses of these
         is_transient = isinstance(error, OSError) and not isinstance(error, _PERMANENT)
         raise FileError(
             f"{name} cannot be read: {error}. Next: check that it is a complete Parquet file.",

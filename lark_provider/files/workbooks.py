@@ -14,9 +14,9 @@ from lark_provider.files.formats import FileError, import_openpyxl
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
 """The limits of a worksheet, and of a cell."""
 _EXACT_DIGITS = 15
-"""A number with more loses digits in Excel, so that it is written as text."""
+"""Excel loses digits of a number that has more than this, so such a number is written as text."""
 _FIRST_DAY = dt.date(1900, 3, 1)
-"""Excel takes 1900 for a leap year; the days before are off by one."""
+"""Excel treats 1900 as a leap year, so earlier days are off by one."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -25,8 +25,8 @@ class WorkbookResult(NamedTuple):
 
     Attributes:
         rows: How many rows, without the header.
-        cut: The first text that was cut to what a cell takes, such as `row 3, column 'note'`; empty if none
-            was.
+        cut: The place of the first text that was cut to the limit of a cell, such as
+            `row 3, column 'note'`; empty if no text was cut.
     """
 
     rows: int
@@ -34,14 +34,14 @@ class WorkbookResult(NamedTuple):
 
 
 def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> WorkbookResult:
-    """Write rows with a header into a workbook; text stays text, also where it begins with `=`.
+    """Write rows with a header into a workbook; text stays text, even if it begins with `=`.
 
     Memory does not grow with the rows. Control characters, which a workbook cannot hold, become U+FFFD.
 
     Args:
         path: The file.
-        columns: The columns.
-        rows: Values by column; what Excel has no type for becomes text.
+        columns: The names of the columns, in order.
+        rows: The rows, each a mapping of values by column; a value for which Excel has no type becomes text.
 
     Returns:
         How many rows were written, and whether a text was cut.
@@ -63,8 +63,8 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     def make_cell(value: Any, font: Any = None) -> Any:
         sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
-            # Not set by `value`: openpyxl would take a text that begins with = for a formula.
-            sheet_cell._value, sheet_cell.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - it has no other way to say so
+            # Not set through `value`, since openpyxl would take a text that begins with = for a formula.
+            sheet_cell._value, sheet_cell.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - openpyxl has no public way to do this
         else:
             sheet_cell.value = value
         if font is not None:
@@ -101,7 +101,7 @@ def _is_long(value: Any) -> bool:
 
 
 def _convert_value(value: Any) -> Any:
-    """Return a value as a cell of Excel holds it, without loss; a text may be too long for one."""
+    """Return a value as a cell of Excel can hold it without loss; a text may still be too long for a cell."""
     if value is None or isinstance(value, bool | dt.time):
         return value
     if isinstance(value, int | float | Decimal):

@@ -1,4 +1,4 @@
-"""Write files that hold rows: CSV, JSON Lines and Parquet, row by row; whole or not at all."""
+"""Write files that hold rows: CSV, JSON Lines and Parquet, row by row, and entirely or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lark_provider.files.formats import (
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write a file of this machine, which is as it was before if that fails.
+    """Write a file on this machine; if that fails, an existing file stays as it was.
 
     Args:
         name: The file; one that exists is replaced when the new one is complete.
@@ -37,7 +37,7 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     Raises:
         FileError: The file cannot be written.
     """
-    # Behind a link: the file is replaced, and the link stays.
+    # If the path is a symbolic link, the file that it points to is replaced, and the link stays.
     target, kind = Path(os.path.realpath(name)), get_kind(name)
     try:
         if target.exists() and not target.is_file():
@@ -64,7 +64,7 @@ def touch(path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    target = Path(os.path.realpath(path))  # A link stays, also one to a file that is not there yet.
+    target = Path(os.path.realpath(path))  # A link stays, even if its target does not exist yet.
     try:
         target.open("xb").close()
     except FileExistsError:
@@ -94,7 +94,7 @@ def write_to(path: Path, kind: str, columns: Mapping[str, str], rows: Iterable[M
 
 def _write_csv(path: Path, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
-    # With a byte order mark, since Excel takes a file without one for its local encoding.
+    # With a byte order mark, since Excel would otherwise read the file in its local encoding.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(columns)
@@ -123,7 +123,7 @@ def _write_json_lines(path: Path, columns: Mapping[str, str], rows: Iterable[Map
 
 
 def _encode_datetime(value: Any) -> str:
-    """Return a datetime as JSON has it; orjson leaves out the seconds of offsets, of Shanghai before 1901."""
+    """Return a datetime as JSON text; orjson drops the seconds of an offset, as of Shanghai before 1901."""
     if isinstance(value, dt.datetime):
         return value.isoformat()
     raise TypeError

@@ -1,8 +1,8 @@
 """Send the metrics of tasks and triggers to Airflow's own statistics: StatsD, Datadog or OpenTelemetry.
 
-They appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names of
-docs/en/how-to/monitoring.md without `_total` and `_seconds`, with labels as tags. Times are in
-milliseconds, as everywhere in Airflow.
+They appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names in
+docs/en/how-to/monitoring.md without `_total` and `_seconds`, with labels as tags. Times are in milliseconds,
+as everywhere in Airflow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MS_PER_SECOND = 1000.0
 
 
 def start() -> None:
-    """Send metrics to Airflow's statistics from now on, if Airflow is configured to have any."""
+    """Send metrics to Airflow's statistics from now on, if Airflow is configured to collect any."""
     if any(conf.getboolean("metrics", option, fallback=False) for option in _OPTIONS):
         meters.add_sink(SINK)
 
@@ -35,7 +35,7 @@ class AirflowSink:
         _import_stats().gauge(make_stat_name(metric), value, tags=_make_tags(metric, labels))
 
     def remove(self, metric: meters.Gauge, labels: tuple[str, ...]) -> None:
-        """Set a gauge to 0: Airflow's statistics forget none."""
+        """Set a gauge to 0, since gauges cannot be removed from Airflow's statistics."""
         self.set(metric, 0, labels)
 
     def observe(self, metric: meters.Histogram, value: float, labels: tuple[str, ...]) -> None:
@@ -54,7 +54,7 @@ def make_stat_name(metric: meters.Metric) -> str:
 
 
 def _import_stats() -> Any:
-    from airflow.sdk.observability.stats import Stats  # Loaded by Airflow in every task; typed by neither.
+    from airflow.sdk.observability.stats import Stats  # Airflow loads it in every task; it has no type hints.
 
     return Stats
 

@@ -1,4 +1,4 @@
-"""Resolve the people who may answer to ids that clicks carry."""
+"""Resolve the people who may answer a question to the ids that clicks carry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def resolve_comparable_ids(
     (POST /open-apis/contact/v3/users/batch_get_id, GET /open-apis/contact/v3/users/batch).
 
     Args:
-        hook: Returns the hook of the connection of the app that sees them; called only for a look-up.
+        hook: Returns the hook of the app's connection, which looks people up; called only if that is needed.
         names: Open_ids, union_ids, user_ids, e-mail addresses, mobile numbers, or names from the
             connection's `receivers`; or one of them. None, or an empty list, for all users.
         argument: Names the argument in errors.
@@ -36,7 +36,7 @@ def resolve_comparable_ids(
         return ()
     people = [names] if isinstance(names, str) else list(names)
     for name in people:
-        # A template that renders to nothing must not open the question to all users.
+        # If a template renders to an empty value, the question must not be open to all users.
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(
                 f"{argument} must be a list of names, got {name!r} in it. Next: pass open_ids or e-mail "

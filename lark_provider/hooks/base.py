@@ -1,4 +1,4 @@
-"""What both hooks share: a connection, how it is fetched, and the settings that both of its types have."""
+"""The base of both hooks: it fetches the connection, and reads the settings that both of its types have."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LarkBaseHook(BaseHook):
     Args:
         timeout: Seconds for connecting, writing and reading, each.
         deadline: Seconds for one call in all: token, waits, retries and the answer.
-        max_retries: How often one call is repeated; None for the client's own default.
+        max_retries: The most retries of one call; None for the client's own default.
     """
 
     conn_name_attr: ClassVar[str]
@@ -53,7 +53,7 @@ class LarkBaseHook(BaseHook):
 
     @property
     def owners(self) -> dict[str, Any]:
-        """Return ids of people by owner of DAGs and tasks: one id, or a list of them.
+        """Return the ids of people by owner of DAGs and tasks: one id, or a list of them.
 
         Raises:
             ConfigurationError: The extra `owners` is not a JSON object.
@@ -82,7 +82,7 @@ class LarkBaseHook(BaseHook):
         """Return the client's arguments for HTTP that connections of both types set."""
         from lark_provider.hooks import airflow_stats, extras  # DAG files are parsed without them.
 
-        # Whatever the task does with Lark, it does with a client.
+        # Metrics start here, since everything that a task does with Lark goes through a client.
         airflow_stats.start()
         _show_fields_of_log_lines()
         extras.warn(self._conn_id, self.conn_type, self.connection.extra_dejson)
@@ -95,7 +95,7 @@ class LarkBaseHook(BaseHook):
 
 
 def _show_fields_of_log_lines() -> None:
-    """Show the fields of lines, which Airflow leaves out, in a process that runs tasks or triggers."""
+    """Show the fields of log lines, which Airflow leaves out, in a process that runs tasks or triggers."""
     if getattr(sys.modules.get(_RUNNER), "SUPERVISOR_COMMS", None) is not None:
         from lark_provider.utils import field_lines
 
@@ -107,8 +107,8 @@ def make_base_url(host: str, port: int | None) -> str | None:
 
     Args:
         host: `feishu`, `lark` or a URL.
-        port: Of a URL. With `feishu` or `lark` it is ignored: Airflow's list of connections tests only
-            connections that have a port.
+        port: The port of a URL. With `feishu` or `lark` it is ignored; it may be set nevertheless, since
+            Airflow's list of connections tests only connections that have a port.
     """
     return f"{host}:{port}" if port and host and host.lower() not in {"feishu", "lark"} else host or None
 
@@ -117,12 +117,12 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 def is_true(value: Any) -> bool:
-    """Return whether a form's text, or a JSON value, means true."""
+    """Return whether a text from a form, or a JSON value, means true."""
     return value is True or _BOOLEANS.get(str(value).strip().lower(), False)
 
 
 def parse_verify(value: Any) -> bool | str:
-    """Return the client's `verify` for a form's text: a boolean, or the path of a certificate file."""
+    """Return the client's `verify` for a text from a form: a boolean, or the path of a certificate file."""
     if value is None or value == "":
         return True
     return value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip().lower(), str(value))

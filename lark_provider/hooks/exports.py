@@ -1,7 +1,7 @@
-"""The exports of the packages that need Airflow: loaded on use, and only on a supported Airflow.
+"""Load the exports of the packages that need Airflow on use, and only with a supported version of Airflow.
 
 Each of these packages calls `make_lazy_getattr` in its `__init__`, which Python runs before any module of the
-package. An Airflow that is too old is therefore named in one sentence, not by an ImportError from within.
+package. If Airflow is too old, the error therefore says so, instead of being an ImportError from some module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Extras of a connection that no setting reads, such as a misspelled one: they are ignored, and named."""
+"""Report the extras of a connection that no setting reads, such as misspelled ones, which are ignored."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _logged = Once()
 
 
 def warn(conn_id: str, conn_type: str, names: Collection[str]) -> None:
-    """Log unknown extras, once in a process: a triggerer has a hook for each task that waits.
+    """Log unknown extras once in each process, since a triggerer has a hook for each task that waits.
 
     Args:
         conn_id: The connection.
-        conn_type: Its type; of one that this package does not know, nothing is unknown.
+        conn_type: The type of the connection; for a type of another package, nothing is logged.
         names: The names of its extras.
     """
     unknown = _format_unknown(conn_type, names)
@@ -28,10 +28,10 @@ def warn(conn_id: str, conn_type: str, names: Collection[str]) -> None:
 
 
 def describe_unknown(conn_type: str, names: Collection[str]) -> str:
-    """Return what the connection's form says about unknown extras, after another sentence; "" without any.
+    """Return the sentence about unknown extras for the connection's form; "" if there are none.
 
     Args:
-        conn_type: The type of the connection; of one that this package does not know, no extra is unknown.
+        conn_type: The type of the connection; for a type of another package, no extra is unknown.
         names: The names of the connection's extras.
     """
     unknown = _format_unknown(conn_type, names)

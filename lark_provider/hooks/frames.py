@@ -14,8 +14,8 @@ def make_frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: F
     """Return a data frame that has every column of the table, even one without a value in any row.
 
     Args:
-        rows: Values by column.
-        columns: All columns, in order.
+        rows: The rows, each a mapping of values by column.
+        columns: The names of all columns, in order.
         df_type: `pandas` or `polars`.
 
     Raises:

@@ -23,21 +23,22 @@ class LarkHook(LarkBaseHook):
     of a private deployment. Extras:
 
     - `proxy`, `verify`: a proxy's URL; true, false or the path of certificates.
-    - `receivers`: names for ids, as a JSON object.
-    - `redirect_all_to`: an id or such a name that gets every message.
-    - `owners`: owners of DAGs and tasks to their open_id or e-mail address, for mentions.
+    - `receivers`: a JSON object of names and the ids that they stand for.
+    - `redirect_all_to`: an id or such a name to which every message is sent instead.
+    - `owners`: a JSON object of owners of DAGs and tasks and their open_ids or e-mail addresses, for
+      mentions.
     - `web_domain`: the domain of Lark's pages, for links, if the host is not at `open.…`.
-    - `registry_app`: if true, the secret is that of the app in the registry of `lark-provider app add`, and
-      the password stays empty.
+    - `registry_app`: if true, the secret is read from the registry of `lark-provider app add`, and the
+      password stays empty.
 
     All workers share tokens in the database of `[lark] database_url` or `[lark] database_conn_id`, else in
-    that of `LARK_DATABASE_URL` or `POSTGRES_*`; with none, each process fetches its own.
+    that of `LARK_DATABASE_URL` or `POSTGRES_*`. Without a database, each process fetches its own.
 
     Args:
         lark_conn_id: The connection.
         timeout: Seconds for connecting, writing and reading, each.
         deadline: Seconds for one call in all: token, waits, retries and the answer.
-        max_retries: How often one call is repeated; None for the client's own default.
+        max_retries: The most retries of one call; None for the client's own default.
     """
 
     conn_name_attr = "lark_conn_id"
@@ -112,7 +113,7 @@ class LarkHook(LarkBaseHook):
     def alias(self, name: str) -> str:
         """Return the id that a name from the connection's `receivers` stands for; other names as they are.
 
-        Unlike `receiver`, it ignores `redirect_all_to`: it is for people who are named, not sent to.
+        Unlike `receiver`, it ignores `redirect_all_to`: it is for people who are named, not for receivers.
 
         Args:
             name: An id, or one of the connection's `receivers`.
@@ -138,8 +139,8 @@ class LarkHook(LarkBaseHook):
             search: `filter`, `sort`, `field_names`, `view_id`, `zone`, … as for `search_records`.
 
         Returns:
-            A frame with a column for each field, or for each of `field_names`. A lookup's column holds lists,
-            a formula's one value for each record; what is empty is missing.
+            A frame with a column for each field, or for each of `field_names`. The column of a lookup holds
+            lists, that of a formula one value for each record; an empty cell is a missing value.
 
         Raises:
             ConfigurationError: The library is not installed.
@@ -168,15 +169,15 @@ class LarkHook(LarkBaseHook):
             sheet: The spreadsheet's link or token.
             worksheet: Its title, its id, or its index from 0; None for the one that the link names, else the
                 first.
-            range: Which cells, such as `A1:F`, titles included; None for the whole worksheet.
+            range: The cells to read, such as `A1:F`, titles included; None for the whole worksheet.
             df_type: `pandas` or `polars`; each is an extra of this package.
 
         Returns:
-            A frame with a column for each title in the first row; what is empty is missing.
+            A frame with a column for each title in the first row; an empty cell is a missing value.
 
         Raises:
             ConfigurationError: The library is not installed.
-            LarkError: The worksheet cannot be read, or titles are missing or not different.
+            LarkError: The worksheet cannot be read, or titles are missing or not unique.
         """
         from lark_provider.api.clouddoc.sheets.headers import parse_titles
         from lark_provider.api.clouddoc.sheets.targets import SheetRef
@@ -188,7 +189,7 @@ class LarkHook(LarkBaseHook):
         return make_frame(records, [title for title in titles if title], df_type)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Prove the connection with a token and `GET /open-apis/bot/v3/info`.
+        """Test the connection with a token and `GET /open-apis/bot/v3/info`.
 
         Returns:
             Whether it works, and a sentence for the connection's form.
@@ -203,7 +204,8 @@ class LarkHook(LarkBaseHook):
         return True, connected + extras.describe_unknown(self.conn_type, self.connection.extra_dejson)
 
     def _make_settings(self) -> dict[str, Any]:
-        # No variable holds the connection: its repr shows the password, and error reporters send variables.
+        # No variable holds the connection, since its repr shows the password and error reporters send the
+        # values of variables.
         from_registry = is_true(self.connection.extra_dejson.get("registry_app"))
         missing = [] if (self.connection.login or "").strip() else ["login (the app id)"]
         if not from_registry and not (self.connection.password or "").strip():

@@ -15,9 +15,9 @@ def make_chat_url(base_url: str, chat_id: str, web_domain: str = "") -> str:
     """Return the link that opens a chat in the Lark app; "" without a chat.
 
     Args:
-        base_url: Of the API, such as https://open.feishu.cn.
+        base_url: The URL of the API, such as https://open.feishu.cn.
         chat_id: The chat, `oc_…`.
-        web_domain: Where Lark's pages are, such as feishu.cn, if it does not follow from `base_url`.
+        web_domain: The domain of Lark's pages, such as feishu.cn, if it does not follow from `base_url`.
     """
     place = f"/client/chat/open?openChatId={quote(chat_id)}"
     return _get_site_url("applink", base_url, web_domain) + place if chat_id else ""
@@ -27,10 +27,10 @@ def make_bitable_url(base_url: str, app_token: str, table_id: str, web_domain: s
     """Return the link that opens a table in the browser.
 
     Args:
-        base_url: Of the API, such as https://open.feishu.cn.
-        app_token: The base, or a link to it, which is taken as it is.
+        base_url: The URL of the API, such as https://open.feishu.cn.
+        app_token: The base, or a link to it, which is returned unchanged.
         table_id: The table.
-        web_domain: Where Lark's pages are, such as feishu.cn, if it does not follow from `base_url`.
+        web_domain: The domain of Lark's pages, such as feishu.cn, if it does not follow from `base_url`.
     """
     if "://" in app_token:
         return app_token
@@ -41,9 +41,9 @@ def make_sheet_url(base_url: str, token: str, web_domain: str = "") -> str:
     """Return the link that opens a spreadsheet in the browser.
 
     Args:
-        base_url: Of the API, such as https://open.feishu.cn.
-        token: The spreadsheet, or a link to it, which is taken as it is.
-        web_domain: Where Lark's pages are, such as feishu.cn, if it does not follow from `base_url`.
+        base_url: The URL of the API, such as https://open.feishu.cn.
+        token: The spreadsheet, or a link to it, which is returned unchanged.
+        web_domain: The domain of Lark's pages, such as feishu.cn, if it does not follow from `base_url`.
     """
     return token if "://" in token else _get_site_url("www", base_url, web_domain) + f"/sheets/{quote(token)}"
 
@@ -51,8 +51,9 @@ def make_sheet_url(base_url: str, token: str, web_domain: str = "") -> str:
 def _get_site_url(site: str, base_url: str, web_domain: str) -> str:
     """Return the URL of one of Lark's sites.
 
-    An API at `open.…` has its pages on the same domain. Any other, such as a private deployment on one host,
-    is taken to serve them itself: a link to the public Lark would disclose ids of the deployment's documents.
+    If the API is at `open.…`, the pages are on the same domain. Any other host, such as that of a private
+    deployment, is assumed to serve them itself: a link to the public Lark would disclose ids of the
+    deployment's documents.
     """
     url = urlsplit(base_url)
     host = url.hostname or ""

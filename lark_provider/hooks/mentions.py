@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 
 def mention_ids(client: LarkServiceClient, mentions: str | Sequence[str]) -> list[str]:
-    """Return whom to mention, with each e-mail address replaced by the person's open_id.
+    """Return the people to mention, with each e-mail address replaced by the person's open_id.
 
     It calls POST /open-apis/contact/v3/users/batch_get_id, only if there is an address.
 
     Args:
-        client: Looks them up, and caches the results for a day.
+        client: The client that looks them up, and caches the results for a day.
         mentions: Open_ids, e-mail addresses, or "all"; one or several.
 
     Raises:
         InvalidRequestError: `mentions` is neither a str nor a list of str.
         NotFoundError: An address belongs to no account that the app may see.
-        LarkError: The look-up failed; without the scope contact:user.id:readonly as PermissionDeniedError.
+        LarkError: The look-up failed; it is a PermissionDeniedError without the scope
+            contact:user.id:readonly.
     """
     example = "open_ids (ou_…), e-mail addresses, or 'all'"
     names = check_one_or_more("mentions", mentions or (), example)

@@ -1,4 +1,4 @@
-"""Missing XComs in templates: an object that cannot become text, where Airflow has None."""
+"""Missing XComs in templates: an object that cannot become text takes the place of Airflow's None."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OWN = (FunctionType, MethodType, functools.partial)
 
 
 class MissingXcom:
-    """Stand for the None of a missing XCom: false, equal to None, and an error where it would become text.
+    """Replace the None of a missing XCom: it is false and equals None, and raises if it would become text.
 
     Args:
         template: The template that pulls it, for the error.
@@ -48,9 +48,9 @@ class MissingXcom:
 
 
 def make_strict_environment(env: jinja2.Environment, template: str) -> jinja2.Environment:
-    """Return an environment whose templates get a `MissingXcom` where a pull finds nothing.
+    """Return an environment whose templates get a `MissingXcom` if a pull finds no XCom.
 
-    Python functions, filters and tests of the DAG's own still get None.
+    Functions, filters and tests that the DAG itself defines still get None.
 
     Args:
         env: The DAG's environment.
@@ -60,7 +60,7 @@ def make_strict_environment(env: jinja2.Environment, template: str) -> jinja2.En
     from jinja2.tests import TESTS
 
     missing, overlay = MissingXcom(template), env.overlay()
-    if "xcom_pull" in template:  # A member of an XCom may be None too.
+    if "xcom_pull" in template:  # A member of an XCom may also be None.
         overlay = env.overlay(finalize=lambda value: missing if value is None else value)
     overlay.filters = {
         name: _pass_none(function, FILTERS.get(name)) for name, function in env.filters.items()
@@ -101,7 +101,7 @@ def refuse_within(value: Any) -> None:
     """Refuse a list or dict that holds a missing XCom.
 
     Raises:
-        AirflowFailException: It does.
+        AirflowFailException: It holds one.
     """
     for missing in _find_missing(value):
         str(missing)
@@ -142,7 +142,7 @@ def _pass_none(function: Any, builtin: object) -> Any:
     if function is builtin:
         return function
 
-    @functools.wraps(function)  # with Jinja's marks, such as that it wants the context
+    @functools.wraps(function)  # keeps Jinja's marks, such as that of a function that takes the context
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return function(
             *map(replace_missing, args), **{name: replace_missing(value) for name, value in kwargs.items()}
@@ -171,7 +171,7 @@ def _make_context_class(
 
         def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
             is_wrapper = isinstance(getattr(function, "__wrapped__", None), BuiltinFunctionType)
-            if not isinstance(function, _OWN) or is_wrapper:  # str.format is wrapped in a sandbox
+            if not isinstance(function, _OWN) or is_wrapper:  # the sandbox wraps str.format
                 return super().call(function, *args, **kwargs)
             args = tuple(map(replace_missing, args))
             kwargs = {name: replace_missing(value) for name, value in kwargs.items()}

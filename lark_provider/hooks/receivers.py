@@ -1,4 +1,4 @@
-"""Resolve receivers: by name from the connection, or all to one receiver in a test environment."""
+"""Resolve receivers by the connection's names; in a test environment, resolve all of them to one receiver."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NamedReceiver(NamedTuple):
     instead_of: str | None = None
 
     def make_key(self, idempotency_key: str) -> str:
-        """Return an idempotency key that differs by intended receiver, also where all are redirected."""
+        """Return an idempotency key that differs by intended receiver, even if messages are redirected."""
         return idempotency_key if self.instead_of is None else f"{idempotency_key}\n{self.instead_of}"
 
     def describe(self) -> str:
@@ -79,7 +79,7 @@ def read_json_object(value: Any, extra: str, conn_id: str) -> dict[str, Any]:
     """
     content = value
     if isinstance(value, str):
-        with suppress(ValueError):  # Another text is refused below.
+        with suppress(ValueError):  # Text that is not JSON is refused below.
             content = json.loads(value) if value.strip() else None
     if content is None:
         return {}

@@ -1,4 +1,4 @@
-"""What tasks share: idempotency keys, the origin and the database of a question, errors that end a task."""
+"""Helpers of all tasks: idempotency keys, origin and database of a question, errors that end a task."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def make_task_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
-    """Return an idempotency key that retries and cleared tasks repeat.
+    """Return an idempotency key that is the same for retries and for cleared tasks.
 
     Args:
         context: The task's Airflow context.
@@ -35,7 +35,7 @@ def make_task_key(context: Context, client: LarkServiceClient, *parts: object) -
 
 
 def make_attempt_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
-    """Return an idempotency key that a retry repeats, and that a cleared task does not.
+    """Return an idempotency key that is the same for retries, and new for a cleared task.
 
     Args:
         context: The task's Airflow context.
@@ -54,8 +54,8 @@ def compute_first_try(context: Context) -> int:
         context: The task's Airflow context.
     """
     ti = context["ti"]
-    # `retries` is that of the DAG file as it is now, which may have been edited since the first try: a higher
-    # one, or any other in the first try, must not look like a task that was cleared.
+    # `retries` is read from the DAG file as it is now, which may have been edited since the first try. A
+    # changed number must not look like a task that was cleared, hence the bounds.
     return max(1, min(int(ti.try_number), int(ti.max_tries - (context["task"].retries or 0) + 1)))
 
 
@@ -72,7 +72,7 @@ def has_ledger() -> bool:
 
 
 def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
-    """Return which attempt of which task asks a question.
+    """Return the origin of a question: the attempt of the task that asks it.
 
     Args:
         context: The task's Airflow context.
@@ -99,7 +99,7 @@ def make_origin(context: Context, kind: str, conn_id: str) -> Origin:
 
 
 def read_run_start(context: Context) -> tuple[datetime | None, int]:
-    """Return when the task's run began, in UTC, and how often tasks of it were cleared, which moves that.
+    """Return when the task's run began, in UTC, and how often its tasks were cleared, which changes that.
 
     Args:
         context: The task's Airflow context.
@@ -110,10 +110,10 @@ def read_run_start(context: Context) -> tuple[datetime | None, int]:
 
 
 def with_questions(call: Callable[[Waits], T]) -> T:
-    """Query the questions in Airflow's database for Lark, with a timeout.
+    """Query the questions in the database that Airflow configures for Lark, with a timeout.
 
     Args:
-        call: Runs the query.
+        call: The function that runs the query.
 
     Raises:
         ConfigurationError: No database is configured.
@@ -130,12 +130,12 @@ def convert_lark_errors() -> Iterator[None]:
     """Fail the task at once on errors that no retry can fix; pass on the others, for Airflow to retry.
 
     Raises:
-        AirflowFailException: For wrong credentials, requests, permissions and the like.
+        AirflowFailException: Credentials, a request or permissions are wrong, or the like.
     """
     try:
         yield
     except LarkError as error:
-        # A write of unknown outcome is repeated under the same key, which is what the key is for.
+        # A write of unknown outcome is retried as well: its idempotency key makes the repeat safe.
         if error.retryable or isinstance(error, OutcomeUnknownError):
             raise
         raise AirflowFailException(_with_cause(error)) from error

@@ -1,4 +1,4 @@
-"""Render template fields of operators and notifiers: which value is a file, and which must not be None."""
+"""Render template fields of operators and notifiers: some values name files, and some must not be None."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ _ROWS = {"records"}  # of a table, whose cells may be empty
 
 
 class StrictTemplates:
-    """Read files for `content` and `sql` alone, and refuse to render a missing XCom.
+    """Read files only for `content` and `sql`, and refuse to render a missing XCom.
 
     List it before Airflow's base class. Airflow's own `template_ext` applies to every field and takes any
-    text with such an ending for a file name, so that a message "Wrote README.md" would fail its task. It
+    text with such an extension for a file name, so that a message "Wrote README.md" would fail its task. It
     stays empty here.
 
-    A missing XCom is still None in a function or filter of the DAG's own, which may write it as text, in what
-    `ti['xcom_pull']` or `axcom_pull` returns, and where the DAG's environment has a `finalize` of its own.
+    A missing XCom is still None in three places: in functions and filters that the DAG defines, which may
+    write it as text; in the result of `ti['xcom_pull']` or `axcom_pull`; and if the DAG's environment has its
+    own `finalize`.
     """
 
     template_ext: Sequence[str] = ()
     #: Fields that are refused if a template in them renders to None or to the text "None".
     required_templates: ClassVar[Collection[str]] = ()
-    #: Those of them that name people: an empty list would mean all users, and is refused as well.
+    #: Required fields that name people: an empty list would mean all users, and is refused as well.
     people_templates: ClassVar[Collection[str]] = ()
 
     def _do_render_template_fields(
@@ -118,7 +119,7 @@ class StrictTemplates:
 
 
 def _has_lost(template: Any, rendered: Any) -> bool:
-    """Return whether a None stands within a rendered value where the template had something to render."""
+    """Return whether a rendered value contains a None where the template had something to render."""
     if type(template) is dict and type(rendered) is dict:
         return any(_has_lost(part, rendered.get(name)) for name, part in template.items())
     if type(template) in {list, tuple} and type(template) is type(rendered):
@@ -132,10 +133,10 @@ def read_source(
     """Return the template that a content names, or the content itself.
 
     Args:
-        content: A file's path if it has one of the endings, holds no white space, and such a file exists in
-            the folders that the environment loads from.
+        content: The path of a file if it has one of the extensions, has no white space, and such a file
+            exists in the folders that the environment loads from.
         jinja_env: The DAG's environment.
-        endings: The endings of file names that are read as templates, such as `.json`.
+        endings: The extensions of files that are read as templates, such as `.json`.
     """
     if not (isinstance(content, str) and content.endswith(endings)) or any(map(str.isspace, content)):
         return content

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 class LarkWebhookHook(LarkBaseHook):
     """Write into one group with an Airflow connection of type `lark_webhook`; no app is needed.
 
-    The connection: password is the webhook's URL or only its last part; host is needed only for the latter:
-    `feishu` (default), `lark` or the URL of a private deployment. Extras: `sign_secret`, `keyword` (text, or
-    a list of which one is enough), `owners` (owners of DAGs and tasks to their open_id or user_id, for
-    mentions), `proxy` and `verify`.
+    The connection: password is the webhook's URL or only its last part; for the latter, host is `feishu`
+    (default), `lark` or the URL of a private deployment. Extras: `sign_secret`, `keyword` (a text, or a list
+    of texts of which a message needs one), `owners` (a JSON object of owners of DAGs and tasks and their
+    open_ids or user_ids, for mentions), `proxy` and `verify`.
 
     Args:
         lark_webhook_conn_id: The connection.
         timeout: Seconds for connecting, writing and reading, each.
         deadline: Seconds for one call in all: token, waits, retries and the answer.
-        max_retries: How often one message is repeated; None for the client's own default.
+        max_retries: The most retries of one message; None for the client's own default.
     """
 
     conn_name_attr = "lark_webhook_conn_id"
@@ -47,7 +47,7 @@ class LarkWebhookHook(LarkBaseHook):
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """Return the bot's keywords, as far as the connection has them.
+        """Return the bot's keywords that the connection has.
 
         Raises:
             ConfigurationError: They are neither a text nor a list of texts.
@@ -89,7 +89,7 @@ class LarkWebhookHook(LarkBaseHook):
         return AsyncLarkWebhookClient(**self._make_settings())
 
     def test_connection(self) -> tuple[bool, str]:
-        """Check the connection's values, and send nothing: a custom bot can be tested only by a message.
+        """Check the connection's values without sending anything: only a message could test a custom bot.
 
         Returns:
             Whether they are valid, and a sentence for the connection's form.
@@ -104,11 +104,12 @@ class LarkWebhookHook(LarkBaseHook):
         return True, formed + extras.describe_unknown(self.conn_type, self.connection.extra_dejson)
 
     def _make_settings(self) -> dict[str, Any]:
-        # No variable holds the connection: its repr shows the password, and error reporters send variables.
+        # No variable holds the connection, since its repr shows the password and error reporters send the
+        # values of variables.
         conn_id = self.lark_webhook_conn_id
         host = (self.connection.host or "").strip()
         if self.connection.conn_type == "lark":
-            # Its password is an app's secret, which must not travel as a part of a URL.
+            # The password is an app's secret, which must not be sent as a part of a URL.
             raise ConfigurationError(
                 f"Connection {conn_id!r} must be of type {self.conn_type!r}, got 'lark', which is an app's. "
                 "Next: make one of the former type for the custom bot."

@@ -1,1 +1,1 @@
-"""How a call to Lark proceeds, without performing it: no network, no clock, no randomness in here."""
+"""The logic of calls to Lark, without performing them: no network, no clock and no randomness."""

@@ -1,4 +1,4 @@
-"""Read an HTTP answer: accepted, or refused and why."""
+"""Read an HTTP answer: whether Lark accepted the call, or why it refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SERVER_ERROR = Code(
 )
 _RATE_LIMITED = 99991400
 _ENVELOPE = frozenset({"code", "msg", "error"})
-_MASKED_BYTES, _QUOTED_CHARACTERS = 4096, 120  # masked first: half a secret would not be recognised
+_MASKED_BYTES, _QUOTED_CHARACTERS = 4096, 120  # masked before it is cut: half a secret is not recognised
 _HTTP_REDIRECT, _HTTP_ERROR, _HTTP_NOT_FOUND, _HTTP_TOO_MANY, _HTTP_SERVER_ERROR = 300, 400, 404, 429, 500
 _HTTP_PROXY = 407  # proxy authentication required
 _HTTP_TIMEOUTS = (408, 499)  # seen by a proxy: the request may have been performed
@@ -58,12 +58,12 @@ class RefusedAnswer(NamedTuple):
 
 
 def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkResponse[Any] | RefusedAnswer:
-    """Judge an answer by its code first and by its HTTP status only where it has none.
+    """Judge an answer by Lark's code, and by the HTTP status only if it has no code.
 
     Args:
         call: The call.
         response: The HTTP response.
-        secrets: Values that were sent and must not be shown if the answer quotes them.
+        secrets: Values that were sent, which must not be shown if the answer quotes them.
 
     Returns:
         The answer if Lark accepted the call, else why not.
@@ -101,7 +101,7 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
 
 
 def _read_success(body: dict[str, Any], log_id: str | None, date: str | None) -> LarkResponse[Any]:
-    # Token endpoints answer flat and bot info under `bot`: then everything else is the content.
+    # Answers about tokens and the bot have no `data`; their content is everything but the envelope.
     data = body.get("data")
     if "data" not in body:
         data = dict(body)
@@ -119,7 +119,7 @@ def _parse_json(content: bytes) -> dict[str, Any] | None:
 
 
 def _classify_non_lark_response(call: Call[Any], status: int) -> Code:
-    """Return what an answer without Lark's envelope means: unknown path, proxy's page, failing gateway."""
+    """Return what an answer without Lark's envelope means: unknown path, page of a proxy, failing gateway."""
     if status == _HTTP_TOO_MANY:
         return get_code(_RATE_LIMITED)
     if status == _HTTP_NOT_FOUND:
@@ -128,7 +128,7 @@ def _classify_non_lark_response(call: Call[Any], status: int) -> Code:
         return _SERVER_ERROR
     if status == _HTTP_PROXY:
         return _PROXY
-    # Waiting does not help against a page in place of an answer, and a write may have been performed.
+    # Waiting does not help if a page came instead of an answer, and a write may have been performed.
     may_have_been_performed = status < _HTTP_REDIRECT and not call.safe
     return _NOT_LARK._replace(kind=CodeKind.AMBIGUOUS) if may_have_been_performed else _NOT_LARK
 
@@ -186,7 +186,7 @@ def _list_dicts(details: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _read_scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
-    """Return the missing scopes and the page that grants them. Lark names a scope by `subject` or `scope`."""
+    """Return the missing scopes and the page to grant them. Lark names a scope by `subject` or `scope`."""
     violations = _list_dicts(details, "permission_violations")
     scopes = [
         str(v.get("subject") or v.get("scope")) for v in violations if v.get("subject") or v.get("scope")
@@ -196,7 +196,7 @@ def _read_scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
 
 
 def _retry_after(response: Response) -> float | None:
-    """Return after how many seconds Lark, or a proxy, wants the request to be sent again; None if unsaid."""
+    """Return after how many seconds Lark, or a proxy, wants a retry; None if it does not say."""
     value = response.headers.get("x-ogw-ratelimit-reset") or response.headers.get("retry-after")
     try:
         return max(0.0, float(value)) if value is not None else None

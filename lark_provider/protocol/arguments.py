@@ -1,4 +1,4 @@
-"""Check the types of arguments: callers without a type checker get an error that says what to pass."""
+"""Check the types of arguments, so that callers without a type checker get an error with the next step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choi
 
 
 def check_str(name: str, value: object, example: str) -> str:
-    """Return an argument that is a str which can be sent.
+    """Check an argument that must be a str which can be sent, and return it.
 
     Args:
         name: The argument's name.
@@ -31,7 +31,7 @@ def check_str(name: str, value: object, example: str) -> str:
 
 
 def check_bool(name: str, value: object) -> None:
-    """Check an argument that is True or False; 1, 0 and NumPy's are taken as such.
+    """Check an argument that must be True or False; 1, 0 and NumPy's booleans are accepted.
 
     Args:
         name: The argument's name.
@@ -45,7 +45,7 @@ def check_bool(name: str, value: object) -> None:
 
 
 def check_choice(name: str, value: object, choices: Collection[str], code: int = 0) -> None:
-    """Check an argument that is one of a few texts.
+    """Check an argument that must be one of a few texts.
 
     Args:
         name: The argument's name.
@@ -61,7 +61,7 @@ def check_choice(name: str, value: object, choices: Collection[str], code: int =
 
 
 def check_list(name: str, value: object, example: str) -> list[Any]:
-    """Return an argument that holds several values as a list.
+    """Check an argument that must hold several values, and return it as a list.
 
     Args:
         name: The argument's name.
@@ -77,7 +77,7 @@ def check_list(name: str, value: object, example: str) -> list[Any]:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Check an argument that is a time.
+    """Check an argument that must be a number of seconds.
 
     Args:
         name: The argument's name.
@@ -93,7 +93,7 @@ def check_seconds(name: str, value: object) -> None:
 
 
 def check_texts(name: str, value: object, example: str) -> list[str]:
-    """Return an argument that holds several str as a list.
+    """Check an argument that must hold several str, and return it as a list.
 
     Args:
         name: The argument's name.
@@ -101,7 +101,7 @@ def check_texts(name: str, value: object, example: str) -> list[str]:
         example: What to pass, such as "['rec…']".
 
     Raises:
-        InvalidRequestError: It is no such thing; a single str is refused, too.
+        InvalidRequestError: It is something else, such as a single str.
     """
     texts = check_list(name, value, example)
     if wrong := [text for text in texts if not isinstance(text, str)]:
@@ -110,7 +110,7 @@ def check_texts(name: str, value: object, example: str) -> list[str]:
 
 
 def check_one_or_more(name: str, value: object, example: str) -> list[str]:
-    """Return an argument that is one str or holds several as a list; see `check_texts`.
+    """Check an argument that must be one str or hold several, and return it as a list; see `check_texts`.
 
     Args:
         name: The argument's name.
@@ -124,7 +124,7 @@ def check_one_or_more(name: str, value: object, example: str) -> list[str]:
 
 
 def check_dict(name: str, value: object, example: str) -> dict[str, Any]:
-    """Return an argument that is a dict with str keys; an empty one for None.
+    """Check an argument that must be a dict with str keys, and return it; an empty dict for None.
 
     Args:
         name: The argument's name.

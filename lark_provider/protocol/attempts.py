@@ -1,4 +1,4 @@
-"""Make a call and retry it: token, request, answer, backoff. No I/O, clock or randomness."""
+"""Make a call and retry it: token, request, answer, backoff. The module has no I/O, clock or randomness."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Bound(NamedTuple):
     """The time limit of a call, for the texts of errors.
 
     Attributes:
-        ended: The clause that says that the limit was reached.
-        step: What to do next.
+        ended: A clause saying that the limit was reached.
+        step: The next step.
     """
 
     ended: str
@@ -52,7 +52,7 @@ class _Failure(NamedTuple):
         reason: What went wrong in a word, for metrics.
         is_repeatable: Whether another attempt does no harm and may succeed.
         may_have_happened: Whether Lark may have performed the request.
-        retry_after: After how many seconds Lark wants it to be repeated; None if it does not say.
+        retry_after: After how many seconds Lark wants a retry; None if it does not say.
     """
 
     error: LarkAPIError | TransportError
@@ -70,12 +70,12 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
         call: The call.
         policy: The limits of the retries. The deadline of the call bounds the token, all attempts and all
             waits together: the driver raises `DeadlineExceededError` for an effect that is yielded after it.
-        bound: What sets that deadline, for the texts of errors.
+        bound: The time limit that sets this deadline, for the texts of errors.
 
     Raises:
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
-        DeadlineExceededError: The deadline came first, and nothing was changed.
+        DeadlineExceededError: The deadline passed first, and nothing was changed.
         TransportError: Lark was not reached.
     """
     rejected: str | None = None
@@ -102,8 +102,8 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
             if outcome.kind is CodeKind.TOKEN and call.auth and rejected is None:
                 rejected, refused_by = token, outcome.error.code
                 continue
-            # An earlier attempt has removed it. "No such table", as after a typo, does not count: it says
-            # nothing about the record.
+            # An earlier attempt has removed it. An answer such as "no such table", as after a typo, does not
+            # count, since it says nothing about the record.
             if call.removes and uncertain is not None and outcome.error.code in ITEM_GONE:
                 return LarkResponse(0, outcome.error.msg, {}, outcome.error.log_id)
             failure = _describe_refusal(call, outcome)
@@ -173,7 +173,7 @@ def _make_late_error(call: Call[Any], bound: Bound, when: str) -> DeadlineExceed
 
 
 def _make_final_error(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:
-    """Return the error to raise: that a write may have happened matters more than the last failure."""
+    """Return the error to raise; that a write may have happened takes precedence over the last failure."""
     if uncertain is None or call.safe:
         return failure
     advice = "check whether it was written before repeating it"

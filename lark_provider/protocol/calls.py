@@ -1,4 +1,4 @@
-"""Calls: requests to Lark, described. None of them does anything by itself."""
+"""Descriptions of requests to Lark. A call does nothing by itself; a client performs it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class LarkResponse(Generic[D_co]):
         code: Always 0.
         msg: Lark's message, "success" or "ok".
         data: The answer's content; for answers outside the usual envelope, everything but code and msg.
-        log_id: What Lark's support asks for.
-        date: When Lark answered, by its own clock, as the header `Date` says.
+        log_id: The id by which Lark's support finds the request.
+        date: When Lark answered, by its own clock, from the header `Date`.
     """
 
     code: int
@@ -40,25 +40,25 @@ class LarkResponse(Generic[D_co]):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[D_co]):
-    """One request to Lark, described.
+    """The description of one request to Lark.
 
     Attributes:
         method: The HTTP method.
-        path: From the root, `/open-apis/…`, with its parameters quoted, and `***` where a secret stands.
+        path: The path from the root, `/open-apis/…`, with quoted parameters, and `***` in place of a secret.
         params: Query parameters; one with several values is repeated.
         body: The encoded body, or None.
         form: A body that uploads a file, instead of `body`; sent in chunks.
         safe: Whether it changes nothing at Lark.
-        idempotent: Whether a repeat does no harm: it is safe, removes what it names, or carries an
+        idempotent: Whether a repeat does no harm: the request is safe, removes what it names, or carries an
             idempotency token.
         auth: Whether it carries the tenant token.
         content_type: The body's type.
-        headers: Further headers that the endpoint wants.
-        subject: What it is about, for error texts, where the path does not show it.
-        hint: What may be wrong with the ids in it, for the next step of an error.
+        headers: Further headers that the endpoint requires.
+        subject: What the request is about, for error texts, if the path does not show it.
+        hint: What may be wrong with its ids, for the next step of an error.
         save_to: A path to which the answer's content is streamed, if it is not JSON.
         secret: A value that is never shown: filled in for `***` in the path, and masked in answers.
-        receiver: The receiver of the message, or the card that is updated; Lark limits the rate of each.
+        receiver: The receiver of the message, or the card that is updated; Lark limits the rate for each.
         skim: Extracts the data from the bytes of a successful answer, where parsing all of it takes long;
             returns None for any other answer, which is then parsed.
     """
@@ -82,12 +82,12 @@ class Call(Generic[D_co]):
 
     @property
     def removes(self) -> bool:
-        """Whether it is a DELETE that may be repeated: "not found" after an uncertain attempt means done."""
+        """Whether it is a repeatable DELETE: "not found" after an uncertain attempt then means success."""
         return self.method == "DELETE" and self.idempotent
 
     @property
     def updates(self) -> bool:
-        """Whether it changes what is there, so that "nothing to change" is a success."""
+        """Whether it updates something that exists, so that "nothing to change" is a success."""
         return self.method in {"PUT", "PATCH"} or self.path.endswith("/batch_update")
 
     @property
@@ -97,12 +97,12 @@ class Call(Generic[D_co]):
 
     @property
     def operation(self) -> str:
-        """The template of the path, the same for all ids."""
+        """The template of the path, which is the same for all ids."""
         return get_operation(self.path)
 
     @property
     def target(self) -> str:
-        """The path as it is requested, secret included; for the transport only."""
+        """The path that is requested, with the secret; for the transport only."""
         return self.path if self.secret is None else self.path.replace(MASK, quote(self.secret, safe=""), 1)
 
 
@@ -114,7 +114,7 @@ def encode(value: Any, what: str) -> bytes:
         what: What it is, for the error's text.
 
     Raises:
-        InvalidRequestError: Something in it has no JSON form.
+        InvalidRequestError: Something in it cannot be represented in JSON.
     """
     try:
         return orjson.dumps(value)
@@ -150,18 +150,18 @@ def make_request(
         json: The body before encoding, or None for no body.
         safe: Whether it changes nothing at Lark; if None, a GET is safe.
         idempotent: Whether a repeat does no harm although it changes something. If None, a DELETE without a
-            body is, since its path names what it removes. A body may name positions, such as rows of a
-            spreadsheet, where a repeat would remove other rows.
+            body is idempotent, since its path names what it removes. A body may name positions, such as rows
+            of a spreadsheet, and then a repeat would remove other rows.
         auth: Whether it carries the tenant token.
-        headers: Further headers that the endpoint wants.
-        subject: What it is about, for error texts.
-        hint: What may be wrong with the ids in it, for error texts.
+        headers: Further headers that the endpoint requires.
+        subject: What the request is about, for error texts.
+        hint: What may be wrong with its ids, for error texts.
         save_to: A path to which the answer's content is streamed.
-        secret: What is filled in for `***` in the path, and masked in answers.
-        receiver: To whom it sends a message, or the card that it updates.
+        secret: The value that is filled in for `***` in the path, and masked in answers.
+        receiver: The receiver of the message that it sends, or the card that it updates.
 
     Raises:
-        InvalidRequestError: The body has no JSON form.
+        InvalidRequestError: The body cannot be represented in JSON.
     """
     safe = method == "GET" if safe is None else safe
     if idempotent is None:

@@ -1,7 +1,7 @@
 """Lark's answer codes and what each means for the caller.
 
-A code that is missing here is an ordinary refusal. HTTP statuses say little: Bitable answers most failures
-with 200, IM all of them with 400.
+A code that is not listed here is an ordinary refusal. HTTP statuses say little: Bitable answers most failures
+with 200, and IM answers all of them with 400.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ class CodeKind(enum.Enum):
     TOKEN = enum.auto()
     """Not done, because the token was rejected; one retry with a new token."""
     RATE = enum.auto()
-    """Not done, because of a rate limit; the same request will pass after a wait."""
+    """Not done, because of a rate limit; the same request will succeed after a wait."""
     BUSY = enum.auto()
-    """Not done, because another operation is running; the same request may pass after a wait."""
+    """Not done, because another operation is running; the same request may succeed after a wait."""
     AMBIGUOUS = enum.auto()
     """A server error after which the request may have been performed: retried only if idempotent."""
     REPLAYED = enum.auto()
-    """The idempotency token was used before: after an uncertain attempt probably by that attempt, on a first
-    attempt by another write."""
+    """The idempotency token was used before: probably by an earlier attempt if one got no answer, and by
+    another write if this is the first attempt."""
     GONE = enum.auto()
-    """What was named does not exist any more; a repeated removal has succeeded."""
+    """The thing named no longer exists; a repeated removal has succeeded."""
     DONE = enum.auto()
     """Nothing to change: a success."""
     NOT_EMULATED = enum.auto()
-    """Lark has the endpoint, and the local Lark has not."""
+    """Lark has the endpoint, but the local Lark does not."""
     PERMISSION = enum.auto()
     NOT_FOUND = enum.auto()
     INVALID = enum.auto()
@@ -39,14 +39,14 @@ class CodeKind(enum.Enum):
 
 
 class Code(NamedTuple):
-    """A code's kind, and the next step to print along with Lark's own words."""
+    """A code's kind, and the next step to show along with Lark's own message."""
 
     kind: CodeKind
     step: str
 
 
 REPLAYED = frozenset({1254608, 1255006})
-"""Answers to a `client_token` that was used before, after which the write may or may not have happened."""
+"""Codes for a `client_token` that was used before; they do not tell whether the write happened."""
 _PEOPLE = "widen the range of people and departments that the app may see, in the console"
 _WAIT = "wait and call again, or send less at a time"
 _SCOPE = "ask the tenant's admin to grant the scope in the developer console and publish the app"
@@ -93,7 +93,7 @@ SHEETS: tuple[tuple[tuple[int, ...], CodeKind, str], ...] = (
     ((229, 230, 236, 248, 251), CodeKind.INVALID, "correct the parameter named"),
     ((235,), CodeKind.BUSY, _WAIT),
 )
-"""The last three digits, which v2 puts after 90 and v3 after 1310; what they mean, and the next step."""
+"""The last three digits of a code, which v2 puts after 90 and v3 after 1310; its kind, and the next step."""
 
 TOKENS: dict[int, Code] = {
     10005: Code(
@@ -109,7 +109,7 @@ TOKENS: dict[int, Code] = {
     10015: Code(CodeKind.PERMISSION, "check app id and app secret, and that the app is enabled"),
     10016: Code(CodeKind.PERMISSION, "leave tenant_key= out: a custom app has no app_ticket"),
 }
-"""Codes of the endpoints that give tokens and tickets, which also answer 10003."""
+"""Codes of the endpoints for tokens and tickets, which also answer 10003."""
 
 TABLE: dict[int, Code] = {
     # the gateway, for any endpoint
@@ -448,9 +448,9 @@ _UNKNOWN = Code(
 
 
 ITEM_GONE = frozenset({1254042, 1254043, 1254044, 230011, 230110})
-"""Codes by which the view, record, field or message that a DELETE names is not there, and all above it is."""
+"""Codes for a view, record, field or message named by a DELETE that does not exist, while its parents do."""
 CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
-"""Codes by which a card cannot be updated any more: recalled, deleted, older than 14 days, of another app."""
+"""Codes for a card that can no longer be updated: recalled, deleted, older than 14 days, of another app."""
 
 
 def get_code(code: int) -> Code:

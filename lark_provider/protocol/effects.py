@@ -1,6 +1,6 @@
-"""Effects: what an operation may ask for while it runs.
+"""Effects: the requests that an operation may yield while it runs.
 
-`engine.interpreter` answers those that need the memory of the process; the two drivers perform the rest.
+`engine.interpreter` answers those that need the memory of the process; the two drivers perform the others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Send:
     Attributes:
         call: The request.
         token: The tenant token that it carries, or None.
-        is_paced: Whether it has waited for the pace of its endpoint.
+        is_paced: Whether it has already waited as the rate limit of its endpoint requires.
     """
 
     call: Call[Any]
@@ -42,7 +42,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response. Header names are looked up in any case."""
+    """An HTTP response. Header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -56,11 +56,11 @@ class Lost:
     """No answer came.
 
     Attributes:
-        reason: Why no answer came; if it is late, what did not happen in time, such as "before an answer".
+        reason: Why no answer came; after a deadline, at which point it passed, such as "before an answer".
         sent: Whether the request may have reached Lark.
-        is_transient: Whether a retry can succeed, as it cannot with an invalid certificate.
-        step: What to do about it.
-        is_late: Whether the call's deadline cut it off.
+        is_transient: Whether a retry can succeed; it cannot, for example, with an invalid certificate.
+        step: The next step.
+        is_late: Whether the call's deadline ended the attempt.
     """
 
     reason: str
@@ -71,7 +71,7 @@ class Lost:
 
     @property
     def was_tried(self) -> bool:
-        """Whether a request was made at all, which is not so if the deadline came before it was sent."""
+        """Whether a request was made at all; it was not if the deadline passed before it was sent."""
         return self.sent or not self.is_late
 
 
@@ -121,12 +121,12 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Effect: wait for some seconds. `DeadlineExceededError` at once if they end after the deadline.
+    """Effect: wait for some seconds. Raises `DeadlineExceededError` at once if they end after the deadline.
 
     Attributes:
         seconds: How long to wait, in seconds.
-        after: The error of the call that is repeated after the wait; None if no call is.
-        reason: The kind of that error, in a word: `rate_limit`, `busy`, `server_error` or `no_answer`.
+        after: The error of the call that is retried after the wait; None if no call is.
+        reason: The kind of that error: `rate_limit`, `busy`, `server_error` or `no_answer`.
     """
 
     seconds: float
@@ -139,7 +139,7 @@ class Await:
     """Wait until the deadline for work that another thread or task does.
 
     Answered with the result of the work, or raises its error. Answered with None if the work belongs to a
-    task of the waiting thread: that task could not continue while the thread waits.
+    task of the waiting thread, since that task could not continue while the thread waits.
 
     Attributes:
         future: The future of the work.
@@ -152,11 +152,11 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Local(Generic[T]):
-    """Run a function that blocks, on files or databases. Answered with its result, or raises its error.
+    """Run a function that blocks on files or databases. Answered with its result, or raises its error.
 
     Attributes:
-        work: The function. It is not stopped when time is up, so its result may be dropped.
-        seconds: The timeout: after so many seconds `TimeoutError` is raised, even if the function still runs.
+        work: The function. It is not stopped by the timeout; its result is dropped then.
+        seconds: The timeout, after which `TimeoutError` is raised even if the function is still running.
     """
 
     work: Callable[[], T]
@@ -169,7 +169,8 @@ class Spawn:
 
     Attributes:
         make: The function that makes the procedure.
-        abandon: Called instead if the procedure cannot be started, as when the process or the loop ends.
+        abandon: Called instead if the procedure cannot be started, for example because the process or the
+            loop is ending.
         policy: The limits of the retries of its calls.
     """
 
@@ -198,11 +199,11 @@ class Take(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file to be sent. Answered with `Loaded`; of a file beyond the limit, the content may be cut off.
+    """A file to be sent. Answered with `Loaded`; the content of a file beyond the limit may be cut off.
 
     Attributes:
         source: A path, bytes, or a binary file object, read from its current position.
-        name: The name of the file; the path's own name if None.
+        name: The name of the file; that of the path if None.
         limit: The largest size that is accepted, in bytes.
         what: What the file is, for the error's text.
     """
@@ -215,7 +216,7 @@ class ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The name and content of a file. A file that can be read again is read while it is sent."""
+    """The name and content of a file. A file that can be read repeatedly is read while it is sent."""
 
     name: str
     content: bytes | Chunks = field(repr=False)
@@ -241,8 +242,8 @@ class CacheGet:
     """Cached user lookups. Answered with a dict of lookup to `CachedAnswer`; cache misses are not in it.
 
     Attributes:
-        kind: What they are looked up by and what is wanted, such as `email.open_id`.
-        lookups: E-mail addresses, mobile numbers or ids, each in the one form in which it is compared.
+        kind: What users are looked up by and what is returned, such as `email.open_id`.
+        lookups: E-mail addresses, mobile numbers or ids, each in its normalized form.
     """
 
     kind: str
@@ -254,8 +255,8 @@ class CachedAnswer:
     """A cached answer about a user.
 
     Attributes:
-        value: The id, the user, or None if there is none.
-        age: Seconds since Lark gave it.
+        value: The id or the user; None if there is no such user.
+        age: Seconds since Lark gave the answer.
     """
 
     value: Any
@@ -267,7 +268,7 @@ class CachePut:
     """Cache what Lark has answered about users, for all processes.
 
     Attributes:
-        kind: What users are looked up by and what is wanted, such as `email.open_id`.
+        kind: What users are looked up by and what is returned, such as `email.open_id`.
         people: The answers by lookup, each with its lifetime in seconds.
     """
 
@@ -281,7 +282,7 @@ class OpenSyncIndex:
 
 
 class Stream(Generic[T]):
-    """Items from anything that can be iterated, also asynchronously."""
+    """Items from any iterable or asynchronous iterable."""
 
     __slots__ = ("iterator", "source")
 
@@ -295,7 +296,7 @@ class Stream(Generic[T]):
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
 
     def close(self) -> None:
-        """Close a generator, so that it releases what it holds open; do nothing for other sources."""
+        """Close a generator, so that it releases its resources; do nothing for other sources."""
         if inspect.isgenerator(self.iterator):
             self.iterator.close()
 

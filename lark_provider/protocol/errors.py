@@ -12,7 +12,7 @@ LarkError
 │   ├── ConflictError                    the thing is in a state that forbids it
 │   └── NotEmulatedError                 the local Lark has no such endpoint; Lark has
 ├── TransportError                       no usable answer came; unless it is one of these, nothing was changed
-│   ├── DeadlineExceededError            the call's deadline came first, and nothing was changed
+│   ├── DeadlineExceededError            the call's deadline passed first, and nothing was changed
 │   ├── OutcomeUnknownError              a write was sent and its answer is lost
 │   └── BrokerError                      RabbitMQ is unavailable
 ├── BulkWriteError                       a bulk write stopped part-way; says what was written
@@ -22,11 +22,11 @@ LarkError
 └── DecryptionError                      something is encrypted with a key that is not here
 ```
 
-The last two are SQLAlchemy's `OperationalError` and cryptography's `InvalidToken` as well, and so they are
-defined in `storage.errors`; `lark_provider.errors` has them all.
+The last two also subclass SQLAlchemy's `OperationalError` and cryptography's `InvalidToken`, so they are
+defined in `storage.errors`; `lark_provider.errors` has all errors.
 
-Each text ends with what to do next. Each error says in `.retryable` whether the same call can succeed
-later without a change. All of them can be pickled.
+Each text ends with the next step. The attribute `retryable` of each error says whether the same call can
+succeed later without a change. All errors can be pickled.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TokenAcquisitionError(LarkError):
     Attributes:
         code: Lark's code, e.g. 10014.
         msg: Lark's own words.
-        log_id: What Lark's support asks for, if Lark sent one.
+        log_id: The id by which Lark's support finds the request, if Lark sent one.
     """
 
     def __init__(self, text: str, *, code: int = 0, msg: str = "", log_id: str | None = None) -> None:
@@ -62,12 +62,12 @@ class LarkAPIError(LarkError):
     """Lark refused a request.
 
     Attributes:
-        code: Lark's code; the one that Lark would answer if the fault was found before sending; 0 when
-            the answer was not Lark's.
-        msg: Lark's own words, or ours if nothing was sent.
-        log_id: What Lark's support asks for (header `X-Tt-Logid`).
-        http_status: The HTTP status, or None when nothing was sent.
-        scopes: Scopes of which one is missing, as Lark lists them.
+        code: Lark's code. If the error was found before sending, the code that Lark would answer; 0 if the
+            answer did not come from Lark.
+        msg: Lark's own message, or that of this package if nothing was sent.
+        log_id: The id by which Lark's support finds the request (header `X-Tt-Logid`).
+        http_status: The HTTP status, or None if nothing was sent.
+        scopes: Scopes of which one is required and missing, as Lark lists them.
         apply_url: The console page where they can be granted.
         troubleshooter: Lark's help link for this failure.
         field_violations: `{"field", "value", "description"}` for each field that Lark named.
@@ -127,16 +127,16 @@ class TransportError(LarkError):
 
 
 class DeadlineExceededError(TransportError):
-    """The call's `deadline` came before an answer, and nothing was changed at Lark.
+    """The call's `deadline` passed before an answer, and nothing was changed at Lark.
 
-    It bounds everything that the call waited for: tokens, other callers, back-off and Lark itself.
+    The deadline bounds everything that the call waits for: tokens, other callers, backoff and Lark itself.
     """
 
 
 class OutcomeUnknownError(TransportError):
     """A write was sent and its answer is lost: it may or may not have happened.
 
-    Look before repeating it, or send it with an idempotency key, which makes the repeat safe.
+    Check at Lark before you repeat it, or send it with an idempotency key, which makes the repeat safe.
     """
 
     retryable = False
@@ -177,8 +177,8 @@ class CallbackRefusedError(LarkError):
 
     Attributes:
         status: The HTTP status to answer, 400 to 499.
-        may_be_stale: Whether our keys may be outdated, so that newer ones could verify it.
-        reason: What is wrong, as one of few words, for metrics.
+        may_be_stale: Whether the keys here may be outdated, so that newer ones could verify the request.
+        reason: What is wrong, as one of a few fixed words, for metrics.
     """
 
     def __init__(

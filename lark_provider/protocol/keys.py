@@ -1,4 +1,4 @@
-"""The caller's idempotency keys, and what Lark takes in their place."""
+"""The caller's idempotency keys, and the tokens that Lark takes in their place."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ MAX_UUID_CHARS = 50
 
 
 def check_key(key: str, name: str = "idempotency_key") -> str:
-    """Return a key that can tell one write from another.
+    """Check an idempotency key, and return it.
 
     Args:
         key: Any text.
         name: The name of the argument, for the error.
 
     Raises:
-        InvalidRequestError: It is not a string, empty, or has a NUL or a lone surrogate, which not every
-            database stores.
+        InvalidRequestError: It is not a string, is empty, or has a NUL or a lone surrogate, which not every
+            database can store.
     """
     if not (isinstance(key, str) and key.strip() and _is_unicode(key)):
         raise InvalidRequestError(
@@ -41,10 +41,10 @@ def make_message_uuid(scope: str, idempotency_key: str | None, uuid: str | None)
     """Return the `uuid` by which Lark de-duplicates a message.
 
     Args:
-        scope: The id of the receiver, or of the message that is answered; part of the key, since Lark does
-            not say whether it is part of theirs.
+        scope: The id of the receiver, or of the message that is answered. It is part of the uuid, since Lark
+            does not document whether it tells equal uuids of two receivers apart.
         idempotency_key: Any text, or None.
-        uuid: Lark's own key, or None.
+        uuid: A uuid that the caller has chosen, or None.
 
     Raises:
         InvalidRequestError: Both are given, or one is invalid.
@@ -65,7 +65,7 @@ def make_message_uuid(scope: str, idempotency_key: str | None, uuid: str | None)
 
 
 def make_key_uuid(scope: str, key: str) -> str:
-    """Return the `uuid` by which Lark de-duplicates a message, for a key that is checked already.
+    """Return the `uuid` by which Lark de-duplicates a message, for a key that has been checked.
 
     Args:
         scope: The id of the receiver, or of the message that is answered; part of the key.

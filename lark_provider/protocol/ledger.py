@@ -1,4 +1,4 @@
-"""What the ledger records, and what a writer of a table holds: plain data, shared by api and storage.
+"""The records of the ledger, and the leases of writers: plain data, shared by api and storage.
 
 Every decision that a later step depends on is a row, written before its effect is visible. A chunk of a load
 is recorded as pending before it is sent, and as done with the ids that Lark answered.
@@ -14,13 +14,13 @@ from lark_provider.protocol.errors import ConflictError
 from lark_provider.protocol.ledger_entry import LedgerState
 
 PARTS: Final = 4096
-"""Numbers that are kept for the parts of one chunk."""
+"""How many numbers are reserved for the parts of one chunk."""
 MAX_DIVIDED: Final = 2**31 // PARTS
-"""The first chunk whose parts would have numbers that the database does not take."""
+"""The first chunk whose parts would have numbers that are too large for the database."""
 
 
 def compute_part_number(chunk: int, node: int) -> int:
-    """Return the number of a part of a chunk, which is written in parts since Lark has refused it.
+    """Return the number of a part of a chunk that is written in parts because Lark has refused it.
 
     Args:
         chunk: The number of the chunk, from 0.
@@ -46,7 +46,7 @@ class Lease:
         key: The name of the table, see `api.clouddoc.loads.leasing.format_target`.
         owner: The id of the writer, a new one for each operation.
         ends: When it ends, by the monotonic clock of this process. The clock is read before the query, so
-            that the lease never ends earlier in the database than here.
+            that the lease never ends in the database earlier than here.
         is_renewed: Whether no other writer has had the table since this one took it.
     """
 
@@ -95,9 +95,9 @@ class Intent:
     """What a writer was about to create when it was recorded.
 
     Attributes:
-        text: The text as it was recorded; None if it cannot be decrypted, since the app's secret was
+        text: The text as it was recorded; None if it cannot be decrypted because the app's secret was
             replaced.
-        age: Seconds since then, by the database's clock.
+        age: Seconds since it was recorded, by the database's clock.
     """
 
     text: str | None = field(repr=False)
@@ -117,7 +117,7 @@ class LoadChunk:
         fields: Ids of the fields written, by name; empty if they are not known.
         keys: The keys by which its rows can be looked for, as JSON; None if there are none.
         token: The `client_token`.
-        sends: How many tokens were used for it before this one.
+        sends: How many other tokens were used for it before this one.
     """
 
     number: int
@@ -133,10 +133,10 @@ class LoadChunk:
 
 @dataclass(frozen=True, slots=True)
 class RecordedChunk:
-    """A chunk as the ledger has it.
+    """A chunk as the ledger records it.
 
     Attributes:
-        chunk: What was recorded before it was sent.
+        chunk: The chunk as it was recorded before it was sent.
         state: The state of the chunk in the ledger: `PENDING`, `DONE` or `REFUSED`.
         record_ids: The ids of the created records; None until they are known.
         reason: Why the chunk was refused; None if it was not.
@@ -159,7 +159,7 @@ def make_edition(restart: int, record: str) -> str:
 
     Args:
         restart: The highest `restart` number of the load, see `Load.restart`.
-        record: What tells the load from an earlier one of the same key, see `Load.record`.
+        record: A text that distinguishes the load from an earlier one with the same key, see `Load.record`.
     """
     return f"{restart} {record}"
 
@@ -169,7 +169,7 @@ class SupersededError(ConflictError):
 
 
 def make_superseded_error(load: str) -> SupersededError:
-    """Return the error for an attempt whose load another process has restarted or forgotten meanwhile.
+    """Return the error for an attempt whose load another process has meanwhile restarted or forgotten.
 
     Args:
         load: The load's id.
@@ -182,18 +182,20 @@ def make_superseded_error(load: str) -> SupersededError:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load as the ledger has it.
+    """A load as the ledger records it.
 
     Attributes:
         id: The id of the load in the ledger.
         state: `PENDING` until its source has ended and every chunk is written.
-        chunk_size: Rows of a chunk; those of the first attempt are kept.
+        chunk_size: Rows of a chunk, as set by the first attempt.
         restart: The highest `restart` number that a call has passed.
         is_clearing: Whether its records are being deleted, to load it again.
         chunks: How many chunks are recorded.
         written: Rows in chunks that are done.
-        days: The time zone in which its days begin where its caller names none; None if none was met yet.
-        record: What tells it from an earlier load of the same key, if that was forgotten; else empty.
+        days: The time zone in which its days begin if its caller names none; None if it has not been needed
+            yet.
+        record: A text that distinguishes it from an earlier load with the same key that was forgotten; empty
+            if there was none.
     """
 
     id: str
@@ -208,7 +210,7 @@ class Load:
 
     @property
     def edition(self) -> str:
-        """What changes when the load is restarted, or forgotten and recorded again."""
+        """A text that changes when the load is restarted, or forgotten and recorded again."""
         return make_edition(self.restart, self.record)
 
 
@@ -232,10 +234,10 @@ class LedgerStep:
     """The answer to a step of a load.
 
     Attributes:
-        lease: The lease, taken or renewed; or who has it.
+        lease: The lease, taken or renewed; or the conflict with its holder.
         recorded: The chunk as it is recorded now; None if the step had no chunk, or the lease was not
             granted.
-        is_new: Whether this step has recorded it, so that it can be sent.
+        is_new: Whether this step has recorded the chunk, so that it can be sent.
     """
 
     lease: Lease | LeaseConflict

@@ -1,6 +1,6 @@
-"""An entry of the ledger and its state: all of the ledger that a message needs.
+"""An entry of the ledger and its state: the part of the ledger that messages need.
 
-Apart from `ledger`, so that a process that only sends messages does not load what loads of tables record.
+It is separate from `ledger`, so that a process that only sends messages does not import the rest.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 
 class LedgerState(enum.StrEnum):
-    """Of a load, a chunk or a message."""
+    """The state of a load, a chunk or a message."""
 
     PENDING = "pending"
-    """Recorded, and perhaps sent: nobody knows whether it was written."""
+    """Recorded, and perhaps sent: it is not known whether it was written."""
     DONE = "done"
     REFUSED = "refused"
     """Lark refused it, so that nothing was written."""
@@ -24,7 +24,7 @@ class LedgerState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A message with a key, as the ledger has it.
+    """A message with a key, as the ledger records it.
 
     Attributes:
         id: The id of the entry in the ledger.
@@ -44,12 +44,12 @@ class LedgerEntry:
 
 
 def make_ledger_id(app: str, kind: str, target: str, key: str) -> str:
-    """Return the id of what a caller's key names.
+    """Return the id of the ledger's entry for a caller's key.
 
     Args:
         app: The name of the app in the ledger.
         kind: `load`, `message`, `sheet` or `file`.
-        target: Where it is written, such as the base and the table of a load, or the receiver of a message.
+        target: The target of the write, such as the base and table of a load, or the receiver of a message.
         key: The caller's key.
     """
     text = f"{app}\0{kind}\0{target}\0{key}"

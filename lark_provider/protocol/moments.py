@@ -1,4 +1,4 @@
-"""Dates and times as Lark's pickers send and show them, and as JSON schema writes them. Pure."""
+"""Dates and times as Lark's pickers send and show them, and as JSON schema writes them. No I/O or clock."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def to_wall_time(text: str, timezone: str) -> str:
     """Return a time as a picker shows it, `yyyy-MM-dd HH:mm`; empty if it is not a time.
 
     Args:
-        text: ISO 8601; without a zone it is in the zone shown.
-        timezone: In which it is shown.
+        text: A time in ISO 8601; without a zone, it is in `timezone`.
+        timezone: The time zone in which it is shown.
     """
     zone = parse_zone(timezone)
     try:
@@ -57,13 +57,13 @@ def without_zone(raw: str) -> str:
 
 
 def read_date(raw: str) -> str | None:
-    """Read what a date picker sent, e.g. `2025-06-10 +0800`: the reader's day; None if it is none."""
+    """Read what a date picker sent, e.g. `2025-06-10 +0800`, as the user's day; None if it is not a date."""
     text = without_zone(raw)
     return text if is_date(text) else None
 
 
 def read_time(raw: str) -> str | None:
-    """Read what a time picker sent, e.g. `05:05 +0800`, as `05:05:00`; None if it is none."""
+    """Read what a time picker sent, e.g. `05:05 +0800`, as `05:05:00`; None if it is not a time."""
     text = without_zone(raw)
     return f"{text}:00" if is_time(text) else None
 
@@ -73,7 +73,7 @@ def read_moment(raw: str, timezone: str) -> str | None:
 
     Args:
         raw: What was sent.
-        timezone: The reader's, if the text has none.
+        timezone: The user's time zone, if the text has none.
 
     Returns:
         The time, or None if `raw` is not a time.
@@ -83,7 +83,7 @@ def read_moment(raw: str, timezone: str) -> str | None:
         moment = datetime.fromisoformat(text)
         zoned = moment.replace(tzinfo=parse_zone(offset or timezone)) if moment.tzinfo is None else moment
         if (zoned.utcoffset() or timedelta()).seconds % 60:
-            zoned = zoned.astimezone(UTC)  # local time of long ago: RFC 3339 knows no seconds in an offset
+            zoned = zoned.astimezone(UTC)  # RFC 3339 allows no seconds in an offset, as old ones have
         return zoned.isoformat(timespec="seconds")
     except (ValueError, OverflowError):
         return None

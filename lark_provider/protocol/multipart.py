@@ -54,11 +54,11 @@ def encode_multipart(
     """Encode text fields and one file.
 
     Args:
-        boundary: A string that occurs in none of them.
+        boundary: A string that occurs neither in the fields nor in the file.
         fields: The text fields.
         part: The file's field name.
         file_name: The file's own name.
-        content: Its bytes, not copied, or what reads them while they are sent.
+        content: The file's bytes, which are not copied; or an iterable that reads them while they are sent.
     """
     pieces = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'

@@ -19,7 +19,7 @@ T = TypeVar("T")
 Flow: TypeAlias = Generator[Effect, Any, T]
 Procedure: TypeAlias = Generator[Call[Any] | Effect, Any, T]
 CallOrProcedure: TypeAlias = Call[T] | Procedure[LarkResponse[T]]
-"""One request, or a procedure where others may have to precede it."""
+"""One request; or a procedure, if other requests may have to precede it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Page(Generic[T]):
         """Read the page that a listing endpoint answered with.
 
         Raises:
-            LarkAPIError: It says that there are more items, without a page token.
+            LarkAPIError: The answer says that there are more items, but has no page token.
         """
         token = data.get("page_token") if data.get("has_more") else None
         if data.get("has_more") and not token:
@@ -54,24 +54,24 @@ class Listing(Generic[T]):
 
 
 def perform(call: Call[T]) -> Generator[Call[T], Any, LarkResponse[T]]:
-    """Make a call inside a procedure; unlike a bare `yield`, its answer is typed."""
+    """Make a call inside a procedure; unlike with a bare `yield`, its answer is typed."""
     answer: LarkResponse[T] = yield call
     return answer
 
 
 def memoize(effect: Memoize[T]) -> Generator[Memoize[T], Any, T]:
-    """Get a value that may be cached, inside a procedure; unlike that of a bare `yield`, it is typed."""
+    """Get a value that may be cached, inside a procedure; unlike with a bare `yield`, it is typed."""
     value: T = yield effect
     return value
 
 
 def run_local(work: Callable[[], T], seconds: float) -> Generator[Local[T], Any, T]:
-    """Run a function that blocks, inside a procedure; unlike that of a bare `yield`, its result is typed."""
+    """Run a function that blocks, inside a procedure; unlike with a bare `yield`, its result is typed."""
     result: T = yield Local(work, seconds)
     return result
 
 
 def take(effect: Take[T]) -> Generator[Take[T], Any, list[T]]:
-    """Get the next items of a stream, inside a procedure; unlike those of a bare `yield`, they are typed."""
+    """Get the next items of a stream, inside a procedure; unlike with a bare `yield`, they are typed."""
     items: list[T] = yield effect
     return items

@@ -1,6 +1,6 @@
 """The documented rate limits of the endpoints in use, and how far below them requests are kept.
 
-A request that exceeds a limit makes every caller back off; requests that are spread out lose no time.
+A request that exceeds a limit makes every caller back off, while spreading requests out loses no time.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 SHARE = 0.8
-"""The share of a limit that is used, by default."""
+"""The share of a limit that is used by default."""
 _RESERVE = 0.1
-"""The share of a limit that may be used at once, after a pause; with `SHARE` it stays below the whole."""
+"""The share of a limit that may be used in a burst after a pause; together with `SHARE` it stays below 1."""
 _BLOCK_SECONDS = 0.25
-"""How long the requests of one reservation take at most, so that few processes share one evenly."""
+"""The most seconds of requests in one reservation; few, so that several processes share a limit evenly."""
 
 
 class Rate(NamedTuple):
-    """A limit as Lark documents it: so many requests in so many seconds."""
+    """A rate limit as Lark documents it: a number of requests in a number of seconds."""
 
     requests: int
     seconds: float
@@ -31,7 +31,7 @@ class Limit(NamedTuple):
     Attributes:
         key: The name of the limit, within the app.
         interval: Seconds from one request to the next.
-        burst: Seconds that requests may come earlier than that, after a pause.
+        burst: How many seconds earlier than that requests may be sent after a pause.
         block: The largest number of requests in one reservation.
     """
 
@@ -57,7 +57,7 @@ class Limit(NamedTuple):
 
 
 MESSAGES_TO_ONE = Rate(5, 1)
-"""The rate to one person or group; that of a group is shared by all bots."""
+"""The limit of messages to one person or group; that of a group is shared by all of its bots."""
 _MESSAGES = (Rate(50, 1), Rate(1000, 60))
 _READS, _CHANGES, _RECORDS = (Rate(20, 1),), (Rate(10, 1),), (Rate(50, 1),)
 _SLOW, _MINUTE = (Rate(20, 60),), (Rate(100, 60),)
@@ -147,7 +147,7 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
     ),
     "im": ((r"\w+ (/open-apis/im/v1/\w+/?)[^/]*(/[a-z_]+)?.*", _MESSAGES),),
 }
-"""Rules by the first segment of the path, so that a program compiles the patterns of the areas that it
+"""Rules by the first segment of the path, so that a program compiles only the patterns of the areas that it
 uses."""
 _IDS = re.compile(r"(apps/|spreadsheets/)[^/]+(/tables/|/sheets/)[^/]+")
 
@@ -167,7 +167,7 @@ def list_limits(method: str, path: str, receiver: str | None = None, share: floa
     return counted
 
 
-@lru_cache(1024)  # a dozen patterns are tried, and most requests are like the one before
+@lru_cache(1024)  # a dozen patterns are tried, and most requests repeat the one before
 def _of_endpoint(method: str, path: str, share: float) -> tuple[Limit, ...]:
     area = path.removeprefix("/open-apis/").partition("/")[0]
     for pattern, rates in _RULES.get(area, ()):

@@ -14,7 +14,7 @@ _PAGE = "100"
 
 
 def list_items(where: Path) -> Listing[dict[str, Any]]:
-    """Return the items of an endpoint that lists by page tokens, 100 in a request.
+    """Return the items of an endpoint with page tokens, 100 in each request.
 
     Args:
         where: The path of the endpoint, as `fill_path` returned it.
@@ -31,10 +31,10 @@ class Pager(Generic[T]):
     """The state of reading a listing.
 
     Args:
-        listing: What to read.
+        listing: The listing to read.
 
     Attributes:
-        ended: Whether the last page was read.
+        ended: Whether the last page has been read.
     """
 
     def __init__(self, listing: Listing[T]) -> None:

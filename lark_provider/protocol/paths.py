@@ -1,7 +1,8 @@
-"""Paths of requests: ids become segments that cannot climb out of their place.
+"""Paths of requests: each id becomes one segment, and cannot lead to another path.
 
-An id of `..` stays `..` when it is quoted, and HTTP clients fold it, so that deleting the record `..` would
-delete its table. Proxies may decode a path once more and fold it then, so encoded forms are refused as well.
+Quoting does not change the id `..`, and HTTP clients resolve it, so that deleting the record `..` would
+delete its table. Proxies may decode a path a second time and resolve it then, so encoded forms are refused as
+well.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Path(str):
 
 
 def get_operation(path: str) -> str:
-    """Return the template of a path: its own, else the path with `{}` for each segment that may be an id.
+    """Return the template of a path. If it has none, return it with `{}` for each segment that may be an id.
 
     Args:
         path: The path from the root, such as `/open-apis/im/v1/messages`.
@@ -55,7 +56,7 @@ def fill_path(template: str, **segments: object) -> Path:
 
     Args:
         template: The template below `/open-apis`, with `{name}` for each segment that is an id.
-        segments: The ids by the names of the arguments that they were passed as.
+        segments: The ids, by the names of the arguments as which they were passed.
 
     Raises:
         InvalidRequestError: A segment is empty, not a str, or has a form that could lead to another path.
@@ -83,7 +84,7 @@ def complete_path(path: object) -> str:
         path: The path from the root, with or without `/open-apis`.
 
     Raises:
-        InvalidRequestError: It is not a path, or may not stay the path that is written.
+        InvalidRequestError: It is not a path, or a client or server could take it for another path.
     """
     if not (isinstance(path, str) and path.startswith("/") and path.isprintable()):
         raise InvalidRequestError(
@@ -95,9 +96,9 @@ def complete_path(path: object) -> str:
             f"path must have no ? or # in it, got {path!a:.{_SHOWN}}. Next: pass query parameters as params=."
         )
     decoded, encoded = unquote(path), path
-    while decoded != encoded:  # each pass makes it shorter
+    while decoded != encoded:  # ends, since each pass makes it shorter
         decoded, encoded = unquote(decoded), decoded
-    # What is not UTF-8 may be dots in overlong form, and some servers drop control characters.
+    # Bytes that are not UTF-8 may be dots in an overlong encoding, and some servers drop control characters.
     is_text = decoded.isprintable() and "\N{REPLACEMENT CHARACTER}" not in decoded
     if _CLIMBS.search(decoded) or "//" in decoded or "\\" in decoded or not is_text:
         raise InvalidRequestError(

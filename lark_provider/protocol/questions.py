@@ -1,4 +1,4 @@
-"""Questions as they are recorded: their origin, content and state. Pure.
+"""Questions as they are recorded: their origin, content and state. No I/O or clock.
 
 A question is recorded before its card is sent and read back by every later step. Nothing is recomputed from a
 DAG file, which may have been edited in the meantime.
@@ -18,8 +18,8 @@ from lark_provider.support.members import select_members
 
 WaitState: TypeAlias = Literal["open", "decided", "closed"]
 Reason: TypeAlias = Literal["withdrawn", "expired", "superseded", "failed"]
-"""Why a question was closed: the task was cleared, marked or stopped; there was no answer in time; the task
-asked again; the task failed."""
+"""Why a question was closed, in this order: the task was cleared, marked or stopped; there was no answer in
+time; the task asked again; the task failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Origin:
         task_id: The task.
         map_index: The index of a mapped task; else -1.
         kind: `approval` if this package built the card, else `sensor`.
-        try_number: The attempt.
-        max_tries: Airflow's limit of tries for this task instance. A retry leaves it alone; clearing the
-            task instance moves it on.
+        try_number: The number of the attempt.
+        max_tries: Airflow's limit of tries for this task instance. A retry does not change it; clearing the
+            task instance increases it.
         conn_id: The Lark connection that sent the card.
         url: The task instance's page in Airflow; may be empty.
-        run_start: When the run began, in UTC and ISO 8601, as Airflow has it; empty if unknown. Clearing
+        run_start: When the run began according to Airflow, in UTC and ISO 8601; empty if unknown. Clearing
             tasks of the run changes it.
-        run_clears: How often tasks of the run were cleared so far.
+        run_clears: How often tasks of the run have been cleared.
     """
 
     dag_id: str
@@ -63,8 +63,8 @@ class Origin:
     def continues(self, earlier: Origin) -> bool:
         """Return whether this attempt continues with an earlier attempt's question.
 
-        It does after a reschedule, after the loss of a worker, and in a retry by Airflow. It does not once
-        the task instance was cleared, or its run was deleted and made again under the same id.
+        It does after a reschedule, after the loss of a worker, and in a retry by Airflow. It does not if the
+        task instance was cleared, or if its run was deleted and created again under the same id.
 
         Args:
             earlier: The origin recorded with the question.
@@ -72,10 +72,11 @@ class Origin:
         return self.max_tries == earlier.max_tries and not self.is_of_newer_run(earlier)
 
     def is_of_newer_run(self, earlier: Origin) -> bool:
-        """Return whether the run was deleted since an earlier attempt, and made again under the same id.
+        """Return whether the run was deleted since an earlier attempt, and created again under the same id.
 
-        Its first question would else be answered by a decision on the deleted run. A run begins again only
-        when its tasks are cleared, which is counted. Clocks of workers do not matter.
+        Otherwise a decision on the deleted run would answer the first question of the new one. A run that was
+        not deleted begins again only if its tasks are cleared, which is counted, so the clocks of workers do
+        not matter.
 
         Args:
             earlier: The origin recorded with a question of the same key.
@@ -87,24 +88,24 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, with all that is needed to judge clicks and to show how it ended.
+    """A question, with everything that is needed to decide which clicks count and to show how it ended.
 
     Attributes:
         actions: Which clicks count, as in `Wait`.
         operators: The people whose clicks count: open_ids, or union_ids; empty for everybody.
         every: Whether each message has to be answered.
-        correlation: The correlation id in the buttons of a card that another program built; None without.
-        receiver: The receiver of our own card: an id that Lark knows.
+        correlation: The correlation id in the buttons of a card that another program built; None without one.
+        receiver: The receiver of the card if this package built it: an id that Lark knows.
         receiver_type: The kind of `receiver`, if its shape misleads.
-        instead_of: The receiver that was meant, if the connection redirects messages.
+        instead_of: The intended receiver, if the connection redirects messages.
         title: The question itself, which is the title of the card.
-        text: Markdown below the title.
-        options: Decisions, each with the label of its button.
+        text: The Markdown below the title.
+        options: The decisions, each with the label of its button.
         rejections: The decisions that are rejections.
         fields: Card elements of the form.
-        timezone: The zone in which times are shown, e.g. `Asia/Shanghai`.
+        timezone: The time zone in which times are shown, e.g. `Asia/Shanghai`.
         on_reject: What a rejection does to the task: `fail`, `skip` or `return`. Empty if not recorded.
-        branches: For each decision the tasks to continue with; None if the task does not branch.
+        branches: The tasks to continue with, by decision; None if the task does not branch.
     """
 
     actions: tuple[str, ...] = ()
@@ -129,16 +130,16 @@ class TaskQuestion:
     """A question that was recorded.
 
     Attributes:
-        id: A UUID. The buttons of our own card carry it as their correlation.
+        id: A UUID. The buttons of a card that this package built carry it as their correlation id.
         origin: The attempt of the task whose question it is.
         question: The question.
         app_id: The app whose cards count; None for all apps.
-        message_ids: The ids of the cards' messages; empty until ours is sent.
+        message_ids: The ids of the cards' messages; empty until this package's own card is sent.
         state: Whether it is open, decided or closed.
         reason: Why it was closed, see `Reason`; None if it was not.
         decided_by: The ids of the rows in `card_callbacks` that decided it.
         successor: The id of the question that replaced it; None if none did.
-        deadline: The time after which clicks do not count; None without one.
+        deadline: The time after which clicks do not count; None for no deadline.
         created_at: The time at which it was recorded.
         updated_at: The time of its last change.
     """
@@ -159,8 +160,8 @@ class TaskQuestion:
     def is_for(self, origin: Origin) -> bool:
         """Return whether an attempt continues with this question.
 
-        Within one attempt that holds for a closed question, too, since the attempt has to learn that it is
-        closed. A retry, which follows another failure, asks again.
+        Within one attempt this also holds for a closed question, since the attempt has to learn that it is
+        closed. A retry, which follows some other failure, asks again.
 
         Args:
             origin: The attempt.
@@ -170,11 +171,11 @@ class TaskQuestion:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this package built its card: its id finds the clicks, and the card can be replaced."""
+        """Whether this package built the card, so that clicks carry its id and the card can be replaced."""
         return self.origin.kind == "approval"
 
     def to_wait(self) -> Wait:
-        """Return which clicks count.
+        """Return the wait that decides which clicks count.
 
         Raises:
             ConfigurationError: It names neither a message nor a correlation.
@@ -200,8 +201,8 @@ class Draft:
         origin: The task that asks.
         question: The question.
         app_id: The app whose cards count; None for all apps.
-        message_ids: The cards that are waited for, if they are sent already.
-        deadline: Clicks made later do not count.
+        message_ids: The ids of the cards that are waited for, if they have been sent already.
+        deadline: The time after which clicks do not count.
     """
 
     origin: Origin
@@ -218,7 +219,7 @@ class QuestionClaim:
     Attributes:
         question: The question.
         is_new: Whether this attempt recorded it.
-        replaced: The question that it replaces, as it was before: its card has to be withdrawn.
+        replaced: The question that it replaces, in its earlier state; its card has to be withdrawn.
     """
 
     question: TaskQuestion
@@ -234,18 +235,18 @@ def dump(part: Origin | Question | Sequence[Any]) -> str:
     """
     content: Any = part
     if isinstance(part, Origin | Question):
-        # `asdict` would construct the card elements again from wrong arguments, since they subclass dict.
+        # `asdict` would fail on card elements: it calls their constructors as if they were those of dict.
         content = {name: getattr(part, name) for name in part.__dataclass_fields__}
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def load_origin(text: str) -> Origin:
-    """Read what `dump` wrote of an origin; members that a newer version added are left out."""
+    """Read an origin that `dump` wrote; members that a newer version added are ignored."""
     return Origin(**_select_known_members(Origin, json.loads(text)))
 
 
 def load_question(text: str) -> Question:
-    """Read what `dump` wrote of a question; members that a newer version added are left out."""
+    """Read a question that `dump` wrote; members that a newer version added are ignored."""
     return Question(**_select_known_members(Question, json.loads(text)))
 
 

@@ -1,4 +1,4 @@
-"""Hours of the day in which no messages are sent, by the wall clock of a time zone. Pure."""
+"""Hours of the day in which no messages are sent, by the wall clock of a time zone. No I/O or clock."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _HORIZON = timedelta(days=3)
-"""Longer than any quiet hours with a change of the clocks in them."""
+"""A time longer than any quiet hours, even if the clocks change in them."""
 _FINEST = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """Hours of each day. A moment is in them if the wall clock shows it, also where the clocks change.
+    """Hours of each day. The time that the wall clock shows counts, even if the clocks change.
 
     Attributes:
         begin: The time of day at which they begin.
@@ -38,7 +38,7 @@ class QuietHours:
         return now >= self.begin or now < self.end
 
     def end_after(self, at: datetime) -> datetime:
-        """Return when the hours that cover a moment end, in UTC; the moment itself if none do.
+        """Return when the hours that cover a moment end, in UTC; the moment itself if it is not in them.
 
         Args:
             at: The moment, with its time zone.
@@ -70,7 +70,7 @@ class QuietHours:
         now = at.astimezone(UTC)
         if self.covers(now) is covered:
             return now
-        # What the wall clock shows passes a limit at that time of day, or when the clocks are changed.
+        # The wall clock passes a limit at that time of day, or when the clocks are changed.
         return next(
             limit
             for limit in sorted(self._iterate_limits(now))
@@ -89,7 +89,7 @@ class QuietHours:
 
 
 def _iterate_clock_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """Return when the zone's clocks are changed between two moments; one change, unless there is none."""
+    """Yield the moment between two others at which the zone's clocks are changed; nothing if they are not."""
 
     def get_offset(at: datetime) -> timedelta | None:
         return at.astimezone(zone).utcoffset()
@@ -106,9 +106,10 @@ def _iterate_clock_changes(begin: datetime, end: datetime, zone: ZoneInfo) -> It
 
 
 def compute_moment(day: date, at: time, timezone: str) -> datetime:
-    """Return a local time of a day in UTC, also where the clocks are changed.
+    """Return a local time of a day in UTC, even if the clocks change on that day.
 
-    Of two such times it is the first; where there is none, it is as much later as the clocks were moved.
+    If the clock shows the time twice, the first one is returned. If it skips the time, the result is later by
+    as much as the clocks were moved.
 
     Args:
         day: The local day.

@@ -1,7 +1,7 @@
-"""Which changes of a table's records are new, from events and from scans. Pure; times in milliseconds.
+"""Decide which changes of a table's records are new, from events and scans. No I/O; times in milliseconds.
 
-A watcher learns of a change by an event, or by a scan that compares when records were last modified. Both can
-tell of the same change, in either order. What was reported of a record is a `SeenRecord`; the rules are here.
+A watcher learns of a change from an event, or from a scan that compares when records were last modified. Both
+may report the same change, in either order. A `SeenRecord` holds what was reported about a record.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Protocol
 ADDED, EDITED, DELETED = "record_added", "record_edited", "record_deleted"
 CHANGES = (ADDED, EDITED, DELETED)
 OVERLAP_MS = 600_000
-"""Each scan looks this much further back: clocks differ, and Lark's index of a search may lag."""
+"""How much further back each scan looks, since clocks differ and Lark's search index may lag."""
 _SECOND_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRecord:
-    """What was reported of a record.
+    """What was reported about a record.
 
     Attributes:
         modified_ms: The modification whose values were read; 0 if none were.
@@ -57,7 +57,7 @@ class Cursor:
 
     Attributes:
         began_ms: When it was first watched; earlier modifications are not reported.
-        scanned_ms: The time up to which the last complete scan has seen all modifications.
+        scanned_ms: The time up to which the last complete scan saw all modifications.
     """
 
     began_ms: int
@@ -65,7 +65,7 @@ class Cursor:
 
     @property
     def since_ms(self) -> int:
-        """Modifications after this time are compared by the next scan."""
+        """The time after which the next scan compares modifications."""
         return max(self.began_ms, self.scanned_ms - OVERLAP_MS)
 
 
@@ -83,7 +83,7 @@ def find_missed(
         versions: The records as a scan reads them, in any order; a record may come twice.
         seen: What was reported, by record id.
         cursor: How far the table was scanned.
-        until_ms: Later modifications are left to their events, and to the next scan.
+        until_ms: The end of the scan; later modifications are left to their events and to the next scan.
         own: The ids of writers whose modifications are skipped.
     """
     latest: dict[str, Version] = {}
@@ -104,11 +104,11 @@ def find_missed(
 
 
 def find_deleted(present: Iterable[str], seen: Mapping[str, SeenRecord]) -> list[str]:
-    """Return the records that were there and are gone, and whose deletion was not reported.
+    """Return the records that no longer exist and whose deletion was not reported.
 
     Args:
         present: The ids of all records of the table.
-        seen: All that was reported or recorded, by record id.
+        seen: Everything that was reported or recorded, by record id.
     """
     present_ids = set(present)
     return sorted(
@@ -123,9 +123,9 @@ def is_covered(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int
 
     Args:
         kind: The event's kind of change.
-        seen: What was reported of the record.
-        at_s: The time of the change as the event has it, in whole seconds.
-        current_ms: When the record was last modified, as just read; None if it could not be read.
+        seen: What was reported about the record.
+        at_s: The time of the change according to the event, in whole seconds.
+        current_ms: When the record was last modified, as read just now; None if it could not be read.
     """
     if seen is None:
         return False
@@ -133,19 +133,19 @@ def is_covered(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int
         return seen.is_deleted
     if not seen.scanned_ms:
         return False
-    # The event's second may be that of the event and not of the change, so it does not say which came first;
-    # what is there now does: a record that was not modified since has nothing that the scan did not see.
+    # The event's time may be that of the event and not of the change, so it does not show which came first.
+    # The record's current state does: if it was not modified since the scan, the scan has seen everything.
     return current_ms == seen.scanned_ms or seen.scanned_ms // _SECOND_MS > at_s
 
 
 def after_event(kind: str, seen: SeenRecord | None, current_ms: int | None) -> SeenRecord:
-    """Return what is known of a record once an event about it is reported.
+    """Return what is known about a record after an event about it was reported.
 
     Args:
         kind: The event's kind of change.
-        seen: What was known.
-        current_ms: The modification whose values were reported with it; None if none were, as when a scan
-            had covered it.
+        seen: What was known before.
+        current_ms: The modification whose values were reported with the event; None if none were, for example
+            because a scan had covered it.
     """
     before = seen or SeenRecord()
     if kind == DELETED:
@@ -154,15 +154,15 @@ def after_event(kind: str, seen: SeenRecord | None, current_ms: int | None) -> S
 
 
 def after_unwanted(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms: int | None) -> SeenRecord:
-    """Return what is known of a record once the watcher's filter has left out an event about it.
+    """Return what is known about a record after the watcher's filter has left out an event about it.
 
     The record may have been read in a newer state than that of the event. Only the change that the event is
     about counts as left out.
 
     Args:
         kind: The event's kind of change.
-        seen: What was known.
-        at_s: The time of the change as the event has it, in whole seconds.
+        seen: What was known before.
+        at_s: The time of the change according to the event, in whole seconds.
         current_ms: When the record was last modified, as it was read for the event, in milliseconds since the
             epoch; None if it was not read.
     """
@@ -171,11 +171,11 @@ def after_unwanted(kind: str, seen: SeenRecord | None, *, at_s: int, current_ms:
 
 
 def after_scan(seen: SeenRecord | None, modified_ms: int | None) -> SeenRecord:
-    """Return what is known of a record once a scan has reported it.
+    """Return what is known about a record after a scan has reported it.
 
     Args:
-        seen: What was known.
-        modified_ms: The modification that the scan reports; None if the record does not exist any more.
+        seen: What was known before.
+        modified_ms: The modification that the scan reports; None if the record no longer exists.
     """
     before = seen or SeenRecord()
     if modified_ms is None:
@@ -184,7 +184,7 @@ def after_scan(seen: SeenRecord | None, modified_ms: int | None) -> SeenRecord:
 
 
 def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
-    """Return the cursor once a scan is complete; it never moves back.
+    """Return the cursor after a complete scan; it never moves back.
 
     Args:
         cursor: The cursor that the scan began with.
@@ -194,13 +194,13 @@ def after_complete_scan(cursor: Cursor, until_ms: int) -> Cursor:
 
 
 class CursorStore(Protocol):
-    """What is recorded of one watched table; implemented by `storage.record_cursors.RecordCursors`."""
+    """The records about one watched table; implemented by `storage.record_cursors.RecordCursors`."""
 
     def is_handled(self, event_key: str) -> bool:
         """Return whether an event was reported."""
 
     def read_seen(self, record_ids: Collection[str] | None = None) -> dict[str, SeenRecord]:
-        """Return what was reported of records, or of all."""
+        """Return what was reported about records; about all records if None."""
 
     def note(self, records: Mapping[str, SeenRecord], event_key: str | None = None) -> None:
         """Record what was reported, and by which event."""

@@ -18,7 +18,7 @@ _PATTERNS = (
     re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
     re.compile(r"(/bot/(?:v2/)?hook/)[^\s/?\"'<>]+"),
 )
-# Anchored at both ends of a word: tried from each character, a long text would take hours.
+# Anchored at both ends of a word: trying the pattern from each character of a long text would take hours.
 _ADDRESS = re.compile(r"(?<![^\s@,;:/\\\"'<>])[^\s@,;:/\\\"'<>]++(?=@[\w-]+(?:\.[\w-]+)+)")
 _MOBILE = re.compile(r"\+\d{4,}(?=\d{2})")
 
@@ -27,7 +27,7 @@ def mask_addresses(text: str) -> str:
     """Mask e-mail addresses and mobile numbers, which are personal data, in a text that is stored in clear.
 
     Args:
-        text: Such as the key of a message, which names its receiver.
+        text: The text, such as the key of a message, which names its receiver.
 
     Returns:
         The text with `***@example.com` and `***89` in their places.
@@ -39,10 +39,10 @@ def redact(text: str, *secrets: str | None) -> str:
     """Mask secrets in a text that will be shown.
 
     Args:
-        text: What is to be shown.
-        secrets: Values known to be secret; masked wherever they occur. One of less than 8 characters is
-            masked as a whole word only, and one of less than 4 only behind a name such as `password=`, since
-            too many words contain it.
+        text: The text to be shown.
+        secrets: Values known to be secret, which are masked wherever they occur. One of fewer than 8
+            characters is masked only as a whole word, and one of fewer than 4 only after a name such as
+            `password=`, since too many words contain it.
 
     Returns:
         The text with those values, bearer tokens, Lark tokens, secret-looking parameters, passwords in

@@ -12,8 +12,8 @@ class RetryPolicy:
     Attributes:
         max_retries: Attempts after the first.
         max_wait: Seconds that one call may wait in all.
-        base: Seconds; the first backoff is at most this, each next one at most twice as long.
-        cap: Seconds; no single backoff is longer.
+        base: The maximum of the first backoff, in seconds; the maximum of each further one is twice as long.
+        cap: The maximum of any backoff, in seconds.
     """
 
     max_retries: int = 5
@@ -28,16 +28,16 @@ class RetryPolicy:
             attempt: How many attempts were made, from 1.
             waited: Seconds waited so far in this call.
             retry_after: Seconds that Lark asked for, if it did.
-            random: In [0, 1); spreads the callers.
+            random: A random number in [0, 1), which spreads the callers.
 
         Returns:
-            Seconds, or None if the call should give up. At least what Lark asked for, and up to a tenth more,
-            so that many callers do not come back at once; else full jitter.
+            Seconds, or None if the call should give up. If Lark asked for a time, the result is at least that
+            and up to a tenth more, so that many callers do not return at once; else it has full jitter.
         """
         if attempt > self.max_retries:
             return None
         seconds = random * min(self.cap, self.base * 2.0 ** (attempt - 1))
         if retry_after is not None:
-            # Not before the time that Lark named. If that is still too soon, the backoff makes it later.
+            # Not before the time that Lark asked for. If that is very short, the backoff makes it longer.
             seconds = max(retry_after * (1 + 0.1 * random), min(seconds, 1.0))
         return seconds if waited + seconds <= self.max_wait else None

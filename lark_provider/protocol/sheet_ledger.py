@@ -1,7 +1,7 @@
-"""What the ledger records of tables in spreadsheets: plain data, shared by api and storage.
+"""The ledger's records of tables in spreadsheets: plain data, shared by api and storage.
 
-No write to a spreadsheet has an idempotency token. What takes its place is the position: the rows of each
-segment are reserved in the ledger before it is sent, so that a repeat writes the same cells again.
+Writes to a spreadsheet have no idempotency token. The position takes its place: the rows of each segment are
+reserved in the ledger before it is sent, so that a repeat writes the same cells again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lark_provider.protocol.ledger_entry import LedgerState
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Some rows of a table, which are written together.
+    """Rows of a table that are written together.
 
     Attributes:
         number: The number of the segment, from 0.
@@ -36,16 +36,16 @@ class Segment:
 
     @property
     def end(self) -> int:
-        """The last row of the worksheet that it takes."""
+        """The last row of the worksheet that it occupies."""
         return self.row + self.row_count - 1
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedSegment:
-    """A segment as the ledger has it.
+    """A segment as the ledger records it.
 
     Attributes:
-        segment: What was recorded before it was sent.
+        segment: The segment as it was recorded before it was sent.
         state: The state of the segment in the ledger: `PENDING`, `DONE` or `REFUSED`.
         seconds_since_sent: Seconds since it was last sent, by the database's clock.
     """
@@ -57,13 +57,13 @@ class RecordedSegment:
 
 @dataclass(frozen=True, slots=True)
 class TableWrite:
-    """A table that is written, as the ledger has it.
+    """A table that is being written, as the ledger records it.
 
     Attributes:
         id: The id of the table in the ledger.
         state: `PENDING` until the source has ended and everything is written.
         segments: How many segments are recorded.
-        detail: What was decided before the first write, such as where the table begins.
+        detail: Decisions that were made before the first write, such as where the table begins.
     """
 
     id: str
@@ -77,9 +77,9 @@ class Reservation:
     """The answer to a request for rows.
 
     Attributes:
-        lease: The lease of the spreadsheet, taken or renewed; or who has it.
+        lease: The lease of the spreadsheet, taken or renewed; or the conflict with its holder.
         recorded: The segment as it is recorded now; None if the lease was not granted.
-        is_new: Whether it was recorded just now, so that it was never sent.
+        is_new: Whether the segment was recorded just now, so that it was never sent.
     """
 
     lease: Lease | LeaseConflict
@@ -105,16 +105,16 @@ class Tables(Protocol):
         """Record in one commit a written segment and the rows of the next one, and renew the lease."""
 
     def move(self, write: str, claimant: Claimant, segment: Segment, *, is_disjoint: bool) -> Reservation:
-        """Record a pending segment again: with other rows, other cells, or sent once more."""
+        """Record a pending segment again: with other rows or cells, or because it is sent again."""
 
     def record_written(self, write: str, number: int) -> None:
-        """Record that a segment is written, whichever process has the lease, since it is certain."""
+        """Record that a segment is written; since that is certain, no lease is needed."""
 
     def finish(self, write: str, done: int | None) -> None:
         """Record that the source has ended and every segment is written."""
 
     def read_segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
-        """Return segments by number, those after one."""
+        """Return the segments after a number, in order."""
 
     def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
-        """Return whether another table of the worksheet has a segment of the same content in some rows."""
+        """Return whether another table has a segment with the same content in these rows of the worksheet."""

@@ -1,6 +1,6 @@
 """Rows of a load in a temporary file: none is sent until all of them are checked.
 
-The interface; `storage.spool` implements it. Everything in it blocks, and is run by the effect `Local`.
+This is the interface; `storage.spool` implements it. All methods block, and are run by the effect `Local`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Spool(Protocol):
     """Rows in the order in which they were added."""
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows, which are as JSON has them."""
+        """Add rows, whose values are those of JSON."""
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Return all rows; nothing can be added after that."""

@@ -1,6 +1,7 @@
-"""What operations may do in the database that processes share: the interface; `storage` implements it.
+"""The interface to the database that processes share; `storage` implements it.
 
-An operation passes a function of a `Store` in the effect `Shared`, which runs it where blocking is allowed.
+An operation passes a function that takes a `Store` in the effect `Shared`, which runs it where blocking is
+allowed.
 """
 
 from __future__ import annotations
@@ -31,22 +32,22 @@ D = TypeVar("D")
 
 
 class Leases(Protocol):
-    """Who may write which table or document, and what a sync is about to create there."""
+    """The leases of tables and documents, and what a sync is about to create there."""
 
     def take(self, claimant: Claimant) -> Lease | LeaseConflict:
         """Take a table's lease, or renew it."""
 
     def release(self, claimant: Claimant) -> None:
-        """Let the next writer have the table; what is recorded as intended stays."""
+        """Release a table's lease for the next writer; a recorded intent stays."""
 
     def record_intent(self, claimant: Claimant, text: str) -> Lease | LeaseConflict:
-        """Record what is about to be created, and renew the lease, in one commit; nothing if it is lost."""
+        """Record what is about to be created and renew the lease, in one commit; do nothing if it is lost."""
 
     def read_intent(self, key: str) -> Intent | None:
-        """Return what was recorded as intended for a table, if it was not settled."""
+        """Return the recorded intent of a table, if it is not settled."""
 
     def clear_intent(self, claimant: Claimant) -> Lease | LeaseConflict:
-        """Forget the intent, since it is settled, and renew the lease; nothing if it is lost."""
+        """Delete the intent, which is settled, and renew the lease; do nothing if the lease is lost."""
 
 
 class Ledger(Protocol):
@@ -59,7 +60,7 @@ class Ledger(Protocol):
         """Return the time zone recorded for the days of a load; None if it is still to be decided."""
 
     def record_days(self, load: str, zone: str) -> str:
-        """Record the time zone of a load's days, unless one is recorded; return the one that counts."""
+        """Record the time zone of a load's days unless one is recorded; return the recorded one."""
 
     def record_step(
         self, load: str, claimant: Claimant, done: WrittenChunk | None, pending: LoadChunk | None
@@ -67,7 +68,7 @@ class Ledger(Protocol):
         """Record in one commit that a chunk is written, and the next one as pending, and renew the lease."""
 
     def resend(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
-        """Record that a chunk is sent again: with a new token, or once more with the same one."""
+        """Record that a chunk is sent again, with a new token or with the same one."""
 
     def refuse(self, load: str, number: int, token: str, reason: str) -> None:
         """Record that Lark refused a chunk."""
@@ -79,26 +80,26 @@ class Ledger(Protocol):
         """Record that the source has ended and every chunk is written."""
 
     def read_chunks(self, load: str, after: int, count: int) -> Sequence[RecordedChunk]:
-        """Return chunks by number, those after one."""
+        """Return the chunks after a number, in order."""
 
     def read_parts(self, load: str, number: int) -> Sequence[RecordedChunk]:
         """Return the parts in which a refused chunk is written."""
 
     def revise(self, load: str, claimant: Claimant, token: str, chunk: LoadChunk) -> LedgerStep:
-        """Record other rows for a refused chunk of which parts are written."""
+        """Record other rows for a refused chunk that is being written in parts."""
 
     def forget_parts(self, load: str, number: int) -> None:
-        """Forget the parts of a chunk, of which nothing was written."""
+        """Delete the parts of a chunk, none of which was written."""
 
     def select_known_records(self, target: str, since: float, candidates: Sequence[str]) -> set[str]:
-        """Return which records belong to chunks of any load of a table that were done since a time."""
+        """Return which records belong to chunks that any load of a table has finished since a time."""
 
     def clear(self, load: str, claimant: Claimant, restart: int, done: int) -> bool:
-        """Forget a load's chunks, since their records are deleted; False if there are others now."""
+        """Delete a load's chunks, whose records are deleted; False if there are other chunks now."""
 
 
 class Messages(Protocol):
-    """Which message each key has sent, or which file it has made."""
+    """The messages that were sent, or the files that were made, for each key."""
 
     def begin(self, receiver: str, key: str, token: str) -> LedgerEntry:
         """Return a message, which is recorded as pending if it is new."""
@@ -107,19 +108,20 @@ class Messages(Protocol):
         """Record that a message is sent under another token, or for the first time after a refusal."""
 
     def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
-        """Record that a message is sent; return whether no other process has done so before."""
+        """Record that a message is sent; return False if another process has recorded that before."""
 
     def refuse(self, entry: LedgerEntry) -> None:
         """Record that Lark refused a message, so that nothing was sent."""
 
 
 class Pace(Protocol):
-    """When requests may be sent."""
+    """The times at which requests may be sent."""
 
     def reserve(self, wanted: Mapping[Limit, int], within: float) -> dict[Limit, float]:
-        """Reserve times for so many requests by limit; return how many seconds from now the first is.
+        """Reserve times for requests; return for each limit how many seconds from now the first one is.
 
-        Where that is not within so many seconds, nothing is reserved.
+        Nothing is reserved for a limit whose first time is not within `within` seconds, nor for the limits
+        before it in `wanted`.
         """
 
 
@@ -153,13 +155,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shared(Generic[T]):
-    """Effect: work on what processes share. Answered with its result in a tuple of one.
+    """Effect: run a function on the shared database. Answered with its result in a tuple of one.
 
-    It is None without a database. `StorageError` if the database stays unavailable for as long as is waited.
+    The answer is None without a database. Raises `StorageError` if the database stays unavailable for too
+    long.
 
     Attributes:
-        work: What to do; it may run more than once, if its outcome was lost.
-        wait_for_database: Whether a database that is unavailable is waited for.
+        work: The function; it may run more than once, if an outcome is lost.
+        wait_for_database: Whether to wait for a database that is unavailable.
     """
 
     work: Callable[[Store], T]

@@ -1,6 +1,7 @@
 """The index of a sync: rows of the source, records of the table and the plan, in a temporary file.
 
-The interface; `storage.sync_index` implements it. Everything in it blocks, and is run by the effect `Local`.
+This is the interface; `storage.sync_index` implements it. All methods block, and are run by the effect
+`Local`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 from lark_provider.protocol.effects import OpenSyncIndex
 
 MARKED: Final = b"marked"
-"""`ScannedRecord.values` of a record without a row that is marked as missing already."""
+"""`ScannedRecord.values` of a record without a row that has already been marked as missing."""
 WriteKind: TypeAlias = Literal["create", "update", "delete"]
 
 
@@ -23,8 +24,8 @@ class Staged(NamedTuple):
         key: The row's key.
         shape: The fields that the row names, as `SyncLayout.make_shape` encodes them; None if it is rejected.
         digest: A hash of the row's canonical values; None if it is rejected.
-        wire: Its values in the shape in which they are written, as JSON; None if it is rejected: then its key
-            counts as present, and its record is left alone.
+        wire: Its values in the form in which they are written, as JSON. None if it is rejected; its key still
+            counts as present, so that its record is left alone.
     """
 
     row: int
@@ -35,7 +36,7 @@ class Staged(NamedTuple):
 
 
 KnownRow: TypeAlias = "tuple[int | None, str | None, int | None]"
-"""What the index knows about the row with a key: row, shape and digest, as in `Staged`; or None thrice."""
+"""What the index knows about the row with a key: row, shape and digest, as in `Staged`; or all None."""
 
 
 class ScannedRecord(NamedTuple):
@@ -64,7 +65,7 @@ class Difference(NamedTuple):
         key: The key that record and row have in common.
         shape: The fields that the row names, as in `Staged`.
         values: The record's canonical values of the fields that the row names, as JSON.
-        wire: The row's values in the shape in which they are written, as JSON.
+        wire: The row's values in the form in which they are written, as JSON.
     """
 
     record_id: str
@@ -84,7 +85,7 @@ class Planned(NamedTuple):
         row: The number of the row in the source; 0 for a record that is missing there.
         key: The key of the record.
         record_id: The id of the record; empty for one that is created.
-        before: The cells that change as they are, in canonical form, as JSON.
+        before: The present values of the cells that change, in canonical form, as JSON.
         after: The cells to write, as JSON.
     """
 
@@ -104,10 +105,10 @@ class SyncIndex(Protocol):
         """Add rows of the source."""
 
     def seal(self) -> list[tuple[int, str, int]]:
-        """End the source; drop rows whose key an earlier row has, and return them: row, key, earlier row."""
+        """End the source; drop rows that repeat a key, and return them: row, key, earlier row."""
 
     def reject(self, rows: Sequence[int]) -> None:
-        """Reject rows after all: their keys stay, their values do not."""
+        """Reject rows that were added before: their keys stay, and their values are removed."""
 
     def count(self) -> int:
         """Return how many rows of the source have a key, rejected ones included."""
@@ -128,7 +129,7 @@ class SyncIndex(Protocol):
         """Return what is known about the row of the source that has each key."""
 
     def begin_scan(self) -> None:
-        """Begin to count records; what was seen before stays until `end_scan`."""
+        """Begin to count records; records that were seen before stay until `end_scan`."""
 
     def see(self, records: Sequence[ScannedRecord]) -> None:
         """Add records of the table, or replace what was seen of them before."""
@@ -140,7 +141,7 @@ class SyncIndex(Protocol):
         """Return how many different records were seen."""
 
     def end_scan(self, *, keep: bool) -> None:
-        """End a scan; unless they are kept, forget records that were not seen since `begin_scan`."""
+        """End a scan; forget records that were not seen since `begin_scan`, unless `keep` is True."""
 
     def forget(self, record_ids: Sequence[str]) -> None:
         """Forget records, since they do not exist any more."""
@@ -155,7 +156,7 @@ class SyncIndex(Protocol):
         """Return how many records have an empty key."""
 
     def iterate_duplicates(self) -> Iterator[tuple[int, list[str]]]:
-        """Return the rows that several records have the key of, and these records."""
+        """Return the rows whose key several records have, each with these records."""
 
     def leave_alone(self, record_ids: Sequence[str]) -> None:
         """Keep duplicates out of the plan."""
@@ -170,7 +171,7 @@ class SyncIndex(Protocol):
         """Add writes to the plan; their numbers are given by the index."""
 
     def iterate_missing(self, count: int) -> Iterator[list[tuple[str, str]]]:
-        """Return record id and key of the records that are missing in the source, by batches."""
+        """Yield record id and key of the records that are missing in the source, in batches."""
 
     def read_plan(self, kind: WriteKind | None = None) -> Iterator[Planned]:
         """Return the plan, or the writes of one kind, in order."""
@@ -182,7 +183,7 @@ class SyncIndex(Protocol):
         """Return how many writes of each kind are planned."""
 
     def begin_linked(self, field: str) -> None:
-        """Forget what an earlier scan of another table has added."""
+        """Forget the records that an earlier scan of another table has added."""
 
     def add_linked(self, field: str, records: Sequence[tuple[str, str]]) -> None:
         """Add records of another table: key and record id."""

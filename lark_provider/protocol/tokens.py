@@ -1,8 +1,8 @@
 """Tenant tokens: their app, their lifetime, and how to get one.
 
-Lark hands out the same token until 30 minutes of its life remain, then a new one while the old stays
-valid. So a token is FRESH; then STALE, when one caller renews it while others still use it; and INVALID
-just before it expires. See `POST /open-apis/auth/v3/tenant_access_token/internal`.
+Lark returns the same token until 30 minutes of its lifetime remain, then a new one while the old one stays
+valid. So a token is FRESH at first; then STALE, when one caller renews it while others still use it; and
+INVALID just before it expires. See `POST /open-apis/auth/v3/tenant_access_token/internal`.
 
 For a store (ISV) app, Lark pushes a ticket. The ticket is exchanged for an app token, and that for the token
 of each tenant that installed the app.
@@ -37,10 +37,10 @@ _APP_TOKEN_REJECTED = frozenset({10012, 10013, 99991664})
 REFUSAL_CODES = frozenset({10003, *TOKENS})
 """Codes by which the token endpoints refuse credentials; metrics distinguish them."""
 _NOT_CREDENTIALS = frozenset({10005, 10012, 10016})
-"""Refusals that correct credentials may get as well."""
+"""Refusals that may also occur with correct credentials."""
 TICKET_SECONDS = 10 * 365 * 86400.0
 """A ticket is valid until the next one comes, and has no expiry of its own."""
-_TOKEN = re.compile(r"[!-~]+")  # as a header can carry it
+_TOKEN = re.compile(r"[!-~]+")  # characters that a header can carry
 _STALE_SECONDS, _STALE_SHARE = 20 * 60.0, 1 / 6
 _INVALID_SECONDS, _INVALID_SHARE = 10.0, 1 / 20
 
@@ -65,7 +65,7 @@ class App:
     name: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Mask the secret wherever it is shown from now on."""
+        """Replace the secret by one that is masked when it is shown."""
         object.__setattr__(self, "app_secret", Secret(self.app_secret))
         kind = "tenant" if self.tenant_key is None else f"tenant|{self.tenant_key}"
         object.__setattr__(self, "token_key", self.make_cache_key(kind))
@@ -103,7 +103,7 @@ class Token:
     expires_at: float
 
     def __post_init__(self) -> None:
-        """Mask the token wherever it is shown from now on."""
+        """Replace the token by one that is masked when it is shown."""
         object.__setattr__(self, "value", Secret(self.value))
 
     def compute_freshness(self, now: float) -> Freshness:
@@ -177,7 +177,7 @@ def _fetch_for_tenant(app: App, tenant_key: str) -> Procedure[Granted]:
 
 
 def fetch_app_token(app: App) -> Procedure[Granted]:
-    """Get the app token of a store app; it takes the app_ticket that Lark pushes about once an hour.
+    """Get the app token of a store app, which needs the app_ticket that Lark pushes about once an hour.
 
     Args:
         app: The app.
@@ -209,7 +209,7 @@ def resend_ticket(app: App) -> Procedure[None]:
         app: A store app.
 
     Raises:
-        TokenAcquisitionError: Lark refuses; a custom app has no ticket (10016).
+        TokenAcquisitionError: Lark refuses, for example because a custom app has no ticket (10016).
         LarkError: As for `fetch`.
     """
     yield from _post(app, RESEND_TICKET_PATH, {"app_id": app.app_id, "app_secret": app.app_secret})
@@ -237,7 +237,7 @@ def _post(app: App, path: str, body: dict[str, str]) -> Procedure[dict[str, Any]
             raise
         refusal = _make_refusal_error(app, error, body)
     if refusal is not None:
-        # Raised outside of the handler, and without a context: Lark's own error may quote the secret.
+        # Raised outside of the handler and without a context, since Lark's own error may quote the secret.
         raise refusal from None
     return answer.data
 

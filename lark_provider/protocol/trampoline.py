@@ -1,10 +1,10 @@
-"""The trampoline: runs an operation, and all that its effects entail, on one explicit stack.
+"""The trampoline: runs an operation, and the steps that its effects need, on one explicit stack.
 
-A step that yields an effect gets an answer. Some effects are answered at once, some by further steps, which
-are put on top of the stack and may yield effects of their own; what is left over is I/O, and goes to the
-driver. So a call inside a procedure, and the token request inside that call, are all run by the loop below,
-and an error passes through the steps that were waiting, without a frame for each of them. Each frame has the
-deadline of its call, and what is put on top of it ends by that deadline, too.
+A generator of steps that yields an effect gets an answer. Some effects are answered at once. Others are
+answered by further steps, which are put on top of the stack and may yield effects of their own. The remaining
+effects are I/O, which the driver performs. So the loop below runs a call inside a procedure as well as the
+token request inside that call, and an error passes through the waiting steps without a Python frame for each
+of them. Each entry of the stack has the deadline of its call, which also bounds the entries on top of it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Steps: TypeAlias = "Generator[Call[Any] | Effect, Any, Any]"
 
 
 class StackFrame(NamedTuple):
-    """Steps on the stack.
+    """An entry of the stack.
 
     Attributes:
-        steps: What is run.
+        steps: The generator that is run.
         until: Their deadline, by the monotonic clock. Frames that are put on top of this one get the same
             deadline or an earlier one.
     """
@@ -37,8 +37,8 @@ class StackFrame(NamedTuple):
 
 
 EffectHandler: TypeAlias = "Callable[[Call[Any] | Effect, float], StackFrame | tuple[Any] | None]"
-"""Answers an effect, given the deadline of the steps that yielded it: by steps to run, by a value in a tuple
-of one, or by None if it is I/O, which the driver does."""
+"""Answers an effect, given the deadline of the steps that yielded it: with steps to run, with a value in a
+tuple of one, or with None if it is I/O, which the driver performs."""
 
 
 Io: TypeAlias = "tuple[Effect, float]"
@@ -51,15 +51,15 @@ def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]
 
     Args:
         operation: A call or a procedure.
-        answer_to: Answers effects.
+        answer_to: The function that answers effects.
 
     Returns:
         A generator that yields I/O and returns the operation's result.
 
     Raises:
         InvalidRequestError: It is not an operation.
-        Exception: What the operation raised. What an effect raises is thrown into the steps that asked, so
-            that a bulk write can say how far it came.
+        Exception: The exception that the operation raised. The error of an effect is thrown into the steps
+            that yielded it, so that a bulk write can say how much it has written.
     """
     if isinstance(operation, Call):
         first = answer_to(operation, NEVER)
@@ -104,7 +104,7 @@ def run(operation: Call[Any] | Procedure[T], answer_to: EffectHandler) -> Run[T]
             except Exception as raised:  # noqa: BLE001 - the steps that yielded it decide
                 error = raised
     finally:
-        if stack:  # Cancelled, or closed by the driver: each step learns of it, the last one first.
+        if stack:  # Cancelled, or closed by the driver: all steps are closed, the last ones first.
             with ExitStack() as closing:
                 for frame in stack:
                     closing.callback(frame.steps.close)

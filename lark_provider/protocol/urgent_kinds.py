@@ -1,4 +1,4 @@
-"""How an urgent message rings for people."""
+"""The ways in which an urgent message alerts people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits for cards: which clicks count, and when they are an answer. Pure.
+"""Waits for cards: which clicks count, and when they are an answer. No I/O or clock.
 
 Cards that this package builds carry a correlation id in the value of their buttons, so that a click is
 matched to its wait before the message's id is known. They also carry the ids of the people who may answer, so
@@ -47,12 +47,12 @@ def get_correlation(click: CardClick) -> str | None:
 def may_answer(click: CardClick, allowed: Iterable[str] | None = None) -> bool:
     """Return whether the user who clicked may answer.
 
-    A user_id is unique within its tenant only, so it counts only for users of the app's own tenant: in a chat
-    with another company, another user may have the same one.
+    A user_id is unique only within its tenant, so it counts only for users of the app's own tenant: in a chat
+    with another company, a user of that company may have the same one.
 
     Args:
         click: The click.
-        allowed: The ids of those who may; None for those that the card names. Empty for everybody.
+        allowed: The ids of those who may answer; None for those that the card names. Empty for everybody.
     """
     names = set(_list_allowed(click) if allowed is None else allowed)
     who = click.operator
@@ -66,7 +66,7 @@ def _list_allowed(click: CardClick) -> list[str]:
     allowed = value.get(ALLOWED) if isinstance(value, dict) else None
     if allowed is None:
         return []
-    # Another program's card may hold any value here. What is not an id matches no user.
+    # The card of another program may hold any value here. A value that is not an id matches no user.
     names = allowed if isinstance(allowed, list) else [allowed]
     return [name if isinstance(name, str) else "" for name in names]
 
@@ -76,17 +76,18 @@ class Wait:
     """A wait for clicks.
 
     Attributes:
-        key: The id of the wait; its answer is decided once.
-        message_ids: The cards.
-        every: Whether each of them has to be answered; else the first click on any is the answer.
-        correlation: The wait that the card's buttons name, instead of or in addition to the messages.
-        actions: Which clicks count: the component's `name`, or `action` in its value. Empty for all.
-        operators: Whose clicks count: open_id, user_id or union_id. Empty for everybody's.
-        app_id: The app whose cards count. None for all apps: then the holder of one app's keys can forge
-            clicks on the cards of another.
-        options: `action` in the click's value must be one of these; a component's name does not count. Empty
-            for any.
-        until: Clicks that were made later do not count: seconds since the epoch. None for no limit.
+        key: The id of the wait; its answer is decided only once.
+        message_ids: The ids of the cards' messages.
+        every: Whether each of them has to be answered; if False, the first click on any of them is the
+            answer.
+        correlation: The correlation id in the card's buttons, instead of or in addition to the messages.
+        actions: The clicks that count: the component's `name`, or `action` in its value. Empty for all.
+        operators: The people whose clicks count: open_id, user_id or union_id. Empty for everybody.
+        app_id: The app whose cards count. None for all apps; then the holder of one app's keys can forge
+            clicks on the cards of another app.
+        options: The values of which `action` in the click's value must be one; a component's name does not
+            count. Empty for any.
+        until: The time after which clicks do not count, in seconds since the epoch. None for no limit.
     """
 
     key: str
@@ -120,7 +121,7 @@ class Wait:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Wait:
-        """Make a wait from its fields, which JSON may have made lists of."""
+        """Make a wait from its fields, whose tuples JSON may have turned into lists."""
         parts: dict[str, Any] = {
             name: tuple(part) if isinstance(part, list) else part for name, part in content.items()
         }
@@ -146,7 +147,7 @@ class Wait:
         """Return the clicks that answer the wait; None while some are missing.
 
         Args:
-            clicks: In the order in which they were stored.
+            clicks: The clicks, in the order in which they were stored.
 
         Returns:
             One click; with `every`, the first on each message, in the order of `message_ids`.
@@ -176,7 +177,7 @@ def _get_names(click: CardClick) -> set[str]:
 
 
 def to_xcom(click: CardClick) -> dict[str, Any]:
-    """Return a click in JSON's own types, as a task returns it.
+    """Return a click in JSON's types, as a task returns it.
 
     Returns:
         `event_id`, `operator` (open_id, user_id, union_id), `action` (tag, name, value, form_value, option,

@@ -24,8 +24,8 @@ class Webhook:
     Attributes:
         base_url: The URL before `/open-apis`.
         token: The last part of the webhook's URL.
-        secret: What its messages are signed with, if the bot asks for signatures.
-        keywords: The bot accepts only messages that contain one of these; empty if none is known.
+        secret: The secret with which messages are signed, if the bot requires signatures.
+        keywords: Keywords of which a message must contain one; empty if none is known.
     """
 
     base_url: str
@@ -34,7 +34,7 @@ class Webhook:
     keywords: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Mask token and secret wherever they are held from now on."""
+        """Replace token and secret by values that are masked when they are shown."""
         object.__setattr__(self, "token", Secret(self.token))
         object.__setattr__(self, "secret", Secret.of(self.secret))
 
@@ -51,7 +51,7 @@ def locate(url_or_token: str) -> tuple[str | None, Secret]:
     Raises:
         ConfigurationError: It is neither. The text quotes nothing of it, since it may hold a secret.
     """
-    # The parameter is masked, too: error reporters send the variables of a frame.
+    # The parameter itself is masked too, since error reporters send the variables of a frame.
     secret = url_or_token = Secret(url_or_token.strip() if isinstance(url_or_token, str) else "")
     if not secret:
         raise ConfigurationError(f"The webhook must not be empty. {_WHERE}")
@@ -66,7 +66,7 @@ def locate(url_or_token: str) -> tuple[str | None, Secret]:
 
 
 def _split(url: str) -> tuple[str, Secret] | None:
-    """Split a webhook's URL; None if it is none. An error raised here would hold the token in its frame."""
+    """Split a webhook's URL; None if it is not one. It raises no error, whose frame would hold the token."""
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
     except ValueError:
@@ -78,7 +78,7 @@ def _split(url: str) -> tuple[str, Secret] | None:
 
 
 def sign_timestamp(secret: str, timestamp: str) -> str:
-    """Return the signature that a custom bot checks: time and secret are the key, and the message is empty.
+    """Return the signature that a custom bot checks: the HMAC of an empty message, keyed by time and secret.
 
     Args:
         secret: The secret of the bot.

@@ -36,14 +36,15 @@ class LarkCardCallbackSensor(QuestionSensor):
     Args:
         message_id: The card's message, `om_…`, or several; usually what LarkSendMessageOperator returned.
         wait_for: With several messages: `any` click on one of them, or a click on `all`.
-        correlation_id: What the card's buttons carry as `lark_wait`, instead of the message or besides it.
+        correlation_id: The value that the card's buttons carry as `lark_wait`, instead of the message or in
+            addition to it.
         actions: Only these clicks count: a component's `name`, or `action` in its value.
         operators: Only these people's clicks count: open_ids or union_ids; user_ids, e-mail addresses, mobile
             numbers and names from the connection's `receivers` are resolved to open_ids first.
         app_id: Only clicks on cards of this app count; by default the app of `lark_conn_id`.
         lark_conn_id: The connection of the app that sent the card.
         deferrable: Wait in the triggerer, without a worker.
-        poke_interval: Seconds between two looks, if it is not deferred.
+        poke_interval: Seconds between two checks for a click, if the task is not deferred.
 
     Returns:
         As XCom: `event_id`, `operator` (open_id, user_id, union_id), `action` (tag, name, value,
@@ -52,8 +53,8 @@ class LarkCardCallbackSensor(QuestionSensor):
 
     Raises:
         AirflowSensorTimeout: Nobody answered in time.
-        AirflowFailException: No message and no correlation is given; or there is no database, or not the
-            triggerer's; or the app may see no user for one of `operators`.
+        AirflowFailException: Neither a message nor a correlation id is given; or there is no database, or it
+            is not the triggerer's; or no user visible to the app matches one of `operators`.
     """
 
     template_fields: Collection[str] = (
@@ -103,14 +104,14 @@ class LarkCardCallbackSensor(QuestionSensor):
         self.operators = operators
         self.app_id = app_id
 
-    def _make_draft(self, context: Context, origin: Origin) -> Draft:  # noqa: ARG002 - derived classes need it
-        """Return which clicks this attempt waits for."""
+    def _make_draft(self, context: Context, origin: Origin) -> Draft:  # noqa: ARG002 - derived classes use it
+        """Return the question that this attempt asks: which clicks it waits for."""
         from lark_provider.hooks.approvers import resolve_comparable_ids
         from lark_provider.protocol.questions import Draft, Question
         from lark_provider.protocol.waits import Wait
 
         messages, correlation = list_texts(self.message_id), self.correlation_id or None
-        Wait(origin.key, messages, correlation=correlation)  # refuses a wait for nothing, before any look-up
+        Wait(origin.key, messages, correlation=correlation)  # refuses a wait that no click can answer
         question = Question(
             actions=list_texts(self.actions),
             operators=resolve_comparable_ids(lambda: self.hook, self.operators, "operators"),
@@ -152,6 +153,6 @@ class LarkCardCallbackSensor(QuestionSensor):
 
 
 def list_texts(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return one text or several as a tuple, without empty ones."""
+    """Return one or several texts as a tuple, without empty ones."""
     values = [value] if isinstance(value, str) else value or ()
     return tuple(text for text in values if text)

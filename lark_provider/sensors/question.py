@@ -57,7 +57,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
     _kind: ClassVar[str]
     _question: TaskQuestion | None = None
     _clicks: Sequence[CardClick] = ()
-    _trigger_error: str | None = None  # why the task fails if it finds no answer after its trigger has fired
+    _trigger_error: str | None = None  # why the task fails if the trigger fired without an answer
     _pending_error: Exception | None = None
     _legacy_event: dict[str, Any] | None = None
 
@@ -74,7 +74,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Record the question unless it is recorded, look for an answer, and wait as configured."""
         if self.deferrable:
-            self.mode = "reschedule"  # a look without an answer then ends the poking, instead of a sleep
+            self.mode = "reschedule"  # a poke without an answer then ends the loop instead of sleeping
         try:
             if self._legacy_event is None and self._pending_error is None:
                 with convert_lark_errors():
@@ -118,11 +118,11 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         raise _make_unanswered_error(self._question)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Continue after the trigger has fired, with a look like any other.
+        """Continue after the trigger has fired, and look for the answer like any other poke.
 
-        A task that was of another operator when it began to wait starts from its beginning: what it waited
-        for does not answer the question that it asks now. So does one that was removed from its DAG file and
-        has returned, which Airflow resumes without an event.
+        A task that began to wait under another operator starts over, since what it waited for does not answer
+        the question that it asks now. So does a task that was removed from its DAG file and added again,
+        which Airflow resumes without an event.
 
         Args:
             context: The task's Airflow context.
@@ -158,7 +158,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Continue after the wait in the triggerer, also after its timeout."""
         if next_method == "execute_complete":
-            # Airflow's implementation reports each exception from here on as a failed deferral.
+            # Airflow's own implementation would report any exception from here on as a failed deferral.
             return self.execute_complete(context, **(next_kwargs or {}))
         try:
             return super().resume_execution(next_method, next_kwargs, context)
@@ -195,7 +195,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         """Handle the claim of a question that this attempt has just recorded or taken over."""
 
     def _get_or_record(self, context: Context) -> TaskQuestion:
-        """Return the question: the one of an earlier step or attempt, else the one recorded now."""
+        """Return the question that an earlier step or attempt recorded, or record it now."""
         if self._question is None:
             origin = make_origin(context, self._kind, self.lark_conn_id)
             question = self._find(origin)
@@ -215,7 +215,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
         return datetime.now(UTC) + min(timedelta(seconds=self.timeout), _MAX_TIMEOUT)
 
     def _apply_deadline(self, deadline: datetime | None, context: Context) -> None:
-        """Let Airflow's timeout end at the recorded deadline, whatever the DAG file says now."""
+        """Let Airflow's timeout end at the recorded deadline, even if the DAG file has changed since."""
         if deadline is None:
             return
         since = datetime.now(UTC)
@@ -261,7 +261,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
 
 
 def _is_ours(event: Any) -> bool:
-    """Return whether an event is of the trigger of a card, of version 0.1 or later."""
+    """Return whether an event comes from the trigger of a card, of version 0.1 or later."""
     return (
         isinstance(event, Mapping)
         and event.get("status") in {"answered", "error"}

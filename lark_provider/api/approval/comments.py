@@ -25,8 +25,8 @@ class Comment:
 
     Attributes:
         id: Lark's id.
-        author: The open_id of who wrote it, or empty.
-        text: What it says.
+        author: The open_id of the person who wrote it, or empty.
+        text: The text of the comment.
         is_deleted: Whether it was removed.
     """
 
@@ -43,8 +43,9 @@ def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
 
     Args:
         instance: The instance_code.
-        text: What it says.
-        author: In whose name: an open_id, user_id, e-mail address or mobile number (`+…`).
+        text: The text of the comment.
+        author: The person in whose name it is written: an open_id, user_id, e-mail address or mobile number
+            (`+…`).
 
     Returns:
         The comment's id.
@@ -53,7 +54,7 @@ def add_comment(instance: str, text: str, *, author: str) -> Procedure[str]:
         InvalidRequestError: An argument is invalid; nothing was sent.
         NotFoundError: There is no such instance or person.
         PermissionDeniedError: The app lacks the scope.
-        OutcomeUnknownError: No answer came: it may have been written.
+        OutcomeUnknownError: No answer came; the comment may have been written.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -80,8 +81,8 @@ def list_comments(instance: str, *, reader: str) -> Listing[Comment]:
 
     Args:
         instance: The instance_code.
-        reader: Who may see it, such as the person who asked: an open_id, user_id, e-mail address or mobile
-            number (`+…`).
+        reader: A person who may see the approval, such as its submitter: an open_id, user_id, e-mail address
+            or mobile number (`+…`).
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was sent.
@@ -129,8 +130,9 @@ def remove_comment(instance: str, comment_id: str, *, author: str) -> Procedure[
 
     Args:
         instance: The instance_code.
-        comment_id: What `add_comment` returned.
-        author: In whose name: an open_id, user_id, e-mail address or mobile number (`+…`).
+        comment_id: The id that `add_comment` returned.
+        author: The person in whose name it is removed: an open_id, user_id, e-mail address or mobile number
+            (`+…`).
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was sent.

@@ -26,9 +26,9 @@ class Node:
     Attributes:
         id: Lark's id.
         custom_id: The id that the definition's author gave it, or empty.
-        name: What people see.
+        name: The name that people see.
         type: `AND`, `OR`, `SEQUENTIAL` or `CC_NODE`.
-        needs_approver: Whether the submitter names its approvers.
+        needs_approver: Whether the submitter chooses the approvers of this step.
     """
 
     id: str
@@ -40,15 +40,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """An approval that can be asked for.
+    """The definition of an approval: its form and its steps.
 
     Attributes:
         code: The approval_code.
-        name: What people see.
+        name: The name that people see.
         status: `ACTIVE`, `INACTIVE`, `DELETED` or `UNKNOWN`.
         widgets: The form.
         nodes: The steps.
-        raw: Lark's answer.
+        raw: Lark's answer, unchanged.
     """
 
     code: str
@@ -60,7 +60,7 @@ class Definition:
 
 
 def check_code(code: str, what: str = "approval_code") -> str:
-    """Return a code that can be asked for.
+    """Check the code of a definition or an instance, and return it without surrounding white space.
 
     Args:
         code: What a caller passed.
@@ -81,10 +81,10 @@ def check_code(code: str, what: str = "approval_code") -> str:
 def get_definition(
     approval_code: str, *, locale: Locale = "zh-CN", max_age: float = _FRESH_SECONDS
 ) -> Procedure[Definition]:
-    """Read what an approval asks for.
+    """Read the definition of an approval: its form and its steps.
 
-    See GET /open-apis/approval/v4/approvals/:approval_code. Lark has no list of definitions: the code stands
-    in the address of the definition's page in the approval console, as `definitionCode`.
+    See GET /open-apis/approval/v4/approvals/:approval_code. Lark has no list of definitions: the code is in
+    the address of the definition's page in the approval console, as `definitionCode`.
 
     Args:
         approval_code: The code.
@@ -145,7 +145,7 @@ def subscribe(approval_code: str) -> Procedure[bool]:
         approval_code: The code.
 
     Returns:
-        Whether the app had not subscribed before.
+        Whether the subscription is new: False if the app was already subscribed.
 
     Raises:
         InvalidRequestError: The code is invalid; nothing was sent.
@@ -158,7 +158,7 @@ def subscribe(approval_code: str) -> Procedure[bool]:
 
 
 def unsubscribe(approval_code: str) -> Procedure[bool]:
-    """End what `subscribe` began; a repeat does no harm.
+    """End the subscription that `subscribe` began; a repeat does no harm.
 
     See POST /open-apis/approval/v4/approvals/:approval_code/unsubscribe. Errors as for `subscribe`.
 
@@ -166,7 +166,7 @@ def unsubscribe(approval_code: str) -> Procedure[bool]:
         approval_code: The code.
 
     Returns:
-        Whether the app had subscribed.
+        Whether the app was subscribed.
     """
     return (yield from _switch(approval_code, "unsubscribe"))
 

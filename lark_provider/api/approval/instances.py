@@ -1,7 +1,7 @@
-"""Ask for an approval, once; read its state; withdraw it.
+"""Create approval instances exactly once, read their state, and withdraw them.
 
-Lark takes a `uuid` for a new instance and refuses it the second time. It does not answer with the first
-instance then, so that one is read by its uuid.
+Lark accepts a `uuid` with a new instance, and refuses a second request with the same one. The refusal does
+not contain the first instance, so the instance is then read by its uuid.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from lark_provider.protocol.paths import fill_path
 
 _INVALID = 1390001
 _USED = 60012
-"""The uuid has an instance."""
+"""Lark's code for a uuid that already belongs to an instance."""
 _INSTANCES = "/approval/v4/instances"
 _WINDOW = dt.timedelta(hours=10)
 """The longest span that Lark advises for one listing."""
@@ -56,16 +56,17 @@ def create_instance(
 ) -> Procedure[Instance]:
     """Ask for an approval.
 
-    See POST /open-apis/approval/v4/instances. With `idempotency_key` a repeat, also from another process,
-    gives the instance that the first one created.
+    See POST /open-apis/approval/v4/instances. With an `idempotency_key`, a repeated call returns the
+    instance that the first one created, even from another process.
 
     Args:
         approval_code: The code of the approval definition.
-        form: Field → value, a field by its id, custom_id or visible name and a value of Python's own types;
-            options may be named by their texts. Or Lark's own list of widgets, which is sent as it is.
+        form: Field → value. A field is named by its id, custom_id or visible name; values are Python objects,
+            and options may be given by their texts. Alternatively Lark's own list of widgets, which is sent
+            unchanged.
         submitter: The person who submits the request: an open_id, user_id, e-mail address or mobile number
             (`+…`).
-        idempotency_key: Any text that names this request and no other.
+        idempotency_key: Any text that identifies this request and no other.
         approvers: Step → people, by the same kinds of ids, for steps whose approvers the submitter chooses. A
             step is named by its id, custom id or visible name.
         copies: Step → people who get a copy, in the same form as `approvers`.
@@ -81,7 +82,7 @@ def create_instance(
         ConflictError: The key was used for another approval or by another person.
         NotFoundError: There is no such definition or person.
         PermissionDeniedError: The app lacks the scope, or access to this definition's data.
-        OutcomeUnknownError: No answer came, and none about the uuid either.
+        OutcomeUnknownError: No answer came, and the instance could not be looked up by its uuid either.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -113,7 +114,7 @@ def create_instance(
     }
     for name, by_step in (("node_approver_open_id_list", approvers), ("node_cc_open_id_list", copies)):
         if by_step:
-            assert definition is not None  # noqa: S101 - likewise
+            assert definition is not None  # noqa: S101 - it was read for the people
             body[name] = yield from _assign_people(definition.nodes, by_step)
     call: Call[Any] = make_request(
         "POST", fill_path(_INSTANCES), json=body, idempotent=True, subject=f"approval {code}"
@@ -139,12 +140,12 @@ def _encode_form(form: Sequence[Mapping[str, Any]]) -> str:
 
 
 def compute_instance_uuid(key: str) -> str:
-    """Return what Lark knows an instance by, from a caller's key. It is unique in the tenant, for all apps.
+    """Return the uuid of an instance, derived from a caller's key; it is unique in the tenant, for all apps.
 
     Args:
         key: The caller's key.
     """
-    # Lark takes 64 characters and does not tell upper from lower case; a key may be longer and does.
+    # Lark takes at most 64 characters and ignores case; a key may be longer, and its case matters.
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
@@ -188,7 +189,7 @@ def _assign_people(nodes: Sequence[Any], by_step: Mapping[str, Iterable[str]]) -
 
 
 def get_instance(instance: str) -> Procedure[Instance]:
-    """Read how an approval stands.
+    """Read the current state of an approval.
 
     See GET /open-apis/approval/v4/instances/:instance_id.
 
@@ -253,7 +254,7 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
         params = {
             "approval_code": code,
             "start_time": str(_to_milliseconds(begins)),
-            # Both ends count, and neighbouring windows must not show an instance twice.
+            # Lark includes both ends of a window, and adjacent windows must not return an instance twice.
             "end_time": str(_to_milliseconds(ends) - (1 if ends < last else 0)),
             "page_size": str(_PAGE),
             "page_token": mark or None,
@@ -301,7 +302,7 @@ def cancel_instance(instance: str) -> Procedure[Instance]:
     )
     lost: OutcomeUnknownError | None = None
     for _ in range(_CANCEL_TRIES):
-        # Read before each try: once an instance is approved, the same request reverts it.
+        # Read before each try: once an instance is approved, the same request would revert the approval.
         if approval.is_final:
             return approval
         refused: LarkAPIError | None = None

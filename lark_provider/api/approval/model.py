@@ -1,4 +1,4 @@
-"""What Lark says about an approval instance."""
+"""An approval instance as Lark reports it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
 
 
 class Status(enum.StrEnum):
-    """Of an instance or a task, as the API has it; events add words of their own."""
+    """The status of an instance or a task, as the API reports it; events use further words."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -27,7 +27,7 @@ class Status(enum.StrEnum):
     DONE = "DONE"
     """The status of a task that another person's decision has ended."""
     UNKNOWN = "UNKNOWN"
-    """A word that this version does not know."""
+    """A status that this version does not know."""
 
 
 FINAL = frozenset({Status.APPROVED, Status.REJECTED, Status.CANCELED, Status.DELETED})
@@ -40,7 +40,7 @@ class Task:
     Attributes:
         id: Lark's id of the task.
         open_id: The open_id of the person whose task it is; empty for automatic ones.
-        status: The status of the task; `UNKNOWN` for a word that this version does not know.
+        status: The status of the task; `UNKNOWN` for one that this version does not know.
         node: The visible name of the step.
         ended_at: When the task ended, in UTC; None while it has not.
     """
@@ -59,9 +59,9 @@ class FilledField:
     Attributes:
         id: The widget's id.
         custom_id: The id that the definition's author gave it, or empty.
-        name: What people see.
+        name: The name that people see.
         type: Lark's type.
-        value: The value as Python has it; see `values.read_value`.
+        value: The value as a Python object; see `values.read_value`.
     """
 
     id: str
@@ -73,7 +73,7 @@ class FilledField:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An approval that was asked for.
+    """An instance of an approval: one request that a person submitted.
 
     Attributes:
         code: The instance's code (`instance_code`).
@@ -81,7 +81,7 @@ class Instance:
         name: The definition's name.
         serial_number: The number that people see.
         uuid: The uuid under which it was created; empty if Lark names none.
-        status: The status of the instance; `UNKNOWN` for a word that this version does not know.
+        status: The status of the instance; `UNKNOWN` for one that this version does not know.
         is_reverted: Whether it was approved and then reverted; Lark's status is `CANCELED` then.
         open_id: The open_id of the person who submitted it; empty if Lark names none.
         user_id: The user_id of the same person, where the app may see it, else empty.
@@ -151,7 +151,7 @@ def read_instance(data: Mapping[str, Any]) -> Instance:
         data: The `data` of Lark's answer.
 
     Raises:
-        LarkAPIError: It lacks what every instance has.
+        LarkAPIError: It lacks a member that every instance has.
     """
     try:
         return Instance(
@@ -182,7 +182,7 @@ def _parse_status(word: Any) -> Status:
 
 
 def _parse_time(timestamp: Any) -> datetime | None:
-    """Read milliseconds, as text; an end that has not come is `0`."""
+    """Parse milliseconds in a string; `0` stands for an end that has not come yet."""
     milliseconds = int(timestamp or 0)
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 

@@ -1,7 +1,7 @@
-"""The values of a form: from Python's types to what a new instance takes, and back from what Lark shows.
+"""Convert the values of a form: from Python to the form of a new instance, and back from one that was read.
 
-Lark reads other shapes than it writes: an option goes out as its value and comes back as its text, and a
-telephone number changes the names of its parts.
+The two directions differ in shape: an option is sent as its value and returned as its text, and the parts of
+a telephone number have other names.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _DAY_SECONDS = 86_400
 _PAIR, _TRIPLE = 2, 3
 _OPEN_ID = "ou_"
 _TOO_LARGE = 10**18
-"""JSON numbers of more digits change on their way."""
+"""JSON numbers of this size and above may be rounded in transit."""
 
 
 class WidgetMisfitError(ValueError):
-    """What a value must be, and is not."""
+    """A value does not fit its widget; the text says what it must be."""
 
 
 def encode_form(
     widgets: Sequence[Widget], form: Mapping[str, Any], zone: dt.tzinfo | None, where: str
 ) -> list[dict[str, Any]]:
-    """Return a form as a new instance takes it.
+    """Encode a form for the request that creates an instance.
 
     Args:
         widgets: The widgets of the definition's form.
@@ -89,7 +89,7 @@ def _encode_rows(widget: Widget, value: Any, zone: dt.tzinfo | None, what: str) 
 
 
 def _keep_value(_widget: Widget, value: Any, _zone: dt.tzinfo | None) -> dict[str, Any]:
-    """Pass a value on in Lark's own shape: for types that have no counterpart in Python."""
+    """Pass a value through unchanged, for types that have no counterpart in Python."""
     return {"value": value}
 
 
@@ -267,7 +267,7 @@ _WRITERS: dict[str, _Writer] = {
 
 
 def read_value(kind: str, widget: Mapping[str, Any]) -> Any:
-    """Return the value of a widget of an instance as Python has it.
+    """Return the value of a widget of an instance as a Python object.
 
     Args:
         kind: The widget's type.
@@ -276,7 +276,7 @@ def read_value(kind: str, widget: Mapping[str, Any]) -> Any:
     Returns:
         A datetime for a date, a pair of them for an interval, `(number, currency)` for an amount, the texts
         of chosen options, open_ids of people, `(country code, number)` for a telephone, a list of dicts for
-        rows; anything else as Lark has it.
+        rows; anything else as Lark sends it.
     """
     value = widget.get("value")
     try:
@@ -304,5 +304,5 @@ def read_value(kind: str, widget: Mapping[str, Any]) -> Any:
                     for row in value
                 ]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return value  # a shape that no page shows: better as it is than not at all
+        return value  # an undocumented shape is returned unchanged rather than lost
     return value

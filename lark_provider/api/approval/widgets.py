@@ -22,9 +22,9 @@ class Widget:
     Attributes:
         id: Lark's id, such as `widget1`.
         custom_id: The id that the definition's author gave it, or empty.
-        name: What people see.
+        name: The name that people see.
         type: Lark's type, such as `input`, `radioV2` or `dateInterval`.
-        is_required: Whether people must fill it in. Lark does not ask it of a request.
+        is_required: Whether people must fill it in. Lark does not enforce this for API requests.
         options: Value → text of the choices, where it has some.
         children: The fields of a row, for a `fieldList`.
         currencies: The currencies of an `amount`, where the definition names them.
@@ -46,7 +46,7 @@ class Widget:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it can be called by: ids before the name."""
+        """The names by which a caller may refer to it, ids before the visible name."""
         return tuple(name for name in (self.id, self.custom_id, self.name) if name)
 
 

@@ -48,7 +48,7 @@ class Header(dict[str, Any]):
         **properties: `icon`, `padding`, …
 
     Raises:
-        InvalidRequestError: More than three tags, of which Lark would silently drop the rest.
+        InvalidRequestError: There are more than three tags; Lark would silently drop the others.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Card2(BuiltCard):
         header: The title as plain text, or a `Header`.
         config: How the card behaves, e.g. `{"width_mode": "fill"}`.
         card_link: Where a click on the card leads: an address, or one for each client.
-        max_bytes: What Lark takes. Documented are 30 KB.
+        max_bytes: The most bytes that Lark accepts; its documentation says 30 KB.
         **body: The body's layout: `direction`, `padding`, `vertical_spacing`, …
 
     Raises:

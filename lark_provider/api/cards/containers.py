@@ -94,8 +94,8 @@ class Form(Element):
     Args:
         name: The name of the form in the callback; unique in the card, as are the names of its fields.
         elements: Its fields and other components; no table and no form.
-        submit: The text of a button `<name>_submit` added at the end. "" if `elements` hold one already
-            (`form_action_type="submit"`); a form without one cannot be sent.
+        submit: The text of a submit button, named `<name>_submit`, that is added at the end. "" if `elements`
+            already has one (`form_action_type="submit"`); a form without a submit button cannot be sent.
         **properties: `direction`, `padding`, …
     """
 

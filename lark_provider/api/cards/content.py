@@ -17,20 +17,21 @@ class BuiltCard(dict[str, Any]):
 def card_content(card: Card, *, mentions: Sequence[str] = (), max_bytes: int = MAX_CARD_BYTES) -> str:
     """Serialise a card.
 
-    What Lark has refused is refused here, in built and in hand-written cards; what is newer than our table of
-    properties goes out with a warning in the log. A hand-written text goes out byte for byte.
+    Built and hand-written cards are checked alike: what Lark is known to refuse raises an error here, and
+    properties that this package does not know are sent with a warning in the log. JSON text is sent byte for
+    byte.
 
     Args:
         card: Card JSON, 1.0 or 2.0, as a dict or as text; or a template or card-entity reference.
         mentions: Open_ids, or "all", of people to be named at the card's end.
-        max_bytes: What Lark takes. Documented are 30 KB.
+        max_bytes: The most bytes that Lark accepts; its documentation says 30 KB.
 
     Returns:
         The text for `content`.
 
     Raises:
-        InvalidRequestError: The card is not a JSON object, is too large, has no place for
-            mentions, or Lark refuses it.
+        InvalidRequestError: The card is not a JSON object, is too large, has no place for mentions, or would
+            be refused by Lark.
     """
     # Loaded on first use: every task imports this package, and few send cards.
     from lark_provider.api.cards import findings, rules

@@ -9,7 +9,7 @@ from lark_provider.api.cards.containers import Column, ColumnSet
 from lark_provider.api.cards.element import escape_markdown
 from lark_provider.api.cards.interactive import Button, ButtonType
 
-# What would end an address in Markdown.
+# Characters that would end an address in Markdown.
 _ENCODED = {ord(char): f"%{ord(char):02X}" for char in " ()<>\n"}
 
 
@@ -95,7 +95,7 @@ class Option(NamedTuple):
 
 
 def render_option_row(options: Sequence[Option], *, submits: bool) -> ColumnSet:
-    """Return a row of buttons, of which the first is the proposed one; rejections are red.
+    """Return a row of buttons: rejections are red, and the first button is highlighted unless it rejects.
 
     Args:
         options: The options of the buttons, from left to right.
@@ -142,7 +142,7 @@ def render_decision(
 
 
 def render_links(links: Iterable[tuple[str, str]]) -> list[str]:
-    """Return links as one line of Markdown; none if no address is one of http(s).
+    """Return links as one line of Markdown; an empty list if no address is one of http(s).
 
     Args:
         links: Labels with addresses.

@@ -23,7 +23,7 @@ class Div(Element):
         text_size: "normal", "notation", "heading", …
         text_color: Lark's name of a colour.
         lines: The most lines that are shown.
-        **properties: Any other property of Lark's page.
+        **properties: Any other property on Lark's page.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class Img(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/image
 
     Args:
-        img_key: What the upload of the picture returned.
-        alt: What is shown under the pointer.
+        img_key: The key that the upload of the picture returned.
+        alt: The text that is shown when the pointer is over the picture.
         title: The text above it.
         **properties: `scale_type`, `size`, `preview`, …
     """
@@ -104,8 +104,8 @@ class Table(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/table
 
     Args:
-        columns: `TableColumn`s, or names of text columns. Lark shows 50.
-        rows: For each row the cells by column name.
+        columns: `TableColumn`s, or names of text columns. Lark shows at most 50.
+        rows: The rows, each a dict of cells by column name.
         page_size: Rows on a page, at most 10.
         **properties: `row_height`, `header_style`, `freeze_first_column`, …
 

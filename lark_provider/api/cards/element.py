@@ -36,9 +36,10 @@ class Markdown(Element):
     See https://open.feishu.cn/document/feishu-cards/card-json-v2-components/content-components/rich-text
 
     Args:
-        content: CommonMark without HTML blocks, and Lark's own marks. Foreign text: `escape_markdown`.
+        content: CommonMark without HTML blocks, and Lark's own markup. Escape untrusted text with
+            `escape_markdown`.
         text_size: "normal", "notation", "heading", … or a size that the card's config defines.
-        **properties: Any other property of Lark's page.
+        **properties: Any other property on Lark's page.
     """
 
     def __init__(self, content: str, *, text_size: str | None = None, **properties: Any) -> None:
@@ -76,11 +77,11 @@ def within(what: str, value: int | None, low: int, high: int) -> int | None:
     Args:
         what: The property's name, for the error.
         value: The number, or None for Lark's default.
-        low: The least that Lark takes.
-        high: The most.
+        low: The smallest number that Lark takes.
+        high: The largest number that Lark takes.
 
     Raises:
-        InvalidRequestError: It does not.
+        InvalidRequestError: It is out of this range.
     """
     if value is None or (isinstance(value, int) and low <= value <= high):
         return value

@@ -1,7 +1,7 @@
 """Findings of a check of a card: an error that names the place, or a warning in the log.
 
-Warnings are log records, not Python `warnings`: a task's log in Airflow and a back end's log show them
-with the place, and `-W error` in a program must not turn a card that Lark takes into a failure.
+Warnings are log records, not Python `warnings`: the log of a task or service shows them with the place in the
+card, and `-W error` in a program must not turn a card that Lark accepts into a failure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
 
-# The same warning about each card of a kind would fill the log of a process that sends many.
+# A process that sends many cards of one kind would fill its log with the same warning.
 _logged = Once()
 
 
@@ -34,7 +34,7 @@ class Doubt(NamedTuple):
 
 
 def log(doubts: Iterable[Doubt]) -> None:
-    """Log each doubt at WARNING, the same kind of doubt once in the process's life."""
+    """Log each doubt at WARNING, the same kind of doubt only once in each process."""
     for doubt in doubts:
         if _logged.mark_first((doubt.path.rpartition(".")[2], doubt.what)):
             logger.warning(
@@ -68,7 +68,7 @@ def iterate_items(value: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 
 def only_once(seen: dict[str, str], value: str, path: str) -> None:
-    """Refuse a value that occurs elsewhere in the card, too."""
+    """Refuse a value that has already occurred in the card."""
     first = seen.setdefault(value, path)
     if first is not path:
         raise make_refusal_error(path, f"must be unique, got {value!r}, as in {first}", "give each its own")

@@ -78,7 +78,7 @@ class Input(Element):
         name: The name of the text in the callback's `form_value`; unique in the card.
         label: The label before it.
         placeholder: The text that is shown while it is empty.
-        required: Whether the form waits for it.
+        required: Whether the form cannot be submitted without it.
         input_type: One line, several, or hidden.
         max_length: The most characters, at most 1000.
         value: The value that is sent in the callback, outside a form.
@@ -122,7 +122,7 @@ class SelectStatic(Element):
         name: The name of the choice in the callback's `form_value`; unique in the card.
         options: The values, or each value with its text.
         placeholder: The text that is shown before a choice.
-        required: Whether the form waits for it.
+        required: Whether the form cannot be submitted without it.
         initial_option: The value that is picked at first.
         value: The value that is sent in the callback, outside a form.
         **properties: `type`, `width`, `confirm`, …
@@ -160,7 +160,7 @@ class DatePicker(Element):
     Args:
         name: The name of the day in the callback's `form_value`; unique in the card.
         placeholder: The text that is shown before a choice.
-        required: Whether the form waits for it.
+        required: Whether the form cannot be submitted without it.
         initial_date: The day picked at first, "2024-04-01".
         value: The value that is sent in the callback, outside a form.
         **properties: `width`, `confirm`, …

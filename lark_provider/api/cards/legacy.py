@@ -13,8 +13,8 @@ from lark_provider.api.cards.reader import Counted, check_submit, check_tag
 class Reader1(Counted):
     """Walks through one card of JSON 1.0.
 
-    A malformed object that is no component, such as a text or an option, passes with a warning: Lark is not
-    known to refuse it.
+    A malformed object that is not a component, such as a text or an option, passes with a warning, since Lark
+    is not known to refuse it.
     """
 
     def check_card(self, card: Mapping[str, Any]) -> None:
@@ -36,8 +36,9 @@ class Reader1(Counted):
     def check_languages(self, languages: Mapping[str, Any]) -> None:
         """Check the elements of each language, by their place in the card.
 
-        A reader sees one language, so that names, elements and tables are counted in each. Whether Lark
-        counts all languages of a card together is not known: a card that has too many then is a warning.
+        A reader sees one language, so names, elements and tables are counted for each language. It is not
+        known whether Lark counts all languages together; a card that has too many only in total gets a
+        warning.
         """
         in_header = self.elements
         names: dict[str, str] = {}
@@ -158,7 +159,7 @@ def _is_among(node: Mapping[str, Any], direct: Any) -> bool:
 
 
 def _submits(node: Mapping[str, Any]) -> bool:
-    """Say whether a button sends its form: with `behaviors` it does not, in JSON 1.0."""
+    """Return whether a button submits its form; in JSON 1.0, one with `behaviors` does not."""
     return (
         node.get("tag") == "button"
         and (node.get("action_type") == "form_submit" or node.get("form_action_type") == "submit")

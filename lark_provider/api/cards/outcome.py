@@ -23,7 +23,7 @@ def make_outcome_card(
     """Build the card that shows how a question ended: no buttons, but what happened, when, and what to do.
 
     Args:
-        task_question: The question, decided or closed; one that is open and whose deadline is over counts as
+        task_question: The question, decided or closed; an open one whose deadline has passed counts as
             expired.
         click: The click that decided it.
         newer: A link to the chat of the question that replaced it.
@@ -67,13 +67,13 @@ def _build_decided(task_question: TaskQuestion, click: CardClick) -> Card2:
         full_card = make_card(click.action.form_value)
         card_content(full_card)
     except InvalidRequestError:
-        # Most likely too large. Without the answers, the card still shows the decision and has no buttons.
+        # The card is most likely too large. Without the answers, it still shows the decision, and no buttons.
         return make_card(None)
     return full_card
 
 
 def get_reason(task_question: TaskQuestion) -> str:
-    """Return why a question that is not decided is over."""
+    """Return why a question ended without a decision."""
     return "expired" if task_question.state == "open" else task_question.reason or "failed"
 
 

@@ -51,19 +51,20 @@ def notice_card(
 
     Args:
         title: The title of the card: what happened.
-        text: More about it, in Markdown. Foreign text, e.g. of an exception: `escape_markdown`.
+        text: More about it, in Markdown. Escape untrusted text, such as that of an exception, with
+            `escape_markdown`.
         level: Decides the colour: blue, green, orange or red.
         fields: Facts, one a line; the values are shown as they are, and an address becomes a link.
         link: Where to look: an address, or buttons' labels with their addresses.
         subtitle: A line under the title.
-        text_tag_list: Up to three words behind the title.
+        text_tag_list: Up to three tags after the title.
         footnote: Small grey text at the end.
 
     Returns:
-        The card, ready for `send_card` and wherever else a card is taken.
+        The card, for `send_card` or any other function that takes a card.
 
     Raises:
-        InvalidRequestError: Lark would refuse it, e.g. since it is larger than 30 KB.
+        InvalidRequestError: Lark would refuse it, for example because it is larger than 30 KB.
     """
     _require(
         fields is None or isinstance(fields, Mapping),
@@ -97,27 +98,28 @@ def table_card(
     """Build a card that shows rows as a table; what does not fit is counted in a line below.
 
     Columns of numbers become number columns. Everything else is shown as text of at most 500 characters; a
-    cell without a value is empty. The rows are read once, and only those that are shown are kept. Lark shows
-    50 columns.
+    cell without a value is empty. The rows are read once, and only those that are shown are kept in memory.
+    Lark shows at most 50 columns.
 
     Args:
-        title: What the rows are.
-        rows: For each row the values by column.
-        columns: Which columns, in which order; with a `TableColumn` the values go out as they are, for its
-            `data_type`. By default those of the first row.
-        text: Something before the table, in Markdown.
+        title: The title of the card: what the rows are.
+        rows: The rows, each a dict of values by column.
+        columns: The columns to show, in order; by default those of the first row. The values of a
+            `TableColumn` are sent unchanged, and must fit its `data_type`.
+        text: A text before the table, in Markdown.
         level: Decides the colour.
-        link: Where all of the rows are: an address, or buttons' labels with their addresses.
+        link: Where to find all of the rows: an address, or buttons' labels with their addresses.
         page_size: Rows on a page, 1 to 10.
         max_rows: The most rows that are shown.
-        max_bytes: What Lark takes. Documented are 30 KB; 1 KB is left free for mentions.
+        max_bytes: The most bytes that Lark accepts; its documentation says 30 KB. 1 KB of them is left free
+            for mentions.
         more: The line for the rest, with `{count}`.
 
     Returns:
         The card.
 
     Raises:
-        InvalidRequestError: Lark would refuse it; or even without rows it is too large.
+        InvalidRequestError: Lark would refuse it, or it is too large even without rows.
     """
     _require(
         isinstance(rows, Iterable), "rows", rows, "dicts by column", "[{'Table': 'orders', 'Rows': 120}]"
@@ -147,7 +149,7 @@ def table_card(
             [*elements, *_render_buttons(link)], header=_make_header(title, level), max_bytes=max_bytes
         )
 
-    # Measured with the longest line for the rest, so that a row that fits now fits at the end.
+    # Measured with the longest possible line for the rest, so that a row that fits now also fits at the end.
     left = max_bytes - _ROOM - len(orjson.dumps(build((), 10**12)))
     kept: list[dict[str, Any]] = []
     total = 0

@@ -1,4 +1,4 @@
-"""Refuse before sending what Lark refuses, and name the place.
+"""Refuse a card that Lark would refuse before it is sent, and name the place.
 
 See https://open.feishu.cn/document/feishu-cards/card-json-v2-breaking-changes-release-notes
 """
@@ -25,18 +25,20 @@ _VERSIONS = (None, "1.0", "2.0")
 def check(card: Mapping[str, Any] | str, *, max_bytes: int = MAX_CARD_BYTES) -> None:
     """Check a card as it is checked before it is sent.
 
-    Refused is what Lark has refused: tags that 2.0 dropped or 1.0 does not know, properties and texts at the
-    wrong place, hex colours, pictures by address, forms without a name or a submit button, forms and tables
-    inside others, names and element_ids used twice, too many tables, elements (texts count) or bytes; and
-    what is not JSON.
-    What Lark may refuse or ignore, such as a property newer than our table, passes with a warning in the log.
+    The check refuses what Lark is known to refuse: tags that 2.0 dropped or 1.0 does not know, properties and
+    texts at the wrong place, hex colours, pictures by address, forms without a name or a submit button, forms
+    and tables inside others, names and element_ids used twice, too many tables, elements (texts count) or
+    bytes; and values that are not JSON.
+    What Lark may refuse or ignore, such as a property that this package does not know, passes with a warning
+    in the log.
 
     Args:
         card: Card JSON 1.0 or 2.0, as a dict or as text.
-        max_bytes: What Lark takes. Documented are 30 KB.
+        max_bytes: The most bytes that Lark accepts; its documentation says 30 KB.
 
     Raises:
-        InvalidRequestError: With code 230099, or 230025 for the size; the text names the place.
+        InvalidRequestError: Lark would refuse the card. The code is 230099, or 230025 for its size; the text
+            names the place.
     """
     parsed = parse(card)
     _check_json(parsed, "", 0)
@@ -51,7 +53,7 @@ def review_card(card: Mapping[str, Any]) -> list[Doubt]:
         card: Card JSON 1.0 or 2.0, or a reference to a template or a card entity, which cannot be checked.
 
     Returns:
-        What Lark may refuse or ignore.
+        The parts of the card that Lark may refuse or ignore.
 
     Raises:
         InvalidRequestError: Lark refuses it; the text names the place.

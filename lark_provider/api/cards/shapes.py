@@ -156,14 +156,14 @@ ROOT_ONLY = frozenset({"form", "table"})
 NAMED_IN_FORM = frozenset(
     {"button", "checker", *(t for t, shape in COMPONENTS.items() if "required" in shape)}
 )
-#: Properties that may stand beside themselves in other languages, as `i18n_…`.
+#: Properties that can also be given in other languages, as `i18n_…`.
 TRANSLATED = frozenset({"content", "default_value", "img_key", "file_key", "text_tag_list"})
-#: By Lark's page only inside a form; no refusal is known.
+#: Components that Lark's page allows only inside a form; Lark is not known to refuse them elsewhere.
 FORM_ONLY = frozenset({"multi_select_static", "multi_select_person"})
 #: Objects that count as elements, besides the components.
 TEXT_TAGS = frozenset({"plain_text", "lark_md", "markdown"})
-#: Tags that are not unknown to Lark although they are no components of JSON 1.0: those of texts, icons and
-#: columns, and of what a template repeats.
+#: Tags that Lark knows although they are not components of JSON 1.0: those of texts, icons and columns, and
+#: of the part that a template repeats.
 NOT_COMPONENTS_1 = frozenset(
     {"plain_text", "lark_md", "text_tag", "standard_icon", "custom_icon", "column", "repeat"}
 )
@@ -191,7 +191,7 @@ DROPPED_TAGS = {
     "action": "put its buttons straight into elements, or into a column_set to have them in a row",
     "note": "use a div with text_size 'notation', which note(…) makes",
 }
-#: Tags that Lark has refused although people write them, and what takes their place.
+#: Tags that people write and Lark is known to refuse, and what takes their place.
 REFUSED_TAGS = {
     "code_block": "use markdown with a fenced block",
     "divider": "use hr",

@@ -19,7 +19,7 @@ def check_size(size: int, max_bytes: int) -> None:
 
     Args:
         size: Its bytes as JSON.
-        max_bytes: What Lark takes.
+        max_bytes: The most bytes that Lark accepts.
 
     Raises:
         InvalidRequestError: It is larger; or `max_bytes` is not a number.

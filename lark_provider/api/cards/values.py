@@ -25,7 +25,7 @@ MARKDOWN_TABLE = re.compile(
 _PICTURE = re.compile(r"!\[[^\]\n]*\]\(\s*([^)\s/]*/[^)\s]*)")
 _UNION_ID = re.compile(r"<at\s+ids?\s*=\s*[\"']?(?:[^\"'\s>]*,)?(on_[^\"'\s>,]+)")
 _MARKED_UP = frozenset({"markdown", "lark_md"})
-# Lark's page of the panel allows one value or four; two have been refused.
+# Lark's page about the panel allows one value or four; Lark has refused two.
 _PANEL_PADDINGS = (1, 4)
 
 
@@ -36,7 +36,8 @@ def check_values(kind: str, value: Mapping[str, Any], path: str, *, v2: bool = T
         kind: A component's tag, or the kind of the object, as in `shapes`.
         value: The object.
         path: Its place in the card.
-        v2: Whether the card is JSON 2.0. Of some values in JSON 1.0 no refusal is known; they are doubtful.
+        v2: Whether the card is JSON 2.0. In JSON 1.0, some values are only doubtful: Lark is not known to
+            refuse them.
 
     Yields:
         What is doubtful.
@@ -45,7 +46,7 @@ def check_values(kind: str, value: Mapping[str, Any], path: str, *, v2: bool = T
         InvalidRequestError: Lark refuses it.
     """
     for name in shapes.COLORS & value.keys():
-        # Of a card 1.0 Lark is known to refuse the header's colour only.
+        # In JSON 1.0, the header's colour is the only one that Lark is known to refuse.
         refused = v2 or (kind, name) == ("header", "template")
         yield from _check_color(value[name], join(path, name), refused=refused)
     if "img_key" in value:
@@ -126,7 +127,7 @@ def _object(path: str, what: str, step: str, *, refused: bool) -> Doubt:
 
 
 def _check_color(value: Any, path: str, *, refused: bool) -> Iterator[Doubt]:
-    """Check for a number where the name of a colour belongs; no refusal of `rgba(…)` is known.
+    """Check that a colour is given by name; Lark is not known to refuse `rgba(…)`, which is only doubtful.
 
     Args:
         value: The colour.

@@ -1,4 +1,4 @@
-"""Find the rows of a batch whose values Lark refuses, by bisecting it. With a ledger: `loads.dividing`."""
+"""Find the rows of a batch whose values Lark refuses, by bisecting it; with a ledger: `loads.dividing`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_CALLS = 200
 
 
 def make_many_refused_error(error: LarkAPIError, refused: int, calls: int, left: int) -> LarkAPIError:
-    """Return the error for a batch in which too many rows are refused to be looked for.
+    """Return the error for a batch with too many refused rows to find each of them.
 
     Args:
         error: Lark's last answer.
@@ -54,7 +54,7 @@ def is_bad_value(error: Exception) -> bool:
 
 
 def append_hint(error: LarkError, rows: int) -> None:
-    """Add to a refusal of several rows how the one with the bad value is found, since Lark does not name it.
+    """Add a hint to the refusal of a batch: how to find the row with the bad value, which Lark does not name.
 
     Args:
         error: Lark's answer, or another failure, which is left as it is.
@@ -82,15 +82,16 @@ def write(
     Args:
         batch: The rows.
         send: Makes the procedure that writes some of them in one request.
-        check: Makes the procedure that reads the table's fields again, and raises if they have changed: then
-            no row is to blame.
-        skip: Whether to look for the rows; else the first refusal is raised.
+        check: Makes the procedure that reads the table's fields again and raises if they have changed, since
+            no row is to blame then.
+        skip: Whether to find the refused rows and write the others; if False, the first refusal is raised.
 
     Returns:
         Which rows are written and which are refused.
 
     Raises:
-        LarkAPIError: Lark refused for another reason, or the rows were not found in `MAX_CALLS` requests.
+        LarkAPIError: Lark refused the batch for another reason, or the refused rows were not found within
+            `MAX_CALLS` requests.
     """
     done: Bisected[T] = Bisected()
     waiting = [batch]

@@ -48,7 +48,7 @@ def bulk_update(
         table_id: The table; None for the one that the link names.
         records: Pairs of record id and the new values by field name; None clears a cell.
         chunk_size: Records a request, 1 to 1000.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
             which is read from Lark if there are any.
@@ -63,7 +63,7 @@ def bulk_update(
         InvalidRequestError: A field does not exist or a value does not fit; nothing of that chunk was sent.
         NotFoundError: There is no such base, table or record.
         BulkWriteError: It stopped after part of the records; says how many were changed.
-        ConflictError: Another writer has the table, for longer than `table_wait`.
+        ConflictError: Another writer had the table for longer than `table_wait`.
         LarkAPIError: Lark refused the first chunk; nothing was changed.
     """
     sources.within(chunk_size, MAX_CHUNK)
@@ -102,7 +102,7 @@ def bulk_delete(
     """Delete many records.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_delete. A chunk whose answer
-    is lost is sent again; if its records are gone then, it is done.
+    is lost is sent again; if its records no longer exist by then, it is done.
 
     Args:
         app_token: The base, or a link to it.

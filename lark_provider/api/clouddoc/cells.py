@@ -1,6 +1,6 @@
-"""One cell: from a Python value to what a field takes.
+"""Convert one cell: from a Python value to the value that a field takes.
 
-Lark's own rules are on the page "Data structure of a record". A function refuses other values with a
+Lark's own rules are on the page "Data structure of a record". Each function refuses other values with a
 `MisfitError`, whose text says what the value must be. The caller adds the value: "must be a number, got 'x'".
 """
 
@@ -19,26 +19,26 @@ MAX_CELL_CHARS = 100_000
 MAX_OPTIONS, MAX_PEOPLE, MAX_ATTACHMENTS, MAX_LINKS, MAX_GROUPS = 1000, 1000, 100, 500, 10
 """The most values that one cell holds."""
 EXACT_INT = 2**53
-_MAX_INT_LENGTH = 1 << 13_000  # about as far as Python writes an int out
+_MAX_INT_LENGTH = 1 << 13_000  # about the largest int that Python converts to text
 _SHOWN = 80
 _MAX_LONGITUDE, _MAX_LATITUDE = 180, 90
 _NOT_ON_EARTH = f"must be (longitude, latitude) within ±{_MAX_LONGITUDE} and ±{_MAX_LATITUDE} degrees"
 PAIR = 2
 _PHONE = re.compile(r"\+?[0-9]{1,63}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_YEARS = re.compile(r"(?!0000)\d{4}(-|$)")  # those of a datetime
+_YEARS = re.compile(r"(?!0000)\d{4}(-|$)")  # the years that a datetime can have
 _LOCATION = re.compile(r"\s*-?\d+(\.\d+)?\s*,\s*-?\d+(\.\d+)?\s*")
 
 
 class MisfitError(ValueError):
-    """What one value must be, and is not; becomes a `BadValue`."""
+    """A value does not fit its field; the text says what it must be. The caller makes it a `BadValue`."""
 
 
 def convert_to_python(value: Any) -> Any:
     """Return the Python value for a value of numpy or pandas; None for NaN, NA and NaT.
 
-    What Python has no value for, such as a numpy datetime64 of the year 10000, is returned as it is: no field
-    takes it.
+    A value that Python cannot represent, such as a numpy datetime64 of the year 10000, is returned unchanged;
+    no field takes it.
     """
     if type(value).__module__ == "numpy":
         value = _of_numpy(value)
@@ -61,7 +61,8 @@ def _of_numpy(value: Any) -> Any:
         return None
     if not _YEARS.match(shown):
         return value
-    # item() makes a mere number of nanoseconds, and a conversion to another unit may overflow silently.
+    # item() returns a bare number if the unit is nanoseconds, and a conversion to another unit may overflow
+    # silently.
     if len(shown) < len("2026-11-29"):  # a year, or a month
         return value.astype("datetime64[us]").item()
     return dt.datetime.fromisoformat(shown[: len("2026-11-29T10:00:00.000000")])
@@ -71,7 +72,7 @@ def show(value: Any) -> str:
     """Return a value as an error text quotes it."""
     try:
         shown = repr(value)
-    except ValueError:  # it holds an int of more digits than Python writes
+    except ValueError:  # it holds an int of more digits than Python converts to text
         shown = f"{type(value).__name__} of too many digits"
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
 
@@ -113,13 +114,13 @@ def encode_number(value: Any) -> int | float:
             "text field"
         )
     if isinstance(value, Decimal):
-        # A double rounds digits beyond the sixteenth.
+        # A float rounds digits beyond the sixteenth.
         return int(value) if value == value.to_integral_value() else float(value)
     return value if isinstance(value, int) else float(value)
 
 
 def _parse_number(digits: str) -> float | Decimal:
-    """Return the number that a text names: a double where Python writes a large one so, such as 1e+16."""
+    """Return the number in a text: a float if it is written as Python writes a large float, such as 1e+16."""
     exact = Decimal(digits)
     is_double = (
         exact.copy_abs() > EXACT_INT and "e" in digits.lower() and exact == Decimal(repr(float(digits)))
@@ -238,7 +239,7 @@ def _format_coordinate(value: Any) -> str:
 
 
 def encode_unknown(value: Any) -> Any:
-    """Return a value for a type of field that is newer than this package, if JSON has it: Lark decides."""
+    """Return a JSON value unchanged, for a field type that this package does not know: Lark decides."""
     try:
         orjson.dumps(value)
     except TypeError:

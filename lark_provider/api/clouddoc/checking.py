@@ -1,4 +1,4 @@
-"""Find out whether a table's fields have changed while it is written."""
+"""Find out whether a table's fields have changed while records are being written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lark_provider.protocol.operations import Procedure
 
 @dataclass(slots=True)
 class FieldCheck:
-    """Compares the fields of a table with what they were.
+    """Compares the fields of a table with an earlier state of them.
 
     Attributes:
         app_token: The base.
         table_id: The table.
-        fields: What the values were converted by.
-        names: The fields in use.
+        fields: The fields by which the values were converted.
+        names: The names of the fields in use.
     """
 
     app_token: str

@@ -24,7 +24,7 @@ def in_chunks(
     keep_ids: bool = True,
     after: Callable[[], None] = lambda: None,
 ) -> Procedure[BulkResult]:
-    """Read from the source and write, chunk by chunk; an error says how far it came.
+    """Read from the source and write, chunk by chunk; an error says how much was written.
 
     Args:
         source: The items to write.
@@ -34,7 +34,7 @@ def in_chunks(
         claimant: The holder of the table's lease, which is released at the end; None if there is none to
             release.
         keep_ids: Whether to keep the ids of everything written.
-        after: Is called once a chunk is written and counted; an error of it stops the rest.
+        after: Called after each chunk that is written and counted; an error that it raises stops the write.
     """
     result, count = BulkResult(), 0
     stream = Stream(source)

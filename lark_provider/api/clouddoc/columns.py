@@ -1,7 +1,7 @@
-"""A whole column of cells at once, where all its values are of one type.
+"""Convert a whole column of cells at once, if all its values are of one type.
 
-Checking each of a million cells takes longer than sending them; one check for a column is cheap. A function
-here returns what `cells` would make of each value, or None where each has to be checked.
+Checking each of a million cells takes longer than sending them; one check for a column is cheap. Each
+function returns what `cells` would make of each value, or None if each of them has to be checked.
 """
 
 from __future__ import annotations

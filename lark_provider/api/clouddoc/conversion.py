@@ -18,7 +18,7 @@ from lark_provider.protocol.paging import Pager
 from lark_provider.protocol.paths import fill_path
 
 T = TypeVar("T")
-MAX_AGE = 300.0  # seconds; a field that is missing in the cached list makes it be read again
+MAX_AGE = 300.0  # seconds; the list is read again earlier if a field is missing in it
 _SLICE = 1000  # records that are checked before the event loop may run
 MAX_BAD_VALUES = 100  # enough to see what is wrong with the source
 _SHOWN_BAD_VALUES = 10
@@ -40,10 +40,10 @@ def make_converter(
         table_id: The table.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it; without one, days are midnight UTC until `Converter.with_days` says otherwise.
-        names: Field names in use; one that is not cached makes the fields be read again.
-        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
-            file; else it is refused there.
-        fresh: Whether to read the fields now, whatever is cached.
+        names: Field names in use; if one of them is not cached, the fields are read again.
+        empty_as_none: Whether an empty string is taken as None in every field that is not text, as in rows of
+            a CSV file; if False, it is refused there.
+        fresh: Whether to read the fields now, even if they are cached.
     """
     tz = find_zone(zone)
     fields = yield from read_fields(app_token, table_id, max_age=0.0 if fresh else MAX_AGE)
@@ -98,11 +98,10 @@ def check(
     Args:
         app_token: The base.
         table_id: The table.
-        zone: The time zone of naive datetimes; without one they do not fit. A day does, in whatever zone it
-            begins.
+        zone: The time zone of naive datetimes; without one they are refused. Days are accepted either way.
         records: Values by field name.
-        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
-            file; else it is refused there.
+        empty_as_none: Whether an empty string is taken as None in every field that is not text, as in rows of
+            a CSV file; if False, it is refused there.
 
     Raises:
         InvalidRequestError: Some values do not fit.

@@ -1,4 +1,4 @@
-"""Create many records in one request, and read of the answer only their ids, as where many are updated."""
+"""Create many records in one request; read only their ids from the answer, also after a batch update."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.paths import fill_path
 
-# Around the records of an answer, in either order of its members. What differs is parsed.
+# What surrounds the records of an answer, in either order of its members. Any other answer is parsed in full.
 _AROUND = (
     (b'{"code":0,"data":{"records":[', b']},"msg":"success"}'),
     (b'{"code":0,"msg":"success","data":{"records":[', b"]}}"),
 )
 _ID = re.compile(rb'"record_id":"(\w+)"')
-# The end of a longer name. Looked for once, since a lookbehind is tried at each byte.
+# The end of a longer name, such as that of a field. It is searched for separately, since a lookbehind in the
+# pattern would be tried at each byte.
 _ESCAPED_ID = rb'\"record_id":'
 _FIELDS = b'"fields":{'
 
@@ -29,7 +30,7 @@ class _Created(TypedDict):
 
 
 class CreatedAnswer(TypedDict, total=False):
-    """What a batch answers: the records that it has created, with their cells where these were read."""
+    """The answer to a batch: the records that it has created, with their cells if these were parsed."""
 
     records: list[_Created]
 
@@ -78,7 +79,7 @@ def read_created_ids(
     Raises:
         OutcomeUnknownError: There are fewer ids than that.
     """
-    # Removed, since the answer lives longer than its thousand records are needed.
+    # The records are removed from the answer, which is kept for longer than they are needed.
     records = answer.data.pop("records", None) if isinstance(answer.data, dict) else None
     ids = [
         str(record["record_id"])
@@ -93,11 +94,12 @@ def read_created_ids(
 
 
 def skim(count: int) -> Callable[[bytes], CreatedAnswer | None]:
-    """Return what finds the ids in an answer to a batch, which repeats each cell that was sent.
+    """Return a function that finds the ids in the answer to a batch without parsing all of it.
 
-    To parse all of it takes longer than to encode and send the records. Each record has one member
-    `record_id` and one member `fields`. So if there are as many of both as records were sent, no cell and no
-    field has one, too; else the answer is parsed, as one is that is cut off or continues.
+    The answer repeats each cell that was sent, so that parsing it takes longer than encoding and sending the
+    records. Each record has one member `record_id` and one member `fields`. If the answer has exactly as many
+    of each as records were sent, none of them is inside a cell. Otherwise the function returns None and the
+    answer is parsed, as it is if it is cut off or has other members.
 
     Args:
         count: How many records were sent.

@@ -1,4 +1,4 @@
-"""Dates: from what Python and files call a day or a moment to milliseconds since the epoch."""
+"""Convert dates and datetimes, as Python and files represent them, to milliseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND = dt.timedelta(milliseconds=1)
 MAX_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
 SECONDS_BELOW = 10**10
-"""A smaller number is taken for seconds: those are before 2286, milliseconds before 26 April 1970."""
+"""A smaller number is taken for seconds: it means a time before 2286 in seconds, before 26 April 1970 in
+milliseconds."""
 WRONG_YEAR = "must be within the years 1 to 9999"
 _DATE_CHARS = len("2026-01-31")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].+)?")
 
 
 class DayWithoutZoneError(Exception):
-    """A day was met, and the time zone in which it begins is not known yet. The day itself fits."""
+    """A value is a day, and the time zone in which it begins is not known yet. The day itself is valid."""
 
 
 def to_milliseconds(value: dt.date, zone: dt.tzinfo | None, days: dt.tzinfo | None = dt.UTC) -> int:
@@ -86,7 +87,7 @@ def _parse_date(iso: str) -> dt.date:
 
 
 def _convert_to_standard(value: dt.datetime) -> dt.datetime:
-    """Return a datetime of the standard library, since those of pendulum and pandas calculate differently."""
+    """Return a datetime of the standard library: those of pendulum and pandas have other arithmetic."""
     return dt.datetime(
         value.year,
         value.month,

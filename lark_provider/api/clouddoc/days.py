@@ -1,4 +1,4 @@
-"""In which time zone the days of an operation begin, where its caller names none: the base's own."""
+"""Find the time zone in which the days of an operation begin if its caller names none: the base's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UTC_NAME = "UTC"
 
 @dataclass(slots=True)
 class DayZone:
-    """The time zone of the days of one operation: read when its first day is met, and then kept.
+    """The time zone of the days of one operation: read when the first day occurs, and then kept.
 
     Attributes:
         app_token: The base.
@@ -62,7 +62,7 @@ class DayZone:
         *,
         clear: bool = False,
     ) -> Procedure[ConvertedRecords]:
-        """Convert records for writing, and find out where days begin if there are any.
+        """Convert records for writing; if they have days, find out first in which time zone these begin.
 
         Args:
             converter: The table's converter, made from its fields.
@@ -75,7 +75,7 @@ class DayZone:
         try:
             return converter.convert_all_to_wire(records, names, first_row, clear=clear)
         except DayWithoutZoneError:
-            # At most once in an operation: from now on the zone is known.
+            # This happens at most once in an operation, since the zone is known from now on.
             zone: dt.tzinfo = yield from self.decide()
         return converter.with_days(zone).convert_all_to_wire(records, names, first_row, clear=clear)
 
@@ -101,10 +101,10 @@ def convert_records(
             which is read from Lark if there are any.
         records: Values by field name.
         first_row: The number of the first record, for errors.
-        days: The time zone of days without `zone`; by default what Lark has answered recently.
+        days: The time zone of days without `zone`; by default the base's own, from a recent answer of Lark.
         clear: Whether None clears a cell, instead of leaving it out.
-        empty_as_none: Whether an empty string is None in every field that is not text, as in rows of a CSV
-            file; else it is refused there.
+        empty_as_none: Whether an empty string is taken as None in every field that is not text, as in rows of
+            a CSV file; if False, it is refused there.
 
     Raises:
         InvalidRequestError: Some values do not fit.

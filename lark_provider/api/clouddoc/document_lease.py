@@ -1,4 +1,4 @@
-"""The lease of a spreadsheet or folder that is written: checked before each request, and longer than it."""
+"""The lease of a spreadsheet or folder during a write: renewed before each request, and outlasting it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class DocumentLease(KeptLease):
         wait: Seconds to wait for another writer.
         kind: What the document is, in a word, for errors and the log.
         wait_option: The caller's argument that sets `wait`, for the error; None if the caller has none.
-        is_tolerant: Whether to go on writing if another process held the lease meanwhile, which is safe if
-            the rows to write are reserved. Requests that are `strict` are refused then nevertheless.
+        is_tolerant: Whether to continue writing if another process held the lease meanwhile, which is safe if
+            the rows to write are reserved. Requests that are `strict` are still refused then.
     """
 
     wait: float
@@ -52,10 +52,10 @@ class DocumentLease(KeptLease):
     _is_lost: bool = field(default=False, init=False)
 
     def begin(self) -> Procedure[None]:
-        """Wait for the document.
+        """Wait for the lease of the document.
 
         Raises:
-            ConflictError: Another writer still has it.
+            ConflictError: Another writer still has the document.
         """
         is_shared = yield from self._take_lease(self.wait, self.kind, self.wait_option)
         if not is_shared and _warnings.mark_first("no database"):
@@ -65,7 +65,7 @@ class DocumentLease(KeptLease):
         """Renew the lease.
 
         Args:
-            strict: Whether to raise although the lease is tolerant.
+            strict: Whether to raise even if the lease is tolerant.
 
         Raises:
             TakenOverError: Another writer has had the document since.
@@ -80,13 +80,13 @@ class DocumentLease(KeptLease):
         self._is_lost = False
 
     def reserve(self, work: Callable[[Store], Reservation]) -> Procedure[Reservation | None]:
-        """Do work of the ledger that renews the lease.
+        """Run work in the ledger that also renews the lease.
 
         Args:
-            work: Reserves rows.
+            work: The function that reserves rows.
 
         Returns:
-            Its answer; None without a database.
+            Its result; None without a database.
 
         Raises:
             TakenOverError: Another writer has had the document since. What the work recorded stays.
@@ -101,7 +101,15 @@ class DocumentLease(KeptLease):
     def require_renewed(
         self, lease: Lease | LeaseConflict | None, *, strict: bool = True
     ) -> Procedure[Lease | None]:
-        """Return a lease that was renewed; if another writer has had the document, take it, and raise."""
+        """Return a lease that was renewed; if another writer has had the document, take it again and raise.
+
+        Args:
+            lease: The answer to the attempt to renew the lease.
+            strict: Whether to raise even if the lease is tolerant; else the new lease is returned.
+
+        Raises:
+            TakenOverError: Another writer has had the document since.
+        """
         if isinstance(lease, Lease):
             yield from self._note_lease(lease)
             if lease.is_renewed:
@@ -114,10 +122,10 @@ class DocumentLease(KeptLease):
         raise TakenOverError(_TAKEN_OVER, retryable=True)
 
     def send(self, call: Call[Any], *, strict: bool = False) -> Procedure[LarkResponse[Any]]:
-        """Renew the lease, and make a call that writes; it ends before the lease does.
+        """Renew the lease, and make a call that writes, which ends before the lease does.
 
         Args:
-            call: The call. It is tried under up to `PERIODS` leases; again after a lost answer only if it is
+            call: The call. It is tried under up to `PERIODS` leases, but after a lost answer only if it is
                 idempotent.
             strict: Whether to raise instead of sending if another process has held the lease since
                 `clear_lost` was last called, even if the lease is tolerant.
@@ -166,8 +174,8 @@ def make_document_lease(
     """Make the lease of a document, which is not taken yet.
 
     Args:
-        document: Names the document among the leases.
-        what: What is going to write, for other writers' logs.
+        document: The name of the document among the leases.
+        what: What this writer is going to write, for the logs of other writers.
         seconds: For how long the lease is taken each time.
         wait: Seconds to wait for another writer.
         kind: What the document is, in a word, for errors and the log.

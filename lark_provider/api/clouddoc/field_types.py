@@ -12,4 +12,4 @@ READ_ONLY = frozenset(
 )
 LINKS = frozenset({LINK, DUPLEX_LINK})
 SEVERAL = LINKS | {MULTI_SELECT, PERSON, ATTACHMENT, GROUP, CREATED_BY, MODIFIED_BY}
-"""Types whose one cell holds a list of values."""
+"""Types of which one cell holds a list of values."""

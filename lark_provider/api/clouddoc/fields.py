@@ -1,4 +1,4 @@
-"""Bitable fields: the names of their types, the zones of their days, and values that they do not take."""
+"""Bitable fields: the names of their types, time zones of days, and values that do not fit."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ __all__ = [
 
 
 MAPPINGS = (dict, Mapping)
-"""`isinstance(…, Mapping)` alone is slow for a dict."""
+"""Both, since `isinstance(…, Mapping)` alone is slow for a dict."""
 
 
 class Field(TypedDict, total=False):

@@ -1,4 +1,4 @@
-"""Leave out of a load the rows that do not fit the table, or all but some rows."""
+"""Select the rows of a load: leave out those that do not fit the table, or all that are not named."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 1000
 class Fitting:
     """Passes on the rows that fit, and lists the others.
 
-    A load that is called again with the same source leaves out the same rows: its chunks stay the same.
+    A load that is called again with the same source leaves out the same rows, and its chunks stay the same.
 
     Attributes:
         converter: The converter that decides which rows fit; None if all do.
@@ -40,11 +40,11 @@ class Fitting:
         """Return the rows that fit.
 
         Args:
-            source: The rows; it is read as the result is.
+            source: The rows; they are read while the result is iterated.
 
         Raises:
-            InvalidRequestError: `only` names rows beyond the end of the source: at once if it is a list, else
-                once it is read.
+            InvalidRequestError: `only` names rows beyond the end of the source. This is raised at once for a
+                list, and at the end of any other source.
         """
         if isinstance(source, list | tuple):
             rejects.check_within(self.only, len(source))
@@ -70,7 +70,7 @@ class Fitting:
             new_rejects: The rows to add, each with the reason why it was left out.
 
         Raises:
-            InvalidRequestError: They are too many.
+            InvalidRequestError: There are too many.
         """
         self.rejected += new_rejects
         if rejects.count_rows(self.rejected) > self.max_rejects:

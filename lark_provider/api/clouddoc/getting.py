@@ -1,4 +1,4 @@
-"""Records of a Bitable table by their ids."""
+"""Read records of a Bitable table by their ids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RecordsRead(NamedTuple):
     """Records that were read by id.
 
     Attributes:
-        records: Those that exist, in the order in which they were asked for.
+        records: The records that exist, in the order in which they were requested.
         absent: Ids of records that do not exist.
         forbidden: Ids of records that the app may not see.
     """
@@ -78,7 +78,7 @@ def get_records(
         table_id: The table; None for the one that the link names.
         record_ids: The records, `rec…`; any number.
         automatic_fields: Also read who created and changed a record, and when.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of the datetimes returned; UTC if None.
         convert: Convert by field type. If False, values are left as Lark sends them.
 

@@ -1,4 +1,4 @@
-"""Add many records to a Bitable table: by the ledger where there is a database, else chunk by chunk."""
+"""Add many records to a Bitable table: with the ledger if there is a database, else chunk by chunk."""
 
 from __future__ import annotations
 
@@ -60,64 +60,65 @@ def bulk_insert(
     """Add many records; with a database, exactly once.
 
     A database (`database_url`, `LARK_DATABASE_URL` or `POSTGRES_*`) keeps a ledger of each load's chunks. A
-    load that was killed at any point goes on where it stopped when it is called again with its key and its
-    source; chunks that are written are not sent again. One writer at a time writes a table. Without a
-    database, Lark's own memory of a key, of unknown length, is all that keeps a repeat from writing twice.
+    load that was killed at any point continues where it stopped when it is called again with its key and its
+    source; chunks that are written are not sent again. Only one writer at a time writes a table. Without a
+    database, a repeat is kept from writing twice only as long as Lark remembers the key, which is not
+    documented.
 
     See POST /open-apis/bitable/v1/apps/:app_token/tables/:table_id/records/batch_create.
 
-    A list or tuple is checked as a whole before anything is sent. Any other source is read while it is
-    written, 1000 records at a time, and checked chunk by chunk, so that memory use is constant.
+    A list or tuple is checked as a whole before anything is sent. Any other source is read while records are
+    written, 1000 at a time, and checked chunk by chunk, so that memory use is constant.
 
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
-        records: Values by field name, as Python has them: see `record_converter.Converter`. An asynchronous
-            iterable works with the asynchronous client.
+        records: Python values by field name; see `record_converter.Converter`. An asynchronous iterable works
+            with the asynchronous client.
         chunk_size: Records a request, 1 to 1000.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
             which is read from Lark if there are any. A ledger records that zone with the load, and a repeat
             uses it again.
         convert: Convert by field type. If False, values are sent as they are.
-        empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
-            is refused there.
-        idempotency_key: Any text that names this load, and in the ledger this app's load into this table;
-            without one, only repeats inside this call are safe.
-        keep_ids: Whether the result names every record; without, memory does not grow with the load.
-        key_fields: Fields whose values together tell a row from all others. An uncertain chunk is then
-            found by a filter, and not by reading the whole table.
-        marker_field: A text field that is filled with the name of load and chunk, for the same purpose.
-        restart: A number above that of the last call deletes what this load has written, by the ids in the
-            ledger, and loads it again.
+        empty_as_none: Whether `''` is taken as None in every field that is not text, as in rows of a CSV
+            file; if False, it is refused there.
+        idempotency_key: Any text that identifies this load; in the ledger, a load of this app into this
+            table. Without one, only repeats inside this call are safe.
+        keep_ids: Whether the result has the id of every record; if False, memory does not grow with the load.
+        key_fields: Fields whose values together identify a row. A chunk of unknown outcome is then looked for
+            with a filter, instead of by reading the whole table.
+        marker_field: A text field that is filled with the names of load and chunk, for the same purpose.
+        restart: A number above that of the last call deletes the records that this load has written, by the
+            ids in the ledger, and loads them again.
         token_window: Seconds in which a chunk whose answer was lost is sent again under the same token,
-            which Lark then recognizes. How long it remembers is not documented.
-        settle_after: Seconds after which such a chunk is looked for otherwise.
+            which Lark then recognizes. How long Lark remembers a token is not documented.
+        settle_after: Seconds after which such a chunk is looked for in the table instead.
         table_wait: Seconds to wait for another writer of the table.
         on_bad_row: Whether a row whose values do not fit stops the load, or is left out and listed in the
-            result's `rejects`. So is a row with a value that only Lark refuses: halves of its chunk are
-            written until it is found, with at most 200 requests.
+            result's `rejects`. The same holds for a row with a value that only Lark refuses: its chunk is
+            bisected until the row is found, with at most 200 requests.
         max_rejects: How many rows may be left out.
         retry_rows: Numbers of the rows to load, from 1, such as those of an earlier load's rejects. Such a
             load needs a key of its own.
         validate: Whether each chunk is checked before it is sent (`chunk`), or all rows before the first one
-            is sent (`all`), for which they wait in a temporary file.
+            is sent (`all`); until then, they are kept in a temporary file.
 
     Returns:
-        What is written.
+        What was written.
 
     Raises:
         InvalidRequestError: A field does not exist or a value does not fit (row numbers count from 1), or
             chunk_size is out of bounds; nothing was sent.
         NotFoundError: There is no such base or table.
-        BulkWriteError: It stopped after part of the records; says how many are written.
-        BulkOutcomeUnknownError: It stopped, and the last chunk may or may not be written; called again with
-            the same key, it settles that first.
+        BulkWriteError: It stopped after part of the records; the error says how many were written.
+        BulkOutcomeUnknownError: It stopped, and the last chunk may or may not have been written; a call with
+            the same key finds that out first.
         ConflictError: The source has changed since a part of it was written; or another writer has the
-            table; or whether a chunk is written cannot be determined.
+            table; or it cannot be determined whether a chunk was written.
         LarkAPIError: Lark refused the first chunk; nothing was written.
-        StorageError: The database is unavailable, for longer than is waited.
+        StorageError: The database stayed unavailable for longer than the call waits.
     """
     sources.within(chunk_size, MAX_CHUNK)
     check_choice("on_bad_row", on_bad_row, get_args(OnBadRow))
@@ -170,7 +171,7 @@ def bulk_insert(
         if zone is None and idempotency_key is not None:
             days.known = yield from read_recorded_zone(app_token, table_id, key, restart)
         yield from validating.spool_source(stream, converter, options, days, spool)
-        # They are converted by now.
+        # The rows have been converted already.
         options = replace(options, convert=False)
         return (
             yield from _insert(
@@ -192,7 +193,7 @@ def _insert(
     days: DayZone,
     idempotency_key: str | None,
 ) -> Procedure[BulkResult]:
-    """Write a load, by the ledger where there is a database."""
+    """Write a load, with the ledger if there is a database."""
     done = yield from load(app_token, table_id, records, key, options, fitting, days)
     if done is None:
         if idempotency_key is not None:

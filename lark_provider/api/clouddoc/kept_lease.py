@@ -1,4 +1,4 @@
-"""A lease that is kept while something is written, between the requests that the writer makes."""
+"""A lease that is kept during a write, also between the requests of the writer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lark_provider.protocol.ledger import Claimant, Lease, LedgerStep
 from lark_provider.protocol.operations import Procedure
 
 _RENEWED_AFTER = 1 / 3
-"""The part of a lease after which it is renewed."""
+"""The fraction of a lease after which it is renewed."""
 
 
 @dataclass(slots=True)
 class KeptLease(ABC):
-    """A lease. Without a database there is none, and every call is made.
+    """A lease. Without a database there is none, and calls are made without it.
 
     Attributes:
         claimant: The writer for which the lease is taken, with the lease's target and length.
@@ -30,7 +30,7 @@ class KeptLease(ABC):
     _renewed: float = field(default=0.0, init=False)
 
     def keep(self) -> Procedure[None]:
-        """Renew the lease if it is some seconds old; run between requests that read."""
+        """Renew the lease if a third of it has passed; run between requests that read."""
         if self.is_shared:
             now: float = yield Now()
             if not 0 <= now - self._renewed < self.claimant.seconds * _RENEWED_AFTER:
@@ -49,7 +49,7 @@ class KeptLease(ABC):
             yield from self.keep()
 
     def end(self) -> Procedure[None]:
-        """Let the next writer begin."""
+        """Release the lease, so that the next writer can begin."""
         if self.lease is not None:
             self.lease = None
             yield from release(self.claimant)

@@ -1,4 +1,4 @@
-"""One cell: from what Lark sends to a Python value, by the type of its field.
+"""Convert one cell: from what Lark sends to a Python value, by the type of its field.
 
 Lark sends formulas and lookups as `{"type": …, "value": […]}`, always with a list, and with the type of its
 items. A formula has one result, a lookup one value for each record that it finds.
@@ -22,7 +22,7 @@ def read(field_type: object, value: Any, zone: dt.tzinfo | None) -> Any:
     """Convert a cell that was read with search or batch_get.
 
     Args:
-        field_type: Lark's number for the field's type; None if the table does not have the field any more.
+        field_type: Lark's number for the field's type; None if the table no longer has the field.
         value: The cell as Lark sent it.
         zone: The time zone of the datetimes returned; UTC if None.
 
@@ -51,7 +51,7 @@ def _get_type_and_values(value: Any) -> tuple[object, Any]:
 
 
 def _read_lookup(inner: object, raw: Any, zone: dt.tzinfo | None) -> list[Any]:
-    """Return one value for each record found; record ids of links are one list."""
+    """Return one value for each record found; the record ids of links are joined into one list."""
     values: list[Any] = []
     for item in raw if isinstance(raw, list) else [] if raw is None else [raw]:
         value = read(inner, item, zone)
@@ -63,7 +63,7 @@ def _read_lookup(inner: object, raw: Any, zone: dt.tzinfo | None) -> list[Any]:
 
 
 def _read_formula(inner: object, raw: Any, zone: dt.tzinfo | None) -> Any:
-    """Return the one result; a list if Lark sends several, since none may be dropped."""
+    """Return the single result; a list if Lark sends several, so that none is lost."""
     if not isinstance(raw, list):
         return read(inner, raw, zone)
     if inner == types.TEXT and raw and all(isinstance(part, Mapping) for part in raw):
@@ -75,7 +75,7 @@ def _read_formula(inner: object, raw: Any, zone: dt.tzinfo | None) -> Any:
 
 
 def _join_text(value: Any) -> Any:
-    """Join the parts of a text; one part alone is a text, too."""
+    """Join the parts of a text; a single part is a text as well."""
     if isinstance(value, list):
         # Nearly all texts have one part, and there may be millions of cells.
         return (
@@ -88,4 +88,4 @@ def _read_moment(value: float, zone: dt.tzinfo | None) -> dt.datetime | float:
     try:
         return (EPOCH + dt.timedelta(milliseconds=value)).astimezone(zone or dt.UTC)
     except OverflowError:
-        return value  # beyond Python's calendar: the number says more than an error
+        return value  # Python has no datetime for it; the number says more than an error

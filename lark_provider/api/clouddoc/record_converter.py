@@ -39,10 +39,10 @@ class Converter:
         fields: The table's fields, as `list_fields` returns them.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it; without one, naive datetimes are refused.
-        days: The time zone of days without `zone`; None if it is not known yet: the first day then raises
+        days: The time zone of days without `zone`; None if it is not known yet, and then the first day raises
             `dates.DayWithoutZoneError`.
-        empty_as_none: Whether an empty str is None in every field that is not text, as in rows of a
-            CSV file. If False it is refused there.
+        empty_as_none: Whether an empty str is taken as None in every field that is not text, as in rows of a
+            CSV file; if False, it is refused there.
 
     Attributes:
         types: Lark's numbers for the fields' types, by name.
@@ -117,7 +117,7 @@ class Converter:
                 for row, record in enumerate(records, first_row)
                 if not isinstance(record, Mapping)
             )
-        if any(type(name) is not str for name in names):  # JSON takes no names of numpy or of enumerations
+        if any(type(name) is not str for name in names):  # JSON keys must be plain str, not numpy's or enums
             own = {name: name for name in self.types}
             wire = [{own.get(name, name): value for name, value in record.items()} for record in wire]
         for name in sorted(set(names) - self.types.keys(), key=str):
@@ -195,10 +195,9 @@ class Converter:
 
         Returns:
             Text as str, dates as aware datetimes (in `zone`, else UTC), links as record ids; people,
-            attachments and places as the dicts that Lark sends. A lookup is always a list, also of one value
-            or none; a formula is one value of the type of its result, None if it has none, and a list only
-            where that type holds several values. Fields that the table does not have any more stay as they
-            are.
+            attachments and places as the dicts that Lark sends. A lookup is always a list, even of one value
+            or none; a formula is one value of the type of its result, None if it has none, and a list only if
+            that type holds several values. Fields that the table no longer has are left unchanged.
         """
         return {name: read(self.types.get(name), value, self._zone) for name, value in fields.items()}
 

@@ -1,7 +1,7 @@
-"""`drive.file.bitable_record_changed_v1`: read the event, and decode its values by the types of the fields.
+"""Read the event `drive.file.bitable_record_changed_v1`, and decode its values by the types of the fields.
 
 A value in the event is always a string, in an encoding that no other endpoint uses; most are JSON. Lark
-documents a few; the others were seen, or are left as they come.
+documents a few of the encodings; others were observed, and unknown values are left unchanged.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ class RecordChange:
 
 @dataclass(frozen=True, slots=True)
 class RecordsChanged:
-    """One write to one table, as its event tells.
+    """One write to one table, as its event reports it.
 
     Attributes:
         app_token: The base.
         table_id: The table.
-        revision: The table's revision after it; None if Lark does not say.
-        at_s: When, in seconds since 1970.
-        operator: The open_id of who wrote; "" if Lark does not say.
-        changes: The outcome of each record.
+        revision: The table's revision after the write; None if Lark does not say.
+        at_s: The time of the write, in seconds since the epoch.
+        operator: The open_id of the person or app that wrote; "" if Lark does not say.
+        changes: The changes, one for each record.
     """
 
     app_token: str
@@ -73,7 +73,7 @@ class RecordsChanged:
     changes: tuple[RecordChange, ...]
 
     def compute_key(self, event_id: str) -> str:
-        """Return what two deliveries of the same write have in common, also under two event ids.
+        """Return a key that is the same for all deliveries of a write, even under different event ids.
 
         Args:
             event_id: The event's id, for events without a revision.
@@ -86,10 +86,10 @@ class RecordsChanged:
 
 
 def parse_change(event: Mapping[str, Any]) -> RecordsChanged | None:
-    """Read the body of an event; None if it is not one, since Lark may change it.
+    """Read the body of an event; None if it does not have the expected form, which Lark may change.
 
     Args:
-        event: `event`, as Lark sends it.
+        event: The event's member `event`, as Lark sends it.
     """
     app_token, table_id = event.get("file_token"), event.get("table_id")
     actions = event.get("action_list")
@@ -174,14 +174,14 @@ class EventValues:
         )
 
     def decode(self, values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return one side of a change, by field name; under its id where the field is gone.
+        """Return one side of a change, by field name; by field id if the field no longer exists.
 
         Args:
             values: `before` or `after`.
 
         Returns:
             None for an empty cell; text as str, numbers, options by name, dates as ISO 8601 in UTC, people as
-            dicts with `id` (open_id) and `name`, links as dicts with `text` and `link`. What is in no known
+            dicts with `id` (open_id) and `name`, links as dicts with `text` and `link`. A value of unknown
             form stays the text that Lark sent.
         """
         return {
@@ -197,9 +197,9 @@ class EventValues:
         if not isinstance(raw, str):
             return raw
         if kind == types.SINGLE_SELECT:
-            return options.get(raw, raw)  # an id, and not JSON
+            return options.get(raw, raw)  # the raw value is an id, not JSON
         try:
-            parsed = orjson.loads(raw)  # nothing that could not be written as JSON again
+            parsed = orjson.loads(raw)  # unlike `json`, it accepts nothing that could not be encoded again
         except orjson.JSONDecodeError:
             return raw
         if kind == types.TEXT:
@@ -216,7 +216,7 @@ class EventValues:
             first = parsed[0]
             return first.get("number", raw) if isinstance(first, Mapping) else raw
         if kind in {types.PHONE, types.LOCATION}:
-            return raw  # digits are not a number here
+            return raw  # a text of digits is not a number here
         return parsed
 
 
@@ -243,7 +243,7 @@ def _format_moment(parsed: Any) -> Any:
 
 
 def _read_people(item: Mapping[str, Any], parsed: Any) -> Any:
-    """Return people with ids that other endpoints take; those in the value itself are internal numbers."""
+    """Return people with ids that other endpoints take; the ids in the value itself are internal numbers."""
     identity = item.get("field_identity_value")
     users = identity.get("users") if isinstance(identity, Mapping) else None
     if not isinstance(users, list):

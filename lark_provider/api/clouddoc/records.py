@@ -1,4 +1,4 @@
-"""Records of a Bitable table: one at a time, and searching them."""
+"""Create, change, delete and search records of a Bitable table."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ def create_record(
     Args:
         app_token: The base, or a link to it.
         table_id: The table; None for the one that the link names.
-        fields: Values by field name, as Python has them: see `record_converter.Converter`.
-        user_id_type: Which ids people are named by.
+        fields: Python values by field name; see `record_converter.Converter`.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
             which is read from Lark if there are any.
         convert: Convert by field type, for which the table's fields are read once in five minutes. If
             False, values are sent as they are.
-        empty_as_none: Whether `''` is None in every field that is not text, as in rows of a CSV file; else it
-            is refused there.
-        idempotency_key: Any text that names this record; makes a repeat safe.
+        empty_as_none: Whether `''` is taken as None in every field that is not text, as in rows of a CSV
+            file; if False, it is refused there.
+        idempotency_key: Any text that identifies this record; makes a repeat safe.
 
     Returns:
         `.data["record"]` with `record_id`.
@@ -120,7 +120,7 @@ def update_record(
         table_id: The table; None for the one that the link names.
         record_id: The record, `rec…`.
         fields: The new values by field name; None clears a cell, and what is not named stays.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of naive datetimes, and of days (a `date`, or "2026-01-31"), which are midnight in
             it. Without one, naive datetimes are refused, and days are those of the base's own time zone,
             which is read from Lark if there are any.
@@ -174,7 +174,7 @@ def delete_record(
     Raises:
         NotFoundError: There is no such base, table or record.
         LarkAPIError: Lark refused it.
-        OutcomeUnknownError: The answer is lost, also that of the retries.
+        OutcomeUnknownError: The answer was lost, and so were those of the retries.
     """
     app_token, table_id = yield from find_table(app_token, table_id)
     url = fill_path(RECORDS + "/{record_id}", app_token=app_token, table_id=table_id, record_id=record_id)
@@ -206,11 +206,11 @@ def search_records(
         table_id: The table; None for the one that the link names.
         filter: Conditions that all hold, as `(field, operator, value)` with Lark's operators (`is`,
             `isNot`, `contains`, `isGreater`, `isEmpty`, …); or Lark's own filter object.
-        sort: Field names; a leading `-` sorts downwards.
+        sort: Field names; a leading `-` sorts in descending order.
         field_names: The fields to read; all if empty.
         view_id: A view whose filter and order apply if none are given here.
         automatic_fields: Also read who created and changed a record, and when.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
         zone: The time zone of the datetimes returned, and of naive datetimes in the filter, UTC if None; and
             of days in the filter (a `date`). Without one, these are days of the base's own time zone, which
             is read from Lark if there are any.
@@ -222,8 +222,8 @@ def search_records(
         is a list, a formula one value; see `record_converter.Converter.from_wire`.
 
     Raises:
-        InvalidRequestError: A filter or a field name is wrong; found before sending if possible.
-        PermissionDeniedError: There are days, and the app may not read the base's time zone.
+        InvalidRequestError: A filter or a field name is wrong; this is found before sending if possible.
+        PermissionDeniedError: The filter has days, and the app may not read the base's time zone.
         NotFoundError: There is no such base, table or view.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
@@ -239,7 +239,7 @@ def search_records(
     body["automatic_fields"] = automatic_fields
     if view_id:
         body["view_id"] = view_id
-    # Copied, as it is converted once more when the base's zone is known.
+    # The filter is copied, since it is converted a second time once the base's time zone is known.
     dated = [*filter] if filter and tz is None and searches.has_day(filter) else None
 
     def read_page(token: str | None) -> Procedure[Page[Record]]:
@@ -274,7 +274,7 @@ def search_records(
 
 
 def _check_unconverted(fields: object) -> dict[str, Any]:
-    """Return the fields of a record that is not converted.
+    """Check the fields of a record that is not converted, and return them.
 
     Args:
         fields: Values by field name, in the shape that Lark takes.

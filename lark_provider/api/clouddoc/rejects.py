@@ -1,4 +1,4 @@
-"""Rows that were rejected: what they are, and the CSV file that names them."""
+"""Rows that were rejected, and the CSV file that lists them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Reject:
 
     Attributes:
         row: The row's number in the source, from 1.
-        field: The field whose value does not fit; empty if it is the row as a whole, or not known.
+        field: The field whose value does not fit; empty if the row as a whole does not fit, or if the field
+            is not known.
         reason: Why the row was not written, as a text for people.
         key: The row's key; empty if it has none.
         code: Lark's code, or the one that Lark would answer.
@@ -66,7 +67,7 @@ def encode_reject(reject: Reject) -> str:
 
 
 def read(row: int, key: str, text: str | None) -> Reject | None:
-    """Return a reject as it was recorded.
+    """Return a reject that was recorded.
 
     Args:
         row: The row's number in the source, from 1.
@@ -74,7 +75,7 @@ def read(row: int, key: str, text: str | None) -> Reject | None:
         text: The text that `encode_reject` returned, or another reason.
 
     Returns:
-        The reject; None if the text is something else: then it was refused, but not because of a value.
+        The reject; None if the text is another reason, since the row was then not refused for a value.
     """
     try:
         field, code, reason = orjson.loads(text or "")
@@ -84,7 +85,7 @@ def read(row: int, key: str, text: str | None) -> Reject | None:
 
 
 def count_rows(rejects: Iterable[Reject]) -> int:
-    """Return how many rows are rejected; one may be listed for each of its cells.
+    """Return how many rows are rejected; a row may be listed several times, once for each of its cells.
 
     Args:
         rejects: The rejects.
@@ -160,7 +161,7 @@ def check_rows(rows: object) -> frozenset[int] | None:
 
 
 def check_within(rows: frozenset[int] | None, total: int) -> None:
-    """Refuse `retry_rows` beyond the end of the source: they are of another source.
+    """Refuse `retry_rows` beyond the end of the source, since they must belong to another source.
 
     Args:
         rows: The numbers of the rows; None for all rows.
@@ -183,7 +184,7 @@ def check_limit(max_rejects: object) -> None:
         max_rejects: What the caller passed.
 
     Raises:
-        InvalidRequestError: It is none.
+        InvalidRequestError: It is not an int of 0 or more.
     """
     if type(max_rejects) is not int or max_rejects < 0:
         raise InvalidRequestError(

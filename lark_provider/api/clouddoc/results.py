@@ -1,4 +1,4 @@
-"""What a bulk write has done, also when it stops part-way."""
+"""The result of a bulk write, also of one that stops part-way."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class BulkResult:
     Attributes:
         written: Records written, changed or deleted; those of `replayed` included.
         record_ids: Their ids, in the order of the source.
-        replayed: Records that the ledger knew to be written, so that they were not sent again.
-        chunks: Requests that wrote.
+        replayed: Records that were not sent again, since the ledger shows that they were written before.
+        chunks: How many requests wrote records.
         rejects: Rows of the source that were left out, and why.
     """
 
@@ -38,7 +38,7 @@ def make_progress_error(
     advice: str = "fix the source and write the rest",
     rows: int | None = None,
 ) -> Exception:
-    """Return the error that says how far a write came; before the first chunk, the error itself.
+    """Return an error that says how much was written; before the first chunk, the original error.
 
     Args:
         error: What stopped it.
@@ -61,6 +61,6 @@ def make_progress_error(
         written=result.written,
         failed_chunk=result.chunks,
         record_ids=result.record_ids,
-        # An error of Lark knows whether a retry can help; a source that failed can often be read again.
+        # Errors of this package say whether a retry can help; a source that failed can often be read again.
         retryable=error.retryable if isinstance(error, LarkError) else True,
     )

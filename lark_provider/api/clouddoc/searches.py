@@ -13,7 +13,7 @@ from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choi
 SearchCondition: TypeAlias = tuple[str, str, object]
 SearchFilter: TypeAlias = Mapping[str, Any] | Sequence[SearchCondition]
 
-#: Those that Lark performs; it also lists `like` and `in`, which it does not.
+#: The operators that Lark supports; its page also lists `like` and `in`, which do not work.
 OPERATORS = (
     "is", "isNot", "contains", "doesNotContain", "isEmpty", "isNotEmpty",
     "isGreater", "isGreaterEqual", "isLess", "isLessEqual",
@@ -35,13 +35,13 @@ def make_body(
 
     Args:
         conditions: The conditions, in the form of the `filter` of `search_records`; None for none.
-        sort: The names of the fields to sort by; a leading `-` sorts downwards.
+        sort: The names of the fields to sort by; a leading `-` sorts in descending order.
         field_names: The names of the fields to read; all if empty.
-        zone: The time zone of naive datetimes and of days; UTC and `days` without one.
+        zone: The time zone of naive datetimes and of days; if None, UTC for datetimes and `days` for days.
         days: The time zone of days without `zone`.
 
     Returns:
-        Lark's object, and the field names in it, without those in a filter of Lark's own form.
+        Lark's object, and the field names in it, except those in a filter that has Lark's own form.
 
     Raises:
         InvalidRequestError: Something in it is invalid.
@@ -86,7 +86,7 @@ def check_names(names: Collection[str], converter: Converter) -> None:
         converter: The table's converter.
 
     Raises:
-        InvalidRequestError: There are some.
+        InvalidRequestError: There are such names.
     """
     if unknown := converter.describe_unknown(names):
         said = "; ".join(f"{name!r}: {why}" for name, why in unknown.items())
@@ -134,7 +134,7 @@ def _is_day(value: object) -> bool:
 
 
 def _encode_operand(value: object, zone: dt.tzinfo) -> list[str]:
-    """Return a value as Lark compares it: a list of texts, for a date its kind and milliseconds."""
+    """Return a value as Lark compares it: a list of texts; for a date, its kind and milliseconds."""
     if value is None:
         return []
     if isinstance(value, dt.date):

@@ -13,8 +13,8 @@ def within(chunk_size: object, limit: int) -> None:
     """Check the size of chunks.
 
     Args:
-        chunk_size: What the caller wants.
-        limit: What Lark takes.
+        chunk_size: The size that the caller passed.
+        limit: The largest chunk that Lark takes.
 
     Raises:
         InvalidRequestError: It is out of bounds.

@@ -1,4 +1,4 @@
-"""A load without a ledger: what keeps a repeat from writing twice is Lark's own memory of each token."""
+"""A load without a ledger: a repeat is kept from writing twice only while Lark remembers each token."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def load(
         app_token: The base.
         table_id: The table.
         records: The source; see `bulk_insert`.
-        key: The caller's key, from which the tokens follow.
+        key: The caller's key, from which the tokens are derived.
         options: The options of the load.
         fitting: The collector of rows that Lark refuses, which also knows which rows of the source are read.
         days: The time zone of days without `zone`.
@@ -52,7 +52,7 @@ def load(
     """
 
     def make_chunk(first: int, rows: Sequence[Mapping[str, Any]]) -> Create:
-        # Position and length are part of the token: chunks of another size are other writes.
+        # The token depends on position and length, since a chunk of another size is another write.
         token = make_client_token(key, app_token, table_id, "bulk", f"{first}+{len(rows)}")
         body = encode({"records": [{"fields": fields} for fields in rows]}, "the records of a chunk")
         return batch_create(app_token, table_id, body, len(rows), token, options.user_id_type)
@@ -75,7 +75,7 @@ def load(
             )
         if options.on_bad_row != "skip":
             call = make_chunk(first, wire)
-            del wire  # frees memory: it is in the call's body, and a thousand records come back
+            del wire  # frees memory: the call's body has it, and the answer repeats up to a thousand records
             try:
                 return read_created_ids((yield from perform(call)), call, len(chunk))
             except LarkAPIError as error:

@@ -24,7 +24,7 @@ _WORK_SECONDS = 600.0
 def spool_source(
     stream: Stream[Any], converter: Converter, options: LoadOptions, days: DayZone, spool: Spool
 ) -> Procedure[None]:
-    """Read a source to its end, check all of its rows, and put them into a spool as they will be sent.
+    """Read a source to its end, check all of its rows, and put them into a spool in the form to be sent.
 
     Args:
         stream: The rows. Those that are to be left out are not among them.

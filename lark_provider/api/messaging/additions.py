@@ -1,4 +1,4 @@
-"""Add to a message: a line to a card, the mark of one that was redirected."""
+"""Add to a message: a line to a card, or the mark of a redirected message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mark_redirected(content: Any, msg_type: str, instead_of: str, mentions: Sequ
         mentions: The intended mentions, which are named without a notification.
 
     Returns:
-        The content with a mark; unchanged if its type holds no text, or the card is a template's.
+        The content with a mark; unchanged if its type holds no text, or the card is made from a template.
     """
     mark = f"[→ {' '.join([instead_of, *(f'@{who}' for who in mentions)])}]"
     if msg_type == "interactive":
@@ -44,7 +44,7 @@ def with_element(card: Any, text: str, *, first: bool = False) -> Any:
     Args:
         card: Card JSON, as a dict or as text.
         text: The element's content.
-        first: Whether it comes first, not last.
+        first: Whether the element is placed first instead of last.
 
     Returns:
         The new card; the old one if it has no elements of its own, or is not a card.
@@ -63,7 +63,7 @@ def with_element(card: Any, text: str, *, first: bool = False) -> Any:
 
 
 def _parse_card(card: Any) -> Mapping[str, Any] | None:
-    """Return a card's JSON as a dict; None if it is not a card, for which the client has the better error."""
+    """Return a card's JSON as a dict; None if it is not a card: the client has a better error for that."""
     try:
         parsed = json.loads(card) if isinstance(card, str) else card
     except ValueError:

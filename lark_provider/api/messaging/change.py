@@ -33,7 +33,7 @@ def reply(
     See POST /open-apis/im/v1/messages/:message_id/reply.
 
     Args:
-        message_id: The message answered, `om_…`.
+        message_id: The message to answer, `om_…`.
         content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
             their content object.
         msg_type: Lark's name for the type.
@@ -87,7 +87,7 @@ def edit(
     Args:
         message_id: The message, `om_…`.
         content: The new text, or the new post as Markdown or in Lark's own form.
-        msg_type: What the message is.
+        msg_type: The type of the message.
         mentions: Open_ids, or "all", of people to be named at the end.
 
     Returns:
@@ -113,13 +113,13 @@ def edit(
 def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES) -> Call[dict[str, Any]]:
     """Replace a card that this app sent, for everybody who sees it; for up to 14 days.
 
-    See PATCH /open-apis/im/v1/messages/:message_id. A card 1.0 needs `config.update_multi: true` before and
-    after.
+    See PATCH /open-apis/im/v1/messages/:message_id. In JSON 1.0, the old card and the new one
+    both need `config.update_multi: true`.
 
     Args:
         message_id: The message that carries the card, `om_…`.
         card: The new card, as for `send_card`.
-        max_bytes: The size that Lark takes.
+        max_bytes: The most bytes that Lark accepts.
 
     Returns:
         An empty answer.
@@ -132,14 +132,14 @@ def update_card(message_id: str, card: Card, *, max_bytes: int = MAX_CARD_BYTES)
     """
     url = fill_path("/im/v1/messages/{message_id}", message_id=message_id)
     content = card_content(card, max_bytes=max_bytes)
-    # A card takes 5 updates a second, as a chat takes 5 messages.
+    # Lark allows 5 updates of a card a second, like 5 messages to a chat.
     return make_request("PATCH", url, json={"content": content}, idempotent=True, receiver=message_id)
 
 
 def recall(message_id: str) -> Call[dict[str, Any]]:
     """Recall a message. After a lost answer it is retried; if the message is gone then, it was recalled.
 
-    See DELETE /open-apis/im/v1/messages/:message_id. For how long it can be, the tenant's admin decides.
+    See DELETE /open-apis/im/v1/messages/:message_id. The tenant's admin sets how long this is possible.
 
     Args:
         message_id: The message, `om_…`.
@@ -148,9 +148,9 @@ def recall(message_id: str) -> Call[dict[str, Any]]:
         An empty answer.
 
     Raises:
-        ConflictError: The time for it is over, or it was recalled already.
+        ConflictError: It is too late, or it was already recalled.
         PermissionDeniedError: Another app sent it.
-        OutcomeUnknownError: The answer is lost, also that of the retries.
+        OutcomeUnknownError: The answer was lost, and so were those of the retries.
         TransportError: Lark was not reached.
     """
     return make_request("DELETE", fill_path("/im/v1/messages/{message_id}", message_id=message_id))

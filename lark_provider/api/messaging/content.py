@@ -18,7 +18,7 @@ MAX_POST_BYTES = 30 * 1024
 MessageType: TypeAlias = Literal[
     "text", "post", "interactive", "image", "file", "audio", "media", "sticker", "share_chat", "share_user"
 ]
-#: The member that the content object of a type must have.
+#: The member that the content object of each type must have.
 _MEMBERS = {
     "image": "image_key",
     "file": "file_key",
@@ -66,7 +66,7 @@ def make_post_content(
         mentions: Open_ids, or "all", of people to be named at the end.
 
     Raises:
-        InvalidRequestError: It is empty, or not in Lark's form.
+        InvalidRequestError: It is empty, or is not in Lark's form.
     """
     if isinstance(content, str):
         if not content:

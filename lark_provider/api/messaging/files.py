@@ -62,7 +62,7 @@ def upload_image(image: Readable) -> Procedure[LarkResponse[ImageKey]]:
 
     Raises:
         InvalidRequestError: It is missing, empty or too large; nothing was sent.
-        LarkAPIError: Lark refused it, such as a file that is not an image.
+        LarkAPIError: Lark refused it, for example because it is not an image.
         TransportError: Lark was not reached.
     """
     loaded = yield from _load(image, None, MAX_IMAGE_BYTES, "image")
@@ -82,8 +82,9 @@ def upload_file(
 
     Args:
         file: A path, bytes, or a binary file object; at most 30 MB.
-        file_name: The name to show; the path's own if None. Bytes need one.
-        file_type: Lark's name for the kind; derived from the name if None, `stream` if unknown to Lark.
+        file_name: The name to show; that of the path if None. It is required for bytes.
+        file_type: Lark's name for the kind of file; derived from the name if None; `stream` for a kind that
+            Lark does not know.
         duration: The length of sound or video, in milliseconds.
 
     Returns:
@@ -162,8 +163,8 @@ def send_file(
         receiver_id: The receiver; see `send`.
         file: A path, bytes, or a binary file object.
         file_name: The name to show; the path's own if None.
-        file_type: Lark's name for the kind, for its icon; `stream` if None. Sound and video to be played
-            are sent as `audio` and `media` with `upload_file` and `send`.
+        file_type: Lark's name for the kind of file, which decides its icon; `stream` if None. Sound and video
+            that can be played are sent as `audio` and `media`, with `upload_file` and `send`.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
@@ -182,7 +183,7 @@ def send_file(
         )
 
     def upload() -> Procedure[dict[str, str]]:
-        # `stream` by default: what is uploaded as sound or video can only be sent as a message to play.
+        # The default is `stream`: a file uploaded as sound or video can only be sent as a message to play.
         uploaded = yield from upload_file(file, file_name=file_name, file_type=file_type or "stream")
         return {"file_key": uploaded.data["file_key"]}
 
@@ -219,7 +220,7 @@ def download(
     *,
     type: Literal["image", "file"] = "file",  # noqa: A002 - Lark's name
 ) -> Call[Downloaded]:
-    """Download what a message carries, streamed to a file, which appears only when it is complete.
+    """Download a file or image of a message into a file, which appears only when it is complete.
 
     See GET /open-apis/im/v1/messages/:message_id/resources/:file_key.
 
@@ -283,6 +284,6 @@ def _load(source: Readable, name: str | None, limit: int, what: str) -> Procedur
 def _upload(url: str, part: str, loaded: Loaded, fields: dict[str, str]) -> Procedure[LarkResponse[Any]]:
     boundary: str = yield NewKey()
     form = encode_multipart(boundary, fields, part, loaded.name, loaded.content)
-    # A repeat leaves at worst an unused upload.
+    # At worst, a repeat leaves an unused upload.
     call: Call[Any] = Call("POST", fill_path(url), form=form, content_type=form.content_type, idempotent=True)
     return (yield from perform(call))

@@ -1,6 +1,6 @@
-"""Messages with a key, each sent once: within Lark's hour by its `uuid`, later by the ledger.
+"""Send each message with a key only once: Lark recognizes its `uuid` for an hour, later the ledger its key.
 
-An unavailable database never stops a message; it is then as safe as Lark's own hour makes it.
+An unavailable database never stops a message; a repeat is then only recognized within Lark's hour.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _POLICIES = get_args(OnUnknown)
 logger = logging.getLogger(__name__)
 
 UUID_SECONDS = 3600.0 - 180.0
-"""How long Lark knows a `uuid`, less the time that a call may take."""
+"""How long Lark recognizes a `uuid`, less the time that a call may take."""
 _KEPT = ("message_id", "chat_id", "msg_type", "create_time", "thread_id", "root_id", "parent_id")
-"""What is recorded of a message: ids, and no content."""
+"""The members of a message that are recorded: ids, and no content."""
 
 
 def check_policy(on_unknown: str) -> None:
-    """Check what is to be done about a message whose outcome is unknown.
+    """Check the policy for a message whose outcome is unknown.
 
     Args:
-        on_unknown: What the caller wants.
+        on_unknown: The policy that the caller passed.
 
     Raises:
-        InvalidRequestError: It is none of the policies.
+        InvalidRequestError: It is not one of the policies.
     """
     check_choice("on_unknown", on_unknown, _POLICIES, 230001)
 
@@ -51,17 +51,17 @@ def send_once(
     msg_type: str,
     on_unknown: OnUnknown,
 ) -> Procedure[LarkResponse[Any]]:
-    """Send a message unless the ledger knows that it was sent.
+    """Send a message unless the ledger shows that it was sent.
 
     Args:
-        send: Sends it with a `uuid`.
-        receiver: To whom it goes; part of the key.
+        send: Makes the procedure that sends it with a `uuid`.
+        receiver: The receiver of the message, which is part of the key.
         key: The caller's key.
         msg_type: The message's type.
         on_unknown: What to do about an earlier attempt whose outcome is unknown after Lark's hour.
 
     Returns:
-        Lark's answer; for a message that was sent before, the ids that it answered then.
+        Lark's answer; for a message that was sent before, the ids from the answer at that time.
 
     Raises:
         OutcomeUnknownError: An earlier attempt may have sent it, more than an hour ago.
@@ -78,7 +78,8 @@ def send_once(
         return LarkResponse(0, "sent before", dict(entry.result))
     uuid, is_fresh = entry.token, entry.is_new
     if entry.state is LedgerState.REFUSED:
-        # Nothing was sent under the old token, but Lark does not say how it treats one that was refused.
+        # Nothing was sent under the old token, but Lark does not document how it treats a token whose message
+        # it has refused.
         uuid, is_fresh = _make_next_token(receiver, key, entry), True
     elif entry.age >= UUID_SECONDS:
         if on_unknown == "skip":
@@ -100,7 +101,7 @@ def _send(
     except OutcomeUnknownError:
         raise
     except (LarkAPIError, TransportError):
-        if is_fresh:  # else an earlier attempt may have sent it all the same
+        if is_fresh:  # otherwise an earlier attempt may have sent it
             yield from with_store(lambda store: store.messages.refuse(entry), wait_for_database=False)
         raise
     kept = {name: answer.data[name] for name in _KEPT if name in answer.data}
@@ -109,7 +110,7 @@ def _send(
 
 
 def _make_next_token(receiver: str, key: str, entry: LedgerEntry) -> str:
-    """Return the token after that of an entry; it follows from it, so that two processes find the same."""
+    """Return the token after that of an entry, from which it is derived: all processes get the same one."""
     return make_key_uuid(receiver, f"{key}\0{entry.token}")
 
 

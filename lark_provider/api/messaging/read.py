@@ -12,11 +12,11 @@ from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
 _PAGE = 50
-_YEAR_5138 = 10**11  # larger numbers are milliseconds by mistake
+_YEAR_5138 = 10**11  # a larger number is probably in milliseconds by mistake
 
 
 class MessageList(TypedDict):
-    """What `get` answers; a merged forward holds several."""
+    """The answer of `get`; a merged forward holds several messages."""
 
     items: list[Message]
 
@@ -30,10 +30,10 @@ def get(
 
     Args:
         message_id: The message, `om_…`.
-        user_id_type: Which ids people are named by.
+        user_id_type: The kind of id by which people are named.
 
     Returns:
-        `.data["items"]`, usually of one. Cards come as they were sent.
+        `.data["items"]`, usually with one message. Cards are returned as they were sent.
 
     Raises:
         LarkAPIError: Lark refused it.
@@ -60,9 +60,9 @@ def list_messages(
     Args:
         container_id: The chat, `oc_…`, or thread, `omt_…`.
         container_id_type: Which of them it is.
-        start_time: Not before, in seconds since the epoch; for chats only.
-        end_time: Not after, in seconds since the epoch; for chats only.
-        newest_first: The order.
+        start_time: The beginning of the period, in seconds since the epoch; for chats only.
+        end_time: The end of the period, in seconds since the epoch; for chats only.
+        newest_first: Whether the newest messages come first; otherwise the oldest do.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was sent.

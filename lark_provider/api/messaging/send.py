@@ -53,7 +53,7 @@ def send(
 
     Args:
         receiver_id: An open_id (`ou_…`), union_id (`on_…`), chat id (`oc_…`), e-mail address, mobile number
-            (`+…`, of which the open_id is looked up first, see `contact.find_by_mobile`) or user_id.
+            (`+…`, whose open_id is looked up first, see `contact.find_by_mobile`) or user_id.
         content: Text; for `post` Markdown or Lark's own form; for `interactive` a card; for other types
             their content object, as a dict or as JSON text.
         msg_type: Lark's name for the type.
@@ -62,8 +62,9 @@ def send(
         idempotency_key: Any text. A repeat with the same key and receiver within one hour sends nothing;
             with a database, no later one does either.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
-        on_unknown: What to do if an attempt with this key had no answer more than an hour ago, so that it may
-            or may not have been sent: raise an error, send it again, or count it as sent. With a database.
+        on_unknown: What to do if an attempt with this key got no answer more than an hour ago, so that the
+            message may or may not have been sent: raise an error, send it again, or count it as sent. This
+            needs a database.
 
     Returns:
         The message; `.data["message_id"]` is its id.
@@ -73,7 +74,7 @@ def send(
         NotFoundError: No visible user has the mobile number, or there is no such receiver.
         LarkAPIError: Lark refused it.
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
-        DeadlineExceededError: The deadline came, and nothing was sent.
+        DeadlineExceededError: The deadline passed, and nothing was sent.
         TransportError: Lark was not reached.
     """
     to = make_receiver(receiver_id, receiver_id_type)
@@ -131,8 +132,8 @@ def make_message_call(to: Receiver, msg_type: str, content: str, token: str | No
     Args:
         to: The receiver; not a mobile number.
         msg_type: Lark's name for its type.
-        content: What `serialise` returned.
-        token: What `make_message_uuid` returned.
+        content: The content, as `serialise` returns it.
+        token: The `uuid`, as `make_message_uuid` returns it.
     """
     body = {"receive_id": to.id, "msg_type": msg_type, "content": content}
     if token is not None:
@@ -165,7 +166,7 @@ def send_text(
 
     Args:
         receiver_id: The receiver; see `send`.
-        content: The text; with everything around it at most 150 KB.
+        content: The text. The whole request may have at most 150 KB.
         mentions: Open_ids, or "all", of people to be named at the end.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
@@ -233,7 +234,7 @@ def send_card(
         receiver_id: The receiver; see `send`.
         content: Card JSON (1.0 or 2.0) as a dict or as text, or a reference to a template or card entity.
         mentions: Open_ids, or "all", of people to be named at the card's end.
-        max_bytes: The size that Lark takes. Documented are 30 KB; more has been seen to pass.
+        max_bytes: The most bytes that Lark accepts. Its documentation says 30 KB; it has accepted more.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own de-duplication key instead, at most 50 characters.
@@ -274,7 +275,7 @@ def send_card_template(
         template_variable: The value of each variable, by name.
         template_version: The version of the template, such as `1.0.3`; None for the newest one that is
             published.
-        max_bytes: The size that Lark takes.
+        max_bytes: The most bytes that Lark accepts.
         receiver_id_type: The kind of `receiver_id`, if its shape misleads.
         idempotency_key: Any text that names this message.
         uuid: Lark's own de-duplication key instead, at most 50 characters.

@@ -1,4 +1,4 @@
-"""Make a message urgent: it rings for people, in the app, by SMS or by phone."""
+"""Make a message urgent, so that Lark alerts people in the app, by SMS or by phone."""
 
 from __future__ import annotations
 
@@ -25,24 +25,28 @@ def urgent(
     """Make a message of this app urgent for people who are in its chat.
 
     See PATCH /open-apis/im/v1/messages/:message_id/urgent_app, urgent_sms and urgent_phone. SMS and phone use
-    up the tenant's paid quota, and nothing takes an urgent message back: so after a lost answer it is not
-    retried.
+    the tenant's paid quota, and an urgent message cannot be taken back, so a call is not retried after a lost
+    answer.
 
     Args:
         message_id: The message, `om_…`, which this app has sent.
-        people: Up to 200, or one: all of them open_ids (`ou_…`), e-mail addresses or mobile numbers
-            (`+…`), whose open_ids are looked up; or all of them union_ids (`on_…`), or user_ids.
-        kind: How it rings: `app`, `sms` or `phone`, each with its own scope. The other two include `app`.
+        people: One person or a list of up to 200. Open_ids (`ou_…`), e-mail addresses and mobile numbers
+            (`+…`) can be mixed, since they are all resolved to open_ids. Union_ids (`on_…`) and user_ids
+            cannot be mixed with ids of another kind.
+        kind: How people are alerted: `app`, `sms` or `phone`, each with its own scope. The other two include
+            `app`.
 
     Returns:
         The answer; `.data["invalid_user_id_list"]` has the ids of those who are not in the chat.
 
     Raises:
-        InvalidRequestError: An argument is invalid, and nothing was sent; or none of them is in the chat.
+        InvalidRequestError: An argument is invalid, and nothing was sent; or none of the people is in the
+            chat.
         NotFoundError: No user visible to the app has an address or number; nothing was sent.
-        PermissionDeniedError: The app lacks the scope, has not sent the message, or may not do it there.
+        PermissionDeniedError: The app lacks the scope, has not sent the message, or may not make it urgent in
+            this chat.
         ConflictError: The quota is used up, or a person has 200 unread urgent messages.
-        OutcomeUnknownError: The answer is lost: it may have rung.
+        OutcomeUnknownError: The answer was lost; people may have been alerted.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -84,7 +88,8 @@ def _urge(
             code=_NO_RECEIVER,
         )
     ids = list(dict.fromkeys(known.get(person_id) or person_id for person_id, _ in people))
-    # Each repeat would ring, and cost, again: so only what Lark has certainly not performed is retried.
+    # Each repeat would alert people, and cost money, again. So a request is retried only if Lark has
+    # certainly not performed it.
     call: Call[dict[str, Any]] = make_request(
         "PATCH", url, params={"user_id_type": id_type}, json={"user_id_list": ids}, idempotent=False
     )

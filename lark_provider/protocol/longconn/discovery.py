@@ -1,7 +1,7 @@
 """Ask Lark where to connect: the URL of one connection, and the client's configuration.
 
-`POST /callback/ws/endpoint`, which is not below `/open-apis`. The URL holds a ticket that opens one
-connection, so that each connect begins with this request.
+The endpoint is `POST /callback/ws/endpoint`, which is not below `/open-apis`. The URL holds a ticket that
+opens one connection, so each connection begins with this request.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _STEP = "check base_url and proxy: it seems that something other than Lark answe
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to open one connection.
+    """The address of one connection.
 
     Attributes:
-        url: Secret, for it holds the ticket.
+        url: The URL, which is secret, since it holds the ticket.
         service: The id of the service, which pings carry.
         config: The client's configuration, as Lark sent it.
     """
@@ -37,7 +37,7 @@ class Address:
 
     @property
     def host(self) -> str:
-        """The host, for logs."""
+        """The host of the URL, for logs."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
@@ -52,7 +52,7 @@ def call(app: App) -> Call[Any]:
         PATH,
         json={"AppID": app.app_id, "AppSecret": app.app_secret},
         headers={"locale": "zh"},
-        safe=True,  # A ticket that is not used expires.
+        safe=True,  # It changes nothing: a ticket that is not used expires.
         auth=False,
         secret=app.app_secret,
     )
@@ -65,7 +65,7 @@ def discover(app: App) -> Procedure[Address]:
         app: The app.
 
     Raises:
-        LarkAPIError: Lark refuses; see `refusals` for what follows.
+        LarkAPIError: Lark refuses; `refusals` decides what to do then.
         TransportError: No answer came.
     """
     answer = yield from perform(call(app))
@@ -77,10 +77,10 @@ def read(data: object, *, is_encrypted: bool) -> Address:
 
     Args:
         data: The `data` of the answer.
-        is_encrypted: Whether the request was; then the connection has to be as well.
+        is_encrypted: Whether the request was encrypted; then the connection must be as well.
 
     Raises:
-        LarkAPIError: It has no URL for a WebSocket.
+        LarkAPIError: It has no URL of a WebSocket.
     """
     content = data if isinstance(data, Mapping) else {}
     url, config = content.get("URL"), content.get("ClientConfig")

@@ -1,4 +1,4 @@
-"""Join messages that arrive in several frames; bounded in parts, bytes, messages and time."""
+"""Join messages that arrive in several frames, with limits on parts, bytes, messages and time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lark_provider.protocol.longconn.frames import FrameError
 
 @dataclass(frozen=True, slots=True)
 class FragmentLimits:
-    """What is held for messages that are not complete yet, of one connection.
+    """The limits on what one connection holds of messages that are not complete yet.
 
     Attributes:
         parts: The most parts of one message.
         message_bytes: The most bytes of one message.
-        messages: The most messages at a time; the oldest is dropped for a newer one.
-        total_bytes: The most bytes of all messages together; the oldest is dropped here, too.
-        seconds: How long after its last part an incomplete message is dropped, in seconds.
+        messages: The most messages at a time; beyond it, the oldest is dropped.
+        total_bytes: The most bytes of all messages together; beyond it, the oldest is dropped.
+        seconds: Seconds without a further part after which an incomplete message is dropped.
     """
 
     parts: int = 1000
@@ -40,12 +40,12 @@ class Fragments:
     """The incomplete messages of one connection.
 
     Args:
-        limits: The bounds.
+        limits: The limits; None for the defaults.
     """
 
     def __init__(self, limits: FragmentLimits | None = None) -> None:
         self._limits = limits or FragmentLimits()
-        self._messages: dict[str, _Message] = {}  # The one with the oldest last part first.
+        self._messages: dict[str, _Message] = {}  # Ordered by the arrival of their last parts, oldest first.
         self._size = 0
 
     @property
@@ -63,7 +63,7 @@ class Fragments:
             part: The number of the part, from 0.
             parts: How many parts the message has.
             payload: The content of the part.
-            now: The current time in seconds, by a clock of any origin.
+            now: The current time in seconds, by any clock that never goes back.
 
         Raises:
             FrameError: The numbers are invalid, or differ from those of the parts before; or the message is
@@ -76,7 +76,7 @@ class Fragments:
                 f"The message has an invalid part: {part} of {parts}; at most {limits.parts} are accepted."
             )
         message = self._messages.pop(message_id, None) or _Message(parts, now)
-        self._messages[message_id] = message  # At the end: the order is that of the last parts.
+        self._messages[message_id] = message  # Moved to the end, which keeps the order by the last parts.
         if message.sum != parts:
             self._drop(message_id)
             raise FrameError(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 CONTROL, DATA = 0, 1
-"""The methods of frames: pings and pongs; clicks, events and their answers."""
+"""The methods of frames: the first for pings and pongs, the second for clicks, events and their answers."""
 
 _SEQ_ID, _LOG_ID, _SERVICE, _METHOD, _HEADERS, _ENCODING, _TYPE, _PAYLOAD, _LOG_ID_NEW = range(1, 10)
 _REQUIRED = (_SEQ_ID, _LOG_ID, _SERVICE, _METHOD)
@@ -32,7 +32,7 @@ _SIGN32 = 1 << 31
 
 
 class FrameError(ValueError):
-    """Bytes that are not a frame, or a frame without what its kind must have."""
+    """The bytes are not a frame, or the frame lacks something that its kind must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class Frame:
         headers: Keys and values, in order.
         payload: JSON, or a fragment of it; empty for a ping.
         service: The id of the service, from the query of the connection's URL.
-        seq_id: The server's number; an answer repeats it.
-        log_id: The server's number for its logs; an answer repeats it.
+        seq_id: The server's sequence number, which an answer repeats.
+        log_id: The server's number for its logs, which an answer repeats.
         payload_encoding: Optional, and not used by Lark so far.
         payload_type: Optional, and not used by Lark so far.
         log_id_new: The log id as text, optional.
@@ -138,7 +138,7 @@ class _Field(NamedTuple):
 
 
 def _iterate_fields(data: bytes) -> Iterator[_Field]:
-    """Yield the fields that can be ours; those of fixed size are unknown, and skipped."""
+    """Yield the fields of a frame; fields of fixed size, of which it has none, are skipped."""
     at, end = 0, len(data)
     while at < end:
         key, at = _read_varint(data, at)

@@ -1,4 +1,4 @@
-"""What frames mean: pings, pongs, deliveries, and the answers to deliveries."""
+"""The meaning of frames: pings, pongs, deliveries, and the answers to deliveries."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A frame that is valid and has no meaning here; it is not answered.
+    """A valid frame that has no meaning here; it is not answered.
 
     Attributes:
-        what: What the frame is, for the log.
+        what: A description of the frame, for the log.
     """
 
     what: str
@@ -95,7 +95,7 @@ def answer(frame: Frame, code: int, body: bytes | None, milliseconds: int) -> by
 
     Args:
         frame: The delivery; of several parts, the one that completed the message.
-        code: 200 if it is stored, 500 if it is to be repeated.
+        code: 200 if the delivery is stored, 500 if Lark is to repeat it.
         body: For a click, the JSON of its answer; None for nothing to show.
         milliseconds: The time from its arrival to its answer, in milliseconds.
     """
@@ -127,7 +127,7 @@ def _read_number(frame: Frame, name: str, absent: int) -> int:
 
 
 def _parse_config(payload: bytes | None) -> dict[str, Any]:
-    """Return the configuration in a pong; what is not a JSON object changes nothing."""
+    """Return the configuration in a pong; an empty one if it is not a JSON object."""
     try:
         config = orjson.loads(payload or b"{}")
     except orjson.JSONDecodeError:

@@ -10,13 +10,13 @@ from typing import Any
 from lark_provider.protocol.longconn.refusals import ConnectVerdict
 
 SILENCE_SECONDS = 30.0
-"""How much longer than the interval of the pings a connection may be silent: pongs are due in between."""
+"""How many seconds longer than the interval between pings a connection may be silent."""
 STEADY_SECONDS = 20.0
-"""A connection that was established for less counts as failed. Lark ends connections after multiples of
-30 s."""
+"""A connection that was established for fewer seconds counts as failed. Lark ends connections after multiples
+of 30 s."""
 QUICK_SECONDS = 2.0
-"""Within this the first attempt follows a connection that ended: waiting as long as Lark's configuration says
-would cost the clicks of up to two minutes, several times an hour."""
+"""The first attempt after an established connection has ended is made within so many seconds. Waiting as long
+as Lark's configuration says would lose the clicks of up to two minutes, several times an hour."""
 REFUSED_SECONDS = 900.0
 _CROWDED_SECONDS, _MAX_CROWDED = 60.0, 600.0
 _BOUNDS = {
@@ -29,11 +29,11 @@ _COUNT = "ReconnectCount"
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """What Lark tells clients; until then, the defaults of the official SDK.
+    """The configuration that Lark sends to clients; the defaults are those of the official SDK.
 
     Attributes:
         ping_interval: Seconds between two pings.
-        reconnect_count: How many attempts to connect again are made; below 0 for any number.
+        reconnect_count: The most attempts to connect again; below 0 for no limit.
         reconnect_interval: Seconds between two attempts.
         reconnect_nonce: The most seconds of a random delay before an attempt.
     """
@@ -44,10 +44,10 @@ class ClientConfig:
     reconnect_nonce: float = 30.0
 
     def with_update(self, sent: Mapping[str, Any]) -> ClientConfig:
-        """Return the configuration after a change. Invalid values change nothing; others are bounded.
+        """Return the configuration after a change. Invalid values are ignored; others are kept within bounds.
 
         Args:
-            sent: The changes as Lark sent them, in discovery or in a pong; what is missing stays.
+            sent: The changes as Lark sent them, in discovery or in a pong; other values stay.
         """
         changes: dict[str, Any] = {}
         for name, (attribute, least, most) in _BOUNDS.items():
@@ -83,7 +83,7 @@ class Delay:
     Attributes:
         seconds: The delay, in seconds.
         attempt: How many attempts have failed since a connection was established, this one included.
-        is_exhausted: Whether Lark's number of attempts is used up; the delay is a long one then.
+        is_exhausted: Whether the attempts that Lark allows are used up, so that the delay is long.
     """
 
     seconds: float
@@ -92,7 +92,7 @@ class Delay:
 
 
 class ReconnectBackoff:
-    """The delays of one app: short after an established connection, then Lark's; long where Lark refuses."""
+    """The delays of one app: short after an established connection, then Lark's own; long if Lark refuses."""
 
     def __init__(self) -> None:
         self._failures = 0

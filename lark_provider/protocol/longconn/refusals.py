@@ -1,4 +1,4 @@
-"""What a failure to connect means: try again, try again much later, or wait until a person has acted."""
+"""Decide what to do after a failure to connect: retry, retry much later, or wait until a person has acted."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class ConnectVerdict(enum.Enum):
     """What to do after a failure to connect."""
 
     RETRY = "retry"
-    """Reconnect as the client's configuration says."""
+    """Reconnect with the delays of the client's configuration."""
     CROWDED = "crowded"
-    """The app has too many connections: try again, minutes apart."""
+    """The app has too many connections: retry at intervals of minutes."""
     REFUSED = "refused"
-    """Nothing changes until a person has corrected something."""
+    """A retry fails until a person has corrected something."""
 
 
 class ConnectRefusal(NamedTuple):
-    """Why a connection is not open.
+    """Why a connection could not be opened.
 
     Attributes:
-        verdict: What to do.
-        reason: What was wrong and the next step, without secrets.
+        verdict: The verdict: what to do about it.
+        reason: What is wrong and the next step, without secrets.
     """
 
     verdict: ConnectVerdict
@@ -52,15 +52,15 @@ _STEPS = {
 
 
 def of_discovery(app_id: str, error: LarkError) -> ConnectRefusal:
-    """Return what follows from an error of the request for an address.
+    """Return the refusal for an error of the request for an address.
 
     Args:
         app_id: The app.
-        error: As the request raised it.
+        error: The error that the request raised.
     """
     if isinstance(error, ConfigurationError):
         return ConnectRefusal(ConnectVerdict.REFUSED, str(error))
-    # An HTTP status says that something on the way to the endpoint has answered, such as a gateway.
+    # Any other HTTP status means that something on the way to the endpoint has answered, such as a gateway.
     if isinstance(error, LarkAPIError) and error.http_status == _OK and error.code in _STEPS:
         verdict = ConnectVerdict.CROWDED if error.code == _TOO_MANY else ConnectVerdict.REFUSED
         return _make_refusal(app_id, verdict, error.code, error.msg)
@@ -68,12 +68,12 @@ def of_discovery(app_id: str, error: LarkError) -> ConnectRefusal:
 
 
 def of_handshake(app_id: str, status: int, headers: Mapping[str, str], *secrets: str) -> ConnectRefusal:
-    """Return what follows from a refused WebSocket handshake.
+    """Return the refusal for a WebSocket handshake that failed.
 
     Args:
         app_id: The app.
         status: The HTTP status.
-        headers: Those of the answer, without regard to case.
+        headers: The headers of the answer, with case-insensitive names.
         secrets: Values that must not be shown if the answer quotes them.
     """
     code, inner = (_parse_number(headers.get(name)) for name in ("Handshake-Status", "Handshake-Autherrcode"))

@@ -57,7 +57,7 @@ class Digest:
         end: The end of the period, exclusive.
         timezone: The IANA name of the time zone in which times are shown.
         runs: How many runs ended in the period.
-        failed: How many runs failed, as pairs of DAG id and count, most first.
+        failed: How many runs failed, as pairs of DAG id and count, the highest count first.
         slowest: The runs that took longest, slowest first.
         broken: The ids of DAGs whose last run failed, or with failures that have not recovered.
     """

@@ -27,7 +27,7 @@ from lark_provider.protocol.moments import format_moment
 from lark_provider.support.text import clip, escape_surrogates
 
 SENT_AGAIN = "sent again"
-"""The detail of an end that is only the card's: a newer card asks the same question."""
+"""The detail of an end that concerns the card alone: a newer card asks the same question."""
 _CLOSED: dict[EndKind, str] = {
     "timed_out": "expired", "superseded": "superseded", "withdrawn": "withdrawn",
 }  # fmt: skip
@@ -35,7 +35,8 @@ _COLORS: dict[EndKind, Template] = {"answered": "green", "defaulted": "yellow", 
 _MAX_VALUES = 30
 _MAX_CHARS = 300
 _ROOM = ((8_000, _MAX_VALUES), (2_000, _MAX_VALUES), (300, 10), (0, 0))
-"""Characters of the body, and values of the form: a card that is too large is built again with less."""
+"""Limits to try in turn: characters of the body, and values of the form. A card that is too large is built
+again with the next ones."""
 
 
 def make_ended_card(

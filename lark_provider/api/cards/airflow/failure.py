@@ -134,7 +134,7 @@ def _list_rows(event: RunEvent, language: Language, incident: Incident | None) -
     task = event.label if event.is_task_event or (event.kind == "dag_failure" and not listed) else ""
     error = ": ".join(filter(None, (event.error_type, clip(event.error, 500))))
     if event.kind == "dag_failure" and listed:
-        error = ""  # the list has it
+        error = ""  # the list of failed tasks shows it
     rows = [
         ("dag", event.dag_id),
         (last, task),

@@ -91,7 +91,8 @@ def render_buttons(
     if not elements:
         return None
     row = ColumnSet([Column([element], width="auto") for element in elements], flex_mode="flow")
-    # Plain dicts and lists, as the rest of the card: `dataclasses.asdict` copies no others.
+    # Converted to plain dicts and lists like the rest of the card, since `dataclasses.asdict` cannot copy
+    # subclasses of them.
     plain_row: dict[str, Any] = json.loads(json.dumps(row))
     return plain_row
 
@@ -132,7 +133,7 @@ def read_mute(option: str | None, incident: Incident) -> tuple[str, int] | None:
 
 
 def _shorten_id(task_id: str) -> str:
-    """Return a short name of a task for an option: a digest of a long id, since a card takes 30 KB."""
+    """Return a task's id, or a digest of a long id, for an option: a card is limited to 30 KB."""
     if len(task_id) <= _MAX_TASK_LENGTH:
         return task_id
     return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:_MAX_TASK_LENGTH]

@@ -15,7 +15,7 @@ from lark_provider.protocol.language import Language
 from lark_provider.support.text import clip, escape_surrogates
 
 MAX_LABEL = 100
-"""Characters of a label, a placeholder or an option."""
+"""The most characters of a label, a placeholder or an option."""
 _MAX_TITLE = 200
 _MAX_DESCRIPTION = 400
 
@@ -35,8 +35,8 @@ def render_fields(
         language: `zh` or `en`.
         timezone: The time zone in which date and time are shown.
         values: What was entered before, as in `form_value`; by default the params' defaults are shown.
-        longest: The most characters of a text that its field shows. A longer one is left out: if it were cut,
-            the answer would be.
+        longest: The most characters of a text with which a field is filled in beforehand. A longer text is
+            left out: if it were cut, a person could submit the cut text as the answer.
     """
     elements: list[Element] = []
     for field in fields:
@@ -178,7 +178,7 @@ def render_menu(
         value: What is chosen at first: a value or a list of them. Those that are not options are left out.
         multiple: Whether several options can be chosen.
         placeholder: The text that is shown before a choice.
-        required: Whether the form waits for it.
+        required: Whether the form cannot be submitted without it.
     """
     values = value if isinstance(value, list | tuple) else [value]
     chosen = [option for option in values if option in options]

@@ -1,13 +1,14 @@
-"""How large a card about Airflow may be, and how much of a failure a card shows to be no larger."""
+"""The maximum size of a card about Airflow, and limits on its parts that keep the card of a failure below."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MAX_BYTES = 28 * 1024
-"""Lark takes 30 KB; the mark of a redirected message, and mentions, are added."""
+"""Lark takes 30 KB. The rest is left for mentions, and for the mark of a redirected message, which are added
+later."""
 MAX_LISTED = 20
-"""Failed tasks that a card names."""
+"""The most failed tasks that a card names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +45,5 @@ STEPS = (
     CardLimits(62, listed=5, error=40, list_url=300, muted=3, value=200, url=2_000, deeds=10, deed=200),
     CardLimits(31, listed=3, error=20, list_url=200, muted=1, value=80, url=200, deeds=5, deed=60),
 )
-"""From the most to the least. Whatever the texts are, the last one is within `MAX_BYTES`: a character has
-at most six bytes, as `\\u0001` in JSON or `&#42;` in Markdown."""
+"""Limits to try in turn, from the largest to the smallest. Whatever the texts are, a card with the last ones
+is within `MAX_BYTES`: a character takes at most six bytes, as `\\u0001` in JSON or `&#42;` in Markdown."""

@@ -22,8 +22,8 @@ _MAX_TABLES = 4
 def render_card_markdown(text: str, limit: int, shortened: str) -> str:
     """Return Markdown that is valid on a card and cannot mention anybody.
 
-    Tags are shown as they are written, since Lark's own, such as `<at id=all>`, would act, and others may be
-    refused. Pictures become links, since cards show uploaded pictures only. What is too long, or has too many
+    Tags are shown literally, since Lark would act on its own, such as `<at id=all>`, and may refuse others.
+    Pictures become links, since cards show uploaded pictures only. A text that is too long, or has too many
     tables, is cut.
 
     Args:

@@ -58,7 +58,8 @@ def resolve(
         mentions: `owner`, names of owners, open_ids, e-mail addresses, or `all`; one or several.
         owners: Those of the task or DAG, for `owner`.
         known: The connection's `owners`: an open_id or e-mail address by name, or a list of them.
-        user_ids: Whether any other word may be a user_id; an owner's name without an entry is not.
+        user_ids: Whether any other word is taken for a user_id. The name of an owner without an entry in
+            `known` never is.
     """
     ids: list[str] = []
     emails: list[str] = []

@@ -1,6 +1,6 @@
 """Notices on a question's card that is still open: Markdown for `make_question_card(notice=…)`.
 
-Everybody who sees the card reads them, so each names the person whom it is for.
+Everyone who sees the card can read them, so each notice names the person whom it concerns.
 """
 
 from __future__ import annotations

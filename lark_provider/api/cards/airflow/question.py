@@ -29,7 +29,8 @@ _APPROVAL = frozenset({"Approve", "Reject"})
 _MAX_TITLE = 200
 _MAX_ASSIGNEES = 10
 _MAX_BUTTONS = 10
-# Characters of the body, and of each text in the form: a card that is too large is built again with less.
+# Limits to try in turn, in characters of the body and of each text in the form. A card that is too large is
+# built again with the next ones.
 _ROOM = ((16_000, 1_000), (7_000, 1_000), (3_000, 1_000), (1_000, 300), (200, 50))
 
 
@@ -81,7 +82,7 @@ def make_question_card(
 
 
 def get_rejections(question: HitlQuestion) -> frozenset[str]:
-    """Return the options that reject: Reject of an `ApprovalOperator`, or of what is built on it."""
+    """Return the options that reject: `Reject` of an `ApprovalOperator` or of an operator derived from it."""
     return frozenset({"Reject"}) if set(question.options) == _APPROVAL else frozenset()
 
 

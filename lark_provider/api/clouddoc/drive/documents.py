@@ -1,4 +1,4 @@
-"""Which document a permission or a file operation is about: Lark wants its kind along with its token."""
+"""Find the document that a permission or file operation is about: Lark requires its kind with its token."""
 
 from __future__ import annotations
 

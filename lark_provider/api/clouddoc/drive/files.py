@@ -101,7 +101,7 @@ def copy(
             code=1061008,
         )
     source = yield from find_document(token, type)
-    # An empty folder_token is the app's own space.
+    # An empty folder_token stands for the app's own space.
     target = "" if folder is None else (yield from resolve_folder(folder))
     body = {"name": name, "type": source.type, "folder_token": target}
     url = fill_path("/drive/v1/files/{token}/copy", token=source.token)

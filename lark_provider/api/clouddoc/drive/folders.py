@@ -49,10 +49,10 @@ def create_folder(name: str, *, parent: str | None = None) -> Procedure[LarkResp
 def ensure_folder(folder_path: str, *, parent: str | None = None) -> Procedure[str]:
     """Find a folder by its path, and make what is missing of it.
 
-    See GET /open-apis/drive/v1/files and POST /open-apis/drive/v1/files/create_folder. Of folders with the
-    same name the oldest counts. Lark has no way to create a folder only if it is missing. With a database,
-    one process at a time makes a folder, and the others read which one that is; without one, two processes
-    that make the same path for the first time at the same moment may make two.
+    See GET /open-apis/drive/v1/files and POST /open-apis/drive/v1/files/create_folder. If several
+    folders have the same name, the oldest is used. Lark has no way to create a folder only if it is missing.
+    With a database, one process at a time makes a folder, and the others read its token there; without one,
+    two processes that make the same path for the first time at the same moment may make two folders.
 
     Args:
         folder_path: The path of the folder, such as `Reports/2026-11`.
@@ -106,13 +106,13 @@ def resolve_folder(folder: str, *, create: bool = True) -> Procedure[str]:
     """Return the token of the folder that a caller named by token, link or path.
 
     Args:
-        folder: A token (`fldcn…`, or some 27 letters and digits), a link, or a path; a path of one name that
-            looks like a token is written with a `/` behind it.
+        folder: A token (`fldcn…`, or some 27 letters and digits), a link, or a path. A path of a single name
+            that looks like a token needs a trailing `/`.
         create: Whether to make what is missing of a path.
 
     Raises:
         InvalidRequestError: It is none of these.
-        NotFoundError: There is no folder with the path, and none is to be made.
+        NotFoundError: There is no folder with the path, and `create` is False.
     """
     if isinstance(folder, str) and ("://" in folder or _TOKEN.fullmatch(folder.strip())):
         return links.parse_folder(folder.strip())
@@ -178,7 +178,7 @@ def _read_root() -> Procedure[str]:
 
 
 def _ensure_child(parent: str, name: str) -> Procedure[str]:
-    """Find a folder in another, or make it. What was found is cached, since lists lag."""
+    """Find a folder in another, or make it. The result is cached, since new folders are listed late."""
 
     def find() -> Procedure[str]:
         token = yield from find_oldest_folder(parent, name)

@@ -1,4 +1,4 @@
-"""What is in folders, as Lark lists it."""
+"""The contents of folders, as Lark lists them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Make a folder once: what was decided is recorded in the database, and the others read it there.
+"""Make a folder once: its token is recorded in the database, where other processes read it.
 
-Lark has no way to create a folder only if it is missing, and its lists lag. So one process at a time decides
-about a name in a folder; the next one reads what it has made, before the lists show it.
+Lark has no way to create a folder only if it is missing, and its lists show new folders late. So only one
+process at a time may create a folder with a given name and parent; the next one reads its token from the
+database even if the lists do not show it yet.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import with_store
 
 LOOKS, LOOK_SECONDS = 3, 5.0
-"""How often a folder whose creation has no answer is looked for, and the pause between: lists lag."""
+"""How often to look for a folder whose creation got no answer, and the seconds between two looks: new folders
+are listed late."""
 _LAG_SECONDS = 60.0
-"""After which a folder that was made and is not listed was moved, renamed or deleted."""
+"""Seconds after which a folder that was made and is not listed must have been moved, renamed or deleted."""
 _MAX_TAKEOVERS = 10
 
 
 def make_folder(parent: str, name: str) -> Procedure[str]:
-    """Make a folder that was not listed, unless another process has made it just now.
+    """Make a folder that was not listed, unless another process has just made it.
 
     See POST /open-apis/drive/v1/files/create_folder.
 
@@ -73,7 +75,7 @@ def _make_once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
             return recorded_token
         key = f"{key}\nafter {recorded_token}"
         entry = yield from _begin_entry(parent, key)
-    # Again, since another process may have made it before the lease was granted.
+    # The folder is looked up again, since another process may have made it before the lease was granted.
     listed_token = yield from find_oldest_folder(parent, name)
     looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
     while listed_token is None and looks:

@@ -1,4 +1,4 @@
-"""With whom something is shared: people by any id, chats, and roles."""
+"""The people and chats with whom a document is shared, and their roles."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Member(NamedTuple):
 
 
 class WantedGrant(NamedTuple):
-    """A grant whose person was found."""
+    """A grant whose person or chat was found."""
 
     member: Member
     role: Role
@@ -77,7 +77,7 @@ class Grant:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Grant:
-        """Read one of Lark's list."""
+        """Read an item of Lark's list."""
         return cls(
             data.get("member_id") or "",
             data.get("member_type") or "",
@@ -108,13 +108,13 @@ def check_role(role: object) -> Role:
 
 
 def check_shares(shares: Iterable[Share]) -> list[tuple[Receiver, Share]]:
-    """Check grants as far as that is possible without a request.
+    """Check grants as far as possible without a request.
 
     Args:
         shares: What a caller passed.
 
     Returns:
-        Each with the kind of its id.
+        The grants, each with the kind of its id.
 
     Raises:
         InvalidRequestError: One is invalid.

@@ -92,7 +92,7 @@ def add(
         type: The kind of the document or folder, if `token` does not show it.
 
     Returns:
-        The grant as it is.
+        The grant as it is afterwards.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was changed.
@@ -136,7 +136,7 @@ def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedu
     try:
         yield from perform(call)
     except LarkAPIError:
-        # Someone else, or an attempt without an answer, has removed it.
+        # The member is no longer listed: someone else, or an attempt without an answer, has removed it.
         if any(grant.id == member.id for grant in (yield from list_grants(document))):
             raise
     return True
@@ -162,7 +162,7 @@ def transfer_owner(
         type: The kind of the document or folder, if `token` does not show it.
         old_owner_role: The role that the app has afterwards; none if None.
         stay_put: Whether it stays in its folder, instead of moving to the new owner's space.
-        notify: Whether Lark tells the new owner.
+        notify: Whether Lark notifies the new owner.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was changed.
@@ -228,7 +228,7 @@ def public(
         copy_entity: Who may copy its content.
 
     Returns:
-        The settings as they are.
+        The settings as they are afterwards.
 
     Raises:
         InvalidRequestError: An argument is invalid; nothing was changed.

@@ -1,6 +1,6 @@
-"""Share a document: list who may open it, add what is missing or weaker, never lower, and list again.
+"""Share a document: list its grants, add missing ones, raise weaker ones, lower none, and list them again.
 
-Lark answers success to some grants that have no effect, so that only the list tells who may open a document.
+Lark answers success to some grants that have no effect, so only the list shows who may open a document.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def share(
         type: The kind of the document or folder, if `token` does not show it.
 
     Returns:
-        The grants that were wanted, as they are now: with a stronger role where there was one.
+        The grants that were wanted, as they are now; a stronger role that existed before is kept.
 
     Raises:
         InvalidRequestError: A person, role or kind is invalid; nothing was changed.
         NotFoundError: A person is not visible to the app; nothing was changed.
-        PermissionDeniedError: Some were refused. The text says which, and why; the others were granted.
+        PermissionDeniedError: Some grants were refused. The text says which, and why; the others were made.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -75,7 +75,7 @@ def share_resolved(
         token: The document's token.
         type: The kind of the document, such as `sheet`.
         wanted: The grants to make, whose people and chats are resolved.
-        context: What was done before, with which the text of an error begins; empty for nothing.
+        context: What was done before, as the beginning of an error's text; empty for none.
     """
     if not wanted:
         return []
@@ -101,7 +101,7 @@ def _share_document(document: Document, wanted: Sequence[WantedGrant]) -> Proced
         except LarkAPIError as error:
             if error.retryable:
                 raise
-            failures[member.id] = error  # the list decides
+            failures[member.id] = error  # whether it took effect is read from the list below
         except OutcomeUnknownError as error:
             lost[member.id] = error
     after = _by_member((yield from list_grants(document)))
@@ -146,7 +146,7 @@ def _by_member(grants: Iterable[Grant]) -> dict[str, Grant]:
 def _grant_call(document: Document, member: Member, role: Role, *, exists: bool) -> Call[Any]:
     """Return the call that adds a member, or raises the role of one.
 
-    A repeat of either is harmless: the member was missing, or had less.
+    Repeating either is harmless: the member was missing, or had a weaker role.
     """
     params = {"type": document.type}
     body: dict[str, Any] = {"member_type": member.type, "perm": role, "type": member.kind}
@@ -164,7 +164,7 @@ def _grant_call(document: Document, member: Member, role: Role, *, exists: bool)
 
 
 def _owns(document: Document, member: Member) -> Procedure[bool]:
-    """Return whether a person owns a document: an owner may be missing in the list, and cannot be added."""
+    """Return whether a person owns a document: the list may not show the owner, who cannot be added."""
     if member.kind != "user" or document.type == "wiki":
         return False
     metadata = yield from get_metadata(document)
@@ -172,7 +172,7 @@ def _owns(document: Document, member: Member) -> Procedure[bool]:
 
 
 def _describe_failure(document: Document, member: Member, failure: LarkAPIError | None) -> Procedure[str]:
-    """Say which of the usual reasons holds. What cannot be found out does not hide the failure itself."""
+    """Return why a grant was not made: the likely reason, or Lark's own error if none can be found out."""
     if failure is None:
         what = (
             "an app cannot be a member of a folder"

@@ -1,4 +1,4 @@
-"""Which documents an app gets the events of."""
+"""The documents whose events an app receives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Subscribed(TypedDict, total=False):
 
 
 def subscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002 - Lark's name
-    """Let the app have the events of a document; of a folder, those of files created in it.
+    """Subscribe the app to the events of a document; of a folder, those of files created in it.
 
     The app must own or manage the document. A repeat changes nothing. Events also have to be added to the app
     in the developer console, such as `drive.file.bitable_record_changed_v1`.
@@ -46,13 +46,13 @@ def subscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None
         "POST",
         fill_path("/drive/v1/files/{token}/subscribe", token=document.token),
         params={"file_type": document.type, "event_type": event_type},
-        idempotent=True,  # subscribed is subscribed
+        idempotent=True,  # subscribing twice has the same effect as once
     )
     yield from perform(call)
 
 
 def is_subscribed(token: str, *, type: DocumentType | None = None) -> Procedure[bool]:  # noqa: A002
-    """Return whether the app has the events of a document. Lark answers this 10 times a minute.
+    """Return whether the app is subscribed to a document's events. Lark answers this 10 times a minute.
 
     See GET /open-apis/drive/v1/files/:file_token/get_subscribe.
 
@@ -78,7 +78,7 @@ def is_subscribed(token: str, *, type: DocumentType | None = None) -> Procedure[
 
 
 def unsubscribe(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002
-    """Let the app have no more events of a document; if it is not subscribed, nothing happens.
+    """Unsubscribe the app from the events of a document; if it is not subscribed, nothing happens.
 
     See DELETE /open-apis/drive/v1/files/:file_token/delete_subscribe.
 

@@ -1,4 +1,4 @@
-"""Cells and ranges: A1 as people write it, numbers from 1, and Lark's `sheetId!A1:C9`."""
+"""Cells and ranges: in A1 notation, as numbers from 1, and in Lark's form `sheetId!A1:C9`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
     column: int
 
     def __str__(self) -> str:
-        """Return it as A1."""
+        """Return the cell in A1 notation."""
         return f"{format_column(self.column)}{self.row}"
 
 
@@ -48,7 +48,7 @@ class Range(NamedTuple):
 
     @classmethod
     def from_size(cls, first: Cell, rows: int, columns: int) -> Range:
-        """Return the range of some rows and columns from a cell on."""
+        """Return the range that begins at a cell and has so many rows and columns."""
         return cls(first.row, first.column, first.row + rows - 1, first.column + columns - 1)
 
     @property
@@ -75,17 +75,17 @@ class Range(NamedTuple):
         return str(self.first) if self.is_cell else f"{self.first}:{right}{self.last_row}"
 
     def on(self, sheet_id: str) -> str:
-        """Return a closed range as Lark wants it, `sheetId!A1:C9`; a single cell is `sheetId!A1:A1`.
+        """Return a closed range in Lark's form, `sheetId!A1:C9`; a single cell is `sheetId!A1:A1`.
 
         Args:
-            sheet_id: The worksheet.
+            sheet_id: The id of the worksheet.
         """
         if self.last_row is None or self.last_column is None:
             raise ValueError(f"The range {self.a1!r} has no end.")
         return f"{sheet_id}!{self.first}:{Cell(self.last_row, self.last_column)}"
 
     def within(self, rows: int, columns: int) -> Range | None:
-        """Return the part of the range that lies in a grid, closed; None if nothing of it does.
+        """Return the part of the range that lies in a grid, as a closed range; None if no part does.
 
         Args:
             rows: How many rows the grid has.
@@ -149,7 +149,7 @@ def parse_range(range_like: RangeLike) -> Range:
         The range.
 
     Raises:
-        InvalidRequestError: It is something else, or no sheet is that large.
+        InvalidRequestError: It is something else, or is larger than any sheet.
     """
     if range_like is None:
         return Range()
@@ -199,7 +199,7 @@ def _parse(text: str) -> Range:
 
 
 def _order_corners(rows: list[int | None], columns: list[int | None], sheet: str | None) -> Range:
-    """Return the range between two corners in either order."""
+    """Return the range between two corners, which may be in either order."""
     if None not in rows:
         rows = sorted(rows, key=lambda row: row or 0)
     if None not in columns:

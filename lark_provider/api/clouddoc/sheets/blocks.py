@@ -1,7 +1,7 @@
-"""Convert many rows at once, a column after the other: a large table has few types in each.
+"""Convert many rows at once, column by column: in a large table, the cells of a column are of few types.
 
-A column of one type is checked and converted by few calls for all of its cells. What does not pass is
-converted cell by cell, which finds the same, and names the cell that does not fit.
+A column of one type is checked and converted by a few calls for all of its cells. A column for which that is
+not possible is converted cell by cell, which gives the same result and names a cell that does not fit.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from lark_provider.api.clouddoc.sheets.values import (
 )
 
 BLOCK = 500
-"""Rows that are converted at once."""
+"""How many rows are converted at once."""
 Formats: TypeAlias = str | list[str | None] | None
 """What the cells of a column need: one formatter for all, one for each, or none."""
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _SAFE_DIGITS = 15
-"""Any decimal number of so many digits is kept by a double."""
+"""A decimal number of up to this many digits has the same digits after conversion to a double and back."""
 _BREAK = "\0"
-"""Is between texts that are searched at once: no cell may have it."""
+"""The separator between texts that are searched at once; no cell may contain it."""
 _TYPED_FIRST = re.compile(_BREAK + r"[-=+(.,$¥€£\d\stTfF]")
-"""Begins each text that a sheet might convert."""
+"""Matches the beginning of each text that a sheet might convert."""
 _FORMULA_FIRST = _BREAK + "="
 _ERROR_FIRST = _BREAK + "#"
 _ERROR_ALONE = re.compile(_BREAK + ERROR + f"(?:{_BREAK}|$)")
 
 
 class CellKind(enum.Enum):
-    """What the cells of a column may be besides empty."""
+    """The kinds of values that the cells of a column may have, apart from empty ones."""
 
     PLAIN = enum.auto()
     """Text and integers."""
@@ -86,7 +86,7 @@ class Block(NamedTuple):
     formats: list[Formats]
 
     def add_to(self, runs: Runs, number: int) -> None:
-        """Gather the formats.
+        """Add the formats of the block to the runs.
 
         Args:
             runs: The `Runs` that gather the formats.
@@ -108,7 +108,7 @@ def encode_block(
     """Convert rows of the same length.
 
     Args:
-        rows: The rows, one at least.
+        rows: The rows, at least one.
         number: The number of the first row in the sheet, for errors.
         first_column: The column of the first value, for errors.
         zone: The zone to which aware datetimes are converted.
@@ -193,7 +193,8 @@ def _convert_texts(values: tuple[str, ...]) -> ConvertedColumn | None:
 
 
 def _convert_numbers(values: tuple[Any, ...]) -> ConvertedColumn | None:
-    # NaN may hide from min and max between others. A sum would do, and integers may be too large for it.
+    # min and max may miss a NaN among other numbers. A sum would find it, but may be too large for a float if
+    # there are integers.
     is_exact = _are_small(values) and all(map(math.isfinite, values))
     return ConvertedColumn(values, None, CellKind.NUMBER) if is_exact else None
 
@@ -208,18 +209,19 @@ def _are_small(values: Sequence[Any]) -> bool:
 
 
 def _convert_floats(values: tuple[float, ...]) -> ConvertedColumn | None:
-    # The sum of others than finite numbers is not finite; that of some finite ones is too large.
+    # If a number is not finite, the sum is not either. The sum of finite numbers may overflow, so they are
+    # checked one by one then.
     is_finite = math.isfinite(sum(values)) or all(map(math.isfinite, values))
     return ConvertedColumn(values, None, CellKind.NUMBER) if is_finite else None
 
 
 def _convert_decimals(values: tuple[Decimal, ...]) -> ConvertedColumn | None:
-    # Longer ones and exponents are looked at one by one.
+    # Longer numbers and those with exponents are checked one by one.
     texts = list(map(str, values))
     joined = "".join(texts)
     if max(map(len, texts)) > _SAFE_DIGITS or any(
         letter in joined for letter in "ENn"
-    ):  # also of NaN and Infinity
+    ):  # E of an exponent; N and n of NaN and Infinity
         return None
     return ConvertedColumn(list(map(float, texts)), None, CellKind.NUMBER)
 

@@ -55,7 +55,7 @@ class Written:
 
     @property
     def cells(self) -> int:
-        """How many cells."""
+        """How many cells were written."""
         return self.rows * self.columns
 
 
@@ -70,15 +70,15 @@ def write(
     """Write cells, and set the formats that their types need; a repeat writes the same again.
 
     See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values and .../styles_batch_update. Large
-    tables take several requests, and rows and columns are added where the sheet ends too soon. Numbers,
-    booleans and links leave the format of their cells as it is.
+    tables take several requests, and rows and columns are added if the sheet is too small. Numbers, booleans
+    and links leave the format of their cells unchanged.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         range: The cells to write: the upper left cell, or a range at least as large as the values.
         values: Rows of the same length; `sheets.values` lists the types. None empties a cell.
-        zone: The zone to which aware datetimes are converted; as their own clock shows if None.
-        raw: Whether the values are Lark's own and are sent as they are, without formats.
+        zone: The time zone to which aware datetimes are converted; if None, they are written in their own.
+        raw: Whether the values are in Lark's own form, and are sent unchanged and without formats.
 
     Returns:
         Where it was written, and the new revision.
@@ -89,7 +89,7 @@ def write(
         ConflictError: The worksheet would be too large.
         NotFoundError: There is no such spreadsheet or worksheet.
         PermissionDeniedError: The spreadsheet was not shared with the app.
-        LarkAPIError: Lark refused it. Of a large table, what came before may be written.
+        LarkAPIError: Lark refused it. Of a large table, the parts before may have been written.
         TransportError: Lark was not reached.
     """
     target = parse_range(range)
@@ -120,7 +120,7 @@ def append(
     raw: bool = False,
     insert_rows: bool = True,
 ) -> Procedure[Written]:
-    """Add rows below a table, in one request; not safe to repeat: `write_table(mode="append")` is.
+    """Add rows below a table in one request. It is not safe to repeat; `write_table(mode="append")` is.
 
     See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_append. Lark looks for the first
     empty cell in the first column of the range, downwards, and writes there.
@@ -129,8 +129,8 @@ def append(
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         range: The table's columns, such as `A:C`; its first cell is where the search begins.
         values: Rows of the same length; up to 5,000 rows, 100 columns, 50 people and 2 MB.
-        zone: The time zone to which aware datetimes are converted; as their own clock shows if None.
-        raw: Whether the values are Lark's own and are sent as they are, without formats.
+        zone: The time zone to which aware datetimes are converted; if None, they are written in their own.
+        raw: Whether the values are in Lark's own form, and are sent unchanged and without formats.
         insert_rows: Whether whole rows are inserted, so that nothing below is overwritten; cells to the left
             and right of the table move down, too.
 
@@ -139,7 +139,7 @@ def append(
 
     Raises:
         InvalidRequestError: As for `write`, or there are too many values for one request; nothing was sent.
-        OutcomeUnknownError: The answer is lost: read the sheet before repeating it.
+        OutcomeUnknownError: The answer is lost; read the sheet before calling again.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -192,10 +192,10 @@ def clear(token: Target, range: RangeLike = None) -> Procedure[Written]:  # noqa
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: Which cells; the whole worksheet if None.
+        range: The cells to empty; the whole worksheet if None.
 
     Returns:
-        What was emptied.
+        The range that was emptied.
 
     Raises:
         InvalidRequestError: The range is invalid or begins outside the sheet; nothing was sent.
@@ -230,7 +230,7 @@ def _encode_table(
 
 
 def _check_fits(needed: Range, target: Range) -> None:
-    """Check that a range is as large as the values; that of a single cell is their corner."""
+    """Check that a range is as large as the values; a single cell only names their upper left corner."""
     is_small = (needed.last_row or 0) > (target.last_row or needed.last_row or 0) or (
         needed.last_column or 0
     ) > (target.last_column or needed.last_column or 0)
@@ -243,7 +243,7 @@ def _check_fits(needed: Range, target: Range) -> None:
 
 
 def _read_updated_range(data: Any, call: Call[Any]) -> Range:
-    """Return where Lark says that it has written."""
+    """Return the range that Lark says it has written."""
     updates = data.get("updates") or data
     try:
         return parse_range(updates["updatedRange"])

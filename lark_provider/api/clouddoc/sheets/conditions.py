@@ -1,4 +1,4 @@
-"""Conditional formats: how cells look that fulfil a condition. What is there already is not made again."""
+"""Conditional formats: the style of cells that meet a condition. A format that exists is not added again."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class ConditionalFormat:
     """How cells look that fulfil a condition.
 
     Attributes:
-        ranges: Which cells, such as `["C2:C100"]`.
+        ranges: The cells to which it applies, such as `["C2:C100"]`.
         rule_type: `cellIs`, `containsText`, `timePeriod`, `containsBlanks`, `notContainsBlanks`,
             `duplicateValues` or `uniqueValues`.
-        style: How they look: bold, italic, underline, strike, color, background.
+        style: The style of these cells: bold, italic, underline, strike, color, background.
         operator: For `cellIs` such as `greaterThan` or `between`; for `containsText` such as `beginsWith`.
         values: For `cellIs` one number, text or `Formula`, two for `between`; for `containsText` the
             text; for `timePeriod` `yesterday`, `today`, `tomorrow` or `last7Days`.
-        id: Lark's id of one that was listed.
+        id: Lark's id; None for a format that was not read from Lark.
     """
 
     ranges: Sequence[RangeLike]
@@ -61,13 +61,13 @@ class ConditionalFormat:
     id: str | None = field(default=None, compare=False)
 
     def to_lark(self, at: LocatedRange) -> dict[str, Any]:
-        """Return what Lark takes.
+        """Return the format as Lark takes it.
 
         Args:
             at: The worksheet.
 
         Raises:
-            InvalidRequestError: It is invalid.
+            InvalidRequestError: The format is invalid.
         """
         rule = self.rule()
         ranges = [
@@ -81,10 +81,10 @@ class ConditionalFormat:
         return {"ranges": ranges, **rule}
 
     def rule(self) -> dict[str, Any]:
-        """Return what Lark takes, without the ranges.
+        """Return the format as Lark takes it, without the ranges.
 
         Raises:
-            InvalidRequestError: It is invalid.
+            InvalidRequestError: The format is invalid.
         """
         check_choice("rule_type", self.rule_type, get_args(RuleType), _WRONG)
         payload: dict[str, Any] = {"rule_type": self.rule_type}
@@ -118,7 +118,7 @@ class ConditionalFormat:
 
 
 def _format_formula(value: Any) -> str:
-    """Return a value as the formula of a condition has it: text in quotes, doubled inside."""
+    """Return a value as it is written in a condition's formula: text in quotes, with inner quotes doubled."""
     if isinstance(value, Formula):
         return value.text
     return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)
@@ -162,10 +162,10 @@ def add_conditional_formats(
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        formats: The formats; a worksheet takes 20.
+        formats: The formats; a worksheet can have at most 20.
 
     Returns:
-        All formats of the worksheet, as they are then.
+        All formats of the worksheet, including the new ones.
 
     Raises:
         InvalidRequestError: A format is invalid, or there would be too many; nothing was sent.
@@ -242,7 +242,7 @@ def _list_payloads_at(at: LocatedRange) -> Procedure[list[dict[str, Any]]]:
 
 
 def list_payloads(token: str, sheet_id: str) -> Procedure[list[dict[str, Any]]]:
-    """Return the conditional formats of a worksheet as Lark has them.
+    """Return the conditional formats of a worksheet in Lark's own form.
 
     See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/condition_formats.
 
@@ -280,12 +280,12 @@ def _parse_format(data: Mapping[str, Any]) -> ConditionalFormat:
 
 
 def encode_canonical(data: Mapping[str, Any]) -> str:
-    """Return a form in which equal conditional formats are equal.
+    """Return a canonical text of a conditional format, which is the same for equal formats.
 
-    What is off and what is not named are the same.
+    A property that is off is treated like one that is not given.
 
     Args:
-        data: One as Lark has it.
+        data: A conditional format in Lark's own form.
     """
     style = data.get("style") or {}
     font = style.get("font") or {}
@@ -308,7 +308,7 @@ def check_items(data: Mapping[str, Any], names: Sequence[str]) -> None:
 
     Args:
         data: What Lark has answered.
-        names: What each item is called, for the error.
+        names: The name of each item, for the error.
 
     Raises:
         LarkAPIError: Some failed; the text says which.

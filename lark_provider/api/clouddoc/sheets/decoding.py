@@ -1,8 +1,8 @@
-"""Cells: from what Lark answers to Python values.
+"""Convert cells from Lark's answers to Python values.
 
-Lark has no endpoint for formats. A range is read with dates as serial numbers and, where it has numbers,
-once more with dates as text: a number that is text then is a date, and the text shows whether it has a date,
-a time or both.
+Lark has no endpoint for formats. A range is read with dates as serial numbers and, if it has numbers, a
+second time with dates as text. A cell that is a number in the first answer and a text in the second is a
+date; the text shows whether it has a date, a time or both.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def decode(cell: Any, shown: Any = None) -> Any:
     """Return the Python value of a cell.
 
     Args:
-        cell: As Lark answers with `SERIALS`.
-        shown: As Lark answers with `DATED`.
+        cell: The cell as Lark returns it for `SERIALS`.
+        shown: The same cell as Lark returns it for `DATED`.
 
     Returns:
-        None, text, a number, a boolean, a date, a datetime, a time, a `Link`, a `Mention`; else, as for an
-        image, what Lark answered.
+        None, text, a number, a boolean, a date, a datetime, a time, a `Link`, a `Mention`; anything else,
+        such as an image, as Lark returned it.
     """
     if cell is None or cell == "":
         return None
@@ -58,8 +58,8 @@ def decode_rows(rows: Sequence[Sequence[Any]], shown: Sequence[Sequence[Any]] | 
     """Return the Python values of rows.
 
     Args:
-        rows: As Lark answers with `SERIALS`.
-        shown: The same rows with `DATED`; None where there are no numbers.
+        rows: The rows as Lark returns them for `SERIALS`.
+        shown: The same rows as Lark returns them for `DATED`; None if there are no numbers.
     """
     beside = itertools.repeat(()) if shown is None else itertools.chain(shown, itertools.repeat(()))
     return [
@@ -68,22 +68,22 @@ def decode_rows(rows: Sequence[Sequence[Any]], shown: Sequence[Sequence[Any]] | 
 
 
 def _decode_row(row: Sequence[Any], shown: Sequence[Any], *, has_dates: bool) -> list[Any]:
-    # Most rows hold text and numbers alone, which need no look at each cell.
+    # Most rows hold only text and numbers, so that their cells need not be checked one by one.
     if _PLAIN.issuperset(map(type, row)) and (not has_dates or row == shown):
         return [None if cell == "" else cell for cell in row] if "" in row else list(row)
     others = shown[: len(row)] if has_dates else row
     return [
-        # Equal in both answers, it is not a date.
+        # A cell that is equal in both answers is not a date.
         (None if cell == "" else cell) if type(cell) in _PLAIN and cell == other else decode(cell, other)
         for cell, other in itertools.zip_longest(row, others)
     ]
 
 
-@lru_cache(4096)  # the same days come again and again
+@lru_cache(4096)  # the same days occur many times
 def _to_date(days: float, shown: str) -> Any:
     has_clock, has_date = _CLOCK.search(shown), _CALENDAR.search(shown)
     if not (has_clock or has_date):
-        return days  # text of a number
+        return days  # the text is a number
     try:
         date_time = decode_serial(days)
     except OverflowError:
@@ -95,7 +95,7 @@ def _to_date(days: float, shown: str) -> Any:
 
 
 def _decode_segments(cell: list[Any]) -> Any:
-    """Return what a cell of segments holds: rich text, links and people."""
+    """Return the Python value of a cell that consists of segments: rich text, links and people."""
     if not all(isinstance(segment, Mapping) for segment in cell):
         return cell
     if len(cell) == 1:

@@ -62,8 +62,8 @@ def insert_rows(token: Target, before: int, count: int = 1) -> Procedure[None]:
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        before: The row, from 1, above which they come.
-        count: How many, 1 to 5,000.
+        before: The row, from 1, above which they are inserted.
+        count: How many rows to insert, 1 to 5,000.
 
     Raises:
         InvalidRequestError: A number is invalid; nothing was sent.
@@ -73,7 +73,7 @@ def insert_rows(token: Target, before: int, count: int = 1) -> Procedure[None]:
     """
     _check_count(before, count)
     at = yield from locate_range(token, fresh=True)
-    # From 0 and without the end here, unlike in dimension_range.
+    # This endpoint counts from 0 and excludes the end, unlike dimension_range.
     inserted = {"sheetId": at.sheet.sheet_id, "majorDimension": "ROWS", "startIndex": before - 1}
     body = {"dimension": {**inserted, "endIndex": before - 1 + count}, "inheritStyle": "BEFORE"}
     yield from perform(
@@ -90,7 +90,7 @@ def delete_rows(token: Target, first: int, count: int = 1) -> Procedure[None]:
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         first: The first row, from 1.
-        count: How many, 1 to 5,000; not all of the worksheet.
+        count: How many rows to delete, 1 to 5,000; not all rows of the worksheet.
 
     Raises:
         InvalidRequestError: A number is invalid; nothing was sent.
@@ -101,7 +101,7 @@ def delete_rows(token: Target, first: int, count: int = 1) -> Procedure[None]:
     _check_count(first, count)
     at = yield from locate_range(token, fresh=True)
     deleted = {"sheetId": at.sheet.sheet_id, "majorDimension": "ROWS", "startIndex": first}
-    body = {"dimension": {**deleted, "endIndex": first + count - 1}}  # both ends count, from 1
+    body = {"dimension": {**deleted, "endIndex": first + count - 1}}  # from 1, both ends included
     url = fill_path(V2 + "/dimension_range", token=at.token)
     yield from perform(make_request("DELETE", url, json=body, idempotent=False))
     yield from locate_range(token, fresh=True)

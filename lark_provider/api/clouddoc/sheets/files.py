@@ -59,12 +59,13 @@ def create(
     """Create a spreadsheet, and share it: what an app creates, only the app can open.
 
     See POST /open-apis/sheets/v3/spreadsheets. It has one empty worksheet of 200 rows and 20 columns. Lark
-    takes no idempotency token, so that a repeat makes a second one: `write_table` with a key creates once.
+    takes no idempotency token, so a repeat makes a second one; `write_table` with a key creates only one.
 
     Args:
         title: The title of the spreadsheet, 1 to 255 characters.
         folder: The folder in which to put it: a folder's token, a link to it, or a path such as
-            `Reports/2026-11` in the app's own space, which is made if missing; the app's own space if None.
+            `Reports/2026-11` in the app's own space, which is created if missing; the app's own space if
+            None.
         share_with: The people and chats that may open it, with their roles; they are resolved before it is
             created.
 
@@ -74,8 +75,8 @@ def create(
     Raises:
         InvalidRequestError: The title or a person is invalid; nothing was created.
         NotFoundError: A person or the folder does not exist; nothing was created.
-        PermissionDeniedError: The folder was not shared with the app; or it was created and could not be
-            shared, as the text says.
+        PermissionDeniedError: The folder was not shared with the app; or the spreadsheet was created and
+            could not be shared, as the text says.
         OutcomeUnknownError: The answer is lost.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
@@ -127,7 +128,7 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
         title: The new title of the spreadsheet, 1 to 255 characters.
 
     Returns:
-        The spreadsheet as it is then.
+        The spreadsheet with its new title.
 
     Raises:
         InvalidRequestError: The title is invalid, or Lark ignored it.
@@ -150,7 +151,7 @@ def rename(token: Target, title: str) -> Procedure[SpreadsheetInfo]:
 
 
 def revision(token: Target) -> Procedure[int]:
-    """Return the revision of a spreadsheet, which each write of anyone raises.
+    """Return the revision of a spreadsheet, which each write by anyone increases.
 
     See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/metainfo.
 
@@ -158,7 +159,7 @@ def revision(token: Target) -> Procedure[int]:
         token: The spreadsheet: a token or a link.
 
     Raises:
-        LarkAPIError: Lark refused it, or named none.
+        LarkAPIError: Lark refused it, or its answer has no revision.
         TransportError: Lark was not reached.
     """
     ref = yield from find_spreadsheet(token)
@@ -170,7 +171,7 @@ def revision(token: Target) -> Procedure[int]:
 
 
 def format_subject(title: str, folder: str | None) -> str:
-    """Return what an error calls a spreadsheet that is created.
+    """Return the words by which an error names a spreadsheet to be created.
 
     Args:
         title: The title of the spreadsheet.

@@ -34,9 +34,10 @@ class Condition:
     """What a filter shows of a column.
 
     Attributes:
-        filter_type: `multiValue` (one of the values), `number`, `text`, `color`; `clear` is none.
+        filter_type: `multiValue` (one of the values), `number`, `text`, `color`; `clear` for no condition.
         expected: The values, as text.
-        compare_type: Such as `less`, `between`, `contains` or `backColor`; none for `multiValue`.
+        compare_type: The comparison, such as `less`, `between`, `contains` or `backColor`; None for
+            `multiValue`.
     """
 
     filter_type: FilterType = "clear"
@@ -44,10 +45,10 @@ class Condition:
     compare_type: str | None = None
 
     def to_lark(self) -> dict[str, Any]:
-        """Return what Lark takes.
+        """Return the condition as Lark takes it.
 
         Raises:
-            InvalidRequestError: It is of no such kind.
+            InvalidRequestError: `filter_type` is none of these.
         """
         check_choice("filter_type", self.filter_type, get_args(FilterType), _WRONG)
         payload: dict[str, Any] = {"filter_type": self.filter_type}
@@ -95,18 +96,18 @@ def set_filter(
     range: RangeLike = None,  # noqa: A002 - Lark's name
     conditions: Mapping[str | int, Condition] | None = None,
 ) -> Procedure[Filter]:
-    """Give a worksheet its filter. One that is the same is left alone, and another one is replaced.
+    """Set the filter of a worksheet. An equal filter is left alone, and any other one is replaced.
 
     See POST, PUT and DELETE /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/filter.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         range: Its cells, the header included; the whole worksheet if None.
-        conditions: What to show, by the letters or numbers of columns; all rows if None, and what people
-            have chosen in a filter of this range stays.
+        conditions: What to show, by the letters or numbers of columns. If None, a new filter shows all rows,
+            and conditions that people have set in a filter of the same range stay.
 
     Returns:
-        The filter as it is then.
+        The filter as it is afterwards.
 
     Raises:
         InvalidRequestError: The range or a condition is invalid; nothing was sent.
@@ -158,7 +159,7 @@ def clear_filter(token: Target) -> Procedure[bool]:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
 
     Returns:
-        Whether there was one.
+        Whether there was a filter.
 
     Raises:
         LarkAPIError: Lark refused it.

@@ -1,4 +1,4 @@
-"""The header of a worksheet: titles, by which columns are named."""
+"""The header of a worksheet: the titles by which its columns are named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parse_titles(header: Sequence[Any]) -> list[str]:
         header: The first row of a range.
 
     Raises:
-        InvalidRequestError: There are none, or two columns have the same.
+        InvalidRequestError: There are no titles, or two columns have the same one.
     """
     titles = ["" if title is None else str(title).strip() for title in header]
     named = [title for title in titles if title]

@@ -1,4 +1,4 @@
-"""What a cell may hold besides text, numbers, booleans and dates."""
+"""Values that a cell may hold besides text, numbers, booleans and dates: formulas, links and people."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Formula:
     """A formula, which Lark computes. A str that begins with `=` stays text.
 
     Attributes:
-        text: Such as `=SUM(A1:A9)`.
+        text: The formula, such as `=SUM(A1:A9)`.
     """
 
     text: str
 
     def to_cell(self) -> dict[str, Any]:
-        """Return what Lark takes.
+        """Return the cell as Lark takes it.
 
         Raises:
-            MisfitError: It does not begin with `=`.
+            MisfitError: The formula does not begin with `=`.
         """
         if not (isinstance(self.text, str) and self.text.startswith("=") and len(self.text) > 1):
             raise MisfitError("must be a formula that begins with =")
@@ -38,15 +38,15 @@ class Link:
     """A text that leads to a URL.
 
     Attributes:
-        text: What is shown.
-        url: Where it leads: http, https, ftp, mailto or tel.
+        text: The text that is shown.
+        url: The address that it opens: http, https, ftp, mailto or tel.
     """
 
     text: str
     url: str
 
     def to_cell(self) -> dict[str, Any]:
-        """Return what Lark takes.
+        """Return the cell as Lark takes it.
 
         Raises:
             MisfitError: The text or the URL is invalid.
@@ -71,10 +71,10 @@ class Mention:
     notify: bool = False
 
     def to_cell(self) -> dict[str, Any]:
-        """Return what Lark takes.
+        """Return the cell as Lark takes it.
 
         Raises:
-            MisfitError: The id is of no such kind.
+            MisfitError: The id is of another kind.
         """
         if not is_person_id(self.id):
             raise MisfitError("must be a Mention of an open_id, a union_id or an e-mail address")

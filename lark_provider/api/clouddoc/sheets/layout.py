@@ -23,13 +23,13 @@ _WRONG = 90204
 def style(token: Target, range: RangeLike, style: Style) -> Procedure[None]:  # noqa: A002 - Lark's name
     """Set how cells look; a repeat does no harm.
 
-    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/styles_batch_update. Style after writing: it
-    is not known whether values reset formats.
+    See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/styles_batch_update. Set styles
+    after writing values, since it is not known whether values reset formats.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: Which cells; large ranges take several requests.
-        style: How they look, such as `Style(bold=True, formatter="#,##0.00")`.
+        range: The cells to style; large ranges take several requests.
+        style: The style of the cells, such as `Style(bold=True, formatter="#,##0.00")`.
 
     Raises:
         InvalidRequestError: The style or the range is invalid; nothing was sent.
@@ -57,7 +57,7 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
         columns: How many columns to freeze; 0 for none, None to leave them as they are.
 
     Returns:
-        The worksheet as it is then.
+        The worksheet as it is afterwards.
 
     Raises:
         InvalidRequestError: A number is invalid; nothing was sent.
@@ -93,17 +93,17 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
 
 
 def merge(token: Target, range: RangeLike, kind: MergeKind = "all") -> Procedure[None]:  # noqa: A002
-    """Merge cells, of which the first keeps its value; cells that are merged so already are left alone.
+    """Merge cells; the first keeps its value. Cells that are already merged in this way are left alone.
 
     See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/merge_cells.
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: Which cells: at most 5,000 rows and 100 columns.
-        kind: `all` of them to one, each of the `rows`, or each of the `columns`.
+        range: The cells to merge: at most 5,000 rows and 100 columns.
+        kind: `all` merges them into one cell, `rows` merges each row, and `columns` each column.
 
     Raises:
-        InvalidRequestError: The range is invalid, or meets other merged cells; nothing was sent.
+        InvalidRequestError: The range is invalid, or overlaps other merged cells; nothing was sent.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -135,7 +135,7 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: The cells to unmerge; the whole worksheet if None. Merged cells that reach out of it are
+        range: The cells to unmerge; the whole worksheet if None. Merged cells that extend beyond it are
             unmerged as a whole.
 
     Raises:
@@ -149,11 +149,11 @@ def unmerge(token: Target, range: RangeLike = None) -> Procedure[None]:  # noqa:
     for merged in merges:
         yield from _merge_call(at, merged, "unmerge_cells", {})
     if merges:
-        yield from locate_range(token, range, fresh=True)  # so that the cached list has them no more
+        yield from locate_range(token, range, fresh=True)  # so that the cached list no longer has them
 
 
 def _list_merges(target: Range, kind: MergeKind) -> list[Range]:
-    """Return the merges that a range becomes; of single cells there are none."""
+    """Return the merges that a range is divided into; merges of a single cell are left out."""
     if kind == "all":
         parts = [target]
     elif kind == "rows":

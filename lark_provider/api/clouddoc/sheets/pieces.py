@@ -1,6 +1,6 @@
-"""Split a table into requests that Lark takes: by rows, by columns, by bytes and by mentions.
+"""Split a table into requests within Lark's limits of rows, columns, bytes and mentions.
 
-Rows are encoded as JSON many at a time, which costs a tenth of one after the other.
+Many rows are encoded as JSON at a time, which takes a tenth of the time of encoding them one by one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
 
 MAX_ROWS, MAX_COLUMNS = 5000, 100
-"""The most of one request."""
+"""The most rows and columns of one request."""
 MAX_BYTES = 2 * 1024 * 1024
-"""The most bytes of values in one request. Lark names no limit; it has refused some 4 MB."""
-_MENTION = b'"type":"mention"'  # in text the quotes are escaped
+"""The most bytes of values in one request. Lark documents no limit; it has refused about 4 MB."""
+_MENTION = b'"type":"mention"'  # no text of a cell contains it, since quotes are escaped there
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Piece:
 
     @property
     def size(self) -> int:
-        """Bytes of the values."""
+        """How many bytes the values have."""
         return sum(map(len, self.chunks)) + len(self.chunks) - 1
 
     @property
@@ -53,7 +53,7 @@ class Piece:
         return b'{"valueRange":{"range":' + place + b',"values":[' + b",".join(self.chunks) + b"]}}"
 
     def halve(self) -> list[Piece]:
-        """Return two pieces with half of its rows each, or of its columns; none for a single cell."""
+        """Return two pieces with half of its rows or columns each; an empty list for a single cell."""
         rows = orjson.loads(b"[" + b",".join(self.chunks) + b"]")
         first, width = self.range.first, len(rows[0])
         if len(rows) > 1:
@@ -83,7 +83,7 @@ class _Block:
     mentions: int = 0
 
     def takes(self, rows: int, size: int, mentions: int, max_bytes: int) -> bool:
-        """Return whether so many more rows and bytes fit into one request."""
+        """Return whether so many more rows, bytes and mentions fit into one request."""
         return (
             self.rows + rows <= MAX_ROWS
             and self.size + size + len(self.chunks) <= max_bytes
@@ -98,7 +98,7 @@ class _Block:
         self.mentions += mentions
 
     def take(self) -> Piece:
-        """Return its rows as a piece, and begin below them."""
+        """Return the rows as a piece, and continue below them."""
         piece = Piece(Range.from_size(self.first, self.rows, self.width), self.chunks)
         self.first = Cell(self.first.row + self.rows, self.first.column)
         self.chunks, self.rows, self.size, self.mentions = [], 0, 0, 0
@@ -106,12 +106,12 @@ class _Block:
 
 
 class Splitter:
-    """Collects rows, and gives them out as pieces that are as large as one request may be.
+    """Collects rows, and returns them as pieces that are as large as one request may be.
 
     Args:
         first: The upper left cell of the table.
         width: How many columns the table has.
-        max_bytes: The most bytes of values in one request; may be lowered on the way.
+        max_bytes: The most bytes of values in one request; it may be lowered between calls.
     """
 
     def __init__(self, first: Cell, width: int, max_bytes: int = MAX_BYTES) -> None:
@@ -122,7 +122,7 @@ class Splitter:
         ]
 
     def add(self, rows: Sequence[Sequence[Any]]) -> list[Piece]:
-        """Add rows, some hundred at a time.
+        """Add rows, a few hundred at a time.
 
         Args:
             rows: The rows with their cells, as Lark takes them.
@@ -140,7 +140,7 @@ class Splitter:
         return full
 
     def take_rest(self) -> list[Piece]:
-        """Return the pieces of what was added and not given out yet."""
+        """Return the rows that were added and not returned yet, as pieces."""
         return [block.take() for block in self._blocks if block.rows]
 
     def _add(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
@@ -155,7 +155,7 @@ class Splitter:
             if block.rows and not block.takes(1, len(line), mentions, self.max_bytes):
                 yield block.take()
             block.add(line, 1, mentions)
-            if not block.takes(0, 0, 0, self.max_bytes + len(block.chunks)):  # one row is too much
+            if not block.takes(0, 0, 0, self.max_bytes + len(block.chunks)):  # a single row is too large
                 yield from _cut(block.take(), self.max_bytes)
 
 

@@ -20,9 +20,9 @@ from lark_provider.protocol.paging import Pager
 from lark_provider.protocol.paths import fill_path
 
 WINDOW_BYTES = 1_500_000
-"""What a window is meant to have; none should be above 2 MB."""
-_FIRST_CELLS = 20_000  # of the first window, when the size of a cell is not known
-_SAMPLE = 16  # every so many rows are measured
+"""The intended size of a window; none should be above 2 MB."""
+_FIRST_CELLS = 20_000  # of the first window, when the size of a cell is not known yet
+_SAMPLE = 16  # one of so many rows is measured
 _TOO_LARGE, _HTTP_TOO_LARGE = 90221, 413
 _ATTEMPTS = 3
 
@@ -42,14 +42,14 @@ def read(
 
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
-        range: Which cells; the whole worksheet if None.
+        range: The cells to read; the whole worksheet if None.
         typed: Whether to return dates, times, links and people as such, and None for an empty cell. If
-            False, cells are as Lark answers: computed values, dates as days since 1899-12-30.
-        shown: Whether to return text as people see it, instead.
+            False, cells are as Lark returns them: computed values, dates as days since 1899-12-30.
+        shown: Whether to return the text that people see instead.
 
     Returns:
-        The rows. A range with an end has all its rows and columns that lie on the sheet; of one without,
-        such as `A:C` or a whole worksheet, empty rows and columns at the end are left out.
+        The rows. For a range with an end, these are all its rows and columns that lie on the sheet. For one
+        without, such as `A:C` or a whole worksheet, empty rows and columns at the end are left out.
 
     Raises:
         InvalidRequestError: The range is invalid or begins outside the sheet.
@@ -82,7 +82,7 @@ def read_rows(
     shown: bool = False,
     consistent: bool = True,
 ) -> Listing[list[Any]]:
-    """Read the rows of a range one after another, in windows of at most 2 MB; memory does not grow with them.
+    """Read the rows of a range one after another, in windows of at most 2 MB, so that memory use is constant.
 
     See GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range. Parameters and errors as for
     `read`.
@@ -91,10 +91,10 @@ def read_rows(
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         range: The cells to read; the whole worksheet if None.
         typed: Whether to return dates, times, links and people as such, and None for an empty cell. If False,
-            cells are as Lark answers: computed values, dates as days since 1899-12-30.
-        shown: Whether to return text as people see it, instead.
-        consistent: Whether to raise `ConflictError` if the spreadsheet changes on the way. If False, rows
-            that others insert or delete meanwhile may appear twice or not at all.
+            cells are as Lark returns them: computed values, dates as days since 1899-12-30.
+        shown: Whether to return the text that people see instead.
+        consistent: Whether to raise `ConflictError` if the spreadsheet changes while it is read. If False,
+            rows may appear twice or be missing if others insert or delete rows meanwhile.
 
     Returns:
         An iterator of rows, each as long as the range is wide. Empty rows at the end of a range without an
@@ -110,7 +110,7 @@ class ChangedError(ConflictError):
 
 @dataclass(slots=True)
 class _Window:
-    """Rows as Lark answered, padded, and the revision of the spreadsheet."""
+    """Rows as Lark returned them, padded to the same length, and the revision of the spreadsheet."""
 
     rows: list[list[Any]]
     revision: int
@@ -130,7 +130,7 @@ class _Reading:
     """How many rows the next window has."""
     revision: int | None = None
     blank: int = 0
-    """Empty rows that were read and not returned: they may be the end."""
+    """Empty rows that were read and not returned yet, since nothing may follow them."""
 
     def read_page(self, token: str | None) -> Procedure[Page[list[Any]]]:
         """Read a window; the token is the number of its first row."""
@@ -151,7 +151,7 @@ class _Reading:
         )
 
     def _read_fitting(self, at: LocatedRange, first: int, end: int) -> Procedure[list[list[Any]]]:
-        """Read a window from a row on, of as many rows as fit into an answer."""
+        """Read a window that begins at a row and has as many rows as fit into an answer."""
         while True:
             wanted = self.bounds._replace(first_row=first, last_row=min(end, first + self.window_rows - 1))
             try:
@@ -187,7 +187,7 @@ class _Reading:
         )
 
     def _read_window(self, at: LocatedRange, wanted: Range) -> Procedure[_Window | None]:
-        """Read a window by blocks of columns, and with types once more; None if it changed between them."""
+        """Read a window by blocks of columns, twice if types are wanted; None if it changed in between."""
         rows: list[list[Any]] = [[] for _ in range(count_rows(wanted))]
         revisions = set()
         for block in iterate_column_blocks(wanted):
@@ -229,7 +229,7 @@ def count_rows(wanted: Range) -> int:
 
 
 def iterate_column_blocks(wanted: Range) -> Iterator[Range]:
-    """Cut a closed range into blocks of columns that one request may ask for."""
+    """Cut a closed range into blocks of columns that one request can read."""
     first, last = wanted.first_column, wanted.last_column or 0
     while first <= last:
         yield wanted._replace(first_column=first, last_column=min(last, first + MAX_COLUMNS - 1))
@@ -261,7 +261,7 @@ def _estimate_size(rows: list[list[Any]]) -> int:
 
 
 def _trim(rows: list[list[Any]], wanted: Range) -> list[list[Any]]:
-    """Leave empty columns at the end out, where the range names no last column."""
+    """Leave out empty columns at the end if the range names no last column."""
     if wanted.last_column is not None:
         return rows
     width = 0

@@ -1,4 +1,4 @@
-"""Ranges of cells with the same formatter: each is formatted by one request."""
+"""Ranges of cells with the same formatter, each of which can be formatted at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lark_provider.api.clouddoc.sheets.values import TEXT, EncodedCell
 
 
 class Runs:
-    """Gathers ranges of cells with the same formatter, while rows go by.
+    """Gathers ranges of cells with the same formatter while rows are added.
 
-    An empty cell takes the formatter of the cell above it, and other text that of text, so that there are
-    few.
+    To keep the ranges few, an empty cell takes the formatter of the cell above it, and so does a text without
+    a formatter below one that is formatted as text.
 
     Args:
         first_column: The column of the rows' first cells, from 1.
@@ -29,7 +29,7 @@ class Runs:
         """Add a row.
 
         Args:
-            number: The number of the row; each one is that of the last row plus 1.
+            number: The number of the row, which must follow that of the last row.
             encoded: The cells of the row, each with its formatter.
         """
         if not self._open:
@@ -68,7 +68,7 @@ class Runs:
             self._ranges.setdefault(formatter, []).append(Range(start, column, self._last, column))
 
     def close(self) -> dict[str, list[Range]]:
-        """Return the ranges for each formatter, and begin again."""
+        """Return the ranges by formatter, and reset the runs."""
         for place, (formatter, start) in enumerate(self._open):
             self._close(place, formatter, start)
         ranges, self._open, self._ranges = self._ranges, [], {}

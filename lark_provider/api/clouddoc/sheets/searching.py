@@ -30,9 +30,9 @@ def find(
     Args:
         token: The spreadsheet or worksheet: a token, a link, a `Sheet`.
         text: What to find.
-        range: Where; the whole worksheet if None.
-        match_case: Whether upper and lower case differ.
-        whole_cell: Whether the text must be all that the cell holds.
+        range: The cells to search; the whole worksheet if None.
+        match_case: Whether case matters.
+        whole_cell: Whether the text must be the whole content of the cell.
         regex: Whether the text is a regular expression.
         formulas: Whether to look into the text of formulas, instead of their results.
 
@@ -54,8 +54,8 @@ def find(
     url = fill_path(
         "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/find", token=at.token, sheet_id=at.sheet.sheet_id
     )
-    # Lark's page describes match_case as its opposite. The cells found with either value are those in any
-    # case, and those found with both are those in this case, whichever it means.
+    # Lark's page describes match_case as its opposite, so the search is made with both values. One of them
+    # ignores case, whichever it is: the union of the results ignores case, and the intersection matches it.
     answers: list[set[Cell]] = []
     for ignores_case in (True, False) if regex or text.lower() != text.upper() else (True,):
         condition = {

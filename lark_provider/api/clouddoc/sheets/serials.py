@@ -14,13 +14,13 @@ def encode_serial(value: dt.date | dt.time) -> int | float:
     """Return days since 1899-12-30, as cells hold dates and times.
 
     Args:
-        value: A date, a datetime (its own clock counts) or a time.
+        value: A date, a datetime (in its own time zone) or a time.
     """
     if isinstance(value, dt.datetime):
         return (value.replace(tzinfo=None) - EPOCH) / DAY
     if isinstance(value, dt.date):
         return value.toordinal() - EPOCH_DAY
-    # Cut off, since a time that is rounded up may be the next day's.
+    # Microseconds are cut off, since a time that is rounded up may belong to the next day.
     seconds = value.hour * 3600 + value.minute * 60 + value.second
     return (seconds * 1000 + value.microsecond // 1000) / _MILLISECONDS
 
@@ -29,9 +29,9 @@ def decode_serial(days: float) -> dt.datetime:
     """Return the naive datetime of a serial number, to the millisecond.
 
     Args:
-        days: Since 1899-12-30.
+        days: Days since 1899-12-30.
 
     Raises:
-        OverflowError: No datetime is that late or early.
+        OverflowError: It is beyond the range of datetime.
     """
     return EPOCH + dt.timedelta(milliseconds=round(days * _MILLISECONDS))

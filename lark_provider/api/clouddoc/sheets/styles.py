@@ -56,10 +56,10 @@ class Style:
     reset: bool = False
 
     def to_lark(self) -> dict[str, Any]:
-        """Return what Lark takes.
+        """Return the style as Lark takes it.
 
         Raises:
-            InvalidRequestError: A property is invalid, or there is none.
+            InvalidRequestError: A property is invalid, or the style has none.
         """
         font: dict[str, Any] = {"bold": self.bold, "italic": self.italic}
         if self.font_size is not None:
@@ -94,10 +94,10 @@ class Style:
         return properties
 
     def to_condition(self) -> dict[str, Any]:
-        """Return what Lark takes as the style of a conditional format.
+        """Return the style of a conditional format as Lark takes it.
 
         Raises:
-            InvalidRequestError: It has another property than bold, italic, underline, strike, color,
+            InvalidRequestError: It has a property other than bold, italic, underline, strike, color and
                 background.
         """
         others = (

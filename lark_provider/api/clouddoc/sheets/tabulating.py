@@ -20,7 +20,7 @@ class TabulatedValues:
 
     Attributes:
         rows: The cells.
-        formats: For each formatter that cells need, their ranges.
+        formats: The ranges of the cells that need a formatter, by formatter.
         range: The range that the cells are written to.
     """
 
@@ -37,7 +37,7 @@ def encode(
     Args:
         rows: The rows, from the top.
         first: The upper left cell.
-        zone: The time zone to which aware datetimes are converted; as their own clock shows if None.
+        zone: The time zone to which aware datetimes are converted; if None, they are written in their own.
 
     Returns:
         The cells and their formats, in runs down the columns.

@@ -1,4 +1,4 @@
-"""Which spreadsheet and worksheet an operation is about."""
+"""Find the spreadsheet and worksheet that an operation is about."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Worksheet:
         """Read Lark's description."""
         grid = data.get("grid_properties") or {}
         merges = (
-            # Counted from 0 here, ends included.
+            # Lark counts from 0 here, and includes the ends.
             Range(
                 merge["start_row_index"] + 1,
                 merge["start_column_index"] + 1,
@@ -117,7 +117,7 @@ class LocatedRange(NamedTuple):
         """Return the part of the range that lies on the grid.
 
         Raises:
-            InvalidRequestError: Nothing of it does.
+            InvalidRequestError: No part of it does.
         """
         clipped = self.range.within(self.sheet.rows, self.sheet.columns)
         if clipped is None:
@@ -131,7 +131,7 @@ class LocatedRange(NamedTuple):
 
 
 def get_ref(target: Target) -> SheetRef:
-    """Return the spreadsheet and worksheet that a caller named, as far as that is known without a request.
+    """Return the spreadsheet and worksheet that a caller named, as far as they are known without a request.
 
     Args:
         target: A token, a link, a `SheetRef` or a `Sheet`.
@@ -179,8 +179,8 @@ def locate_range(target: Target, range: RangeLike = None, *, fresh: bool = False
 
     Args:
         target: A token, a link, a `SheetRef` or a `Sheet`.
-        range: The range; a title or id before its `!` wins.
-        fresh: Whether to read the worksheets now, whatever is cached.
+        range: The range; a title or id before its `!` takes precedence over that of `target`.
+        fresh: Whether to read the worksheets now, even if they are cached.
 
     Raises:
         InvalidRequestError: The range is invalid.

@@ -1,18 +1,17 @@
-"""Cells: from Python values to what Lark takes, with the format that shows them.
+"""Convert Python values to cells as Lark takes them, with the format that shows them.
 
 | Python | cell |
 |---|---|
 | `None`, `""`, `NaT`, `NA` | empty |
-| `str` | text, also where it begins with `=`, looks like a number or spells an error such as `#N/A` |
+| `str` | text, even if it begins with `=`, looks like a number or spells an error such as `#N/A` |
 | `bool` | a boolean |
-| `int`, `float`, `Decimal` | a number; text, to the last digit, where a double cannot hold it |
+| `int`, `float`, `Decimal` | a number; text with all digits if a double cannot represent it |
 | `date`, `datetime`, `time` | a serial number with a date format; text before 1899-12-30 |
 | `UUID`, enums | their text or value |
 | `Link`, `Mention`, `Formula` | a link, a person, a formula |
 
-A cell has no time zone: aware datetimes are converted to `zone=`, else written as their own clock shows.
-They are
-kept to the millisecond.
+A cell has no time zone: aware datetimes are converted to `zone=`, and without one they are written in their
+own. Times are kept to the millisecond.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ ERROR = r"#(?:[nN]/[aA]|[A-Za-z0-9/_]+[!?])"
 """Matches the spelling of an error, such as `#N/A`: Lark makes an error of such a plain string."""
 _ERROR = re.compile(ERROR)
 EncodedCell: TypeAlias = tuple[Any, str | None]
-"""What Lark takes for a cell, and the formatter that shows it; None where any will do."""
+"""The cell as Lark takes it, and the formatter that shows it; None if any formatter will do."""
 
 
 def to_cell(value: Any, zone: dt.tzinfo | None = None) -> EncodedCell:
@@ -68,10 +67,10 @@ def to_cell(value: Any, zone: dt.tzinfo | None = None) -> EncodedCell:
         zone: The zone to which aware datetimes are converted.
 
     Returns:
-        What Lark takes, and the formatter it needs, if any.
+        The cell as Lark takes it, and the formatter that it needs, if any.
 
     Raises:
-        MisfitError: No cell holds it. The text says what a value must be.
+        MisfitError: No cell can hold the value. The text says what a value must be.
     """
     encoder = _ENCODERS.get(type(value))
     if encoder is not None:
@@ -99,7 +98,7 @@ def encode_row(
         row: The values.
         number: The number of the row in the sheet, for errors.
         first_column: The column of the first value, for errors.
-        zone: The time zone to which aware datetimes are converted; as their own clock shows if None.
+        zone: The time zone to which aware datetimes are converted; if None, they are written in their own.
 
     Raises:
         InvalidRequestError: A value does not fit; the text names its cell.
@@ -179,7 +178,7 @@ def _encode_text(value: str, _: dt.tzinfo | None) -> EncodedCell:
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
     if value[:1] == "=" or (value[:1] == "#" and _ERROR.fullmatch(value)):
-        # As rich text it cannot become a formula or an error, whatever Lark makes of a string.
+        # As rich text it cannot become a formula or an error, however Lark interprets a plain string.
         return [{"type": "text", "text": value}], TEXT
     return value, TEXT if is_typed(value) else None
 
@@ -213,8 +212,8 @@ def _encode_decimal(value: Decimal, _: dt.tzinfo | None) -> EncodedCell:
 
 
 def _encode_datetime(value: dt.datetime, zone: dt.tzinfo | None) -> EncodedCell:
-    if type(value) is not dt.datetime:  # those of pandas and pendulum calculate differently
-        value = dt.datetime(  # noqa: DTZ001 - it has its own
+    if type(value) is not dt.datetime:  # datetimes of pandas and pendulum have other arithmetic
+        value = dt.datetime(  # noqa: DTZ001 - the time zone is that of the value
             *value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold
         )
     if zone is not None and value.utcoffset() is not None:
@@ -265,7 +264,7 @@ _BASES: tuple[tuple[type, Callable[[Any, dt.tzinfo | None], EncodedCell]], ...] 
     (dt.time, _encode_time),
     (Decimal, _encode_decimal),
 )
-"""Converters for subclasses, in this order: a datetime is a date."""
+"""Converters for subclasses, in the order in which they are tried: a datetime is also a date."""
 
 
 def _is_missing(value: Any) -> bool:
@@ -273,7 +272,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _convert_numpy(value: Any) -> Any:
-    """Return a value of numpy as one of Python; NaN stays what it is, and is refused then."""
+    """Return a value of numpy as one of Python; NaN stays NaN, and is refused later."""
     if type(value).__module__ != "numpy":
         return value
     item = (

@@ -56,13 +56,13 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     """Add a worksheet.
 
     See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. If the answer is lost,
-    the worksheets are listed: its title, which no other has, shows whether it was added.
+    the worksheets are listed: since titles are unique, its title shows whether it was added.
 
     Args:
         token: The spreadsheet: a token or a link.
         title: Its title, new in this spreadsheet: 1 to 100 characters without slashes, `?`, `*`, `:` and
             brackets.
-        index: Its place from 0; the last one if None.
+        index: Its place among the worksheets, from 0; at the end if None.
 
     Returns:
         The worksheet.
@@ -90,7 +90,7 @@ def rename_sheet(token: Target, sheet: str | int | None, title: str) -> Procedur
     """Rename a worksheet; a repeat does no harm.
 
     See POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/sheets_batch_update. Lark ignores some
-    titles without an error, so it is read back.
+    titles without an error, so the title is read back.
 
     Args:
         token: The spreadsheet: a token or a link.
@@ -180,7 +180,7 @@ def delete_sheet(token: Target, sheet: str | int | None = None) -> Procedure[Non
         if any(worksheet.sheet_id == at.sheet.sheet_id for worksheet in sheets):
             raise
     else:
-        yield from read_sheets(at.token)  # so that the cached list has it no more
+        yield from read_sheets(at.token)  # so that the cached list no longer has it
 
 
 def check_title(title: object) -> str:
@@ -207,7 +207,7 @@ def _make_target(token: Target, sheet: str | int | None) -> Target:
 
 
 def _create_titled(token: str, item: Mapping[str, Any], title: str) -> Procedure[Worksheet]:
-    """Create a worksheet by one change, and return it as the list of worksheets has it."""
+    """Create a worksheet by one change, and return it as the list of worksheets shows it."""
     try:
         yield from _change(token, item)
     except OutcomeUnknownError:
@@ -234,6 +234,6 @@ def _make_ignored_title_error(title: str) -> InvalidRequestError:
 
 
 def _change(token: str, item: Mapping[str, Any], *, idempotent: bool = False) -> Procedure[None]:
-    """Change one worksheet. One change a request: they may not be atomic."""
+    """Change one worksheet. Each request makes one change, since several might not be atomic."""
     url = fill_path(V2 + "/sheets_batch_update", token=token)
     yield from perform(make_request("POST", url, json={"requests": [item]}, idempotent=idempotent))

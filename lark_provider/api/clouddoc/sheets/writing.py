@@ -1,4 +1,4 @@
-"""Send values, formats and new rows and columns, in requests that may be repeated."""
+"""Send values, formats, and new rows and columns, in requests that are safe to repeat."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lark_provider.protocol.paths import fill_path
 
 V2 = "/sheets/v2/spreadsheets/{token}"
 STYLED_ROWS = 2000
-"""The most rows in one range; more were refused now and then."""
+"""The most rows in one range; Lark has sometimes refused more."""
 STYLED_RANGES = 100
 """The most ranges in one request."""
 _TOO_LARGE, _HTTP_TOO_LARGE = 90227, 413
@@ -49,7 +49,7 @@ def make_value_call(token: str, sheet_id: str, piece: Piece) -> Call[Any]:
 
 
 def is_too_large(error: LarkAPIError) -> bool:
-    """Return whether a request was refused for its size, so that halves of it may pass."""
+    """Return whether a request was refused for its size, so that halves of it may be accepted."""
     return error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
 
 
@@ -62,7 +62,7 @@ def put(token: str, sheet_id: str, piece: Piece) -> Procedure[tuple[int, int]]:
         piece: The values.
 
     Returns:
-        The spreadsheet's revision after it, and how many requests there were.
+        The spreadsheet's revision afterwards, and how many requests were made.
     """
     waiting, revision, calls = [piece], 0, 0
     while waiting:
@@ -92,10 +92,10 @@ def grow(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Wor
         columns: How many columns the worksheet needs.
 
     Returns:
-        The worksheet as it is then.
+        The worksheet as it is afterwards.
 
     Raises:
-        ConflictError: A worksheet cannot be as large.
+        ConflictError: A worksheet cannot be that large.
     """
     if rows <= sheet.rows and columns <= sheet.columns:
         return sheet
@@ -116,7 +116,7 @@ def grow(token: str, sheet: Worksheet, rows: int, columns: int) -> Procedure[Wor
                 "POST", fill_path(V2 + "/dimension_range", token=token), json={"dimension": added}
             )
         except OutcomeUnknownError:
-            # If Lark performs it later, there are some more empty rows, which do no harm.
+            # If Lark performs the request later, there are a few more empty rows, which do no harm.
             failures += 1
             if failures == _ATTEMPTS:
                 raise
@@ -131,7 +131,7 @@ def check_size(rows: int, columns: int, title: str) -> None:
         title: The title of the worksheet, for the error.
 
     Raises:
-        ConflictError: It may not.
+        ConflictError: It would be too large.
     """
     if columns > MAX_COLUMNS or rows * columns > MAX_CELLS:
         raise ConflictError(
@@ -151,7 +151,7 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
         rows: The values; if None, any merge is refused.
 
     Raises:
-        InvalidRequestError: One would; the text names the merge.
+        InvalidRequestError: A value would; the text names the merged cells.
     """
     merges = [merge for merge in sheet.merges if merge.meets(target)]
     if rows is None or not merges:
@@ -169,7 +169,7 @@ def check_merges(sheet: Worksheet, target: Range, rows: Iterable[Sequence[Any]] 
 
 
 def _hides(merge: Range, target: Range, rows: Sequence[Sequence[Any]]) -> bool:
-    """Return whether a value goes to a cell of a merge that is not its first."""
+    """Return whether a value would be written to a merged cell other than the first one."""
     for row in range(max(merge.first_row, target.first_row), (merge.last_row or 0) + 1):
         for column in range(max(merge.first_column, target.first_column), (merge.last_column or 0) + 1):
             down, across = row - target.first_row, column - target.first_column
@@ -180,7 +180,7 @@ def _hides(merge: Range, target: Range, rows: Sequence[Sequence[Any]]) -> bool:
 
 
 def tiles(target: Range, rows: int, columns: int = COLUMNS_AT_ONCE) -> Iterator[Range]:
-    """Cut a closed range into ranges of at most so many rows and columns.
+    """Cut a closed range into ranges of at most `rows` and `columns`.
 
     Args:
         target: The range to cut.
@@ -196,7 +196,7 @@ def tiles(target: Range, rows: int, columns: int = COLUMNS_AT_ONCE) -> Iterator[
 def iterate_style_calls(
     token: str, sheet_id: str, styles: Iterable[tuple[Iterable[Range], Mapping[str, Any]]]
 ) -> Iterator[Call[Any]]:
-    """Return the calls that set styles; later ones win.
+    """Return the calls that set styles; later styles override earlier ones.
 
     See PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/styles_batch_update.
 
