@@ -171,7 +171,7 @@ def get_provider_info() -> dict[str, object]:
                         "default": "False",
                     },
                     "failure_receiver": {
-                        "description": "Who is told: ids, e-mail addresses or names of the connection's "
+                        "description": "Whom to notify: ids, e-mail addresses or names of the connection's "
                         "receivers, separated by commas. Without it, the routes of LARK_ROUTES_PATH.",
                         "version_added": "1.0.0",
                         "type": "string",

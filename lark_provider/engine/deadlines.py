@@ -55,7 +55,7 @@ def _limit_timeout(timeout: float | None, late: type[Exception]) -> float | None
         return timeout
     left = thread.until - time.monotonic()
     if left <= 0:
-        raise late("the deadline came")
+        raise late("the deadline passed")
     return left if timeout is None else min(timeout, left)
 
 

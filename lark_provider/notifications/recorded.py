@@ -109,7 +109,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
     """
     left = notice.left
     apps = OutboxApps(clients=[notice.client], only_these=True)
-    why = "the deadline came first"
+    why = "the deadline passed first"
     while (seconds := left.compute_remaining() - _LAST_SECONDS) > 0:
         deliverer = Deliverer(recorder.outbox, apps, seconds=seconds)
         try:

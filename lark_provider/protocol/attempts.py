@@ -34,7 +34,7 @@ class Bound(NamedTuple):
     step: str
 
 
-DEADLINE = Bound("the deadline came", "call again later, or pass a longer deadline=")
+DEADLINE = Bound("the deadline passed", "call again later, or pass a longer deadline=")
 LEASE = Bound(
     "the lease by which one writer at a time has the table or document ended",
     "call again, which takes the lease again; a longer deadline= does not lengthen it",

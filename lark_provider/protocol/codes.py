@@ -153,7 +153,7 @@ TABLE: dict[int, Code] = {
     ),
     60006: Code(CodeKind.INVALID, "correct the field whose id the message names"),
     1390002: Code(CodeKind.NOT_FOUND, "take the approval_code from the definition's page (definitionCode=…)"),
-    1390003: Code(CodeKind.NOT_FOUND, "check the instance_code; it is none of this tenant's"),
+    1390003: Code(CodeKind.NOT_FOUND, "check the instance_code; this tenant has no such instance"),
     1390004: Code(
         CodeKind.NOT_FOUND, "check the user's id and its kind; open_ids are valid for one app only"
     ),
@@ -185,7 +185,7 @@ TABLE: dict[int, Code] = {
     ),
     191003: Code(CodeKind.NOT_FOUND, "the calendar was deleted: use another one"),
     193000: Code(CodeKind.INVALID, "check the event's id"),
-    193001: Code(CodeKind.NOT_FOUND, "check the event's id; it is none of this calendar"),
+    193001: Code(CodeKind.NOT_FOUND, "check the event's id; this calendar has no such event"),
     193002: Code(
         CodeKind.PERMISSION,
         "let the app organize the event, or invite it to an event whose guests see each other; the titles of "

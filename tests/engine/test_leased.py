@@ -42,7 +42,7 @@ def leased_call(method: str, seconds: float, **options: Any) -> Procedure[LarkRe
         (
             lambda: LarkServiceClient(deadline=2.0).perform(leased_call("POST", 30.0, json={"name": "x"})),
             OutcomeUnknownError,
-            "may or may not have happened: the deadline came before an answer. Next: check",
+            "may or may not have happened: the deadline passed before an answer. Next: check",
         ),
     ],
     ids=["lease missed", "lease over", "deadline"],

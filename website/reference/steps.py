@@ -51,7 +51,7 @@ CHINESE = {
     "take the approval_code from the definition's page (definitionCode=…)": (
         "从审批定义页面的地址（definitionCode=…）取 approval_code"
     ),
-    "check the instance_code; it is none of this tenant's": "检查 instance_code；本企业没有这个实例",
+    "check the instance_code; this tenant has no such instance": "检查 instance_code；本企业没有这个实例",
     "check the user's id and its kind; open_ids are valid for one app only": (
         "检查用户 id 及其类型；open_id 只在一个应用内有效"
     ),
@@ -298,7 +298,7 @@ CHINESE = {
     ),
     "the calendar was deleted: use another one": "日历已删除：换一个",
     "check the event's id": "检查日程 id",
-    "check the event's id; it is none of this calendar": "检查日程 id；该日历里没有这个日程",
+    "check the event's id; this calendar has no such event": "检查日程 id；该日历里没有这个日程",
     "let the app organize the event, or invite it to an event whose guests see each other; the titles of "
     "events need neither": "由应用创建日程，或邀请应用参加一个参与人互相可见的日程；只读标题则都不需要",
     "the event was deleted": "日程已删除",

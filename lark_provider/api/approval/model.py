@@ -136,7 +136,7 @@ class Instance:
             matches = [form_field for form_field in self.fields if getattr(form_field, kind) == name]
             if len(matches) > 1:
                 raise InvalidRequestError(
-                    f"The name {name!r} must tell one field from the others, and {len(matches)} have it. "
+                    f"The name {name!r} must identify one field, and {len(matches)} have it. "
                     f"Next: use an id: {', '.join(form_field.id for form_field in matches)}."
                 )
             if matches:

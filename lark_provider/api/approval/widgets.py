@@ -109,7 +109,7 @@ def find_widget(widgets: Sequence[Widget], name: str, where: str) -> Widget:
             return matches[0]
         if matches:
             raise InvalidRequestError(
-                f"The name {name!r} must tell one field of {where} from the others, and {len(matches)} have "
+                f"The name {name!r} must identify one field of {where}, and {len(matches)} have "
                 f"it. Next: use the field's id: {', '.join(widget.id for widget in matches)}.",
                 code=1390001,
             )

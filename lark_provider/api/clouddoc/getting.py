@@ -93,7 +93,9 @@ def get_records(
     """
     ids = check_texts("record_ids", record_ids, "a list of record ids (rec…)")
     if "" in ids:
-        raise InvalidRequestError("record_ids must be a list of record ids, got ''. Next: leave it out.")
+        raise InvalidRequestError(
+            "record_ids must be a list of record ids, got '' among them. Next: leave it out of the list."
+        )
     wanted = list(dict.fromkeys(ids))
     app_token, table_id = yield from find_table(app_token, table_id)
     url = fill_path(RECORDS + "/batch_get", app_token=app_token, table_id=table_id)

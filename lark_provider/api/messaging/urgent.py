@@ -62,8 +62,8 @@ def urgent(
     kinds = {"open_id" if person.id_type in {"email", "mobile"} else person.id_type for person in receivers}
     if len(kinds) > 1 or not kinds <= _PEOPLE:
         raise InvalidRequestError(
-            f"people must be ids of people, all of one kind, got {', '.join(sorted(kinds))}. Next: pass "
-            "open_ids, e-mail addresses or mobile numbers alone.",
+            f"people must be ids of one kind, got {', '.join(sorted(kinds))}. Next: pass "
+            "open_ids, e-mail addresses and mobile numbers; or user_ids, or union_ids, alone.",
             code=_INVALID,
         )
     url = fill_path("/im/v1/messages/{message_id}/" + f"urgent_{kind}", message_id=message_id)

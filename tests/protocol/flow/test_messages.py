@@ -13,7 +13,7 @@ from tests.protocol.flow.playback import READ, WRITE, Playback, answer
 
 def test_an_error_says_whether_the_deadline_came_or_the_connection_was_lost() -> None:
     late = str(Playback(READ, [Lost("before an answer", sent=False, is_late=True)]).error)
-    assert "the deadline came before an answer." in late
+    assert "the deadline passed before an answer." in late
     assert late.endswith("Next: call again later, or pass a longer deadline=.")
     lost = str(Playback(READ, [Lost("the certificate is invalid", sent=False, is_transient=False)]).error)
     assert "the certificate is invalid. Next: check network, proxy and base_url, then call again." in lost
@@ -23,7 +23,7 @@ def test_an_error_says_whether_the_deadline_came_or_the_connection_was_lost() ->
 def test_an_error_says_what_the_deadline_found_the_call_waiting_for() -> None:
     flow = attempt_call(READ, RetryPolicy())
     assert next(flow) == NeedToken()
-    with pytest.raises(DeadlineExceededError, match=r"the deadline came while waiting for a token\. Next: "):
+    with pytest.raises(DeadlineExceededError, match=r"passed while waiting for a token\. Next: "):
         flow.throw(DeadlineExceededError("late"))
 
     flow = attempt_call(READ, RetryPolicy())
@@ -34,7 +34,7 @@ def test_an_error_says_what_the_deadline_found_the_call_waiting_for() -> None:
     with pytest.raises(DeadlineExceededError) as caught:
         flow.throw(DeadlineExceededError("late"))
     before, _, advice = str(caught.value).partition(" Next: ")
-    assert "the deadline came before another try; the last one failed: " in before
+    assert "the deadline passed before another try; the last one failed: " in before
     assert "99991400" in before
     assert advice == "call again later, or pass a longer deadline=."
 

@@ -179,7 +179,7 @@ def _describe_failure(document: Document, member: Member, failure: LarkAPIError 
             if document.type == "folder"
             else "the list does not have it"
         )
-        return f"Lark answered success, and it has no effect ({what})"
+        return f"Lark answered success, but it has no effect ({what})"
     if failure.code != _NOT_ALLOWED:
         return f"{failure.code} {failure.msg}".strip()
     try:

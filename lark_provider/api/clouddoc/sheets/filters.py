@@ -145,7 +145,7 @@ def set_filter(
     current = yield from _read_filter(at)
     if current is None:
         raise LarkAPIError(
-            f"Lark answered success and {at.sheet.title!r} has no filter. Next: call again.", retryable=True
+            f"Lark answered success, but {at.sheet.title!r} has no filter. Next: call again.", retryable=True
         )
     return current
 

@@ -61,7 +61,7 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
 
     Raises:
         InvalidRequestError: A number is invalid; nothing was sent.
-        LarkAPIError: Lark refused it, or answered success and changed nothing.
+        LarkAPIError: Lark refused it, or answered success, but changed nothing.
         TransportError: Lark was not reached.
     """
     at = yield from locate_range(token, fresh=True)
@@ -85,7 +85,7 @@ def freeze(token: Target, *, rows: int | None = None, columns: int | None = None
         columns is not None and sheet.frozen_columns != columns
     ):
         raise LarkAPIError(
-            f"Lark answered success and {sheet.title!r} has {sheet.frozen_rows} frozen rows and "
+            f"Lark answered success, but {sheet.title!r} has {sheet.frozen_rows} frozen rows and "
             f"{sheet.frozen_columns} columns. Next: call again.",
             retryable=True,
         )

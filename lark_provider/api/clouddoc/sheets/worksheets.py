@@ -227,7 +227,7 @@ def _find_titled(sheets: list[Worksheet], title: str) -> Worksheet | None:
 
 def _make_ignored_title_error(title: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"Lark answered success and did not take the title {title!r}. Next: choose another, without special "
+        f"Lark answered success, but did not take the title {title!r}. Next: choose another, without special "
         "characters.",
         code=_WRONG_TITLE,
     )
