@@ -1,6 +1,6 @@
 """`lark-provider …`, also `python -m lark_provider.cli …`.
 
-Exit codes: 0 done, 1 failed, 2 wrong use.
+Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
 from __future__ import annotations
