@@ -15,7 +15,7 @@ from tests.services import binaries, postgres, rabbitmq
 from tests.services.finding import Found, ServiceMissingError, UnavailableError
 from tests.services.pgbouncer import PgBouncer
 from tests.services.postgres import Databases, OwnPostgres, PostgresServer
-from tests.services.processes import OwnServer
+from tests.services.processes import OwnServer, clean_up_now
 from tests.services.prometheus import OwnPrometheus
 from tests.services.rabbitmq import OwnRabbit, RabbitServer
 
@@ -56,6 +56,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             f"Not installed on this machine: {', '.join(absent)}. Tests that start their own fail. Next: "
             f"install them (Debian, Ubuntu: sudo apt-get install {' '.join(absent.values())})."
         )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Stop the servers that tests have shared, once their fixtures have ended."""
+    clean_up_now()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -31,12 +31,27 @@ _PAUSED = ("T", "t", *_ENDED)
 _PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
 _MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - with `mkdtemp`
 _given: set[int] = set()
+_clean_ups: list[Callable[[], object]] = []
 
 
 def at_exit(clean_up: Callable[[], object]) -> None:
     """Clean up when this process ends, unless by SIGKILL. A forked child leaves it to its parent."""
     owner = os.getpid()
-    atexit.register(lambda: clean_up() if os.getpid() == owner else None)
+
+    def clean_up_ours() -> None:
+        if os.getpid() == owner:
+            clean_up()
+
+    _clean_ups.append(clean_up_ours)
+    atexit.register(clean_up_ours)
+
+
+def clean_up_now() -> None:
+    """Clean up at once, the last first: pytest-xdist kills a worker whose process takes 10 s to end."""
+    while _clean_ups:
+        clean_up = _clean_ups.pop()
+        atexit.unregister(clean_up)
+        clean_up()
 
 
 def free_port() -> int:
