@@ -157,7 +157,7 @@ def test_the_bot_of_an_app_in_a_folder_is_success_without_effect(lark: Emulator,
     lark.settings(rate_limits=False)
     other = lark.add_app(name="Other")
     folder = do(lambda c: c.clouddoc.drive.create_folder("Reports")).data["token"]
-    with pytest.raises(PermissionDeniedError, match="answered success, and it has no effect"):
+    with pytest.raises(PermissionDeniedError, match="answered success, but it has no effect"):
         do(lambda c: c.clouddoc.drive.permissions.add(folder, other["bot_open_id"], "edit", type="folder"))
 
 

@@ -16,7 +16,7 @@ def main() -> None:
     setup_logger()
     if port := os.environ.get("METRICS_PORT"):
         metrics.start(int(port))
-    app_listener.DISCOVERY_SECONDS = 1.0
+    app_listener.DISCOVERY_SECONDS = 8.0  # a busy machine answers late
     reconnect.SILENCE_SECONDS = 2.0
     reconnect.QUICK_SECONDS = 0.1
     reconnect.REFUSED_SECONDS = 0.5
