@@ -6,7 +6,7 @@ import argparse
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,16 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
         )
     write = _insert if arguments.mode == "insert" else _sync
     with LarkServiceClient(arguments.app_id, tenant_key=arguments.tenant_key) as client:
+        table: AbstractContextManager[str | None] = nullcontext()
         if arguments.create_table:
             fields = _infer_fields(arguments)
             if arguments.dry_run:
                 _print_fields(fields, as_json=arguments.json)
                 return 0
-            with _new_table(client, arguments, fields) as table_id, Bar() as bar:
-                result = write(client, table_id, arguments, retried, bar)
-        else:
-            with Bar() as bar:
-                result = write(client, None, arguments, retried, bar)
+            table = _new_table(client, arguments, fields)
+        with table as table_id, Bar() as bar:
+            result = write(client, table_id, arguments, retried, bar)
     rejects = [
         replace(reject, reason=wording.in_options(reject.reason, arguments.words))
         for reject in result.rejects

@@ -10,7 +10,7 @@ from lark_provider.hooks.links import LarkChatLink, make_chat_url
 from lark_provider.hooks.task import convert_lark_errors, make_attempt_key
 from lark_provider.operators import object_storage
 from lark_provider.operators.base import LarkOperator
-from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,8 +69,7 @@ class LarkSendFileOperator(LarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if msg_type not in get_args(SentAs):
-            raise make_unknown_choice_error("msg_type", msg_type, get_args(SentAs))
+        check_choice("msg_type", msg_type, get_args(SentAs))
         if msg_type == "image" and file_name is not None:
             raise InvalidRequestError(
                 f"file_name must be given with files only, got {file_name!r} with an image, which shows "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
-from lark_provider.protocol.arguments import check_list, check_one_or_more, check_texts
-from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice, check_list, check_one_or_more, check_texts
+from lark_provider.protocol.errors import InvalidRequestError
 
 OnReject: TypeAlias = Literal["fail", "skip", "return"]
 DEFAULT_OPTIONS = {"approve": "Approve", "reject": "Reject"}
@@ -64,8 +64,7 @@ def check_on_reject(on_reject: object) -> None:
     Raises:
         InvalidRequestError: It is something else.
     """
-    if on_reject not in get_args(OnReject):
-        raise make_unknown_choice_error("on_reject", on_reject, get_args(OnReject))
+    check_choice("on_reject", on_reject, get_args(OnReject))
 
 
 def read_branches(branches: Any, options: Mapping[str, str]) -> dict[str, str | Sequence[str]] | None:

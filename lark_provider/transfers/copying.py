@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.protocol.arguments import check_one_or_more
-from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice, check_one_or_more
 from lark_provider.transfers.database import get_sql_hook
 
 if TYPE_CHECKING:
@@ -74,8 +73,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if mode not in get_args(CopyMode):
-            raise make_unknown_choice_error("mode", mode, get_args(CopyMode))
+        check_choice("mode", mode, get_args(CopyMode))
         if (mode == "append") != bool(batch_id_column):
             raise InvalidRequestError(
                 f"batch_id_column must be given with mode='append' and only then, got {batch_id_column!r} "

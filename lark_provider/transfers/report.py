@@ -10,7 +10,7 @@ from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.hooks.links import LarkChatLink, LarkSheetLink, make_chat_url
 from lark_provider.hooks.task import convert_lark_errors, make_task_key
 from lark_provider.operators.sheets import Shares
-from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator
 
@@ -112,8 +112,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
                 "card_title, text and mentions must not come with template_id, got some. Next: put them into "
                 "variables of the template."
             )
-        if language not in LANGUAGES:
-            raise make_unknown_choice_error("language", language, LANGUAGES)
+        check_choice("language", language, LANGUAGES)
         self.receiver_id = receiver_id
         self.card_title = card_title
         self.text = text

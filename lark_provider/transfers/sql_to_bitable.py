@@ -10,7 +10,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import convert_lark_errors
 from lark_provider.operators.bitable_sync import LarkBitableSyncOperator
 from lark_provider.operators.tables import OnClear, Records, check_on_clear
-from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
@@ -103,8 +103,7 @@ class SqlToLarkBitableOperator(LarkBitableSyncOperator):
         validate: Validate = "chunk",
         **kwargs: Any,
     ) -> None:
-        if mode not in get_args(LoadMode):
-            raise make_unknown_choice_error("mode", mode, get_args(LoadMode))
+        check_choice("mode", mode, get_args(LoadMode))
         ignored = kwargs.keys() & _SYNC_ONLY
         if mode != "insert" and not key_fields:
             raise InvalidRequestError(

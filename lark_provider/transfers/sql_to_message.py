@@ -15,7 +15,7 @@ from lark_provider.hooks.task import convert_lark_errors, make_attempt_key
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.object_storage import MAX_FILE_BYTES
 from lark_provider.operators.progress import ProgressMixin
-from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice
 from lark_provider.transfers import values
 from lark_provider.transfers.database import Parameters, check_query, get_sql_hook, select
 
@@ -100,8 +100,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
                 f"max_rows must be an int of 1 to {_MAX_ROWS}, got {max_rows!r}. Next: pass a number such as "
                 "10."
             )
-        if file_format not in get_args(FileFormat):
-            raise make_unknown_choice_error("file_format", file_format, get_args(FileFormat))
+        check_choice("file_format", file_format, get_args(FileFormat))
         self.sql = sql
         self.sql_conn_id = sql_conn_id
         self.receiver_id = receiver_id

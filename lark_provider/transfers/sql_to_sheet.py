@@ -12,8 +12,7 @@ from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.task import convert_lark_errors, make_task_key
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.operators.sheets import Shares, SheetOperator, check_shares, make_shares
-from lark_provider.protocol.arguments import check_dict
-from lark_provider.protocol.errors import make_unknown_choice_error
+from lark_provider.protocol.arguments import check_choice, check_dict
 from lark_provider.transfers import values
 from lark_provider.transfers.database import (
     Parameters,
@@ -116,8 +115,7 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(sheet=sheet, worksheet=worksheet, **kwargs)
-        if mode not in get_args(SheetMode):
-            raise make_unknown_choice_error("mode", mode, get_args(SheetMode))
+        check_choice("mode", mode, get_args(SheetMode))
         if bool(sheet) == bool(title):
             raise InvalidRequestError(
                 f"Either sheet or title must be given, got {'both' if sheet else 'neither'}. Next: pass the "

@@ -35,6 +35,7 @@ from lark_provider.storage.hitl_cards import NewCard, QuestionCards
 from lark_provider.storage.hitl_questions import Questions
 from lark_provider.storage.people import Account, People, Person
 from tests.airflow.conftest import AirflowHome, metadata_setting
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 from tests.services.processes import alive, free_port, tree
 from tests.storage import prepared
@@ -302,13 +303,7 @@ class ApiServer:
 
     def waiting(self) -> int:
         """Return how many sessions of Airflow's database wait for a lock."""
-        counted = sa.text(
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        with self.sql.connect() as connection:
-            count: int = connection.execute(counted).scalar_one()
-            return count
+        return count_waiting(self.sql)
 
     def read_answer(self, question: Asked) -> dict[str, Any]:
         """Return Airflow's record of a question, with the answer if there is one."""

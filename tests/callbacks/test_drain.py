@@ -25,6 +25,7 @@ from tests.callbacks.commands import ROOT, Command, gateway
 from tests.callbacks.consuming import make_event, send
 from tests.callbacks.pumping import NAMES, cards, read_stored
 from tests.callbacks.test_probes import render_url
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.processes import HOST, free_port
@@ -35,16 +36,6 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids
 def pump(tmp_path: Path, broker: str, database: URL) -> Command:
     settings = {"RABBITMQ_URL": broker, "LARK_DATABASE_URL": render_url(database)}
     return Command(tmp_path / "pump.log", "pump", settings=settings)
-
-
-def count_waiting(engine: sa.Engine) -> int:
-    """Return how many sessions of a database wait for a lock."""
-    counted = (
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    with engine.connect() as connection:
-        return int(connection.scalar(sa.text(counted)) or 0)
 
 
 # --- the pump ---

@@ -19,7 +19,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self, TypedDict
 
@@ -31,7 +31,8 @@ _PAUSED = ("T", "t", *_ENDED)
 _PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
 _MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - with `mkdtemp`
 _given: set[int] = set()
-_clean_ups: list[Callable[[], object]] = []
+_clean_ups = ExitStack()
+atexit.register(_clean_ups.close)
 
 
 def at_exit(clean_up: Callable[[], object]) -> None:
@@ -42,16 +43,12 @@ def at_exit(clean_up: Callable[[], object]) -> None:
         if os.getpid() == owner:
             clean_up()
 
-    _clean_ups.append(clean_up_ours)
-    atexit.register(clean_up_ours)
+    _clean_ups.callback(clean_up_ours)
 
 
 def clean_up_now() -> None:
     """Clean up at once, the last first: pytest-xdist kills a worker whose process takes 10 s to end."""
-    while _clean_ups:
-        clean_up = _clean_ups.pop()
-        atexit.unregister(clean_up)
-        clean_up()
+    _clean_ups.close()
 
 
 def free_port() -> int:
