@@ -45,7 +45,7 @@ class QuestionCardSender:
         apps: The Lark clients of the apps that send the cards.
         settings: The bridge's settings.
         holds: How long a card waits after its task began to wait.
-        warnings: Limits warnings about what is tried again.
+        throttle: Limits warnings about what is tried again.
         replaces: Returns whether one new card is sent in place of one that cannot be updated; called each
             time.
     """
@@ -58,12 +58,12 @@ class QuestionCardSender:
         apps: BridgeClients,
         settings: BridgeSettings,
         holds: Holds,
-        warnings: Throttle,
+        throttle: Throttle,
         replaces: Callable[[], bool] = replaces_cards,
     ) -> None:
         self._holds, self._replaces = holds, replaces
         self._questions, self._cards, self._recipients = questions, cards, recipients
-        self._apps, self._settings, self._warnings = apps, settings, warnings
+        self._apps, self._settings, self._throttle = apps, settings, throttle
         self._turns = asyncio.Semaphore(_CARDS_AT_ONCE)
 
     async def release(self, now: datetime) -> int:
@@ -223,9 +223,9 @@ class QuestionCardSender:
             logger.error("Card of a question given up", extra=fields)
             return
         pause = await threads.run(lambda: self._cards.postpone(card.key, card.age, str(error)))
-
-        def log(suppressed: int) -> None:
-            more = {"retry_in_s": f"{pause:.1f}", "suppressed": str(suppressed)}
-            logger.warning("Card of a question not shown; will retry", extra=fields | more)
-
-        self._warnings.note(("card", card.card.app_id, type(error).__name__), log)
+        self._throttle.warning(
+            logger,
+            "Card of a question not shown; will retry",
+            extra=fields | {"retry_in_s": f"{pause:.1f}"},
+            kind=(card.card.app_id, type(error).__name__),
+        )

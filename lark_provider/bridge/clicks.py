@@ -49,7 +49,7 @@ class ClickDelivery:
         api: Airflow.
         store: The clicks.
         secrets: They prove what is delivered.
-        warnings: Limits warnings about what is tried again.
+        throttle: Limits warnings about what is tried again.
 
     Attributes:
         results: The plugin's own answers to the latest clicks, by app and event; with the links that are not
@@ -57,9 +57,9 @@ class ClickDelivery:
     """
 
     def __init__(
-        self, api: AirflowApi, store: AppliedClicks, secrets: BridgeSecrets, warnings: Throttle
+        self, api: AirflowApi, store: AppliedClicks, secrets: BridgeSecrets, throttle: Throttle
     ) -> None:
-        self._api, self._store, self._secrets, self._warnings = api, store, secrets, warnings
+        self._api, self._store, self._secrets, self._throttle = api, store, secrets, throttle
         self.results: BoundedCache[tuple[str, str], ClickResult] = BoundedCache(1000)
 
     async def find(self) -> int:
@@ -131,17 +131,16 @@ class ClickDelivery:
 
     async def _postpone(self, queued: QueuedClick, reason: str, *, is_wrong: bool = False) -> None:
         await threads.run(lambda: self._store.postpone(queued.click.app_id, queued.event_id, queued.attempts))
-
-        def log(suppressed: int) -> None:
-            fields = _log_fields(queued) | {"reason": reason, "suppressed": suppressed}
-            if is_wrong:
-                logger.error(
-                    "Click rejected by the plugin: invalid signature; check LARK_BRIDGE_SECRET", extra=fields
-                )
-            else:
-                logger.warning("Click not applied; will retry", extra=fields)
-
-        self._warnings.note(("click", reason[:40]), log, overflow="click")
+        fields, kind = _log_fields(queued) | {"reason": reason}, reason[:40]
+        if is_wrong:
+            self._throttle.error(
+                logger,
+                "Click rejected by the plugin: invalid signature; check LARK_BRIDGE_SECRET",
+                extra=fields,
+                kind=kind,
+            )
+        else:
+            self._throttle.warning(logger, "Click not applied; will retry", extra=fields, kind=kind)
 
 
 def _log_fields(queued: QueuedClick) -> dict[str, Any]:

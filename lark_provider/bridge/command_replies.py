@@ -29,13 +29,13 @@ class CommandReplies:
         store: The commands.
         apps: The apps whose bots answer.
         routes: Says in which language.
-        warnings: Limits warnings about what is tried again.
+        throttle: Limits warnings about what is tried again.
     """
 
     def __init__(
-        self, store: ChatCommands, apps: BridgeClients, routes: RoutesFile, warnings: Throttle
+        self, store: ChatCommands, apps: BridgeClients, routes: RoutesFile, throttle: Throttle
     ) -> None:
-        self._store, self._apps, self._routes, self._warnings = store, apps, routes, warnings
+        self._store, self._apps, self._routes, self._throttle = store, apps, routes, throttle
         self._bots: dict[str, str] = {}
 
     async def read_bot_id(self, app_id: str) -> str:
@@ -104,11 +104,12 @@ class CommandReplies:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"error": str(error), "retry_in_s": round(pause, 1)}
 
-        def log(suppressed: int) -> None:
-            extra = fields | {"suppressed": suppressed}
-            logger.warning("Chat command not answered; will retry", extra=extra)
-
-        self._warnings.note(("command reply", claimed.message.app_id, type(error).__name__), log)
+        self._throttle.warning(
+            logger,
+            "Chat command not answered; will retry",
+            extra=fields,
+            kind=(claimed.message.app_id, type(error).__name__),
+        )
         await threads.run(lambda: self._store.postpone(claimed, pause))
 
     async def _reply(self, claimed: ClaimedCommand) -> None:

@@ -70,9 +70,9 @@ class ChatCommandWork:
 
     def __init__(self, bridge: Bridge, routes: RoutesFile) -> None:
         self._api, self._settings, self._routes = bridge.api, bridge.settings, routes
-        self._warnings = bridge.warnings
+        self._throttle = bridge.throttle
         self._store = ChatCommands(bridge.database)
-        self._replies = CommandReplies(self._store, bridge.apps, routes, bridge.warnings)
+        self._replies = CommandReplies(self._store, bridge.apps, routes, bridge.throttle)
 
     def list_steps(self) -> Sequence[BridgeStep]:
         """Return what is repeated: new commands, their answers, and the ends of their runs."""
@@ -251,12 +251,9 @@ class ChatCommandWork:
                 logger.error("Run of a chat command given up; its end is not reported", extra=fields)
             return is_ended
         fields["retry_in_s"] = round(pause, 1)
-
-        def log(suppressed: int) -> None:
-            more = {"suppressed": suppressed}
-            logger.warning("Run of a chat command not read; will retry", extra=fields | more)
-
-        self._warnings.note(("command run", type(error).__name__), log)
+        self._throttle.warning(
+            logger, "Run of a chat command not read; will retry", extra=fields, kind=type(error).__name__
+        )
         await threads.run(lambda: self._store.postpone(claimed, pause))
         return False
 
@@ -264,11 +261,12 @@ class ChatCommandWork:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"reason": reason, "retry_in_s": round(pause, 1)}
 
-        def log(suppressed: int) -> None:
-            extra = fields | {"suppressed": suppressed}
-            logger.warning("Chat command not performed; will retry", extra=extra)
-
-        self._warnings.note(("command", reason[:40]), log, overflow="command")
+        self._throttle.warning(
+            logger,
+            "Chat command not performed; will retry",
+            extra=fields,
+            kind=reason[:40],
+        )
         await threads.run(lambda: self._store.postpone(claimed, pause))
 
     async def _measure(self) -> None:

@@ -52,7 +52,7 @@ class Escalator:
         self._database, self._apps, self._clients = database, apps, clients
         self._waiting = WaitingEscalations(database)
         self._damaged: dict[str, float] = {}
-        self._warnings = Throttle(limit=200)
+        self._throttle = Throttle(limit=200)
 
     async def work(self) -> bool:
         """Take the steps that are due, one for each incident.
@@ -138,13 +138,13 @@ class Escalator:
             await self._finish(steps, taken, "failed", reason)
             return
         await threads.run(partial(steps.postpone, taken.key, taken.number, seconds, reason))
-
-        def log(suppressed: int) -> None:
-            extra = {**_make_fields(taken), "error": reason, "retry_in_s": seconds, "suppressed": suppressed}
-            logger.warning("Escalation step not taken yet; will retry", extra=extra)
-
         if reason != NO_CARD:
-            self._warnings.note((taken.key, reason[:40]), log)
+            self._throttle.warning(
+                logger,
+                "Escalation step not taken yet; will retry",
+                extra={**_make_fields(taken), "error": reason, "retry_in_s": seconds},
+                kind=(taken.key, reason[:40]),
+            )
 
     async def _finish(
         self, steps: Escalations, taken: ClaimedStep, state: StepState, reason: str = ""

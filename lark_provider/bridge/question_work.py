@@ -43,7 +43,7 @@ class QuestionWork:
         database: The database, as `storage.urls.database` returns it.
         settings: The settings.
         routes: The routes.
-        warnings: Limits the rate of repeated warnings.
+        throttle: Limits the rate of repeated warnings.
         others: Shows the results of clicks on cards that are not of questions.
     """
 
@@ -56,7 +56,7 @@ class QuestionWork:
         database: Any,
         settings: BridgeSettings,
         routes: Receivers,
-        warnings: Throttle,
+        throttle: Throttle,
         others: OtherResult | None,
     ) -> None:
         self._api, self._settings, self._servers = api, settings, ApiServers(database)
@@ -72,10 +72,10 @@ class QuestionWork:
             apps,
             settings,
             Holds(self._servers, settings.hold_seconds),
-            warnings,
+            throttle,
             routes.replaces_lost,
         )
-        self._delivery = ClickDelivery(self._api, self._clicks, settings.secrets, warnings)
+        self._delivery = ClickDelivery(self._api, self._clicks, settings.secrets, throttle)
         self._display = ClickResultDisplay(
             store=self._clicks,
             questions=self._questions,
@@ -85,7 +85,7 @@ class QuestionWork:
             sender=self._sender,
             delivery=self._delivery,
             apps=apps,
-            warnings=warnings,
+            throttle=throttle,
             others=others,
             language=settings.language,
         )

@@ -48,7 +48,7 @@ class ClickResultDisplay:
         sender: Updates cards.
         delivery: Holds the results with links that are not recorded.
         apps: The Lark clients of the apps that send the cards.
-        warnings: Limits repeated warnings.
+        throttle: Limits repeated warnings.
         others: Shows the results of clicks on other cards, such as those of failures.
         language: The language of results whose card has none: `zh` or `en`.
     """
@@ -63,13 +63,13 @@ class ClickResultDisplay:
         sender: QuestionCardSender,
         delivery: ClickDelivery,
         apps: BridgeClients,
-        warnings: Throttle,
+        throttle: Throttle,
         others: OtherResult | None = None,
         language: Language = "zh",
     ) -> None:
         self._store, self._questions, self._cards, self._servers = store, questions, cards, servers
         self._ends, self._sender, self._delivery, self._apps = ends, sender, delivery, apps
-        self._warnings, self._others, self._language = warnings, others, language
+        self._throttle, self._others, self._language = throttle, others, language
 
     async def work(self) -> bool:
         """Show results that were not shown yet.
@@ -111,12 +111,13 @@ class ClickResultDisplay:
         return has_ended
 
     def _warn(self, fields: dict[str, str], error: LarkError) -> None:
-        def log(suppressed: int) -> None:
-            extra = fields | {"error": str(error), "suppressed": suppressed}
-            logger.warning("Result of a click not shown; will retry", extra=extra)
-
         kind = ("click result", fields["app_id"], type(error).__name__)
-        self._warnings.note(kind, log, overflow="click result")
+        self._throttle.warning(
+            logger,
+            "Result of a click not shown; will retry",
+            extra=fields | {"error": str(error)},
+            kind=kind,
+        )
 
     def _get_result(self, applied: ClickOutcome) -> ClickResult:
         in_memory = self._delivery.results.get((applied.app_id, applied.event_id))

@@ -78,7 +78,7 @@ class Bridge:
         api: Airflow.
         apps: The clients of Lark.
         app_id: The app that sends where a route names none.
-        warnings: Limits the rate of repeated warnings.
+        throttle: Limits the rate of repeated warnings.
     """
 
     app_id: str
@@ -98,7 +98,7 @@ class Bridge:
         self._make_extensions, self._probes = extensions, probes
         self._lease = BridgeLease(database, f"poll {settings.team or ''}", LEASE_SECONDS)
         self._leads = False
-        self.warnings = Throttle(limit=200)
+        self.throttle = Throttle(limit=200)
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -157,7 +157,7 @@ class Bridge:
         return False
 
     async def _until_stopped(self, steps: Sequence[BridgeStep]) -> None:
-        warnings = asyncio.ensure_future(self.warnings.run())
+        counting = asyncio.ensure_future(self.throttle.run())
         stopped = asyncio.ensure_future(self._stop.wait())
         running: list[asyncio.Future[None]] = [asyncio.ensure_future(self._repeat(step)) for step in steps]
         ends_pump = threading.Event()
@@ -180,9 +180,9 @@ class Bridge:
             await asyncio.wait(running, timeout=_DRAIN_SECONDS)
             for future in running:
                 future.cancel()
-            warnings.cancel()
+            counting.cancel()
             stopped.cancel()
-            await asyncio.gather(*running, warnings, stopped, return_exceptions=True)
+            await asyncio.gather(*running, counting, stopped, return_exceptions=True)
 
     def _list_steps(self) -> list[BridgeStep]:
         extensions = [make(self) for make in self._make_extensions]
@@ -193,7 +193,7 @@ class Bridge:
             database=self.database,
             settings=self.settings,
             routes=self.routes,
-            warnings=self.warnings,
+            throttle=self.throttle,
             others=_show_by(extensions),
         )
         of_extensions = (step for extension in extensions for step in extension.list_steps())
@@ -224,15 +224,14 @@ class Bridge:
             step.wanted.clear()
 
     def _warn(self, step: BridgeStep, error: Exception, pause: float) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"step": step.name, "error": str(error), "retry_in_s": round(pause, 1)}
-            fields["suppressed"] = suppressed
-            if isinstance(error, LarkError):
-                logger.warning("Bridge step failed; will retry", extra=fields)
-            else:
-                logger.error("Bridge step failed unexpectedly; will retry", extra=fields, exc_info=error)
-
-        self.warnings.note((step.name, type(error).__name__), log)
+        fields = {"step": step.name, "error": str(error), "retry_in_s": round(pause, 1)}
+        kind = (step.name, type(error).__name__)
+        if isinstance(error, LarkError):
+            self.throttle.warning(logger, "Bridge step failed; will retry", extra=fields, kind=kind)
+            return
+        self.throttle.error(
+            logger, "Bridge step failed unexpectedly; will retry", extra=fields, kind=kind, exc_info=error
+        )
 
     async def _renew(self) -> None:
         leads = await threads.run(self._lease.take)

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from lark_provider.callbacks.broker import amqp
@@ -128,19 +127,19 @@ class Hub:
 
     def _poll(self, stop: threading.Event) -> None:
         """Look at the pending waits each second, until none is left."""
-        warnings, failures = Throttle(), 0
+        throttle, failures = Throttle(), 0
         while waits := self._prune(stop):
             try:
                 self._check_waits(waits)
                 if failures:
                     logger.info("Database available again; waits resumed", extra={"failures": failures})
                     failures = 0
-                    warnings.reset()
+                    throttle.reset()
             except StorageError as error:
                 self._database_id = None  # Another database may answer at this address next time.
                 failures += 1
                 fields = {"waits": len(waits), "failures": failures, "error": str(error)}
-                warnings.note("unavailable", partial(_warn, fields))
+                throttle.warning(logger, "Database unavailable; waits continue", extra=fields)
             except Exception as error:  # noqa: BLE001 - the callers get it; else they would wait indefinitely
                 self._resolve(waits, error)
                 continue
@@ -206,10 +205,6 @@ class Hub:
                     future.set_exception(result)
                 else:
                     future.set_result(result)
-
-
-def _warn(fields: Mapping[str, object], _suppressed: int) -> None:
-    logger.warning("Database unavailable; waits continue", extra=fields)  # `failures` has the count.
 
 
 def _run_pump(pump: Pump, stop: threading.Event) -> None:

@@ -105,11 +105,11 @@ class PrometheusSink:
         except Exception as error:  # noqa: BLE001 - a full disk in multiprocess mode must not stop a message
             text = f"{type(error).__name__}: {error}"
 
-            def log(suppressed: int) -> None:
-                fields = {"metric": metric.name, "suppressed": suppressed, "error": text}
-                logger.warning("Failed to record a metric", extra=fields)
-
-            self._failures.note("failed", log)
+            self._failures.warning(
+                logger,
+                "Failed to record a metric",
+                extra={"metric": metric.name, "error": text},
+            )
 
     def _get_child(self, metric: Metric, labels: tuple[str, ...]) -> _Child:
         child = self._children.get((metric.name, labels))

@@ -71,7 +71,7 @@ class Deliverer:
         self._outbox, self._apps, self._seconds = outbox, apps, seconds
         self._me = uuid.uuid4().hex
         self._replaces = replaces
-        self._uncertain, self._warnings = Once(), Throttle()
+        self._uncertain, self._throttle = Once(), Throttle()
 
     async def deliver_due(self, *, only: str | None = None) -> int:
         """Deliver rows that are due.
@@ -95,7 +95,7 @@ class Deliverer:
             )
 
         rows = await _in_thread(claim)
-        self._warnings.flush()
+        self._throttle.flush()
         results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -167,13 +167,10 @@ class Deliverer:
         reason = str(error) or "no answer in time"
         await _in_thread(lambda: self._outbox.postpone(row, self._me, reason, pause, may_be_sent=may_be_sent))
         extra = {"row": row.id, "app": row.app_id, "retry_in_s": round(pause), "error": reason}
-
-        def log(suppressed: int) -> None:
-            more = {"suppressed": suppressed}
-            logger.warning("Message not delivered; retrying later", extra=extra | more)
-
         kind = row.id if longest else type(error).__name__  # The row's own next step has its id.
-        self._warnings.note((row.app_id, kind), log, overflow="outbox")
+        self._throttle.warning(
+            logger, "Message not delivered; retrying later", extra=extra, kind=(row.app_id, kind)
+        )
 
 
 def _label_refusal(error: LarkAPIError) -> str:

@@ -36,7 +36,7 @@ class OutboxRunner:
 
     def __init__(self, *, idle_seconds: float = _IDLE_SECONDS) -> None:
         self._outbox, self._apps = Outbox.from_config(), OutboxApps()
-        self._idle, self._warnings = idle_seconds, Throttle()
+        self._idle, self._throttle = idle_seconds, Throttle()
 
     def run(self, stop: Stop) -> None:
         """Deliver until stopped, through every loss of the database or of Lark. Blocks.
@@ -73,8 +73,8 @@ class OutboxRunner:
     def _warn(self, error: Exception) -> None:
         reason = str(error) or "no answer in time"
 
-        def log(suppressed: int) -> None:
-            extra = {"error": reason, "suppressed": suppressed}
-            logger.warning("Outbox unavailable; messages wait in the database", extra=extra)
-
-        self._warnings.note("unavailable", log)
+        self._throttle.warning(
+            logger,
+            "Outbox unavailable; messages wait in the database",
+            extra={"error": reason},
+        )

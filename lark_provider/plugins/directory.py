@@ -88,10 +88,9 @@ def _make_client(app_id: str) -> LarkServiceClient:
 
 
 def _warn(app_id: str, reason: str) -> None:
-    def log(suppressed: int) -> None:
-        logger.warning(
-            "Cannot tell whether people are frozen or resigned in Lark; linked people are accepted",
-            extra={"app_id": app_id, "reason": reason, "suppressed": suppressed},
-        )
-
-    _throttle.note(app_id, log)
+    _throttle.warning(
+        logger,
+        "Cannot tell whether people are frozen or resigned in Lark; linked people are accepted",
+        extra={"app_id": app_id, "reason": reason},
+        kind=app_id,
+    )

@@ -253,22 +253,13 @@ def make_routes(page: LinkPage) -> list[Route]:
 
 
 def _warn_of_origin(origin: str) -> None:
-    def log(suppressed: int) -> None:
-        logger.warning(
-            "Link refused: the form came from another site",
-            extra={"origin": origin, "suppressed": suppressed},
-        )
-
     _throttle.flush()
-    _throttle.note("origin", log)
+    _throttle.warning(logger, "Link refused: the form came from another site", extra={"origin": origin})
 
 
 def _warn_of_session(problem: str) -> None:
-    def log(suppressed: int) -> None:
-        logger.warning("Airflow session refused", extra={"error": problem, "suppressed": suppressed})
-
     _throttle.flush()
-    _throttle.note(("session", problem), log)
+    _throttle.warning(logger, "Airflow session refused", extra={"error": problem}, kind=problem)
 
 
 async def _read_account(session: str) -> Account:

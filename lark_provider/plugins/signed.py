@@ -110,7 +110,7 @@ class RefusalLog:
         """
         if not request.is_proven:
             log = partial(self._log_unproven, request.client)
-            self._throttle.note(request.client, log, overflow="others")
+            self._throttle.note(request.client, log)
         elif refused.outcome == "invalid":
             self._log_unreadable(refused.reason)
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import Any, TypeAlias
 
 PERIOD_SECONDS = 60.0
 MAX_KINDS = 32
 
+Fields: TypeAlias = Mapping[str, object]
+Logger: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
+ExcInfo: TypeAlias = BaseException | None
 Log: TypeAlias = Callable[[int], None]
 """Logs an event; takes how many others of its kind were suppressed since the line before."""
 
@@ -27,6 +32,8 @@ class _Kind:
 
 class Throttle:
     """Log at most one line for each kind of event in an interval. Safe with threads.
+
+    `warning` and `error` are called like those of a logger, with the logger first; lines have `suppressed`.
 
     A line stands for one event and for those that it says were suppressed, so that all events are counted.
 
@@ -47,8 +54,48 @@ class Throttle:
         self._kinds: dict[Hashable, _Kind] = {}
         self._lock = threading.Lock()
 
+    def warning(
+        self,
+        logger: Logger,
+        message: str,
+        *,
+        extra: Fields,
+        kind: Hashable = None,
+        exc_info: ExcInfo = None,
+    ) -> None:
+        """Log a warning, unless a line about such an event is not due yet.
+
+        Args:
+            logger: The logger of the module that calls.
+            message: The line's text, a constant.
+            extra: The line's fields.
+            kind: What tells apart events with the same text, such as the app; None if nothing does.
+            exc_info: An exception whose traceback is logged.
+        """
+        self.note((message, kind), partial(_log, logger.warning, message, extra, exc_info), overflow=message)
+
+    def error(
+        self,
+        logger: Logger,
+        message: str,
+        *,
+        extra: Fields,
+        kind: Hashable = None,
+        exc_info: ExcInfo = None,
+    ) -> None:
+        """Log an error, unless a line about such an event is not due yet.
+
+        Args:
+            logger: The logger of the module that calls.
+            message: The line's text, a constant.
+            extra: The line's fields.
+            kind: What tells apart events with the same text, such as the app; None if nothing does.
+            exc_info: An exception whose traceback is logged.
+        """
+        self.note((message, kind), partial(_log, logger.error, message, extra, exc_info), overflow=message)
+
     def note(self, kind: Hashable, log: Log, *, overflow: Hashable = None) -> None:
-        """Count an event, and log it if a line of its kind is due.
+        """Count an event, and log it in the caller's own way if a line of its kind is due.
 
         Args:
             kind: The kind of event.
@@ -105,3 +152,7 @@ class Throttle:
         for kind, state in list(self._kinds.items()):
             if now >= state.due and state.log is None:
                 del self._kinds[kind]
+
+
+def _log(write: Callable[..., None], message: str, extra: Fields, exc_info: ExcInfo, suppressed: int) -> None:
+    write(message, extra={**extra, "suppressed": suppressed}, exc_info=exc_info)

@@ -105,7 +105,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
                 leave()
 
     async def _poll(self, client: AsyncLarkServiceClient, hinted: asyncio.Event) -> dict[str, Any]:
-        failures, warnings = 0, Throttle()
+        failures, throttle = 0, Throttle()
         # Not all at once when a triggerer starts.
         await asyncio.sleep(random.uniform(0, min(self.poll_interval, task_state.MIN_SECONDS)))  # noqa: S311 - no secret
         while True:
@@ -116,7 +116,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
                 if not (error.retryable or isinstance(error, OutcomeUnknownError)):
                     raise
                 failures += 1
-                warnings.note("not read", partial(self._warn, str(error)))
+                throttle.note("not read", partial(self._warn, str(error)))
             else:
                 failures = 0
                 if instance.is_final:

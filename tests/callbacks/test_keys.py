@@ -239,7 +239,7 @@ def test_a_child_process_logs_a_failure_though_its_parent_was_logging_one() -> N
     ring = Loading(by_app(KEYS), OSError("no database")).ring()
     assert ring.get_blocking(APP) == KEYS
     ring._stale_at = float("-inf")
-    with ring._warnings._lock:
+    with ring._throttle._lock:
         child = os.fork()
         if child == 0:
             os._exit(0 if ring.get_blocking(APP) == KEYS and ring._loading is None else 1)

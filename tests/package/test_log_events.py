@@ -31,17 +31,30 @@ def find_log_calls(code: str) -> Iterator[tuple[int, str, str | None]]:
 
 
 def read_log_call(node: ast.AST) -> tuple[str, str | None] | None:
-    """Return the level and the message of a call of a logger's method; None for anything else."""
+    """Return the level and the message of a call of a logger's method; None for anything else.
+
+    `throttle.warning(logger, "Message", …)` is such a call as well.
+    """
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return None
-    of = node.func.value
-    name = of.id if isinstance(of, ast.Name) else of.attr if isinstance(of, ast.Attribute) else ""
-    if name not in LOGGERS or node.func.attr not in LEVELS:
+    if node.func.attr not in LEVELS:
         return None
-    message = node.args[0] if node.args else None
+    arguments = node.args[1:] if is_throttled(node) else node.args
+    if not is_throttled(node) and _get_name(node.func.value) not in LOGGERS:
+        return None
+    message = arguments[0] if arguments else None
     is_constant = isinstance(message, ast.Constant) and isinstance(message.value, str)
     level = "ERROR" if node.func.attr == "exception" else node.func.attr.upper()
     return level, message.value if is_constant else None  # type: ignore[union-attr]
+
+
+def is_throttled(call: ast.Call) -> bool:
+    """Return whether a call names the logger as its first argument, as those of a `Throttle` do."""
+    return bool(call.args) and _get_name(call.args[0]) in LOGGERS
+
+
+def _get_name(of: ast.expr) -> str:
+    return of.id if isinstance(of, ast.Name) else of.attr if isinstance(of, ast.Attribute) else ""
 
 
 class FieldReader:
@@ -71,7 +84,8 @@ class FieldReader:
             assert isinstance(node, ast.Call)
             arguments = {keyword.arg: keyword.value for keyword in node.keywords}
             fields = self._read(arguments["extra"], around) if "extra" in arguments else set[str]()
-            yield event[0], event[1], fields
+            added = {"suppressed"} if is_throttled(node) else set[str]()
+            yield event[0], event[1], _unite([fields, added])
         inner = [*around, node] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else around
         for child in ast.iter_child_nodes(node):
             yield from self._find_in(child, inner)
@@ -206,6 +220,7 @@ def warn(error):
     def log(suppressed):
         logger.info("all", extra={**fields, "suppressed": suppressed})
 
+    throttle.warning(logger, "throttled", extra={"f": 6}, kind=error)
     logger.info("none")
     logger.info("returned", extra=make_fields() | {"e": 5})
     logger.info("unknown", extra=error.fields)
@@ -217,6 +232,7 @@ def make_fields():
     assert {message: fields for _, message, fields in FieldReader(code).find()} == {
         "some": {"a", "b"},
         "all": {"a", "b", "c", "suppressed"},
+        "throttled": {"f", "suppressed"},
         "none": set(),
         "returned": {"d", "e"},
         "unknown": None,
@@ -224,10 +240,17 @@ def make_fields():
 
 
 def test_calls_are_found_whatever_the_logger_is_called() -> None:
-    code = 'logger.info("a")\nself.log.warning(\n    "b" "c %s", 1)\nlog.exception("d")\nlog.debug(text)\n'
+    code = """logger.info("a")
+self.log.warning(
+    "b" "c %s", 1)
+log.exception("d")
+log.debug(text)
+throttle.error(logger, "e")
+"""
     assert list(find_log_calls(code)) == [
         (1, "INFO", "a"),
         (2, "WARNING", "bc %s"),
         (4, "ERROR", "d"),
         (5, "DEBUG", None),
+        (6, "ERROR", "e"),
     ]

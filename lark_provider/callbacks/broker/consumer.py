@@ -160,7 +160,7 @@ class _Work:
         self._later: list[tuple[float, int, Received]] = []
         self._count = itertools.count()
         self._dead_lettering: set[Future[None]] = set()
-        self._failures, self._warnings = 0, Throttle()
+        self._failures, self._throttle = 0, Throttle()
 
     def end(self) -> None:
         """End soon. From any thread, or a signal handler."""
@@ -227,11 +227,13 @@ class _Work:
         pause = self._pause * 2 ** (received.failures - 1)
         fields = {**log_ids(received.event), "retry_in_s": round(pause, 3)}
 
-        def log(suppressed: int) -> None:
-            extra = {**fields, "suppressed": suppressed}
-            logger.warning("Handler failed; retrying", extra=extra, exc_info=error)
-
-        self._warnings.note(("handler", type(error)), log)
+        self._throttle.warning(
+            logger,
+            "Handler failed; retrying",
+            extra=fields,
+            exc_info=error,
+            kind=type(error).__name__,
+        )
         heapq.heappush(self._later, (time.monotonic() + pause, next(self._count), received))
 
     def _until_available(self, ask: Callable[[], T]) -> T:
@@ -284,8 +286,4 @@ class _Work:
     def _warn(self, error: LarkError) -> None:
         self._failures += 1
 
-        def log(suppressed: int) -> None:
-            fields = {"suppressed": suppressed, "error": str(error)}
-            logger.warning("Database unavailable; holding events", extra=fields)
-
-        self._warnings.note("unavailable", log)
+        self._throttle.warning(logger, "Database unavailable; holding events", extra={"error": str(error)})

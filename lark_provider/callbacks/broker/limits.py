@@ -43,7 +43,7 @@ class QueueDepths:
         self._held: Counter[str] = Counter()
         self._unconfirmed: Counter[str] = Counter()
         self._uncertain: Counter[str] = Counter()
-        self._warnings = Throttle()
+        self._throttle = Throttle()
 
     def begin_report(self) -> None:
         """Note that a report is about to be requested."""
@@ -91,8 +91,5 @@ class QueueDepths:
                 )
 
     def _warn(self, queue: Queue, held: int, limit: int) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"queue": queue.name, "messages": held, "limit": limit, "suppressed": suppressed}
-            logger.warning("Queue full; rejecting deliveries", extra=fields)
-
-        self._warnings.note(queue.name, log)
+        fields = {"queue": queue.name, "messages": held, "limit": limit}
+        self._throttle.warning(logger, "Queue full; rejecting deliveries", extra=fields, kind=queue.name)

@@ -49,20 +49,20 @@ async def keep_connected(
         failed: Called when an attempt to connect has failed, or the connection was lost.
         role: What the connection is for, in a word for metrics.
     """
-    pauses, warnings = Backoff(_FIRST_PAUSE, _LAST_PAUSE), Throttle()
+    pauses, throttle = Backoff(_FIRST_PAUSE, _LAST_PAUSE), Throttle()
     measured.BROKER_CONNECTED.set(0, role)
     while True:
-        warnings.flush()
+        throttle.flush()
         try:
             async with open_channel(broker) as channel:
                 measured.BROKER_CONNECTED.set(1, role)
-                warnings.flush(everything=True)  # before the line that says that it is over
-                warnings.reset()
+                throttle.flush(everything=True)  # before the line that says that it is over
+                throttle.reset()
                 logger.info("Connected to RabbitMQ", extra={"broker": str(broker)})
                 pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
                 await use(channel)
         except BrokerError as error:
-            _warn(warnings, str(error))
+            _warn(throttle, str(error))
         except Exception:
             # Unacknowledged messages are redelivered. No supervisor restarts this loop, so it continues here.
             logger.exception("Broker session failed; reconnecting", extra={"broker": str(broker)})
@@ -74,14 +74,9 @@ async def keep_connected(
         await asyncio.sleep(pauses.draw_pause())
 
 
-def _warn(warnings: Throttle, error: str) -> None:
+def _warn(throttle: Throttle, error: str) -> None:
     """Log that a connection failed or was lost, once a minute for each reason."""
-
-    def log(suppressed: int) -> None:
-        fields = {"suppressed": suppressed, "error": error}
-        logger.warning("RabbitMQ connection failed; reconnecting", extra=fields)
-
-    warnings.note(error, log)
+    throttle.warning(logger, "RabbitMQ connection failed; reconnecting", extra={"error": error}, kind=error)
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ class Pump:
         self._store = InboxWithDeadline(inbox)
         self._link = ChannelCheck(broker)
         self._unusable: StorageError | None = None
-        self._warnings = Throttle()
+        self._throttle = Throttle()
         self._is_out = False
         self.returned = 0
 
@@ -177,11 +177,11 @@ class Pump:
     def _warn(self, error: StorageError) -> None:
         self._is_out = True
 
-        def log(suppressed: int) -> None:
-            fields = {"returned": self.returned, "suppressed": suppressed, "error": str(error)}
-            logger.warning("Database unavailable; clicks stay in the queue for other pumps", extra=fields)
-
-        self._warnings.note("unavailable", log)
+        self._throttle.warning(
+            logger,
+            "Database unavailable; clicks stay in the queue for other pumps",
+            extra={"returned": self.returned, "error": str(error)},
+        )
 
     async def _run_once(self, limit: int, seconds: float) -> int:
         done, is_connected = 0, False

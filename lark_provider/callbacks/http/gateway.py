@@ -152,12 +152,11 @@ class Gateway:
 
     def _note_failed(self, delivery: Delivery, reason: str) -> None:
         """Log a delivery that was not stored, once a minute with a count: an outage fails every one."""
-
-        def log(suppressed: int) -> None:
-            fields = {**log_ids(delivery), "suppressed": suppressed, "error": reason}
-            logger.error("Failed to persist the delivery; returned an error to Lark", extra=fields)
-
-        self._failures.note("not stored", log)
+        self._failures.error(
+            logger,
+            "Failed to persist the delivery; returned an error to Lark",
+            extra={**log_ids(delivery), "error": reason},
+        )
 
     async def _obtain_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:
         """Return the handler's answer to a new click, else that of its question; None for the default one."""

@@ -31,10 +31,9 @@ class HandlerFailures:
         measured.HANDLER_FAILURES.add(get_kind(delivery), reason)
         fields = {**log_ids(delivery), "reason": reason}
 
-        def log(suppressed: int) -> None:
-            logger.error("Handler failed", exc_info=error, extra={**fields, "suppressed": suppressed})
-
-        self._throttle.note((type(error), get_kind(delivery)), log)
+        self._throttle.error(
+            logger, "Handler failed", exc_info=error, extra=fields, kind=(type(error), get_kind(delivery))
+        )
 
     async def run(self) -> None:
         """Log the counts at the end of each minute, and the remaining ones when cancelled."""

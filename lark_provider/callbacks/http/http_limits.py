@@ -51,14 +51,14 @@ def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
     """
     most = files * 3 // 4
     opened: dict[Any, None] = {}  # the oldest first
-    warnings = Throttle()
+    throttle = Throttle()
 
     def close_oldest_idle() -> None:
-        def log(suppressed: int) -> None:
-            fields = {"connections": len(opened), "limit": files, "suppressed": suppressed}
-            logger.warning("Too many connections; closing idle ones", extra=fields)
-
-        warnings.note("connections", log)
+        throttle.warning(
+            logger,
+            "Too many connections; closing idle ones",
+            extra={"connections": len(opened), "limit": files},
+        )
         idle = next((connection for connection in opened if connection.is_idle()), None)
         if idle is not None:
             del opened[idle]

@@ -61,7 +61,7 @@ class KeyRing:
 
     def _after_fork(self) -> None:
         """Forget threads that only the parent process has, and locks that they may hold."""
-        self._pid, self._lock, self._warnings = os.getpid(), threading.Lock(), Throttle(clock=self._clock)
+        self._pid, self._lock, self._throttle = os.getpid(), threading.Lock(), Throttle(clock=self._clock)
         self._loading: Future[KeysByApp] | None = None
         self._next: Future[KeysByApp] | None = None
         self._waiting = 0
@@ -222,11 +222,11 @@ class KeyRing:
         self._retry_at = self._clock() + _FAILED_SECONDS
         reason = str(error)
 
-        def log(suppressed: int) -> None:
-            fields = {"error": reason, "retry_in_s": _FAILED_SECONDS, "suppressed": suppressed}
-            logger.warning("Failed to load callback keys", extra=fields)
-
-        self._warnings.note("failed", log)
+        self._throttle.warning(
+            logger,
+            "Failed to load callback keys",
+            extra={"error": reason, "retry_in_s": _FAILED_SECONDS},
+        )
 
     def _check_fork(self) -> None:
         if os.getpid() != self._pid:

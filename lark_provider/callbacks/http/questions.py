@@ -70,7 +70,7 @@ class QuestionLookup:
         self._next: tuple[set[str], asyncio.Future[LookupResults]] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._unavailable_until = float("-inf")
-        self._warnings = Throttle()
+        self._throttle = Throttle()
 
     async def answer(self, click: CardClick, deadline: float) -> bytes | None:
         """Return the answer to a click on a question that is over.
@@ -135,11 +135,11 @@ class QuestionLookup:
     def _note_unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
 
-        def log(suppressed: int) -> None:
-            fields = {"error": repr(error), "suppressed": suppressed}
-            logger.warning("Question state unknown; answered without it", extra=fields)
-
-        self._warnings.note("unknown", log)
+        self._throttle.warning(
+            logger,
+            "Question state unknown; answered without it",
+            extra={"error": repr(error)},
+        )
 
 
 def _is_ours(key: str) -> bool:

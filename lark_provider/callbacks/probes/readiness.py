@@ -59,7 +59,7 @@ class Readiness:
     ) -> None:
         self._checks, self._every, self._stale = tuple(checks), every, stale
         self._results: dict[str, _Result] = {}
-        self._warnings = Throttle()
+        self._throttle = Throttle()
 
     def get_readiness(self) -> dict[str, bool]:
         """Return which checks hold, by their names. No I/O is done."""
@@ -109,8 +109,6 @@ class Readiness:
             await asyncio.sleep(self._every if was_good else _RETRY_SECONDS)
 
     def _warn(self, check: Dependency, error: Exception) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"sink": check.name, "suppressed": suppressed, "error": str(error)}
-            logger.warning("Sink not ready", extra=fields)
-
-        self._warnings.note(check.name, log)
+        self._throttle.warning(
+            logger, "Sink not ready", extra={"sink": check.name, "error": str(error)}, kind=check.name
+        )

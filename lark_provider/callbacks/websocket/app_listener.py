@@ -43,7 +43,7 @@ class AppListener:
         take: Stores and answers its deliveries.
         opener: Opens WebSockets.
         wire: Proxy and certificate check, for the request for an address.
-        warnings: Bounds log lines.
+        throttle: Bounds log lines.
 
     Attributes:
         app: The app.
@@ -52,11 +52,11 @@ class AppListener:
         changed: Called when its phase has changed.
     """
 
-    def __init__(self, app: App, take: TakeDelivery, opener: Opener, wire: Wire, warnings: Throttle) -> None:
+    def __init__(self, app: App, take: TakeDelivery, opener: Opener, wire: Wire, throttle: Throttle) -> None:
         self.app = app
         self.up, self.decided = asyncio.Event(), asyncio.Event()
         self.changed: Callable[[], object] = lambda: None
-        self._take_delivery, self._opener, self._warnings = take, opener, warnings
+        self._take_delivery, self._opener, self._throttle = take, opener, throttle
         self._session = Session(
             app.app_id,
             app.app_secret,
@@ -144,7 +144,7 @@ class AppListener:
             self._config,
             self._take_payload,
             self._in_flight,
-            self._warnings,
+            self._throttle,
         )
         self._connections += 1
         self._enter(Phase.CONNECTED)

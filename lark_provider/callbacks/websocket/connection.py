@@ -39,7 +39,7 @@ class Connection:
         config: The client's configuration; a pong may change it.
         take: Stores and answers deliveries.
         in_flight: The deliveries of the app, also of its earlier connections: they are added here.
-        warnings: Bounds the log lines about unusable frames.
+        throttle: Bounds the log lines about unusable frames.
 
     Attributes:
         config: The current configuration.
@@ -53,11 +53,11 @@ class Connection:
         config: ClientConfig,
         take: StoreFrame,
         in_flight: set[asyncio.Task[None]],
-        warnings: Throttle,
+        throttle: Throttle,
     ) -> None:
         self.config = config
         self._app_id, self._socket, self._service, self._take = app_id, socket, service, take
-        self._in_flight, self._warnings = in_flight, warnings
+        self._in_flight, self._throttle = in_flight, throttle
         self._loop = asyncio.get_running_loop()
         self._fragments = Fragments()
         self._heard_at = self._loop.time()
@@ -187,29 +187,30 @@ class Connection:
             await self._socket.send(data)
 
     def _warn_incomplete(self, message_id: str) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"app_id": self._app_id, "message_id": message_id[:80], "suppressed": suppressed}
-            logger.warning("Incomplete message dropped", extra=fields)
-
-        self._warnings.note(("incomplete", self._app_id), log, overflow="incomplete")
+        fields = {"app_id": self._app_id, "message_id": message_id[:80]}
+        self._throttle.warning(
+            logger,
+            "Incomplete message dropped",
+            extra=fields,
+            kind=self._app_id,
+        )
 
     def _warn_unusable(self, error: FrameError) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"app_id": self._app_id, "error": str(error), "suppressed": suppressed}
-            logger.warning("Unusable frame ignored", extra=fields)
-
-        self._warnings.note(("unusable", self._app_id), log, overflow="unusable")
+        self._throttle.warning(
+            logger,
+            "Unusable frame ignored",
+            extra={"app_id": self._app_id, "error": str(error)},
+            kind=self._app_id,
+        )
 
     def _warn_card(self) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"app_id": self._app_id, "suppressed": suppressed}
-            logger.warning(
-                "Click sent as a card frame. Next: choose the long connection as the subscription mode of "
-                "callbacks in the developer console",
-                extra=fields,
-            )
-
-        self._warnings.note(("card", self._app_id), log, overflow="card")
+        self._throttle.warning(
+            logger,
+            "Click sent as a card frame. Next: choose the long connection as the subscription mode of "
+            "callbacks in the developer console",
+            extra={"app_id": self._app_id},
+            kind=self._app_id,
+        )
 
 
 def _describe_closing(error: Exception) -> str:

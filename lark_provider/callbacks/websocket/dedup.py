@@ -46,7 +46,7 @@ class StoredEvents:
         self._last: OrderedDict[bytes, float] = OrderedDict()
         self._looks, self._notes = Batches(self._find_handled), Batches(self._write)
         self._unavailable_until = float("-inf")
-        self._warnings = Throttle()
+        self._throttle = Throttle()
 
     @classmethod
     def from_config(cls) -> StoredEvents:
@@ -89,7 +89,7 @@ class StoredEvents:
 
     async def run(self) -> None:
         """Log counts of suppressed warnings, until cancelled."""
-        await self._warnings.run()
+        await self._throttle.run()
 
     async def _find_handled(self, keys: list[str]) -> Collection[str]:
         assert self._inbox is not None  # noqa: S101 - `_try` sees to it
@@ -118,11 +118,11 @@ class StoredEvents:
             return None
 
     def _warn(self, error: str) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"error": error, "suppressed": suppressed}
-            logger.warning("Database unavailable; repeated events are not recognized", extra=fields)
-
-        self._warnings.note("unavailable", log)
+        self._throttle.warning(
+            logger,
+            "Database unavailable; repeated events are not recognized",
+            extra={"error": error},
+        )
 
 
 def _shorten(key: str) -> bytes:

@@ -29,16 +29,16 @@ class Fleet:
     Args:
         load: Returns the roster; may block.
         make: Makes the listener of an app.
-        warnings: Bounds log lines.
+        throttle: Bounds log lines.
 
     Attributes:
         all_refused: Fails if Lark refuses all apps, and none was ever connected.
     """
 
     def __init__(
-        self, load: Callable[[], Roster], make: Callable[[App], AppListener], warnings: Throttle
+        self, load: Callable[[], Roster], make: Callable[[App], AppListener], throttle: Throttle
     ) -> None:
-        self._load, self._make, self._warnings = load, make, warnings
+        self._load, self._make, self._throttle = load, make, throttle
         self._current: dict[str, AppListener] = {}
         self._runs: dict[AppListener, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -158,15 +158,14 @@ class Fleet:
         return task
 
     def _warn_problem(self, app_id: str, error: LarkError) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"app_id": app_id, "error": str(error), "suppressed": suppressed}
-            logger.warning("App skipped: no usable credentials", extra=fields)
-
-        self._warnings.note(("problem", app_id), log, overflow="problem")
+        self._throttle.warning(
+            logger,
+            "App skipped: no usable credentials",
+            extra={"app_id": app_id, "error": str(error)},
+            kind=app_id,
+        )
 
     def _warn_failed(self, error: str) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"error": error, "suppressed": suppressed}
-            logger.warning("Failed to load the apps; listening for those known", extra=fields)
-
-        self._warnings.note("load", log)
+        self._throttle.warning(
+            logger, "Failed to load the apps; listening for those known", extra={"error": error}
+        )

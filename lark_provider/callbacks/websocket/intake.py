@@ -28,11 +28,11 @@ class Intake:
     Args:
         gateway: Stores and answers deliveries.
         stored: The record of the events that were stored, by which repeats are recognized.
-        warnings: Limits the number of log lines.
+        throttle: Limits the number of log lines.
     """
 
-    def __init__(self, gateway: Gateway, stored: StoredEvents, warnings: Throttle) -> None:
-        self._gateway, self._stored, self._warnings = gateway, stored, warnings
+    def __init__(self, gateway: Gateway, stored: StoredEvents, throttle: Throttle) -> None:
+        self._gateway, self._stored, self._throttle = gateway, stored, throttle
 
     async def take(self, app_id: str, payload: bytes, began: float, is_leaving: bool) -> Answer:
         """Store a delivery and answer it; an answer other than 200 has Lark repeat an event.
@@ -69,11 +69,12 @@ class Intake:
         return answer
 
     def _warn(self, app_id: str, error: Exception) -> None:
-        def log(suppressed: int) -> None:
-            fields = {"app_id": app_id, "error": str(error), "suppressed": suppressed}
-            logger.warning("Unreadable delivery rejected", extra=fields)
-
-        self._warnings.note(("unreadable", app_id), log, overflow="unreadable")
+        self._throttle.warning(
+            logger,
+            "Unreadable delivery rejected",
+            extra={"app_id": app_id, "error": str(error)},
+            kind=app_id,
+        )
 
 
 def parse(app_id: str, payload: bytes) -> Delivery:

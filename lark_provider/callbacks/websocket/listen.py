@@ -74,7 +74,7 @@ class Listener:
         self._opener = opening.Opener(self._wire)
         self._opener.check()
         sinks, self._background = stores.configured_sinks()
-        self._warnings = Throttle(limit=200)
+        self._throttle = Throttle(limit=200)
         self._gateway = Gateway(
             KeyRing(dict),  # Nothing has to be verified.
             sinks,
@@ -82,7 +82,7 @@ class Listener:
             questions=stores.make_question_lookup(),
         )
         self._stored = StoredEvents.from_config()
-        self._intake = Intake(self._gateway, self._stored, self._warnings)
+        self._intake = Intake(self._gateway, self._stored, self._throttle)
         self._first = roster.load(settings.app_ids)
         self._load = partial(roster.load, settings.app_ids, needs_registry=config.has_registry())
         self._first.check()
@@ -111,12 +111,12 @@ class Listener:
         Raises:
             ConfigurationError: Lark refuses all apps, and has refused them from the start.
         """
-        fleet = self._fleet = Fleet(self._load, self._make_listener, self._warnings)
+        fleet = self._fleet = Fleet(self._load, self._make_listener, self._throttle)
         work: tuple[Callable[[], Awaitable[None]], ...] = (
             *self._background,
             self._gateway.run,
             self._stored.run,
-            self._warnings.run,
+            self._throttle.run,
             fleet.run,
         )
         running: list[asyncio.Future[None]] = [asyncio.ensure_future(job()) for job in work]
@@ -154,7 +154,7 @@ class Listener:
         return ProbePage(body, 200 if status == "ready" else 503)
 
     def _make_listener(self, app: App) -> AppListener:
-        return AppListener(app, self._intake.take, self._opener, self._wire, self._warnings)
+        return AppListener(app, self._intake.take, self._opener, self._wire, self._throttle)
 
 
 def listen(settings: ListenSettings) -> None:

@@ -103,7 +103,7 @@ def test_the_fixture_can_fail_on_a_gap(tmp_path: Path, *, fails: bool) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": "", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         timeout=120,
