@@ -104,7 +104,7 @@ class CommandReplies:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"error": str(error), "retry_in_s": round(pause, 1)}
 
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Chat command not answered; will retry",
             extra=fields,

@@ -139,7 +139,7 @@ class Escalator:
             return
         await threads.run(partial(steps.postpone, taken.key, taken.number, seconds, reason))
         if reason != NO_CARD:
-            self._throttle.warning(
+            self._throttle.log_warning(
                 logger,
                 "Escalation step not taken yet; will retry",
                 extra={**_make_fields(taken), "error": reason, "retry_in_s": seconds},

@@ -112,7 +112,7 @@ class ClickResultDisplay:
 
     def _warn(self, fields: dict[str, str], error: LarkError) -> None:
         kind = ("click result", fields["app_id"], type(error).__name__)
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Result of a click not shown; will retry",
             extra=fields | {"error": str(error)},

@@ -73,7 +73,7 @@ class OutboxRunner:
     def _warn(self, error: Exception) -> None:
         reason = str(error) or "no answer in time"
 
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Outbox unavailable; messages wait in the database",
             extra={"error": reason},

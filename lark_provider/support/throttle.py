@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 PERIOD_SECONDS = 60.0
 MAX_KINDS = 32
+_LONG = ("reason", "error")
+"""Fields whose text may be long: a line ends with them."""
 
 Fields: TypeAlias = Mapping[str, object]
 Logger: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
@@ -33,7 +35,7 @@ class _Kind:
 class Throttle:
     """Log at most one line for each kind of event in an interval. Safe with threads.
 
-    `warning` and `error` are called like those of a logger, with the logger first; lines have `suppressed`.
+    `log_warning` and `log_error` take what a logger's methods take; their lines have `suppressed`.
 
     A line stands for one event and for those that it says were suppressed, so that all events are counted.
 
@@ -54,7 +56,7 @@ class Throttle:
         self._kinds: dict[Hashable, _Kind] = {}
         self._lock = threading.Lock()
 
-    def warning(
+    def log_warning(
         self,
         logger: Logger,
         message: str,
@@ -74,7 +76,7 @@ class Throttle:
         """
         self.note((message, kind), partial(_log, logger.warning, message, extra, exc_info), overflow=message)
 
-    def error(
+    def log_error(
         self,
         logger: Logger,
         message: str,
@@ -155,4 +157,6 @@ class Throttle:
 
 
 def _log(write: Callable[..., None], message: str, extra: Fields, exc_info: ExcInfo, suppressed: int) -> None:
-    write(message, extra={**extra, "suppressed": suppressed}, exc_info=exc_info)
+    last = {name: extra[name] for name in _LONG if name in extra}
+    first = {name: value for name, value in extra.items() if name not in last}
+    write(message, extra={**first, "suppressed": suppressed, **last}, exc_info=exc_info)

@@ -16,12 +16,10 @@ from fastapi import HTTPException
 from sqlalchemy.orm import Session, lazyload
 
 from lark_provider.plugins.guard import EXPECTED, install
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-LOCKED = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
 
 
 @pytest.fixture(params=["postgres", "sqlite"])
@@ -140,8 +138,7 @@ def test_an_answer_waits_for_one_that_is_being_written(database: sa.Engine) -> N
     def waits() -> bool:
         if database.dialect.name == "sqlite":  # It locks the file, which shows in no table.
             return locking.is_set()
-        with database.connect() as connection:
-            return bool(connection.exec_driver_sql(LOCKED).scalar_one())
+        return bool(count_waiting(database))
 
     with Session(database) as first, Session(database) as second, ThreadPoolExecutor(1) as threads:
         for session, person in ((first, "bob"), (second, "alice")):

@@ -25,6 +25,7 @@ from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
 from lark_provider.support.throttle import PERIOD_SECONDS, Throttle
 from tests.callbacks import mq
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 from tests.services.postgres import OwnPostgres
@@ -153,14 +154,13 @@ def test_a_click_that_is_stored_behind_a_lock_is_stored_when_it_is_gone(
 ) -> None:
     stop = threading.Event()
     running = threading.Thread(target=Pump(mq.at(rabbitmq), Inbox(own_database)).run, args=(stop,))
-    blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     plain = render_url(own_database.set(drivername="postgresql"))
     with closing(psycopg2.connect(plain)) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE card_callbacks")
         mq.send(rabbitmq, "card.cli_1", mq.card("e1"))
         running.start()
-        wait_until(lambda: ask(own_database, blocked) == [1])
-        wait_until(lambda: ask(own_database, blocked) == [0])  # it does not wait for the lock indefinitely
+        wait_until(lambda: count_waiting(own_database) == 1)
+        wait_until(lambda: count_waiting(own_database) == 0)  # it does not wait for the lock indefinitely
     wait_until(lambda: ask(own_database, "SELECT count(*) FROM card_callbacks") == [1])
     stop.set()
     running.join(20)

@@ -9,7 +9,10 @@ _WAITING = (
 )
 
 
-def count_waiting(engine: sa.Engine) -> int:
+def count_waiting(database: sa.Engine | sa.URL) -> int:
     """Return how many sessions of a database wait, in a new transaction, since one sees a single state."""
-    with engine.connect() as connection:
-        return int(connection.scalar(sa.text(_WAITING)) or 0)
+    if isinstance(database, sa.Engine):
+        with database.connect() as connection:
+            return int(connection.scalar(sa.text(_WAITING)) or 0)
+    engine = sa.create_engine(database.set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
+    return count_waiting(engine)

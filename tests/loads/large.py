@@ -16,6 +16,7 @@ from typing import Any
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
+from tests.services.processes import end_on_sigterm
 
 FEW, MAX_MB = 1_000, 120
 FIELDS = ("No", "Name", "A", "B", "C", "D", "E", "F", "G", "H")
@@ -88,4 +89,5 @@ def main(count: int) -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lark_provider.storage import migrate, urls
 from tests.loads import schedules
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 from tests.syncs import schedules as syncs
 
@@ -60,4 +61,5 @@ def _sync(seed: int, place: str, rows: int) -> tuple[syncs.Run, int]:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(min(1, main(*map(int, sys.argv[1:4]))))

@@ -33,18 +33,17 @@ def find_log_calls(code: str) -> Iterator[tuple[int, str, str | None]]:
 def read_log_call(node: ast.AST) -> tuple[str, str | None] | None:
     """Return the level and the message of a call of a logger's method; None for anything else.
 
-    `throttle.warning(logger, "Message", …)` is such a call as well.
+    `throttle.log_warning(logger, "Message", …)` is such a call as well.
     """
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return None
-    if node.func.attr not in LEVELS:
+    method = node.func.attr.removeprefix("log_") if is_throttled(node) else node.func.attr
+    if method not in LEVELS or not (is_throttled(node) or _get_name(node.func.value) in LOGGERS):
         return None
     arguments = node.args[1:] if is_throttled(node) else node.args
-    if not is_throttled(node) and _get_name(node.func.value) not in LOGGERS:
-        return None
     message = arguments[0] if arguments else None
     is_constant = isinstance(message, ast.Constant) and isinstance(message.value, str)
-    level = "ERROR" if node.func.attr == "exception" else node.func.attr.upper()
+    level = "ERROR" if method == "exception" else method.upper()
     return level, message.value if is_constant else None  # type: ignore[union-attr]
 
 
@@ -220,7 +219,7 @@ def warn(error):
     def log(suppressed):
         logger.info("all", extra={**fields, "suppressed": suppressed})
 
-    throttle.warning(logger, "throttled", extra={"f": 6}, kind=error)
+    throttle.log_warning(logger, "throttled", extra={"f": 6}, kind=error)
     logger.info("none")
     logger.info("returned", extra=make_fields() | {"e": 5})
     logger.info("unknown", extra=error.fields)
@@ -245,7 +244,7 @@ self.log.warning(
     "b" "c %s", 1)
 log.exception("d")
 log.debug(text)
-throttle.error(logger, "e")
+throttle.log_error(logger, "e")
 """
     assert list(find_log_calls(code)) == [
         (1, "INFO", "a"),

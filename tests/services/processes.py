@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -21,6 +22,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Self, TypedDict
 
 HOST = "127.0.0.1"
@@ -49,6 +51,15 @@ def at_exit(clean_up: Callable[[], object]) -> None:
 def clean_up_now() -> None:
     """Clean up at once, the last first: pytest-xdist kills a worker whose process takes 10 s to end."""
     _clean_ups.close()
+
+
+def end_on_sigterm() -> None:
+    """End this process on SIGTERM with all clean-up, as on an interrupt: no server is left running."""
+
+    def terminate(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)
 
 
 def free_port() -> int:

@@ -36,7 +36,7 @@ from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
-from tests.services.processes import tree
+from tests.services.processes import end_on_sigterm, tree
 from tests.soak.saying import say
 
 _DAGS = """
@@ -347,4 +347,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

@@ -42,6 +42,7 @@ from lark_provider.storage.hitl_questions import Questions
 from tests.airflow.bridge_place import SECRET, BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.services import postgres
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 
 OPTIONS = ("Approve", "Reject")
@@ -315,4 +316,5 @@ def _at(values: list[float], share: float) -> float:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

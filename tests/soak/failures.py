@@ -29,6 +29,7 @@ from tests.airflow.bridge_place import BridgeSetup
 from tests.airflow.conftest import CHAT, AirflowHome, metadata_setting
 from tests.bridge.builders import execute
 from tests.services import postgres
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 
 _SECONDS = 1800.0
@@ -204,4 +205,5 @@ def _wait(condition: Callable[[], bool], seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

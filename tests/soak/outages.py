@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.airflow.click_site import ClickSite, Question, click_site
 from tests.services import postgres
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 
 _OUTAGES = (
@@ -73,4 +74,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

@@ -28,7 +28,7 @@ from tests.airflow.conftest import CHAT
 from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
-from tests.services.processes import tree
+from tests.services.processes import end_on_sigterm, tree
 from tests.soak.saying import say
 
 GOAL = 3.0
@@ -204,4 +204,5 @@ def _slowest(server: ApiServer) -> list[str]:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

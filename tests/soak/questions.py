@@ -31,6 +31,7 @@ from tests.airflow.api_server import SIMPLE, ApiServer
 from tests.bridge.builders import execute
 from tests.failures.waiting import wait_until
 from tests.services import postgres
+from tests.services.processes import end_on_sigterm
 from tests.soak.polling import bridge, fill
 from tests.soak.saying import say
 
@@ -157,4 +158,5 @@ def _end(server: ApiServer) -> Any:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

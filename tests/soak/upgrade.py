@@ -28,6 +28,7 @@ from tests.airflow.standalone import Standalone
 from tests.bridge.builders import execute
 from tests.package.environments import EMULATOR, ROOT, environment
 from tests.services import postgres
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 
 OLD = "3.2.2"
@@ -217,4 +218,5 @@ def _environment(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

@@ -21,6 +21,7 @@ from lark_provider import __version__
 from tests.airflow.click_site import ClickSite, Question, click_site
 from tests.package.environments import ROOT
 from tests.services import postgres
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 
 _OLD = "68ff728"
@@ -119,4 +120,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(main())

@@ -27,6 +27,7 @@ from lark_provider.storage.errors import StorageError
 from lark_provider.storage.postgres_storage import PostgresStorage
 from lark_provider.storage.token_store import TokenStore
 from lark_provider.support import threads
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 from tests.services.plugin import StartPgBouncer, StartServer
 from tests.services.postgres import OwnPostgres
@@ -92,18 +93,6 @@ def ask(on: Engine, statement: str, *, reading: bool = False) -> object:
         return connection.exec_driver_sql(statement).scalar()
 
 
-def waiting(url: URL) -> int:
-    """Return how many of our backends wait for a lock."""
-    query = """
-        SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'
-    """
-    with closing(psycopg2.connect(plain(url))) as other, other.cursor() as cursor:
-        cursor.execute(query)
-        [[count]] = cursor.fetchall()
-    return int(count)
-
-
 # --- on the server ---
 
 
@@ -116,7 +105,7 @@ def test_a_locked_table_ends_the_statement_and_not_the_connection(
     with pytest.raises(StorageError, match=r"lock timeout\. Next: look in pg_stat_activity") as refused:
         ask(on, "SELECT n FROM t", reading=reading)
     assert refused.value.retryable
-    assert waiting(postgres) == 0
+    assert count_waiting(postgres) == 0
     assert ask(on, "SELECT pg_backend_pid()", reading=reading) == before
 
 
@@ -198,7 +187,7 @@ def test_a_locked_table_keeps_no_thread_and_no_backend(postgres: URL) -> None:
         futures = [threads.start(lambda: store.get("k", now=0.0)) for _ in range(20)]
         for future in futures:
             assert isinstance(future.exception(30), StorageError)
-        assert waiting(postgres) == 0
+        assert count_waiting(postgres) == 0
     assert store.get("k", now=0.0) is None
 
 
@@ -212,7 +201,7 @@ def test_a_migration_waits_longer(postgres: URL) -> None:
     with closing(psycopg2.connect(plain(postgres))) as other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE card_callbacks")
         migrating = threads.start(lambda: migrate.upgrade(postgres))
-        wait_until(lambda: waiting(postgres) == 1)
+        wait_until(lambda: count_waiting(postgres) == 1)
         with pytest.raises(StorageError, match="lock timeout"):
             ask(get_engine(postgres), "SELECT 1 FROM card_callbacks")
         with pytest.raises(TimeoutError):

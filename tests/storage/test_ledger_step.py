@@ -20,8 +20,8 @@ from lark_provider.storage.ledger import LoadLedger
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import ledger as ledger_table
 from lark_provider.storage.watched import WatchedConnection
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
-from tests.storage.test_registry import has_waiting_sessions
 
 APP = App("https://open.example.com", "cli_step", "secret")
 ME, OTHER = Claimant("base/tbl", "me", "load 1", 30.0), Claimant("base/tbl", "other", "load 2", 30.0)
@@ -139,5 +139,5 @@ def test_of_two_processes_that_record_a_zone_at_once_the_first_one_counts(url: U
         with hold_transaction(get_engine(url)) as connection:
             connection.execute(ledger_table.update().where(ledger_table.c.id == load).values(detail=detail))
             late = threads.submit(ledger.record_days, load, "UTC")
-            wait_until(lambda: has_waiting_sessions(url))
+            wait_until(lambda: count_waiting(url))
         assert late.result() == "Asia/Shanghai"

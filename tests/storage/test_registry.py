@@ -22,6 +22,7 @@ from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.errors import DecryptionError, StorageError
 from lark_provider.storage.token_store import TokenStore
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 
 SECRETS = {"app_secret": "secret-AAA", "encrypt_key": "encrypt-BBB", "verification_token": "verify-CCC"}
@@ -257,17 +258,9 @@ def test_an_app_removed_while_it_is_changed(postgres: URL, key: str) -> None:
         with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(tables.applications.delete())
             change = threads.submit(apps.update_application, "cli_a", name="late")
-            wait_until(lambda: has_waiting_sessions(postgres))
+            wait_until(lambda: count_waiting(postgres))
         with pytest.raises(ConfigurationError, match="'cli_a' is not in registry"):
             change.result()
-
-
-def has_waiting_sessions(url: URL, least: int = 1) -> bool:
-    """Return whether sessions wait for locks, in a new transaction, since one sees a single state."""
-    waiting = "datname = current_database() AND wait_event_type = 'Lock'"
-    with hold_transaction(get_engine(url), reading=True) as connection:
-        count = connection.scalar(sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"))  # noqa: S608 - fixed
-    return int(count or 0) >= least
 
 
 def test_without_a_key_there_is_no_manager(monkeypatch: pytest.MonkeyPatch) -> None:

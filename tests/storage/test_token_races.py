@@ -12,9 +12,9 @@ from sqlalchemy.engine import URL
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.tables import leases, tokens
 from lark_provider.storage.token_store import TokenClaim
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 from tests.storage import prepared
-from tests.storage.test_registry import has_waiting_sessions
 from tests.storage.test_token_store import Host, age, list_holders
 
 
@@ -25,7 +25,7 @@ def claimed_during(postgres: URL, late: Host, *changes: sa.Executable, **claim: 
             for change in changes:
                 connection.execute(change)
             claiming = threads.submit(late.claim, **claim)
-            wait_until(lambda: has_waiting_sessions(postgres))
+            wait_until(lambda: count_waiting(postgres))
         return claiming.result()
 
 

@@ -17,10 +17,10 @@ from lark_provider.storage import tables
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
+from tests.failures.locks import count_waiting
 from tests.failures.waiting import wait_until
 from tests.metrics.conftest import Counted
 from tests.storage import prepared
-from tests.storage.test_registry import has_waiting_sessions
 from tests.storage.test_waits import APP, CLEARED, FIRST, RETRY, answering, change, draft
 
 
@@ -149,7 +149,7 @@ def test_who_reads_after_writers_sees_the_end_that_is_being_recorded(postgres: U
             connection.execute(sa.update(tables.waits).where(row).values(state="closed", reason="failed"))
             assert waits.read([question.id])[question.id].state == "open"
             reading = threads.submit(waits.read, [question.id], after_writers=True)
-            wait_until(lambda: has_waiting_sessions(postgres))
+            wait_until(lambda: count_waiting(postgres))
         assert reading.result()[question.id].state == "closed"
     with hold_transaction(get_engine(postgres)) as connection:  # who reads holds up no other reader
         connection.execute(sa.select(tables.waits).where(row).with_for_update(read=True))
@@ -163,7 +163,7 @@ def test_of_two_attempts_that_ask_at_once_the_later_one_finds_the_question(postg
         with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE waits IN SHARE MODE"))  # whoever reads goes on
             asking = [threads.submit(waits.claim, draft(origin)) for origin in (FIRST, RETRY)]
-            wait_until(lambda: has_waiting_sessions(postgres, 2))
+            wait_until(lambda: count_waiting(postgres) >= 2)
         claims = [future.result() for future in asking]
     assert len({claim.question.id for claim in claims}) == 1
     assert sorted(claim.is_new for claim in claims) == [False, True]
@@ -177,9 +177,9 @@ def test_a_click_is_not_received_for_a_question_that_expires_without_it(postgres
         with hold_transaction(get_engine(postgres)) as connection:
             connection.execute(sa.text("LOCK TABLE card_callbacks IN ACCESS EXCLUSIVE MODE"))
             closing = threads.submit(waits.close, question.id, "expired")
-            wait_until(lambda: has_waiting_sessions(postgres))
+            wait_until(lambda: count_waiting(postgres))
             reading = threads.submit(waits.read, [question.id], after_writers=True)
-            wait_until(lambda: reading.done() or has_waiting_sessions(postgres, 2))
+            wait_until(lambda: reading.done() or count_waiting(postgres) >= 2)
         closed = closing.result()
         assert closed is not None
         assert closed.reason == "expired"

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lark_provider.storage import migrate, urls
+from tests.services.processes import end_on_sigterm
 from tests.soak.saying import say
 from tests.tables import schedules
 
@@ -42,4 +43,5 @@ def main(count: int, first: int = 0, rows: int = ROWS) -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(min(1, main(*map(int, sys.argv[1:4]))))

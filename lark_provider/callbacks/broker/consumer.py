@@ -227,7 +227,7 @@ class _Work:
         pause = self._pause * 2 ** (received.failures - 1)
         fields = {**log_ids(received.event), "retry_in_s": round(pause, 3)}
 
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Handler failed; retrying",
             extra=fields,
@@ -286,4 +286,6 @@ class _Work:
     def _warn(self, error: LarkError) -> None:
         self._failures += 1
 
-        self._throttle.warning(logger, "Database unavailable; holding events", extra={"error": str(error)})
+        self._throttle.log_warning(
+            logger, "Database unavailable; holding events", extra={"error": str(error)}
+        )

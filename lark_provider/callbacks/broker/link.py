@@ -76,7 +76,9 @@ async def keep_connected(
 
 def _warn(throttle: Throttle, error: str) -> None:
     """Log that a connection failed or was lost, once a minute for each reason."""
-    throttle.warning(logger, "RabbitMQ connection failed; reconnecting", extra={"error": error}, kind=error)
+    throttle.log_warning(
+        logger, "RabbitMQ connection failed; reconnecting", extra={"error": error}, kind=error
+    )
 
 
 @asynccontextmanager

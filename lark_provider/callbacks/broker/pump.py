@@ -177,7 +177,7 @@ class Pump:
     def _warn(self, error: StorageError) -> None:
         self._is_out = True
 
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Database unavailable; clicks stay in the queue for other pumps",
             extra={"returned": self.returned, "error": str(error)},

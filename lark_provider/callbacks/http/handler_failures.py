@@ -31,7 +31,7 @@ class HandlerFailures:
         measured.HANDLER_FAILURES.add(get_kind(delivery), reason)
         fields = {**log_ids(delivery), "reason": reason}
 
-        self._throttle.error(
+        self._throttle.log_error(
             logger, "Handler failed", exc_info=error, extra=fields, kind=(type(error), get_kind(delivery))
         )
 

@@ -54,7 +54,7 @@ def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
     throttle = Throttle()
 
     def close_oldest_idle() -> None:
-        throttle.warning(
+        throttle.log_warning(
             logger,
             "Too many connections; closing idle ones",
             extra={"connections": len(opened), "limit": files},

@@ -222,7 +222,7 @@ class KeyRing:
         self._retry_at = self._clock() + _FAILED_SECONDS
         reason = str(error)
 
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Failed to load callback keys",
             extra={"error": reason, "retry_in_s": _FAILED_SECONDS},

@@ -135,7 +135,7 @@ class QuestionLookup:
     def _note_unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
 
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Question state unknown; answered without it",
             extra={"error": repr(error)},

@@ -188,7 +188,7 @@ class Connection:
 
     def _warn_incomplete(self, message_id: str) -> None:
         fields = {"app_id": self._app_id, "message_id": message_id[:80]}
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Incomplete message dropped",
             extra=fields,
@@ -196,7 +196,7 @@ class Connection:
         )
 
     def _warn_unusable(self, error: FrameError) -> None:
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Unusable frame ignored",
             extra={"app_id": self._app_id, "error": str(error)},
@@ -204,7 +204,7 @@ class Connection:
         )
 
     def _warn_card(self) -> None:
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Click sent as a card frame. Next: choose the long connection as the subscription mode of "
             "callbacks in the developer console",

@@ -118,7 +118,7 @@ class StoredEvents:
             return None
 
     def _warn(self, error: str) -> None:
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Database unavailable; repeated events are not recognized",
             extra={"error": error},

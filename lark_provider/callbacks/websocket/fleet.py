@@ -158,7 +158,7 @@ class Fleet:
         return task
 
     def _warn_problem(self, app_id: str, error: LarkError) -> None:
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "App skipped: no usable credentials",
             extra={"app_id": app_id, "error": str(error)},
@@ -166,6 +166,6 @@ class Fleet:
         )
 
     def _warn_failed(self, error: str) -> None:
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger, "Failed to load the apps; listening for those known", extra={"error": error}
         )

@@ -69,7 +69,7 @@ class Intake:
         return answer
 
     def _warn(self, app_id: str, error: Exception) -> None:
-        self._throttle.warning(
+        self._throttle.log_warning(
             logger,
             "Unreadable delivery rejected",
             extra={"app_id": app_id, "error": str(error)},

@@ -64,21 +64,25 @@ def create_folder_call(name: str, parent: str) -> Call[FolderAnswer]:
     return make_request("POST", url, json={"name": name, "folder_token": parent}, subject=name)
 
 
-def find_oldest_folder(parent: str, name: str) -> Procedure[str | None]:
-    """Return the oldest folder with a name in another; None if there is none.
+def find_by_name(parent: str, name: str, file_type: str) -> Procedure[list[DriveFile]]:
+    """Return the files of a type with a name in a folder, the oldest first.
 
     See GET /open-apis/drive/v1/files.
 
     Args:
-        parent: The token of the folder above; empty for the top of the app's own space.
-        name: The name of the folder to find.
+        parent: The token of the folder; empty for the top of the app's own space.
+        name: The name of the files to find.
+        file_type: Their type, such as `folder` or `sheet`.
     """
     pager = Pager(list_folder(parent))
-    folders: list[DriveFile] = []
+    files: list[DriveFile] = []
     while not pager.ended:
         page = yield from pager.read_next_page()
-        folders += [file for file in page if file.get("type") == "folder" and file.get("name") == name]
-    oldest = min(
-        folders, key=lambda folder: (int(folder.get("created_time") or 0), folder["token"]), default=None
-    )
-    return oldest["token"] if oldest else None
+        files += [file for file in page if file.get("type") == file_type and file.get("name") == name]
+    return sorted(files, key=lambda file: (int(file.get("created_time") or 0), file["token"]))
+
+
+def find_oldest_folder(parent: str, name: str) -> Procedure[str | None]:
+    """Return the token of the oldest folder with a name in another; None if there is none."""
+    folders = yield from find_by_name(parent, name, "folder")
+    return folders[0]["token"] if folders else None

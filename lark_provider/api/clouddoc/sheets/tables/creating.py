@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, make_document_lease
+from lark_provider.api.clouddoc.drive.listing import find_by_name
 from lark_provider.api.clouddoc.loads.leasing import with_required_store
 from lark_provider.api.clouddoc.sheets.files import format_subject
 from lark_provider.api.clouddoc.sheets.tables.place import V3
@@ -31,7 +32,6 @@ _LOOKS, _SENDS, _MAX_TAKEOVERS = 3, 3, 10
 _TOKEN = 64
 _DELETED = 1310249
 _MAX_TITLE = 255
-_PAGE = "200"
 _BOT_MAX_AGE = 3600.0
 
 
@@ -193,29 +193,9 @@ def _find_created(
 def _list_created(title: str, folder: str) -> Procedure[list[Created]]:
     """Return the spreadsheets of this app with a title in a folder, the oldest first."""
     owner = yield from memoize(Memoize(("bot.open_id",), _read_bot, _BOT_MAX_AGE))
-    files: list[Mapping[str, Any]] = []
-    token: str | None = None
-    while True:
-        params = {
-            "folder_token": folder or None,
-            "page_size": _PAGE,
-            "order_by": "CreatedTime",
-            "direction": "DESC",
-            "page_token": token,
-        }
-        data = (yield from perform(make_request("GET", fill_path("/drive/v1/files"), params=params))).data
-        files += [
-            file
-            for file in data.get("files") or ()
-            if file.get("name") == title
-            and file.get("type") == "sheet"
-            and (not file.get("owner_id") or file["owner_id"] == owner)
-        ]
-        token = data.get("next_page_token") or None
-        if not data.get("has_more") or token is None:
-            break
-    files.sort(key=lambda file: int(file.get("created_time") or 0))
-    return [Created(file["token"], file.get("url") or "") for file in files]
+    files = yield from find_by_name(folder, title, "sheet")
+    ours = (file for file in files if not file.get("owner_id") or file["owner_id"] == owner)
+    return [Created(file["token"], file.get("url") or "") for file in ours]
 
 
 def _read_bot() -> Procedure[str]:
