@@ -10,13 +10,13 @@ from website.reference.chinese_summaries import AIRFLOW
 from website.reference.translation import Translation
 
 _PACKAGES = {
-    "operators": ("Operators", "算子"),
-    "transfers": ("Transfers", "传输算子"),
-    "sensors": ("Sensors", "传感器"),
+    "operators": ("Operators", "Operator"),
+    "transfers": ("Transfers", "Transfer operator"),
+    "sensors": ("Sensors", "Sensor"),
     "notifications": ("Notifiers", "通知器"),
-    "triggers": ("Triggers", "触发器"),
+    "triggers": ("Triggers", "Trigger"),
     "hooks": ("Hooks", "Hook"),
-    "assets.lark": ("Assets", "资产"),
+    "assets.lark": ("Assets", "Asset"),
 }
 _TEXTS = {
     "en": (
@@ -26,7 +26,7 @@ _TEXTS = {
         "Rendered as templates",
     ),
     "zh": (
-        "算子、传感器、通知器与 Hook",
+        "operator、sensor、通知器与 hook",
         "DAG 从本包导入的全部类，以及所有参数。每个类同样接受 Airflow 自己的参数，如 `task_id`、`retries`。签名与参数说明取自源码，为英文。",
         "支持模板的字段",
     ),

@@ -6,7 +6,7 @@ AIRFLOW = {
     "Send a card with a button for each option, wait for a click, and return the decision.": "发送带选项按钮的卡片，等待点击，返回决定。",
     "Insert many records, up to 1000 a request; with a database, exactly once.": "批量新增记录，每次请求最多 1000 条；配置了数据库时保证恰好一次。",
     "Read records of a table.": "读取数据表的记录。",
-    "Make a table equal to a source by key: create, update and delete records, and write only what differs.": "按键使数据表与数据源一致：新增、更新、删除记录，只写有差异的部分。",
+    "Make a table equal to a source by key: create, update and delete records, and write only what differs.": "按键字段使数据表与数据源一致：新增、更新、删除记录，只写有差异的部分。",
     "Start an approval that was defined in Lark (审批), and wait for its outcome.": "发起在飞书里定义的审批，并等待结果。",
     "Send a file, or an image that is shown in the chat.": "发送文件，或在会话里直接显示的图片。",
     "Send one message; many receivers by `.partial(…).expand(receiver_id=[…])`.": "发送一条消息；多个接收者用 `.partial(…).expand(receiver_id=[…])`。",
@@ -28,8 +28,8 @@ AIRFLOW = {
     "Fire when an approval has ended: approved, rejected, withdrawn or deleted.": "审批结束时触发：通过、拒绝、撤回或删除。",
     "Reach Lark or Feishu with an Airflow connection of type `lark`.": "用 `lark` 类型的 Airflow 连接访问飞书或 Lark。",
     "Write into one group with an Airflow connection of type `lark_webhook`; no app is needed.": "用 `lark_webhook` 类型的 Airflow 连接向一个群发消息；不需要应用。",
-    "Return the asset of a table, for `outlets` and for DAGs scheduled on it.": "返回数据表的资产，用于 `outlets` 和按资产调度的 DAG。",
-    "Return the asset of a spreadsheet or worksheet, for `outlets` and for DAGs scheduled on it.": "返回电子表格或工作表的资产，用于 `outlets` 和按资产调度的 DAG。",
+    "Return the asset of a table, for `outlets` and for DAGs scheduled on it.": "返回数据表的 asset，用于 `outlets` 和按 asset 调度的 DAG。",
+    "Return the asset of a spreadsheet or worksheet, for `outlets` and for DAGs scheduled on it.": "返回电子表格或工作表的 asset，用于 `outlets` 和按 asset 调度的 DAG。",
 }
 """Of the page of operators, sensors, notifiers and hooks."""
 
@@ -78,7 +78,7 @@ VALUES = {
     "What was written.": "写入的结果。",
     "Who may open a document, as it is.": "文档当前的协作者。",
     "One grant that is wanted.": "要授予的一项权限。",
-    "The two keys of an app that prove a request to be Lark's. A blank key counts as none.": "应用的两个密钥，用来证明请求来自飞书。空字符串视为没有。",
+    "The two keys of an app that prove a request to be Lark's. A blank key counts as none.": "应用的两个回调密钥，用来证明请求来自飞书。空字符串视为没有。",
     "A user used a card. Lark sends this once and never again.": "用户操作了卡片。飞书只发送一次，不会重发。",
     "The rules of a callback URL.": "回调地址的规则。",
     "An event that the app subscribed to. Lark repeats it until it is answered: at-least-once delivery.": "应用订阅的事件。飞书会重发到得到响应为止：至少一次投递。",

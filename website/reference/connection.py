@@ -52,16 +52,16 @@ _CHINESE = {
     "lark_webhook.keyword": "机器人设置了关键词时填写，如 Airflow：不含它的消息不会发送。",
     "lark_webhook.proxy": "HTTP 代理的地址，如 `http://user:password@proxy.example.com:3128`。",
     "lark_webhook.verify": "`true`、`false`，或私有证书机构的证书文件路径。",
-    "failure_listener": "任务最终失败时，是否由它自己的进程立即报告并附上堆栈；不需要改 DAG。`LARK_FAILURE_LISTENER` 优先。",
+    "failure_listener": "任务最终失败时，是否由它自己的进程立即通知并附上堆栈；不需要改 DAG。`LARK_FAILURE_LISTENER` 优先。",
     "failure_receiver": "通知谁：id、邮箱，或连接的 receivers 里的名字，用逗号分隔。不设则按 `LARK_ROUTES_PATH` 的路由。",
-    "failure_conn_id": "用哪个连接来报告。",
+    "failure_conn_id": "用哪个连接来通知。",
     "failure_language": "发给 failure_receiver 的卡片的语言：zh 或 en。",
     "database_url": (
         "存放 token 的 PostgreSQL，所有 worker 只取一次 token；不是 Airflow 自己的库。优先于 `POSTGRES_*` 和 `LARK_DATABASE_URL`。"
     ),
     "database_conn_id": "指向该数据库的 postgres 类型连接，代替 URL。",
     "answer_hold": (
-        "任务开始等待答复后，先把答复压住多少秒，以免让任务失败；0 到 300。用于 API server；`LARK_ANSWER_HOLD` 优先于它，"
+        "任务开始等待答复后，先把答复暂缓多少秒，以免让任务失败；0 到 300。用于 API server；`LARK_ANSWER_HOLD` 优先于它，"
         "它优先于 lark.yaml 的 hold。"
     ),
     "bridge": (
