@@ -155,10 +155,10 @@ def test_another_bot_steps_in_for_one_whose_connection_hangs(
     hangs, original = threading.Event(), LarkHook.get_connection
 
     def get(conn_id: str) -> Any:
-        return original(conn_id) if conn_id == "other" else hangs.wait(20)
+        return original(conn_id) if conn_id == "other" else hangs.wait(60)
 
     monkeypatch.setattr(LarkHook, "get_connection", staticmethod(get))
-    LarkWebhookNotifier(fallback_conn_id="other", deadline=1)(context())
+    LarkWebhookNotifier(fallback_conn_id="other", deadline=5)(context())
     hangs.set()
     assert len(read_received(lark)) == 1
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import orjson
 from pika.spec import BasicProperties
 
+from lark_provider.callbacks.broker import link
 from lark_provider.callbacks.broker.amqp import Broker, read_broker
-from lark_provider.callbacks.broker.confirms import Confirms
+from lark_provider.callbacks.broker.confirms import Confirms, UnroutableError
 from lark_provider.callbacks.broker.link import open_channel
 from lark_provider.callbacks.broker.pump import Pump
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, EVENTS, EXCHANGE, Queue, list_declarations
@@ -73,13 +74,18 @@ def purge(url: str) -> None:
 def send(url: str, routing_key: str, *bodies: object) -> None:
     """Publish JSON, or raw bytes, confirmed."""
 
+    async def publish(confirms: Confirms, number: int, body: bytes) -> None:
+        try:
+            await confirms.publish(EXCHANGE, routing_key, body, f"m{number}")
+        except UnroutableError:  # Another connection was just binding the queue.
+            await link.declare(confirms.channel, at(url).queue_type)
+            await confirms.publish(EXCHANGE, routing_key, body, f"m{number}")
+
     async def work() -> None:
         async with open_channel(at(url)) as channel:
             confirms = Confirms(channel, url)
             raw = [body if isinstance(body, bytes) else orjson.dumps(body) for body in bodies]
-            await asyncio.gather(
-                *(confirms.publish(EXCHANGE, routing_key, body, f"m{n}") for n, body in enumerate(raw))
-            )
+            await asyncio.gather(*(publish(confirms, number, body) for number, body in enumerate(raw)))
 
     threads.start(lambda: asyncio.run(work())).result()  # This thread may have a running loop.
 

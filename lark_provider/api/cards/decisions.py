@@ -56,7 +56,7 @@ CLOSINGS: dict[str, Closing] = {
             "en": "The task was cleared, marked or stopped in Airflow.",
         },
         {
-            "zh": "如果任务再次提问，请回答新卡片；否则无需处理。",
+            "zh": "如果任务再次提问，请在新卡片上答复；否则无需处理。",
             "en": "If it asks again, answer the new card; else there is nothing to do.",
         },
     ),
@@ -64,7 +64,7 @@ CLOSINGS: dict[str, Closing] = {
         "已被取代",
         "Superseded",
         {"zh": "任务已重新运行，并再次提问。", "en": "The task was run again, and asks again."},
-        {"zh": "请回答新卡片。", "en": "Answer the new card."},
+        {"zh": "请在新卡片上答复。", "en": "Answer the new card."},
     ),
     "failed": Closing(
         "已关闭",

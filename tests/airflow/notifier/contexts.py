@@ -11,7 +11,7 @@ from lark_emulator import Emulator
 from lark_provider.notifications.lark import LarkNotifier
 from tests.airflow.conftest import CHAT
 
-HANGS = 20.0
+HANGS = 60.0
 """Seconds after which what hangs would answer after all."""
 LOG = "http://airflow/dags/d/runs/r/tasks/{}?try_number=1"
 DEADLINE = {

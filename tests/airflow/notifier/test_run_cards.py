@@ -108,7 +108,7 @@ def test_a_first_card_that_was_promised_and_never_came_is_sent_by_another(
     shelf.held[RunCards("lark_default", CHAT, "d").variable] = json.dumps(
         {"r": {"at": now, "claim": "another process", **Incident().to_json()}}
     )
-    make_notifier(deadline=2)(context())
+    make_notifier(deadline=5)(context())
     make_notifier()(context(task_id="b"))
     assert titles(lark) == ["Task failed · d"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.callbacks import mq
 from tests.callbacks.failures.breakdowns import BREAKDOWNS
-from tests.callbacks.failures.crowd import Trial
+from tests.callbacks.failures.crowd import SECONDS, Trial
 from tests.callbacks.failures.site import Site
 
 
@@ -26,5 +26,5 @@ def test_no_click_is_lost_and_every_wait_is_answered(
         async with trial.clicking():
             await BREAKDOWNS[breakdown](trial)
 
-    mq.run(work())
+    mq.run(work(), 2 * SECONDS)
     trial.check_account()
