@@ -225,6 +225,10 @@ def test_arguments_by_name_are_what_was_given(arguments: dict[str, str]) -> None
         ({"type": "object"}, '{"a": 1}', {"a": 1}),
         ({"enum": ["1", "2"]}, "1", "1"),
         ({"enum": [1, 2]}, "1", 1),
+        ({"type": ["object", "null"]}, '{"Region": "EU"}', {"Region": "EU"}),
+        ({"type": ["array", "null"]}, '["Ann", "Bo"]', ["Ann", "Bo"]),
+        ({"type": ["array", "boolean"]}, '["TRUE", true]', ["TRUE", True]),
+        ({"type": ["array", "null"]}, "Null", None),
     ],
 )
 def test_texts_become_what_a_schema_wants(schema: dict[str, Any], text: str, value: Any) -> None:
