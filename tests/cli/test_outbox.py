@@ -60,6 +60,14 @@ def test_purged_messages_are_never_sent(run: Run, waiting: str, lark: Emulator) 
     assert messages(lark) == []
 
 
+def test_an_empty_id_does_not_name_the_only_message(run: Run, waiting: str, lark: Emulator) -> None:
+    """Such as that of a variable that a script has not set."""
+    for action in (("show", ""), ("retry", ""), ("purge", "", "--yes")):
+        assert run("outbox", *action).code == 1
+    assert work.deliver() == 1
+    assert len(messages(lark)) == 1
+
+
 def test_run_delivers_until_it_is_stopped(waiting: str, lark: Emulator) -> None:
     command = [sys.executable, "-m", "lark_provider.cli", "outbox", "run"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
