@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -131,7 +131,8 @@ class ChatCommandWork:
             if rule.is_open_to(message.app_id, message.chat_id, message.open_id, is_direct=message.is_direct)
         ]
         try:
-            typed = read_command(message.get_typed_text(bot_id))
+            typed = read_command(message.get_typed_text())
+            typed = replace(typed, words=message.insert_names(typed.words, bot_id))
             if typed.verb == "help":
                 return _Decision("helped", format_help(rules, routes.language))
             return await self._decide_on_dag(claimed, typed, rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.escalations import ClaimedStep, Escalations
 from lark_provider.storage.waiting_escalations import Waiting, WaitingEscalations
 from lark_provider.support import measured, threads
+from lark_provider.support.bounded_cache import BoundedCache
 from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ PAUSE_SECONDS = 2.0
 """The pause between two looks."""
 STALE = timedelta(seconds=90)
 """A call to Lark takes 30 s at most; a step that was started so long ago was its process's last."""
-_MAX_BATCH = 50
+_MAX_BATCH, _MAX_TRIED = 50, 10_000
 _CARD_SECONDS, _RETRY_SECONDS, _DAMAGED_SECONDS = 3.0, 20.0, 60.0
 NO_CARD, NOBODY, NOT_MEMBER, QUOTA, UNREAD, FORBIDDEN, SCOPE = (
     "no_card", "nobody", "not_member", "quota", "unread", "forbidden", "scope",
@@ -52,6 +53,7 @@ class Escalator:
         self._database, self._apps, self._clients = database, apps, clients
         self._waiting = WaitingEscalations(database)
         self._damaged: dict[str, float] = {}
+        self._first_tries: BoundedCache[tuple[str, int], datetime] = BoundedCache(_MAX_TRIED)
         self._throttle = Throttle(limit=200)
 
     async def work(self) -> bool:
@@ -134,7 +136,11 @@ class Escalator:
             await self._postpone(steps, taken, text, _RETRY_SECONDS)
 
     async def _postpone(self, steps: Escalations, taken: ClaimedStep, reason: str, seconds: float) -> None:
-        if taken.now + timedelta(seconds=seconds) >= taken.retries_until:
+        first_try = self._first_tries.get((taken.key, taken.number))
+        if first_try is None:
+            first_try = taken.now
+            self._first_tries.put((taken.key, taken.number), first_try)
+        if taken.now + timedelta(seconds=seconds) >= taken.compute_retries_end(first_try):
             await self._finish(steps, taken, "failed", reason)
             return
         await threads.run(partial(steps.postpone, taken.key, taken.number, seconds, reason))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lark_provider.protocol.questions import Origin
 
 T = TypeVar("T")
+_RUNNING = "running"
 
 
 def make_task_key(context: Context, client: LarkServiceClient, *parts: object) -> str:
@@ -57,6 +58,31 @@ def compute_first_try(context: Context) -> int:
     # `retries` is read from the DAG file as it is now, which may have been edited since the first try. A
     # changed number must not look like a task that was cleared, hence the bounds.
     return max(1, min(int(ti.try_number), int(ti.max_tries - (context["task"].retries or 0) + 1)))
+
+
+def will_retry(context: Context) -> bool:
+    """Return whether Airflow tries a task again that is being stopped now.
+
+    It does so while tries are left, unless a person has cleared or marked the task: then Airflow does not
+    have it as running any more. If Airflow does not answer, the tries decide.
+
+    Args:
+        context: The task's Airflow context.
+    """
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    ti = context["ti"]
+    if int(ti.try_number) > int(ti.max_tries):
+        return False
+    index = -1 if ti.map_index is None else int(ti.map_index)
+    try:
+        by_run = RuntimeTaskInstance.get_task_states(
+            ti.dag_id, map_index=None if index < 0 else index, task_ids=[ti.task_id], run_ids=[ti.run_id]
+        )
+    except Exception:  # noqa: BLE001 - whatever it is, the task is being stopped
+        return True
+    states = by_run.get(ti.run_id, {})
+    return _RUNNING in {str(getattr(state, "value", state)) for state in states.values()}
 
 
 def has_ledger() -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
+import json
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -62,7 +64,8 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
             `dag_failure`, `dag_success`, `deadline` or `notice`.
         fallback_conn_id: A connection of an app or a custom bot, used if the first one fails; two fifths of
             the time are reserved for it.
-        idempotency_key: Any text that identifies this message; by default derived from the event.
+        idempotency_key: Any text that identifies this message; by default derived from the event and from
+            `content`, `msg_type` and `language`.
         one_card_per_run: Whether failures of one run share a default card.
         quiet_success: Whether to send nothing for a success, unless it resolves a failure reported before.
         deadline: Seconds for everything, at most 300.
@@ -130,6 +133,8 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         self.one_card_per_run = one_card_per_run
         self.quiet_success = quiet_success
         self.deadline = deadline
+        # By the content before it is rendered: a template may render otherwise when Airflow calls once more.
+        self.message_digest = _digest_message(content, msg_type, language)
 
     # Airflow calls or awaits a notifier. Airflow's own methods raise errors of templates, and render the
     # notifier itself, which would keep the first task's values when a process runs several. Here a copy is
@@ -234,3 +239,9 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
     def get_template_env(self, dag: DAG | None = None) -> jinja2.Environment:
         """Return the environment for templates; a DAG that `airflow dags test` passes has none of its own."""
         return super().get_template_env(dag if hasattr(dag, "get_template_env") else None)
+
+
+def _digest_message(*parts: Any) -> str:
+    """Return what tells a notifier's message from another's about the same event, in any process."""
+    text = json.dumps(parts, skipkeys=True, default=lambda part: type(part).__name__)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

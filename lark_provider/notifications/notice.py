@@ -36,6 +36,7 @@ class Notifier(Protocol):
     idempotency_key: str | None
     one_card_per_run: bool
     quiet_success: bool
+    message_digest: str
 
     @property
     def log(self) -> Any:
@@ -86,13 +87,17 @@ class Notice:
 
     @property
     def key(self) -> str:
-        """Return an idempotency key, derived from the event so that a repeated callback is recognized."""
+        """Return an idempotency key, by which a repeated callback is recognized.
+
+        It is derived from the event, and from the message: a callback may be a list of notifiers.
+        """
         event, client = self.event, self.client
         if self.notifier.idempotency_key:
             return self.notifier.idempotency_key
         what = [event.kind, str(event.try_number), event.deadline_id]
         where = [event.dag_id, event.run_id, event.task_id, str(event.map_index)]
-        key = [client.base_url, client.app_id, "notifier", *where, *what, self.notifier.receiver_id]
+        message = [self.notifier.receiver_id, self.notifier.message_digest]
+        key = [client.base_url, client.app_id, "notifier", *where, *what, *message]
         return "\n".join(key)
 
     async def read_states(self) -> Mapping[str, str]:

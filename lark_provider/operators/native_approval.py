@@ -17,6 +17,7 @@ from lark_provider.hooks.task import (
     make_attempt_key,
     make_task_key,
     read_run_start,
+    will_retry,
 )
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.question_arguments import OnReject, check_on_reject
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from lark_provider.api.approval.model import Instance
 
 INSTANCE_XCOM = "lark_approval_instance"
-_APPROVED = "APPROVED"
+_APPROVED, _CANCELED = "APPROVED", "CANCELED"
 _EARLIER = 10
 """How many earlier starts of a cleared task are looked at for an instance to withdraw."""
 _CLOCK_SKEW = timedelta(minutes=1)
@@ -59,7 +60,8 @@ class LarkNativeApprovalOperator(LarkOperator):
         on_reject: After a rejection, a withdrawal or a deletion, `fail` the task, `skip` it, or `return` the
             outcome.
         withdraw: Whether the instance is withdrawn when the task is cleared, marked or deleted while it
-            waits (in the triggerer: Airflow 3.3 and later), or stopped on its worker.
+            waits (in the triggerer: Airflow 3.3 and later), or stopped on its worker in its last attempt, as
+            by `execution_timeout`: a retry goes on waiting for it.
         poll_interval: Seconds between two looks.
         timeout: Seconds, or a timedelta, until the attempt fails although the approval is pending; None for
             no limit. A retry goes on waiting for the same instance.
@@ -71,7 +73,8 @@ class LarkNativeApprovalOperator(LarkOperator):
         filled it in, times in ISO 8601) and `tasks` (each person's part: `open_id`, `node`, `status`).
 
     Raises:
-        AirflowFailException: It was not approved and `on_reject` is `fail`; or Lark refuses the request.
+        AirflowFailException: It was not approved and `on_reject` is `fail`; the task was stopped, and has
+            withdrawn it; or Lark refuses the request.
         AirflowSkipException: It was not approved and `on_reject` is `skip`.
         TaskDeferralTimeout: Its time was up.
     """
@@ -111,6 +114,8 @@ class LarkNativeApprovalOperator(LarkOperator):
         self.poll_interval = _convert_seconds("poll_interval", poll_interval)
         self.timeout = None if timeout is None else _convert_seconds("timeout", timeout)
         self._waits_for: str | None = None
+        self._waits_in: Context | None = None
+        self._was_stopped = False
 
     def execute(self, context: Context) -> Any:
         """Create the instance unless an earlier attempt has, and wait."""
@@ -123,6 +128,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             return self._apply_status(instance, str(instance.status))
         if self.deferrable:
             self._defer(context, instance)
+        self._waits_in = context
         return self._wait(instance)
 
     def _defer(self, context: Context, instance: Instance) -> NoReturn:
@@ -260,6 +266,12 @@ class LarkNativeApprovalOperator(LarkOperator):
                     raise AirflowFailException(f"{type(error).__name__}: {error}") from error
                 self.log.warning("Approval %s not read; still waiting for it: %s", instance.code, error)
         self._waits_for = None
+        if self._was_stopped and instance.status == _CANCELED:
+            # No person has decided this, so it is not what `on_reject` is for.
+            raise AirflowFailException(
+                f"Approval {instance.serial_number} was withdrawn, since its task was stopped. Next: clear "
+                "the task to ask again."
+            )
         return self._apply_status(instance, str(instance.status))
 
     def _apply_status(self, instance: Instance, status: str) -> dict[str, Any]:
@@ -289,9 +301,17 @@ class LarkNativeApprovalOperator(LarkOperator):
         }
 
     def on_kill(self) -> None:
-        """Withdraw the instance of a task that is stopped while it waits on its worker."""
+        """Withdraw the instance of a task that is stopped while it waits on its worker, if no retry follows.
+
+        Airflow calls this also when a worker is shut down or `execution_timeout` has passed. The retry would
+        find an instance that is withdrawn, as if a person had done so.
+        """
         if not (self.withdraw and self._waits_for):
             return
+        if self._waits_in is not None and will_retry(self._waits_in):
+            self.log.info("Task stopped; approval %s stays for its retry", self._waits_for)
+            return
+        self._was_stopped = True
         try:
             instance = self.hook.client.approval.cancel_instance(self._waits_for)
         except LarkError as error:

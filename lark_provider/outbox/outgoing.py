@@ -13,6 +13,7 @@ from lark_provider.api.cards.airflow.mentions import Mentions
 from lark_provider.api.messaging.additions import mark_redirected, with_element
 from lark_provider.protocol.incidents.shown import ShownIncident
 from lark_provider.protocol.language import LANGUAGES
+from lark_provider.support.members import select_members
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Outgoing:
 
     @classmethod
     def from_json(cls, text: str) -> Outgoing:
-        """Return what `to_json` wrote.
+        """Return what `to_json` wrote; members that a newer version added are left out.
 
         Raises:
             ValueError: It is not JSON.
@@ -51,7 +52,7 @@ class Outgoing:
         """
         fields: Mapping[str, Any] = orjson.loads(text)
         lists = {name: tuple(fields.get(name) or ()) for name in ("mentions", "emails")}
-        return cls(**{**fields, **lists})
+        return cls(**select_members(fields, cls) | lists)
 
 
 def build_message(

@@ -65,10 +65,22 @@ class OutboxRunner:
             except (LarkError, TimeoutError) as error:
                 self._warn(error)
                 pause = pauses.draw_pause()
+            except Exception as error:  # noqa: BLE001 - nothing restarts this alone: the pump runs it in a thread
+                self._log_unexpected(error)
+                pause = pauses.draw_pause()
             else:
                 pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
                 pause = 0.0 if tried else self._idle
             await asyncio.wait([stopped], timeout=pause)
+
+    def _log_unexpected(self, error: Exception) -> None:
+        self._throttle.log_error(
+            logger,
+            "Outbox failed unexpectedly; retrying",
+            extra={"error": repr(error)},
+            exc_info=error,
+            kind=type(error).__name__,
+        )
 
     def _warn(self, error: Exception) -> None:
         reason = str(error) or "no answer in time"

@@ -23,6 +23,7 @@ from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
 from lark_provider.support import threads
 from lark_provider.support.concurrency import map_few
+from lark_provider.support.members import select_members
 
 MAX_TRIES = 100
 _MAX_NAMED = 20
@@ -73,7 +74,8 @@ class Plan:
         """Read what `dump` returned."""
         document = orjson.loads(text)
         tries = tuple(
-            ShownTry(TaskInstance(**raw_try["task"]), raw_try["label"]) for raw_try in document["tries"]
+            ShownTry(TaskInstance(**select_members(raw_try["task"], TaskInstance)), raw_try["label"])
+            for raw_try in document["tries"]
         )
         return cls(tries, tuple(document["others"]), document["after"])
 

@@ -16,6 +16,7 @@ from lark_provider.protocol.commands.message import CommandMessage, MentionedPer
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import chat_commands
 from lark_provider.storage.statements import insert, read_clock
+from lark_provider.support.members import select_members
 
 CommandState: TypeAlias = Literal["due", "decided", "running", "ended", "done"]
 """In this order: to be done; done and to be answered; answered and its run goes on; the end is to be
@@ -227,7 +228,10 @@ def _read_claim(row: sa.Row[Any], now: Any) -> ClaimedCommand:
         chat_id=row.chat_id,
         is_direct=row.is_direct,
         text=row.text,
-        mentions=tuple(MentionedPerson(**mention) for mention in orjson.loads(row.mentions)),
+        mentions=tuple(
+            MentionedPerson(**select_members(mention, MentionedPerson))
+            for mention in orjson.loads(row.mentions)
+        ),
         sent_at=row.sent_at,
     )
     return ClaimedCommand(

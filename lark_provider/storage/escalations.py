@@ -37,6 +37,7 @@ from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.incidents import Incidents, RenderIncident
 
 _MAX_REASON = 500
+_RETRIES = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class ClaimedStep:
         number: The step's number in the escalation, from 1.
         step: The step, which says what is done and when.
         rota: The rota, which says whose turn it is.
-        retries_until: Until when the step is tried again, if Lark has certainly not performed it.
+        due_at: When it was to be taken.
+        next_due_at: When the step after it is to be taken; None if there is none.
         shown: The incident, with what its card shows.
         now: The current time by the database's clock, with its time zone.
     """
@@ -57,9 +59,19 @@ class ClaimedStep:
     number: int
     step: EscalationStep
     rota: Rota
-    retries_until: datetime
+    due_at: datetime
+    next_due_at: datetime | None
     shown: ShownIncident
     now: datetime
+
+    def compute_retries_end(self, first_try: datetime) -> datetime:
+        """Return until when the step is tried again, if Lark has certainly not performed it.
+
+        Args:
+            first_try: The first attempt: after an outage of all bridges, long after it was due.
+        """
+        end = max(self.due_at, first_try) + _RETRIES
+        return end if self.next_due_at is None else min(end, self.next_due_at)
 
 
 class Escalations:
@@ -239,8 +251,16 @@ class Escalations:
             return None
         step, rota = from_json(self._read_content(row))
         later = [other.due_at for other in rows if other.state == "due" and other.due_at > now]
-        until = min([row.due_at + timedelta(minutes=15), *later])
-        return ClaimedStep(row.incident_key, row.number, step, rota, until, shown, now)
+        return ClaimedStep(
+            key=row.incident_key,
+            number=row.number,
+            step=step,
+            rota=rota,
+            due_at=row.due_at,
+            next_due_at=min(later, default=None),
+            shown=shown,
+            now=now,
+        )
 
     def _read_urged(
         self, row: sa.Row[Any], outcome: str, now: datetime, detail: str = ""

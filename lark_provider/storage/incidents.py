@@ -25,6 +25,7 @@ from lark_provider.storage.bridge_tables import incidents, mutes
 from lark_provider.storage.crypto import TokenBox
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.outbox_rows import OutboxEntry
+from lark_provider.support.members import select_members
 
 _MAX_ROUNDS = 100
 """Incidents of one run for one receiver: each begins with a failure after all others have recovered."""
@@ -267,7 +268,7 @@ class Incidents:
                 content["instead_of"],
             ),
             replace(Incident.from_json(content["incident"]), version=row.version),
-            RunEvent(**(event | {"owners": tuple(event["owners"])})),
+            RunEvent(**select_members(event, RunEvent) | {"owners": tuple(event["owners"])}),
             (ids, emails, names),
             row.message_id,
         )

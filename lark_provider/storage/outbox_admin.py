@@ -90,7 +90,13 @@ class OutboxAdmin:
         return rows, total
 
     def show(self, id_: str) -> OutboxRow | None:
-        """Return a row by its id, or by the beginning of it that no other one has; None if there is none."""
+        """Return a row by its id, or by the beginning of it that no other one has; None if there is none.
+
+        An empty text names no row: it is the beginning of the only one, too, and may be a variable that a
+        script has not set.
+        """
+        if not id_:
+            return None
         with migrate.open_transaction(self._url, reading=True) as connection:
             now = statements.read_clock(connection).now
             query = sa.select(outbox).where(outbox.c.id.startswith(id_, autoescape=True)).limit(2)

@@ -11,7 +11,6 @@ from lark_provider.support import periods
 from lark_provider.support.environment import ENVIRONMENT
 
 PREFIX = "LARK_RETENTION_"
-_MAX_PERIOD = timedelta(days=36_525)  # No row is that old, and a longer one would overflow a datetime.
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _SHORTEST = {
     # Lark repeats an event for 7.1 hours; one that is forgotten earlier would be handled twice.
@@ -94,7 +93,7 @@ class Retention:
                     f"The retention of {name} must be at least {least}, got {period}. Next: set "
                     f"{PREFIX}{name.upper()}, or what was passed instead, to {least} or more."
                 )
-            object.__setattr__(self, name, min(period, _MAX_PERIOD))
+            object.__setattr__(self, name, min(period, periods.LONGEST))
 
     @classmethod
     def from_environment(

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AGE = re.compile(r"([0-9]{1,6})([smhd])")
+LONGEST = timedelta(days=36_525)
+"""Nothing that is stored is that old, and a longer period would overflow a datetime."""
 
 
 def parse(text: str) -> timedelta:
-    """Parse a period: a whole number and one of `s`, `m`, `h`, `d`; or `0`.
+    """Parse a period: a whole number and one of `s`, `m`, `h`, `d`; or `0`. At most `LONGEST` is returned.
 
     Args:
         text: As an operator writes it.
@@ -25,7 +27,7 @@ def parse(text: str) -> timedelta:
             f"a period must be a whole number and s, m, h or d, got {text!r}. Next: write it as 90m, 12h or "
             "7d."
         )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return min(timedelta(**{_UNITS[match[2]]: int(match[1])}), LONGEST)
 
 
 def format_period(age: timedelta) -> str:

@@ -74,6 +74,12 @@ def test_a_repeated_callback_changes_nothing(lark: Emulator) -> None:
     assert [content.get("text") for content in read_messages(lark)] == [None, "t broke"]
 
 
+def test_each_notifier_of_a_list_sends_its_message(lark: Emulator) -> None:
+    for text in ("See the runbook.", "Call Ann."):
+        make_notifier(content=text, msg_type="text")(context())
+    assert [content.get("text") for content in read_messages(lark)] == ["See the runbook.", "Call Ann."]
+
+
 def test_tasks_that_fail_in_the_same_moment_share_one_card(lark: Emulator) -> None:
     threads = [threading.Thread(target=make_notifier(), args=(context(task_id=f"t{n}"),)) for n in range(8)]
     for thread in threads:

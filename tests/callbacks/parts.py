@@ -103,3 +103,12 @@ async def stubborn() -> None:
         await never()
     except asyncio.CancelledError:
         await never()
+
+
+def hide_coroutine_function(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a plain function that returns what a coroutine function does, as a decorator or a lambda may."""
+
+    def call(argument: Any) -> Any:
+        return function(argument)
+
+    return call

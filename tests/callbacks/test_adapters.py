@@ -30,6 +30,7 @@ from lark_provider.callbacks.http.responding import Handler
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CallbackKeys, CardClick, Delivery, Event
 from lark_provider.protocol.waits import mark
+from tests.callbacks.parts import hide_coroutine_function
 from tests.callbacks.serving import serve
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import APP, KEY, NOW, TOKEN, seal_body
@@ -187,6 +188,41 @@ def test_a_handler_that_fails_is_told_to_people_and_to_lark(
     body = seal_body(sender.make_event())
     assert post(body, sender.make_headers(body))[0] == 503
     assert caplog.text.count("LookupError: in the handler") == 2
+
+
+@pytest.mark.parametrize("adapter", [in_django, in_flask])
+def test_a_handler_that_returns_a_coroutine_has_not_handled_anything(
+    adapter: Framework, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as a lambda that calls a coroutine function: nothing in these frameworks can await it."""
+
+    async def handle(_: Delivery) -> bytes:
+        raise AssertionError
+
+    ENDPOINT.handler_failures._throttle.reset()
+    post = adapter(hide_coroutine_function(handle))
+    body = seal_body(sender.card())
+    assert post(body, sender.make_headers(body)) == (200, FAILED)
+    body = seal_body(sender.make_event())
+    assert post(body, sender.make_headers(body))[0] == 503
+    assert "got one that returned a coroutine, which was not run. Next: " in caplog.text
+
+
+def test_fastapi_awaits_what_a_handler_returns() -> None:
+    seen: list[Delivery] = []
+
+    class Service:
+        async def __call__(self, delivery: Delivery) -> bytes | None:
+            seen.append(delivery)
+            return HELD if isinstance(delivery, CardClick) else None
+
+    service = Service()
+    for handler in (service, hide_coroutine_function(service)):
+        post = in_fastapi(handler)
+        for content, answer in ((sender.card(), HELD), (sender.make_event(), b"{}")):
+            body = seal_body(content)
+            assert post(body, sender.make_headers(body)) == (200, answer)
+    assert [type(delivery) for delivery in seen] == [CardClick, Event] * 2
 
 
 @pytest.mark.parametrize("returned", ["words", {}, 7, Endpoint()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from lark_provider.storage import urls
 from lark_provider.storage.tables import handled_events
 from tests.callbacks import mq
 from tests.callbacks.consuming import Seen, consuming, fail, make_event, send
+from tests.callbacks.parts import hide_coroutine_function
 from tests.failures.waiting import wait_until
 from tests.protocol.callbacks import sender
 
@@ -181,6 +183,18 @@ def test_a_handler_that_is_no_plain_function_is_refused(handler: Any) -> None:
         ConfigurationError, match=r"The handler must be a plain function, got .*Next: define it with def"
     ):
         consume(handler, broker="amqp://127.0.0.1:1")
+
+
+def test_a_handler_that_returns_a_coroutine_ends_it_and_the_event_stays(rabbitmq: str) -> None:
+    """Such as a lambda that calls a coroutine function: the event would count as handled."""
+    send(rabbitmq, make_event("a"))
+    stop = threading.Event()
+    timer = threading.Timer(20, stop.set)  # It would not end otherwise, if the coroutine was taken.
+    timer.start()
+    with pytest.raises(ConfigurationError, match=r"returned a coroutine, which was not run\. Next: "):
+        consume(hide_coroutine_function(coroutine_function), broker=rabbitmq, stop=stop)
+    timer.cancel()
+    assert [content for _, content in mq.drain(rabbitmq, EVENTS)] == [make_event("a")]
 
 
 def test_settings_that_are_invalid_are_refused() -> None:

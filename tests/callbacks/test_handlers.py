@@ -13,7 +13,7 @@ from lark_provider.callbacks.http.answers import Answer, card_update, toast
 from lark_provider.callbacks.http.endpoint import FAILED, RECEIVED
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
-from tests.callbacks.parts import OK, FakeSink, deliver, gateway, request, stubborn
+from tests.callbacks.parts import OK, FakeSink, deliver, gateway, hide_coroutine_function, request, stubborn
 from tests.protocol.callbacks import sender
 
 HELD = toast("info", "held")
@@ -55,6 +55,8 @@ async def hanging(_: CardClick) -> bytes:
         (silent, RECEIVED, 0),
         (wrong, RECEIVED, 0),
         (hanging, RECEIVED, 2.5),
+        (hide_coroutine_function(slow), HELD, 2),
+        (hide_coroutine_function(hanging), RECEIVED, 2.5),
     ],
 )
 def test_a_handler_answers_or_does_not(handler: Any, expected: bytes, seconds: float) -> None:

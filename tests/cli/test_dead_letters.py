@@ -246,6 +246,7 @@ def test_purge_by_id_by_age_and_all(
         monkeypatch.undo()
         monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     dead(rabbitmq, mq.card("today"), b"\xff")
+    assert run(capsys, "purge", "--older-than", "999999d", "--yes") == ("Purged: 0.\n", "")
     assert run(capsys, "purge", "--older-than", "30d", "--yes") == ("Purged: 2.\n", "")
     assert orjson.loads(run(capsys, "purge", "today", "--yes", "--json")[0]) == {
         "purged": ["today"],

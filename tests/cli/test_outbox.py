@@ -54,10 +54,19 @@ def test_what_was_given_up_is_retried_on_demand(run: Run, waiting: str, lark: Em
 
 
 def test_purged_messages_are_never_sent(run: Run, waiting: str, lark: Emulator) -> None:
-    assert run("outbox", "purge", "--older-than", "1h", "--yes").out == "Purged: 0.\n"
+    for age in ("1h", "999999d"):
+        assert run("outbox", "purge", "--older-than", age, "--yes").out == "Purged: 0.\n"
     assert run("outbox", "purge", waiting, "--yes").out == "Purged: 1.\n"
     assert work.deliver() == 0
     assert messages(lark) == []
+
+
+def test_an_empty_id_does_not_name_the_only_message(run: Run, waiting: str, lark: Emulator) -> None:
+    """Such as that of a variable that a script has not set."""
+    for action in (("show", ""), ("retry", ""), ("purge", "", "--yes")):
+        assert run("outbox", *action).code == 1
+    assert work.deliver() == 1
+    assert len(messages(lark)) == 1
 
 
 def test_run_delivers_until_it_is_stopped(waiting: str, lark: Emulator) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
 from lark_provider.outbox.delivering import REPLACE_VARIABLE
+from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.outbox.runner import OutboxRunner
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import get_engine, hold_transaction
@@ -141,6 +142,33 @@ def test_what_lark_does_not_take_now_is_delivered_when_it_is_back(app: Emulator,
     assert {Outbox(url).read_state(row) for row in rows} == {
         ("delivered", (Outbox(url).read_state(row) or ("", None))[1], None) for row in rows
     }
+
+
+def test_what_a_newer_version_recorded_is_delivered_by_an_older_one(app: Emulator, url: URL) -> None:
+    """Versions run side by side during an upgrade."""
+    content = json.loads(Outgoing(work.CHAT, "", "text", "from the future").to_json())
+    row = work.record_payload(json.dumps(content | {"a_new_member": 1}))
+    assert work.deliver() == 1
+    assert (Outbox(url).read_state(row) or ("",))[0] == "delivered"
+    assert "from the future" in read_cards(app)[0]
+
+
+def test_a_runner_goes_on_after_a_row_that_it_cannot_read(
+    app: Emulator, url: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the pump it is a thread: if it ended, no message would be delivered, and nothing would say so."""
+    unreadable = work.record_payload('{"content": "without a receiver"}')
+    stop = threading.Event()
+    thread = threading.Thread(target=OutboxRunner(idle_seconds=0.05).run, args=(stop,), daemon=True)
+    thread.start()
+    wait_until(lambda: "Outbox failed unexpectedly; retrying" in caplog.messages)
+    row = work.record_text("later")
+    wait_until(lambda: (Outbox(url).read_state(row) or ("",))[0] == "delivered")
+    stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert (Outbox(url).read_state(unreadable) or ("",))[0] == "due"
+    assert len(messages(app)) == 1
 
 
 def test_a_recalled_card_is_given_up_with_the_reason(app: Emulator, url: URL) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from typing import Any
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.cards.airflow.mentions import Mentions
+from lark_provider.client.base import find_app
 from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
 from lark_provider.outbox.outgoing import Outgoing
@@ -16,6 +18,7 @@ from lark_provider.protocol.incidents.event import EventKind, RunEvent
 from lark_provider.protocol.incidents.shown import IncidentPlace
 from lark_provider.storage.incidents import RecordedIncident
 from lark_provider.storage.outbox import Outbox
+from lark_provider.storage.outbox_rows import OutboxEntry
 
 CHAT = "oc_emulator_data_team"
 
@@ -56,6 +59,13 @@ def warm() -> None:
 def record_text(key: str, chat: str = CHAT, words: str = "") -> str:
     """Record a text, and return the id of its row."""
     return recorder().record_message(Outgoing(chat, "", "text", words or key), key)
+
+
+def record_payload(payload: str) -> str:
+    """Record a payload as it is, such as one that another version wrote, and return the id of its row."""
+    id_ = hashlib.sha256(payload.encode()).hexdigest()
+    recorder().outbox.add(find_app(LarkServiceClient()), OutboxEntry(id_, CHAT, payload))
+    return id_
 
 
 async def adeliver(only: str | None = None, seconds: float = 10.0) -> int:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from lark_provider.protocol.incidents.changes import apply_event, apply_run_end, list_again
 from lark_provider.protocol.incidents.event import RunEvent
-from lark_provider.protocol.incidents.model import MAX_FAILURES, Failure, Incident
+from lark_provider.protocol.incidents.model import (
+    MAX_FAILURES,
+    CardAction,
+    Claim,
+    EscalationRecord,
+    Failure,
+    Incident,
+    Mute,
+)
 
 MANY = MAX_FAILURES + 50
 
@@ -98,3 +106,23 @@ def test_a_run_that_failed_without_a_failed_task_recovers_with_its_run() -> None
     assert apply_run_end(incident, {"t": "success"}, succeeded=False) == incident
     done = apply_run_end(incident, {"t": "success"}, succeeded=True)
     assert (done.over, done.run_failed) == (True, False)
+
+
+def test_an_incident_that_a_newer_version_recorded_is_read() -> None:
+    """Versions run side by side during an upgrade."""
+    at = "2026-12-01T00:00:00+00:00"
+    incident = replace(
+        report([make_event(1)]),
+        claim=Claim("ou_a", "Ann", at),
+        mutes=(Mute("t", "Ann", at),),
+        deeds=(CardAction("done", at, "e"),),
+        urged=(EscalationRecord(1, "app", "Ann", at, "done"),),
+    )
+    recorded = orjson.loads(orjson.dumps(incident.to_json()))
+    for part in (
+        recorded,
+        recorded["claim"],
+        *(recorded[name][0] for name in ("failures", "mutes", "deeds", "urged")),
+    ):
+        part["a_new_member"] = 1
+    assert Incident.from_json(recorded) == incident

@@ -88,7 +88,8 @@ def consume(
         probe_host: At which address; loopback, unless others may see it.
 
     Raises:
-        ConfigurationError: A setting is missing or invalid.
+        ConfigurationError: A setting is missing or invalid, or the handler returned a coroutine. What was not
+            acknowledged is redelivered.
         StorageError: The database cannot be used, and waiting does not change that. What was not acknowledged
             is redelivered.
     """
@@ -133,6 +134,20 @@ def _make_checks(handled: HandledEvents) -> list[WorkCheck]:
         return []
     work = DatabaseWork(_CHECK_SECONDS)
     return [WorkCheck("database", lambda: work.run(handled.check))]
+
+
+def _check_is_done(returned: object) -> None:
+    """Refuse a coroutine, which would never run, while its event would count as handled.
+
+    Raises:
+        ConfigurationError: The handler is asynchronous, although it is no coroutine function.
+    """
+    if inspect.iscoroutine(returned):
+        returned.close()  # Without this, Python warns that it was not awaited.
+        raise ConfigurationError(
+            "The handler must be a plain function, got one that returned a coroutine, which was not run. "
+            "Next: call asyncio.run in it."
+        )
 
 
 class _ShutdownRequestedError(Exception):
@@ -204,7 +219,7 @@ class _Work:
                 raise _ShutdownRequestedError
             began = time.monotonic()
             try:
-                self._handler(received.event)
+                returned = self._handler(received.event)
             except Exception as error:  # noqa: BLE001 - the other events continue
                 measured.EVENTS.add(app, "failed")
                 measured.HANDLER_FAILURES.add("event", "exception")
@@ -212,6 +227,7 @@ class _Work:
                 return
             finally:
                 measured.EVENT_SECONDS.observe(time.monotonic() - began)
+            _check_is_done(returned)
             measured.EVENTS.add(app, "handled")
             self._until_available(lambda: self._handled.note_handled(received.key))
         received.acknowledge()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,8 @@ from lark_provider.callbacks.http.app import TooLargeError, read_body
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.gateway import DEADLINE
 from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
-from lark_provider.callbacks.http.responding import Handler, arespond, respond
+from lark_provider.callbacks.http.responding import Handler, arespond
+from lark_provider.protocol.callbacks import Delivery
 
 
 def callback_router(
@@ -36,13 +38,14 @@ def callback_router(
 
     Args:
         keys: The apps' keys; see `by_app` and `from_environment`. A `KeyRing` reloads those that change.
-        handler: Called with each click and event, in a thread unless it is a coroutine function; a body from
-            `toast` or `card_update` answers a click.
+        handler: Called with each click and event, in a thread unless it is a coroutine function; a coroutine
+            that it returns is awaited. A body from `toast` or `card_update` answers a click.
         endpoint: The rules for admitting requests; None for `Endpoint()`.
         prefix: The path of the route without the app's id.
     """
     rules = endpoint or Endpoint()
     router = APIRouter(prefix=prefix)
+    call = handler if inspect.iscoroutinefunction(handler) else partial(_call_in_thread, handler)
 
     @router.post("/{app_id}", include_in_schema=False)
     async def callback(app_id: str, request: Request) -> Response:
@@ -54,10 +57,13 @@ def callback_router(
         except (TimeoutError, ClientDisconnect):
             answer = rules.answer_too_slow()
         else:
-            if inspect.iscoroutinefunction(handler):
-                answer = await arespond(rules, keys, handler, app_id, request.headers, body)
-            else:
-                answer = await run_in_threadpool(respond, rules, keys, handler, app_id, request.headers, body)
+            answer = await arespond(rules, keys, call, app_id, request.headers, body)
         return Response(answer.body, answer.status, media_type="application/json")
 
     return router
+
+
+async def _call_in_thread(handler: Handler, delivery: Delivery) -> bytes | None:
+    """Call a handler that may block; await what it returns if it turns out to be asynchronous."""
+    answer = await run_in_threadpool(handler, delivery)
+    return await answer if inspect.isawaitable(answer) else answer

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -74,7 +75,13 @@ async def run(handler: ClickHandler, click: CardClick, seconds: float) -> object
         )
     running = threads.start(lambda: handler(click))
     running.add_done_callback(lambda _: _free.release())
-    return await _wait_at_most(asyncio.wrap_future(running), seconds)
+    return await _wait_at_most(asyncio.ensure_future(_obtain_result(running)), seconds)
+
+
+async def _obtain_result(running: Future[Any]) -> Any:
+    """Return the result of a call in a thread; any function may return a coroutine."""
+    result = await asyncio.wrap_future(running)
+    return await result if inspect.isawaitable(result) else result
 
 
 async def _wait_at_most(future: asyncio.Future[Any], seconds: float) -> Any:

@@ -11,6 +11,7 @@ from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.protocol.callbacks import CallbackKeys, CallbackRefusedError, Delivery, get_kind
+from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import measured
 
 Handler: TypeAlias = Callable[[Delivery], bytes | Awaitable[bytes | None] | None]
@@ -123,7 +124,14 @@ def respond(
     """
 
     async def call(delivery: Delivery) -> object:
-        return handler(delivery)
+        answer = handler(delivery)
+        if inspect.iscoroutine(answer):
+            answer.close()  # It cannot be awaited here; without this, Python warns that it was not.
+            raise ConfigurationError(
+                "The handler must be a plain function, got one that returned a coroutine, which was not run. "
+                "Next: pass a plain one, or in Django the coroutine function itself."
+            )
+        return answer
 
     known = _BlockingKeys(keys) if isinstance(keys, KeyRing) else _FixedKeys(keys)
     responding = _respond(endpoint, known, call, app_id, headers, body)

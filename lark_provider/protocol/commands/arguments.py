@@ -9,6 +9,9 @@ import orjson
 
 from lark_provider.protocol.errors import InvalidRequestError
 
+_WORDS = frozenset({"true", "false", "null"})
+"""What people may write in upper case as well."""
+
 
 def match_names(words: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """Assign the words of a command to the names of params.
@@ -80,8 +83,10 @@ def _infer_types(values: Sequence[Any]) -> list[str]:
 def _parse_value(name: str, text: str, types: frozenset[str]) -> Any:
     if "string" in types:
         return text
+    # Only these words: the letters of texts in a list or an object stay as they were typed.
+    is_word = bool(types & {"boolean", "null"}) and text.lower() in _WORDS
     try:
-        value = orjson.loads(text.lower() if types & {"boolean", "null"} else text)
+        value = orjson.loads(text.lower() if is_word else text)
     except orjson.JSONDecodeError:
         value = text
     if isinstance(value, str) or (isinstance(value, bool) and "boolean" not in types):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,10 +68,18 @@ class CommandMessage:
         """Return whether a person or bot is mentioned by name, not with everybody."""
         return any(mention.open_id == open_id and mention.key != "@_all" for mention in self.mentions)
 
-    def get_typed_text(self, own_open_id: str) -> str:
-        """Return the command as it was typed: without the bot's mention, other people by their names.
+    def get_typed_text(self) -> str:
+        """Return the command as it was typed, without the mentions before it, and with keys for others."""
+        return _LEADING.sub("", self.text, count=1).strip()
+
+    def insert_names(self, words: Iterable[str], own_open_id: str) -> tuple[str, ...]:
+        """Return the words of the command with the names of the people in them, and without the bot's.
+
+        A person chooses their own name, so it is inserted when the text is split: spaces and quotation marks
+        in it make no further words, which could be arguments.
 
         Args:
+            words: The words of `get_typed_text`.
             own_open_id: The open_id of the bot.
         """
         names = {
@@ -79,8 +87,8 @@ class CommandMessage:
             for mention in self.mentions
         }
         names["@_all"] = ""
-        rest = _LEADING.sub("", self.text, count=1)
-        return _KEY.sub(lambda match: names.get(match[0], match[0]), rest).strip()
+        named = ((word, _KEY.sub(lambda match: names.get(match[0], match[0]), word)) for word in words)
+        return tuple(name for word, name in named if name or not word)
 
 
 def find_command(event: Event) -> CommandMessage | None:

@@ -32,7 +32,7 @@ def read_command(text: str) -> Typed:
     """Read a command.
 
     Args:
-        text: Without mentions, e.g. `/run etl "two words"`.
+        text: Without mentions before it, e.g. `/run etl "two words"`.
 
     Raises:
         InvalidRequestError: It is too long, or a quotation has no end, or it is not a command.

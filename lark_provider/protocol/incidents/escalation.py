@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.quiet_hours import QuietHours
 from lark_provider.protocol.urgent_kinds import UrgentKind
+from lark_provider.support.members import select_members
 
 DutySource: TypeAlias = Literal["attendees", "title"]
 SOURCES: tuple[DutySource, ...] = get_args(DutySource)
@@ -205,19 +206,19 @@ def to_json(step: EscalationStep, rota: Rota) -> dict[str, Any]:
 
 
 def from_json(content: Mapping[str, Any]) -> tuple[EscalationStep, Rota]:
-    """Return what `to_json` wrote.
+    """Return what `to_json` wrote; members that a newer version added are left out.
 
     Raises:
         KeyError: A value is missing.
-        TypeError: A value is unknown.
+        TypeError: A member is missing.
     """
     rota = content["rota"]
     day, table = rota["weekly_from"], rota["table"]
     calendar = rota.get("calendar")  # what an earlier version recorded has none
-    return EscalationStep(**content["step"]), Rota(
+    return EscalationStep(**select_members(content["step"], EscalationStep)), Rota(
         tuple(rota["people"]),
         None if day is None else date.fromisoformat(day),
-        None if table is None else RotaTable(**table),
+        None if table is None else RotaTable(**select_members(table, RotaTable)),
         rota["timezone"],
-        None if calendar is None else RotaCalendar(**calendar),
+        None if calendar is None else RotaCalendar(**select_members(calendar, RotaCalendar)),
     )

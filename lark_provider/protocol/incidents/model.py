@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from lark_provider.support.members import select_members
+
 FAILURES = frozenset({"failure", "retry", "dag_failure"})
 MAX_FAILURES = 100
 _MAX_CARDS = 4
@@ -172,7 +174,7 @@ class Incident:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Incident:
-        """Return the incident that `to_json` wrote, also that of an earlier version.
+        """Return the incident that `to_json` wrote, also that of an earlier or a newer version.
 
         Raises:
             TypeError: A value has another type.
@@ -182,24 +184,25 @@ class Incident:
             cards=tuple(content["cards"]),
             count=int(content["count"]),
             failures=tuple(
-                Failure(
-                    **{"recovered" if name == "mended" else name: value for name, value in failure.items()}
-                )
+                Failure(**select_members({"recovered": failure.get("mended", False)} | failure, Failure))
                 for failure in content["failures"]
             ),
             run_failed=bool(content["run_failed"]),
             over=bool(content.get("over")),
-            claim=Claim(**content["claim"]) if content.get("claim") else None,
-            mutes=tuple(Mute(**mute) for mute in content.get("mutes", ())),
+            claim=Claim(**select_members(content["claim"], Claim)) if content.get("claim") else None,
+            mutes=tuple(Mute(**select_members(mute, Mute)) for mute in content.get("mutes", ())),
             version=int(content.get("version", 0)),
             has_actions=bool(content.get("has_actions")),
             timezone=str(content.get("timezone", "UTC")),
-            deeds=tuple(CardAction(**deed) for deed in content.get("deeds", ())),
+            deeds=tuple(CardAction(**select_members(deed, CardAction)) for deed in content.get("deeds", ())),
             more={str(name): int(number) for name, number in content.get("more", {}).items()},
             more_recovered=tuple(content.get("more_recovered", ())),
             run_ended=str(content.get("run_ended", "")),
             not_before=str(content.get("not_before", "")),
-            urged=tuple(EscalationRecord(**step) for step in content.get("urged", ())),
+            urged=tuple(
+                EscalationRecord(**select_members(step, EscalationRecord))
+                for step in content.get("urged", ())
+            ),
         )
 
     def with_deed(self, deed: CardAction) -> Incident:

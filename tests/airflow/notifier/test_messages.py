@@ -57,6 +57,16 @@ def test_a_repeated_callback_is_one_message_and_another_try_is_another(lark: Emu
     assert len(read_messages(lark)) == 4
 
 
+def test_each_notifier_of_a_list_sends_its_message(lark: Emulator) -> None:
+    """`on_failure_callback=[LarkNotifier(…), LarkNotifier(…, content=…)]`, to the same chat."""
+    runbook = make_notifier(content="See the runbook of {{ ti.task_id }}.", msg_type="text")
+    for _ in range(2):
+        for notify in (make_notifier(), runbook, make_notifier(content="Call Ann.", msg_type="text")):
+            notify(context())
+    texts = [content.get("text") for content in read_messages(lark)]
+    assert texts == [None, "See the runbook of t.", "Call Ann."]
+
+
 def test_airflow_runs_it_for_deadlines_in_both_ways(lark: Emulator) -> None:
     options = {
         "receiver_id": CHAT,

@@ -11,7 +11,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.engine import URL
 
-from tests.bridge.escalations.scene import Scene
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import outbox
+from lark_provider.storage.engine import hold_transaction
+from tests.bridge.escalations.scene import STEPS, Scene
 from tests.failures.waiting import wait_until
 
 
@@ -97,6 +100,24 @@ def test_a_lost_answer_is_shown_and_not_repeated(scene: Scene) -> None:
     scene.pass_minutes(10)
     scene.work()
     assert scene.states == ["unknown", "done", "due"]
+
+
+@pytest.mark.parametrize("path", ["*/batch_get_id", "*/messages"])
+def test_the_last_step_after_an_outage_of_all_bridges_is_tried_again_too(scene: Scene, path: str) -> None:
+    """Its 15 minutes had passed before the first attempt: a card that was not sent yet was the end of it."""
+    scene.lark.fault(path=path, status=500, body="{}", times=100)
+    scene.fail(STEPS[:1])
+    scene.pass_minutes(40)
+    scene.work()
+    assert scene.states == ["due"]
+    scene.lark.clear_faults()
+    with hold_transaction(migrate.prepare_engine(scene.url)) as connection:
+        connection.execute(outbox.update().values(next_at=outbox.c.created_at))
+    scene.deliver()
+    scene.pass_minutes(1)
+    scene.work()
+    assert scene.states == ["done"]
+    assert scene.urgents == [("app", ["alice"])]
 
 
 def test_what_lark_has_not_performed_is_tried_again_until_the_next_step(scene: Scene) -> None:

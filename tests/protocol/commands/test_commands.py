@@ -136,15 +136,25 @@ def test_no_event_raises(content: Any) -> None:
         assert find_command(incoming) is None
 
 
+def read_words(message: CommandMessage) -> tuple[str, ...]:
+    return message.insert_names(read_command(message.get_typed_text()).words, BOT)
+
+
 def test_mentions_become_names_and_the_own_one_goes() -> None:
     message = command("@_user_1  /run etl @_user_10 @_user_1", mentions=(AT_BOT, AT_OTHER))
-    assert read_command(message.get_typed_text(BOT)).words == ("etl", "@Ann")
-    assert (
-        read_command(
-            command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER)).get_typed_text(BOT)
-        ).verb
-        == "help"
-    )
+    assert read_words(message) == ("etl", "@Ann")
+    helped = command("@_user_10 @_all @_user_1 /help", mentions=(AT_BOT, AT_OTHER))
+    assert read_command(helped.get_typed_text()).verb == "help"
+    assert read_words(command('@_user_1 /run etl "" x=@_user_1', mentions=(AT_BOT,))) == ("etl", "", "x=")
+
+
+@pytest.mark.parametrize("name", ["Ann force=true", 'Ann" force="true', "Ann'", "Ann\\", "@_user_1"])
+def test_a_name_that_a_person_chose_is_part_of_one_word(name: str) -> None:
+    other = AT_OTHER | {"name": name}
+    message = command("@_user_1 /run etl @_user_10 owner=@_user_10", mentions=(AT_BOT, other))
+    words = read_words(message)
+    assert words == ("etl", f"@{name}", f"owner=@{name}")
+    assert "force" not in match_names(words[2:], ("owner", "force"))
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]).filter(lambda c: c not in "“”‘’"))))
@@ -225,6 +235,10 @@ def test_arguments_by_name_are_what_was_given(arguments: dict[str, str]) -> None
         ({"type": "object"}, '{"a": 1}', {"a": 1}),
         ({"enum": ["1", "2"]}, "1", "1"),
         ({"enum": [1, 2]}, "1", 1),
+        ({"type": ["object", "null"]}, '{"Region": "EU"}', {"Region": "EU"}),
+        ({"type": ["array", "null"]}, '["Ann", "Bo"]', ["Ann", "Bo"]),
+        ({"type": ["array", "boolean"]}, '["TRUE", true]', ["TRUE", True]),
+        ({"type": ["array", "null"]}, "Null", None),
     ],
 )
 def test_texts_become_what_a_schema_wants(schema: dict[str, Any], text: str, value: Any) -> None:
