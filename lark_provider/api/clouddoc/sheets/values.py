@@ -11,7 +11,7 @@
 | `Link`, `Mention`, `Formula` | a link, a person, a formula |
 
 A cell has no time zone: aware datetimes are converted to `zone=`, and without one they are written in their
-own. Times are kept to the millisecond.
+own. Times are cut to the millisecond.
 """
 
 from __future__ import annotations
