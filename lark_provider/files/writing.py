@@ -21,6 +21,7 @@ from lark_provider.files.formats import (
     get_kind,
     import_pyarrow,
 )
+from lark_provider.support.text import shorten_name
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -42,7 +43,8 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     try:
         if target.exists() and not target.is_file():
             raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        prefix = f".{shorten_name(target.name)}."
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=prefix, delete=False) as file:
             unfinished = Path(file.name)
     except OSError as error:
         raise FileError(f"{name} cannot be written: {error}. Next: name another folder.") from None

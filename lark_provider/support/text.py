@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_NAME_BYTES = 200
+
 
 def clip(text: str, limit: int) -> str:
     """Return a text in one line of at most `limit` characters."""
     line = " ".join(text[: 8 * limit].split())
     return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
+
+
+def shorten_name(name: str) -> str:
+    """Return the beginning of a file's name, to which 55 bytes can be added.
+
+    File systems allow 255 bytes, and a Chinese character takes three.
+    """
+    return name.encode(errors="ignore")[:_NAME_BYTES].decode(errors="ignore")
 
 
 def escape_surrogates(text: str) -> str:
