@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lark_provider.files.formats import FileError, import_openpyxl
+from lark_provider.support.text import format_decimal
 
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
 """The limits of a worksheet, and of a cell."""
@@ -107,7 +108,9 @@ def _convert_value(value: Any) -> Any:
     if isinstance(value, int | float | Decimal):
         text = str(value)
         is_exact = len(text.strip("-").replace(".", "")) <= _EXACT_DIGITS or isinstance(value, float)
-        return value if is_exact and value == value and abs(value) != float("inf") else text  # noqa: PLR0124 - NaN
+        if is_exact and value == value and abs(value) != float("inf"):  # noqa: PLR0124 - NaN
+            return value
+        return format_decimal(value) if isinstance(value, Decimal) else text
     if isinstance(value, dt.datetime):
         return value if value.tzinfo is None and value.date() >= _FIRST_DAY else value.isoformat(" ")
     if isinstance(value, dt.date):

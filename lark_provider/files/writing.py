@@ -7,6 +7,7 @@ import datetime as dt
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lark_provider.files.formats import (
     get_kind,
     import_pyarrow,
 )
-from lark_provider.support.text import shorten_name
+from lark_provider.support.text import format_decimal, shorten_name
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -111,6 +112,8 @@ def _convert_for_csv(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Decimal):
+        return format_decimal(value)
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
 
 

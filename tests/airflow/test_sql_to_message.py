@@ -90,6 +90,19 @@ def test_a_workbook_has_types_and_text_stays_text(
         tell(sqlite, file_format="xls")
 
 
+def test_small_decimals_have_all_their_digits(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = 'SELECT avg(n - n) AS "zero", 1e-8 AS "small" FROM generate_series(1, 3) AS n'
+    digits = ["0.00000000000000000000", "0.00000001"]
+    tell(postgres, sql=f"{sql} UNION ALL {sql}", max_rows=1).execute(context())
+    [card, file] = read_messages(lark)
+    assert [list(row.values()) for row in read_rows(card)] == [digits]
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    assert back.read_text("utf-8-sig").splitlines() == ["zero,small", *2 * [",".join(digits)]]
+
+
 def test_arrays_and_json_are_text_in_a_workbook(
     lark: Emulator, context: Context, postgres: Database, tmp_path: Path
 ) -> None:
