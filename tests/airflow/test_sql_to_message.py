@@ -103,6 +103,18 @@ def test_small_decimals_have_all_their_digits(
     assert back.read_text("utf-8-sig").splitlines() == ["zero,small", *2 * [",".join(digits)]]
 
 
+def test_bytes_are_shown_as_the_database_shows_them(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = r"""SELECT '\x00ff'::bytea AS "hash" UNION ALL SELECT '\x00ff'"""
+    tell(postgres, sql=sql, max_rows=1).execute(context())
+    [card, file] = read_messages(lark)
+    assert [list(row.values()) for row in read_rows(card)] == [[r"\x00ff"]]
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    assert back.read_text("utf-8-sig").splitlines() == ["hash", r"\x00ff", r"\x00ff"]
+
+
 def test_arrays_and_json_are_text_in_a_workbook(
     lark: Emulator, context: Context, postgres: Database, tmp_path: Path
 ) -> None:
