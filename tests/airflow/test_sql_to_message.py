@@ -129,6 +129,23 @@ def test_arrays_and_json_are_text_in_a_workbook(
     book.close()
 
 
+def test_what_excel_cannot_hold_is_text_in_a_workbook(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = r"""SELECT TIME WITH TIME ZONE '09:30+08' AS "time", E'a\uFFFE' AS "text", 1e310 AS "number",
+              TIMESTAMP '2026-01-31 23:59:59.999999' AS "end",
+              TIMESTAMP '9999-12-31 23:59:59.999999' AS "never" """
+    tell(postgres, sql=f"{sql} UNION ALL {sql}", max_rows=1, file_format="xlsx").execute(context())
+    [_, file] = read_messages(lark)
+    back = tmp_path / "back.xlsx"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    book = load_workbook(back)
+    time, text, number, *moments = list(book.active.values)[1]
+    book.close()
+    assert (time, text, number) == ("09:30:00+08:00", "a\N{REPLACEMENT CHARACTER}", "1" + "0" * 310)
+    assert [str(moment)[:19] for moment in moments] == ["2026-01-31 23:59:59", "9999-12-31 23:59:59"]
+
+
 def test_no_rows(lark: Emulator, context: Context, sqlite: Database) -> None:
     none: dict[str, Any] = {"sql": "SELECT 1 AS a WHERE 1 = 0"}
     assert tell(sqlite, skip_empty=True, **none).execute(context()) == {"rows": 0, "message_ids": []}
