@@ -108,7 +108,7 @@ def _is_http_allowed(environ: Mapping[str, str]) -> bool:
     return value in _YES
 
 
-def check_proxy(value: str) -> None:
+def check_proxy(value: object) -> None:
     """Check the URL of a proxy.
 
     Args:
@@ -117,10 +117,11 @@ def check_proxy(value: str) -> None:
     Raises:
         ConfigurationError: It is not a URL of an HTTP proxy.
     """
-    value = mask(value)
-    if not _is_proxy(value):
+    url = mask(value)
+    if not (isinstance(url, str) and _is_proxy(url)):
+        got = _redact_url(url) if isinstance(url, str) else type(url).__name__
         raise ConfigurationError(
-            f"proxy must be the URL of an HTTP proxy, got {_redact_url(value)}. Next: write one such as "
+            f"proxy must be the URL of an HTTP proxy, got {got}. Next: write one such as "
             "http://user:password@proxy.example.com:3128."
         )
 

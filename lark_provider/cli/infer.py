@@ -15,6 +15,8 @@ from lark_provider.cli.arguments import WrongUseError
 NAMES = {TEXT: "text", NUMBER: "number", DATE: "date", CHECKBOX: "checkbox", MULTI_SELECT: "several options"}
 # No leading zeros: postcodes and the like are text.
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")
+_MAX_DIGITS = 15
+"""A spreadsheet shows no more digits of a number; a longer one, such as that of a bank card, is an id."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 
@@ -81,7 +83,8 @@ def _infer_kind(value: Any) -> tuple[int, bool]:
         return (MULTI_SELECT if all(isinstance(element, str) for element in value) else TEXT), False
     if isinstance(value, str):
         if _NUMBER.fullmatch(value):
-            return (NUMBER if abs(Decimal(value)) <= EXACT_INT else TEXT), False
+            is_id = value.isdecimal() and len(value) > _MAX_DIGITS
+            return (NUMBER if abs(Decimal(value)) <= EXACT_INT and not is_id else TEXT), False
         if value.lower() in {"true", "false"}:
             return CHECKBOX, False
         if _DATE.fullmatch(value) and _is_date(value):

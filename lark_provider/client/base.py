@@ -140,6 +140,8 @@ class BaseClient(Generic[R_co, H]):
     def sdk(self) -> OfficialClient:
         """The official SDK's client for this app, with this client's tokens; needs the extra `sdk`.
 
+        It takes proxy and certificates from the environment, not from this client's `proxy` and `verify`.
+
         Raises:
             ConfigurationError: The SDK is not installed.
         """

@@ -14,8 +14,7 @@ from typing import IO
 from lark_provider.protocol.effects import Loaded, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.multipart import CHUNK_BYTES
-
-_MAX_PART_LENGTH = 200  # Characters of the target's name in the temporary name; file systems allow 255 bytes.
+from lark_provider.support.text import shorten_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,9 @@ def load(wanted: ReadFile) -> Loaded:
         file_path = Path(source)
         opened = partial(_open, file_path, wanted.what)
         with opened() as file:
-            return Loaded(wanted.name or file_path.name, _read_content(file, opened, most, wanted.what))
+            return Loaded(
+                _choose_file_name(wanted, file_path.name), _read_content(file, opened, most, wanted.what)
+            )
     content = _read_content(source, lambda: nullcontext(source), most, wanted.what)
     return Loaded(_choose_file_name(wanted, getattr(source, "name", None)), content)
 
@@ -116,11 +117,22 @@ def _read_content(
 def _choose_file_name(wanted: ReadFile, own: object) -> str:
     if wanted.name:
         return wanted.name
-    if isinstance(own, str):
-        return Path(own).name
+    name = Path(own).name if isinstance(own, str) else None
+    if name is not None and _is_unicode(name):
+        return name
     if wanted.what == "image":
         return "image"  # Lark shows no name for images.
-    raise InvalidRequestError(f"The {wanted.what} must have a name. Next: pass file_name=.")
+    problem = "have a name" if name is None else f"have a name that is valid Unicode, got {name!r:.80}"
+    raise InvalidRequestError(f"The {wanted.what} must {problem}. Next: pass file_name=.")
+
+
+def _is_unicode(name: str) -> bool:
+    """Return whether a name can be sent: bytes that are not UTF-8, as in GBK, are read as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager
@@ -132,7 +144,7 @@ def open_arriving(target: str) -> Iterator[IO[bytes]]:
     """
     path = Path(target)
     # Not a file of `tempfile`: only its owner could read that, whatever the umask.
-    part = path.with_name(f".{path.name[:_MAX_PART_LENGTH]}.{secrets.token_hex(8)}")
+    part = path.with_name(f".{shorten_name(path.name)}.{secrets.token_hex(8)}")
     try:
         with part.open("xb") as file:
             yield file

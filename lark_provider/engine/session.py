@@ -80,6 +80,12 @@ class Session:
 
     def __post_init__(self) -> None:
         """Reject invalid settings before the first call."""
+        for name in ("app_id", "app_secret", "base_url", "tenant_key"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ConfigurationError(  # It may be the secret, so its value is not shown.
+                    f"{name} must be a str, got {type(getattr(self, name)).__name__}. Next: pass it as "
+                    "text, or leave it out."
+                )
         self.app_secret = Secret.of(self.app_secret)
         self.database_url = Secret.of(self.database_url)
         self.base_url = config.mask(self.base_url)

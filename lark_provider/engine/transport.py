@@ -253,12 +253,13 @@ class _TooLateError(Exception):
 
 def _make_url_error(error: Exception, library: Any, call: Call[Any], session: Session) -> LarkError:
     """Return the error for an invalid URL, which names the culprit: the host, or what the call adds to it."""
-    if isinstance(error, library.InvalidURL):
+    # A query with a lone surrogate is not encodable as UTF-8; hosts are encoded otherwise.
+    if isinstance(error, library.InvalidURL) or getattr(error, "encoding", None) == "utf-8":
         with suppress(library.InvalidURL, UnicodeError):
             library.URL(session.get_origin())
             return InvalidRequestError(
                 f"{call.name}: the path or a parameter cannot be sent: {redact(str(error)).rstrip('.')}. "
-                "Next: pass shorter values without control characters."
+                "Next: pass shorter values without control characters and lone surrogates."
             )
     return ConfigurationError(
         f"base_url and proxy must name a valid host, got base_url {session.get_origin()!r}: "

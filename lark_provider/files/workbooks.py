@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lark_provider.files.formats import FileError, import_openpyxl
+from lark_provider.support.text import format_decimal
 
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
 """The limits of a worksheet, and of a cell."""
@@ -17,7 +19,7 @@ _EXACT_DIGITS = 15
 """Excel loses digits of a number that has more than this, so such a number is written as text."""
 _FIRST_DAY = dt.date(1900, 3, 1)
 """Excel treats 1900 as a leap year, so earlier days are off by one."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class WorkbookResult(NamedTuple):
@@ -36,7 +38,8 @@ class WorkbookResult(NamedTuple):
 def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> WorkbookResult:
     """Write rows with a header into a workbook; text stays text, even if it begins with `=`.
 
-    Memory does not grow with the rows. Control characters, which a workbook cannot hold, become U+FFFD.
+    Memory does not grow with the rows. Control characters, U+FFFE and U+FFFF, which a workbook cannot hold,
+    become U+FFFD. Moments are cut to the millisecond; rounded up, they may belong to the next day.
 
     Args:
         path: The file.
@@ -102,14 +105,20 @@ def _is_long(value: Any) -> bool:
 
 def _convert_value(value: Any) -> Any:
     """Return a value as a cell of Excel can hold it without loss; a text may still be too long for a cell."""
-    if value is None or isinstance(value, bool | dt.time):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, dt.time | dt.datetime):
+        value = value.replace(microsecond=value.microsecond // 1000 * 1000)
     if isinstance(value, int | float | Decimal):
         text = str(value)
         is_exact = len(text.strip("-").replace(".", "")) <= _EXACT_DIGITS or isinstance(value, float)
-        return value if is_exact and value == value and abs(value) != float("inf") else text  # noqa: PLR0124 - NaN
+        if is_exact and math.isfinite(value):
+            return value
+        return format_decimal(value) if isinstance(value, Decimal) else text
+    if isinstance(value, dt.time):
+        return value if value.tzinfo is None else value.isoformat()
     if isinstance(value, dt.datetime):
         return value if value.tzinfo is None and value.date() >= _FIRST_DAY else value.isoformat(" ")
     if isinstance(value, dt.date):
         return value if value >= _FIRST_DAY else value.isoformat()
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(value))

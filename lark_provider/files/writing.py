@@ -7,6 +7,7 @@ import datetime as dt
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lark_provider.files.formats import (
     get_kind,
     import_pyarrow,
 )
+from lark_provider.support.text import format_decimal, shorten_name
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -42,7 +44,8 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     try:
         if target.exists() and not target.is_file():
             raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        prefix = f".{shorten_name(target.name)}."
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=prefix, delete=False) as file:
             unfinished = Path(file.name)
     except OSError as error:
         raise FileError(f"{name} cannot be written: {error}. Next: name another folder.") from None
@@ -109,6 +112,8 @@ def _convert_for_csv(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Decimal):
+        return format_decimal(value)
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, TypeAlias
 
 from lark_provider.errors import ConfigurationError
 
 FrameType: TypeAlias = Literal["pandas", "polars"]
+_NUMBERS = frozenset({int, float})
+_TEXTS = frozenset({str, int, float, bool})
+"""The types that polars writes as text where some values of a column are texts."""
 
 
 def make_frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: FrameType) -> Any:
     """Return a data frame that has every column of the table, even one without a value in any row.
+
+    A column whose values have no type in common, such as links beside texts, holds Python objects.
 
     Args:
         rows: The rows, each a mapping of values by column.
@@ -30,7 +36,7 @@ def make_frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: F
         if df_type == "polars":
             import polars as pl  # an extra
 
-            return pl.DataFrame(complete, schema=columns, infer_schema_length=None)
+            return pl.DataFrame([_make_series(pl, name, [row[name] for row in complete]) for name in columns])
     except ImportError as error:
         raise ConfigurationError(
             f"get_df needs {df_type}, which is not installed. Next: install "
@@ -40,3 +46,17 @@ def make_frame(rows: Iterable[Mapping[str, Any]], columns: list[str], df_type: F
         f"df_type must be 'pandas' or 'polars', got {df_type!r}. Next: pass the name of the library that is "
         "installed here."
     )
+
+
+def _make_series(pl: Any, name: str, values: list[Any]) -> Any:
+    """Return a column of a polars frame; of Python objects if its values have no type in common.
+
+    Left to itself, polars makes a number of a date beside numbers, and drops numbers beside an object, such
+    as the one that stands for an error in a worksheet.
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 or kinds <= _NUMBERS or (str in kinds and kinds <= _TEXTS):
+        with suppress(pl.exceptions.PolarsError):
+            rows = [{name: value} for value in values]
+            return pl.DataFrame(rows, schema=[name], infer_schema_length=None).to_series()
+    return pl.Series(name, values, dtype=pl.Object)

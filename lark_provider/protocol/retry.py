@@ -36,8 +36,11 @@ class RetryPolicy:
         """
         if attempt > self.max_retries:
             return None
+        left = self.max_wait - waited
         seconds = random * min(self.cap, self.base * 2.0 ** (attempt - 1))
         if retry_after is not None:
             # Not before the time that Lark asked for. If that is very short, the backoff makes it longer.
             seconds = max(retry_after * (1 + 0.1 * random), min(seconds, 1.0))
-        return seconds if waited + seconds <= self.max_wait else None
+            # Lark asks for up to a minute where it counts by the minute, which leaves no time to spread.
+            seconds = max(retry_after, min(seconds, left))
+        return seconds if seconds <= left else None

@@ -25,6 +25,7 @@ from lark_provider.storage.engine import BUSY_SECONDS, CONNECT_SECONDS, get_engi
 from lark_provider.storage.error_texts import UPGRADE
 from lark_provider.storage.errors import StorageError
 from lark_provider.support.secret import Secret
+from lark_provider.support.text import shorten_name
 
 _OLDEST_POSTGRES = (15,)
 
@@ -113,7 +114,9 @@ def back_up(url: URL, target: Path) -> None:
         raise ConfigurationError(f"The file {target} must not exist yet. Next: name another one.")
     require_engine(url)
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
+        descriptor, name = tempfile.mkstemp(
+            dir=target.absolute().parent, prefix=f".{shorten_name(target.name)}."
+        )
     except OSError as error:
         raise StorageError(
             f"{target} cannot be written: {error.strerror}. Next: name another path."

@@ -1,15 +1,37 @@
-"""Shorten text, and make it fit for JSON."""
+"""Shorten text, make it fit for JSON, and format numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
+
+_NAME_BYTES = 200
+_MAX_ZEROS = 20_000  # more than a number of any database has
 
 
 def clip(text: str, limit: int) -> str:
     """Return a text in one line of at most `limit` characters."""
     line = " ".join(text[: 8 * limit].split())
     return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
+
+
+def format_decimal(number: Decimal) -> str:
+    """Return all digits of a number, without the exponent that `str` writes for small ones.
+
+    The average of zeros in PostgreSQL has 20 places, which `str` would write as `0E-20`.
+    """
+    text = str(number)
+    _, has_exponent, exponent = text.partition("E")
+    return format(number, "f") if has_exponent and abs(int(exponent)) <= _MAX_ZEROS else text
+
+
+def shorten_name(name: str) -> str:
+    """Return the beginning of a file's name, to which 55 bytes can be added.
+
+    File systems allow 255 bytes, and a Chinese character takes three.
+    """
+    return name.encode(errors="ignore")[:_NAME_BYTES].decode(errors="ignore")
 
 
 def escape_surrogates(text: str) -> str:

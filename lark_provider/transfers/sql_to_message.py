@@ -149,7 +149,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
 
             def iterate_rows() -> Iterator[dict[str, Any]]:
                 for row in self.progress.track_rows(query):
-                    cells = dict(zip(columns, map(values.to_sheet_cell, row), strict=True))
+                    cells = dict(zip(columns, map(values.to_shown_cell, row), strict=True))
                     if len(kept) < self.max_rows:
                         kept.append(cells)
                     yield cells

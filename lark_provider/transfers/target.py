@@ -47,6 +47,8 @@ class SqlTarget:
             cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked to be a name
             described: dict[str, object] = {str(column[0]): column[1] for column in cursor.description}
             declared = self._read_declared_types(cursor) if self.driver == "sqlite3" else {}
+        # The table as statements with parameters name it.
+        self._name = table.replace("%", "%%") if hook.placeholder == "%s" else table
         self.moments: dict[str, MomentForm] = {
             name: get_moment_form(self.driver, code, declared.get(name, ""))
             for name, code in described.items()
@@ -72,7 +74,7 @@ class SqlTarget:
         where = where or {}
         condition = f" WHERE {self._format_equalities(where)}" if where else ""
         with closing(self._connection.cursor()) as cursor:
-            cursor.execute(f"DELETE FROM {self.table}{condition}", tuple(where.values()))  # noqa: S608 - quoted
+            cursor.execute(f"DELETE FROM {self._name}{condition}", tuple(where.values()))  # noqa: S608 - quoted
             return max(int(cursor.rowcount), 0)
 
     def insert(self, columns: Sequence[str], rows: Sequence[Row], *, keys: Sequence[str] = ()) -> None:
@@ -100,8 +102,8 @@ class SqlTarget:
         others = [name for name in columns if name not in keys]
         key_places, places = [columns.index(name) for name in keys], [columns.index(name) for name in others]
         which = self._format_equalities(keys)
-        exists = f"SELECT 1 FROM {self.table} WHERE {which}"  # noqa: S608 - quoted
-        update = f"UPDATE {self.table} SET {self._format_equalities(others, ', ')} WHERE {which}"  # noqa: S608 - quoted
+        exists = f"SELECT 1 FROM {self._name} WHERE {which}"  # noqa: S608 - quoted
+        update = f"UPDATE {self._name} SET {self._format_equalities(others, ', ')} WHERE {which}"  # noqa: S608 - quoted
         insert = self._insert(columns)
         with closing(self._connection.cursor()) as cursor:
             for row in rows:
@@ -115,7 +117,7 @@ class SqlTarget:
     def _insert(self, columns: Sequence[str], count: int = 1) -> str:
         names = ", ".join(map(self._quote, columns))
         row = f"({', '.join([self._hook.placeholder] * len(columns))})"
-        return f"INSERT INTO {self.table} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - quoted
+        return f"INSERT INTO {self._name} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - quoted
 
     def _make_on_conflict(self, columns: Sequence[str], keys: Sequence[str]) -> str:
         others = [self._quote(name) for name in columns if name not in keys]
@@ -136,9 +138,6 @@ class SqlTarget:
 
     def _read_declared_types(self, cursor: Any) -> dict[str, str]:
         """Return the types in a table's definition on SQLite, which describes no types of results."""
-        schema, _, name = self.table.rpartition(".")
-        cursor.execute(
-            "SELECT name, type FROM pragma_table_info(?, ?)",
-            (name.strip('"`[]'), schema.strip('"`[]') or "main"),
-        )
+        *schema, name = (part.strip('"`[]') for part in re.findall(_PART, self.table))
+        cursor.execute("SELECT name, type FROM pragma_table_info(?, ?)", (name, *(schema[-1:] or ["main"])))
         return dict(cursor.fetchall())

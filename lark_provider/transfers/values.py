@@ -67,6 +67,20 @@ def to_sheet_cell(value: Any) -> Any:
     return str(value) if isinstance(value, _AS_TEXT) and not isinstance(value, dt.time) else value
 
 
+def to_shown_cell(value: Any) -> Any:
+    """Return a value of SQL as it is shown in a message, and in the file that follows it.
+
+    Args:
+        value: What the database's driver returned.
+
+    Returns:
+        Bytes in hexadecimal digits, as PostgreSQL writes them; anything else as `to_sheet_cell` does.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "\\x" + bytes(value).hex()
+    return to_sheet_cell(value)
+
+
 def get_moment_form(driver: str, type_code: object, declared: str = "") -> MomentForm:
     """Return what a column takes for a point in time.
 

@@ -105,6 +105,20 @@ def test_merge_keeps_other_rows_and_columns(
         assert own(orders) == {"A-1": (12.5, "new"), "A-2": (100, "kept"), "old": (1, "kept")}
 
 
+@pytest.mark.parametrize("mode", ["replace", "merge"])
+def test_a_table_may_have_any_name_in_quotes(
+    lark: Emulator, context: Context, database: Database, link: str, mode: str
+) -> None:
+    name = '"crm.50% off %s"'
+    database.run(f"CREATE TABLE {name} (no VARCHAR(20) PRIMARY KEY, day DATE)")
+    key = "No" if mode == "merge" else ()
+    operator = copy(database, link, sql_table=name, columns=["No", "Day"], mode=mode, key_fields=key)
+    for _ in range(2):
+        assert operator.execute(context())["rows"] == 2
+    rows = database.read(f"SELECT no, day FROM {name} ORDER BY no")  # noqa: S608
+    assert [(no, day and str(day)) for no, day in rows] == [("A-1", "2026-01-31"), ("A-2", None)]
+
+
 def test_merge_where_the_driver_has_no_on_conflict(
     lark: Emulator, context: Context, orders: Database, link: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

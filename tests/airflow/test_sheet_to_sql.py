@@ -14,6 +14,7 @@ from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc.sheets.kinds import Link
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks import LarkHook
+from lark_provider.hooks.frames import make_frame
 from lark_provider.transfers import LarkSheetToSqlOperator
 from tests.airflow.sql import Database
 
@@ -142,6 +143,21 @@ def test_a_worksheet_as_a_data_frame(lark: Emulator, link: str, df_type: Any) ->
     assert ([frame["no"][0], frame["no"][2], frame["paid"][2]], len(frame)) == (["A-1", "A-2", 7], 3)
     with pytest.raises(InvalidRequestError, match="has no titles"):
         LarkHook().get_sheet_df(link, range="A10:C12")
+
+
+@pytest.mark.parametrize("df_type", ["pandas", "polars"])
+def test_a_column_of_several_types_keeps_its_values(df_type: Any) -> None:
+    columns: dict[str, list[Any]] = {
+        "error": [5, {"type": "#UNSUPPORT VALUE"}],
+        "day": [5, AT.date()],
+        "time": [AT.date(), AT],
+        "page": ["page", Link("page", "https://example.com/a")],
+        "done": [5, True],
+    }
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    frame = make_frame(rows, list(columns), df_type)
+    assert {name: list(frame[name]) for name in columns} == columns
+    assert [type(value) for value in frame["done"]] == [int, bool]
 
 
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed() -> None:

@@ -90,6 +90,31 @@ def test_a_workbook_has_types_and_text_stays_text(
         tell(sqlite, file_format="xls")
 
 
+def test_small_decimals_have_all_their_digits(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = 'SELECT avg(n - n) AS "zero", 1e-8 AS "small" FROM generate_series(1, 3) AS n'
+    digits = ["0.00000000000000000000", "0.00000001"]
+    tell(postgres, sql=f"{sql} UNION ALL {sql}", max_rows=1).execute(context())
+    [card, file] = read_messages(lark)
+    assert [list(row.values()) for row in read_rows(card)] == [digits]
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    assert back.read_text("utf-8-sig").splitlines() == ["zero,small", *2 * [",".join(digits)]]
+
+
+def test_bytes_are_shown_as_the_database_shows_them(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = r"""SELECT '\x00ff'::bytea AS "hash" UNION ALL SELECT '\x00ff'"""
+    tell(postgres, sql=sql, max_rows=1).execute(context())
+    [card, file] = read_messages(lark)
+    assert [list(row.values()) for row in read_rows(card)] == [[r"\x00ff"]]
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    assert back.read_text("utf-8-sig").splitlines() == ["hash", r"\x00ff", r"\x00ff"]
+
+
 def test_arrays_and_json_are_text_in_a_workbook(
     lark: Emulator, context: Context, postgres: Database, tmp_path: Path
 ) -> None:
@@ -102,6 +127,23 @@ def test_arrays_and_json_are_text_in_a_workbook(
     book = load_workbook(back)
     assert list(book.active.values)[1] == ("[1.5, 2]", '{"a": "ü"}', "1 day, 0:00:00")
     book.close()
+
+
+def test_what_excel_cannot_hold_is_text_in_a_workbook(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    sql = r"""SELECT TIME WITH TIME ZONE '09:30+08' AS "time", E'a\uFFFE' AS "text", 1e310 AS "number",
+              TIMESTAMP '2026-01-31 23:59:59.999999' AS "end",
+              TIMESTAMP '9999-12-31 23:59:59.999999' AS "never" """
+    tell(postgres, sql=f"{sql} UNION ALL {sql}", max_rows=1, file_format="xlsx").execute(context())
+    [_, file] = read_messages(lark)
+    back = tmp_path / "back.xlsx"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    book = load_workbook(back)
+    time, text, number, *moments = list(book.active.values)[1]
+    book.close()
+    assert (time, text, number) == ("09:30:00+08:00", "a\N{REPLACEMENT CHARACTER}", "1" + "0" * 310)
+    assert [str(moment)[:19] for moment in moments] == ["2026-01-31 23:59:59", "9999-12-31 23:59:59"]
 
 
 def test_no_rows(lark: Emulator, context: Context, sqlite: Database) -> None:

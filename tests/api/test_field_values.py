@@ -140,6 +140,10 @@ def test_what_is_missing_leaves_the_cell_empty(field_type: int, missing: Any) ->
         (f.DATE, np.datetime64(1, "as"), 0),
         (f.DATE, pd.Timestamp("2026-01-01", tz="Asia/Shanghai"), 1767196800000),
         (f.LOCATION, (np.float64(116.3), np.float32(39.5)), "116.3,39.5"),
+        (f.LOCATION, (Decimal("0E-7"), Decimal("1E-7")), "0.0000000,0.0000001"),
+        (f.TEXT, Decimal("0E-20"), "0.00000000000000000000"),  # an average of zeros in PostgreSQL
+        (f.TEXT, Decimal("1.20E+3"), "1200"),
+        (f.TEXT, Decimal("1E-999999999"), "1E-999999999"),  # not a gigabyte
         (UNKNOWN, {"a": [1, None]}, {"a": [1, None]}),
     ],
 )

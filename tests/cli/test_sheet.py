@@ -18,7 +18,7 @@ from tests.storage import prepared
 
 ALICE = "ou_emulator0001_alice"
 LINES = """no,paid,done,day,code,id
-A-1,12.50,true,2026-01-31,00123,123456789012345678
+A-1,12.50,true,2026-01-31,00123,6222021234567890
 "a, ü",7,false,,9,1
 """
 
@@ -45,7 +45,7 @@ def test_a_file_becomes_a_shared_spreadsheet_and_comes_back(
     assert (result["rows_written"], result["range"]) == (2, "A1:F3")
     assert read_cells(lark, result["spreadsheet_token"]) == [
         ["no", "paid", "done", "day", "code", "id"],
-        ["A-1", 12.5, True, 46053, "00123", "123456789012345678"],
+        ["A-1", 12.5, True, 46053, "00123", "6222021234567890"],
         ["a, ü", 7, False, "", "9", "1"],
     ]
     done = run("drive", "share", result["url"], "--json")
@@ -56,7 +56,7 @@ def test_a_file_becomes_a_shared_spreadsheet_and_comes_back(
     with back.open(encoding="utf-8-sig", newline="") as opened:
         assert list(csv.reader(opened)) == [
             ["no", "paid", "done", "day", "code", "id"],
-            ["A-1", "12.5", "true", "2026-01-31", "00123", "123456789012345678"],
+            ["A-1", "12.5", "true", "2026-01-31", "00123", "6222021234567890"],
             ["a, ü", "7", "false", "", "9", "1"],
         ]
     lines = tmp_path / "back.jsonl"

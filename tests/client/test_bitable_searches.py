@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,8 @@ from tests.client.conftest import Do, count
 
 __all__ = ["table"]  # a fixture
 
+np = pytest.importorskip("numpy")
+pd = pytest.importorskip("pandas")
 GET_APP = "GET /open-apis/bitable/v1/apps/:app_token"
 
 
@@ -43,6 +46,31 @@ def test_a_search_filters_sorts_and_picks(lark: Emulator, do: Do, table: Table) 
         do(lambda c: search(c, table, filter=[("Nope", "is", 1)]))
     with pytest.raises(InvalidRequestError, match="page_size must be an int from 1 to 500, got 501"):
         do(lambda c: search(c, table, page_size=501))
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (("Kind", "contains", {"b2c"}), 3),
+        (("Paid", "isGreater", np.int64(1)), 1),
+        (("Paid", "isLess", Decimal("1E-7")), 1),
+        (("At", "is", np.datetime64("2026-01-01T12:00")), 3),
+        (("Kind", "is", {"id": "b2c"}), "must compare 'Kind' with text, .*, got {'id': 'b2c'}"),
+        (("Kind", "is", [b"b2c"]), "must compare 'Kind' with text, .*, got b'b2c'"),
+        (("Paid", "is", float("nan")), "is on 'Paid' must have a value"),
+        (("At", "isGreater", pd.NaT), "isGreater on 'At' must have a value"),
+    ],
+    ids=str,
+)
+def test_a_filter_takes_what_a_cell_takes_and_refuses_what_would_match_nothing(
+    lark: Emulator, do: Do, table: Table, condition: tuple[str, str, Any], found: int | str
+) -> None:
+    do(lambda c: c.clouddoc.bitable.bulk_insert(*table, make_rows(3)))
+    if isinstance(found, int):
+        assert len(do(lambda c: search(c, table, filter=[condition]))) == found
+    else:
+        with pytest.raises(InvalidRequestError, match=found):
+            do(lambda c: search(c, table, filter=[condition]))
 
 
 @pytest.fixture

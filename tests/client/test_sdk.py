@@ -34,6 +34,13 @@ def test_it_shares_our_token(lark: Emulator) -> None:
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")
+def test_a_proxy_of_the_client_does_not_apply_to_it(lark: Emulator) -> None:
+    """As the page without Airflow says; once the SDK has a setting for one, it is to be passed on."""
+    LarkServiceClient().bot.info()  # fetches the token, for both
+    assert list_members(LarkServiceClient(proxy="http://127.0.0.1:1").sdk, CHAT).success()
+
+
+@pytest.mark.filterwarnings("default::DeprecationWarning")
 def test_two_apps_do_not_share_tokens(lark: Emulator) -> None:
     lark.add_app("cli_second", "second-secret")
     first, second = LarkServiceClient(), LarkServiceClient("cli_second", "second-secret")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -97,6 +98,17 @@ def test_a_file_is_called_what_the_caller_says_else_by_its_own_name(tmp_path: Pa
             load(ReadFile(nameless, None, LIMIT, "file"))
 
 
+def test_a_name_that_is_not_unicode_is_not_sent(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode("报表.png".encode("gbk"))  # as a mount of a Chinese Windows has it
+    path.write_bytes(b"a")
+    with path.open("rb") as file:
+        for source in (path, file):
+            with pytest.raises(InvalidRequestError, match=r"valid Unicode, got .*\. Next: pass file_name="):
+                load(ReadFile(source, None, LIMIT, "file"))
+            assert load(ReadFile(source, "报表.png", LIMIT, "file")).name == "报表.png"
+            assert load(ReadFile(source, None, LIMIT, "image")).name == "image"
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.csv", tmp_path):
         with pytest.raises(InvalidRequestError, match=rf"The image '{path}' cannot be read: .*\. Next: "):
@@ -105,8 +117,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load(ReadFile(io.StringIO("text"), "a", LIMIT, "file"))  # type: ignore[arg-type]
 
 
-def test_a_download_has_its_name_once_it_is_complete(tmp_path: Path) -> None:
-    target = tmp_path / ("n" * 250)
+@pytest.mark.parametrize("name", ["n" * 250, "表" * 85], ids=["ascii", "chinese"])  # 255 bytes
+def test_a_download_has_its_name_once_it_is_complete(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
     target.write_bytes(b"the last one")
     with suppress(ZeroDivisionError), open_arriving(str(target)) as file:
         file.write(b"half")

@@ -178,9 +178,12 @@ def test_a_name_that_is_looked_up_forever_ends_with_the_deadline(
 
 
 @sync_and_async
-def test_what_a_call_adds_to_a_url_is_not_blamed_on_the_host(do: Send, lark: Emulator) -> None:
+@pytest.mark.parametrize("page_token", ["a" * 70_000, "\ud800"], ids=["long", "surrogate"])
+def test_what_a_call_adds_to_a_url_is_not_blamed_on_the_host(
+    do: Send, lark: Emulator, page_token: str
+) -> None:
     with pytest.raises(InvalidRequestError, match=r"GET /open-apis/im/v1/chats: .* Next: pass shorter"):
-        do(None, params={"page_token": "a" * 70_000})
+        do(None, params={"page_token": page_token})
 
 
 @pytest.mark.parametrize("verify", [None, 5, ["ca.pem"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, islice
 from math import isfinite
 from typing import Any, Literal, TypeAlias
@@ -18,6 +19,7 @@ from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
 from lark_provider.api.cards.text import MAX_CARD_BYTES
 from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.support.text import format_decimal
 
 Level: TypeAlias = Literal["info", "success", "warning", "error"]
 #: Buttons that open pages: one address, or each label with its address.
@@ -198,7 +200,8 @@ def _convert_cell(value: Any) -> int | float | str | None:
         return float(value)
     if value is None or (not isinstance(value, str) and str(value) in _MISSING):
         return None
-    shown = str(value).encode("utf-8", "replace").decode()
+    shown = format_decimal(value) if isinstance(value, Decimal) else str(value)
+    shown = shown.encode("utf-8", "replace").decode()
     return shown if len(shown) <= _MAX_CELL_CHARS else shown[: _MAX_CELL_CHARS - 1] + "…"
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from lark_provider.support.text import format_decimal
+
 MAX_CELL_CHARS = 100_000
 MAX_OPTIONS, MAX_PEOPLE, MAX_ATTACHMENTS, MAX_LINKS, MAX_GROUPS = 1000, 1000, 100, 500, 10
 """The most values that one cell holds."""
@@ -81,7 +83,9 @@ def encode_text(value: Any) -> str:
     """Return text, from a str, a date or a number."""
     if isinstance(value, dt.datetime | dt.date):
         value = value.isoformat()
-    elif isinstance(value, float | Decimal) or (isinstance(value, int) and abs(value) < _MAX_INT_LENGTH):
+    elif isinstance(value, Decimal):
+        value = format_decimal(value)
+    elif isinstance(value, float) or (isinstance(value, int) and abs(value) < _MAX_INT_LENGTH):
         value = str(value)
     if not isinstance(value, str):
         raise MisfitError("must be a str, a date or a number")
@@ -235,7 +239,8 @@ def _format_coordinate(value: Any) -> str:
     """Return a number without an exponent, which Python writes for small ones."""
     if isinstance(value, int | float) and not abs(value) <= _MAX_LONGITUDE:  # NaN, or too long to be written
         raise MisfitError(_NOT_ON_EARTH)
-    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+    value = Decimal(repr(value)) if isinstance(value, float) else value
+    return format_decimal(value) if isinstance(value, Decimal) else str(value)
 
 
 def encode_unknown(value: Any) -> Any:

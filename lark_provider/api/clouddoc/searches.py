@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeAlias
 
+from lark_provider.api.clouddoc.cells import convert_to_python, show
 from lark_provider.api.clouddoc.dates import to_milliseconds
 from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.support.text import format_decimal
 
 SearchCondition: TypeAlias = tuple[str, str, object]
 SearchFilter: TypeAlias = Mapping[str, Any] | Sequence[SearchCondition]
@@ -102,7 +105,7 @@ def _encode_condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> di
             f"filter must be a list of (field, operator, value), got the condition {str(condition)[:80]!r}. "
             "Next: write it as ('Delay', 'isGreater', 30)."
         )
-    name, operator, value = condition
+    name, operator, value = condition[0], condition[1], convert_to_python(condition[2])
     if not (isinstance(name, str) and name):
         raise InvalidRequestError(
             f"filter must name each field by a non-empty string, got {name!r}. Next: write the "
@@ -116,7 +119,7 @@ def _encode_condition(condition: object, zone: dt.tzinfo, days: dt.tzinfo) -> di
             "use isGreater with the day before, or isLess with the day after.",
             code=1254018,
         )
-    operand = _encode_operand(value, days if _is_day(value) else zone)
+    operand = _encode_operand(name, value, days if _is_day(value) else zone)
     if bool(operand) is (operator in _WITHOUT_VALUE):
         wanted = "no value, got one. Next: pass None" if operand else "a value, got none. Next: add the value"
         raise InvalidRequestError(f"filter: {operator} on {name!r} must have {wanted}.", code=1254018)
@@ -133,15 +136,31 @@ def _is_day(value: object) -> bool:
     return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
 
 
-def _encode_operand(value: object, zone: dt.tzinfo) -> list[str]:
+def _encode_operand(name: str, value: object, zone: dt.tzinfo) -> list[str]:
     """Return a value as Lark compares it: a list of texts; for a date, its kind and milliseconds."""
     if value is None:
         return []
     if isinstance(value, dt.date):
         return ["ExactDate", str(to_milliseconds(value, zone))]
+    if isinstance(value, set | frozenset):
+        return sorted(_encode_part(name, part) for part in value)
+    parts = value if isinstance(value, list | tuple) else [value]
+    return [_encode_part(name, part) for part in parts]
+
+
+def _encode_part(name: str, value: object) -> str:
     if isinstance(value, bool):
-        return ["true" if value else "false"]
-    return [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format_decimal(value)
+    if isinstance(value, str | int | float):
+        return str(value)
+    # The text of anything else would match no record, as if there were none.
+    raise InvalidRequestError(
+        f"filter must compare {name!r} with text, a number, a bool, a date or a list of texts, got "
+        f"{show(value)}. Next: pass a person's open_id, a record's id or an option's name as text.",
+        code=1254018,
+    )
 
 
 def _check_list(value: Any, what: str, limit: int) -> list[Any]:

@@ -90,7 +90,7 @@ def test_the_policy_keeps_its_bounds(
     if delay is None:
         return
     assert attempt <= policy.max_retries
-    assert waited + delay <= policy.max_wait
+    assert delay <= policy.max_wait - waited
     if retry_after is None:
         assert 0 <= delay <= policy.cap
     else:
@@ -160,7 +160,8 @@ def test_waits_are_added_up_and_may_take_the_whole_of_what_is_allowed() -> None:
     said = {"x-ogw-ratelimit-reset": "4"}
     replies = [answer(99991400, 429, said), answer(99991400, 429, said), OK]
     assert Playback(READ, replies, max_wait=8.4).sleeps == pytest.approx([4.2, 4.2])
-    cut_short = Playback(READ, replies, max_wait=8.3)
+    assert Playback(READ, replies, max_wait=8.3).sleeps == pytest.approx([4.2, 4.1])
+    cut_short = Playback(READ, replies, max_wait=8.1)
     assert isinstance(cut_short.error, RateLimitError)
     assert cut_short.sleeps == pytest.approx([4.2])
 
@@ -174,6 +175,9 @@ def test_the_bounds_that_a_client_has_by_default() -> None:
     # A named time that is too short is stretched by the backoff, by a second at most.
     assert policy.delay(5, 0.0, 0.0, 1.0) == 1.0
     assert policy.delay(1, 0.0, 30.0, 1.0) == 33.0
+    # Endpoints with a limit per minute ask for up to a minute.
+    assert policy.delay(1, 0.0, 60.0, 1.0) == 60.0
+    assert policy.delay(1, 0.0, 60.1, 0.0) is None
 
 
 def test_another_try_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,13 +13,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from operator import sub, truediv
 from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
 
 from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError
 from lark_provider.api.clouddoc.sheets.runs import Runs
-from lark_provider.api.clouddoc.sheets.serials import DAY, EPOCH, EPOCH_DAY
+from lark_provider.api.clouddoc.sheets.serials import EPOCH_DAY, encode_moments
 from lark_provider.api.clouddoc.sheets.values import (
     DATE,
     DATETIME,
@@ -233,7 +232,7 @@ def _convert_dates(values: tuple[dt.date, ...]) -> ConvertedColumn | None:
 
 def _convert_datetimes(values: tuple[dt.datetime, ...]) -> ConvertedColumn | None:
     try:
-        days = list(map(truediv, map(sub, values, itertools.repeat(EPOCH)), itertools.repeat(DAY)))
+        days = encode_moments(values)
     except TypeError:  # one is aware
         return None
     return ConvertedColumn(days, DATETIME, CellKind.NUMBER) if min(days) >= 0 else None

@@ -11,7 +11,7 @@
 | `Link`, `Mention`, `Formula` | a link, a person, a formula |
 
 A cell has no time zone: aware datetimes are converted to `zone=`, and without one they are written in their
-own. Times are kept to the millisecond.
+own. Times are cut to the millisecond.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
 from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, encode_serial
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.support.text import format_decimal
 
 __all__ = ["Formula", "Link", "Mention", "encode_row", "encode_serial", "to_cell"]
 
@@ -208,7 +209,7 @@ def _encode_decimal(value: Decimal, _: dt.tzinfo | None) -> EncodedCell:
     double = float(value)
     if math.isfinite(double) and Decimal(repr(double)) == value and abs(double) <= EXACT_INT:
         return (int(value) if double.is_integer() else double), None
-    return str(value), TEXT
+    return _encode_text(format_decimal(value), None)[0], TEXT
 
 
 def _encode_datetime(value: dt.datetime, zone: dt.tzinfo | None) -> EncodedCell:
