@@ -106,6 +106,15 @@ class Call(Generic[D_co]):
         return self.path if self.secret is None else self.path.replace(MASK, quote(self.secret, safe=""), 1)
 
 
+_STEP = "pass dicts, lists, strings, numbers, booleans"
+_STEPS = {
+    "surrogates": "remove the lone surrogate from the text",
+    "64-bit": "pass an int of more than 64 bits as text",
+    "Dict key": "pass dicts whose keys are strings",
+}
+"""Next steps by words in the errors of orjson."""
+
+
 def encode(value: Any, what: str) -> bytes:
     """Encode a value as JSON.
 
@@ -119,10 +128,8 @@ def encode(value: Any, what: str) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError as error:
-        raise InvalidRequestError(
-            f"{what} must be serialisable as JSON: {error}. Next: pass dicts, lists, strings, numbers, "
-            "booleans."
-        ) from None
+        step = next((step for words, step in _STEPS.items() if words in str(error)), _STEP)
+        raise InvalidRequestError(f"{what} must be serialisable as JSON: {error}. Next: {step}.") from None
 
 
 def make_request(

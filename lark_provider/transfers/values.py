@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from lark_provider.api.clouddoc import field_types as types
+from lark_provider.errors import InvalidRequestError
 
 MomentForm: TypeAlias = Literal["aware", "naive", "day", "text"]
 """What a column takes for a point in time."""
@@ -114,7 +115,7 @@ def to_sql(field_type: int, moment: MomentForm, zone: dt.tzinfo, *, is_text: boo
         if value is None:
             return False if field_type == types.CHECKBOX else None
         if isinstance(value, dt.datetime):
-            local = value.astimezone(zone)
+            local = _convert_zone(value, zone, is_required=moment != "aware")
             if moment == "day":
                 return local.date().isoformat() if is_text else local.date()
             if moment == "text":
@@ -123,6 +124,23 @@ def to_sql(field_type: int, moment: MomentForm, zone: dt.tzinfo, *, is_text: boo
         return _encode_json(value) if isinstance(value, Mapping | list | tuple) else value
 
     return convert
+
+
+def _convert_zone(value: dt.datetime, zone: dt.tzinfo, *, is_required: bool) -> dt.datetime:
+    """Return a moment in a time zone; unchanged if Python's calendar ends before it and that does no harm.
+
+    Raises:
+        InvalidRequestError: Python's calendar ends before it, and the local time is what is written.
+    """
+    try:
+        return value.astimezone(zone)
+    except OverflowError:
+        if not is_required:
+            return value
+        raise InvalidRequestError(
+            f"The date {value.isoformat()} must be within the years 1 to 9999 in the time zone {zone}. Next: "
+            "pass zone='UTC', or change the date."
+        ) from None
 
 
 def from_sheet(moment: MomentForm, zone: dt.tzinfo, *, is_text: bool) -> Callable[[Any], Any]:

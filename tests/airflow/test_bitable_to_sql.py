@@ -96,6 +96,20 @@ def test_days_are_those_that_people_see_in_the_base(
     assert str(day) == "2026-01-31"
 
 
+def test_the_end_of_the_calendar_has_no_local_time_east_of_it(
+    lark: Emulator, context: Context, orders: Database, link: str
+) -> None:
+    end = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+    insert(link, {"No": "A-3", "At": end, "Local": end})
+    with pytest.raises(AirflowFailException, match=r"9999-12-31T23:59:59\+00:00 .*Next: pass zone='UTC'"):
+        copy(orders, link).execute(context())
+    assert copy(orders, link, zone="UTC").execute(context())["rows"] == 3
+    if orders.conn_id != SQLITE:
+        columns = {"No": "no", "Done": "done", "At": "at"}
+        assert copy(orders, link, columns=columns).execute(context())["rows"] == 3
+        assert orders.read("SELECT at FROM orders WHERE no = 'A-3'") == [(end,)]
+
+
 def test_merge_keeps_other_rows_and_columns(
     lark: Emulator, context: Context, orders: Database, link: str
 ) -> None:

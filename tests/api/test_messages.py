@@ -149,9 +149,18 @@ def test_keys_that_cannot_be_are_refused(keys: dict[str, str]) -> None:
         messaging.send_text("oc_1", "x", **keys)  # type: ignore[arg-type]
 
 
-def test_content_without_a_json_form_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="content must be serialisable as JSON"):
-        messaging.send("oc_1", {"text": "hi", "more": object()})
+@pytest.mark.parametrize(
+    ("more", "step"),
+    [
+        (object(), "pass dicts, lists, strings"),
+        ("\ud800", "remove the lone surrogate"),
+        (2**64, "pass an int of more than 64 bits as text"),
+        ({1: 2}, "pass dicts whose keys are strings"),
+    ],
+)
+def test_content_without_a_json_form_is_refused(more: object, step: str) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"content must be serialisable as JSON: .*Next: {step}"):
+        messaging.send("oc_1", {"text": "hi", "more": more})
 
 
 def test_path_segments_are_quoted_and_never_empty() -> None:
