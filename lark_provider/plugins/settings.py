@@ -179,7 +179,13 @@ class _People:
             stamp = (path, file_stat.st_mtime_ns, file_stat.st_size)
             with self._lock:
                 if self._read is None or self._read[0] != stamp:
-                    document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+                    text = Path(path).read_text(encoding="utf-8")
+                    if self._read is not None and not text.strip():
+                        raise ConfigurationError(  # It is being written; a click must not be refused for it.
+                            f"{ROUTES_VARIABLE} must name a file that is not empty, got one that has become "
+                            "empty. Next: write it again."
+                        )
+                    document = yaml.safe_load(text)
                     self._read = (stamp, read_people_settings(document if isinstance(document, dict) else {}))
                 return self._read[1]
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -20,7 +20,8 @@ class WatchedFile(Generic[V]):
     """The parsed content of a file, as it is now.
 
     A change is seen by the file's inode, size and time of modification, so also where another file takes its
-    name, as in a Kubernetes ConfigMap. May be shared by threads.
+    name, as in a Kubernetes ConfigMap. May be shared by threads. A new version that is empty counts as
+    broken: a file is truncated before it is written in place, and stays empty on a disk that is full.
 
     Args:
         path: The file.
@@ -31,7 +32,9 @@ class WatchedFile(Generic[V]):
         self._path, self._parse = path, parse
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
+        self._is_read = False
         self._value, self._problem = self._read(), ""
+        self._is_read = True
 
     @property
     def problem(self) -> str:
@@ -68,7 +71,9 @@ class WatchedFile(Generic[V]):
                 stat = os.fstat(file.fileno())
                 # Recorded before the read: what is written meanwhile is seen at the next look.
                 self._seen = stat.st_ino, stat.st_size, stat.st_mtime_ns
-                return self._parse(file.read())
+                content = file.read()
+            self._check_is_kept(content)
+            return self._parse(content)
         except OSError as error:
             raise self._make_unreadable_error(error) from None
         except ConfigurationError as error:
@@ -78,3 +83,10 @@ class WatchedFile(Generic[V]):
         return ConfigurationError(
             f"Cannot read {self._path}: {error.strerror}. Next: check the path and its permissions."
         )
+
+    def _check_is_kept(self, content: bytes) -> None:
+        if self._is_read and not content.strip():
+            raise ConfigurationError(
+                "The file must not become empty, and has. Next: write it again; to remove all that was in "
+                "it, leave a comment."
+            )

@@ -35,7 +35,7 @@ def test_a_broken_file_keeps_the_old_routes_and_is_logged_once(
     path = tmp_path / "lark.yaml"
     path.write_text(GOOD)
     file = RoutesFile(str(path))
-    for broken in ("routes: [", None):
+    for broken in ("routes: [", "", "\n", None):
         caplog.clear()
         path.unlink()
         if broken is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import threading
@@ -13,6 +14,7 @@ from lark_provider.callbacks.http.answers import Answer, card_update, toast
 from lark_provider.callbacks.http.endpoint import FAILED, RECEIVED
 from lark_provider.errors import ConfigurationError
 from lark_provider.protocol.callbacks import CardClick
+from lark_provider.support import threads
 from tests.callbacks.parts import OK, FakeSink, deliver, gateway, hide_coroutine_function, request, stubborn
 from tests.protocol.callbacks import sender
 
@@ -31,6 +33,16 @@ async def slow(_: CardClick) -> bytes:
 
 async def failing(_: CardClick) -> bytes:
     raise LookupError("at the handler")
+
+
+def exiting(_: CardClick) -> bytes:
+    argparse.ArgumentParser("order", exit_on_error=True).parse_args(["--wrong"])
+    return HELD
+
+
+async def exiting_later(click: CardClick) -> bytes:
+    await asyncio.sleep(0)
+    return exiting(click)
 
 
 async def silent(_: CardClick) -> None:
@@ -52,11 +64,10 @@ async def hanging(_: CardClick) -> bytes:
         (hold, HELD, 0),
         (slow, HELD, 2),
         (failing, RECEIVED, 0),
+        (exiting_later, RECEIVED, 0),
         (silent, RECEIVED, 0),
         (wrong, RECEIVED, 0),
         (hanging, RECEIVED, 2.5),
-        (hide_coroutine_function(slow), HELD, 2),
-        (hide_coroutine_function(hanging), RECEIVED, 2.5),
     ],
 )
 def test_a_handler_answers_or_does_not(handler: Any, expected: bytes, seconds: float) -> None:
@@ -123,6 +134,26 @@ def test_a_plain_function_runs_beside_the_loop_and_may_hang() -> None:
     assert threading.current_thread().name not in names
 
 
+@pytest.mark.parametrize(
+    ("handler", "expected", "deadline"),
+    [
+        (exiting, RECEIVED, 60.0),
+        (hide_coroutine_function(hold), HELD, 60.0),
+        (hide_coroutine_function(exiting_later), RECEIVED, 60.0),
+        (hide_coroutine_function(hanging), RECEIVED, 0.3),
+    ],
+)
+def test_a_plain_function_may_return_a_coroutine_or_exit(
+    handler: Any, expected: bytes, deadline: float
+) -> None:
+    """By a clock that runs, since a thread takes time of its own."""
+
+    async def answer() -> Answer:
+        return await gateway(handler=handler, deadline=deadline).answer(*request())
+
+    assert asyncio.run(answer()) == Answer(200, expected)
+
+
 def test_hanging_handlers_do_not_pile_up(caplog: pytest.LogCaptureFixture) -> None:
     free, began = threading.Event(), threading.Semaphore(0)
 
@@ -161,3 +192,18 @@ def test_a_handler_is_found_by_its_path() -> None:
 def test_a_handler_that_cannot_be_found_is_an_error_at_once(path: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"handler .* Next: "):
         gateway(handler=path)
+
+
+def test_a_thread_that_cannot_be_started_does_not_count_as_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threads, "start", fail)
+        for _ in range(40):
+            assert deliver(gateway(handler=lambda _: HELD))[0] == OK
+
+    async def answer() -> Answer:
+        return await gateway(handler=lambda _: HELD, deadline=60.0).answer(*request())
+
+    assert asyncio.run(answer()) == Answer(200, HELD)

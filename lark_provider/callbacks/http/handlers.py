@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -23,6 +22,10 @@ _free = threading.BoundedSemaphore(_MAX_THREADS)
 
 class HandlerBusyError(Exception):
     """The limit of concurrent handler calls is reached."""
+
+
+class HandlerExitError(Exception):
+    """A handler has tried to end the process."""
 
 
 def load(handler: str | ClickHandler) -> ClickHandler:
@@ -65,23 +68,40 @@ async def run(handler: ClickHandler, click: CardClick, seconds: float) -> object
     Raises:
         TimeoutError: It has not returned in time; its thread continues.
         HandlerBusyError: Too many threads of earlier calls are still running.
-        Exception: What the handler raised.
+        HandlerExitError: The handler raised SystemExit.
+        Exception: What else the handler raised.
     """
     if inspect.iscoroutinefunction(handler):
-        return await _wait_at_most(asyncio.ensure_future(handler(click)), seconds)
+        return await _wait_at_most(asyncio.ensure_future(_obtain_result(handler(click))), seconds)
     if not _free.acquire(blocking=False):
         raise HandlerBusyError(
             f"{_MAX_THREADS} calls of the handler are still running. Next: make it faster."
         )
-    running = threads.start(lambda: handler(click))
+    try:
+        running = threads.start(lambda: handler(click))
+    except RuntimeError:  # No thread can be started just now.
+        _free.release()
+        raise
     running.add_done_callback(lambda _: _free.release())
-    return await _wait_at_most(asyncio.ensure_future(_obtain_result(running)), seconds)
+    return await _wait_at_most(asyncio.ensure_future(_obtain_result(asyncio.wrap_future(running))), seconds)
 
 
-async def _obtain_result(running: Future[Any]) -> Any:
-    """Return the result of a call in a thread; any function may return a coroutine."""
-    result = await asyncio.wrap_future(running)
-    return await result if inspect.isawaitable(result) else result
+async def _obtain_result(result: object) -> object:
+    """Return what a handler returns in the end: any function may return a coroutine.
+
+    Raises:
+        HandlerExitError: The handler raised SystemExit, which would end the event loop, and so the gateway.
+        Exception: What else the handler raised.
+    """
+    try:
+        while inspect.isawaitable(result):
+            result = await result
+    except SystemExit as error:
+        raise HandlerExitError(
+            f"The handler exited with {error.code!r}, as argparse does for wrong arguments. Next: answer "
+            "with a toast, or raise another error."
+        ) from error
+    return result
 
 
 async def _wait_at_most(future: asyncio.Future[Any], seconds: float) -> Any:
