@@ -156,6 +156,7 @@ def test_a_default_counts_and_is_shown(place: BridgeSetup) -> None:
 
 def test_beside_a_frozen_bridge_the_other_one_asks_and_closes(place: BridgeSetup) -> None:
     logs = [place.home / f"process-{number}.log" for number in range(2)]
+    place.wait(lambda: any('"polls": true' in log.read_text() for log in logs))
     number = next(index for index, log in enumerate(logs) if '"polls": true' in log.read_text())
     polling, other = BRIDGES[number], logs[1 - number]
     polling.send_signal(signal.SIGSTOP)
