@@ -1,8 +1,12 @@
-"""Terminate a service: the first SIGTERM or SIGINT drains it, the second one ends it at once."""
+"""Terminate a service: the first SIGTERM or SIGINT drains it, the second one ends it at once.
+
+A command that has started others cleans up at SIGTERM.
+"""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +38,31 @@ def on_termination(drain: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def exit_on_sigterm() -> Iterator[Callable[[], None]]:
+    """Raise SystemExit at SIGTERM while the body runs: it cleans up as on Ctrl-C. For the main thread.
+
+    Yields:
+        A function that raises it again if SIGTERM has come. To be called between steps, since what a signal
+        handler raises may be lost: Python's compiler, for one, drops it during an import.
+    """
+    received: list[int] = []
+
+    def leave_if_told() -> None:
+        if received:
+            sys.exit(128 + received[0])
+
+    def leave(number: int, _frame: object) -> None:
+        received.append(number)
+        leave_if_told()
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield leave_if_told
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def end_at_once_next_time() -> None:

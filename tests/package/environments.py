@@ -17,12 +17,16 @@ EMULATOR = ROOT / "packages" / "lark-emulator"
 
 def run(*command: str | Path, cwd: Path = Path("/"), **env: str) -> str:
     """Run a command that has to succeed; return what it printed."""
-    words = [str(part) for part in command]
-    done = subprocess.run(  # noqa: S603 - ours
-        words, env=os.environ | env, capture_output=True, text=True, check=False, cwd=cwd
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
+    words, pipe = [str(part) for part in command], subprocess.PIPE
+    environ = os.environ | env
+    with subprocess.Popen(words, env=environ, stdout=pipe, stderr=pipe, text=True, cwd=cwd) as process:  # noqa: S603 - ours
+        try:
+            printed, errors = process.communicate()
+        except BaseException:
+            process.terminate()  # One that is killed, as by subprocess.run, leaves its servers running.
+            raise
+    assert process.returncode == 0, printed[-3000:] + errors[-3000:]
+    return printed + errors
 
 
 def build_wheel(project: Path, folder: Path) -> Path:

@@ -128,15 +128,15 @@ def run_services(
     }
     more = {"api-server": ("--port", str(port), "--host", "127.0.0.1", "--workers", "1")}
     with ExitStack() as stack:
-        processes = []
-        for part in _PARTS:
-            log = stack.enter_context((home / f"{part}.log").open("wb"))
-            command = [sys.executable, "-m", "airflow", part, *more.get(part, ())]
-            process = subprocess.Popen(  # noqa: S603 - ours
-                command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-            processes.append(process)
+        processes: list[subprocess.Popen[bytes]] = []
         try:
+            for part in _PARTS:
+                log = stack.enter_context((home / f"{part}.log").open("wb"))
+                command = [sys.executable, "-m", "airflow", part, *more.get(part, ())]
+                process = subprocess.Popen(  # noqa: S603 - ours
+                    command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+                processes.append(process)
             airflow = AirflowServices(url, passwords)
             airflow.wait()
             yield airflow

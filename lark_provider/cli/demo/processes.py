@@ -69,9 +69,13 @@ def start_emulator() -> LocalLark:
             text=True,
             start_new_session=True,
         )
-    lines = iter(process.stdout or ())
-    next(lines, "")
-    words = dict(word.split("=", 1) for word in next(lines, "").split())
+    try:
+        lines = iter(process.stdout or ())
+        next(lines, "")
+        words = dict(word.split("=", 1) for word in next(lines, "").split())
+    except BaseException:  # This command is interrupted.
+        process.kill()
+        raise
     if not words:
         print(Path(log.name).read_text(), file=sys.stderr)
         raise ConfigurationError(
