@@ -10,7 +10,7 @@ from lark_provider.errors import ConfigurationError
 from lark_provider.plugins.settings import _People
 
 
-def test_a_file_that_is_being_written_links_nobody_anew_and_refuses_nobody(
+def test_a_file_that_is_being_written_links_nobody_else_and_refuses_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An editor truncates it first. The error has the click delivered again; "unlinked" would be final."""
