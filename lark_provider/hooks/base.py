@@ -55,7 +55,7 @@ class LarkBaseHook(BaseHook):
         return self.get_connection(self._conn_id)
 
     @property
-    def extras(self) -> dict[str, Any]:
+    def _extras(self) -> dict[str, Any]:
         """Return the extras of the hook's connection.
 
         Raises:
@@ -86,7 +86,7 @@ class LarkBaseHook(BaseHook):
         """
         from lark_provider.hooks.receivers import read_json_object
 
-        return read_json_object(self.extras.get(extra), extra, self._conn_id)
+        return read_json_object(self._extras.get(extra), extra, self._conn_id)
 
     async def _fetch_connection(self) -> None:
         """Fetch the connection without blocking the event loop, once for each hook."""
@@ -102,10 +102,10 @@ class LarkBaseHook(BaseHook):
         # Metrics start here, since everything that a task does with Lark goes through a client.
         airflow_stats.start()
         _show_fields_of_log_lines()
-        unknown_extras.warn(self._conn_id, self.conn_type, self.extras)
+        unknown_extras.warn(self._conn_id, self.conn_type, self._extras)
         return {
-            "proxy": Secret.of(self.extras.get("proxy") or None),
-            "verify": parse_verify(self.extras.get("verify", True)),
+            "proxy": Secret.of(self._extras.get("proxy") or None),
+            "verify": parse_verify(self._extras.get("verify", True)),
             "timeout": self.timeout,
             "deadline": self.deadline,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})

@@ -30,7 +30,7 @@ class Secret(str):
     def of(cls, text: str | None) -> Secret | None:
         """Mask a text, and bytes that were passed in its place; return anything else as it is.
 
-        What is no text is refused later, by whoever knows what it was passed for.
+        Any other type is refused later, by code that knows which argument it is.
 
         Args:
             text: The secret.
