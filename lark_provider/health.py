@@ -86,7 +86,9 @@ def _check_database() -> CheckOutcome:
     url = urls.database()
     if url.drivername == urls.SQLITE_DRIVER:
         migrate.prepare_engine(url)  # Creates the file, as the first use of the database would.
-    return CheckOutcome(f"{maintenance.connect(url)}, {urls.display(url)}")
+    name = maintenance.connect(url)
+    maintenance.require_writable(url)
+    return CheckOutcome(f"{name}, {urls.display(url)}")
 
 
 def _check_migrations() -> CheckOutcome:

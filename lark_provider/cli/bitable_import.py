@@ -218,10 +218,12 @@ def _insert(
     name = arguments.resume or f"import-{uuid.uuid4().hex[:12]}"
     if config.has_database():
         print(f"This is load {name}. If it is interrupted, add --resume {name}.", file=sys.stderr)
+    empty: list[int] = []
+    rows = _note_empty(_read_rows(client, table_id, arguments), empty)
     result = client.clouddoc.bitable.bulk_insert(
         arguments.url,
         table_id,
-        bar.track_rows(_read_rows(client, table_id, arguments), "Wrote"),
+        bar.track_rows(rows, "Wrote"),
         idempotency_key=_load_key(name),
         keep_ids=False,
         key_fields=arguments.key,
@@ -231,7 +233,21 @@ def _insert(
         retry_rows=retried,
         validate="all",
     )
+    if empty:
+        print(
+            f"{len(empty)} row(s) of {arguments.file} have only empty cells, row {empty[0]} first; each "
+            "makes an empty record.",
+            file=sys.stderr,
+        )
     return _Inserted(result.written, result.replayed, result.rejects)
+
+
+def _note_empty(rows: Iterator[dict[str, Any]], empty: list[int]) -> Iterator[dict[str, Any]]:
+    """Yield rows, and note the numbers of those without a value: spreadsheet programs leave such lines."""
+    for number, row in enumerate(rows, 1):
+        if all(value is None or value == "" for value in row.values()):
+            empty.append(number)
+        yield row
 
 
 def _load_key(name: str) -> str:

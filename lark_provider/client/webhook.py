@@ -15,6 +15,7 @@ from lark_provider.engine.pools import Wire
 from lark_provider.engine.session import DEFAULT_DEADLINE, DEFAULT_TIMEOUT
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.webhook import Webhook, locate
+from lark_provider.support.secret import Secret
 
 R_co = TypeVar("R_co", bound=Sync | Async, covariant=True)
 T = TypeVar("T")
@@ -43,7 +44,9 @@ class WebhookMessages(Namespace[R_co]):
         verify: bool | str = True,
         max_retries: int = DEFAULT_RETRIES,
     ) -> None:
-        base_url, proxy = config.mask(base_url), config.mask(proxy)  # error reporters show arguments
+        # Error reporters show the arguments of a function, so they are masked.
+        url_or_token, secret = Secret.of(url_or_token), Secret.of(secret)
+        base_url, proxy = config.mask(base_url), config.mask(proxy)
         runner: Any = self  # no operation here is a listing, so `iterate` is not needed
         super().__init__(runner)
         self._session = make_session(

@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING
 from lark_provider import config
 from lark_provider.engine import fallback_store
 from lark_provider.engine.runtime import RegistryAnswer, RegistryKey
-from lark_provider.engine.session import FoundApp, Session
+from lark_provider.engine.session import CACHE_SECONDS, FoundApp, Session
 from lark_provider.engine.token_cache import Flight
 from lark_provider.protocol.effects import Await
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.tokens import App
+from lark_provider.support.clocks import is_pending
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-
-_CACHE_SECONDS = 12.0
-"""How long an answer of the registry is cached, and then the app of a session: with a slow look-up between
-them, a disabled app is refused within 30 s."""
 
 
 def find(session: Session) -> Procedure[App]:
@@ -56,7 +53,7 @@ def find(session: Session) -> Procedure[App]:
         raise config.no_credentials(config.find_app_id(session.app_id))
     if session.tenant_key is not None:
         app = replace(app, tenant_key=session.tenant_key)
-    session.found_app = FoundApp(app, now + _CACHE_SECONDS, config.get_pacing(), session.has_database())
+    session.found_app = FoundApp(app, now + CACHE_SECONDS, config.get_pacing(), session.has_database())
     return app
 
 
@@ -73,7 +70,7 @@ def _look_up(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
     own_flight = Flight(f"registry {lookup_id}", None, session.clock())
     while True:
         until, known = cache.answers.get(key, (0.0, None))
-        if known is not None and session.clock() < until:
+        if known is not None and is_pending(until, session.clock(), CACHE_SECONDS):
             return known
         flight = cache.lookups.setdefault(key, own_flight)
         if flight is own_flight:
@@ -103,7 +100,7 @@ def _query(session: Session, key: RegistryKey, known: RegistryAnswer | None) -> 
         entry = answer[0]
         # A refusal is not cached, so that a correction takes effect at once.
         session.runtime.registry.answers[key] = (
-            now if entry.refusal is not None else now + _CACHE_SECONDS,
+            now if entry.refusal is not None else now + CACHE_SECONDS,
             entry,
         )
         return entry

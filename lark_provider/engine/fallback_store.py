@@ -18,6 +18,7 @@ from lark_provider.engine.session import Session
 from lark_provider.protocol.effects import Local
 from lark_provider.protocol.errors import ConfigurationError, DeadlineExceededError, LarkError, TransportError
 from lark_provider.protocol.operations import Procedure, run_local
+from lark_provider.support.clocks import is_pending
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -66,10 +67,12 @@ def query(
     databases, now = session.runtime.databases, session.clock()
     health = databases.queries.setdefault(kind, Health())
     if health.error is not None:
-        if now < health.retry_at:
+        if is_pending(health.retry_at, now, _FROZEN_SECONDS):
             return _log_unavailable(databases, health.error, locate, now, required=required)
         health.retry_at = now + _REFUSED_SECONDS  # This caller tries again; the others go on meanwhile.
-    elif databases.frozen_until and now < (until := databases.frozen_until.get(_display_url(locate), now)):
+    elif databases.frozen_until and is_pending(
+        until := databases.frozen_until.get(_display_url(locate), now), now, _FROZEN_SECONDS
+    ):
         health.error, health.retry_at = _explain(TimeoutError(), locate), until
         return _log_unavailable(databases, health.error, locate, now, required=required)
     try:
@@ -116,7 +119,7 @@ def _log_unavailable(
     if required:
         return error
     where = _display_url(locate)
-    if now - databases.warned_at.get(where, float("-inf")) < _WARN_SECONDS:
+    if is_pending(databases.warned_at.get(where, float("-inf")) + _WARN_SECONDS, now, _WARN_SECONDS):
         databases.suppressed[where] += 1
         return error
     databases.warned_at[where] = now

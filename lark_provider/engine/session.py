@@ -13,6 +13,7 @@ from lark_provider.engine.runtime import PROCESS, Runtime
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App
+from lark_provider.support.clocks import is_pending
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_DEADLINE = 120.0
+CACHE_SECONDS = 12.0
+"""How long an answer of the registry is cached, and then the app of a session: with a slow look-up between
+them, a disabled app is refused within 30 s."""
 
 
 class FoundApp(NamedTuple):
@@ -107,7 +111,9 @@ class Session:
     def find_known_app(self) -> App | None:
         """Return the app if it was looked up and that has not expired."""
         found_app = self.found_app
-        return found_app.app if found_app is not None and self.clock() < found_app.expires_at else None
+        if found_app is None or not is_pending(found_app.expires_at, self.clock(), CACHE_SECONDS):
+            return None
+        return found_app.app
 
     def require_bot(self) -> Webhook:
         """Return the custom bot that the calls are for.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from lark_provider.protocol.errors import TokenAcquisitionError
 from lark_provider.protocol.tokens import Freshness, Token
+from lark_provider.support.clocks import is_pending
 
 _REFUSAL_SECONDS = 30.0  # a wrong secret asks Lark no more often than this
 _MAX_REFUSALS = 256
@@ -117,10 +118,11 @@ class TokenCache:
                 if flight is not None:
                     return AwaitToken(flight)
                 until, refusal = self._refusals.get(key, (0.0, None))
-                if refusal is not None and now < until:
+                if refusal is not None and is_pending(until, now, _REFUSAL_SECONDS):
                     raise copy.copy(refusal)
                 return FetchToken(self._begin(key, None, now))
-            is_due = now - self._renewed_at.get(key, 0.0) >= _RENEWAL_SECONDS
+            next_at = self._renewed_at.get(key, 0.0) + _RENEWAL_SECONDS
+            is_due = not is_pending(next_at, now, _RENEWAL_SECONDS)
             if state is Freshness.FRESH or flight is not None or not is_due:
                 return UseToken(token.value)
             self._renewed_at[key] = now

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook
 
+from lark_provider.errors import ConfigurationError
 from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
@@ -52,6 +55,18 @@ class LarkBaseHook(BaseHook):
         return self.get_connection(self._conn_id)
 
     @property
+    def _extras(self) -> dict[str, Any]:
+        """Return the extras of the hook's connection.
+
+        Raises:
+            ConfigurationError: They are not a JSON object.
+        """
+        if not has_object(self.connection):
+            raise make_extras_error(self._conn_id)
+        extras: dict[str, Any] = self.connection.extra_dejson
+        return extras
+
+    @property
     def owners(self) -> dict[str, Any]:
         """Return the ids of people by owner of DAGs and tasks: one id, or a list of them.
 
@@ -71,7 +86,7 @@ class LarkBaseHook(BaseHook):
         """
         from lark_provider.hooks.receivers import read_json_object
 
-        return read_json_object(self.connection.extra_dejson.get(extra), extra, self._conn_id)
+        return read_json_object(self._extras.get(extra), extra, self._conn_id)
 
     async def _fetch_connection(self) -> None:
         """Fetch the connection without blocking the event loop, once for each hook."""
@@ -80,15 +95,17 @@ class LarkBaseHook(BaseHook):
 
     def _make_http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
-        from lark_provider.hooks import airflow_stats, extras  # DAG files are parsed without them.
+        # DAG files are parsed without them.
+        from lark_provider.hooks import airflow_stats
+        from lark_provider.hooks import extras as unknown_extras
 
         # Metrics start here, since everything that a task does with Lark goes through a client.
         airflow_stats.start()
         _show_fields_of_log_lines()
-        extras.warn(self._conn_id, self.conn_type, self.connection.extra_dejson)
+        unknown_extras.warn(self._conn_id, self.conn_type, self._extras)
         return {
-            "proxy": Secret.of(self.connection.extra_dejson.get("proxy") or None),
-            "verify": parse_verify(self.connection.extra_dejson.get("verify", True)),
+            "proxy": Secret.of(self._extras.get("proxy") or None),
+            "verify": parse_verify(self._extras.get("verify", True)),
             "timeout": self.timeout,
             "deadline": self.deadline,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
@@ -102,15 +119,47 @@ def _show_fields_of_log_lines() -> None:
         field_lines.show_fields()
 
 
+def has_object(connection: Connection) -> bool:
+    """Return whether the extras of a connection are a JSON object or empty.
+
+    Airflow takes extras that are not JSON for none at all. So one that redirects messages, or that requires
+    TLS, would have no effect. This raises no error, whose frame would hold the connection.
+
+    Args:
+        connection: The connection.
+    """
+    extras: Any = connection.extra_dejson
+    if extras or not isinstance(extras, dict):
+        return isinstance(extras, dict)
+    text = (getattr(connection, "extra", None) or "").strip()
+    try:
+        return not text or not json.loads(text)
+    except ValueError:
+        return False
+
+
+def make_extras_error(conn_id: str) -> ConfigurationError:
+    """Return the error for a connection whose extras are not a JSON object."""
+    return ConfigurationError(
+        f"The extra of connection {conn_id!r} must be a JSON object, got another text. Next: write it as "
+        '{"name": "value"}, with double quotes.'
+    )
+
+
 def make_base_url(host: str, port: int | None) -> str | None:
     """Return the base URL of a connection's host and port; None without a host.
 
     Args:
         host: `feishu`, `lark` or a URL.
-        port: The port of a URL. With `feishu` or `lark` it is ignored; it may be set nevertheless, since
-            Airflow's list of connections tests only connections that have a port.
+        port: The port of a URL that has none of its own. With `feishu` or `lark` it is ignored; it may be set
+            nevertheless, since Airflow's list of connections tests only connections that have a port.
     """
-    return f"{host}:{port}" if port and host and host.lower() not in {"feishu", "lark"} else host or None
+    if not port or not host or host.lower() in {"feishu", "lark"}:
+        return host or None
+    scheme, separator, rest = host.rpartition("://")
+    address, slash, path = rest.partition("/")
+    own_port = re.search(r":\d+$", address)
+    return host if own_port else f"{scheme}{separator}{address}:{port}{slash}{path}"
 
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

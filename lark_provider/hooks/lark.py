@@ -101,13 +101,13 @@ class LarkHook(LarkBaseHook):
         """
         from lark_provider.hooks.receivers import resolve
 
-        redirect = str(self.connection.extra_dejson.get("redirect_all_to") or "").strip()
+        redirect = str(self._extras.get("redirect_all_to") or "").strip()
         return resolve(name, id_type, aliases=self._aliases, redirect=redirect)
 
     @property
     def web_domain(self) -> str:
         """Return the domain of Lark's pages, such as feishu.cn; "" if the connection does not name one."""
-        domain = str(self.connection.extra_dejson.get("web_domain") or "").strip()
+        domain = str(self._extras.get("web_domain") or "").strip()
         return domain.rpartition("://")[2].partition("/")[0]
 
     def alias(self, name: str) -> str:
@@ -194,19 +194,20 @@ class LarkHook(LarkBaseHook):
         Returns:
             Whether it works, and a sentence for the connection's form.
         """
-        from lark_provider.hooks import extras  # DAG files are parsed without it.
+        # DAG files are parsed without it.
+        from lark_provider.hooks import extras as unknown_extras
 
         try:
             bot = self.client.bot.info().data["bot"]
         except LarkError as error:
             return False, str(error)
         connected = f"Connected as bot {bot.get('app_name')!r} ({bot.get('open_id')})."
-        return True, connected + extras.describe_unknown(self.conn_type, self.connection.extra_dejson)
+        return True, connected + unknown_extras.describe_unknown(self.conn_type, self._extras)
 
     def _make_settings(self) -> dict[str, Any]:
         # No variable holds the connection, since its repr shows the password and error reporters send the
         # values of variables.
-        from_registry = is_true(self.connection.extra_dejson.get("registry_app"))
+        from_registry = is_true(self._extras.get("registry_app"))
         missing = [] if (self.connection.login or "").strip() else ["login (the app id)"]
         if not from_registry and not (self.connection.password or "").strip():
             missing.append("password (the app secret)")

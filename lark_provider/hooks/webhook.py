@@ -52,7 +52,7 @@ class LarkWebhookHook(LarkBaseHook):
         Raises:
             ConfigurationError: They are neither a text nor a list of texts.
         """
-        configured = self.connection.extra_dejson.get("keyword") or ()
+        configured = self._extras.get("keyword") or ()
         words = (configured,) if isinstance(configured, str) else configured
         if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
             raise ConfigurationError(
@@ -94,14 +94,15 @@ class LarkWebhookHook(LarkBaseHook):
         Returns:
             Whether they are valid, and a sentence for the connection's form.
         """
-        from lark_provider.hooks import extras  # DAG files are parsed without it.
+        # DAG files are parsed without it.
+        from lark_provider.hooks import extras as unknown_extras
 
         try:
             where = self.client.base_url
         except ConfigurationError as error:
             return False, str(error)
         formed = f"The webhook is well formed, for {where}. Nothing was sent: a test would be a message."
-        return True, formed + extras.describe_unknown(self.conn_type, self.connection.extra_dejson)
+        return True, formed + unknown_extras.describe_unknown(self.conn_type, self._extras)
 
     def _make_settings(self) -> dict[str, Any]:
         # No variable holds the connection, since its repr shows the password and error reporters send the
@@ -126,7 +127,7 @@ class LarkWebhookHook(LarkBaseHook):
             )
         return {
             "url_or_token": Secret.of(self.connection.password),
-            "secret": Secret.of(self.connection.extra_dejson.get("sign_secret") or None),
+            "secret": Secret.of(self._extras.get("sign_secret") or None),
             "keyword": self.keywords,
             "base_url": make_base_url(host, self.connection.port),
             **self._make_http_settings(),

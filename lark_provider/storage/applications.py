@@ -81,8 +81,8 @@ class ApplicationManager:
             StorageError: The registry cannot be used.
         """
         # Error reporters print the arguments of a function.
-        app_secret = Secret(app_secret) if isinstance(app_secret, str) else app_secret
-        encrypt_key, verification_token = Secret.of(encrypt_key), Secret.of(verification_token)
+        app_secret, encrypt_key = Secret.of(app_secret), Secret.of(encrypt_key)
+        verification_token = Secret.of(verification_token)
         base_url = config.mask(base_url)
         app_id, url, now = check(app_id, "app_id"), normalize_url(base_url), datetime.now(UTC)
         secrets = AppSecrets(

@@ -72,6 +72,26 @@ def connect(url: URL) -> str:
     return name
 
 
+def require_writable(url: URL) -> None:
+    """Check that a server of PostgreSQL accepts writes; which tables this user may write is not checked.
+
+    Args:
+        url: The database's URL, from `urls.database` or `urls.registry`.
+
+    Raises:
+        StorageError: It is unavailable, or is a standby or set to be read-only.
+    """
+    if url.drivername == urls.SQLITE_DRIVER:
+        return
+    with hold_transaction(require_engine(url), reading=True) as connection:
+        is_read_only = connection.execute(sa.text("SHOW transaction_read_only")).scalar_one() == "on"
+    if is_read_only:
+        raise StorageError(
+            f"Database {urls.display(url)} is read-only. Next: connect to the primary server, and not to a "
+            "standby."
+        )
+
+
 def check_revision(url: URL) -> str:
     """Check that a database is at the revision that this version was written for, or at a later one.
 

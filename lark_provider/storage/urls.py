@@ -97,7 +97,7 @@ def database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -
             f"POSTGRES_PORT must be a port number, got {port!r}. Next: set it to one, usually 5432."
         )
     sslmode = environ.get("POSTGRES_SSLMODE", "").strip()
-    for part in ("HOST", "DB", "USER", "PASSWORD"):
+    for part in ("HOST", "DB", "USER", "PASSWORD", "SSLMODE"):
         try:
             environ.get(f"POSTGRES_{part}", "").encode()
         except UnicodeEncodeError:

@@ -28,9 +28,25 @@ class Secret(str):
     def of(cls, text: str) -> Secret: ...
     @classmethod
     def of(cls, text: str | None) -> Secret | None:
-        """Mask a text; return anything else as it is, since it is checked later.
+        """Mask a text, and bytes that were passed in its place; return anything else as it is.
+
+        Any other type is refused later, by code that knows which argument it is.
 
         Args:
             text: The secret.
         """
+        if isinstance(text, bytes | bytearray):
+            return _MaskedBytes(text)  # callers may be untyped
         return cls(text) if isinstance(text, str) else text
+
+
+class _MaskedBytes(bytes):
+    """Bytes that will be refused, masked until then: the frames of the error still hold them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
+_MaskedBytes.__name__ = "bytes"  # An error names the type that it got.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -46,7 +47,7 @@ def to_cell(value: Any, field_type: int | None) -> Any:
         addresses as text; anything else as it is.
     """
     if isinstance(value, _AS_TEXT):
-        return str(value)
+        return _to_text(value)
     if field_type == types.TEXT and isinstance(value, dict | list):
         return _encode_json(value)
     if field_type == types.CHECKBOX and isinstance(value, int | float | Decimal) and value in {0, 1}:
@@ -65,7 +66,7 @@ def to_sheet_cell(value: Any) -> Any:
     """
     if isinstance(value, dict | list):
         return _encode_json(value)
-    return str(value) if isinstance(value, _AS_TEXT) and not isinstance(value, dt.time) else value
+    return _to_text(value) if isinstance(value, _AS_TEXT) and not isinstance(value, dt.time) else value
 
 
 def to_shown_cell(value: Any) -> Any:
@@ -175,8 +176,34 @@ def from_sheet(moment: MomentForm, zone: dt.tzinfo, *, is_text: bool) -> Callabl
     return convert
 
 
+def _to_text(value: Any) -> str:
+    """Return a value as text; each part of a negative interval has its own sign, as in PostgreSQL.
+
+    `str` of minus an hour is "-1 day, 23:00:00", which few people read as that.
+    """
+    if not isinstance(value, dt.timedelta) or value >= dt.timedelta():
+        return str(value)
+    days, rest = divmod(-value, dt.timedelta(days=1))
+    time = f"-{rest}" if rest else f"{rest}"
+    return f"-{days} day{'' if days == 1 else 's'}, {time}" if days else time
+
+
 def _encode_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_to_plain)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_to_plain, allow_nan=False)
+    except ValueError:
+        return json.dumps(_name_non_finite(value), ensure_ascii=False, default=_to_plain)
+
+
+def _name_non_finite(value: Any) -> Any:
+    """Return a value with NaN and infinities as texts, as PostgreSQL's to_json does: JSON has none."""
+    if isinstance(value, Mapping):
+        return {key: _name_non_finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_name_non_finite(item) for item in value]
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124 - NaN
+    return value
 
 
 def _to_plain(value: Any) -> Any:
@@ -184,4 +211,4 @@ def _to_plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)
+    return _to_text(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,3 +112,49 @@ def test_a_connection_becomes_a_url_whatever_its_password() -> None:
 def test_a_connection_to_something_else_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="type 'mysql'"):
         make_database_url(Connection(conn_id="d", conn_type="mysql", host="x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"conn_type": "mysql"}, "type 'mysql'"),
+        ({"extra": "sslmode=require"}, "The extra of connection 'd' must be a JSON object"),
+    ],
+)
+def test_an_error_shows_no_password_of_a_database(changes: dict[str, Any], text: str) -> None:
+    """The canary looks at the variables of each frame."""
+    usual: dict[str, Any] = {"conn_id": "d", "conn_type": "postgres", "host": "x", "password": "secret-AAA"}
+    with pytest.raises(ConfigurationError, match=text):
+        make_database_url(Connection(**(usual | changes)))
+
+
+@pytest.mark.parametrize("way", ["database_url", "database_conn_id"])
+def test_an_error_of_a_hook_shows_no_password_of_a_database(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    url = "postgresql://lark:secret-AAA@db.example.com/lark"
+    monkeypatch.setenv(f"AIRFLOW__LARK__{way.upper()}", url if way == "database_url" else "lark_db")
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DB", url)
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, password=None))
+    with pytest.raises(ConfigurationError, match="must have a password"):
+        LarkHook().client  # noqa: B018 - making it is the test
+    with pytest.raises(ConfigurationError, match="must have a password"):
+        asyncio.run(LarkHook().get_async_conn())
+
+
+def test_a_url_in_airflow_cfg_has_two_signs_for_each_percent_sign(
+    airflow_home: AirflowHome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As how-to/connections.md says. With one sign Airflow does not start."""
+    url = "postgresql://lark:p%40ss%24HOME@db.example.com/lark"
+    settings = tmp_path / "airflow.cfg"
+    settings.write_text(f"[lark]\ndatabase_url = {url.replace('%', '%%')}\n")
+    code = (
+        "from lark_provider.hooks.airflow_config import read_database_url\n"
+        "from lark_provider.storage import urls\n"
+        "print('password', urls.parse(read_database_url(), 'it').password)"
+    )
+    for env in ({"AIRFLOW_CONFIG": str(settings)}, {"AIRFLOW__LARK__DATABASE_URL": url}):
+        with monkeypatch.context() as patched:
+            patched.setattr(airflow_home, "env", airflow_home.env | env)
+            assert "password p@ss$HOME" in airflow_home.python("-c", code)

@@ -83,6 +83,8 @@ def test_a_hook_with_a_connection_type_of_its_own_works(
         ({"password": None}, "must have a password"),
         ({"host": "fishu"}, "got 'fishu'"),
         ({"host": "http://lark.example.com"}, "must begin with https://"),
+        ({"extra": '{"redirect_all_to": "oc_test",}'}, "extra of connection 'lark_default' must be a JSON"),
+        ({"extra": '["oc_test"]'}, "extra of connection 'lark_default' must be a JSON object"),
     ],
 )
 def test_a_connection_that_cannot_work_is_named(
@@ -102,6 +104,9 @@ def test_a_connection_that_cannot_work_is_named(
         (None, 443, "https://open.feishu.cn"),
         ("https://lark.example.com", 8443, "https://lark.example.com:8443"),
         ("https://lark.example.com", None, "https://lark.example.com"),
+        ("https://lark.example.com/", 443, "https://lark.example.com:443"),
+        ("https://example.com/lark/open-apis", 8443, "https://example.com:8443/lark"),
+        ("http://127.0.0.1:8765", 443, "http://127.0.0.1:8765"),
     ],
 )
 def test_a_port_belongs_to_a_url_and_does_not_harm_a_name(

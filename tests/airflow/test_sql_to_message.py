@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +129,24 @@ def test_arrays_and_json_are_text_in_a_workbook(
     book = load_workbook(back)
     assert list(book.active.values)[1] == ("[1.5, 2]", '{"a": "ü"}', "1 day, 0:00:00")
     book.close()
+
+
+def test_what_json_cannot_hold_and_negative_intervals_are_written_as_postgres_does(
+    lark: Emulator, context: Context, postgres: Database, tmp_path: Path
+) -> None:
+    """`[NaN]` is not JSON, and `-1 day, 23:00:00` is not how anybody writes minus an hour."""
+    sql = """SELECT ARRAY['NaN', 'Infinity', '-Infinity', 1]::float8[] AS "parts",
+                    ARRAY['NaN', 1]::numeric[] AS "exact", INTERVAL '-1 hour' AS "hour",
+                    INTERVAL '-25 hours' AS "more", INTERVAL '-2 days' AS "days",
+                    ARRAY[INTERVAL '-1 second'] AS "several" """
+    tell(postgres, sql=f"{sql} UNION ALL {sql}", max_rows=1, file_format="csv").execute(context())
+    [_, file] = read_messages(lark)
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    _, row, _ = csv.reader(back.read_text("utf-8-sig").splitlines())
+    assert [json.loads(cell) for cell in row[:2]] == [["NaN", "Infinity", "-Infinity", 1.0], ["NaN", 1]]
+    assert row[2:5] == ["-1:00:00", "-1 day, -1:00:00", "-2 days, 0:00:00"]
+    assert json.loads(row[5]) == ["-0:00:01"]
 
 
 def test_what_excel_cannot_hold_is_text_in_a_workbook(

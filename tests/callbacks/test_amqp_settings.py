@@ -116,6 +116,13 @@ def test_the_kind_of_queues() -> None:
         ),
         ({"RABBITMQ_URL": "amqp://"}, "RABBITMQ_URL must be an AMQP URL"),
         ({"RABBITMQ_URL": "amqp://mq?heartbeat=often"}, "RABBITMQ_URL must be an AMQP URL"),
+        ({"RABBITMQ_URL": "amqps://mq?ssl_options={"}, "RABBITMQ_URL must be an AMQP URL"),
+        ({"RABBITMQ_URL": "amqps://mq?ssl_options=[]"}, "RABBITMQ_URL must be an AMQP URL"),
+        ({"RABBITMQ_URL": "amqp://mq?tcp_options=%00"}, "RABBITMQ_URL must be an AMQP URL"),
+        (
+            {"RABBITMQ_URL": "amqps://mq?ssl_options={'ca_certs':'/no/ca.pem'}"},
+            "RABBITMQ_URL must name certificates and keys that can be read in ssl_options, got No such file",
+        ),
         ({"RABBITMQ_URL": "amqp://mq", "RABBITMQ_QUEUE_TYPE": "x"}, "got 'x'"),
     ],
 )

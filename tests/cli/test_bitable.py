@@ -197,6 +197,20 @@ def test_a_load_that_is_not_known_is_not_resumed(
     assert read_records(link) == before
 
 
+def test_rows_without_a_value_are_reported_when_they_are_inserted(
+    run: Run, link: str, tmp_path: Path
+) -> None:
+    """Spreadsheet programs save such lines below a table; each made an empty record without a word."""
+    file = tmp_path / "new.csv"
+    file.write_text("No,Note\nx,1\n,\ny,2\n,\n")
+    inserted = run("bitable", "import", str(file), link, "--mode", "insert")
+    assert (inserted.code, inserted.out) == (0, "4 written\n")
+    said = "have only empty cells, row 2 first; each makes an empty record."
+    assert f"2 row(s) of {file} {said}" in inserted.err
+    file.write_text("No,Note\nx,1\n")
+    assert "empty" not in run("bitable", "import", str(file), link, "--mode", "insert").err
+
+
 def test_a_list_of_rejects_that_cannot_be_written_is_refused_before_the_rows_are(
     run: Run, link: str, tmp_path: Path
 ) -> None:

@@ -53,6 +53,19 @@ def test_everything_is_there(
     assert check_rabbitmq() == {"status": "healthy", "rabbitmq": "connected"}
 
 
+def test_a_standby_is_unhealthy(run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failover, tokens are not shared there, and clicks and questions cannot be stored."""
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    run("db", "upgrade")
+    read_only = (
+        f"{database_url}{'&' if '?' in database_url else '?'}options=-cdefault_transaction_read_only%3Don"
+    )
+    monkeypatch.setenv("LARK_DATABASE_URL", read_only)
+    database = check_health(run, 1)["database"]
+    assert database["status"] == "unhealthy"
+    assert "is read-only. Next: connect to the primary server, and not to a standby." in database["text"]
+
+
 def test_nothing_is_configured_and_that_is_no_failure(run: Run, tmp_path: Path) -> None:
     checks = check_health(run, 0)
     assert {check["status"] for check in checks.values()} == {"not configured"}

@@ -13,13 +13,14 @@ import pytest
 from lark_emulator import Emulator
 
 import lark_provider
-from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.engine import http
 from lark_provider.errors import LarkAPIError, LarkError
 from lark_provider.protocol.callbacks import CallbackKeys, receive
 from lark_provider.protocol.callbacks.incoming import Incoming
 from lark_provider.protocol.webhook import locate
+from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from tests.canary import shown_secrets
 from tests.client.conftest import TOKENS, Do, count
 from tests.client.raw_server import TOKEN, raw_server
@@ -113,6 +114,7 @@ def test_a_thousand_cold_tasks_fetch_one_token(lark: Emulator, monkeypatch: pyte
     assert count(lark, TOKENS) == 1
 
 
+KEYS = EncryptionKeys(generate_key())
 LEAKS: dict[str, Callable[[], Any]] = {
     "a webhook of another service": lambda: locate("https://open.feishu.cn/elsewhere/secret-AAA"),
     "a webhook with a wrong token": lambda: locate(
@@ -128,7 +130,19 @@ LEAKS: dict[str, Callable[[], Any]] = {
         CallbackKeys("cli_a", verification_token="another"),
         0.0,
     ),
-    "a setting of an app": lambda: ApplicationManager().update_application(
+    "a secret as bytes": lambda: LarkServiceClient("cli_a", b"secret-AAA"),  # type: ignore[arg-type]
+    "an app with a secret as bytes": lambda: ApplicationManager(keys=KEYS).create_application(
+        "cli_a",
+        b"secret-AAA",  # type: ignore[arg-type]
+    ),
+    "a client of a wrong webhook": lambda: LarkWebhookClient(
+        "https://open.feishu.cn/elsewhere/secret-AAA", secret="secret-AAA"
+    ),
+    "a client of a webhook with a wrong setting": lambda: LarkWebhookClient(
+        "https://open.feishu.cn/open-apis/bot/v2/hook/secret-AAA", secret="secret-AAA", timeout=-1
+    ),
+    "a client of a webhook as bytes": lambda: LarkWebhookClient(b"secret-AAA"),  # type: ignore[arg-type]
+    "a setting of an app": lambda: ApplicationManager(keys=KEYS).update_application(
         "cli_a", app_secret="secret-AAA", encrypt_key="encrypt-BBB", verification_token="verify CCC"
     ),
 }

@@ -118,6 +118,16 @@ def test_a_refusal_is_remembered_for_half_a_minute(cache: TokenCache, clock: Clo
     assert isinstance(cache.acquire("k", None, clock()), FetchToken), "at the very end of it"
 
 
+def test_a_refusal_ends_if_the_clock_is_set_back(cache: TokenCache, clock: Clock) -> None:
+    step = cache.acquire("k", None, clock())
+    assert isinstance(step, FetchToken)
+    cache.fail(step.flight, TokenAcquisitionError("Failed to get token: 10014", code=10014), clock())
+    with pytest.raises(TokenAcquisitionError):
+        cache.acquire("k", None, clock())
+    clock.now -= 8 * 3600.0
+    assert isinstance(cache.acquire("k", None, clock()), FetchToken)
+
+
 def test_a_failure_is_not_cached(cache: TokenCache, clock: Clock) -> None:
     step, waiting = cache.acquire("k", None, clock()), cache.acquire("k", None, clock())
     assert isinstance(step, FetchToken)

@@ -106,6 +106,36 @@ def test_a_disabled_app_is_refused_with_a_token_in_hand(
         do(caller)
 
 
+def test_a_disabled_app_is_refused_after_the_clock_was_set_back(
+    lark: Emulator, registered: ApplicationManager, clock: Clock
+) -> None:
+    """As on a machine that starts with local time in its hardware clock: eight hours ahead, in China."""
+    client = make_client(clock)
+    call(client)
+    registered.disable_application(lark.app_id)
+    clock.now -= 8 * 3600.0
+    with pytest.raises(ConfigurationError, match="is disabled"):
+        call(client)
+
+
+def test_a_registry_that_was_unavailable_is_tried_after_the_clock_was_set_back(
+    lark: Emulator,
+    registered: ApplicationManager,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    path, client = tmp_path / "broken.db", make_client(clock)
+    path.write_text("not a database" * 100)
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(path))
+    with pytest.raises(StorageError):
+        call(client)
+    path.unlink()
+    ApplicationManager().create_application(lark.app_id, lark.app_secret, base_url=lark.base_url)
+    clock.now -= 8 * 3600.0
+    call(client)
+
+
 def test_an_app_that_was_missing_is_found_as_soon_as_it_is_added(
     lark: Emulator, registered: ApplicationManager, clock: Clock
 ) -> None:

@@ -111,11 +111,11 @@ def test_a_password_among_the_parameters_is_the_password() -> None:
     assert (url.password, url.query) == ("secret", {"sslmode": "require"})
 
 
-@pytest.mark.parametrize("part", ["HOST", "DB", "USER", "PASSWORD"])
+@pytest.mark.parametrize("part", ["HOST", "DB", "USER", "PASSWORD", "SSLMODE"])
 def test_a_part_that_is_not_text(part: str) -> None:
     """As Python reads bytes that are not UTF-8 from the environment."""
     with pytest.raises(ConfigurationError, match=f"POSTGRES_{part} must be valid UTF-8. Next: "):
-        urls.database(environ=environ(**{part: "\udcff"}))
+        urls.database(environ=environ(**({"HOST": "h"} | {part: "\udcff"})))
 
 
 def test_a_home_that_there_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

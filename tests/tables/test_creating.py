@@ -109,6 +109,20 @@ def test_a_refusal_creates_nothing_and_may_be_repeated(lark: Emulator) -> None:
     assert len(spreadsheets(lark)) == 1
 
 
+def write_titled(titles: dict[str, str]) -> None:
+    options = TableOptions(columns=titles)
+    LarkServiceClient().perform(write_with_options(None, [[1, 2]], options, (1, 1), key="k", title="Totals"))
+
+
+def test_two_columns_of_one_title_are_refused_before_anything_is_created(lark: Emulator) -> None:
+    """`get_sheet_df` and `lark-provider sheet export` refuse such a worksheet afterwards."""
+    for titles in ({"a": "Total", "b": "Total"}, {"a": "Total", "b": " Total "}):
+        with pytest.raises(InvalidRequestError, match="columns must give each column a title of its own"):
+            write_titled(titles)
+    assert spreadsheets(lark) == []
+    write_titled({"a": "", "b": ""})  # Columns without a title are read by their places.
+
+
 def test_a_file_of_the_same_title_is_left_alone(lark: Emulator) -> None:
     client = LarkServiceClient()
     theirs = client.clouddoc.sheets.create("report")

@@ -145,9 +145,17 @@ def _from_url(text: str, setting: str, environ: Mapping[str, str]) -> pika.Conne
     # An "@" behind the host is the end of a password that was not encoded: most of it would be shown.
     parameters: pika.ConnectionParameters | None = None
     if re.fullmatch(r"amqps?://[^/?#]+(?:[/?#][^@]*)?", text):
-        with suppress(ValueError, TypeError):
-            # The stubs keep the two types apart.
-            parameters = cast("pika.ConnectionParameters", pika.URLParameters(text))
+        try:
+            # pika reads options as literals of Python. SyntaxError and AttributeError: one is something else.
+            with suppress(ValueError, TypeError, SyntaxError, AttributeError):
+                # The stubs keep the two types apart.
+                parameters = cast("pika.ConnectionParameters", pika.URLParameters(text))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{setting} must name certificates and keys that can be read in ssl_options, got "
+                f"{error.strerror or error}. Next: correct their paths; {CA_VARIABLE} names an authority "
+                "without ssl_options."
+            ) from None
     if parameters is None:
         raise ConfigurationError(
             f"{setting} must be an AMQP URL, got another text. Next: write it as "

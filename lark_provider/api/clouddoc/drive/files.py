@@ -112,6 +112,10 @@ def copy(
 def delete(token: str, *, type: DocumentType | None = None) -> Procedure[None]:  # noqa: A002 - Lark's name
     """Move a file, or a folder with all that is in it, to the trash; returns when it is done.
 
+    If the answer for a folder was lost and a retry learns that it is deleted already, this returns at once:
+    Lark names the task to wait for only in the lost answer. What is in the folder may then still be there for
+    some seconds.
+
     See DELETE /open-apis/drive/v1/files/:file_token and, for a folder, GET
     /open-apis/drive/v1/files/task_check.
 

@@ -159,6 +159,13 @@ def make_layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -
             f"columns must name each column once, got {show(double)} twice. Next: remove or rename one "
             "of the two."
         )
+    shown = [title for title in map(str.strip, titles) if title]
+    double = next((title for place, title in enumerate(shown) if title in shown[:place]), None)
+    if double is not None:  # The worksheet could not be read by its titles any more.
+        raise InvalidRequestError(
+            f"columns must give each column a title of its own, got {show(double)} twice. Next: change one "
+            "of the two titles."
+        )
     if not 1 <= len(names) <= MAX_COLUMNS:
         raise InvalidRequestError(
             f"A table must have 1 to {MAX_COLUMNS:,} columns, got {len(names):,}. Next: split it over sheets."
