@@ -51,7 +51,7 @@ def test_once_takes_no_longer_than_it_may(rabbitmq: str, database: URL) -> None:
     mq.send(rabbitmq, "card.cli_1", *cards(3))
     release = threading.Event()
     pump = Pump(mq.at(rabbitmq), Watched(database, lambda _: release.wait()))
-    assert pump.run_once(seconds=0.5) == 0
+    assert pump.run_once(seconds=5) == 0  # A busy machine takes seconds until it begins to write.
     assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]  # given back, all of them
     release.set()
     wait_until(lambda: read_stored(database) == NAMES[:3])  # and written later, which does no harm
