@@ -25,6 +25,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Self, TypedDict
 
+from tests.services.reaper import Reaper
+
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -33,6 +35,7 @@ _PAUSED = ("T", "t", *_ENDED)
 _PORTS = range(15000, 32000)  # below the ports that Linux hands out, or a stopped server's may be taken
 _MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - with `mkdtemp`
 _given: set[int] = set()
+_reaper = Reaper()
 _clean_ups = ExitStack()
 atexit.register(_clean_ups.close)
 
@@ -245,6 +248,7 @@ class OwnServer(ABC):
                 **as_user(self.user),
                 start_new_session=True,  # an interrupt from the keyboard is for pytest alone
             )
+        _reaper.note_started(self._process.pid, self.folder)
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
             with suppress(subprocess.TimeoutExpired):
@@ -304,4 +308,5 @@ class OwnServer(ABC):
     def _wait_until_gone(self, seconds: float) -> None:
         assert self._process is not None
         self._process.wait(seconds)
+        _reaper.note_ended(self._process.pid)
         self._process = None

@@ -1,0 +1,85 @@
+"""Kill the servers that a process has started, once it has ended without doing so itself.
+
+pytest-xdist kills a worker that takes long to end, for example after an interrupt. So this runs in a process
+of its own, and reads lines: `+ PID FOLDER` for a server that has started, `- PID` for one that has ended. The
+end of its input is the end of the process that writes it, whatever has ended that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, NamedTuple
+
+
+class _Server(NamedTuple):
+    """A server that was reported."""
+
+    started_at: str
+    folder: str
+
+
+class Reaper:
+    """The reaper of this process. A forked child that starts a server gets one of its own."""
+
+    def __init__(self) -> None:
+        self._owner = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def note_started(self, pid: int, folder: Path) -> None:
+        """Report a server that leads a session, and its folder."""
+        self._write(f"+ {pid} {folder}")
+
+    def note_ended(self, pid: int) -> None:
+        """Report that a server has ended."""
+        self._write(f"- {pid}")
+
+    def _write(self, line: str) -> None:
+        process = self._process
+        if process is None or self._owner != os.getpid():
+            command = [sys.executable, "-I", "-S", __file__]
+            self._owner = os.getpid()
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                command, stdin=subprocess.PIPE, bufsize=0, start_new_session=True
+            )
+        assert process.stdin is not None
+        process.stdin.write(f"{line}\n".encode())  # unbuffered: lines of several threads are not mixed
+
+
+def reap(lines: Iterable[str]) -> None:
+    """Read lines until they end, then kill what is still running and remove its folder."""
+    running: dict[int, _Server] = {}
+    for line in lines:
+        mark, number, *folder = line.rstrip("\n").split(" ", 2)
+        pid = int(number)
+        if mark == "+":
+            running[pid] = _Server(_read_start(pid), folder[0])
+        else:
+            running.pop(pid, None)
+    for pid, server in running.items():
+        if server.started_at and server.started_at == _read_start(pid):  # else another process has the id
+            os.killpg(pid, signal.SIGKILL)
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def _read_start(pid: int) -> str:
+    """Return when a process was started; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def main(lines: IO[str]) -> None:
+    """Reap; an interrupt from the keyboard is for the process that writes the lines."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    reap(lines)
+
+
+if __name__ == "__main__":
+    main(sys.stdin)
