@@ -57,7 +57,7 @@ def test_the_registry_may_be_unavailable_too(
     monkeypatch.setenv(KEY_VARIABLE, generate_key())
     monkeypatch.setenv("LARK_REGISTRY_PATH", server.url)
     ApplicationManager().create_application(lark.app_id, lark.app_secret)
-    monkeypatch.setattr(credentials, "_CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(credentials, "CACHE_SECONDS", 0.0)
     stream = Stream()
     with stream.running():
         stream.wait_for_more()
