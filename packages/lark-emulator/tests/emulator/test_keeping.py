@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +16,8 @@ from lark_emulator import Emulator, Stub
 from lark_emulator.__main__ import main
 from lark_emulator.keeping import pack, unpack
 from lark_emulator.lark import Lark
-from lark_emulator.world.world import DEFAULT_CHAT_ID
+from lark_emulator.world.apps import DEFAULT_APP_ID
+from lark_emulator.world.world import DEFAULT_APP_SECRET, DEFAULT_CHAT_ID
 from tests.emulator.command import SECONDS, Command
 from tests.emulator.conftest import Api, Sheet
 
@@ -170,6 +172,25 @@ def test_the_command_saves_while_it_runs_and_survives_kills(tmp_path: Path) -> N
     with Command("--data", str(tmp_path)) as command:
         assert len(httpx.get(f"{command.base_url}/_emulator/state").json()["chats"]) >= 5
         assert command.end()[0] == 0
+
+
+def test_a_write_is_repeated_after_a_start_in_another_process(tmp_path: Path) -> None:
+    repeated, path, answers = {"client_token": str(uuid.uuid4())}, "", []
+    app = {"app_id": DEFAULT_APP_ID, "app_secret": DEFAULT_APP_SECRET}
+    for seed in ("1", "2"):
+        with (
+            Command("--data", str(tmp_path), PYTHONHASHSEED=seed) as command,
+            httpx.Client(base_url=f"{command.base_url}/open-apis", timeout=SECONDS) as http,
+        ):
+            login = http.post("/auth/v3/tenant_access_token/internal", json=app).json()
+            http.headers["Authorization"] = f"Bearer {login['tenant_access_token']}"
+            if not path:
+                base = http.post("/bitable/v1/apps", json={"name": "b"}).json()["data"]["app"]
+                path = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}/records"
+            answers.append(http.post(path, params=repeated, json={"fields": {}}).json())
+            assert command.end()[0] == 0
+    assert answers[0]["code"] == 0
+    assert answers[1] == answers[0]
 
 
 def test_a_disk_that_is_full_is_said_once_and_tried_again(
