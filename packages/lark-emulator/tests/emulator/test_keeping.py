@@ -115,6 +115,19 @@ def test_a_table_that_a_write_holds_is_free_after_a_start() -> None:
     assert [table.held for table in base.tables.values()] == [None]
 
 
+def test_a_write_that_would_have_come_late_is_forgotten_with_its_token() -> None:
+    with Emulator(settings={"client_token_waiting": "1254608"}) as lark:
+        sheet = Sheet(Api(lark))
+        lark.fault("POST", f"/open-apis{sheet.path}/records", drop="late", late_s=3600)
+        with pytest.raises(httpx.RemoteProtocolError):
+            sheet.add({"Text": "a"}, client_token=str(uuid.uuid4()))
+        content = pack(lark._lark)
+        assert lark._lark.world.waiting_tokens.total() == 1
+    again = Lark()
+    unpack(again, content, "state")
+    assert again.world.waiting_tokens.total() == 0
+
+
 def test_a_folder_of_another_version_or_of_something_else_is_refused(tmp_path: Path) -> None:
     with Emulator(data=tmp_path):
         pass
