@@ -16,6 +16,8 @@ import fastapi
 import flask
 import pytest
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
 from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 from fastapi.testclient import TestClient
@@ -241,6 +243,38 @@ def test_django_s_own_limit_is_answered_as_ours_is() -> None:
     post = in_django(lambda _: pytest.fail("called"))
     with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=100):
         assert post(b"x" * 101, {})[0] == 413
+
+
+@pytest.mark.parametrize("length", ["10001", "9" * 5000])
+def test_django_does_not_read_what_is_too_large(length: str) -> None:
+    in_django(lambda _: None)
+    view = callback_view(KEYS, lambda _: pytest.fail("called"), ENDPOINT)
+    unread = io.BytesIO(b"x" * 10_001)
+    request = WSGIRequest({"REQUEST_METHOD": "POST", "CONTENT_LENGTH": length, "wsgi.input": unread})
+    with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=None):
+        assert (view(request, APP).status_code, unread.tell()) == (413, 0)
+
+
+@pytest.mark.parametrize(("length", "status"), [(10_000, 400), (10_001, 413), (1_000_000, 413)])
+def test_django_bounds_a_body_whose_length_is_not_told(length: int, status: int) -> None:
+    in_django(lambda _: None)
+    view = callback_view(KEYS, lambda _: pytest.fail("called"), ENDPOINT)
+    chunked = io.BytesIO(b"x" * length)
+    request = ASGIRequest({"type": "http", "method": "POST", "path": PATH, "headers": []}, chunked)
+    assert view(request, APP).status_code == status
+    assert chunked.tell() <= 10_001
+
+
+def test_django_takes_a_body_whose_length_is_not_told() -> None:
+    in_django(lambda _: None)
+    body = seal_body(sender.card())
+    headers = [(name.lower().encode(), value.encode()) for name, value in sender.make_headers(body).items()]
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+    for is_read_before in (False, True):
+        request = ASGIRequest(scope, io.BytesIO(body))
+        assert not is_read_before or request.body == body  # As a middleware may do.
+        answer = callback_view(KEYS, lambda _: HELD, ENDPOINT)(request, APP)
+        assert (answer.status_code, answer.content) == (200, HELD)
 
 
 def test_flask_does_not_read_what_is_too_large() -> None:

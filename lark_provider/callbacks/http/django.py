@@ -24,6 +24,8 @@ from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.callbacks.http.responding import Handler, arespond, respond
 
+_MAX_DIGITS = 18
+
 
 def callback_view(
     keys: KeysByApp | KeyRing, handler: Handler, endpoint: Endpoint | None = None
@@ -38,13 +40,13 @@ def callback_view(
     rules = endpoint or Endpoint()
 
     def view(request: HttpRequest, app_id: str) -> HttpResponse:
-        body = _read_body(request)
+        body = _read_body(request, rules.max_bytes)
         if body is None:
             return _make_response(rules.answer_too_large())
         return _make_response(respond(rules, keys, handler, app_id, request.headers, body))
 
     async def async_view(request: HttpRequest, app_id: str) -> HttpResponse:
-        body = _read_body(request)
+        body = _read_body(request, rules.max_bytes)
         if body is None:
             return _make_response(rules.answer_too_large())
         return _make_response(await arespond(rules, keys, handler, app_id, request.headers, body))
@@ -53,7 +55,18 @@ def callback_view(
     return csrf_exempt(require_POST(chosen))  # type: ignore[no-any-return]  # Django ships no types
 
 
-def _read_body(request: HttpRequest) -> bytes | None:
+def _read_body(request: HttpRequest, max_bytes: int) -> bytes | None:
+    """Return the request's body; None if it is larger, or larger than the project allows.
+
+    Django's own limit may be switched off, and does not apply to a body whose length is not announced: an
+    ASGI server then passes one of any size, which `request.body` would read into memory.
+    """
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if not announced:
+        body = bytes(request.read(max_bytes + 1))
+        return body if len(body) <= max_bytes else None
+    if announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > max_bytes):
+        return None
     try:
         return bytes(request.body)
     except RequestDataTooBig:  # above Django's own limit

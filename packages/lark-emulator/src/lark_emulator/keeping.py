@@ -43,7 +43,7 @@ STATE_FILE, LOCK_FILE = "state", "lock"
 SAVE_EVERY_S = 2.0
 _LOCK_PAUSE_S = 0.05
 #: Of the tenant, what is made again at each start.
-_NOT_KEPT = ("announce", "clock", "page_plans", "sheet_plans", "ticket_issued")
+_NOT_KEPT = ("announce", "clock", "page_plans", "sheet_plans", "ticket_issued", "waiting_tokens")
 _MAGIC = b"lark-emulator state "
 #: What only the running emulator needs: handlers at work, and requests that hold a table.
 _PASSING = (Actor, Request, FunctionType, MethodType, BuiltinFunctionType)

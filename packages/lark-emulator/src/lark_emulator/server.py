@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 64
+LINGER_S = 2.0
+"""How long what a refused client still sends is read and dropped, so that it can read why."""
 
 _REASONS = {
     200: b"OK",
@@ -72,6 +74,8 @@ class HttpConnection(asyncio.Protocol):
         """Is done once the client has read enough of what it was sent."""
         self._after: Callable[[], None] | None = None
         self._ending = False
+        self._refusal: Answer | None = None
+        """Waits for the answers to the requests before the one that it refuses; nothing more is read."""
         self._half_closed = False
         self._upgrading = False
         self._is_partial = False
@@ -101,7 +105,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; a malformed request is answered with 400 and ends the connection."""
-        if self._ending:
+        if self._ending or self._refusal is not None:
             return
         if self._upgrading:
             self._collect_trailing_data(data)
@@ -115,7 +119,7 @@ class HttpConnection(asyncio.Protocol):
                 self._answer_waiting()
         except httptools.HttpParserCallbackError:
             # Our callbacks refuse a request by raising through the parser; anything else is a bug.
-            if not self._ending:
+            if not self._ending and self._refusal is None:
                 raise
         except httptools.HttpParserError:
             if not self._ending:
@@ -132,7 +136,7 @@ class HttpConnection(asyncio.Protocol):
         A request whose end will never come is answered, too.
         """
         self._half_closed = True
-        if self._secure:  # TLS knows no half-closed connections
+        if self._secure or self._ending:  # TLS knows no half-closed connections
             return False
         if self._is_partial and not (self._waiting or self._busy or self._upgrading):
             self._refuse(make_plain_answer(400, "the request ends before its end"))
@@ -237,7 +241,9 @@ class HttpConnection(asyncio.Protocol):
             self._give(request, outcome)
         if self._busy or self._transport is None or self._ending:
             return
-        if self._half_closed and self._is_partial:
+        if self._refusal is not None:
+            self._refuse(self._refusal)
+        elif self._half_closed and self._is_partial:
             self._refuse(make_plain_answer(400, "the request ends before its end"))
         elif self._half_closed:
             self._end()
@@ -313,9 +319,31 @@ class HttpConnection(asyncio.Protocol):
         upgrade.start(transport, self._trailing_data, self._open)
 
     def _refuse(self, answer: Answer) -> None:
+        """Answer what cannot be read on, once the requests before it have their answers, and close."""
+        if (self._waiting or self._busy) and not self._upgrading:
+            self._refusal = self._refusal or answer
+            return
         if self._transport is not None and not self._ending:
             self._transport.write(_serialize(answer, keep_alive=False))
-        self._end()
+            self._linger(self._transport)
+        else:
+            self._end()
+
+    def _linger(self, transport: asyncio.Transport) -> None:
+        """Close once the client has closed its side, or in `LINGER_S`.
+
+        To close with bytes unread resets the connection, and a client that still sends its body would find
+        a broken pipe in the place of its answer.
+        """
+        self._ending = True
+        self._waiting.clear()
+        if self._half_closed:
+            transport.close()
+            return
+        if transport.can_write_eof():
+            transport.write_eof()
+        transport.resume_reading()
+        self._loop.call_later(LINGER_S, transport.close)
 
     def _end(self) -> None:
         self._ending = True

@@ -11,7 +11,7 @@ from lark_emulator.exchange import Answer
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RANGE = re.compile(r"bytes=([0-9]{0,99})-([0-9]{0,99})")
 _NOWHERE = "https://emulator.invalid"
 
 

@@ -206,6 +206,11 @@ def test_client_tokens(sheet: Sheet, lark: Emulator) -> None:
     first = sheet.add({"Text": "a"}, client_token=TOKEN4)["data"]
     assert sheet.add({"Text": "a"}, client_token=TOKEN4.upper())["data"] == first
     assert sheet.add({"Text": "b"}, client_token=TOKEN4)["code"] == 1255006
+    both = {"fields": {"Text": "a"}, "records": [{"fields": {"Text": "a"}}]}
+    path, other = f"{sheet.path}/records", TOKEN4.replace("3f", "4f")
+    created = sheet.api.data("POST", path, both, client_token=other)["record"]["record_id"]
+    assert sheet.api("POST", f"{path}/batch_create", both, client_token=other)["code"] == 1255006
+    assert sheet.api("DELETE", f"{path}/{created}")["code"] == 0
     for policy, status in (("1254608", 403), ("1255006", 400)):
         lark.settings(client_token_replay=policy)
         answer = sheet.add({"Text": "a"}, client_token=TOKEN4)

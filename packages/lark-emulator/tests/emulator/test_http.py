@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +132,22 @@ def test_oversized_bodies_and_heads_are_refused(lark: Emulator) -> None:
     assert exchange(lark, announced, half_close=False).startswith(b"HTTP/1.1 413")
     head = b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-Long: %s\r\n\r\n" % (b"x" * MAX_HEAD_BYTES)
     assert exchange(lark, head, half_close=False).startswith(b"HTTP/1.1 431")
+
+
+def test_a_client_that_sends_all_before_it_reads_learns_why_it_was_refused(lark: Emulator) -> None:
+    connection = HTTPConnection("127.0.0.1", lark.port, timeout=60)
+    connection.request("POST", "/open-apis/im/v1/files", b"x" * (MAX_BODY_BYTES + 1))
+    with connection.getresponse() as answer:
+        assert (answer.status, answer.read()) == (413, b"request body too large")
+
+
+def test_a_malformed_request_waits_for_the_answers_before_it(lark: Emulator) -> None:
+    lark.fault(path="/open-apis/bot/v3/info", delay_ms=30, times=2)
+    for bad in (b"garbage\r\n\r\n", INFO[:-2] + b"X: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n"):
+        answer = exchange(lark, INFO + bad, half_close=False)
+        first, second = answer.split(b"HTTP/1.1 ")[1:]
+        assert b"99991661" in first
+        assert second.startswith((b"400", b"431"))
 
 
 def test_an_upgrade_is_refused(lark: Emulator) -> None:

@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +16,8 @@ from lark_emulator import Emulator, Stub
 from lark_emulator.__main__ import main
 from lark_emulator.keeping import pack, unpack
 from lark_emulator.lark import Lark
-from lark_emulator.world.world import DEFAULT_CHAT_ID
+from lark_emulator.world.apps import DEFAULT_APP_ID
+from lark_emulator.world.world import DEFAULT_APP_SECRET, DEFAULT_CHAT_ID
 from tests.emulator.command import SECONDS, Command
 from tests.emulator.conftest import Api, Sheet
 
@@ -113,6 +115,19 @@ def test_a_table_that_a_write_holds_is_free_after_a_start() -> None:
     assert [table.held for table in base.tables.values()] == [None]
 
 
+def test_a_write_that_would_have_come_late_is_forgotten_with_its_token() -> None:
+    with Emulator(settings={"client_token_waiting": "1254608"}) as lark:
+        sheet = Sheet(Api(lark))
+        lark.fault("POST", f"/open-apis{sheet.path}/records", drop="late", late_s=3600)
+        with pytest.raises(httpx.RemoteProtocolError):
+            sheet.add({"Text": "a"}, client_token=str(uuid.uuid4()))
+        content = pack(lark._lark)
+        assert lark._lark.world.waiting_tokens.total() == 1
+    again = Lark()
+    unpack(again, content, "state")
+    assert again.world.waiting_tokens.total() == 0
+
+
 def test_a_folder_of_another_version_or_of_something_else_is_refused(tmp_path: Path) -> None:
     with Emulator(data=tmp_path):
         pass
@@ -170,6 +185,25 @@ def test_the_command_saves_while_it_runs_and_survives_kills(tmp_path: Path) -> N
     with Command("--data", str(tmp_path)) as command:
         assert len(httpx.get(f"{command.base_url}/_emulator/state").json()["chats"]) >= 5
         assert command.end()[0] == 0
+
+
+def test_a_write_is_repeated_after_a_start_in_another_process(tmp_path: Path) -> None:
+    repeated, path, answers = {"client_token": str(uuid.uuid4())}, "", []
+    app = {"app_id": DEFAULT_APP_ID, "app_secret": DEFAULT_APP_SECRET}
+    for seed in ("1", "2"):
+        with (
+            Command("--data", str(tmp_path), PYTHONHASHSEED=seed) as command,
+            httpx.Client(base_url=f"{command.base_url}/open-apis", timeout=SECONDS) as http,
+        ):
+            login = http.post("/auth/v3/tenant_access_token/internal", json=app).json()
+            http.headers["Authorization"] = f"Bearer {login['tenant_access_token']}"
+            if not path:
+                base = http.post("/bitable/v1/apps", json={"name": "b"}).json()["data"]["app"]
+                path = f"/bitable/v1/apps/{base['app_token']}/tables/{base['default_table_id']}/records"
+            answers.append(http.post(path, params=repeated, json={"fields": {}}).json())
+            assert command.end()[0] == 0
+    assert answers[0]["code"] == 0
+    assert answers[1] == answers[0]
 
 
 def test_a_disk_that_is_full_is_said_once_and_tried_again(

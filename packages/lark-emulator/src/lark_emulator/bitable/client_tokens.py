@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def find_replay(call: Call, base: Base) -> dict[str, Any] | None:
     known = base.replays.get(_make_key(call, token))
     if known is None or _is_forgotten(call, known, call.world.clock.get_time()):
         return None
-    if known.fingerprint != hash(call.body):
+    if known.fingerprint != _compute_fingerprint(call):
         raise RefusedError(codes.CLIENT_TOKEN_CONFLICT)
     error = _REPLAY_ERRORS.get(call.settings.client_token_replay)
     if error is not None:
@@ -62,7 +63,7 @@ def remember(call: Call, base: Base, answer: dict[str, Any]) -> dict[str, Any]:
     now = call.world.clock.get_time()
     replays, key = base.replays, _make_key(call, token)
     replays.pop(key, None)  # the newest stand last
-    replays[key] = Replay(hash(call.body), orjson.dumps(answer), now)
+    replays[key] = Replay(_compute_fingerprint(call), orjson.dumps(answer), now)
     for old in list(
         itertools.takewhile(lambda replay_key: _is_forgotten(call, replays[replay_key], now), replays)
     ):
@@ -90,6 +91,14 @@ def note_waiting(call: Call) -> Callable[[], None]:
 
 def _is_forgotten(call: Call, replay: Replay, now: float) -> bool:
     return now - replay.time >= call.settings.client_token_window
+
+
+def _compute_fingerprint(call: Call) -> str:
+    """Return what a repeat has in common with the first request, in every process that loads the state.
+
+    Endpoints do not answer for one another.
+    """
+    return hashlib.sha256(call.route.name.encode() + b"\n" + call.body).hexdigest()
 
 
 def _make_key(call: Call, token: str) -> tuple[str, str, str]:

@@ -67,6 +67,8 @@ def read_block(
             yield
     ready = RowBlock(at.sheet, at.where, rows, cells.chooses)
     data = ready.data
+    if not data.columns:
+        raise file.make_refusal(codes.SHEET_LIMIT, "values is empty")
     if (at.bounded and at.where.rows > MAX_ROWS) or max(
         at.where.columns * at.bounded, data.columns
     ) > MAX_COLUMNS:

@@ -102,7 +102,7 @@ class Table:
 class Replay:
     """The answer that a client_token got, as JSON, to be given again."""
 
-    fingerprint: int
+    fingerprint: str
     answer: bytes
     time: float
 
