@@ -35,15 +35,15 @@ def inbox(database: URL) -> Inbox:
 
 def test_once_takes_what_is_there_and_no_more_than_it_may(rabbitmq: str, inbox: Inbox, database: URL) -> None:
     pump = Pump(mq.at(rabbitmq), inbox)
-    assert pump.run_once() == 0
+    assert pump.run_once(seconds=60) == 0
     mq.send(rabbitmq, "card.cli_1", *cards(1201))
-    assert pump.run_once(limit=7) == 7
+    assert pump.run_once(limit=7, seconds=60) == 7
     assert read_stored(database) == NAMES[:7]
-    assert pump.run_once() == 500
+    assert pump.run_once(seconds=60) == 500
     assert len(read_stored(database)) == 507  # which of them is open: the broker may still be requeueing
-    assert pump.run_once(limit=1000) == 694
+    assert pump.run_once(limit=1000, seconds=60) == 694
     assert sorted(read_stored(database)) == NAMES[:1201]
-    assert pump.run_once() == 0
+    assert pump.run_once(seconds=60) == 0
     assert mq.drain(rabbitmq, CARDS) == []
 
 
@@ -59,18 +59,18 @@ def test_once_takes_no_longer_than_it_may(rabbitmq: str, database: URL) -> None:
 
 def test_once_says_that_the_broker_is_unavailable_or_frozen(node: OwnRabbit, inbox: Inbox) -> None:
     with pytest.raises(BrokerError, match="ConnectionRefusedError"):
-        Pump(mq.at(f"amqp://{HOST}:{free_port()}"), inbox).run_once()
+        Pump(mq.at(f"amqp://{HOST}:{free_port()}"), inbox).run_once(seconds=60)
     node.pause()
     with pytest.raises(BrokerError, match=r"did not answer within 0.3 s"):
         Pump(mq.at(node.url), inbox).run_once(seconds=0.3)
     node.resume()
-    assert Pump(mq.at(node.url), inbox).run_once() == 0
+    assert Pump(mq.at(node.url), inbox).run_once(seconds=60) == 0
 
 
 def test_once_says_that_the_database_is_not_fit(rabbitmq: str, database_url: str) -> None:
     mq.send(rabbitmq, "card.cli_1", *cards(3))
     with pytest.raises(StorageError, match="behind on migrations"):
-        Pump(mq.at(rabbitmq), Inbox(urls.parse(database_url, "test"))).run_once()
+        Pump(mq.at(rabbitmq), Inbox(urls.parse(database_url, "test"))).run_once(seconds=60)
     assert mq.list_ids(mq.drain(rabbitmq, CARDS)) == NAMES[:3]
 
 
@@ -78,7 +78,7 @@ def test_once_where_a_loop_runs_already(rabbitmq: str, inbox: Inbox, database: U
     mq.send(rabbitmq, "card.cli_1", *cards(1))
 
     async def work() -> int:
-        return Pump(mq.at(rabbitmq), inbox).run_once()
+        return Pump(mq.at(rabbitmq), inbox).run_once(seconds=60)
 
     assert mq.run(work()) == 1
     assert read_stored(database) == NAMES[:1]
@@ -87,7 +87,7 @@ def test_once_where_a_loop_runs_already(rabbitmq: str, inbox: Inbox, database: U
 def test_sqlite_as_well(rabbitmq: str, tmp_path: Path) -> None:
     url = urls.parse(f"sqlite:///{tmp_path}/lark.db", "test")
     mq.send(rabbitmq, "card.cli_1", *cards(500))
-    assert Pump(mq.at(rabbitmq), Inbox(url)).run_once() == 500
+    assert Pump(mq.at(rabbitmq), Inbox(url)).run_once(seconds=60) == 500
     assert read_stored(url) == NAMES[:500]
 
 
@@ -101,7 +101,7 @@ def test_clicks_go_through_as_they_come_and_twice_is_once(rabbitmq: str, inbox: 
         mq.send(rabbitmq, "card.cli_2", *cards(1001))
         wait_until(lambda: len(read_stored(database)) == 1001)
     # The pump may have ended between a commit and its acknowledgement: that batch comes again, and is known.
-    while Pump(mq.at(rabbitmq), inbox).run_once():
+    while Pump(mq.at(rabbitmq), inbox).run_once(seconds=60):
         pass
     assert read_stored(database) == NAMES[:1001]
     assert mq.drain(rabbitmq, CARDS) == []
