@@ -37,6 +37,7 @@ _MEMORY, _ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - with `mkdtemp`
 _given: set[int] = set()
 _reaper = Reaper()
 _clean_ups = ExitStack()
+atexit.register(_reaper.close)  # after the clean-ups, since the last that is registered is the first to run
 atexit.register(_clean_ups.close)
 
 

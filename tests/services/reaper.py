@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
 
+_END_SECONDS = 30.0
+
 
 class _Server(NamedTuple):
     """A server that was reported."""
@@ -38,6 +40,13 @@ class Reaper:
     def note_ended(self, pid: int) -> None:
         """Report that a server has ended."""
         self._write(f"- {pid}")
+
+    def close(self) -> None:
+        """End it; what was not reported to have ended is killed."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None and self._owner == os.getpid():
+            process.stdin.close()
+            process.wait(_END_SECONDS)
 
     def _write(self, line: str) -> None:
         process = self._process
