@@ -223,8 +223,8 @@ class QuestionCardSender:
             logger.error("Card of a question given up", extra=fields)
             return
         pause = await threads.run(lambda: self._cards.postpone(card.key, card.age, str(error)))
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Card of a question not shown; will retry",
             extra=fields | {"retry_in_s": f"{pause:.1f}"},
             kind=(card.card.app_id, type(error).__name__),

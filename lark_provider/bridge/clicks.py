@@ -133,14 +133,14 @@ class ClickDelivery:
         await threads.run(lambda: self._store.postpone(queued.click.app_id, queued.event_id, queued.attempts))
         fields, kind = _log_fields(queued) | {"reason": reason}, reason[:40]
         if is_wrong:
-            self._throttle.log_error(
-                logger,
+            self._throttle.log(
+                logger.error,
                 "Click rejected by the plugin: invalid signature; check LARK_BRIDGE_SECRET",
                 extra=fields,
                 kind=kind,
             )
         else:
-            self._throttle.log_warning(logger, "Click not applied; will retry", extra=fields, kind=kind)
+            self._throttle.log(logger.warning, "Click not applied; will retry", extra=fields, kind=kind)
 
 
 def _log_fields(queued: QueuedClick) -> dict[str, Any]:

@@ -104,8 +104,8 @@ class CommandReplies:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"error": str(error), "retry_in_s": round(pause, 1)}
 
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Chat command not answered; will retry",
             extra=fields,
             kind=(claimed.message.app_id, type(error).__name__),

@@ -252,8 +252,11 @@ class ChatCommandWork:
                 logger.error("Run of a chat command given up; its end is not reported", extra=fields)
             return is_ended
         fields["retry_in_s"] = round(pause, 1)
-        self._throttle.log_warning(
-            logger, "Run of a chat command not read; will retry", extra=fields, kind=type(error).__name__
+        self._throttle.log(
+            logger.warning,
+            "Run of a chat command not read; will retry",
+            extra=fields,
+            kind=type(error).__name__,
         )
         await threads.run(lambda: self._store.postpone(claimed, pause))
         return False
@@ -262,8 +265,8 @@ class ChatCommandWork:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"reason": reason, "retry_in_s": round(pause, 1)}
 
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Chat command not performed; will retry",
             extra=fields,
             kind=reason[:40],

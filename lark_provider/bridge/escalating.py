@@ -145,8 +145,8 @@ class Escalator:
             return
         await threads.run(partial(steps.postpone, taken.key, taken.number, seconds, reason))
         if reason != NO_CARD:
-            self._throttle.log_warning(
-                logger,
+            self._throttle.log(
+                logger.warning,
                 "Escalation step not taken yet; will retry",
                 extra={**_make_fields(taken), "error": reason, "retry_in_s": seconds},
                 kind=(taken.key, reason[:40]),

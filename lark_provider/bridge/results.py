@@ -111,9 +111,9 @@ class ClickResultDisplay:
         return has_ended
 
     def _warn(self, fields: dict[str, str], error: LarkError) -> None:
-        kind = ("click result", fields["app_id"], type(error).__name__)
-        self._throttle.log_warning(
-            logger,
+        kind = (fields["app_id"], type(error).__name__)
+        self._throttle.log(
+            logger.warning,
             "Result of a click not shown; will retry",
             extra=fields | {"error": str(error)},
             kind=kind,

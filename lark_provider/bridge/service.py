@@ -227,10 +227,14 @@ class Bridge:
         fields = {"step": step.name, "error": str(error), "retry_in_s": round(pause, 1)}
         kind = (step.name, type(error).__name__)
         if isinstance(error, LarkError):
-            self.throttle.log_warning(logger, "Bridge step failed; will retry", extra=fields, kind=kind)
+            self.throttle.log(logger.warning, "Bridge step failed; will retry", extra=fields, kind=kind)
             return
-        self.throttle.log_error(
-            logger, "Bridge step failed unexpectedly; will retry", extra=fields, kind=kind, exc_info=error
+        self.throttle.log(
+            logger.error,
+            "Bridge step failed unexpectedly; will retry",
+            extra=fields,
+            kind=kind,
+            exc_info=error,
         )
 
     async def _renew(self) -> None:

@@ -139,7 +139,7 @@ class Hub:
                 self._database_id = None  # Another database may answer at this address next time.
                 failures += 1
                 fields = {"waits": len(waits), "failures": failures, "error": str(error)}
-                throttle.log_warning(logger, "Database unavailable; waits continue", extra=fields)
+                throttle.log(logger.warning, "Database unavailable; waits continue", extra=fields)
             except Exception as error:  # noqa: BLE001 - the callers get it; else they would wait indefinitely
                 self._resolve(waits, error)
                 continue

@@ -105,8 +105,8 @@ class PrometheusSink:
         except Exception as error:  # noqa: BLE001 - a full disk in multiprocess mode must not stop a message
             text = f"{type(error).__name__}: {error}"
 
-            self._failures.log_warning(
-                logger,
+            self._failures.log(
+                logger.warning,
                 "Failed to record a metric",
                 extra={"metric": metric.name, "error": text},
             )

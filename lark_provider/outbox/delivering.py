@@ -168,8 +168,8 @@ class Deliverer:
         await _in_thread(lambda: self._outbox.postpone(row, self._me, reason, pause, may_be_sent=may_be_sent))
         extra = {"row": row.id, "app": row.app_id, "retry_in_s": round(pause), "error": reason}
         kind = row.id if longest else type(error).__name__  # The row's own next step has its id.
-        self._throttle.log_warning(
-            logger, "Message not delivered; retrying later", extra=extra, kind=(row.app_id, kind)
+        self._throttle.log(
+            logger.warning, "Message not delivered; retrying later", extra=extra, kind=(row.app_id, kind)
         )
 
 

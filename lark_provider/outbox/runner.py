@@ -74,8 +74,8 @@ class OutboxRunner:
             await asyncio.wait([stopped], timeout=pause)
 
     def _log_unexpected(self, error: Exception) -> None:
-        self._throttle.log_error(
-            logger,
+        self._throttle.log(
+            logger.error,
             "Outbox failed unexpectedly; retrying",
             extra={"error": repr(error)},
             exc_info=error,
@@ -85,8 +85,8 @@ class OutboxRunner:
     def _warn(self, error: Exception) -> None:
         reason = str(error) or "no answer in time"
 
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Outbox unavailable; messages wait in the database",
             extra={"error": reason},
         )

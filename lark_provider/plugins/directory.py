@@ -88,8 +88,8 @@ def _make_client(app_id: str) -> LarkServiceClient:
 
 
 def _warn(app_id: str, reason: str) -> None:
-    _throttle.log_warning(
-        logger,
+    _throttle.log(
+        logger.warning,
         "Cannot tell whether people are frozen or resigned in Lark; linked people are accepted",
         extra={"app_id": app_id, "reason": reason},
         kind=app_id,

@@ -254,12 +254,12 @@ def make_routes(page: LinkPage) -> list[Route]:
 
 def _warn_of_origin(origin: str) -> None:
     _throttle.flush()
-    _throttle.log_warning(logger, "Link refused: the form came from another site", extra={"origin": origin})
+    _throttle.log(logger.warning, "Link refused: the form came from another site", extra={"origin": origin})
 
 
 def _warn_of_session(problem: str) -> None:
     _throttle.flush()
-    _throttle.log_warning(logger, "Airflow session refused", extra={"error": problem}, kind=problem)
+    _throttle.log(logger.warning, "Airflow session refused", extra={"error": problem}, kind=problem)
 
 
 async def _read_account(session: str) -> Account:

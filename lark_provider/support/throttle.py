@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 PERIOD_SECONDS = 60.0
 MAX_KINDS = 32
@@ -17,7 +16,7 @@ _LONG = ("reason", "error")
 """Fields whose text may be long: a line ends with them."""
 
 Fields: TypeAlias = Mapping[str, object]
-Logger: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
+Write: TypeAlias = Callable[..., None]
 ExcInfo: TypeAlias = BaseException | None
 Log: TypeAlias = Callable[[int], None]
 """Logs an event; takes how many others of its kind were suppressed since the line before."""
@@ -35,7 +34,7 @@ class _Kind:
 class Throttle:
     """Log at most one line for each kind of event in an interval. Safe with threads.
 
-    `log_warning` and `log_error` take what a logger's methods take; their lines have `suppressed`.
+    `log` takes what a logger's methods take, and the method; its lines have the field `suppressed`.
 
     A line stands for one event and for those that it says were suppressed, so that all events are counted.
 
@@ -56,45 +55,25 @@ class Throttle:
         self._kinds: dict[Hashable, _Kind] = {}
         self._lock = threading.Lock()
 
-    def log_warning(
+    def log(
         self,
-        logger: Logger,
+        write: Write,
         message: str,
         *,
         extra: Fields,
         kind: Hashable = None,
         exc_info: ExcInfo = None,
     ) -> None:
-        """Log a warning, unless a line about such an event is not due yet.
+        """Log an event, unless a line about such an event is not due yet.
 
         Args:
-            logger: The logger of the module that calls.
+            write: The method of the calling module's logger, such as that for warnings.
             message: The line's text, a constant.
             extra: The line's fields.
             kind: What tells apart events with the same text, such as the app; None if nothing does.
             exc_info: An exception whose traceback is logged.
         """
-        self.note((message, kind), partial(_log, logger.warning, message, extra, exc_info), overflow=message)
-
-    def log_error(
-        self,
-        logger: Logger,
-        message: str,
-        *,
-        extra: Fields,
-        kind: Hashable = None,
-        exc_info: ExcInfo = None,
-    ) -> None:
-        """Log an error, unless a line about such an event is not due yet.
-
-        Args:
-            logger: The logger of the module that calls.
-            message: The line's text, a constant.
-            extra: The line's fields.
-            kind: What tells apart events with the same text, such as the app; None if nothing does.
-            exc_info: An exception whose traceback is logged.
-        """
-        self.note((message, kind), partial(_log, logger.error, message, extra, exc_info), overflow=message)
+        self.note((message, kind), partial(_log, write, message, extra, exc_info), overflow=message)
 
     def note(self, kind: Hashable, log: Log, *, overflow: Hashable = None) -> None:
         """Count an event, and log it in the caller's own way if a line of its kind is due.
@@ -156,7 +135,7 @@ class Throttle:
                 del self._kinds[kind]
 
 
-def _log(write: Callable[..., None], message: str, extra: Fields, exc_info: ExcInfo, suppressed: int) -> None:
+def _log(write: Write, message: str, extra: Fields, exc_info: ExcInfo, suppressed: int) -> None:
     last = {name: extra[name] for name in _LONG if name in extra}
     first = {name: value for name, value in extra.items() if name not in last}
     write(message, extra={**first, "suppressed": suppressed, **last}, exc_info=exc_info)

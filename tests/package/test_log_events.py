@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -33,23 +34,27 @@ def find_log_calls(code: str) -> Iterator[tuple[int, str, str | None]]:
 def read_log_call(node: ast.AST) -> tuple[str, str | None] | None:
     """Return the level and the message of a call of a logger's method; None for anything else.
 
-    `throttle.log_warning(logger, "Message", …)` is such a call as well.
+    `throttle.log(logger.warning, "Message", …)` is such a call as well.
     """
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+    if not isinstance(node, ast.Call):
         return None
-    method = node.func.attr.removeprefix("log_") if is_throttled(node) else node.func.attr
-    if method not in LEVELS or not (is_throttled(node) or _get_name(node.func.value) in LOGGERS):
+    is_passed = is_throttled(node)
+    method, arguments = (node.args[0], node.args[1:]) if is_passed else (node.func, node.args)
+    if not _is_log_method(method):
         return None
-    arguments = node.args[1:] if is_throttled(node) else node.args
     message = arguments[0] if arguments else None
     is_constant = isinstance(message, ast.Constant) and isinstance(message.value, str)
-    level = "ERROR" if method == "exception" else method.upper()
+    level = "ERROR" if method.attr == "exception" else method.attr.upper()
     return level, message.value if is_constant else None  # type: ignore[union-attr]
 
 
 def is_throttled(call: ast.Call) -> bool:
-    """Return whether a call names the logger as its first argument, as those of a `Throttle` do."""
-    return bool(call.args) and _get_name(call.args[0]) in LOGGERS
+    """Return whether a call's first argument is a logger's method, as in those of a `Throttle`."""
+    return bool(call.args) and _is_log_method(call.args[0])
+
+
+def _is_log_method(of: ast.expr) -> TypeGuard[ast.Attribute]:
+    return isinstance(of, ast.Attribute) and of.attr in LEVELS and _get_name(of.value) in LOGGERS
 
 
 def _get_name(of: ast.expr) -> str:
@@ -219,7 +224,7 @@ def warn(error):
     def log(suppressed):
         logger.info("all", extra={**fields, "suppressed": suppressed})
 
-    throttle.log_warning(logger, "throttled", extra={"f": 6}, kind=error)
+    throttle.log(logger.warning, "throttled", extra={"f": 6}, kind=error)
     logger.info("none")
     logger.info("returned", extra=make_fields() | {"e": 5})
     logger.info("unknown", extra=error.fields)
@@ -244,7 +249,7 @@ self.log.warning(
     "b" "c %s", 1)
 log.exception("d")
 log.debug(text)
-throttle.log_error(logger, "e")
+throttle.log(logger.error, "e")
 """
     assert list(find_log_calls(code)) == [
         (1, "INFO", "a"),

@@ -243,8 +243,8 @@ class _Work:
         pause = self._pause * 2 ** (received.failures - 1)
         fields = {**log_ids(received.event), "retry_in_s": round(pause, 3)}
 
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Handler failed; retrying",
             extra=fields,
             exc_info=error,
@@ -302,6 +302,6 @@ class _Work:
     def _warn(self, error: LarkError) -> None:
         self._failures += 1
 
-        self._throttle.log_warning(
-            logger, "Database unavailable; holding events", extra={"error": str(error)}
+        self._throttle.log(
+            logger.warning, "Database unavailable; holding events", extra={"error": str(error)}
         )

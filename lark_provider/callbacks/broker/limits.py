@@ -92,4 +92,4 @@ class QueueDepths:
 
     def _warn(self, queue: Queue, held: int, limit: int) -> None:
         fields = {"queue": queue.name, "messages": held, "limit": limit}
-        self._throttle.log_warning(logger, "Queue full; rejecting deliveries", extra=fields, kind=queue.name)
+        self._throttle.log(logger.warning, "Queue full; rejecting deliveries", extra=fields, kind=queue.name)

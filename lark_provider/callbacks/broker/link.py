@@ -76,8 +76,8 @@ async def keep_connected(
 
 def _warn(throttle: Throttle, error: str) -> None:
     """Log that a connection failed or was lost, once a minute for each reason."""
-    throttle.log_warning(
-        logger, "RabbitMQ connection failed; reconnecting", extra={"error": error}, kind=error
+    throttle.log(
+        logger.warning, "RabbitMQ connection failed; reconnecting", extra={"error": error}, kind=error
     )
 
 

@@ -177,8 +177,8 @@ class Pump:
     def _warn(self, error: StorageError) -> None:
         self._is_out = True
 
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Database unavailable; clicks stay in the queue for other pumps",
             extra={"returned": self.returned, "error": str(error)},
         )

@@ -17,11 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lark_provider.callbacks.http import paths
+from lark_provider.callbacks.http.endpoint import announces_more
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.paths import PATH
 
 logger = logging.getLogger(__name__)
-_MAX_DIGITS = 18
 
 
 class TooLargeError(Exception):
@@ -39,7 +39,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         TooLargeError: It is larger.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > max_bytes):
+    if announces_more(announced, max_bytes):
         raise TooLargeError
     body = bytearray()
     async for chunk in request.stream():

@@ -20,11 +20,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from lark_provider.callbacks.http.answers import Answer
-from lark_provider.callbacks.http.endpoint import Endpoint
+from lark_provider.callbacks.http.endpoint import Endpoint, announces_more
 from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
 from lark_provider.callbacks.http.responding import Handler, arespond, respond
-
-_MAX_DIGITS = 18
 
 
 def callback_view(
@@ -65,7 +63,7 @@ def _read_body(request: HttpRequest, max_bytes: int) -> bytes | None:
     if not announced:
         body = bytes(request.read(max_bytes + 1))
         return body if len(body) <= max_bytes else None
-    if announced.isdecimal() and (len(announced) > _MAX_DIGITS or int(announced) > max_bytes):
+    if announces_more(announced, max_bytes):
         return None
     try:
         return bytes(request.body)

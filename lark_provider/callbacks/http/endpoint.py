@@ -25,6 +25,7 @@ from lark_provider.protocol.waits import may_answer
 from lark_provider.support import measured
 
 logger = logging.getLogger(__name__)
+_MAX_DIGITS = 18
 
 RECEIVED = toast("success", "已收到 / Received", {"zh_cn": "已收到", "en_us": "Received"})
 NOT_ALLOWED = toast(
@@ -177,3 +178,15 @@ class Endpoint:
         if isinstance(delivery, CardClick) and not delivery.is_old:
             return Answer(200, FAILED)
         return UNAVAILABLE
+
+
+def announces_more(content_length: str, max_bytes: int) -> bool:
+    """Return whether a request announces a body of more bytes than it may have.
+
+    Args:
+        content_length: The header; empty if there is none.
+        max_bytes: How large the body may be.
+    """
+    # Python refuses to read a number of very many digits.
+    is_number = content_length.isdecimal()
+    return is_number and (len(content_length) > _MAX_DIGITS or int(content_length) > max_bytes)

@@ -152,8 +152,8 @@ class Gateway:
 
     def _note_failed(self, delivery: Delivery, reason: str) -> None:
         """Log a delivery that was not stored, once a minute with a count: an outage fails every one."""
-        self._failures.log_error(
-            logger,
+        self._failures.log(
+            logger.error,
             "Failed to persist the delivery; returned an error to Lark",
             extra={**log_ids(delivery), "error": reason},
         )

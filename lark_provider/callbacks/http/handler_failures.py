@@ -31,8 +31,12 @@ class HandlerFailures:
         measured.HANDLER_FAILURES.add(get_kind(delivery), reason)
         fields = {**log_ids(delivery), "reason": reason}
 
-        self._throttle.log_error(
-            logger, "Handler failed", exc_info=error, extra=fields, kind=(type(error), get_kind(delivery))
+        self._throttle.log(
+            logger.error,
+            "Handler failed",
+            exc_info=error,
+            extra=fields,
+            kind=(type(error), get_kind(delivery)),
         )
 
     async def run(self) -> None:

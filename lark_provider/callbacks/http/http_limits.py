@@ -54,8 +54,8 @@ def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
     throttle = Throttle()
 
     def close_oldest_idle() -> None:
-        throttle.log_warning(
-            logger,
+        throttle.log(
+            logger.warning,
             "Too many connections; closing idle ones",
             extra={"connections": len(opened), "limit": files},
         )

@@ -222,8 +222,8 @@ class KeyRing:
         self._retry_at = self._clock() + _FAILED_SECONDS
         reason = str(error)
 
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Failed to load callback keys",
             extra={"error": reason, "retry_in_s": _FAILED_SECONDS},
         )

@@ -109,6 +109,6 @@ class Readiness:
             await asyncio.sleep(self._every if was_good else _RETRY_SECONDS)
 
     def _warn(self, check: Dependency, error: Exception) -> None:
-        self._throttle.log_warning(
-            logger, "Sink not ready", extra={"sink": check.name, "error": str(error)}, kind=check.name
+        self._throttle.log(
+            logger.warning, "Sink not ready", extra={"sink": check.name, "error": str(error)}, kind=check.name
         )

@@ -188,24 +188,24 @@ class Connection:
 
     def _warn_incomplete(self, message_id: str) -> None:
         fields = {"app_id": self._app_id, "message_id": message_id[:80]}
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Incomplete message dropped",
             extra=fields,
             kind=self._app_id,
         )
 
     def _warn_unusable(self, error: FrameError) -> None:
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Unusable frame ignored",
             extra={"app_id": self._app_id, "error": str(error)},
             kind=self._app_id,
         )
 
     def _warn_card(self) -> None:
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Click sent as a card frame. Next: choose the long connection as the subscription mode of "
             "callbacks in the developer console",
             extra={"app_id": self._app_id},

@@ -118,8 +118,8 @@ class StoredEvents:
             return None
 
     def _warn(self, error: str) -> None:
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Database unavailable; repeated events are not recognized",
             extra={"error": error},
         )

@@ -158,14 +158,14 @@ class Fleet:
         return task
 
     def _warn_problem(self, app_id: str, error: LarkError) -> None:
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "App skipped: no usable credentials",
             extra={"app_id": app_id, "error": str(error)},
             kind=app_id,
         )
 
     def _warn_failed(self, error: str) -> None:
-        self._throttle.log_warning(
-            logger, "Failed to load the apps; listening for those known", extra={"error": error}
+        self._throttle.log(
+            logger.warning, "Failed to load the apps; listening for those known", extra={"error": error}
         )

@@ -69,8 +69,8 @@ class Intake:
         return answer
 
     def _warn(self, app_id: str, error: Exception) -> None:
-        self._throttle.log_warning(
-            logger,
+        self._throttle.log(
+            logger.warning,
             "Unreadable delivery rejected",
             extra={"app_id": app_id, "error": str(error)},
             kind=app_id,

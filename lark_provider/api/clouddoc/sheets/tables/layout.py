@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -112,6 +112,16 @@ class TableLayout:
         return row
 
 
+def _find_double(names: Iterable[str]) -> str | None:
+    """Return the first text that was there before; None if each is there once."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def make_layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -> TableLayout:
     """Return the columns of a table.
 
@@ -153,14 +163,13 @@ def make_layout(columns: Sequence[str] | Mapping[str, str] | None, first: Any) -
         raise InvalidRequestError(
             f"A column's name must be a str, got {show(wrong)}. Next: convert it with str()."
         )
-    double = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    double = _find_double(names)
     if double is not None:
         raise InvalidRequestError(
             f"columns must name each column once, got {show(double)} twice. Next: remove or rename one "
             "of the two."
         )
-    shown = [title for title in map(str.strip, titles) if title]
-    double = next((title for place, title in enumerate(shown) if title in shown[:place]), None)
+    double = _find_double(title for title in map(str.strip, titles) if title)
     if double is not None:  # The worksheet could not be read by its titles any more.
         raise InvalidRequestError(
             f"columns must give each column a title of its own, got {show(double)} twice. Next: change one "
