@@ -185,6 +185,11 @@ def tree(pid: int) -> list[int]:
     return pids
 
 
+def descendants() -> list[int]:
+    """Return what this process has started and still runs, with what that has started, without the reaper."""
+    return [pid for pid in tree(os.getpid())[1:] if pid != _reaper.pid]
+
+
 def alive(pid: int) -> bool:
     """Return whether a process runs, or could run again."""
     return _state(pid)[0] not in _ENDED

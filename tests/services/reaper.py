@@ -33,6 +33,11 @@ class Reaper:
         self._owner = 0
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Its process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
     def note_started(self, pid: int, folder: Path) -> None:
         """Report a server that leads a session, and its folder."""
         self._write(f"+ {pid} {folder}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import tempfile
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.services import rabbitmq
-from tests.services.processes import tree
+from tests.services.processes import descendants
 from tests.soak import metered, plan, report
 from tests.soak.approvals import Approvals
 from tests.soak.chaos import Chaos
@@ -91,7 +90,7 @@ class Run:
             finally:
                 await site.close()
         rabbitmq.own_epmd().close()
-        if left := tree(os.getpid())[1:]:
+        if left := descendants():
             self._ledger.observed.append(Violation("processes are left running", tuple(map(str, left))))
         interrupted = self._interrupted.is_set()
         for line in report.render_lines(self._ledger, self._timeline, self._more, is_settled=not interrupted):
