@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.configuration import conf
@@ -16,12 +15,12 @@ from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.hitl.people import PeopleSettings, read_people_settings
 from lark_provider.protocol.hitl.proof import SECRET_VARIABLE, BridgeSecrets
 from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.utils.watched_file import WatchedFile
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 logger = get_logger(__name__)
-ROUTES_VARIABLE = "LARK_ROUTES_PATH"
 HOLD_OPTION, HOLD_VARIABLE = "answer_hold", "LARK_ANSWER_HOLD"
 MAX_HOLD = 300.0
 _MARGIN = 5.0
@@ -111,7 +110,7 @@ def _read_file_hold(environ: Mapping[str, str]) -> float | None:
     from lark_provider.api.routes.reading import read_routes
 
     try:
-        return read_routes(Path(path).read_bytes()).hold
+        return read_routes(config.expand_path(path).read_bytes()).hold
     except (OSError, ConfigurationError) as error:
         logger.warning("Hold of lark.yaml unknown; the default counts", extra={"error": str(error)})
         return None
@@ -161,38 +160,39 @@ class _People:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._read: tuple[tuple[str, int, int], PeopleSettings] | None = None
+        self._file: WatchedFile[PeopleSettings] | None = None
 
     def read(self) -> PeopleSettings:
         """Return who is which user of Airflow; empty without a file. It blocks.
 
         Raises:
-            ConfigurationError: The file cannot be read, or is invalid.
+            ConfigurationError: The file cannot be read, or is invalid. A click is then delivered again: by
+                the file's previous version, a person could act who has just been removed from it.
         """
-        path = ENVIRONMENT.get(ROUTES_VARIABLE, "").strip()
-        if not path:
+        path = config.get_routes_path()
+        if path is None:
             return PeopleSettings()
-        import yaml
+        with self._lock:
+            if self._file is None:
+                self._file = WatchedFile(config.expand_path(path), _parse_people)
+            people = self._file.read_current()
+            if self._file.problem:
+                raise ConfigurationError(self._file.problem)
+            return people
 
-        try:
-            file_stat = Path(path).stat()
-            stamp = (path, file_stat.st_mtime_ns, file_stat.st_size)
-            with self._lock:
-                if self._read is None or self._read[0] != stamp:
-                    text = Path(path).read_text(encoding="utf-8")
-                    if self._read is not None and not text.strip():
-                        raise ConfigurationError(  # It is being written; a click must not be refused for it.
-                            f"{ROUTES_VARIABLE} must name a file that is not empty, got one that has become "
-                            "empty. Next: write it again."
-                        )
-                    document = yaml.safe_load(text)
-                    self._read = (stamp, read_people_settings(document if isinstance(document, dict) else {}))
-                return self._read[1]
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigurationError(
-                f"{ROUTES_VARIABLE} must be a readable YAML file in Airflow's API servers, got "
-                f"{type(error).__name__}. Next: check it with `lark-provider airflow check`."
-            ) from None
+
+def _parse_people(content: bytes) -> PeopleSettings:
+    """Read the people only: a mistake in a route is none of the plugin's."""
+    import yaml
+
+    try:
+        document = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(
+            f"The file must be YAML, got {type(error).__name__}. Next: check it with `lark-provider airflow "
+            "check`."
+        ) from None
+    return read_people_settings(document if isinstance(document, dict) else {})
 
 
 PEOPLE = _People()
