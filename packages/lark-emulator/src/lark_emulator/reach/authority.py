@@ -26,6 +26,7 @@ _YEARS = timedelta(days=3650)
 _LEAF_LIFE = timedelta(days=397)
 #: Clocks differ; a certificate of this second would not be valid yet for some.
 _EARLIER = timedelta(days=1)
+_READABLE = 0o644
 
 
 def get_default_folder() -> Path:
@@ -94,9 +95,10 @@ class Authority:
             )
         public = _encode_certificate(certificate)
         if not self.certificate_file.exists() or self.certificate_file.read_bytes() != public:
-            draft = self.certificate_file.with_suffix(f".{os.getpid()}")
-            draft.write_bytes(public)
-            draft.replace(self.certificate_file)
+            with tempfile.NamedTemporaryFile(dir=self.certificate_file.parent, delete=False) as draft:
+                draft.write(public)
+                os.fchmod(draft.fileno(), _READABLE)
+            Path(draft.name).replace(self.certificate_file)
         return key, certificate
 
     def make_context(self, names: Iterable[str]) -> ssl.SSLContext:
