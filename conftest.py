@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Leave what is collected out of the garbage collector's sight, until a test unfreezes it."""
+    """Leave what is collected out of the garbage collector's sight."""
     gc.freeze()
     gc.enable()
 

@@ -160,12 +160,14 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
 
 @contextmanager
 def collecting_own() -> Iterator[None]:
-    """Keep what other tests have left out of garbage collections, which need not look through it again."""
+    """Keep what other tests have left out of garbage collections, which need not look through it again.
+
+    It stays frozen: with all that pytest has collected, a search for garbage takes a second of CPU, and on a
+    busy machine longer than the deadlines of what is tested.
+    """
+    gc.collect()
     gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
+    yield
 
 
 async def wait_until_async(condition: Callable[[], object], seconds: float = LIMIT) -> None:

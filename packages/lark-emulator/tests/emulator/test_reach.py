@@ -155,7 +155,11 @@ def test_tls_and_who_does_not_trust_it(tmp_path: Path) -> None:
 
 
 def test_the_long_connection_over_tls(tmp_path: Path) -> None:
-    from websockets.sync.client import connect
+    from websockets.asyncio.client import connect
+
+    async def connect_and_count() -> int:
+        async with connect(url, ssl=context):
+            return len(lark.connections())
 
     with Emulator(tls=True, authority=tmp_path) as lark:
         context = ssl.create_default_context(cafile=lark.authority_file)
@@ -163,8 +167,9 @@ def test_the_long_connection_over_tls(tmp_path: Path) -> None:
         url = httpx.post(f"{lark.base_url}/callback/ws/endpoint", json=body, verify=context).json()["data"][
             "URL"
         ]
-        with connect(url, ssl=context):
-            assert len(lark.connections()) == 1
+        # Not websockets.sync: it reads and writes one TLS 1.3 connection in two threads, and in Python 3.11
+        # one handshake of some hundreds does not end.
+        assert asyncio.run(connect_and_count()) == 1
 
 
 @contextmanager
