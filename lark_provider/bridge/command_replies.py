@@ -103,7 +103,6 @@ class CommandReplies:
     async def _postpone(self, claimed: ClaimedCommand, error: LarkError) -> None:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"error": str(error), "retry_in_s": round(pause, 1)}
-
         self._throttle.log(
             logger.warning,
             "Chat command not answered; will retry",

@@ -264,7 +264,6 @@ class ChatCommandWork:
     async def _postpone(self, claimed: ClaimedCommand, reason: str) -> None:
         pause = pause_after(claimed.attempts, _FIRST_PAUSE, _MAX_PAUSE)
         fields = claimed.log_fields | {"reason": reason, "retry_in_s": round(pause, 1)}
-
         self._throttle.log(
             logger.warning,
             "Chat command not performed; will retry",

@@ -84,7 +84,6 @@ class OutboxRunner:
 
     def _warn(self, error: Exception) -> None:
         reason = str(error) or "no answer in time"
-
         self._throttle.log(
             logger.warning,
             "Outbox unavailable; messages wait in the database",

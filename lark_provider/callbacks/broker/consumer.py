@@ -242,7 +242,6 @@ class _Work:
             return
         pause = self._pause * 2 ** (received.failures - 1)
         fields = {**log_ids(received.event), "retry_in_s": round(pause, 3)}
-
         self._throttle.log(
             logger.warning,
             "Handler failed; retrying",
@@ -301,7 +300,6 @@ class _Work:
 
     def _warn(self, error: LarkError) -> None:
         self._failures += 1
-
         self._throttle.log(
             logger.warning, "Database unavailable; holding events", extra={"error": str(error)}
         )

@@ -176,7 +176,6 @@ class Pump:
 
     def _warn(self, error: StorageError) -> None:
         self._is_out = True
-
         self._throttle.log(
             logger.warning,
             "Database unavailable; clicks stay in the queue for other pumps",

@@ -30,7 +30,6 @@ class HandlerFailures:
         reason = "timeout" if isinstance(error, TimeoutError) else "exception"
         measured.HANDLER_FAILURES.add(get_kind(delivery), reason)
         fields = {**log_ids(delivery), "reason": reason}
-
         self._throttle.log(
             logger.error,
             "Handler failed",

@@ -221,7 +221,6 @@ class KeyRing:
     def _on_failure(self, error: BaseException) -> None:
         self._retry_at = self._clock() + _FAILED_SECONDS
         reason = str(error)
-
         self._throttle.log(
             logger.warning,
             "Failed to load callback keys",

@@ -134,7 +134,6 @@ class QuestionLookup:
 
     def _note_unavailable(self, error: Exception, now: float) -> None:
         self._unavailable_until = now + _UNAVAILABLE_SECONDS
-
         self._throttle.log(
             logger.warning,
             "Question state unknown; answered without it",
