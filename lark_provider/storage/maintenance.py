@@ -9,7 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from lark_provider.support.secret import Secret
 from lark_provider.support.text import shorten_name
 
 _OLDEST_POSTGRES = (15,)
+_SERVICE = "lark"
 
 
 def require_engine(url: URL) -> Engine:
@@ -166,8 +168,8 @@ def _copy(url: URL, target: Path) -> None:
 
 
 def _dump(url: URL, target: Path) -> None:
-    # The password is passed in the environment, since arguments show in `ps`.
     _, parts = url.get_dialect()().create_connect_args(url.set(password=None))
+    key_password = Secret.of(parts.pop("sslpassword", None))
     where = f"--dbname={make_dsn(**parts)}"  # Not a URL, in which a socket's folder cannot be the host.
     command = ["pg_dump", "--no-password", f"--file={target}", where]
     if shutil.which(command[0]) is None:
@@ -175,13 +177,10 @@ def _dump(url: URL, target: Path) -> None:
             f"pg_dump is not installed. Next: install PostgreSQL's client programs, or run on a machine that "
             f"has them: pg_dump {shlex.quote(where)} > backup.sql"
         )
-    environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
-    if url.password is not None:
-        environ["PGPASSWORD"] = str(url.password)
-    environ = {name: Secret(value) for name, value in environ.items()}  # it is in frames of subprocess
-    done = subprocess.run(  # noqa: S603 - arguments of ours, no shell
-        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    with _pass_secrets(url.password, key_password) as environ:
+        done = subprocess.run(  # noqa: S603 - arguments of ours, no shell
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
     if done.returncode != 0:
         reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password).split())
         if denied := re.search(r"permission denied for [^:]*?(?= pg_dump:|$)", reason):
@@ -193,3 +192,23 @@ def _dump(url: URL, target: Path) -> None:
             f"{reason or 'pg_dump failed'}. Next: check that the database runs, that this user may read all "
             "of it, and that pg_dump is no older than the server."
         )
+
+
+@contextmanager
+def _pass_secrets(password: str | None, key_password: str | None) -> Iterator[dict[str, str]]:
+    """Yield an environment by which a PostgreSQL program knows secrets: its arguments show in `ps`.
+
+    Args:
+        password: The user's password; None if there is none.
+        key_password: The passphrase of a client certificate's key, for which libpq has no variable; None if
+            there is none.
+    """
+    environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
+    if password is not None:
+        environ["PGPASSWORD"] = password
+    with tempfile.NamedTemporaryFile("w") as services:  # its mode is 0600
+        if key_password is not None:
+            services.write(f"[{_SERVICE}]\nsslpassword={key_password}\n")
+            services.flush()
+            environ |= {"PGSERVICEFILE": services.name, "PGSERVICE": _SERVICE}
+        yield {name: Secret(value) for name, value in environ.items()}  # it is in frames of subprocess

@@ -121,17 +121,22 @@ def test_a_dump_restored_elsewhere_has_everything(databases: Databases, tmp_path
     assert migrate.find_differences(target) == []
 
 
+def watch_pg_dump(folder: Path) -> tuple[Path, Path]:
+    """Make a `pg_dump` that records its arguments before it runs; return the file of them, and its path."""
+    seen, spy = folder / "arguments", folder / "bin" / "pg_dump"
+    spy.parent.mkdir()
+    spy.write_text(f'#!/bin/sh\necho "$@" > {seen}\nexec {shutil.which("pg_dump")} "$@"\n')
+    spy.chmod(0o700)
+    return seen, spy
+
+
 def test_a_dump_with_a_password_shows_it_nowhere(own_postgres: OwnPostgres, tmp_path: Path) -> None:
     password = "p@ss/w:rd%#1"
     own_postgres.server.execute(f"CREATE ROLE lark LOGIN PASSWORD '{password}'")
     own_postgres.server.execute("CREATE DATABASE lark_service OWNER lark")
     url = urls.parse(own_postgres.server.build_url("lark_service"), "test")
     url = url.set(username="lark", password=password)
-    seen, real = tmp_path / "arguments", shutil.which("pg_dump")
-    spy = tmp_path / "bin" / "pg_dump"
-    spy.parent.mkdir()
-    spy.write_text(f'#!/bin/sh\necho "$@" > {seen}\nexec {real} "$@"\n')
-    spy.chmod(0o700)
+    seen, spy = watch_pg_dump(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{spy.parent}:{os.environ['PATH']}")
         maintenance.back_up(url, tmp_path / "backup.sql")
@@ -141,6 +146,34 @@ def test_a_dump_with_a_password_shows_it_nowhere(own_postgres: OwnPostgres, tmp_
     assert password not in seen.read_text()
     assert "wr0ng" not in str(wrong.value)
     assert not (tmp_path / "other.sql").exists()
+
+
+def make_certificate(folder: Path, name: str, *key: str) -> tuple[Path, Path]:
+    """Return the files of a key, as openssl is told to write it, and of its certificate."""
+    files = folder / f"{name}.key", folder / f"{name}.crt"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-subj", "/CN=localhost", *key]
+    subprocess.run([*command, "-keyout", files[0], "-out", files[1]], check=True, capture_output=True)  # noqa: S603
+    return files
+
+
+def test_a_dump_with_an_encrypted_client_key_shows_its_passphrase_nowhere(
+    start_postgres: StartServer[OwnPostgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_key, server_certificate = make_certificate(tmp_path, "server", "-nodes")
+    files = {"server.key": server_key.read_text(), "server.crt": server_certificate.read_text()}
+    server = start_postgres({"ssl": "on"}, files).server
+    key, certificate = make_certificate(tmp_path, "client", "-passout", "pass:p4ss phrase=1")
+    url = urls.parse(server.build_url("postgres"), "test").update_query_dict(
+        {"sslmode": "require", "sslkey": str(key), "sslcert": str(certificate)}
+    )
+    seen, spy = watch_pg_dump(tmp_path)
+    monkeypatch.setenv("PATH", f"{spy.parent}:{os.environ['PATH']}")
+    maintenance.back_up(url.update_query_dict({"sslpassword": "p4ss phrase=1"}), tmp_path / "backup.sql")
+    assert f"sslkey={key}" in seen.read_text()
+    assert "p4ss" not in seen.read_text()
+    with pytest.raises(StorageError, match=r"could not load private key file") as wrong:
+        maintenance.back_up(url.update_query_dict({"sslpassword": "wr0ng"}), tmp_path / "other.sql")
+    assert "wr0ng" not in seen.read_text() + str(wrong.value)
 
 
 def test_a_dump_through_a_socket(
