@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src" / "lark_emulator")
 _SECTION = re.compile(r"^Args:\n((?:    .*\n?|\n)*)", re.MULTILINE)
@@ -19,6 +21,13 @@ _ARGUMENT = re.compile(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: \([^)]*\))?:", re
 def parse_package(package: Path) -> dict[Path, ast.Module]:
     """Return the syntax trees of a package, by file."""
     return {path: ast.parse(path.read_text("utf-8")) for path in sorted(package.rglob("*.py"))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_trees() -> Iterator[None]:
+    yield
+    parse_package.cache_clear()
+    find_classes.cache_clear()
 
 
 def list_documented(docstring: str) -> list[str]:

@@ -10,10 +10,12 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 BANNED = (
@@ -148,6 +150,13 @@ _BESIDE = tuple(
 def trees(root: Path) -> dict[Path, ast.Module]:
     """Return the syntax trees of a package, by file."""
     return {path: ast.parse(path.read_text("utf-8")) for path in root.rglob("*.py")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_trees() -> Iterator[None]:
+    """They take 400 MB."""
+    yield
+    trees.cache_clear()
 
 
 def find_functions(pattern: re.Pattern[str], roots: Iterable[Path], allowed: frozenset[str]) -> list[str]:

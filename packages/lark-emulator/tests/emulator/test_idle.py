@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import orjson
 import pytest
@@ -97,6 +98,15 @@ def test_a_long_list_is_not_the_collectors_business() -> None:
     assert not gc.is_tracked(long)
 
 
+@pytest.fixture
+def _unfrozen() -> Iterator[None]:
+    """Unfreeze what pytest has collected for a test, so that the test alone freezes."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("_unfrozen")
 @pytest.mark.parametrize(("longest", "is_spared"), [(0.0, True), (1e9, False)])
 def test_what_outlives_a_long_collection_is_spared(
     monkeypatch: pytest.MonkeyPatch, longest: float, *, is_spared: bool
