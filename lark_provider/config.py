@@ -15,6 +15,7 @@ from lark_provider.protocol.pacing import SHARE
 from lark_provider.protocol.tokens import App
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
+from lark_provider.support.text import is_unicode
 
 V = TypeVar("V")
 _MAY_BE_SECRET = re.compile(r"[@?#]")
@@ -240,12 +241,10 @@ def find_app(
         found_id, secret = env_id, Secret.of(_strip_text(environ.get("LARK_APP_SECRET")))
     if found_id is None or secret is None:
         return None
-    try:
-        (found_id + secret).encode()
-    except UnicodeEncodeError:
+    if not (is_unicode(found_id) and is_unicode(secret)):
         raise ConfigurationError(
             "app_id and app_secret must be valid UTF-8. Next: copy them from the app's page in the console."
-        ) from None
+        )
     return App(resolve_base_url(url, environ=environ), found_id, secret)
 
 

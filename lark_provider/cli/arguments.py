@@ -11,6 +11,7 @@ from typing import Any
 
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
+from lark_provider.support.text import is_unicode
 
 logger = logging.getLogger(__name__)
 
@@ -100,10 +101,8 @@ def parse_unicode_text(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: It has bytes that are not UTF-8.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"must be valid UTF-8, got {text!r}") from None
+    if not is_unicode(text):
+        raise argparse.ArgumentTypeError(f"must be valid UTF-8, got {text!r}")
     return text
 
 

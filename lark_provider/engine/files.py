@@ -14,7 +14,7 @@ from typing import IO
 from lark_provider.protocol.effects import Loaded, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.multipart import CHUNK_BYTES
-from lark_provider.support.text import shorten_name
+from lark_provider.support.text import is_unicode, shorten_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +118,12 @@ def _choose_file_name(wanted: ReadFile, own: object) -> str:
     if wanted.name:
         return wanted.name
     name = Path(own).name if isinstance(own, str) else None
-    if name is not None and _is_unicode(name):
+    if name is not None and is_unicode(name):
         return name
     if wanted.what == "image":
         return "image"  # Lark shows no name for images.
     problem = "have a name" if name is None else f"have a name that is valid Unicode, got {name!r:.80}"
     raise InvalidRequestError(f"The {wanted.what} must {problem}. Next: pass file_name=.")
-
-
-def _is_unicode(name: str) -> bool:
-    """Return whether a name can be sent: bytes that are not UTF-8, as in GBK, are read as lone surrogates."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @contextmanager

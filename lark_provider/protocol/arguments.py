@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from lark_provider.protocol.errors import InvalidRequestError, make_unknown_choice_error
+from lark_provider.support.text import is_unicode
 
 
 def check_str(name: str, value: object, example: str) -> str:
@@ -21,12 +22,10 @@ def check_str(name: str, value: object, example: str) -> str:
     """
     if not isinstance(value, str):
         raise InvalidRequestError(f"{name} must be a str, got {value!r:.80}. Next: pass {example}.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
+    if not is_unicode(value):
         raise InvalidRequestError(
             f"{name} must be valid Unicode, got {value!r:.80}. Next: remove the lone surrogate."
-        ) from None
+        )
     return value
 
 

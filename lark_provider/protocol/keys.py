@@ -6,6 +6,7 @@ import hashlib
 import uuid as uuids
 
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.support.text import is_unicode
 
 MAX_UUID_CHARS = 50
 
@@ -21,20 +22,13 @@ def check_key(key: str, name: str = "idempotency_key") -> str:
         InvalidRequestError: It is not a string, is empty, or has a NUL or a lone surrogate, which not every
             database can store.
     """
-    if not (isinstance(key, str) and key.strip() and _is_unicode(key)):
+    if not (isinstance(key, str) and key.strip() and "\0" not in key and is_unicode(key)):
         raise InvalidRequestError(
             f"{name} must be a non-empty string, got {key!r}. Next: pass a text that names this "
             "write and no other.",
             code=230001,
         )
     return key
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 def make_message_uuid(scope: str, idempotency_key: str | None, uuid: str | None) -> str | None:

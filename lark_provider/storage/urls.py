@@ -12,6 +12,7 @@ from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
+from lark_provider.support.text import is_unicode
 
 POSTGRES_DRIVER, SQLITE_DRIVER = "postgresql+psycopg2", "sqlite"
 _DRIVERS = {
@@ -98,12 +99,8 @@ def database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -
         )
     sslmode = environ.get("POSTGRES_SSLMODE", "").strip()
     for part in ("HOST", "DB", "USER", "PASSWORD", "SSLMODE"):
-        try:
-            environ.get(f"POSTGRES_{part}", "").encode()
-        except UnicodeEncodeError:
-            raise ConfigurationError(
-                f"POSTGRES_{part} must be valid UTF-8. Next: write it in UTF-8."
-            ) from None
+        if not is_unicode(environ.get(f"POSTGRES_{part}", "")):
+            raise ConfigurationError(f"POSTGRES_{part} must be valid UTF-8. Next: write it in UTF-8.")
     return URL.create(
         POSTGRES_DRIVER,
         username=environ.get("POSTGRES_USER", "").strip() or "lark",

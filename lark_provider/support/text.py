@@ -1,4 +1,4 @@
-"""Shorten text, make it fit for JSON, and format numbers."""
+"""Check and shorten text, make it fit for JSON, and format numbers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ def clip(text: str, limit: int) -> str:
     """Return a text in one line of at most `limit` characters."""
     line = " ".join(text[: 8 * limit].split())
     return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether UTF-8 can encode a text: not where lone surrogates stand for undecodable bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def format_decimal(number: Decimal) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from lark_provider.support.text import format_decimal
+from lark_provider.support.text import format_decimal, is_unicode
 
 MAX_CELL_CHARS = 100_000
 MAX_OPTIONS, MAX_PEOPLE, MAX_ATTACHMENTS, MAX_LINKS, MAX_GROUPS = 1000, 1000, 100, 500, 10
@@ -95,10 +95,8 @@ def encode_text(value: Any) -> str:
 
 
 def _require_encodable(value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise MisfitError("must be valid Unicode, without a lone surrogate") from None
+    if not is_unicode(value):
+        raise MisfitError("must be valid Unicode, without a lone surrogate")
     return value
 
 

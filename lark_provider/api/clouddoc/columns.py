@@ -11,6 +11,7 @@ import math
 
 from lark_provider.api.clouddoc.cells import EXACT_INT, MAX_CELL_CHARS, MAX_OPTIONS
 from lark_provider.api.clouddoc.dates import EPOCH, MAX_MILLISECONDS, SECONDS_BELOW
+from lark_provider.support.text import is_unicode
 
 _DAY_SECONDS = 24 * 60 * 60
 
@@ -30,12 +31,7 @@ def accept_texts(values: list[str]) -> list[str] | None:
     together = "".join(values)
     if len(together) > MAX_CELL_CHARS and max(map(len, values)) > MAX_CELL_CHARS:
         return None
-    try:
-        if not together.isascii():
-            together.encode()
-    except UnicodeEncodeError:
-        return None
-    return values
+    return values if together.isascii() or is_unicode(together) else None
 
 
 def accept_options(values: list[str]) -> list[str] | None:

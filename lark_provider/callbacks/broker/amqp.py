@@ -24,6 +24,7 @@ from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
+from lark_provider.support.text import is_unicode
 
 if TYPE_CHECKING:
     from lark_provider.callbacks.broker.io_services import LoopServices
@@ -205,13 +206,10 @@ def _check_names(parameters: pika.ConnectionParameters) -> None:
         ) from None
     login = parameters.credentials
     assert isinstance(login, pika.PlainCredentials)  # noqa: S101 - both ways to configure it make these
-    try:
-        for text in (login.username, login.password, parameters.virtual_host):
-            text.encode()
-    except UnicodeEncodeError:
+    if not all(map(is_unicode, (login.username, login.password, parameters.virtual_host))):
         raise ConfigurationError(
             "RabbitMQ's user, password and virtual host must be UTF-8, got other bytes. Next: set them again."
-        ) from None
+        )
 
 
 def _read_limits(environ: Mapping[str, str]) -> QueueLimits:

@@ -31,7 +31,7 @@ from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
 from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, encode_serial
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.support.text import format_decimal
+from lark_provider.support.text import format_decimal, is_unicode
 
 __all__ = ["Formula", "Link", "Mention", "encode_row", "encode_serial", "to_cell"]
 
@@ -172,10 +172,8 @@ def _encode_text(value: str, _: dt.tzinfo | None) -> EncodedCell:
                 "must have no control characters other than tab and line breaks, and has "
                 f"U+{ord(control[0]):04X} at character {control.start() + 1}"
             )
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise MisfitError("must be valid Unicode, without a lone surrogate") from None
+        if not is_unicode(value):
+            raise MisfitError("must be valid Unicode, without a lone surrogate")
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
     if value[:1] == "=" or (value[:1] == "#" and _ERROR.fullmatch(value)):
