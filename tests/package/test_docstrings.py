@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.package.parsing import parse_files
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src" / "lark_emulator")
 _SECTION = re.compile(r"^Args:\n((?:    .*\n?|\n)*)", re.MULTILINE)
@@ -20,7 +22,7 @@ _ARGUMENT = re.compile(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: \([^)]*\))?:", re
 @cache
 def parse_package(package: Path) -> dict[Path, ast.Module]:
     """Return the syntax trees of a package, by file."""
-    return {path: ast.parse(path.read_text("utf-8")) for path in sorted(package.rglob("*.py"))}
+    return parse_files(sorted(package.rglob("*.py")))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.package.parsing import parse_files
+
 ROOT = Path(__file__).parents[2]
 BANNED = (
     (
@@ -149,7 +151,7 @@ _BESIDE = tuple(
 @cache
 def trees(root: Path) -> dict[Path, ast.Module]:
     """Return the syntax trees of a package, by file."""
-    return {path: ast.parse(path.read_text("utf-8")) for path in root.rglob("*.py")}
+    return parse_files(root.rglob("*.py"))
 
 
 @pytest.fixture(scope="module", autouse=True)
