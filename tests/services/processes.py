@@ -100,6 +100,7 @@ def private_folder(name: str, user: str | None) -> Path:
     if user is not None:
         shutil.chown(folder, user, pwd.getpwnam(user).pw_gid)
     at_exit(lambda: shutil.rmtree(folder, ignore_errors=True))
+    _reaper.note_folder(folder)
     return folder
 
 
@@ -254,7 +255,7 @@ class OwnServer(ABC):
                 **as_user(self.user),
                 start_new_session=True,  # an interrupt from the keyboard is for pytest alone
             )
-        _reaper.note_started(self._process.pid, self.folder)
+        _reaper.note_started(self._process.pid)
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
             with suppress(subprocess.TimeoutExpired):

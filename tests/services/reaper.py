@@ -1,8 +1,8 @@
-"""Kill the servers that a process has started, once it has ended without doing so itself.
+"""Kill the servers and remove the folders of a process, once it has ended without doing so itself.
 
 pytest-xdist kills a worker that takes long to end, for example after an interrupt. So this runs in a process
-of its own, and reads lines: `+ PID FOLDER` for a server that has started, `- PID` for one that has ended. The
-end of its input is the end of the process that writes it, whatever has ended that.
+of its own, and reads lines: `+ PID` for a server that has started, `- PID` for one that has ended, `= FOLDER`
+for a folder. The end of its input is the end of the process that writes it, whatever has ended that.
 """
 
 from __future__ import annotations
@@ -14,20 +14,13 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 _END_SECONDS = 30.0
 
 
-class _Server(NamedTuple):
-    """A server that was reported."""
-
-    started_at: str
-    folder: str
-
-
 class Reaper:
-    """The reaper of this process. A forked child that starts a server gets one of its own."""
+    """The reaper of this process. A forked child that reports something gets one of its own."""
 
     def __init__(self) -> None:
         self._owner = 0
@@ -38,9 +31,13 @@ class Reaper:
         """Its process; None while there is none."""
         return None if self._process is None else self._process.pid
 
-    def note_started(self, pid: int, folder: Path) -> None:
-        """Report a server that leads a session, and its folder."""
-        self._write(f"+ {pid} {folder}")
+    def note_folder(self, folder: Path) -> None:
+        """Report a folder that this process removes when it ends, if it can."""
+        self._write(f"= {folder}")
+
+    def note_started(self, pid: int) -> None:
+        """Report a server that leads a session."""
+        self._write(f"+ {pid}")
 
     def note_ended(self, pid: int) -> None:
         """Report that a server has ended."""
@@ -66,19 +63,22 @@ class Reaper:
 
 
 def reap(lines: Iterable[str]) -> None:
-    """Read lines until they end, then kill what is still running and remove its folder."""
-    running: dict[int, _Server] = {}
+    """Read lines until they end, then kill what is still running and remove the folders."""
+    started: dict[int, str] = {}
+    folders: list[str] = []
     for line in lines:
-        mark, number, *folder = line.rstrip("\n").split(" ", 2)
-        pid = int(number)
-        if mark == "+":
-            running[pid] = _Server(_read_start(pid), folder[0])
+        mark, _, about = line.rstrip("\n").partition(" ")
+        if mark == "=":
+            folders.append(about)
+        elif mark == "+":
+            started[int(about)] = _read_start(int(about))
         else:
-            running.pop(pid, None)
-    for pid, server in running.items():
-        if server.started_at and server.started_at == _read_start(pid):  # else another process has the id
+            started.pop(int(about), None)
+    for pid, moment in started.items():
+        if moment and moment == _read_start(pid):  # else another process has the id
             os.killpg(pid, signal.SIGKILL)
-        shutil.rmtree(server.folder, ignore_errors=True)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_start(pid: int) -> str:

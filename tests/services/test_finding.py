@@ -237,12 +237,14 @@ def test_a_run_that_is_ended_leaves_no_server_and_no_database(
     tests = f"""
         import os, time
         from pathlib import Path
+        from tests.services.postgres import _initialise
         from tests.services.processes import tree
 
         def test_long(database_url, own_postgres):
             written = Path({str(tmp_path)!r}, "written")
-            pids = map(str, tree(own_postgres.pid))
-            written.write_text("\\n".join([database_url, str(own_postgres.folder), *pids]))
+            folders = own_postgres.folder, _initialise().parent
+            lines = database_url, " ".join(map(str, folders)), *map(str, tree(own_postgres.pid))
+            written.write_text("\\n".join(lines))
             written.rename(written.with_name("ready"))
             time.sleep(60)
     """
@@ -253,14 +255,15 @@ def test_a_run_that_is_ended_leaves_no_server_and_no_database(
         while not (tmp_path / "ready").exists():
             with pytest.raises(subprocess.TimeoutExpired):  # it does not end on its own
                 process.wait(0.05)
-        url, folder, *pids = (tmp_path / "ready").read_text().splitlines()
+        url, line, *pids = (tmp_path / "ready").read_text().splitlines()
+        folders = [Path(folder) for folder in line.split()]
         process.send_signal(number)
         printed, _ = process.communicate()
     if number == signal.SIGKILL:  # What it had no time for is done a moment later, by another process.
-        wait_until(lambda: not any(alive(int(pid)) for pid in pids) and not Path(folder).exists())
+        wait_until(lambda: not any(alive(int(pid)) for pid in pids) and not any(map(Path.exists, folders)))
         return
     assert process.returncode == 128 + signal.SIGTERM, printed
     assert not any(alive(int(pid)) for pid in pids)
-    assert not Path(folder).exists()
+    assert not any(map(Path.exists, folders))
     with pytest.raises(psycopg2.OperationalError, match="does not exist"), closing(psycopg2.connect(url)):
         pass
