@@ -219,7 +219,7 @@ def test_nobody_waits_for_the_renewal_of_a_token_that_works(do: Callable[..., An
             return work_async()
 
         try:
-            do(work, server)
+            do(work, server, deadline=30)  # a call that waited for the renewal would end with that
         finally:
             over.set()
         assert len(tokens) <= 2
