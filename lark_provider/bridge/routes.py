@@ -40,7 +40,7 @@ class RoutesFile:
 
     def read_current(self) -> Routes:
         """Return the routes as they are now; a broken file keeps the last good ones, and is logged once."""
-        return Routes() if self._file is None else self._file.read_current()
+        return Routes() if self._file is None else self._file.read_last_good()
 
     def replaces_lost(self) -> bool:
         """Return whether one new card is sent for one that cannot be updated, now."""

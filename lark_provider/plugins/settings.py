@@ -166,8 +166,8 @@ class _People:
         """Return who is which user of Airflow; empty without a file. It blocks.
 
         Raises:
-            ConfigurationError: The file cannot be read, or is invalid. A click is then delivered again: by
-                the file's previous version, a person could act who has just been removed from it.
+            ConfigurationError: The file cannot be read, or is invalid. The click is then delivered again. The
+                previous version is not used, since it may list a person who has been removed.
         """
         path = config.get_routes_path()
         if path is None:
@@ -175,23 +175,14 @@ class _People:
         with self._lock:
             if self._file is None:
                 self._file = WatchedFile(config.expand_path(path), _parse_people)
-            people = self._file.read_current()
-            if self._file.problem:
-                raise ConfigurationError(self._file.problem)
-            return people
+        return self._file.read()
 
 
 def _parse_people(content: bytes) -> PeopleSettings:
-    """Read the people only: a mistake in a route is none of the plugin's."""
-    import yaml
+    """Read the people of `lark.yaml`; mistakes in routes are ignored."""
+    from lark_provider.api.routes.yaml_text import read_yaml, strip_lines
 
-    try:
-        document = yaml.safe_load(content)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(
-            f"The file must be YAML, got {type(error).__name__}. Next: check it with `lark-provider airflow "
-            "check`."
-        ) from None
+    document = strip_lines(read_yaml(content))
     return read_people_settings(document if isinstance(document, dict) else {})
 
 

@@ -1,4 +1,4 @@
-"""A file that is read again when it has changed. A broken new version keeps the old one."""
+"""A file that is read again when it has changed."""
 
 from __future__ import annotations
 
@@ -36,26 +36,38 @@ class WatchedFile(Generic[V]):
         self._value, self._problem = self._read(), ""
         self._is_read = True
 
-    @property
-    def problem(self) -> str:
-        """Why the file as it is now is not used; empty if it is."""
-        return self._problem
+    def read(self) -> V:
+        """Return the content of the file as it is now.
 
-    def read_current(self) -> V:
+        Raises:
+            ConfigurationError: It is broken or gone.
+        """
+        with self._lock:
+            self._reload_if_changed()
+            if self._problem:
+                raise ConfigurationError(self._problem)
+            return self._value
+
+    def read_last_good(self) -> V:
         """Return the content; the last good one if the file is broken or gone, which is logged once."""
         with self._lock:
-            try:
-                if self._stat() != self._seen:
-                    self._value, self._problem = self._read(), ""
-                    logger.info("File reloaded", extra={"path": str(self._path)})
-            except ConfigurationError as error:
-                if str(error) != self._problem:
-                    self._problem = str(error)
-                    logger.error(  # noqa: TRY400 - the reason is a sentence, and no traceback helps
-                        "File rejected; the previous version stays in use",
-                        extra={"path": str(self._path), "reason": self._problem},
-                    )
+            if self._reload_if_changed():
+                logger.error(
+                    "File rejected; the previous version stays in use",
+                    extra={"path": str(self._path), "reason": self._problem},
+                )
             return self._value
+
+    def _reload_if_changed(self) -> bool:
+        """Read the file if it has changed; return whether it has another problem than before."""
+        before = self._problem
+        try:
+            if self._stat() != self._seen:
+                self._value, self._problem = self._read(), ""
+                logger.info("File reloaded", extra={"path": str(self._path)})
+        except ConfigurationError as error:
+            self._problem = str(error)
+        return self._problem not in {"", before}
 
     def _stat(self) -> tuple[int, int, int]:
         try:
@@ -66,18 +78,22 @@ class WatchedFile(Generic[V]):
         return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def _read(self) -> V:
+        self._seen = None  # Until it is known what is in the file, it is read again at each look.
         try:
             with self._path.open("rb") as file:
-                stat = os.fstat(file.fileno())
-                # Recorded before the read: what is written meanwhile is seen at the next look.
-                self._seen = stat.st_ino, stat.st_size, stat.st_mtime_ns
+                stat = os.fstat(file.fileno())  # Before the read: what is written meanwhile is a change.
                 content = file.read()
-            self._check_is_kept(content)
-            return self._parse(content)
         except OSError as error:
             raise self._make_unreadable_error(error) from None
+        seen = stat.st_ino, stat.st_size, stat.st_mtime_ns
+        try:
+            self._check_is_kept(content)
+            value = self._parse(content)
         except ConfigurationError as error:
+            self._seen = seen
             raise ConfigurationError(f"{self._path} is invalid:\n{error}") from None
+        self._seen = seen
+        return value
 
     def _make_unreadable_error(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(

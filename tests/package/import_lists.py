@@ -49,7 +49,7 @@ lark_provider/metrics: http.server prometheus_client socket
 lark_provider/notifications: airflow jinja2
 lark_provider/operators: airflow
 lark_provider/outbox:
-lark_provider/plugins: airflow fastapi httpx jsonschema jwt referencing socket sqlalchemy starlette yaml
+lark_provider/plugins: airflow fastapi httpx jsonschema jwt referencing socket sqlalchemy starlette
 lark_provider/protocol:
 lark_provider/protocol/callbacks: cryptography
 lark_provider/protocol/commands:

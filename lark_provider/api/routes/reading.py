@@ -73,13 +73,8 @@ def read_routes(text: str | bytes) -> Routes:
 def _read(text: str | bytes) -> Routes | ConfigurationError:
     mistakes = Mistakes()
     try:
-        routes = _read_file(read_yaml(text if isinstance(text, str) else text.decode("utf-8-sig")), mistakes)
+        routes = _read_file(read_yaml(text), mistakes)
         mistakes.check()
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        return ConfigurationError(
-            f"Line {line}: a routes file must be UTF-8. Next: save it in that encoding."
-        )
     except ConfigurationError as error:
         return ConfigurationError(str(error))
     return routes

@@ -36,18 +36,18 @@ class Value:
 Members: TypeAlias = dict[str, Value]
 
 
-def read_yaml(text: str) -> Value:
+def read_yaml(text: str | bytes) -> Value:
     """Read YAML.
 
     Args:
-        text: One document; anchors and aliases are followed.
+        text: One document, or its bytes as UTF-8; anchors and aliases are followed.
 
     Returns:
         The value; None on line 1 for an empty text.
 
     Raises:
-        ConfigurationError: It is not YAML, is too large, or has a tag, a key that is not a string, or a key
-            twice. The line is named.
+        ConfigurationError: It is not UTF-8 or YAML, is too large, or has a tag, a key that is not a string,
+            or a key twice. The line is named.
     """
     outcome = _read(_import_library(), text)
     if isinstance(outcome, ConfigurationError):
@@ -56,11 +56,18 @@ def read_yaml(text: str) -> Value:
     return outcome
 
 
-def _read(yaml: Any, text: str) -> Value | ConfigurationError:
+def _read(yaml: Any, text: str | bytes) -> Value | ConfigurationError:
     """Return the value, or the error, so that no frame that holds nodes of the file is in a traceback.
 
     An error reporter that prints such a frame would follow aliases of aliases for hours.
     """
+    try:
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return ConfigurationError(
+            f"Line {line}: a routes file must be UTF-8. Next: save it in that encoding."
+        )
     if len(text) > MAX_CHARACTERS:
         return ConfigurationError(
             f"A routes file must have at most {MAX_CHARACTERS:,} characters, got {len(text):,}. Next: match "

@@ -55,7 +55,7 @@ class CommandFilter:
         try:
             if self._file is None:
                 self._file = WatchedFile(self._path, read_routes)
-            return self._file.read_current()
+            return self._file.read_last_good()
         except ConfigurationError as error:  # It was never good; it is read again for the next message.
             if str(error) != self._problem:
                 self._problem = str(error)
