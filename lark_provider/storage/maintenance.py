@@ -9,9 +9,10 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -30,6 +31,8 @@ from lark_provider.support.text import shorten_name
 
 _OLDEST_POSTGRES = (15,)
 _SERVICE = "lark"
+_MAX_KEY_PASSWORD = 900
+"""Bytes; libpq refuses longer lines of a service file."""
 
 
 def require_engine(url: URL) -> Engine:
@@ -177,12 +180,22 @@ def _dump(url: URL, target: Path) -> None:
             f"pg_dump is not installed. Next: install PostgreSQL's client programs, or run on a machine that "
             f"has them: pg_dump {shlex.quote(where)} > backup.sql"
         )
-    with _pass_secrets(url.password, key_password) as environ:
+    # Secrets are not passed as arguments, which show in `ps`.
+    environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
+    environ = {name: Secret(value) for name, value in environ.items()}  # it is in frames of subprocess
+    if url.password is not None:
+        environ["PGPASSWORD"] = Secret(url.password)
+    with _pass_key_password(key_password, parts, target.parent) as (variables, descriptors):
         done = subprocess.run(  # noqa: S603 - arguments of ours, no shell
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            command,
+            env=environ | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            pass_fds=descriptors,
         )
     if done.returncode != 0:
-        reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password).split())
+        reason = " ".join(redact(done.stderr.decode(errors="replace"), url.password, key_password).split())
         if denied := re.search(r"permission denied for [^:]*?(?= pg_dump:|$)", reason):
             raise StorageError(
                 f"{urls.display(url)} cannot be copied by this user: {denied[0]}. Next: run it as the owner "
@@ -195,20 +208,43 @@ def _dump(url: URL, target: Path) -> None:
 
 
 @contextmanager
-def _pass_secrets(password: str | None, key_password: str | None) -> Iterator[dict[str, str]]:
-    """Yield an environment by which a PostgreSQL program knows secrets: its arguments show in `ps`.
+def _pass_key_password(
+    key_password: str | None, parts: Mapping[str, Any], folder: Path
+) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """Pass the passphrase of a client certificate's key, for which libpq has no variable, in a service file.
 
     Args:
-        password: The user's password; None if there is none.
-        key_password: The passphrase of a client certificate's key, for which libpq has no variable; None if
-            there is none.
+        key_password: The passphrase; None if there is none.
+        parts: The connection's other parameters.
+        folder: Where files may be written; this one has no name there.
+
+    Yields:
+        The variables that name the service, and the descriptors that the program inherits.
+
+    Raises:
+        ConfigurationError: A service file of ours cannot pass it.
+        StorageError: The folder cannot be written.
     """
-    environ = {"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS), **os.environ}
-    if password is not None:
-        environ["PGPASSWORD"] = password
-    with tempfile.NamedTemporaryFile("w") as services:  # its mode is 0600
-        if key_password is not None:
-            services.write(f"[{_SERVICE}]\nsslpassword={key_password}\n")
-            services.flush()
-            environ |= {"PGSERVICEFILE": services.name, "PGSERVICE": _SERVICE}
-        yield {name: Secret(value) for name, value in environ.items()}  # it is in frames of subprocess
+    if key_password is None:
+        yield {}, ()
+        return
+    if "service" in parts or "PGSERVICE" in os.environ:
+        raise ConfigurationError(
+            "sslpassword must not be combined with a service. Next: write it into the service file."
+        )
+    is_one_value = key_password == key_password.strip() and key_password.isprintable()
+    if not (is_one_value and len(key_password.encode()) <= _MAX_KEY_PASSWORD):
+        raise ConfigurationError(
+            f"sslpassword must have at most {_MAX_KEY_PASSWORD} bytes, no control characters, and no spaces "
+            "at its ends, for a backup. Next: give the key another passphrase."
+        )
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+            file.write(f"[{_SERVICE}]\nsslpassword={key_password}\n".encode())
+            file.seek(0)
+        except OSError as error:
+            raise StorageError(
+                f"{folder} cannot be written: {error.strerror}. Next: name another path."
+            ) from None
+        yield {"PGSERVICEFILE": f"/dev/fd/{file.fileno()}", "PGSERVICE": _SERVICE}, (file.fileno(),)

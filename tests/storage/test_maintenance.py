@@ -156,7 +156,7 @@ def make_certificate(folder: Path, name: str, *key: str) -> tuple[Path, Path]:
     return files
 
 
-def test_a_dump_with_an_encrypted_client_key_shows_its_passphrase_nowhere(
+def test_the_passphrase_of_a_client_key_is_no_argument_of_a_dump(
     start_postgres: StartServer[OwnPostgres], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server_key, server_certificate = make_certificate(tmp_path, "server", "-nodes")
@@ -174,6 +174,13 @@ def test_a_dump_with_an_encrypted_client_key_shows_its_passphrase_nowhere(
     with pytest.raises(StorageError, match=r"could not load private key file") as wrong:
         maintenance.back_up(url.update_query_dict({"sslpassword": "wr0ng"}), tmp_path / "other.sql")
     assert "wr0ng" not in seen.read_text() + str(wrong.value)
+    for passphrase in ("ends in a space ", "two\nhost=lines", "x" * 1000):
+        with pytest.raises(ConfigurationError, match=r"sslpassword must have at most .*Next: "):
+            maintenance.back_up(url.update_query_dict({"sslpassword": passphrase}), tmp_path / "third.sql")
+    monkeypatch.setenv("PGSERVICE", "production")
+    with pytest.raises(ConfigurationError, match=r"must not be combined with a service\. Next: "):
+        maintenance.back_up(url.update_query_dict({"sslpassword": "p4ss"}), tmp_path / "fourth.sql")
+    assert sorted(file.name for file in tmp_path.glob("*.sql*")) == ["backup.sql"]
 
 
 def test_a_dump_through_a_socket(
