@@ -54,7 +54,7 @@ class LarkBaseHook(BaseHook):
         """Fetch the connection, once for each hook."""
         return self.get_connection(self._conn_id)
 
-    @property  # Not cached: an error in a cached property has all of the hook in a frame.
+    @property  # Not cached_property: its `__get__` has the hook's `__dict__` as a local, for error reporters.
     def _extras(self) -> dict[str, Any]:
         """Return the extras of the hook's connection.
 

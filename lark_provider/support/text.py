@@ -17,7 +17,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether UTF-8 can encode a text: not where lone surrogates stand for undecodable bytes."""
+    """Return whether a text can be encoded as UTF-8; False if it has a lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

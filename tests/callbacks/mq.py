@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import orjson
@@ -150,24 +149,22 @@ def run(work: Coroutine[Any, Any, T], seconds: float = 4 * LIMIT) -> T:
             gc.collect()
             await asyncio.sleep(0)
 
-    with collecting_own():
-        try:
-            return asyncio.run(run_watched())
-        finally:
-            gc.collect()
-            assert not reported, reported
+    freeze_existing()
+    try:
+        return asyncio.run(run_watched())
+    finally:
+        gc.collect()
+        assert not reported, reported
 
 
-@contextmanager
-def collecting_own() -> Iterator[None]:
-    """Keep what other tests have left out of garbage collections, which need not look through it again.
+def freeze_existing() -> None:
+    """Collect garbage, then freeze all remaining objects.
 
-    It stays frozen: with all that pytest has collected, a search for garbage takes a second of CPU, and on a
-    busy machine longer than the deadlines of what is tested.
+    They are never unfrozen: a full collection takes a second of CPU, and on a busy machine longer than the
+    deadlines under test.
     """
     gc.collect()
     gc.freeze()
-    yield
 
 
 async def wait_until_async(condition: Callable[[], object], seconds: float = LIMIT) -> None:

@@ -36,10 +36,10 @@ def test_what_is_given_up_at_any_moment_leaves_no_socket_open_when_its_loop_ends
             async with asyncio.timeout(seconds):
                 await enter(mq.at(rabbitmq))
 
-    with mq.collecting_own():
-        for step in range(150):
-            asyncio.run(give_up(0.0005 + step * 0.00002))
-            gc.collect()
+    mq.freeze_existing()
+    for step in range(150):
+        asyncio.run(give_up(0.0005 + step * 0.00002))
+        gc.collect()
 
 
 async def stay(where: Broker, inside: asyncio.Event) -> None:

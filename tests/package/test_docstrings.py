@@ -11,18 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.parsing import parse_files
+from tests.package.parsing import parse_package
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (ROOT / "lark_provider", ROOT / "packages" / "lark-emulator" / "src" / "lark_emulator")
 _SECTION = re.compile(r"^Args:\n((?:    .*\n?|\n)*)", re.MULTILINE)
 _ARGUMENT = re.compile(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*)(?: \([^)]*\))?:", re.MULTILINE)
-
-
-@cache
-def parse_package(package: Path) -> dict[Path, ast.Module]:
-    """Return the syntax trees of a package, by file."""
-    return parse_files(sorted(package.rglob("*.py")))
 
 
 @pytest.fixture(scope="module", autouse=True)

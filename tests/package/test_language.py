@@ -11,13 +11,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.package.parsing import parse_files
+from tests.package.parsing import parse_package
 
 ROOT = Path(__file__).parents[2]
 BANNED = (
@@ -148,23 +147,16 @@ _BESIDE = tuple(
 )
 
 
-@cache
-def trees(root: Path) -> dict[Path, ast.Module]:
-    """Return the syntax trees of a package, by file."""
-    return parse_files(root.rglob("*.py"))
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _forget_trees() -> Iterator[None]:
-    """They take 400 MB."""
     yield
-    trees.cache_clear()
+    parse_package.cache_clear()
 
 
 def find_functions(pattern: re.Pattern[str], roots: Iterable[Path], allowed: frozenset[str]) -> list[str]:
     """Return the functions whose names match; properties and fixtures are named after what they are."""
     names = []
-    for path, tree in chain.from_iterable(trees(root).items() for root in roots):
+    for path, tree in chain.from_iterable(parse_package(root).items() for root in roots):
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name in allowed:
                 continue
@@ -190,7 +182,7 @@ def test_a_class_has_a_name_of_its_own() -> None:
     for root in _ROOTS:
         defined = Counter(
             node.name
-            for tree in trees(root).values()
+            for tree in parse_package(root).values()
             for node in tree.body
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
         )
@@ -205,7 +197,7 @@ def test_a_variable_says_what_it_holds() -> None:
     """`for record in records`, not `for one in found`; what a test is parametrized with may be `given`."""
     wrong = []
     for root in (*_ROOTS, *_BESIDE):
-        for path, tree in trees(root).items():
+        for path, tree in parse_package(root).items():
             for node in ast.walk(tree):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                     name = node.id
@@ -224,7 +216,7 @@ def test_an_alias_of_a_type_has_one_meaning() -> None:
     """`SyncMode` and `SheetMode`, not `Mode` for both."""
     for root in _ROOTS:
         meanings: dict[str, set[str]] = {}
-        for tree in trees(root).values():
+        for tree in parse_package(root).values():
             for node in tree.body:
                 if isinstance(node, ast.ClassDef):
                     meanings.setdefault(node.name, set()).add("a class")

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -76,7 +77,8 @@ def reap(lines: Iterable[str]) -> None:
             started.pop(int(about), None)
     for pid, moment in started.items():
         if moment and moment == _read_start(pid):  # else another process has the id
-            os.killpg(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 

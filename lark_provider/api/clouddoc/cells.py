@@ -91,10 +91,11 @@ def encode_text(value: Any) -> str:
         raise MisfitError("must be a str, a date or a number")
     if len(value) > MAX_CELL_CHARS:
         raise MisfitError(f"must have at most {MAX_CELL_CHARS} characters and has {len(value)}")
-    return _require_encodable(value)
+    return require_unicode(value)
 
 
-def _require_encodable(value: str) -> str:
+def require_unicode(value: str) -> str:
+    """Return a text that can be sent; raise MisfitError if it has a lone surrogate."""
     if not is_unicode(value):
         raise MisfitError("must be valid Unicode, without a lone surrogate")
     return value
@@ -134,7 +135,7 @@ def encode_option(value: Any) -> str:
     """Return the name of an option."""
     if not (isinstance(value, str) and value):
         raise MisfitError("must be the name of an option")
-    return _require_encodable(value)
+    return require_unicode(value)
 
 
 def encode_options(value: Any) -> list[str]:
@@ -175,7 +176,7 @@ def encode_url(value: Any) -> dict[str, str]:
         raise MisfitError('must be a URL, (text, URL) or {"text": …, "link": …}')
     return {
         "text": encode_text(value.get("text") or value["link"]),
-        "link": _require_encodable(value["link"]),
+        "link": require_unicode(value["link"]),
     }
 
 
@@ -201,7 +202,7 @@ def make_object_encoder(key: str, what: str, limit: int) -> Callable[[Any], list
             raise MisfitError(f"must name a {what}")
         if key == "id" and any("@" in str(ident) for ident in ids):
             raise MisfitError("must be an open_id, not an e-mail address: look it up first")
-        return [{key: _require_encodable(str(ident))} for ident in ids]
+        return [{key: require_unicode(str(ident))} for ident in ids]
 
     return write
 
@@ -216,7 +217,7 @@ def encode_record_ids(value: Any) -> list[str]:
     ):
         raise MisfitError("must be a list of record ids (rec…)")
     _require_at_most(MAX_LINKS, items, "links")
-    return [_require_encodable(record_id) for record_id in items]
+    return [require_unicode(record_id) for record_id in items]
 
 
 def encode_location(value: Any) -> str:

@@ -25,13 +25,13 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, convert_to_python, show
+from lark_provider.api.clouddoc.cells import EXACT_INT, MisfitError, convert_to_python, require_unicode, show
 from lark_provider.api.clouddoc.dates import WRONG_YEAR
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
 from lark_provider.api.clouddoc.sheets.serials import EPOCH, EPOCH_DAY, encode_serial
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.support.text import format_decimal, is_unicode
+from lark_provider.support.text import format_decimal
 
 __all__ = ["Formula", "Link", "Mention", "encode_row", "encode_serial", "to_cell"]
 
@@ -172,8 +172,7 @@ def _encode_text(value: str, _: dt.tzinfo | None) -> EncodedCell:
                 "must have no control characters other than tab and line breaks, and has "
                 f"U+{ord(control[0]):04X} at character {control.start() + 1}"
             )
-        if not is_unicode(value):
-            raise MisfitError("must be valid Unicode, without a lone surrogate")
+        require_unicode(value)
     if len(value) > MAX_CHARS:
         raise MisfitError(f"must have at most {MAX_CHARS:,} characters and has {len(value):,}")
     if value[:1] == "=" or (value[:1] == "#" and _ERROR.fullmatch(value)):

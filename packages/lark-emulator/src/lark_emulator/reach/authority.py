@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import ssl
 import stat
 import tempfile
@@ -26,7 +27,6 @@ _YEARS = timedelta(days=3650)
 _LEAF_LIFE = timedelta(days=397)
 #: Clocks differ; a certificate of this second would not be valid yet for some.
 _EARLIER = timedelta(days=1)
-_READABLE = 0o644
 
 
 def get_default_folder() -> Path:
@@ -95,10 +95,9 @@ class Authority:
             )
         public = _encode_certificate(certificate)
         if not self.certificate_file.exists() or self.certificate_file.read_bytes() != public:
-            with tempfile.NamedTemporaryFile(dir=self.certificate_file.parent, delete=False) as draft:
-                draft.write(public)
-                os.fchmod(draft.fileno(), _READABLE)
-            Path(draft.name).replace(self.certificate_file)
+            draft = self.certificate_file.with_suffix(f".{secrets.token_hex(8)}")
+            draft.write_bytes(public)
+            draft.replace(self.certificate_file)
         return key, certificate
 
     def make_context(self, names: Iterable[str]) -> ssl.SSLContext:
