@@ -128,8 +128,9 @@ async def _list_tasks(api: AirflowApi, dag_id: str) -> list[str]:
 async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome:
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
-    headers = secrets.make_headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
-    status, _ = await api.deliver(body, headers)
+    status, _ = await api.deliver(
+        body, lambda: secrets.make_headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
+    )
     if status == _UNPROVEN:
         return CheckOutcome(
             f"The plugin must have the same {SECRET_VARIABLE}, and it refused ours. Next: set the same "

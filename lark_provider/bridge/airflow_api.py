@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
@@ -160,13 +160,13 @@ class AirflowApi:
             await asyncio.gather(*requests, return_exceptions=True)
 
     async def deliver(
-        self, body: bytes, headers: Mapping[str, str], path: str = CLICK_PATH
+        self, body: bytes, make_headers: Callable[[], Mapping[str, str]], path: str = CLICK_PATH
     ) -> tuple[int, dict[str, Any]]:
         """Deliver a click, or something else, to the plugin.
 
         Args:
             body: JSON.
-            headers: They prove it.
+            make_headers: Returns the headers that prove it, for a minute. Called when its turn has come.
             path: The plugin's endpoint.
 
         Returns:
@@ -176,7 +176,7 @@ class AirflowApi:
             AirflowUnavailableError: Airflow was not reached.
         """
         async with self._clicks:
-            all_headers = {"Content-Type": "application/json", **headers}
+            all_headers = {"Content-Type": "application/json", **make_headers()}
             status, answer = await self._request("POST", path, content=body, headers=all_headers)
         return status, answer if isinstance(answer, dict) else {}
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+import orjson
 
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
@@ -17,7 +19,9 @@ from lark_provider.support import threads
 logger = logging.getLogger(__name__)
 
 _MARKS = ("patch_task_instance", "bulk_task_instances", "patch_task_group", "patch_dag_run", "clear_dag_run")
-"""Events that end a question without an answer."""
+"""Events that may end a question without an answer."""
+_STATE_MEMBERS = {"patch_task_instance": "new_state", "patch_dag_run": "state"}
+"""The member of a request's body that sets a state, by the event."""
 _MISMATCH = "state mismatch"
 
 
@@ -69,18 +73,20 @@ class AuditLog:
             self._reported.add(row["event_log_id"])
         return count
 
-    async def was_marked(self, task: TaskInstance) -> bool:
+    async def was_marked(self, task: TaskInstance, since: datetime | None) -> bool:
         """Return whether a person ended a task that failed unanswered.
 
         Args:
             task: The task.
+            since: When it asked; None if that is not known.
 
         Raises:
             LarkError: Airflow cannot be used.
         """
-        params = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
-        rows = await self._read_rows(params)
-        return any(row["task_id"] in {None, task.task_id} for row in rows)
+        params: dict[str, Any] = {"dag_id": task.dag_id, "run_id": task.run_id, "included_events": _MARKS}
+        if since is not None:
+            params["after"] = since.isoformat()
+        return any(_may_end(row, task) for row in await self._read_rows(params))
 
     async def _read_rows(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not self._can_read:
@@ -94,6 +100,22 @@ class AuditLog:
             logger.warning("Airflow's audit log cannot be read", extra={"error": str(error)})
             return []
         return list(page.get("event_logs", ()))
+
+
+def _may_end(row: Mapping[str, Any], task: TaskInstance) -> bool:
+    """Return whether what a row records may have ended a task: notes are written by the same requests."""
+    if row["task_id"] not in {None, task.task_id}:
+        return False
+    try:
+        request = orjson.loads(row.get("extra") or "{}")
+    except orjson.JSONDecodeError:
+        return True
+    if not isinstance(request, dict):
+        return True
+    # None stands for all instances of a mapped task.
+    is_same = request.get("map_index") is None or str(request["map_index"]) == str(task.map_index)
+    member = _STATE_MEMBERS.get(row.get("event", ""))
+    return is_same and (member is None or member in request)
 
 
 def _get_place(question: HitlQuestion) -> tuple[Any, ...]:

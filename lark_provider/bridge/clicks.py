@@ -118,8 +118,10 @@ class ClickDelivery:
         body = replace(DeliveredClick.of(queued.click), event_id=queued.event_id).encode_body()
         if len(body) > MAX_BODY_BYTES:
             return _INVALID, replace(_TOO_LARGE, open_id=queued.click.operator.open_id)
-        headers = self._secrets.make_headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body)
-        status, answer = await self._api.deliver(body, headers)
+        status, answer = await self._api.deliver(
+            body,
+            lambda: self._secrets.make_headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body),
+        )
         try:
             return status, read_result(orjson.dumps(answer).decode())
         except ValueError:

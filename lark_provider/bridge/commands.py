@@ -198,10 +198,12 @@ class ChatCommandWork:
             raise InvalidRequestError(
                 f"A command must have at most {MAX_BODY_BYTES} bytes, got {len(body)}. Next: shorten it."
             )
-        headers = self._settings.secrets.make_headers(
-            "POST", COMMAND_PATH, int(time.time()), command.message_id, body
+        secrets, message_id = self._settings.secrets, command.message_id
+        status, answer = await self._api.deliver(
+            body,
+            lambda: secrets.make_headers("POST", COMMAND_PATH, int(time.time()), message_id, body),
+            COMMAND_PATH,
         )
-        status, answer = await self._api.deliver(body, headers, COMMAND_PATH)
         try:
             result = read_result(answer)
         except ValueError:

@@ -65,10 +65,11 @@ class Escalator:
         Raises:
             StorageError: The database cannot be used.
         """
-        escalations = await threads.run(lambda: self._waiting.find(STALE, _MAX_BATCH))
+        now = time.monotonic()
+        self._damaged = {key: until for key, until in self._damaged.items() if until > now}
+        damaged = frozenset(self._damaged)
+        escalations = await threads.run(lambda: self._waiting.find(STALE, _MAX_BATCH, damaged))
         for escalation in escalations:
-            if self._damaged.get(escalation.key, float("-inf")) > time.monotonic():
-                continue
             try:
                 await self._take_due_step(escalation)
             except DecryptionError as error:

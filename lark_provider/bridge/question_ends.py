@@ -126,6 +126,8 @@ class QuestionEnds:
                 logger.warning("Question of Airflow may not be read; its card stays open", extra=fields)
             return None
         end = reading.read_end(detail, task.ti_id)
-        if end is not None and end.kind == "timed_out" and await self._log.was_marked(task):
-            return replace(end, kind="withdrawn")
+        if end is not None and end.kind == "timed_out":
+            since = reading.parse_moment((detail or {}).get("created_at"))
+            if await self._log.was_marked(task, since):
+                return replace(end, kind="withdrawn")
         return end

@@ -122,7 +122,8 @@ def _obtain_token(session: Session, want: _Want, rejected: str | None) -> Proced
             measured.TOKEN_WAIT_SECONDS.observe(time.perf_counter() - began)
         if waited is None:
             return (yield from want.fetch(session)).value
-        return waited
+        if waited != rejected:
+            return waited  # else a renewal gave up, and left the token that Lark has just refused
 
 
 def _renew(session: Session, want: _Want, flight: Flight) -> Procedure[None]:

@@ -105,9 +105,9 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
 
     def execute(self, context: Context) -> Any:
         """Record the question, send its card unless it is sent, wait, and act on the decision."""
-        if self._legacy_event is None and self._pending_error is None:
-            self._ensure_card_sent(context)
         try:
+            if self._legacy_event is None and self._pending_error is None:
+                self._ensure_card_sent(context)
             super().execute(context)
         except (AirflowFailException, AirflowSensorTimeout, AirflowSkipException):
             self._close_question()
@@ -174,19 +174,15 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
     def _ensure_card_sent(self, context: Context) -> None:
         """Record the question and send its card, unless an earlier step has done so."""
         is_known = self._question is not None
-        try:
-            with convert_lark_errors():
-                task_question = self._get_or_record(context)
-                if task_question.state == "open" and not task_question.message_ids:
-                    card = render_question_card(task_question.question, task_question.id)
-                    task_question, self.chat_link = self._cards.send(task_question, card)
-                    self._question = task_question
-                    if task_question.state == "closed":  # the task was cleared while the card was being sent
-                        self._cards.show_outcome(task_question)
-                    self._cards.withdraw_others(task_question, self._replaced, chat_link=self.chat_link)
-        except AirflowFailException:
-            self._close_question()
-            raise
+        with convert_lark_errors():
+            task_question = self._get_or_record(context)
+            if task_question.state == "open" and not task_question.message_ids:
+                card = render_question_card(task_question.question, task_question.id)
+                task_question, self.chat_link = self._cards.send(task_question, card)
+                self._question = task_question
+                if task_question.state == "closed":  # the task was cleared while the card was being sent
+                    self._cards.show_outcome(task_question)
+                self._cards.withdraw_others(task_question, self._replaced, chat_link=self.chat_link)
         if task_question.message_ids and not is_known:
             context["ti"].xcom_push(key=MESSAGE_XCOM, value=task_question.message_ids[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lark_provider.plugins.in_process import InProcess
 
 _MAX_NOTE_LENGTH = 1000
+_OUR_LINE = re.compile(r"Claimed in Lark by |Task .+ muted in Lark by ")
 _DEADLINE = 6.0
 
 
@@ -92,19 +93,31 @@ async def _add_note(airflow: InProcess, place: IncidentPlace, text: str, who: An
     reply = await airflow.call("GET", path)
     if not reply.is_ok:
         return make_refusal_result(reply, who)
-    lines: list[str] = [*_list_note_lines(reply.body), text]
-    if text in lines[:-1]:  # Delivered again, after a process died.
-        lines.pop()
-    while len("\n".join(lines)) > _MAX_NOTE_LENGTH and len(lines) > 1:
-        lines.pop(0)
-    note = "\n".join(lines)[:_MAX_NOTE_LENGTH]
-    done = await airflow.call("PATCH", path, {"note": note}, update_mask="note")
+    note = reply.body.get("note")
+    changed = append_to_note(note if isinstance(note, str) else "", text)
+    done = await airflow.call("PATCH", path, {"note": changed}, update_mask="note")
     return who.make_result("noted") if done.is_ok else make_refusal_result(done, who)
 
 
-def _list_note_lines(run: Mapping[str, object]) -> list[str]:
-    note = run.get("note")
-    return note.splitlines() if isinstance(note, str) else []
+def append_to_note(note: str, text: str) -> str:
+    """Add a line to a note, unless it has the line.
+
+    What people wrote stays: where the note is full, the oldest lines of ours go, and if need be this one.
+
+    Args:
+        note: The note.
+        text: The line.
+    """
+    lines = note.splitlines()
+    if text in lines:  # Delivered again, after a process died.
+        return note
+    lines.append(text)
+    while len("\n".join(lines)) > _MAX_NOTE_LENGTH:
+        ours = [place for place, line in enumerate(lines) if _OUR_LINE.match(line)]
+        if not ours:
+            return note
+        del lines[ours[0]]
+    return "\n".join(lines)
 
 
 def _make_task(place: IncidentPlace, failure: Failure) -> TaskInstance:

@@ -182,7 +182,12 @@ class Hold:
         """Read the status in one of few threads; one that a frozen database blocks counts until it ends."""
         async with asyncio.timeout(_LOOK_SECONDS):
             await self._free.acquire()
-            running, loop = threads.start(lambda: read_status(*task)), asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
+            try:
+                running = threads.start(lambda: read_status(*task))
+            except RuntimeError:  # The process cannot start a thread now.
+                self._free.release()
+                raise
             running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free.release))
             waiting = asyncio.wrap_future(running)
             waiting.add_done_callback(consume_exception)

@@ -88,7 +88,9 @@ class Call(Generic[D_co]):
     @property
     def updates(self) -> bool:
         """Whether it updates something that exists, so that "nothing to change" is a success."""
-        return self.method in {"PUT", "PATCH"} or self.path.endswith("/batch_update")
+        if self.path.endswith("/sheets_batch_update"):  # adds and copies worksheets, too
+            return self.idempotent
+        return self.method in {"PUT", "PATCH"} or self.path.endswith("batch_update")
 
     @property
     def name(self) -> str:

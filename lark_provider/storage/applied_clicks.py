@@ -34,7 +34,8 @@ __all__ = ["AppliedClicks", "ClickOutcome", "QueuedClick"]
 logger = logging.getLogger(__name__)
 
 _MAX_CLICKS = 1000
-_OLDEST = timedelta(days=14)
+OLDEST_CLICK = timedelta(days=14)
+"""A card takes clicks for so long; older rows are not looked at."""
 _FIRST_PAUSE, _MAX_PAUSE = 0.5, 30.0
 
 
@@ -67,8 +68,8 @@ class AppliedClicks:
             if self._looks and greatest < self._looks[-1][1]:
                 self._looks.clear()  # The last rows were deleted, or the database was restored.
             bound = 0 if is_complete else self._compute_bound(began)
-            # A card takes clicks for 14 days. The rows of older ones may have been purged here already.
-            is_recent = clicks.stored_at >= read_clock(connection).now - _OLDEST
+            # The rows of older ones may have been purged here already.
+            is_recent = clicks.stored_at >= read_clock(connection).now - OLDEST_CLICK
             is_known = sa.exists().where(done.app_id == clicks.app_id, done.event_id == clicks.event_id)
             query = (
                 sa.select(clicks.id, clicks.event_id, clicks.payload)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from lark_provider.storage import bridge_tables as bridge
 from lark_provider.storage import forgotten, migrate, tables, watch_tables
+from lark_provider.storage.applied_clicks import OLDEST_CLICK
 from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.maintenance import require_engine
@@ -21,6 +22,8 @@ from lark_provider.storage.statements import make_among_condition, make_clock_co
 T = TypeVar("T", list[Any], dict[str, Any])
 
 _CHUNK = 500
+_FOUND = OLDEST_CLICK + timedelta(days=1)
+"""A click that is looked at and has no row is new: it would be applied once more."""
 _UNDELIVERED = timedelta(days=30)
 """A message that Lark has not taken for so long is about nothing that still matters."""
 _WITHOUT_DEADLINE = timedelta(days=30)
@@ -107,7 +110,7 @@ def _make_bridge_conditions(periods: Retention, now: datetime) -> dict[sa.Table,
     running = sa.select(questions.ti_id).where(questions.state != "over")
     return {
         bridge.hitl_cards: sa.and_(cards.updated_at < ends, cards.ti_id.not_in(running)),
-        bridge.applied_clicks: sa.and_(clicks.state != "due", clicks.created_at < ends),
+        bridge.applied_clicks: sa.and_(clicks.state != "due", clicks.created_at < min(ends, now - _FOUND)),
         bridge.hitl_questions: sa.and_(questions.state == "over", questions.updated_at < ends),
         bridge.people: sa.and_(people.state == "revoked", people.updated_at < now - periods.people),
         bridge.link_codes: bridge.link_codes.c.until < short,

@@ -52,7 +52,8 @@ class Retention:
         ledger: After a load or a message was last written or tried. With the row goes what keeps a later
             retry from writing it again, and `restart` from finding the load's records. As long is it known
             that one was forgotten, so that another one of its key has other tokens.
-        questions: Questions of Airflow with their cards and clicks, after they were over.
+        questions: Questions of Airflow with their cards and clicks, after they were over. What keeps a click
+            from being applied again stays for 15 days at least.
         people: Links of people to Airflow's users, after they were revoked.
         incidents: After the failures of a run, or a step of their escalation, last changed; and after a
             digest was recorded.

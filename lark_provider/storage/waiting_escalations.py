@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -34,12 +35,13 @@ class WaitingEscalations:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def find(self, stale: timedelta, limit: int) -> list[Waiting]:
+    def find(self, stale: timedelta, limit: int, without: Collection[str] = ()) -> list[Waiting]:
         """Return incidents with a step that is due, or was started so long ago that its process is gone.
 
         Args:
             stale: So long.
             limit: How many incidents at most.
+            without: Keys of incidents that are left out.
         """
         columns = escalation_steps.c
         with migrate.open_transaction(self._url, reading=True) as connection:
@@ -54,6 +56,10 @@ class WaitingEscalations:
                 .order_by(sa.func.min(columns.due_at))
                 .limit(limit)
             )
+            if without:
+                query = query.where(
+                    ~statements.make_among_condition(connection, columns.incident_key, without)
+                )
             return [Waiting(row[0], row[1]) for row in connection.execute(query)]
 
     def read_last_failures(self, since: timedelta, mark: str) -> dict[str, datetime]:

@@ -217,13 +217,16 @@ class Waits:
         return over
 
     def count_open(self, overdue: timedelta) -> tuple[int, int]:
-        """Return how many questions are open, and how many of them are overdue.
+        """Return how many questions are open, and how many cards of ours wait longer than their question.
+
+        A sensor whose card nobody clicked leaves its question open: a task that is cleared takes it over.
 
         Args:
             overdue: How long after its deadline an open question is overdue.
         """
         is_open = waits.c.state == "open"
-        late = sa.func.count().filter(waits.c.deadline < datetime.now(UTC) - overdue)
+        is_late = waits.c.deadline < datetime.now(UTC) - overdue
+        late = sa.func.count().filter(is_late, waits.c.origin.contains('"kind":"approval"', autoescape=True))
         with migrate.open_transaction(self._url, reading=True) as connection:
             counts = connection.execute(
                 sa.select(sa.func.count(), late).select_from(waits).where(is_open)

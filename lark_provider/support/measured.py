@@ -226,7 +226,9 @@ EVENT_SECONDS = Histogram(
 QUEUE_MESSAGES = Gauge("lark_queue_messages", "Messages in a queue that wait for a consumer", ("queue",))
 QUEUE_CONSUMERS = Gauge("lark_queue_consumers", "Consumers of a queue", ("queue",))
 WAITS_OPEN = Gauge("lark_waits_open", "Questions that are neither decided nor closed")
-WAITS_OVERDUE = Gauge("lark_waits_overdue", "Open questions whose deadline was over five minutes ago")
+WAITS_OVERDUE = Gauge(
+    "lark_waits_overdue", "Open questions of approval operators whose deadline was over five minutes ago"
+)
 OUTBOX_DUE = Gauge("lark_outbox_messages", "Messages in the outbox that are not delivered yet")
 OUTBOX_AGE = Gauge("lark_outbox_oldest_seconds", "Age of the oldest message in the outbox")
 COLLECTED = Gauge(

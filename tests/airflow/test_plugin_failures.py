@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from lark_provider.api.cards.airflow.failure_actions import MUTE_HOURS
+from lark_provider.plugins.failures import append_to_note
 from lark_provider.protocol.callbacks import Action
 from lark_provider.protocol.hitl.delivery import DeliveredClick
 from lark_provider.protocol.hitl.keys import make_button_value
@@ -136,3 +137,16 @@ def test_a_run_that_no_url_names_is_refused_for_good(api_server: ApiServer) -> N
         assert (status, result["outcome"]) == (400, "invalid")
         assert "dots alone" in result["message"]["en"]
     assert failed.tasks() == before
+
+
+def test_what_people_wrote_in_a_note_stays() -> None:
+    """The oldest lines went, whoever had written them."""
+    claimed = "Claimed in Lark by Bob, 2026-11-26 10:00 UTC"
+    muted = "Task t muted in Lark by Bob until 2026-11-26 12:00 UTC"
+    assert append_to_note("", claimed) == claimed
+    assert append_to_note(f"theirs\n{claimed}", claimed) == f"theirs\n{claimed}"
+    full = f"{'x' * 900}\n{muted}\nmore"
+    assert append_to_note(full, claimed) == f"{'x' * 900}\nmore\n{claimed}"
+    theirs = "Task force: " + "x" * 960
+    assert append_to_note(theirs, claimed) == theirs
+    assert len(append_to_note("x" * 955, claimed)) == 1000

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy.engine import URL
@@ -26,6 +26,7 @@ from lark_provider.protocol.hitl.proof import BridgeSecrets
 from lark_provider.storage.hitl_questions import Questions
 from lark_provider.support.secret import Secret
 from tests.bridge.builders import NOW, card, execute, question
+from tests.failures.waiting import wait_until
 
 HTML = "text/html"
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
@@ -39,6 +40,8 @@ class Front:
         answers: Status, content type and body by path; others are as `otherwise`.
         otherwise: For all other paths.
         paths: What was asked for.
+        queries: The parameters of each request.
+        gate: Requests are answered once it is set.
     """
 
     def __init__(self) -> None:
@@ -46,6 +49,9 @@ class Front:
         self.answers: dict[str, tuple[int, str, str]] = {}
         self.otherwise: tuple[int, str, str] = (200, "application/json", "{}")
         self.paths: list[str] = []
+        self.queries: list[dict[str, list[str]]] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
 
 @pytest.fixture
@@ -56,6 +62,8 @@ def front() -> Iterator[Front]:
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
             proxy.paths.append(path)
+            proxy.queries.append(parse_qs(urlsplit(self.path).query))
+            proxy.gate.wait(60)
             status, kind, text = proxy.answers.get(path, proxy.otherwise)
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -329,3 +337,66 @@ def test_damaged_questions_do_not_count(url: URL) -> None:
     assert list(store.list_held(NOW + timedelta(minutes=1), limit=2)) == whole
     assert list(store.list_held(NOW + timedelta(minutes=1), limit=3)) == whole
     assert list(store.list_held(NOW + timedelta(minutes=1), limit=1)) == whole[:1]
+
+
+def mark(event: str, task_id: str | None = "t", **request: Any) -> dict[str, Any]:
+    return {"event": event, "task_id": task_id, "extra": json.dumps(request | {"method": "PATCH"})}
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        (mark("patch_task_instance", new_state="failed"), "withdrawn"),
+        (mark("patch_task_instance", new_state="failed", map_index="-1"), "withdrawn"),
+        (mark("patch_task_instance", new_state="failed", map_index="3"), "timed_out"),
+        (mark("patch_task_instance", note="looking"), "timed_out"),
+        (mark("patch_task_instance", "other", new_state="failed"), "timed_out"),
+        (mark("patch_dag_run", None, state="failed"), "withdrawn"),
+        (mark("patch_dag_run", None, note="Claimed in Lark by bob", update_mask="note"), "timed_out"),
+        (mark("bulk_task_instances", None, actions=[]), "withdrawn"),
+        ({"event": "clear_dag_run", "task_id": None, "extra": None}, "withdrawn"),
+        ({"event": "patch_dag_run", "task_id": None, "extra": "cut {"}, "withdrawn"),
+    ],
+)
+def test_only_what_may_end_a_task_withdraws_its_question(
+    front: Front, url: URL, row: dict[str, Any], kind: str
+) -> None:
+    """A note on the run counted, too, as did what was done before the question was asked."""
+    ti_id = ask(url)
+    detail = {
+        "task_instance": {"id": ti_id, "state": "failed", "end_date": "2026-11-26T12:00:00Z"},
+        "response_received": False, "defaults": None, "created_at": "2026-11-26T11:00:00Z",
+    }  # fmt: skip
+    front.answers[f"/api/v2/dags/d/{_REST}"] = answer(200, **detail)
+    front.answers["/api/v2/eventLogs"] = answer(200, event_logs=[row], total_entries=1)
+    assert work(front, url, lambda parts: parts.ends.settle([ti_id])) == [None]
+    (recorded,) = Questions(url).get([ti_id]).values()
+    assert recorded.end is not None
+    assert recorded.end.kind == kind
+    assert front.queries[-1]["after"] == ["2026-11-26T11:00:00+00:00"]
+
+
+def test_what_is_delivered_is_signed_when_its_turn_has_come(front: Front) -> None:
+    """A signature is valid for a minute, and the requests before it may take longer."""
+    signed: list[int] = []
+
+    def sign() -> dict[str, str]:
+        signed.append(len(front.paths))
+        return {}
+
+    async def deliver_many() -> None:
+        api = AirflowApi(Credentials(front.url, token=Secret("t")))
+        try:
+            deliveries = [asyncio.ensure_future(api.deliver(b"{}", sign)) for _ in range(6)]
+            await asyncio.to_thread(wait_until, lambda: len(front.paths) == 4)
+            assert len(signed) == 4
+            front.gate.set()
+            await asyncio.gather(*deliveries)
+        finally:
+            front.gate.set()
+            await api.close()
+
+    front.gate.clear()
+    asyncio.run(deliver_many())
+    assert len(signed) == 6
+    assert signed[4:] >= [4, 4]

@@ -19,6 +19,8 @@ from lark_provider.storage.errors import StorageError
 from lark_provider.storage.hitl_cards import RESENT, QuestionCards
 from lark_provider.storage.hitl_questions import _CHUNK, Questions
 from lark_provider.storage.inbox import Inbox
+from lark_provider.storage.purging import purge
+from lark_provider.storage.retention import Retention
 from tests.bridge.builders import NOW, card, click, execute, question
 
 ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
@@ -290,6 +292,20 @@ def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
 def test_an_old_click_is_not_delivered_again_after_its_row_was_purged(url: URL) -> None:
     Inbox(url).store([click(card("ti").key, "e1")])
     execute(url, "UPDATE card_callbacks SET stored_at = '2020-01-01 00:00:00.000000'")
+    assert AppliedClicks(url).find() == 0
+
+
+@pytest.mark.parametrize("days", [7, 16])
+def test_a_click_is_not_applied_again_once_its_question_was_purged(url: URL, days: int) -> None:
+    """The click itself is kept for longer: it was found as new, and a retry of last week was done again."""
+    Inbox(url).store([click(card("ti").key, "e1")])
+    clicks = AppliedClicks(url)
+    assert clicks.find() == len(clicks.claim(1, 60)) == 1
+    assert clicks.finish("cli_a", "e1", 200, {"outcome": "answered"})
+    then = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}"
+    execute(url, "UPDATE card_callbacks SET stored_at = :then", then=then)
+    execute(url, "UPDATE applied_clicks SET created_at = :then", then=then)
+    assert purge(url, Retention(questions=timedelta(hours=1)))["applied_clicks"] == (days > 15)
     assert AppliedClicks(url).find() == 0
 
 

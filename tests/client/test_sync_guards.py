@@ -10,7 +10,7 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields as f
-from lark_provider.errors import BulkWriteError, LarkAPIError, PermissionDeniedError
+from lark_provider.errors import BulkOutcomeUnknownError, BulkWriteError, LarkAPIError, PermissionDeniedError
 from tests.client.bitable_table import Table
 from tests.client.conftest import Do, count
 from tests.client.sync_table import RECORDS, by_key, make_rows, records, table, writes
@@ -153,6 +153,16 @@ def test_a_lost_answer_to_a_delete_is_found_out(lark: Emulator, do: Do, table: T
     lark.fault("POST", "*/records/batch_delete", drop="after")
     result = do(lambda c: c.clouddoc.bitable.sync(*table, number_rows(560), key_fields="No", mode="mirror"))
     assert (result.deleted, len(by_key(table))) == (40, 560)
+
+
+def test_a_delete_whose_outcome_stays_unknown_is_not_called_refused(lark: Emulator, table: Table) -> None:
+    """The answer is lost, and a refusal that may pass meets the retry: the records are gone."""
+    lark.make_rows(*table, 20, {"No": "A-{n}", "Paid": 1})
+    lark.fault("POST", "*/records/batch_delete", drop="after")
+    lark.fault("POST", "*/records/batch_delete", code=1255040, times=9)
+    bitable = LarkServiceClient(max_retries=1).clouddoc.bitable
+    with pytest.raises(BulkOutcomeUnknownError):
+        bitable.sync(*table, number_rows(19), key_fields="No", mode="mirror")
 
 
 def test_the_record_limit_says_how_far_it_came_and_the_next_run_goes_on(lark: Emulator, table: Table) -> None:

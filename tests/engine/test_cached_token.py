@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import pytest
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
+from lark_provider.engine.token_cache import AwaitToken, UseToken
 from tests.client.conftest import TOKENS, count
 from tests.failures.waiting import wait_until
 from tests.runtimes import own_tokens
@@ -43,3 +46,32 @@ def test_those_who_wait_for_the_first_token_use_it(lark: Emulator) -> None:
         for future in [threads.submit(client.call, "GET", "/im/v1/chats") for _ in range(8)]:
             future.result()
     assert (count(lark, TOKENS), count(lark, CHATS)) == (1, 8)
+
+
+def test_a_token_that_lark_refuses_is_not_taken_again_from_a_renewal_that_gave_up(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process renews it: the flight ends with the token that is stale, and that Lark has refused."""
+    client = LarkServiceClient()
+    own_tokens(client)
+    client.call("GET", "/im/v1/chats")
+    cache, clock = client._session.runtime.tokens, client._session.clock
+    ((key, first),) = cache._tokens.items()
+    renewed = cache.acquire(key, None, clock() + 7200 - 1195)
+    assert isinstance(renewed, UseToken)
+    assert renewed.renewal is not None
+    steps: list[object] = []
+    acquire = cache.acquire
+
+    def record(*given: Any) -> Any:
+        steps.append(acquire(*given))
+        return steps[-1]
+
+    monkeypatch.setattr(cache, "acquire", record)
+    lark.fault(path="*/im/v1/chats", code=99991663, status=400)
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(client.call, "GET", "/im/v1/chats")
+        wait_until(lambda: any(isinstance(step, AwaitToken) for step in steps))
+        cache.resolve(renewed.renewal, first)
+        answer.result()
+    assert (count(lark, TOKENS), count(lark, CHATS)) == (2, 3)

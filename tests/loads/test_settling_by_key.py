@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lark_provider import LarkServiceClient
+from lark_provider.api.clouddoc.loads import looking
 from lark_provider.errors import BulkOutcomeUnknownError, InvalidRequestError
 from lark_provider.storage import ledger_admin, urls
 from tests.loads.conftest import CREATE, QUICK, LoadTable
@@ -114,3 +115,50 @@ def test_addresses_in_a_refusal_are_masked_in_the_ledger(place: LoadTable, datab
     _, (chunk,) = ledger_admin.find_entry(url, ledger_admin.list_entries(url)[0].id)
     assert chunk.reason is not None
     assert "***@example.com" in chunk.reason
+
+
+@pytest.mark.parametrize("options", [{"key_fields": ["Name"]}, {"marker_field": "Mark"}, {}])
+def test_a_chunk_is_found_though_the_search_is_answered_late(
+    place: LoadTable, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lark's clock was compared with the age that the chunk had before the search: it was written twice."""
+    monkeypatch.setattr(looking, "_MARGIN_SECONDS", 0.0)
+    source = [{"Name": f"row {number}", "No": number} for number in range(3)]
+    lose_an_answer(place, source, **options)
+    for method, path in (("POST", "*/records/search"), ("GET", "/open-apis/bitable/v1/apps/:app_token")):
+        limit = {"x-ogw-ratelimit-reset": "3"}
+        place.lark.fault(method, path, status=429, code=99991400, headers=limit)
+    assert place.load(source, **options, **QUICK).replayed == 3
+    place.lark.clear_faults()
+    assert len(place.list_ids()) == 3
+
+
+@pytest.mark.parametrize("others", [[500], [500, -7000]])
+def test_a_record_of_the_same_day_is_not_the_chunks(
+    place: LoadTable, neighbour: LarkServiceClient, others: list[int]
+) -> None:
+    """Lark compares days, and a chunk that was never written counted as written."""
+    place.bitable.create_field(place.app_token, place.table_id, "At", 5)
+    day = 1_796_200_000_000
+    source = [{"At": day + 1000 * number, "No": number} for number in range(3)]
+    place.lark.fault(path=CREATE, times=99, drop="before")
+    with pytest.raises(BulkOutcomeUnknownError):
+        LarkServiceClient(max_retries=0).clouddoc.bitable.bulk_insert(
+            place.app_token, place.table_id, source, idempotency_key="load", token_window=60.0,
+            settle_after=0.3, key_fields=["At"],
+        )  # fmt: skip
+    place.lark.clear_faults()
+    for moment in others:
+        fields = {"At": day + moment, "Name": "theirs"}
+        neighbour.clouddoc.bitable.create_record(place.app_token, place.table_id, fields)
+    result = place.load(source, key_fields=["At"], **QUICK)
+    assert (len(result.record_ids), result.replayed) == (3, 0)
+    assert len(place.list_ids()) == 3 + len(others)
+
+
+def test_a_chunk_whose_keys_are_moments_is_found(place: LoadTable) -> None:
+    place.bitable.create_field(place.app_token, place.table_id, "At", 5)
+    source = [{"At": 1_796_200_000_000 + 1000 * number, "No": number} for number in range(3)]
+    lose_an_answer(place, source, key_fields=["At"])
+    assert place.load(source, key_fields=["At"], **QUICK).replayed == 3
+    assert len(place.list_ids()) == 3

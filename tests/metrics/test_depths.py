@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,9 +31,11 @@ from tests.protocol.callbacks import sender
 from tests.services.rabbitmq import OwnRabbit
 
 
-def ask(url: URL, name: str, deadline: datetime | None = None) -> str:
+def ask(url: URL, name: str, deadline: datetime | None = None, kind: str = "approval") -> str:
     question = Question(options={"approve": "Yes"})
-    draft = Draft(Origin("d", "r", name, -1, "approval", 1, 1), question, sender.APP, deadline=deadline)
+    draft = Draft(Origin("d", "r", name, -1, kind, 1, 1), question, sender.APP, deadline=deadline)
+    if kind == "sensor":
+        draft = replace(draft, message_ids=("om_1",))
     return Waits(url).claim(draft).question.id
 
 
@@ -49,6 +52,8 @@ def test_depths_are_those_of_the_queues_and_of_the_table(
     ask(database, "soon", now + timedelta(hours=1))
     ask(database, "just over", now - timedelta(minutes=1))
     ask(database, "overdue", now - timedelta(minutes=10))
+    # A sensor that nobody answered: there is no card of ours that should have been closed.
+    ask(database, '"kind":"approval"', now - timedelta(minutes=10), "sensor")
     Waits(database).close(ask(database, "closed"), "withdrawn")
     metrics.collect(Depths(mq.at(rabbitmq), Waits(database), seconds=0))
 
@@ -57,7 +62,7 @@ def test_depths_are_those_of_the_queues_and_of_the_table(
         return counted("lark_queue_messages", queue=queue)
 
     wait_until(lambda: [depth(queue.name) for queue in (CARDS, EVENTS, DEAD)] == [5, 2, 0])
-    assert counted("lark_waits_open") == 4
+    assert counted("lark_waits_open") == 5
     assert counted("lark_waits_overdue") == 1
     assert counted("lark_collected", source="rabbitmq") == counted("lark_collected", source="database") == 1
     assert counted("lark_queue_consumers", queue=CARDS.name) == 0

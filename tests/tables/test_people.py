@@ -239,3 +239,27 @@ def test_an_update_loses_no_row_of_others_without_saying_so(place: SheetTable, e
     lost = set(range(40)) - gone - {row[0] for row in values}
     doubled = len(values) - len({row[0] for row in values})
     assert said or not (lost or doubled)
+
+
+@pytest.mark.parametrize("edit", ["insert_rows", "delete_rows"])
+def test_rows_that_move_between_two_requests_of_an_update_are_found_again(
+    place: SheetTable, edit: str
+) -> None:
+    """Those that moved below the first request showed nothing doubled yet, and were overwritten by others."""
+
+    def write(source: list[dict[str, Any]], key: str, mode: Any, **options: Any) -> None:
+        table_options = TableOptions(settle_after=0.3, mode=mode, **options)
+        client = LarkServiceClient()
+        client.perform(write_with_options(place.token, source, table_options, (1, 1), key=key))
+
+    write(make_rows(300), "first", "append")
+    spec = {"do": edit, "at": 250, "count": 1}
+    place.lark.plan_sheet_edit(place.token, [spec], before="write", skip=0)
+    every_second = [{"No": number, "Name": "new"} for number in range(0, 300, 2)]
+    write(every_second, "second", "update_by_key", key_fields=["No"])
+    values = [row for row in place.read_values()[1:] if row != ["", ""]]
+    # The row that is deleted is that of 248, which the source has.
+    assert sorted(row[0] for row in values) == list(range(300))
+    assert [row[0] for row in values if row[1] == "new"] == sorted(
+        range(0, 300, 2), key=lambda number: number == 248 and edit == "delete_rows"
+    )

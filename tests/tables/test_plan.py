@@ -212,8 +212,17 @@ def test_wrong_rows_are_refused() -> None:
     assert columns.order_values({"B": 3}, 1) == [None, 3]
     for row, said in (
         ({"A": 1, "B": 2, "C": 3}, "column 'C'"),
+        ({"A": 1, "C": 3}, "column 'C'"),
+        ({"C": 3}, "column 'C'"),
         ([1], "must have 2 values, got 1"),
         (7, "dict or a sequence"),
     ):
         with pytest.raises(InvalidRequestError, match=f"Row 9 of the source.*{said}"):
             columns.order_values(row, 9)
+
+
+@pytest.mark.parametrize("second", [{"A": 1, "C": 3}, {"C": 3}, {"A": 1, "B": 2, "C": 3}])
+def test_a_later_row_with_another_column_is_refused(second: dict[str, Any]) -> None:
+    """One with as many keys as the first row lost the value, and was counted as written."""
+    with pytest.raises(InvalidRequestError, match=r"Row 2 of the source has the column 'C'"):
+        make_layout(None, {"A": 1, "B": 2}).order_rows([{"A": 1, "B": 2}, second], 1)

@@ -35,7 +35,7 @@ METRICS = {
     "Messages in a queue that wait for a consumer": "队列中等待消费者的消息",
     "Consumers of a queue": "队列的消费者数",
     "Questions that are neither decided nor closed": "既未决定也未关闭的问题",
-    "Open questions whose deadline was over five minutes ago": "截止时间已过五分钟以上、仍未关闭的问题",
+    "Open questions of approval operators whose deadline was over five minutes ago": "截止时间已过五分钟以上、仍未关闭的审批 Operator 的问题",
     "Messages in the outbox that are not delivered yet": "outbox 中尚未送达的消息",
     "Age of the oldest message in the outbox": "outbox 中最旧消息的存在时间",
     "Whether the pump could collect from RabbitMQ and from the database": "pump 能否从 RabbitMQ 和数据库收集指标",

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import (
 from lark_emulator import Emulator
 
 from lark_provider.api.cards import Input
+from lark_provider.errors import OutcomeUnknownError
 from lark_provider.storage.inbox import Inbox
 from tests.airflow.card_callbacks.clicks_and_cards import (
     BOB,
@@ -29,6 +30,7 @@ from tests.airflow.card_callbacks.clicks_and_cards import (
     messages,
 )
 from tests.airflow.conftest import CHAT, connection
+from tests.bridge.builders import execute
 
 
 def test_a_decision_is_asked_for_waited_for_followed_and_shown(
@@ -186,3 +188,21 @@ def test_a_rejection_is_for_on_reject_to_judge(
     assert decided["decision"] == "reject"
     updates = {name: count for name, count in lark.state()["by_endpoint"].items() if name.startswith("PATCH")}
     assert list(updates.values()) == [3]  # the card was changed once for each
+
+
+def test_a_card_that_cannot_be_sent_in_the_last_try_leaves_no_question_open(
+    lark: Emulator, inbox: Inbox, start: Start
+) -> None:
+    """The message may have arrived: who clicks on it later is told that nobody waits any more."""
+    lark.fault("POST", "*/im/v1/messages", times=99, drop="after")
+    with pytest.raises(OutcomeUnknownError):
+        approval().execute(start(try_number=1, max_tries=1))
+    assert read_states(inbox) == [("open", None)]  # a retry goes on with it
+    with pytest.raises(OutcomeUnknownError):
+        approval().execute(start(try_number=2, max_tries=1))
+    assert read_states(inbox) == [("closed", "failed")]
+
+
+def read_states(inbox: Inbox) -> list[tuple[str, str | None]]:
+    rows = execute(inbox._url, "SELECT state, reason FROM waits")
+    return [(row.state, row.reason) for row in rows]

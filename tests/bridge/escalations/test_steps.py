@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import pytest
 from lark_emulator import Emulator
 
+from lark_provider.bridge import escalating
+from lark_provider.bridge.escalating import Escalator
+from lark_provider.bridge.incident_apps import IncidentApps
+from lark_provider.bridge.lark import BridgeClients
 from lark_provider.protocol.incidents.escalation import (
     EscalationStep,
     Rota,
@@ -136,3 +141,24 @@ def _messages(scene: Scene) -> list[Any]:
     chats = {chat["chat_id"]: chat for chat in scene.lark.state()["chats"]}
     messages: list[Any] = chats[CHAT]["messages"]
     return messages
+
+
+def test_incidents_that_cannot_be_read_keep_none_of_the_others_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stay due, and are the oldest ones: the look found nothing else, and was repeated at once."""
+    monkeypatch.setattr(escalating, "_MAX_BATCH", 1)
+    scene.fail()
+    execute(scene.url, "UPDATE escalation_steps SET app_id = 'cli_gone', incident_key = 'gone'")
+    scene.pass_minutes(1)
+    scene.fail()
+    scene.pass_minutes(10)
+
+    async def work() -> list[bool]:
+        clients = BridgeClients(scene.text)
+        escalator = Escalator(scene.url, IncidentApps(scene.url, clients, scene.app.app_id), clients)
+        return [await escalator.work() for _ in range(3)]
+
+    assert asyncio.run(work()) == [True, True, False]
+    scene.deliver()
+    assert scene.urgents == [("app", ["alice"])]

@@ -16,7 +16,7 @@ from lark_provider.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from lark_provider.protocol.calls import make_request
+from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import NeedToken, Random, Response
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.tokens import App, fetch
@@ -167,3 +167,21 @@ def test_an_operation_that_is_closed_closes_its_steps_the_last_one_first() -> No
     next(running)
     running.close()
     assert closed == ["inner", "outer"]
+
+
+@pytest.mark.parametrize(
+    ("path", "idempotent", "is_done"),
+    [
+        ("values_batch_update", True, True),
+        ("values_batch_update", False, True),
+        ("sheets_batch_update", True, True),
+        ("sheets_batch_update", False, False),
+        ("values_append", True, False),
+    ],
+)
+def test_an_update_of_a_sheet_that_changes_nothing_is_done(
+    path: str, idempotent: bool, is_done: bool
+) -> None:
+    """One that adds a worksheet is no update: what it should have made does not exist."""
+    call: Call[Any] = make_request("POST", f"/open-apis/sheets/v2/{path}", json={}, idempotent=idempotent)
+    assert (Playback(call, [answer(90216)]).error is None) is is_done

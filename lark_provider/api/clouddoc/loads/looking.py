@@ -19,7 +19,7 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.api.clouddoc.loads import searching
 from lark_provider.api.clouddoc.loads.chunks import EncodedChunk, read_rows
 from lark_provider.api.clouddoc.loads.likeness import Likeness, compute_likeness
-from lark_provider.api.clouddoc.loads.searching import FoundRecord
+from lark_provider.api.clouddoc.loads.searching import FoundRecord, LarkClock
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
 from lark_provider.protocol.errors import ConflictError, LarkAPIError, PermissionDeniedError
@@ -60,15 +60,18 @@ def find(
     content: EncodedChunk | None,
     marker: tuple[str, str] | None,
     own: Sequence[str],
+    *,
+    read_at: float,
 ) -> Procedure[list[str]]:
     """Find the records of a chunk.
 
     Args:
         place: The table.
-        recorded: The chunk, read from the ledger a moment ago.
+        recorded: The chunk, as the ledger has it.
         content: What was sent; None if the source has changed since.
         marker: The field and the value that mark its records, if the load has a marker.
         own: Some of the records that this load is known to have created.
+        read_at: When the chunk was read from the ledger, in seconds since the epoch, by this machine's clock.
 
     Returns:
         The ids of its records; empty if it was not written.
@@ -81,17 +84,18 @@ def find(
         TransportError: Lark was not reached.
     """
     keys = recorded.chunk.keys if content is None else content.keys
+    sent = read_at - recorded.age
     is_conclusive = True
     if marker is not None:
         name, value = marker
         filters = searching.make_filters([[[name, [value]]]])
-        recent = _select_since(*(yield from _search(place, filters, [name])), recorded)
+        recent = yield from _search(place, filters, [name], sent)
     elif keys is not None:
-        recent, is_conclusive = yield from _search_by_keys(place, orjson.loads(keys), recorded)
+        recent, is_conclusive = yield from _search_by_keys(place, orjson.loads(keys), sent)
     else:
         recent, is_conclusive = [], False
     if not recent and not is_conclusive:
-        return (yield from _scan(place, recorded, content, own))
+        return (yield from _scan(place, recorded, content, own, sent))
     if not recent:
         yield from _require_visible(place, own)
     others = yield from _find_in_other_chunks(place, recorded, recent)
@@ -99,9 +103,14 @@ def find(
 
 
 def _search_by_keys(
-    place: LoadTable, rows: Sequence[Sequence[Sequence[Any]]], recorded: RecordedChunk
+    place: LoadTable, rows: Sequence[Sequence[Sequence[Any]]], sent: float
 ) -> Procedure[tuple[list[FoundRecord], bool]]:
     """Search for records that were created since a chunk was sent, by the keys of its rows.
+
+    Args:
+        place: The table.
+        rows: For each row its keys: pairs of field name and operand.
+        sent: When the chunk was sent, in seconds since the epoch, by this machine's clock.
 
     Returns:
         The records, and whether the chunk is not written if there are none.
@@ -109,13 +118,25 @@ def _search_by_keys(
     usable = [row for row in rows if searching.fits(row)]
     try:
         # All keys are looked for: people may have deleted the records of some of them meanwhile.
-        records, date = yield from _search(place, searching.make_filters(usable), [])
+        recent = yield from _search(place, searching.make_filters(usable), [], sent)
     except LarkAPIError as error:
         if error.code not in _REFUSED_FILTERS:
             raise
         return [], False
     is_conclusive = len(usable) == len(rows) and _is_kept(rows, place.types)
-    return _select_since(records, date, recorded), is_conclusive
+    matching = _select_same_dates(recent, rows, place.types)
+    return matching, is_conclusive and len(matching) == len(recent)
+
+
+def _select_same_dates(
+    records: list[FoundRecord], rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, int]
+) -> list[FoundRecord]:
+    """Return the records whose dates are keys of a row, to the millisecond: a filter compares days only."""
+    names = [name for name, _ in rows[0] if field_types.get(name) == types.DATE]
+    if not names:
+        return records
+    sent = {compute_likeness({name: value[-1] for name, value in row}, field_types, names) for row in rows}
+    return [record for record in records if compute_likeness(record.fields, field_types, names) in sent]
 
 
 def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, int]) -> bool:
@@ -130,24 +151,30 @@ def _is_kept(rows: Sequence[Sequence[Sequence[Any]]], field_types: Mapping[str, 
 
 
 def _search(
-    place: LoadTable, filters: Sequence[Mapping[str, Any]], names: Sequence[str]
-) -> Procedure[tuple[list[FoundRecord], str | None]]:
-    records: list[FoundRecord] = []
-    date = None
+    place: LoadTable, filters: Sequence[Mapping[str, Any]], names: Sequence[str], sent: float
+) -> Procedure[list[FoundRecord]]:
+    """Search for records that were created since a chunk was sent."""
+    recent: list[FoundRecord] = []
     for search_filter in filters:
+        records: list[FoundRecord] = []
         body = {"filter": search_filter, **({"field_names": list(names)} if names else {})}
         reading = yield from searching.read(place.app_token, place.table_id, body, records.append)
-        date = date or reading.date
-    return records, date
+        earliest = _compute_earliest(reading.clock, sent)
+        recent += [record for record in records if not record.created_ms or record.created_ms >= earliest]
+    return recent
 
 
 def _scan(
-    place: LoadTable, recorded: RecordedChunk, content: EncodedChunk | None, own: Sequence[str]
+    place: LoadTable,
+    recorded: RecordedChunk,
+    content: EncodedChunk | None,
+    own: Sequence[str],
+    sent: float,
 ) -> Procedure[list[str]]:
     """Read the whole table for records that were created since the chunk was sent."""
     names = sorted(recorded.chunk.fields or (content.names if content else ()))
     base = yield from perform(_make_base_call(place))
-    earliest, known = _compute_earliest(base.date, recorded), set(own)
+    earliest, known = _compute_earliest((yield from searching.read_clock(base)), sent), set(own)
     recent: list[FoundRecord] = []
     creators: set[str] = set()
 
@@ -203,20 +230,16 @@ def _decide(
     return []
 
 
-def _select_since(
-    records: Sequence[FoundRecord], date: str | None, recorded: RecordedChunk
-) -> list[FoundRecord]:
-    """Return the records that were created since a chunk was sent, by Lark's clock."""
-    earliest = _compute_earliest(date, recorded)
-    return [record for record in records if not record.created_ms or record.created_ms >= earliest]
+def _compute_earliest(clock: LarkClock, sent: float) -> float:
+    """Return when a chunk was sent, in milliseconds by Lark's clock, less a margin.
 
-
-def _compute_earliest(date: str | None, recorded: RecordedChunk) -> float:
-    """Return when a chunk was sent, in milliseconds by Lark's clock, less a margin."""
-    sent = recorded.sent_at
-    if date is not None:
-        # The age is by the database's clock, and the date by Lark's: neither has to be right.
-        sent = parsedate_to_datetime(date).timestamp() - recorded.age
+    Args:
+        clock: Lark's clock, as an answer says.
+        sent: When the chunk was sent, in seconds since the epoch, by this machine's clock.
+    """
+    if clock.date is not None:
+        # This machine's clock need not be right, and the answer may have come minutes after it was asked for.
+        sent += parsedate_to_datetime(clock.date).timestamp() - clock.received_at
     return (sent - _MARGIN_SECONDS) * 1000
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc.records import MAX_PAGE, RECORDS
-from lark_provider.protocol.calls import Call, make_request
+from lark_provider.protocol.calls import Call, LarkResponse, make_request
+from lark_provider.protocol.effects import Now
 from lark_provider.protocol.errors import LarkAPIError
 from lark_provider.protocol.operations import Page, Procedure, perform
 from lark_provider.protocol.paths import fill_path
@@ -38,16 +39,34 @@ class FoundRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LarkClock:
+    """Lark's clock, as an answer says.
+
+    Attributes:
+        date: The header `Date` of the answer; None if it has none.
+        received_at: When the answer came, in seconds since the epoch, by this machine's clock.
+    """
+
+    date: str | None
+    received_at: float
+
+
+def read_clock(answer: LarkResponse[Any]) -> Procedure[LarkClock]:
+    """Return Lark's clock, as an answer says that has just come."""
+    return LarkClock(answer.date, (yield Now()))
+
+
+@dataclass(frozen=True, slots=True)
 class TableReading:
     """What reading a table has seen.
 
     Attributes:
         count: How many different records were read.
-        date: Lark's clock at the first page, as its header `Date` says.
+        clock: Lark's clock at the first page.
     """
 
     count: int
-    date: str | None
+    clock: LarkClock
 
 
 def read(
@@ -71,10 +90,11 @@ def read(
     for _ in range(_TRIES):
         ids: set[str] = set()
         tokens: set[str | None] = set()
-        token, date, least = None, None, 0
+        token, clock, least = None, None, 0
         while token not in tokens:
             tokens.add(token)
             answer = yield from perform(_make_page_call(app_token, table_id, body, token))
+            clock = clock or (yield from read_clock(answer))
             page: Page[Any] = Page.of(answer.data)
             for item in page.items:
                 ids.add(item["record_id"])
@@ -83,12 +103,12 @@ def read(
                     on_record(_parse_record(item))
             total = answer.data.get("total")
             total = total if isinstance(total, int) else 0
-            date, least = date or answer.date, total if len(tokens) == 1 else min(least, total)
+            least = total if len(tokens) == 1 else min(least, total)
             token = page.next_token
             if token is None:
                 break
-        if token is None and len(ids) >= least:
-            return TableReading(len(seen), date)
+        if clock is not None and token is None and len(ids) >= least:
+            return TableReading(len(seen), clock)
     raise LarkAPIError(
         f"Reading table {table_id} ended after {len(ids)} records where Lark counts {least}, {_TRIES} times. "
         "Next: call again later; nothing was decided and nothing was written.",

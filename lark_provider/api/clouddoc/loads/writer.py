@@ -21,7 +21,7 @@ from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.protocol.codes import REPLAYED
-from lark_provider.protocol.effects import Sleep
+from lark_provider.protocol.effects import Now, Sleep
 from lark_provider.protocol.errors import (
     ConflictError,
     DeadlineExceededError,
@@ -205,15 +205,16 @@ class LoadWriter:
         self, number: int, content: EncodedChunk, why: LarkError | None = None
     ) -> Procedure[ChunkResult]:
         """Decide about an uncertain chunk by its records, once a late request cannot create them any more."""
-        recorded = yield from self._wait_until_quiet(number)
+        recorded, read_at = yield from self._wait_until_quiet(number)
         if recorded.state is not LedgerState.PENDING:
             return (yield from self._continue(recorded, content))
         if self._looks >= _LOOKS:
             raise why or _make_undecided_error(recorded)
         self._looks += 1
         is_same = recorded.chunk.content == content.digest
+        sent = content if is_same else None
         ids = yield from looking.find(
-            self.place, recorded, content if is_same else None, self._get_marker(number), self.own
+            self.place, recorded, sent, self._get_marker(number), self.own, read_at=read_at
         )
         logger.info(
             "Resolved chunk with unknown outcome",
@@ -240,9 +241,11 @@ class LoadWriter:
             ConflictError: It cannot be determined.
             LarkError: Lark or the database is unavailable.
         """
-        recorded = yield from self._wait_until_quiet(number)
+        recorded, read_at = yield from self._wait_until_quiet(number)
         if recorded.state is LedgerState.PENDING:
-            ids = yield from looking.find(self.place, recorded, None, self._get_marker(number), self.own)
+            ids = yield from looking.find(
+                self.place, recorded, None, self._get_marker(number), self.own, read_at=read_at
+            )
             done = WrittenChunk(number, recorded.chunk.token, ids)
             if ids:
                 yield from self.with_lease(
@@ -259,13 +262,14 @@ class LoadWriter:
         self.own.extend((recorded.record_ids or ())[:_OWN_OF_CHUNK])
         return recorded
 
-    def _wait_until_quiet(self, number: int) -> Procedure[RecordedChunk]:
-        """Wait until a chunk was sent long enough ago, and return it."""
+    def _wait_until_quiet(self, number: int) -> Procedure[tuple[RecordedChunk, float]]:
+        """Wait until a chunk was sent long enough ago; return it, and when it was read by our clock."""
         while True:
+            read_at: float = yield Now()
             recorded = yield from self.read(number)
             pause = self.options.settle_after - recorded.seconds_since_sent
             if pause <= 0 or recorded.state is not LedgerState.PENDING:
-                return recorded
+                return recorded, read_at
             logger.info(
                 "Waiting before looking for the records of a chunk with unknown outcome",
                 extra={"load": self.load.id[:12], "chunk": number, "wait_s": round(pause, 1)},

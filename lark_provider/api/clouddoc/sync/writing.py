@@ -191,6 +191,8 @@ class SyncWriter:
                 call = self._call("batch_update", records)
                 yield from self.turn.send(replace(call, skim=skim(len(records))))
             except NotFoundError as error:
+                if not _is_vanished(error):
+                    raise
                 writes = yield from self._drop_vanished(writes, error)
                 continue
             marked = sum(not write.row for write in writes)
@@ -200,10 +202,8 @@ class SyncWriter:
                 self._updated += [write for write in writes if write.row][: MAX_READ - len(self._updated)]
             return
 
-    def _drop_vanished(self, writes: list[Planned], error: LarkAPIError) -> Procedure[list[Planned]]:
-        """Return the writes whose records still exist."""
-        if error.code != _RECORD_NOT_FOUND:
-            raise error
+    def _drop_vanished(self, writes: list[Planned], error: LarkError) -> Procedure[list[Planned]]:
+        """Return the writes whose records still exist; raise the error if all of them do."""
         _, absent = yield from self.reader.read_by_ids([write.record_id for write in writes])
         if not absent:
             raise error
@@ -222,8 +222,10 @@ class SyncWriter:
             try:
                 yield from self.turn.send(self._call("batch_delete", [write.record_id for write in left]))
             except (NotFoundError, OutcomeUnknownError) as error:
+                if not _is_vanished(error):
+                    raise
                 before = len(left)
-                left = yield from self._drop_vanished(left, _answer(error))
+                left = yield from self._drop_vanished(left, error)
                 self.result.deleted += before - len(left)
                 continue
             self.result.deleted += len(left)
@@ -270,9 +272,7 @@ class SyncWriter:
         return differing
 
 
-def _answer(error: LarkAPIError | OutcomeUnknownError) -> LarkAPIError:
-    """Return Lark's last answer to a request; after a lost one a retry finds that the records are gone."""
-    last_error = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
-    if isinstance(last_error, LarkAPIError):
-        return last_error
-    raise error
+def _is_vanished(error: LarkError) -> bool:
+    """Return whether Lark answered last that a record does not exist, as it does after a delete was lost."""
+    answer = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
+    return isinstance(answer, LarkAPIError) and answer.code == _RECORD_NOT_FOUND

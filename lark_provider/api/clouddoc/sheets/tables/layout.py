@@ -90,15 +90,14 @@ class TableLayout:
                 column.
         """
         if isinstance(row, Mapping):
-            get = row.get
-            values = [get(name) for name in self.names]
-            if self.is_closed and len(row) > len(values):
-                extra = next(name for name in row if name not in self.names)
+            if self.is_closed and (unknown := set(row).difference(self.names)):
+                extra = next(name for name in row if name in unknown)
                 raise InvalidRequestError(
                     f"Row {number} of the source has the column {show(extra)}, which the first row has not. "
                     "Next: pass columns= with all names, in their order."
                 )
-            return values
+            get = row.get
+            return [get(name) for name in self.names]
         if isinstance(row, str | bytes) or not isinstance(row, Sequence):
             raise InvalidRequestError(
                 f"Row {number} of the source must be a dict or a sequence of values, got {show(row)}. Next: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -182,20 +182,22 @@ class KeyedUpdater:
         (_,) = yield from place.read(self.writer.lease, place.row, place.row)
         if place.disturbances != self._disturbances:
             yield from self._read_keys()  # others have written: rows may have moved
-        updates, fresh = self._match(chunk)
-        yield from self._update(chunk, updates)
-        if fresh:
-            places = list(fresh.values())
-            part = select_rows(chunk, places, self._base + chunk.number)
+        left = self._map_keys(chunk)
+        # Looked up before each request: others may have moved rows, and the keys were then read again.
+        while updates := {self.index[key]: at for key, at in left.items() if key in self.index}:
+            rows = yield from self._update_first(chunk, updates)
+            written = {updates[row] for row in rows}
+            left = {key: at for key, at in left.items() if at not in written}
+        if left:
+            part = select_rows(chunk, list(left.values()), self._base + chunk.number)
             row = yield from self.writer.append_once(part, self._last + 1)
             first = row - part.count
-            self.index |= {key: first + number for number, key in enumerate(fresh)}
+            self.index |= {key: first + number for number, key in enumerate(left)}
             self._last = max(self._last, row - 1)
 
-    def _match(self, chunk: TableChunk) -> tuple[dict[int, int], dict[Key, int]]:
-        """Return the place in the chunk for each row that is written over, and for each key that is new."""
-        updates: dict[int, int] = {}
-        fresh: dict[Key, int] = {}
+    def _map_keys(self, chunk: TableChunk) -> dict[Key, int]:
+        """Return the place in the chunk of each key."""
+        places: dict[Key, int] = {}
         for at, key in enumerate(self._list_source_keys(chunk)):
             number = chunk.first + at
             # Also of a row that the worksheet has: one of the two would be lost, and counted as written.
@@ -204,11 +206,8 @@ class KeyedUpdater:
                     f"Rows {earlier} and {number} of the source have the same key, {show(key)}. Next: give "
                     "each key once."
                 )
-            if key in self.index:
-                updates[self.index[key]] = at
-            else:
-                fresh[key] = at
-        return updates, fresh
+            places[key] = at
+        return places
 
     def _list_source_keys(self, chunk: TableChunk) -> list[Key]:
         """Return the key of each row of a chunk, if Lark answers it as it was written."""
@@ -230,17 +229,14 @@ class KeyedUpdater:
             keys.append(key)
         return keys
 
-    def _update(self, chunk: TableChunk, updates: dict[int, int]) -> Procedure[None]:
-        """Write over rows, each with its key."""
-        rows = sorted(updates)
-        while rows:
-            count = yield from self._update_first(chunk, updates, rows)
-            rows = rows[count:]
+    def _update_first(self, chunk: TableChunk, updates: Mapping[int, int]) -> Procedure[Sequence[int]]:
+        """Write over the first rows, as many as fit into a request; return them.
 
-    def _update_first(
-        self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]
-    ) -> Procedure[int]:
-        """Write over the first rows, as many as fit into a request; return how many."""
+        Args:
+            chunk: The chunk.
+            updates: The place in the chunk for each row of the worksheet.
+        """
+        rows = sorted(updates)
         count = min(len(rows), _UPDATED_AT_ONCE)
         while True:
             ranges, body = self._encode_body(chunk, updates, rows[:count])
@@ -252,11 +248,11 @@ class KeyedUpdater:
                     if error.code != TOO_LARGE or count == 1:
                         raise
                 else:
-                    return count
+                    return rows[:count]
             count //= 2
 
     def _encode_body(
-        self, chunk: TableChunk, updates: dict[int, int], rows: Sequence[int]
+        self, chunk: TableChunk, updates: Mapping[int, int], rows: Sequence[int]
     ) -> tuple[int, bytes]:
         place = self.writer.place
         parts: list[bytes] = []
@@ -268,7 +264,7 @@ class KeyedUpdater:
         return len(parts), b'{"valueRanges":[' + b",".join(parts) + b"]}"
 
     def _send(
-        self, chunk: TableChunk, body: bytes, rows: Sequence[int], updates: dict[int, int]
+        self, chunk: TableChunk, body: bytes, rows: Sequence[int], updates: Mapping[int, int]
     ) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
         url = fill_path(V2 + "/values_batch_update", token=place.token)
