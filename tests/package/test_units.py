@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from lark_emulator import Emulator
 
 from lark_provider import config
@@ -84,6 +85,15 @@ def test_prometheus_scrapes_the_ports_of_the_units() -> None:
         job = scraped.partition(f"job_name: {name}\n")[2].partition("job_name")[0]
         assert f'["127.0.0.1:{ports[name]}"]' in job
         assert f"{command} --metrics-port {ports[name]}" in job
+    # Those that the guide starts, and no other: one that does not run raises an alert.
+    targets = {
+        job["job_name"]: job["static_configs"][0]["targets"]
+        for job in yaml.safe_load(scraped)["scrape_configs"]
+    }
+    enabled = re.findall(r"^\$ systemctl enable --now (.*)$", GUIDE.read_text(), re.MULTILINE)
+    started = {name for line in enabled for name in line.split() if name in ports}
+    expected = {name: [f"127.0.0.1:{port}"] if name in started else [] for name, port in ports.items()}
+    assert targets == {"lark-apps": [], **expected}
     assert len(set(ports.values())) == len(ports)
     extras = re.search(r"lark/venv/bin/pip install 'airflow-provider-lark\[(.*)\]'", GUIDE.read_text())
     assert extras is not None
