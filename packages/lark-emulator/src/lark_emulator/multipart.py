@@ -49,8 +49,8 @@ def parse(content_type: str, body: bytes) -> dict[str, Part]:
         MalformedError: another content type, no boundary, a part without a name, or no end.
     """
     kind = _parse_header("content-type", content_type)
-    boundary = kind.get_param("boundary")
-    if kind.get_content_type() != "multipart/form-data" or not isinstance(boundary, str) or not boundary:
+    boundary = _get_parameter(kind, "boundary", "content-type")
+    if kind.get_content_type() != "multipart/form-data" or not boundary:
         raise MalformedError("the content type is not multipart/form-data with a boundary")
     # A delimiter stands on a line of its own; the line break before it is not part of the content.
     line = re.compile(
@@ -74,9 +74,10 @@ def _parse_part(raw: bytes) -> Part:
         name, _, value = line.partition(":")
         if separator and name.strip().lower() == "content-disposition":
             disposition = _parse_header("content-disposition", value.strip())
-            field = _get_parameter(disposition, "name")
+            field = _get_parameter(disposition, "name", "content-disposition")
             if field:
-                return Part(field, _get_parameter(disposition, "filename"), content)
+                file_name = _get_parameter(disposition, "filename", "content-disposition")
+                return Part(field, file_name, content)
     raise MalformedError("a part has no name")
 
 
@@ -88,8 +89,11 @@ def _parse_header(name: str, value: str) -> Message:
     return message
 
 
-def _get_parameter(disposition: Message, name: str) -> str | None:
+def _get_parameter(message: Message, name: str, header: str) -> str | None:
     from email.utils import collapse_rfc2231_value
 
-    value = disposition.get_param(name, header="content-disposition")
+    try:
+        value = message.get_param(name, header=header)
+    except TypeError:  # of `email`, for a parameter that is given in sections and otherwise
+        raise MalformedError(f"the parameter {name} is given twice") from None
     return None if value is None else collapse_rfc2231_value(value)

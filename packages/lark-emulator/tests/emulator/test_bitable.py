@@ -309,13 +309,14 @@ def test_tables(sheet: Sheet) -> None:
 
 def test_fields(sheet: Sheet) -> None:
     field = sheet.add_field("F", 4, property={"options": [{"name": "a"}, {"name": "b"}]})["data"]["field"]
-    assert sheet.add_field("F", 1)["code"] == 1254014
+    assert sheet.add_field("F", 1)["code"] == sheet.add_field(" F ", 1)["code"] == 1254014
     assert sheet.add_field("", 1)["code"] == 1254028
     assert sheet.add_field("G", 3, property={"options": [{"name": "a"}, {"name": "a"}]})["code"] == 1254082
     assert sheet.add_field("G", 3, property={"options": [{}]})["code"] == 1254026
     assert sheet.add_field("G", 18, property={"table_id": "tblx"})["code"] == 1254089
     assert sheet.add_field("G", 1, ui_type="Rating")["code"] == 1254015
-    (primary, _) = sheet.api.data("GET", f"{sheet.path}/fields")["items"]
+    assert sheet.add_field(" H ", 1)["data"]["field"]["field_name"] == "H"
+    (primary, *_) = sheet.api.data("GET", f"{sheet.path}/fields")["items"]
     path = f"{sheet.path}/fields"
     assert sheet.api("DELETE", f"{path}/{primary['field_id']}")["code"] == 1254046
     assert sheet.api("DELETE", f"{path}/fldx")["code"] == 1254044

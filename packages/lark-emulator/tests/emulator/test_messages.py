@@ -232,6 +232,9 @@ def test_a_thread_hangs_on_the_message_that_opened_it(api: Api) -> None:
     assert second["thread_id"] == first["thread_id"]
     assert list_messages("chat", GROUP) == [root, plain]
     assert list_messages("thread", first["thread_id"]) == [plain, first["message_id"], second["message_id"]]
+    in_thread = {"content": '{"text":"t"}', "msg_type": "text"}
+    refused = api("POST", f"/im/v1/messages/{first['thread_id']}/reply", in_thread)
+    assert (refused["code"], refused["http"]) == (99992354, 400)
     assert api("DELETE", f"/im/v1/messages/{second['message_id']}")["code"] == 0
     assert list_messages("thread", first["thread_id"])[2] == second["message_id"]
 

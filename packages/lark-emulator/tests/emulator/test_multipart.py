@@ -77,3 +77,12 @@ def test_a_field_that_is_not_text() -> None:
     part = parse(KIND, make_body(b'Content-Disposition: form-data; name="a"\r\n\r\n\xff'))["a"]
     with pytest.raises(MalformedError):
         _ = part.text
+
+
+@pytest.mark.parametrize("name", ["filename*=UTF-8''a; filename*0=b", "filename*0=b; filename*=UTF-8''a"])
+def test_a_parameter_that_is_given_in_two_ways_is_refused(name: str) -> None:
+    part = f'Content-Disposition: form-data; name="file"; {name}'.encode() + b"\r\n\r\nx"
+    with pytest.raises(MalformedError):
+        parse(KIND, make_body(part))
+    with pytest.raises(MalformedError):
+        parse(f"multipart/form-data; {name.replace('filename', 'boundary')}", make_body(b""))

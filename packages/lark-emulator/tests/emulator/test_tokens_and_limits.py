@@ -98,6 +98,17 @@ def test_scopes(lark: Emulator) -> None:
     api.http.close()
 
 
+@pytest.mark.parametrize(
+    ("scope", "is_enough"), [("docs:permission.member:create", True), ("im:chat", False)]
+)
+def test_a_fine_grained_scope_is_enough(lark: Emulator, scope: str, is_enough: bool) -> None:
+    app = lark.add_app(scopes=[scope])
+    api = Api(lark, app["app_id"], app["app_secret"])
+    answer = api("POST", "/drive/v1/permissions/none/members", {}, type="docx")
+    assert (answer["code"] != 99991672) is is_enough
+    api.http.close()
+
+
 def test_a_limit_trips_with_headers_and_opens_again(api: Api, lark: Emulator) -> None:
     lark.settings(rate_limit_overrides={"GET /open-apis/bot/v3/info": [[2, 1], [3, 60]]})
 

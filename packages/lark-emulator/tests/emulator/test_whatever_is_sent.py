@@ -151,6 +151,64 @@ def bodies(api: Api, table: Sheet, text: str, card: str) -> list[tuple[str, str,
     ]
 
 
+def office_bodies(api: Api, table: Sheet) -> list[tuple[str, str, dict[str, str], Any]]:
+    """Return requests that change fields, views, documents and spreadsheets."""
+    link = {
+        "table_id": table.app["default_table_id"],
+        "multiple": True,
+        "back_field_name": "b",
+        "back_field_id": "fld0",
+    }
+    field_id = api("GET", f"{table.path}/fields")["data"]["items"][0]["field_id"]
+    view = api("POST", f"{table.path}/views", {"view_name": "v"})["data"]["view"]["view_id"]
+    condition = {"field_id": field_id, "operator": "is", "value": '["a"]'}
+    view_property = {
+        "filter_info": {"conjunction": "and", "conditions": [condition]},
+        "hidden_fields": [field_id],
+        "hierarchy_config": {"field_id": field_id},
+    }
+    document = api("POST", "/docx/v1/documents", {"title": "t"})["data"]["document"]["document_id"]
+    blocks = [
+        {"block_type": 2, "text": {"elements": [{"text_run": {"content": "t"}}], "style": {"align": 1}}},
+        {"block_type": 20, "chat_card": {"chat_id": CHAT, "align": 1}},
+        {"block_type": 31, "table": {"property": {"row_size": 1, "column_size": 1}}},
+        {"block_type": 24, "grid": {"column_size": 2}},
+    ]
+    book = api("POST", "/sheets/v3/spreadsheets", {"title": "t"})["data"]["spreadsheet"]["spreadsheet_token"]
+    listed = api("GET", f"/sheets/v3/spreadsheets/{book}/sheets/query")["data"]["sheets"]
+    sheet_id = listed[0]["sheet_id"]
+    changes = [
+        {"addSheet": {"properties": {"title": "n", "index": 1}}},
+        {"copySheet": {"source": {"sheetId": sheet_id}, "destination": {"title": "c"}}},
+        {"updateSheet": {"properties": {"sheetId": sheet_id, "title": "u", "frozenRowCount": 1}}},
+    ]
+    values = {"valueRange": {"range": f"{sheet_id}!A1:B1", "values": [["a", {"type": "url", "text": "t"}]]}}
+    return [
+        ("POST", f"{table.path}/fields", {}, {"field_name": "l", "type": 21, "property": link}),
+        ("POST", f"{table.path}/fields", {}, {"field_name": "l", "type": 18, "property": link}),
+        ("PATCH", f"{table.path}/views/{view}", {}, {"view_name": "v", "property": view_property}),
+        *(
+            ("POST", f"/docx/v1/documents/{document}/blocks/{document}/children", {}, {"children": [block]})
+            for block in blocks
+        ),
+        *(
+            ("POST", f"/sheets/v2/spreadsheets/{book}/sheets_batch_update", {}, {"requests": [change]})
+            for change in changes
+        ),
+        ("PUT", f"/sheets/v2/spreadsheets/{book}/values", {}, values),
+    ]
+
+
+def test_odd_values_in_a_document(lark: Emulator, api: Api, table: Sheet) -> None:
+    for method, path, query, body in office_bodies(api, table):
+        assert api(method, path, body, **query)["http"] < 500, (method, path)
+        for place in places(body):
+            for odd in (*ODD, ["x"]):
+                changed = with_odd(body, place, odd)
+                assert api(method, path, changed, **query)["http"] < 500, (method, path, place, odd)
+    assert lark.state(summary=True)["crashes"] == 0
+
+
 def test_odd_values_anywhere_in_a_body(lark: Emulator, api: Api, table: Sheet) -> None:
     text = api.send()["data"]["message_id"]
     sent = {"msg_type": "interactive", "content": json.dumps(CARD)}

@@ -50,7 +50,8 @@ def make_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: 
     if not isinstance(spec, dict):
         raise RefusedError(codes.WRONG_BODY)
     name = spec.get("field_name")
-    if not isinstance(name, str) or not name.strip():
+    name = name.strip() if isinstance(name, str) else ""
+    if not name:
         raise RefusedError(codes.EMPTY_FIELD_NAME)
     taken = table.names.get(name)
     if taken is not None and taken is not instead_of:
@@ -80,9 +81,16 @@ def make_field(call: Actor, base: Base, table: Table, spec: Any, *, instead_of: 
     )
     if kind.number in SELECTS:
         _add_options(call, column, instead_of)
-    if kind.number in LINKS and (properties or {}).get("table_id") not in base.tables:
-        raise RefusedError(codes.LINK_PROPERTY)
+    if kind.number in LINKS:
+        _check_link(base, properties or {})
     return column
+
+
+def _check_link(base: Base, properties: dict[str, Any]) -> None:
+    """Refuse a link to no table of the base, and members that are no texts."""
+    texts = [properties.get(name) for name in ("table_id", "back_field_name", "back_field_id")]
+    if not all(text is None or isinstance(text, str) for text in texts) or texts[0] not in base.tables:
+        raise RefusedError(codes.LINK_PROPERTY)
 
 
 def _read_description(spec: dict[str, Any]) -> str:

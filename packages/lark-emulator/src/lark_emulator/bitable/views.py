@@ -129,9 +129,8 @@ def patch(call: Call) -> dict[str, Any]:
         changes["hidden_fields"] = _read_hidden(table, properties["hidden_fields"])
     if "hierarchy_config" in properties:
         config = properties["hierarchy_config"]
-        if config is not None and (
-            not isinstance(config, dict) or config.get("field_id") not in table.fields
-        ):
+        field_id = config.get("field_id") if isinstance(config, dict) else None
+        if config is not None and not (isinstance(field_id, str) and field_id in table.fields):
             raise RefusedError(codes.FIELD_NOT_FOUND)
         changes["hierarchy_config"] = config
     view.name = name
@@ -151,7 +150,8 @@ def _check_filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] 
         raise RefusedError(codes.INVALID_FILTER)
     new_conditions = []
     for condition in conditions:
-        if not isinstance(condition, dict) or condition.get("operator", "is") not in OPERATORS:
+        operator = condition.get("operator", "is") if isinstance(condition, dict) else None
+        if not isinstance(operator, str) or operator not in OPERATORS:
             raise RefusedError(codes.INVALID_FILTER)
         field_id = condition.get("field_id")
         column = table.fields.get(field_id) if isinstance(field_id, str) else None
@@ -162,7 +162,7 @@ def _check_filter(call: Call, table: Table, filter_info: Any) -> dict[str, Any] 
                 "condition_id": call.world.make_id("con", 7),
                 "field_id": field_id,
                 "field_type": column.type,
-                "operator": condition.get("operator", "is"),
+                "operator": operator,
                 "value": _check_value(condition.get("value")),
             }
         )

@@ -59,8 +59,8 @@ class Change:
         self.sequence = self.body.get("sequence")
         if not isinstance(self.sequence, int) or isinstance(self.sequence, bool):
             refuse_parameter("sequence", self.sequence, "sequence is required and must be an integer")
-        if not 0 < self.sequence <= MAX_SEQUENCE:
-            refuse_parameter("sequence", self.sequence, f"sequence must be between 1 and {MAX_SEQUENCE}")
+        if self.sequence > MAX_SEQUENCE:
+            refuse_parameter("sequence", self.sequence, f"sequence must be at most {MAX_SEQUENCE}")
         self.entity = find_entity(call)
         if self.uuid and self.uuid in self.entity.uuids:
             raise RefusedError(codes_im.ENTITY_UUID)

@@ -77,7 +77,8 @@ def read_content(call: Call, spec: Any) -> BlockContent:
     if kind in (docx.IMAGE, docx.FILE) and raw.get("token"):
         raise RefusedError(codes.DOCX_RELATION)
     if kind == docx.CHAT_CARD:
-        chat = call.world.chats.get(raw.get("chat_id", ""))
+        chat_id = raw.get("chat_id")
+        chat = call.world.chats.get(chat_id) if isinstance(chat_id, str) else None
         if chat is None or call.app.app_id not in chat.bots:
             raise RefusedError(codes.DOCX_FORBIDDEN)
     return BlockContent(kind, dict(raw))

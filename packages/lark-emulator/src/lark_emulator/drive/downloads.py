@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
@@ -64,7 +65,7 @@ def _is_readable(call: Call, media: Media) -> bool:
 def _is_named(call: Call, base: Base, token: str) -> bool:
     """Return whether `extra` names the cell that holds an attachment, as advanced permissions ask for."""
     try:
-        stated = json.loads(call.query.get("extra", ""))["bitablePerm"]
+        stated = orjson.loads(call.query.get("extra", ""))["bitablePerm"]
         table = base.tables[stated["tableId"]]
         return any(
             token in tokens and token in table.records[record_id].cells.get(field_id, ())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from lark_emulator import codes, multipart
 from lark_emulator.codes import RefusedError
@@ -94,8 +95,8 @@ def _find_document(call: Call, node: str, kind: str, extra: str) -> Document | N
     if kind != "docx":
         return documents.get(node)
     try:
-        route = json.loads(extra).get("drive_route_token") if extra else None
-    except (ValueError, AttributeError):
+        route = orjson.loads(extra).get("drive_route_token") if extra else None
+    except (ValueError, AttributeError):  # orjson bounds how deep values nest
         raise RefusedError(codes.FILE_PARAM) from None
     if route is not None and not isinstance(route, str):
         raise RefusedError(codes.FILE_PARAM)

@@ -52,6 +52,8 @@ def create(call: Call) -> dict[str, Any]:
 def reply(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/messages/:message_id/reply`."""
     _check_may_send(call)
+    if call.params["message_id"].startswith("omt_"):  # of a thread
+        raise RefusedError(codes.MESSAGE_ID_NOT_EXISTED)
     parent, chat = require_visible_message(call)
     body = read_json_object(call, codes.IM_PARAM)
     content = read_content(call, body)

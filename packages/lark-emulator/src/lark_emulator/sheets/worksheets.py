@@ -129,7 +129,8 @@ def _copy_sheet(file: OpenSpreadsheet, request: Any) -> Generator[None, None, Wo
 
 def _copy(file: OpenSpreadsheet, request: dict[str, Any], sheet: Worksheet) -> dict[str, Any]:
     source = file.require_sheet(sheet.sheet_id)
-    title = (request.get("destination") or {}).get("title")
+    destination = request.get("destination")
+    title = destination.get("title") if isinstance(destination, dict) else None
     if not title:
         number = 0
         while file.book.find_titled(f"{source.title}(副本_{number})") is not None:
