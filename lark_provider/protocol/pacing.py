@@ -98,6 +98,7 @@ _RULES: Mapping[str, tuple[tuple[str, tuple[Rate, ...]], ...]] = {
         (r"POST (/open-apis/drive/v1/files/)[^/]+(/subscribe)", (Rate(50, 1), Rate(1000, 60))),
         (r"\w+ (/open-apis/drive/v1/files/)[^/]+(/(?:get|delete)_subscribe)", (Rate(10, 60),)),
         (r"\w+ (/open-apis/drive/v1/(?:files/create_folder|metas/batch_query))", (Rate(5, 1),)),
+        (r"POST (/open-apis/drive/v1/files/)[^/]+(/move)", _SLOW),
         (r"\w+ (/open-apis/drive/v1/files/)[^/]+(/[a-z_]+)?", (Rate(5, 1),)),
     ),
     "wiki": (

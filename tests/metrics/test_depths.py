@@ -52,7 +52,7 @@ def test_depths_are_those_of_the_queues_and_of_the_table(
     ask(database, "soon", now + timedelta(hours=1))
     ask(database, "just over", now - timedelta(minutes=1))
     ask(database, "overdue", now - timedelta(minutes=10))
-    # A sensor that nobody answered: there is no card of ours that should have been closed.
+    # A sensor that nobody answered has no card that should have been closed.
     ask(database, '"kind":"approval"', now - timedelta(minutes=10), "sensor")
     Waits(database).close(ask(database, "closed"), "withdrawn")
     metrics.collect(Depths(mq.at(rabbitmq), Waits(database), seconds=0))
