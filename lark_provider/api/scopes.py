@@ -26,7 +26,7 @@ _APPROVAL = "approval:approval"
 _READ_APPROVAL = (_APPROVAL, f"{_APPROVAL}:readonly")
 _INSTANCES = "/open-apis/approval/v4/instances"
 _MEMBERS = "/open-apis/drive/v1/permissions/:token/members"
-_SHARE = (_DRIVE, "docs:permission.member")
+_SHARE = (_DRIVE, "docs:permission.member", "docs:doc", _SHEETS, _BASE, "bitable:bitable", "wiki:wiki")
 _CALENDAR, _CALENDARS = "calendar:calendar", "/open-apis/calendar/v4/calendars/:calendar_id/events"
 _READ_CALENDAR = (f"{_CALENDAR}.event:read", f"{_CALENDAR}:readonly", _CALENDAR)
 _SUBSCRIBED = "/open-apis/drive/v1/files/:file_token"
@@ -102,11 +102,21 @@ AREAS: dict[str, dict[str, tuple[str, ...]]] = {
             f"{_DRIVE}:readonly",
             f"{_DRIVE}.metadata:readonly",
         ),
-        f"GET {_MEMBERS}": (_DRIVE, f"{_DRIVE}:readonly", "docs:permission.member"),
-        f"POST {_MEMBERS}": _SHARE,
-        f"DELETE {_MEMBERS}/:member_id": _SHARE,
-        f"POST {_MEMBERS}/transfer_owner": _SHARE,
-        "PATCH /open-apis/drive/v2/permissions/:token/public": (_DRIVE, "docs:permission.setting"),
+        f"GET {_MEMBERS}": (*_SHARE, f"{_DRIVE}:readonly", "docs:permission.member:retrieve"),
+        f"POST {_MEMBERS}": (*_SHARE, "drive:file", "docs:permission.member:create"),
+        f"DELETE {_MEMBERS}/:member_id": (*_SHARE, "drive:file", "docs:permission.member:delete"),
+        f"POST {_MEMBERS}/transfer_owner": (*_SHARE, "docs:permission.member:transfer"),
+        "PATCH /open-apis/drive/v2/permissions/:token/public": (
+            _DRIVE,
+            "docs:permission.setting",
+            "docs:permission.setting:write_only",
+            "docs:doc",
+            "docx:document",
+            "drive:file",
+            _SHEETS,
+            "bitable:bitable",
+            "wiki:wiki",
+        ),
     },
     "approval": {
         "GET /open-apis/approval/v4/approvals/:approval_code": (*_READ_APPROVAL, "approval:definition"),

@@ -55,11 +55,17 @@ def queries() -> Iterator[tuple[str, str, str, str]]:
 
 
 def configuration(ports: Sequence[int]) -> str:
-    """Return `prometheus.yml` as it ships, except for the ports and the interval."""
+    """Return `prometheus.yml` as it ships, except for the ports, the interval and what runs."""
     text = CONFIG.replace("interval: 15s", "interval: 1s")
-    for shipped, port in zip((9464, 9465, 9466), ports, strict=True):
-        assert f"127.0.0.1:{shipped}" in text
-        text = text.replace(f"127.0.0.1:{shipped}", f"127.0.0.1:{port}")
+    changes = (
+        ('"127.0.0.1:9464"', f'"127.0.0.1:{ports[0]}"'),
+        ('"127.0.0.1:9465"', f'"127.0.0.1:{ports[1]}"'),
+        ("targets: []  # your programs", f'targets: ["127.0.0.1:{ports[2]}"]  # your programs'),
+        ('["127.0.0.1:9468"]  # lark-provider airflow bridge', "[]  # lark-provider airflow bridge"),
+    )
+    for shipped, ours in changes:
+        assert text.count(shipped) == 1
+        text = text.replace(shipped, ours)
     return text
 
 
