@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -16,7 +15,7 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.checks import CheckOutcome, RunCheck
-from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
+from lark_provider.protocol.hitl.proof import CHECK_EVENT, SECRET_VARIABLE, BridgeSecrets
 
 _CALL_SECONDS = 10.0
 _MAX_DAGS = 20
@@ -128,9 +127,7 @@ async def _list_tasks(api: AirflowApi, dag_id: str) -> list[str]:
 async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome:
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
-    status, _ = await api.deliver(
-        body, lambda: secrets.make_headers("POST", CLICK_PATH, int(time.time()), CHECK_EVENT, body)
-    )
+    status, _ = await api.deliver(secrets, CHECK_EVENT, body)
     if status == _UNPROVEN:
         return CheckOutcome(
             f"The plugin must have the same {SECRET_VARIABLE}, and it refused ours. Next: set the same "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
@@ -19,7 +19,7 @@ from lark_provider.bridge.settings import PASSWORD, TOKEN, URL, USERNAME, Creden
 from lark_provider.engine import http
 from lark_provider.engine.pools import USER_AGENT
 from lark_provider.protocol.hitl.model import is_segment
-from lark_provider.protocol.hitl.proof import CLICK_PATH
+from lark_provider.protocol.hitl.proof import CLICK_PATH, BridgeSecrets
 from lark_provider.support import measured
 
 PAGE = 100
@@ -160,13 +160,14 @@ class AirflowApi:
             await asyncio.gather(*requests, return_exceptions=True)
 
     async def deliver(
-        self, body: bytes, make_headers: Callable[[], Mapping[str, str]], path: str = CLICK_PATH
+        self, secrets: BridgeSecrets, event_id: str, body: bytes, path: str = CLICK_PATH
     ) -> tuple[int, dict[str, Any]]:
         """Deliver a click, or something else, to the plugin.
 
         Args:
+            secrets: They sign it when its turn has come, as a signature is valid for a minute.
+            event_id: Its id, which is signed with it.
             body: JSON.
-            make_headers: Returns the headers that prove it, for a minute. Called when its turn has come.
             path: The plugin's endpoint.
 
         Returns:
@@ -176,7 +177,8 @@ class AirflowApi:
             AirflowUnavailableError: Airflow was not reached.
         """
         async with self._clicks:
-            all_headers = {"Content-Type": "application/json", **make_headers()}
+            signed = secrets.make_headers("POST", path, int(time.time()), event_id, body)
+            all_headers = {"Content-Type": "application/json", **signed}
             status, answer = await self._request("POST", path, content=body, headers=all_headers)
         return status, answer if isinstance(answer, dict) else {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ import orjson
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowUnavailableError
 from lark_provider.protocol.hitl.delivery import ClickResult, DeliveredClick, read_result
-from lark_provider.protocol.hitl.proof import CLICK_PATH, MAX_BODY_BYTES, BridgeSecrets
+from lark_provider.protocol.hitl.proof import MAX_BODY_BYTES, BridgeSecrets
 from lark_provider.storage.applied_clicks import AppliedClicks, QueuedClick
 from lark_provider.support import measured, threads
 from lark_provider.support.bounded_cache import BoundedCache
@@ -118,10 +117,7 @@ class ClickDelivery:
         body = replace(DeliveredClick.of(queued.click), event_id=queued.event_id).encode_body()
         if len(body) > MAX_BODY_BYTES:
             return _INVALID, replace(_TOO_LARGE, open_id=queued.click.operator.open_id)
-        status, answer = await self._api.deliver(
-            body,
-            lambda: self._secrets.make_headers("POST", CLICK_PATH, int(time.time()), queued.event_id, body),
-        )
+        status, answer = await self._api.deliver(self._secrets, queued.event_id, body)
         try:
             return status, read_result(orjson.dumps(answer).decode())
         except ValueError:

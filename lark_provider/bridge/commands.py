@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -198,11 +197,8 @@ class ChatCommandWork:
             raise InvalidRequestError(
                 f"A command must have at most {MAX_BODY_BYTES} bytes, got {len(body)}. Next: shorten it."
             )
-        secrets, message_id = self._settings.secrets, command.message_id
         status, answer = await self._api.deliver(
-            body,
-            lambda: secrets.make_headers("POST", COMMAND_PATH, int(time.time()), message_id, body),
-            COMMAND_PATH,
+            self._settings.secrets, command.message_id, body, COMMAND_PATH
         )
         try:
             result = read_result(answer)

@@ -67,7 +67,7 @@ def make_among_condition(
         return column.in_(sa.select(elements.c.value))
     if all(isinstance(value, str) and _SEPARATOR not in value for value in distinct):
         # The server parses one constant instead of a thousand, and splits it before it plans the query.
-        return column == sa.func.any(sa.func.string_to_array(_SEPARATOR.join(distinct) or None, _SEPARATOR))
+        return column == sa.func.any(sa.func.string_to_array(_SEPARATOR.join(distinct), _SEPARATOR))
     return column == sa.func.any(sa.cast(distinct, sa.ARRAY(column.type)))
 
 

@@ -51,15 +51,14 @@ class WaitingEscalations:
             is_stale = sa.and_(columns.state == "started", columns.started_at < now - stale)
             query = (
                 sa.select(columns.app_id, columns.incident_key, sa.func.min(columns.due_at))
-                .where(sa.or_(sa.and_(is_due, may_be_tried), is_stale))
+                .where(
+                    sa.or_(sa.and_(is_due, may_be_tried), is_stale),
+                    ~statements.make_among_condition(connection, columns.incident_key, without),
+                )
                 .group_by(columns.app_id, columns.incident_key)
                 .order_by(sa.func.min(columns.due_at))
                 .limit(limit)
             )
-            if without:
-                query = query.where(
-                    ~statements.make_among_condition(connection, columns.incident_key, without)
-                )
             return [Waiting(row[0], row[1]) for row in connection.execute(query)]
 
     def read_last_failures(self, since: timedelta, mark: str) -> dict[str, datetime]:

@@ -380,14 +380,17 @@ def test_what_is_delivered_is_signed_when_its_turn_has_come(front: Front) -> Non
     """A signature is valid for a minute, and the requests before it may take longer."""
     signed: list[int] = []
 
-    def sign() -> dict[str, str]:
-        signed.append(len(front.paths))
-        return {}
+    class Signing(BridgeSecrets):
+        def make_headers(self, *given: Any) -> dict[str, str]:
+            signed.append(len(front.paths))
+            return super().make_headers(*given)
+
+    secrets = Signing("s" * 32)
 
     async def deliver_many() -> None:
         api = AirflowApi(Credentials(front.url, token=Secret("t")))
         try:
-            deliveries = [asyncio.ensure_future(api.deliver(b"{}", sign)) for _ in range(6)]
+            deliveries = [asyncio.ensure_future(api.deliver(secrets, "e1", b"{}")) for _ in range(6)]
             await asyncio.to_thread(wait_until, lambda: len(front.paths) == 4)
             assert len(signed) == 4
             front.gate.set()
