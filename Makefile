@@ -24,9 +24,11 @@ JOBS ?= 4
 PURE := tests/protocol tests/api tests/utils tests/package/test_language.py tests/package/test_log_events.py
 
 # Hundreds of tests start, freeze and kill processes. One that fails in the parallel run is tried again alone,
-# and named: if it passes then, it is disturbed by load, which is a defect of the test and not of the code.
+# and named: if it passes then, it is disturbed by load, which is a defect of the test and not of the code. A run
+# that was ended in any other way (an exit code that is not 1) has not run all tests, and is not repeated.
 test: $(READY) ## Run all tests (JOBS=4 at a time)
-	@$(BIN)/pytest -n $(JOBS) --dist worksteal || { \
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal --cache-clear || { \
+		code=$$?; [ $$code = 1 ] || exit $$code; \
 		echo "make: what failed is tried again, one after another …"; \
 		$(BIN)/pytest -n 0 -v --last-failed --last-failed-no-failures none; }
 

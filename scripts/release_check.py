@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[1]
 PROJECTS = {"airflow-provider-lark": ROOT, "lark-emulator": ROOT / "packages" / "lark-emulator"}
 SUMS = "SHA256SUMS"
 BILL = "airflow-provider-lark.cdx.json"
+UPLOADED_METADATA = ("2.3", "2.4")
+"""What the publishing action that release.yml pins accepts: it has Twine 6.1."""
 EXTRAS = "bridge,emulator,gateway,listen,metrics"
 _NEVER = re.compile(r"(^|/)(tests?|scripts|\.env|\.git|__pycache__)(/|$)|\.pyc$|\.pem$|\.key$")
 _ROW = re.compile(
@@ -171,6 +173,8 @@ def _read_metadata(distribution: Path) -> bytes:
 
 
 def _metadata_problems(metadata: Metadata, name: str) -> Iterator[str]:
+    if metadata.metadata_version not in UPLOADED_METADATA:
+        yield f"metadata {metadata.metadata_version}, which the publishing action refuses"
     if metadata.name != name:
         yield f"the name is {metadata.name}, not {name}"
     for classifier in set(metadata.classifiers or ()) - known_classifiers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.page import browser
 
-from tests.services.binaries import program
+from tests.services import binaries
 
 
 class Browser(browser.Browser):
@@ -17,4 +17,4 @@ class Browser(browser.Browser):
     """
 
     def __init__(self, profile: Path) -> None:
-        super().__init__(profile, str(program("chromium", package="chromium", folders="/usr/bin")))
+        super().__init__(profile, binaries.chromium())

@@ -99,11 +99,12 @@ def test_a_task_that_airflow_terminates_stops_after_the_chunk_in_flight(
         return sum(count for name, count in endpoints.items() if name.endswith("/records/batch_create"))
 
     try:
-        wait_until(lambda: count_written() >= 2 or task.poll() is not None, 120)
+        wait_until(lambda: count_written() >= 2 or task.poll() is not None, 300)
         task.send_signal(signal.SIGTERM)
         assert task.wait(120) == 1
     finally:
         task.kill()
+        task.wait()
     assert "The task was stopped by Airflow" in log.read_text()
     sent = count_written()
     app_token, _, table_id = link.rpartition("/")[2].partition("?table=")

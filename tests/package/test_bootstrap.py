@@ -138,6 +138,25 @@ def test_everything_is_installed_as_pip_is_configured_by_hash_and_compiled(
     assert (packages / "mine.py").exists()
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "code", "runs"), [(0, 0, 0, 1), (1, 0, 0, 2), (1, 1, 2, 2), (2, 0, 2, 1), (3, 0, 2, 1)]
+)
+def test_only_failed_tests_are_run_again(
+    tmp_path: Path, first: int, second: int, code: int, runs: int
+) -> None:
+    """A run that ended early has not run all tests, so that its failed ones passing proves nothing."""
+    stub = tmp_path / "pytest"
+    stub.write_text(
+        "#!/bin/sh\necho run >>$0.runs\n"
+        f'case "$*" in *--last-failed*) exit {second};; *--cache-clear*) exit {first};; esac\n'
+    )
+    stub.chmod(0o755)
+    done = subprocess.run(  # noqa: S603 - ours
+        ["make", "test", f"BIN={tmp_path}", "READY="], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, len((tmp_path / "pytest.runs").read_text().split())) == (code, runs)
+
+
 def test_uv_makes_the_lock_and_nothing_else() -> None:
     recipes = [(ROOT / name).read_text() for name in ("Makefile", "scripts/bootstrap.sh")]
     used = [line.strip() for text in recipes for line in text.splitlines() if "/uv" in line]

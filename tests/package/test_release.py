@@ -71,6 +71,7 @@ def test_all_distributions_are_built_into_one_folder_also_a_relative_one(
     ("old", "new", "problem"),
     [
         ("Classifier: Typing :: Typed", "Classifier: Typing :: Tped", "unknown classifier Typing :: Tped"),
+        ("Metadata-Version: 2.4", "Metadata-Version: 2.5", "metadata 2.5, which the publishing action"),
         ("Name: airflow-provider-lark\n", "Name: airflow-lark\n", "the name is airflow-lark"),
         ("License-Expression: Apache-2.0", "License-Expression: Apache-Two", "Apache-Two"),
         ("](https://github.com", "](docs", "a link that leads nowhere"),

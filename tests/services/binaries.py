@@ -40,16 +40,30 @@ def program(name: str, *, package: str, folders: str = "/usr/sbin") -> Path:
     return path
 
 
+def chromium() -> str:
+    """Find Chromium or Chrome on PATH, else install Chromium.
+
+    Raises:
+        UnavailableError: It is not there and cannot be installed.
+    """
+    return _find_chromium() or str(program("chromium", package="chromium", folders="/usr/bin"))
+
+
 def may_install() -> bool:
     """Return whether packages that are missing can be installed here without asking."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def missing() -> dict[str, str]:
-    """Return the servers that are missing and cannot be installed: their names and Debian's packages."""
+    """Return what the tests start, is missing, and cannot be installed: names and Debian's packages."""
     if may_install():
         return {}
-    return {name: package for name, package, *where in SERVERS if _look(*where) is None}
+    absent = {name: package for name, package, *where in SERVERS if _look(*where) is None}
+    return absent if _find_chromium() else absent | {"Chromium": "chromium"}
+
+
+def _find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def _look(name: str, folders: str) -> Path | None:

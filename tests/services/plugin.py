@@ -28,6 +28,8 @@ _FIXTURES = {
     "rabbitmq_server",
     "start_rabbitmq",
     "start_prometheus",
+    "browser",
+    "chromium",
 }
 Shared = TypeVar("Shared")
 Own_co = TypeVar("Own_co", bound=OwnServer, covariant=True)
@@ -53,8 +55,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
     if absent and reporter is not None:
         reporter.write_line(
-            f"Not installed on this machine: {', '.join(absent)}. Tests that start their own fail. Next: "
-            f"install them (Debian, Ubuntu: sudo apt-get install {' '.join(absent.values())})."
+            f"Not installed on this machine: {', '.join(absent)}. Tests that need them fail. Next: "
+            f"install them (Debian: sudo apt-get install {' '.join(absent.values())})."
         )
 
 
@@ -82,7 +84,7 @@ def _take(find: Callable[[Mapping[str, str]], Found[Shared]]) -> Shared:
 def _refuse(missing: Exception) -> NoReturn:
     """Fail a test that needs a missing service, or in CI the whole run; never skip it."""
     if ENVIRONMENT.get("CI") == "true":
-        pytest.exit(str(missing), returncode=pytest.ExitCode.TESTS_FAILED)
+        pytest.exit(str(missing), returncode=pytest.ExitCode.INTERRUPTED)  # not repeated by `make test`
     pytest.fail(str(missing), pytrace=False)
 
 

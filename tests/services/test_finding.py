@@ -210,22 +210,22 @@ def test_what_is_not_installed_is_said_before_the_first_test(inner: LayOut) -> N
     done = run(inner(NOTHING, NEEDY), PATH="/nowhere")
     first_line = done.stdout.splitlines()[0]
     assert first_line == (
-        "Not installed on this machine: PostgreSQL, RabbitMQ, PgBouncer, Prometheus. Tests that start "
-        "their own fail. Next: install them (Debian, Ubuntu: sudo apt-get install postgresql rabbitmq-server "
-        "pgbouncer prometheus)."
+        "Not installed on this machine: PostgreSQL, RabbitMQ, PgBouncer, Prometheus, Chromium. Tests that "
+        "need them fail. Next: install them (Debian: sudo apt-get install postgresql rabbitmq-server "
+        "pgbouncer prometheus chromium)."
     )
     assert "Not installed" not in run(inner(NOTHING, "def test_plain(): pass"), PATH="/nowhere").stdout
     readme = " ".join((ROOT / "README.md").read_text().split())
-    assert "sudo apt-get install postgresql rabbitmq-server pgbouncer prometheus" in readme
+    assert "sudo apt-get install postgresql rabbitmq-server pgbouncer prometheus chromium`" in readme
     ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert "--no-install-recommends postgresql rabbitmq-server pgbouncer prometheus\n" in ci
     container = (ROOT / ".devcontainer" / "devcontainer.json").read_text()
-    assert "--no-install-recommends postgresql rabbitmq-server pgbouncer prometheus &&" in container
+    assert "--no-install-recommends postgresql rabbitmq-server pgbouncer prometheus chromium &&" in container
 
 
 def test_in_ci_a_missing_service_ends_the_run(inner: LayOut) -> None:
     done = run(inner(NOTHING, NEEDY), PATH="/nowhere", CI="true")
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == 2, done.stdout + done.stderr
     assert "Exit: No PostgreSQL for the tests (started for this run: initdb" in done.stdout
     assert "1 passed in" in done.stdout
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.page.browser import Browser, find_chromium
+from tests.page.browser import Browser
 
 from tests.services import binaries
 from website.building import build
@@ -37,8 +37,7 @@ def address(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    executable = find_chromium() or str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
-    chromium = Browser(tmp_path_factory.mktemp("profile"), executable)
+    chromium = Browser(tmp_path_factory.mktemp("profile"), binaries.chromium())
     chromium.listen()
     yield chromium
     chromium.close()

@@ -23,7 +23,7 @@ def _chromium() -> str:
     program = find_chromium()
     if program is None:
         binaries = pytest.importorskip("tests.services.binaries", reason="Chromium is not installed")
-        program = str(binaries.program("chromium", package="chromium", folders="/usr/bin"))
+        program = str(binaries.chromium())
     return program
 
 
