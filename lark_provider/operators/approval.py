@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.bases.branch import BranchMixIn
 from airflow.sdk.bases.xcom import BaseXCom
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferralError,
+)
 
 from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
@@ -113,11 +120,8 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             self._close_question()
             if not self._clicks:
                 raise
-        except LarkError:
-            ti = context["ti"]
-            if ti.try_number <= ti.max_tries:
-                raise  # a retry continues with the open question
-            self._close_question()
+        except (LarkError, AirflowTaskTimeout):
+            self._close_after_last_try(context)
             if not self._clicks:
                 raise
         return self._apply_decision(context)
@@ -126,6 +130,11 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         """Continue after the wait in the triggerer."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralError:  # The triggerer failed to wait, for example without this package.
+            self._close_after_last_try(context)
+            if not self._clicks:
+                raise
+            return self._apply_decision(context)
         except (AirflowSensorTimeout, AirflowSkipException):
             if self._question is None and next_method != "execute_complete":
                 expired = replace(self._make_legacy_question(context), state="closed", reason="expired")
@@ -186,6 +195,18 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         if task_question.message_ids and not is_known:
             context["ti"].xcom_push(key=MESSAGE_XCOM, value=task_question.message_ids[0])
 
+    def _close_after_last_try(self, context: Context) -> None:
+        """Close the question of a try that has failed, unless a retry follows, which continues with it."""
+        ti = context["ti"]
+        if ti.try_number <= ti.max_tries:
+            return
+        try:
+            self._question = self._question or self._find(make_origin(context, self._kind, self.lark_conn_id))
+        except (LarkError, AirflowException) as error:
+            self.log.warning("Failed to close the question: %s", error)
+        else:
+            self._close_question()
+
     def _close_question(self) -> None:
         """Close the question and its card; take over the answer if it was answered in the meantime."""
         if self._question is None:
@@ -202,7 +223,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
                 self._question = over
             else:
                 self._cards.show_outcome(over)
-        except LarkError as error:
+        except (LarkError, AirflowException) as error:
             self.log.warning("Failed to close the question: %s", error)
 
     def _apply_decision(self, context: Context) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -24,6 +25,8 @@ from lark_provider.operators.question_arguments import OnReject, check_on_reject
 from lark_provider.support import measured
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.sdk import Context
 
     from lark_provider.api.approval.model import Instance
@@ -200,35 +203,47 @@ class LarkNativeApprovalOperator(LarkOperator):
         newest = compute_first_try(context) - 1
         if not self.withdraw or newest < 1:
             return
+        key = make_task_key(context, self.hook.client, "approval", self.approval_code)
+        try:
+            for number in range(newest, max(0, newest - _EARLIER), -1):
+                self._withdraw_start(f"{key}\n{number}")
+        except LarkError as error:
+            self.log.warning("Failed to withdraw the approval before: %s", error)
+
+    def _withdraw_start(self, key: str) -> None:
+        """Withdraw what one start of this task asked for, in this run and in deleted ones of the same id.
+
+        Args:
+            key: The idempotency key of the start. For a retry there is nothing under it.
+        """
         from lark_provider.api.approval.instances import compute_instance_uuid
 
-        client = self.hook.client
-        key = make_task_key(context, client, "approval", self.approval_code)
-        for number in range(newest, max(0, newest - _EARLIER), -1):
-            try:
-                instance = client.approval.cancel_instance(compute_instance_uuid(f"{key}\n{number}"))
-            except NotFoundError:
-                continue  # a retry, or an attempt that asked for nothing
-            except LarkError as error:
-                self.log.warning("Failed to withdraw the approval before: %s", error)
-            else:
+        with suppress(NotFoundError):
+            while True:
+                instance = self.hook.client.approval.cancel_instance(compute_instance_uuid(key))
                 self.log.info(
                     "Approval %s of an earlier start is %s", instance.serial_number, instance.status
                 )
-            return
+                key = _make_successor_key(key, instance)
 
     def _create(self, context: Context) -> Instance:
         """Create the instance, unless there is one that was created for this run."""
+        from lark_provider.api.approval.instances import compute_instance_uuid
+
         key = make_attempt_key(context, self.hook.client, "approval", self.approval_code)
         instance = self._create_once(context, key)
-        run_start, run_clears = read_run_start(context)
-        # Once tasks of the run were cleared, Airflow does not say any more when it first began.
-        if run_start is None or run_clears or instance.started_at is None:
-            return instance
-        if instance.started_at >= run_start - _CLOCK_SKEW:
-            return instance
-        self.log.info("Approval %s is older than the run; asking again", instance.serial_number)
-        return self._create_once(context, f"{key}\n{run_start.isoformat()}")
+        run_start, _ = read_run_start(context)
+        # Airflow changes the start of a run that was not deleted only after all of its tasks have ended. A
+        # task that is cleared then has a key of its own, so an older instance is that of a deleted run.
+        while _is_older(instance, run_start):
+            key = _make_successor_key(key, instance)
+            try:
+                instance = self.hook.client.approval.get_instance(compute_instance_uuid(key))
+            except NotFoundError:
+                self.log.info("Approval %s is older than the run; asking again", instance.serial_number)
+                # Returned whatever its age: a clock that is wrong must not ask again and again.
+                return self._create_once(context, key)
+        return instance
 
     def _create_once(self, context: Context, key: str) -> Instance:
         client = self.hook.client
@@ -326,6 +341,23 @@ def _count(outcome: str) -> None:
 
     airflow_stats.start()  # No client has done so where the trigger reports an error.
     measured.NATIVE_APPROVALS.add(outcome)
+
+
+def _is_older(instance: Instance, run_start: datetime | None) -> bool:
+    return (
+        run_start is not None
+        and instance.started_at is not None
+        and instance.started_at < run_start - _CLOCK_SKEW
+    )
+
+
+def _make_successor_key(key: str, instance: Instance) -> str:
+    """Return the key of the instance that a new run of the same id creates instead of a deleted run's.
+
+    It does not depend on when the run began, so that a cleared task finds the instance also after Airflow has
+    changed that.
+    """
+    return f"{key}\n{instance.code}"
 
 
 def _convert_seconds(name: str, value: Any) -> float:

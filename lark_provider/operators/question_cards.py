@@ -5,8 +5,11 @@ Nothing here decides a question. A card that cannot be updated is logged, and it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowException
 
 from lark_provider.api import card_life
 from lark_provider.errors import ConfigurationError, LarkError
@@ -78,6 +81,7 @@ class OperatorCards:
 
         if not task_question.is_ours:
             return
+        refused: Mapping[str, Exception]
         message_ids = {
             *task_question.message_ids,
             *([click.message_id] if click and click.message_id else []),
@@ -85,7 +89,7 @@ class OperatorCards:
         try:
             ending = card_life.end_all(message_ids, make_outcome_card(task_question, click, newer=newer))
             refused = self._choose_hook(task_question).client.perform(ending)
-        except LarkError as error:
+        except (LarkError, AirflowException) as error:  # Airflow's: the recorded connection is missing.
             refused = dict.fromkeys(message_ids, error)
         for message_id, why in refused.items():
             self.log.warning("Failed to update card %s; it still shows its buttons: %s", message_id, why)
@@ -113,7 +117,7 @@ class OperatorCards:
             for late in overdue:
                 if late.id not in answered:
                     self._expire(late.id)
-        except LarkError as error:
+        except (LarkError, AirflowException) as error:
             # The gateway withdraws them when a user clicks; the new question must not suffer from it.
             self.log.warning("Failed to withdraw expired cards: %s", error)
 

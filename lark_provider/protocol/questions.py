@@ -38,8 +38,8 @@ class Origin:
         conn_id: The Lark connection that sent the card.
         url: The task instance's page in Airflow; may be empty.
         run_start: When the run began according to Airflow, in UTC and ISO 8601; empty if unknown. Clearing
-            tasks of the run changes it.
-        run_clears: How often tasks of the run have been cleared.
+            tasks of a finished run changes it.
+        run_clears: How often tasks of the run have been cleared; it does not tell runs apart.
     """
 
     dag_id: str
@@ -75,15 +75,14 @@ class Origin:
         """Return whether the run was deleted since an earlier attempt, and created again under the same id.
 
         Otherwise a decision on the deleted run would answer the first question of the new one. A run that was
-        not deleted begins again only if its tasks are cleared, which is counted, so the clocks of workers do
-        not matter.
+        not deleted begins again only after all of its tasks have ended. None of them runs again unless it is
+        cleared itself, and then it asks again anyway. So a later beginning alone tells, however often tasks
+        of the run were cleared.
 
         Args:
             earlier: The origin recorded with a question of the same key.
         """
-        if not (self.run_start and earlier.run_start):
-            return False
-        return self.run_start > earlier.run_start and self.run_clears <= earlier.run_clears
+        return bool(earlier.run_start) and self.run_start > earlier.run_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +167,14 @@ class TaskQuestion:
         """
         is_alive = self.state != "closed" or origin.try_number == self.origin.try_number
         return is_alive and origin.continues(self.origin)
+
+    def has_expired(self, now: datetime) -> bool:
+        """Return whether it is still open, although its deadline is over.
+
+        Args:
+            now: The current time.
+        """
+        return self.state == "open" and self.deadline is not None and self.deadline <= now
 
     @property
     def is_ours(self) -> bool:

@@ -49,6 +49,9 @@ class Waits:
     def find(self, origin: Origin, deadline: datetime | None = None) -> TaskQuestion | None:
         """Return the question that an attempt goes on with, if there is one.
 
+        A later attempt does not go on with a card of ours that is over: people who clicked since were told
+        that it has expired. It asks again, unless a click that came in time decides.
+
         Args:
             origin: The attempt.
             deadline: Until when a later attempt than the one that asked keeps the question open.
@@ -62,6 +65,10 @@ class Waits:
             return None
         if origin.try_number <= newest.origin.try_number:
             return newest
+        if newest.is_ours and newest.has_expired(datetime.now(UTC)):
+            closed = self.close(newest.id, "expired")
+            if closed is None or not closed.is_for(origin):
+                return None
         with migrate.open_transaction(self._url) as connection:
             return wait_rows.take_over(connection, newest, origin, deadline)
 
@@ -245,7 +252,7 @@ class Waits:
         return self.read_decisions([question])[question.id]
 
     def read_decisions(self, questions: Sequence[TaskQuestion]) -> dict[str, list[CardClick]]:
-        """Return the clicks that decided several questions, by the questions' ids; see `clicks`.
+        """Return the clicks that decided several questions, by the questions' ids; see `read_clicks`.
 
         Args:
             questions: The questions.

@@ -98,6 +98,27 @@ def test_a_retry_moves_the_deadline_and_the_same_attempt_does_not(url: URL) -> N
     assert (moved.deadline, moved.origin.try_number) == (late, 2)
 
 
+def test_a_retry_does_not_go_on_with_a_card_that_has_expired(url: URL) -> None:
+    """Whoever clicked since the deadline was told that the click does not count."""
+    waits, inbox = Waits(url), Inbox(url)
+    at = click("x").created_at
+    late, timely = (
+        waits.claim(draft(replace(FIRST, task_id=name), deadline=at + timedelta(seconds=seconds))).question
+        for name, seconds in (("late", -1), ("timely", 1))
+    )
+    inbox.store([answering(late, "e1", open_id="ou_1"), answering(timely, "e2", open_id="ou_1")])
+    retry = replace(RETRY, task_id="late")
+    assert waits.find(retry, at + timedelta(hours=1)) is None
+    claim = waits.claim(draft(retry, deadline=at + timedelta(hours=1)))
+    assert (claim.is_new, claim.question.state) == (True, "open")
+    assert claim.replaced is not None
+    assert (claim.replaced.id, claim.replaced.reason) == (late.id, "expired")
+    assert waits.settle([claim.question]) == {}
+    decided = waits.find(replace(RETRY, task_id="timely"), at + timedelta(hours=1))
+    assert decided is not None
+    assert (decided.id, decided.state) == (timely.id, "decided")
+
+
 def test_a_cleared_task_asks_again_and_closes_what_it_asked_before(url: URL) -> None:
     waits = Waits(url)
     old = waits.claim(draft()).question
@@ -126,15 +147,19 @@ def test_an_attempt_that_was_replaced_cannot_ask_again(url: URL) -> None:
     assert waits.find(CLEARED) == new
 
 
+@pytest.mark.parametrize("clears", [0, 1, 2])
 @pytest.mark.parametrize("was", [FIRST, replace(CLEARED, run_clears=1)])
-def test_a_run_that_was_deleted_and_made_again_asks_again(url: URL, was: Origin) -> None:
-    """Under the same id, as a scheduled one is: yesterday's approval must not answer today's question."""
+def test_a_run_that_was_deleted_and_made_again_asks_again(url: URL, was: Origin, clears: int) -> None:
+    """Under the same id, as a scheduled one is: yesterday's approval must not answer today's question.
+
+    An upstream task of the new run may have failed and been cleared before the approval begins.
+    """
     waits = Waits(url)
     was = replace(was, run_start="2026-01-01T02:00:00.000000+00:00")
     old = waits.claim(draft(was)).question
     Inbox(url).store([answering(old)])
     assert set(waits.settle([old])) == {old.id}
-    made_again = replace(FIRST, run_start="2026-01-02T02:00:00.000000+00:00")
+    made_again = replace(FIRST, run_start="2026-01-02T02:00:00.000000+00:00", run_clears=clears)
     assert waits.find(made_again) is None
     claim = waits.claim(draft(made_again))
     assert (claim.is_new, claim.question.state, claim.replaced) == (True, "open", None)
@@ -142,9 +167,10 @@ def test_a_run_that_was_deleted_and_made_again_asks_again(url: URL, was: Origin)
 
 
 def test_a_run_whose_other_tasks_are_cleared_goes_on_with_its_question(url: URL) -> None:
-    waits = Waits(url)
-    first = waits.claim(draft(replace(FIRST, run_start="2026-01-01T02:00:00.000000+00:00"))).question
-    later = replace(FIRST, run_start="2026-01-01T03:00:00.000000+00:00", run_clears=1)
+    """While this task has not ended, the run has not either, and then clearing does not change its start."""
+    waits, first_try = Waits(url), replace(FIRST, run_start="2026-01-01T02:00:00.000000+00:00")
+    first = waits.claim(draft(first_try)).question
+    later = replace(first_try, run_clears=1)
     for origin in (later, replace(later, try_number=2), FIRST):  # an earlier version recorded no start
         assert waits.claim(draft(origin)).question.id == first.id
 

@@ -55,6 +55,16 @@ def test_a_rejection_fails_the_task_without_a_retry(lark: Emulator, approve: Cal
     assert card["content"]["header"]["template"] == "red"
 
 
+def test_a_task_that_execution_timeout_ends_closes_its_card(
+    lark: Emulator, approve: Callable[..., str]
+) -> None:
+    limit = "execution_timeout=pendulum.duration(seconds=10)"
+    with pytest.raises(AssertionError, match="AirflowTaskTimeout"):
+        approve([], f"deferrable=False, poke_interval=60, {limit}")
+    (card,) = messages(lark)
+    assert not list(buttons(card["content"]))
+
+
 @pytest.mark.parametrize(
     ("soft_fail", "expected"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)]
 )

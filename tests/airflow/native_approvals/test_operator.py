@@ -85,20 +85,52 @@ def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
     assert [instance["status"] for instance in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
 
 
-def test_a_run_that_was_deleted_and_made_again_asks_again(lark: Emulator, code: str, start: Any) -> None:
-    """Under the same id, as a scheduled one is: the approval of the run before is not that of this one."""
+@pytest.mark.parametrize("clears", [0, 1])
+def test_a_run_that_was_deleted_and_made_again_asks_again(
+    lark: Emulator, code: str, start: Any, clears: int
+) -> None:
+    """Under the same id, as a scheduled one is: the approval of the run before is not that of this one.
+
+    An upstream task of the new run may have failed and been cleared before the approval begins.
+    """
 
     def begin(hours: int, clears: int = 0, **changes: Any) -> Any:
         run = SimpleNamespace(start_date=datetime.now(UTC) + timedelta(hours=hours), clear_number=clears)
         return start(**changes) | {"dag_run": run}
 
     defer(approval(code), begin(-1))
-    defer(approval(code), begin(1, clears=1, try_number=2))  # a retry, after another task was cleared
+    defer(approval(code), begin(-1, clears=1, try_number=2))  # a retry, after another task was cleared
     decide(lark, "approve", "approve")
-    made_again = begin(2)
+    lark.advance(2 * 3600)
+    made_again = begin(2, clears=clears)
     for try_number in (1, 2):
         defer(approval(code), start(try_number=try_number) | {"dag_run": made_again["dag_run"]})
     assert [instance["status"] for instance in instances(lark)] == ["APPROVED", "PENDING"]
+    # Clearing a finished run changes its start; what this run asked for is withdrawn all the same.
+    lark.advance(3600)
+    defer(approval(code), begin(3, clears=clears + 1, try_number=3, max_tries=4))
+    assert [instance["status"] for instance in instances(lark)] == ["APPROVED", "CANCELED", "PENDING"]
+
+
+def test_a_run_that_was_deleted_and_made_again_twice_asks_a_third_time(
+    lark: Emulator, code: str, start: Any
+) -> None:
+    began = datetime.now(UTC)
+    for hours in range(3):
+        dag_run = SimpleNamespace(start_date=began + timedelta(hours=hours), clear_number=0)
+        for try_number in (1, 2):
+            defer(approval(code), start(try_number=try_number) | {"dag_run": dag_run})
+        assert len(instances(lark)) == hours + 1
+        decide(lark, "approve", "approve")
+        lark.advance(3600)
+
+
+def test_a_clock_of_airflow_that_is_fast_does_not_ask_again_and_again(
+    lark: Emulator, code: str, start: Any
+) -> None:
+    run = SimpleNamespace(start_date=datetime.now(UTC) + timedelta(hours=1), clear_number=0)
+    defer(approval(code), start() | {"dag_run": run})
+    assert len(instances(lark)) == 2
 
 
 def test_a_decision_that_came_in_time_counts(
