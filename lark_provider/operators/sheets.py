@@ -64,7 +64,9 @@ class SheetOperator(LarkOperator):
 
 
 def check_shares(share_with: Shares) -> None:
-    """Check the form of the argument `share_with`.
+    """Check the form of the argument `share_with` when the DAG is parsed.
+
+    Outputs of other tasks are not known before the task runs; `make_shares` checks them.
 
     Args:
         share_with: The argument, as a DAG passes it.
@@ -72,8 +74,10 @@ def check_shares(share_with: Shares) -> None:
     Raises:
         InvalidRequestError: It has another form.
     """
+    if _is_output(share_with):
+        return
     for who, role in _list_pairs(share_with):
-        if not (isinstance(who, str) and isinstance(role, str)):
+        if not (_is_output(who) or isinstance(who, str)) or not (_is_output(role) or isinstance(role, str)):
             raise _make_shape_error((who, role))
 
 
@@ -92,8 +96,16 @@ def make_shares(share_with: Shares, hook: LarkHook) -> list[Share]:
     """
     from lark_provider.api.clouddoc.drive.people import Share
 
-    check_shares(share_with)
-    return [Share(hook.receiver(who).id, role) for who, role in _list_pairs(share_with)]
+    pairs = _list_pairs(share_with)
+    for who, role in pairs:
+        if not (isinstance(who, str) and isinstance(role, str)):
+            raise _make_shape_error((who, role))
+    return [Share(hook.receiver(who).id, role) for who, role in pairs]
+
+
+def _is_output(value: object) -> bool:
+    """Return whether a value is the output of a task, which Airflow resolves when it renders templates."""
+    return hasattr(value, "resolve")
 
 
 def _list_pairs(share_with: Any) -> list[tuple[Any, Any]]:
@@ -104,7 +116,7 @@ def _list_pairs(share_with: Any) -> list[tuple[Any, Any]]:
 
 
 def _pair(share: Any) -> tuple[Any, Any]:
-    if isinstance(share, str):
+    if isinstance(share, str) or _is_output(share):
         return share, "view"
     if isinstance(share, Mapping):
         if not share.keys() <= {"who", "role"} or "who" not in share:

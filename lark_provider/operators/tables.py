@@ -184,7 +184,8 @@ class WritingOperator(ProgressMixin, TableOperator):
         with convert_lark_errors():
             self._check_rejects_path()
             client = self.hook.client
-            parts = ("bulk", self.base, self.table_id, *([self.retry_rejects] if self.retry_rejects else ()))
+            # The ledger knows a load by its key and its table; of the same table there are many links.
+            parts = ("bulk", *([self.retry_rejects] if self.retry_rejects else ()))
             # Without a ledger a cleared task would be refused or repeated as Lark's memory has it.
             named = make_task_key if has_ledger() else make_attempt_key
             source = self._obtain_records()

@@ -15,6 +15,7 @@ from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.progress import ProgressMixin
 from lark_provider.protocol.arguments import check_choice, check_one_or_more
 from lark_provider.transfers.database import get_sql_hook
+from lark_provider.transfers.values import make_key_mark
 
 if TYPE_CHECKING:
     from lark_provider.transfers.target import SqlTarget
@@ -155,7 +156,14 @@ class CopyOperator(ProgressMixin, LarkOperator):
         count = 0
         rows = self.progress.track_rows(self._iterate_rows(columns))
         while chunk := list(itertools.islice(rows, self.chunk_size)):
-            _check_keys(self.row_name, chunk, [names.index(key) for key in keys], keys, count + 1, seen)
+            _check_keys(
+                self.row_name,
+                chunk,
+                places=[names.index(key) for key in keys],
+                names=keys,
+                first=count + 1,
+                seen=seen,
+            )
             batched_rows = [(*row, *batch.values()) for row in chunk]
             target.insert([*names, *batch], batched_rows, keys=keys)
             count += len(chunk)
@@ -261,6 +269,7 @@ class CopyOperator(ProgressMixin, LarkOperator):
 def _check_keys(
     what: str,
     rows: Sequence[Sequence[Any]],
+    *,
     places: Sequence[int],
     names: Sequence[str],
     first: int,
@@ -274,9 +283,7 @@ def _check_keys(
                 f"{what} {number} has no value in its key ({', '.join(names)}), so that it cannot be merged; "
                 "nothing was written. Next: fill it in, or leave it out of the source."
             )
-        mark = hash(
-            repr([int(value) if isinstance(value, float) and value.is_integer() else value for value in key])
-        )
+        mark = make_key_mark(key)
         if mark in seen:
             raise ConflictError(
                 f"{what} {number} has the key {key!r}, as another {what.lower()} has; nothing was written. "

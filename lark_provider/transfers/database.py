@@ -6,7 +6,7 @@ import importlib
 import re
 import uuid
 from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow.sdk import BaseHook
@@ -129,10 +129,10 @@ def select(
         InvalidRequestError: It is not a query, or two columns have the same name.
     """
     sql = sql.rstrip().rstrip(";")
-    with (
-        closing(hook.get_conn()) as connection,
-        closing(_make_streaming_cursor(connection, chunk_size)) as cursor,
-    ):
+    connection = hook.get_conn()
+    cursor: Any = None
+    try:
+        cursor = _make_streaming_cursor(connection, chunk_size)
         cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
         # A cursor on the server knows its columns only after the first fetch.
         chunk = cursor.fetchmany(chunk_size) if get_driver(connection) in POSTGRES else None
@@ -140,6 +140,17 @@ def select(
         while chunk is None or chunk:
             yield from chunk or ()
             chunk = cursor.fetchmany(chunk_size)
+    except BaseException:
+        # An unbuffered cursor of MySQL reads all rows that are left before it closes, unless its connection
+        # is closed.
+        with suppress(Exception):
+            connection.close()
+        if cursor is not None:
+            with suppress(Exception):
+                cursor.close()
+        raise
+    with closing(connection):
+        cursor.close()
 
 
 def _make_streaming_cursor(connection: Any, chunk_size: int) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lark_provider.errors import ConflictError, InvalidRequestError
+from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.links import LarkChatLink, LarkSheetLink, make_chat_url
 from lark_provider.hooks.task import convert_lark_errors, make_task_key
 from lark_provider.operators.sheets import Shares
@@ -15,6 +15,7 @@ from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from lark_provider.hooks.receivers import NamedReceiver
 
 _WORDS = {"en": ("Rows", "Open the spreadsheet"), "zh": ("行数", "打开表格")}
-_MAX_CARDS = 5
-"""Cards per receiver and key: one that was recalled, or is older than two weeks, is followed by a new one."""
+_CARD_FIELDS = ("card_title", "text", "template_id", "template_variable", "template_version")
+"""The template fields that may name the report, and are rendered once it is written."""
 
 
 class LarkReportOperator(SqlToLarkSheetOperator):
@@ -35,9 +36,10 @@ class LarkReportOperator(SqlToLarkSheetOperator):
     key is that of the task in its run; `key="daily {{ ds }}"` is one report a day, however many runs write
     it.
 
-    The card shows `text` and how many rows there are. Its texts, and the variables of a template, are
-    rendered once the spreadsheet is written, with `report` besides Airflow's variables: `{{ report.url }}`,
-    `{{ report.rows_written }}`, `{{ report.range }}`, `{{ report.spreadsheet_token }}`.
+    The card shows `text` and how many rows there are. `card_title`, `text` and the `template_…` arguments are
+    template fields that are rendered once the spreadsheet is written, with `report` besides Airflow's
+    variables: `{{ report.url }}`, `{{ report.rows_written }}`, `{{ report.range }}`,
+    `{{ report.spreadsheet_token }}`. They may be outputs of other tasks, which are never taken for templates.
 
     Args:
         receiver_id: Who gets the card: a chat, a person or a name of the connection's receivers; or a list.
@@ -65,13 +67,16 @@ class LarkReportOperator(SqlToLarkSheetOperator):
         LarkError: Any other failure, for Airflow to retry. What the database's driver raises is passed on.
     """
 
-    template_fields: Collection[str] = (*SqlToLarkSheetOperator.template_fields, "receiver_id", "mentions")
+    template_fields: Collection[str] = (
+        *SqlToLarkSheetOperator.template_fields, "receiver_id", "mentions", *_CARD_FIELDS,
+    )  # fmt: skip
     required_templates: ClassVar[Collection[str]] = (
         *SqlToLarkSheetOperator.required_templates, "receiver_id", "mentions",
     )  # fmt: skip
     people_templates: ClassVar[Collection[str]] = ("share_with", "receiver_id", "mentions")
     operator_extra_links = (LarkSheetLink(), LarkChatLink())
     chat_link = ""
+    _resolved_ids: frozenset[int] = frozenset()
 
     def __init__(
         self,
@@ -135,6 +140,21 @@ class LarkReportOperator(SqlToLarkSheetOperator):
             sent = [self._send(client, to, card, to.make_key(key)) for to in receivers]
         return {**asdict(report), "message_ids": sent}
 
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """Render all template fields but those of the card, which wait for the report."""
+        if parent is self:
+            template_fields = [name for name in template_fields if name not in _CARD_FIELDS]
+            # What a mapped task got from other tasks is no template of the DAG's author.
+            self._resolved_ids = frozenset(seen_oids)
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+
     def _make_card(self, client: LarkServiceClient, context: Context, report: TableResult) -> Any:
         """Build the card, whose texts know the spreadsheet."""
         from lark_provider.api import cards
@@ -143,15 +163,17 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
         known: Any = {**context, "report": report}
 
-        def render(value: Any) -> Any:
-            return self.render_template(value, known)
+        def render(template: Any) -> Any:
+            return self.render_template(template, known, seen_oids=set(self._resolved_ids))
 
         if self.template_id is not None:
             variables = render(self.template_variable)
             return cards.template_card(render(self.template_id), variables, render(self.template_version))
         rows, opens = _WORDS[self.language]
+        # `title` is rendered already, and what it contains may come from whoever triggers the DAG.
+        title: Any = self.title if self.card_title is None else render(self.card_title)
         card: Any = cards.notice_card(
-            render(self.card_title or self.title),
+            title,
             render(self.text),
             fields={rows: f"{report.rows_written:,}"},
             link={opens: report.url},
@@ -161,34 +183,10 @@ class LarkReportOperator(SqlToLarkSheetOperator):
 
     def _send(self, client: LarkServiceClient, to: NamedReceiver, card: Any, key: str) -> str:
         """Send the card to one receiver, or update the one that it got before."""
-        from lark_provider.hooks.receivers import mark_redirected
+        from lark_provider.transfers.sent_cards import put_card
 
-        if to.instead_of is not None:
-            card = mark_redirected(card, "interactive", to.instead_of)
-        for _ in range(_MAX_CARDS):
-            sent = client.messaging.send(
-                to.id,
-                card,
-                msg_type="interactive",
-                receiver_id_type=to.id_type,
-                idempotency_key=key,
-                on_unknown=self.on_unknown,
-            ).data
-            message_id = sent["message_id"]
-            self.chat_link = make_chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
-            if not message_id:  # an earlier attempt may have sent it, and on_unknown="skip"
-                return ""
-            try:
-                # Whether this or an earlier attempt has sent it, the card then shows this report.
-                client.messaging.update_card(message_id, card)
-            except ConflictError as error:
-                self.log.warning(
-                    "Card %s cannot be updated any more; sending a new one: %s", message_id, error
-                )
-                key = f"{key}\nafter {message_id}"
-                continue
+        sent = put_card(client, to, card, key=key, on_unknown=self.on_unknown)
+        self.chat_link = make_chat_url(client.base_url, sent["chat_id"], self.hook.web_domain)
+        if message_id := sent["message_id"]:
             self.log.info("Card %s shows the report.", message_id)
-            return message_id
-        raise ConflictError(
-            f"{_MAX_CARDS} cards of this report were recalled or cannot be updated. Next: pass another key."
-        )
+        return message_id

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.links import LarkChatLink, make_chat_url
-from lark_provider.hooks.task import convert_lark_errors, make_attempt_key
+from lark_provider.hooks.task import compute_first_try, convert_lark_errors, make_attempt_key
 from lark_provider.operators.base import LarkOperator
 from lark_provider.operators.object_storage import MAX_FILE_BYTES
 from lark_provider.operators.progress import ProgressMixin
@@ -31,11 +33,33 @@ _MAX_ROWS = 100
 """The most rows on a card."""
 
 
+@dataclass(slots=True)
+class _Result:
+    """The result of the query.
+
+    Attributes:
+        file: The file with all rows.
+        columns: The names of the columns.
+        kept: The first rows, for the card.
+        count: How many rows there are.
+        cut: The first cell whose text was cut in a workbook; empty if none was.
+        digest: What tells these rows from others, in whatever order a query without ORDER BY returns them.
+    """
+
+    file: Path
+    columns: list[str] = field(default_factory=list)
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 0
+    cut: str = ""
+    digest: int = 0
+
+
 class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
     """Send the rows of a SQL query as a table on a card; if it does not hold all of them, also as a file.
 
     The query is streamed: memory does not grow with its result. A retry sends nothing twice, as with
-    `LarkSendMessageOperator`. For more than 30 MB, or for a table to work with: `LarkReportOperator`.
+    `LarkSendMessageOperator`; if its query returns other rows, it updates the card, and sends the file of
+    these rows. For more than 30 MB, or for a table to work with: `LarkReportOperator`.
 
     Args:
         sql: The query, or a file ending in `.sql`, relative to the DAG's folder.
@@ -48,7 +72,8 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         attach: Whether all rows are sent as a file where the card does not hold them.
         file_format: `csv`, or `xlsx` for Excel, with types, which needs `airflow-provider-lark[xlsx]`.
         file_name: The file's name; by default the title with the ending of the format.
-        skip_empty: Whether nothing is sent if the query returns no rows.
+        skip_empty: Whether nothing is sent if the query returns no rows. With a database, a card that an
+            earlier try has sent is updated instead.
         idempotency_key: Any text that identifies the message; by default derived from DAG, run, task and
             attempt.
         on_unknown: What to do if a try had no answer more than an hour ago, so that the message may or may
@@ -119,21 +144,16 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and send its rows."""
         with convert_lark_errors(), tempfile.TemporaryDirectory(prefix="lark-rows-") as folder:
-            file = Path(folder) / f"rows.{self.file_format}"
-            count, kept, columns, cut = self._spool(file)
-            if not count and self.skip_empty:
-                self.log.info("The query returned no rows; nothing was sent.")
-                return {"rows": 0, "message_ids": []}
-            sent = self._send(context, count, kept, columns, file, cut)
-        self.log.info("Sent %d rows to %s: %s.", count, self.receiver_id, ", ".join(sent))
-        return {"rows": count, "message_ids": sent}
+            result = self._spool(Path(folder) / f"rows.{self.file_format}")
+            sent = self._send(context, result)
+        if sent:
+            self.log.info("Sent %d rows to %s: %s.", result.count, self.receiver_id, ", ".join(sent))
+        else:
+            self.log.info("The query returned no rows; nothing was sent.")
+        return {"rows": result.count, "message_ids": sent}
 
-    def _spool(self, file: Path) -> tuple[int, list[dict[str, Any]], list[str], str]:
-        """Write all rows into a file.
-
-        Returns:
-            Their number, the first of them, the columns, and the first cell that was cut.
-        """
+    def _spool(self, file: Path) -> _Result:
+        """Write all rows into a file."""
         from lark_provider.files import writing
         from lark_provider.files.formats import CSV, XLSX, import_openpyxl
         from lark_provider.files.workbooks import write_workbook
@@ -143,68 +163,71 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
         query = select(
             get_sql_hook(self.sql_conn_id, self.hook_params), check_query(self.sql), self.parameters
         )
-        kept: list[dict[str, Any]] = []
+        result = _Result(file)
         with closing(query):
-            columns = [str(name) for name in next(query)]
+            columns = result.columns = [str(name) for name in next(query)]
 
             def iterate_rows() -> Iterator[dict[str, Any]]:
                 for row in self.progress.track_rows(query):
                     cells = dict(zip(columns, map(values.to_shown_cell, row), strict=True))
-                    if len(kept) < self.max_rows:
-                        kept.append(cells)
+                    if len(result.kept) < self.max_rows:
+                        result.kept.append(cells)
+                    content = repr([*cells.values()]).encode("utf-8", "surrogatepass")
+                    result.digest += int.from_bytes(sha256(content).digest())
                     yield cells
 
             if self.file_format == XLSX:
-                count, cut = write_workbook(file, columns, iterate_rows())
+                result.count, result.cut = write_workbook(file, columns, iterate_rows())
             else:
-                count, cut = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), iterate_rows()), ""
-        return count, kept, columns, cut
+                result.count = writing.write_to(file, CSV, dict.fromkeys(columns, "text"), iterate_rows())
+        return result
 
-    def _send(
-        self,
-        context: Context,
-        count: int,
-        kept: Sequence[dict[str, Any]],
-        columns: list[str],
-        file: Path,
-        cut: str,
-    ) -> list[str]:
-        """Send the card, and the file if the card does not hold all rows."""
+    def _send(self, context: Context, result: _Result) -> list[str]:
+        """Send the card, and the file if the card does not hold all rows; return the ids of the messages."""
         from lark_provider.api.cards import table_card
         from lark_provider.files.workbooks import MAX_CHARS
-        from lark_provider.hooks.receivers import mark_redirected
+        from lark_provider.transfers.sent_cards import find_card, put_card
 
         client = self.hook.client
         to = self.hook.receiver(self.receiver_id)
+        key = to.make_key(self.idempotency_key or make_attempt_key(context, client, "rows", self.receiver_id))
+        card_key = f"{key}\ncard"
+        is_first = self.idempotency_key is None and context["ti"].try_number <= compute_first_try(context)
+        if not result.count and self.skip_empty and (is_first or not client.perform(find_card(to, card_key))):
+            return []
         # The rest is only counted on the card.
-        rows = chain(kept, repeat({}, count - len(kept)))
-        card: Any = table_card(self.title, rows, columns=columns, text=self.text, max_rows=self.max_rows)
+        rows = chain(result.kept, repeat({}, result.count - len(result.kept)))
+        card: Any = table_card(
+            self.title, rows, columns=result.columns, text=self.text, max_rows=self.max_rows
+        )
         shown = sum(len(element.get("rows", ())) for element in card["body"]["elements"])
-        is_attached = self.attach and shown < count
-        if is_attached and (size := file.stat().st_size) > MAX_FILE_BYTES:
+        is_attached = self.attach and shown < result.count
+        if is_attached and (size := result.file.stat().st_size) > MAX_FILE_BYTES:
             raise InvalidRequestError(
                 f"The rows take {size:,} bytes as a file; the limit is {MAX_FILE_BYTES:,}. Next: narrow "
                 "the query, pass attach=False, or use LarkReportOperator."
             )
-        if is_attached and cut:
+        if is_attached and result.cut:
             raise InvalidRequestError(
-                f"A cell of Excel must have at most {MAX_CHARS:,} characters, and the text in {cut} of the "
-                'query has more. Next: shorten it in the query, or pass file_format="csv".'
+                f"A cell of Excel must have at most {MAX_CHARS:,} characters, and the text in {result.cut} "
+                'of the query has more. Next: shorten it in the query, or pass file_format="csv".'
             )
-        if to.instead_of is not None:
-            card = mark_redirected(card, "interactive", to.instead_of)
-        key = to.make_key(self.idempotency_key or make_attempt_key(context, client, "rows", self.receiver_id))
-        how: dict[str, Any] = {"receiver_id_type": to.id_type, "on_unknown": self.on_unknown}
-        answer = client.messaging.send_card(to.id, card, idempotency_key=f"{key}\ncard", **how).data
-        self.chat_link = make_chat_url(client.base_url, answer.get("chat_id", ""), self.hook.web_domain)
-        sent = [answer["message_id"]]
+        put = put_card(client, to, card, key=card_key, on_unknown=self.on_unknown, is_first=is_first)
+        self.chat_link = make_chat_url(client.base_url, put["chat_id"], self.hook.web_domain)
+        sent = [put["message_id"]]
         if is_attached:
             name = self.file_name or f"{self.title.replace('/', '-')}.{self.file_format}"
-            sent.append(
-                client.messaging.send_file(
-                    to.id, str(file), file_name=name, file_type="xls", idempotency_key=f"{key}\nfile", **how
-                ).data["message_id"]
+            answer = client.messaging.send_file(
+                to.id,
+                str(result.file),
+                file_name=name,
+                file_type="xls",
+                receiver_id_type=to.id_type,
+                # The card shows these rows; a file that an earlier try has sent may have others.
+                idempotency_key=f"{key}\nfile\n{result.digest:x}",
+                on_unknown=self.on_unknown,
             )
+            sent.append(answer.data["message_id"])
         return sent
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

@@ -224,8 +224,9 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             )
 
     def _choose_key(self, context: Context) -> str:
-        parts = ("sheet", self.sheet, self.worksheet) if self.sheet else ("new sheet",)
-        return self.idempotency_key or make_task_key(context, self.hook.client, *parts)
+        # The ledger knows a write by its key and its worksheet; of the same worksheet there are many links.
+        part = "sheet" if self.sheet else "new sheet"
+        return self.idempotency_key or make_task_key(context, self.hook.client, part)
 
 
 _OWN_ARGUMENTS = frozenset(

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from lark_provider.errors import InvalidRequestError
+from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.arguments import check_str
 from lark_provider.transfers.database import MYSQL, get_driver
-from lark_provider.transfers.values import MomentForm, get_moment_form
+from lark_provider.transfers.values import MomentForm, get_moment_form, make_key_mark
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -42,6 +42,7 @@ class SqlTarget:
                 "name with other characters needs the database's quotes."
             )
         self._hook, self._connection, self.table = hook, connection, table
+        self._merged: set[int] = set()  # marks of the keys, as they are stored, of the rows merged so far
         self.driver = get_driver(connection)
         with closing(connection.cursor()) as cursor:
             cursor.execute(f"SELECT * FROM {table} WHERE 1 = 0")  # noqa: S608 - checked to be a name
@@ -70,7 +71,18 @@ class SqlTarget:
         return alike[0] if len(alike) == 1 else None
 
     def delete(self, where: Mapping[str, Any] | None = None) -> int:
-        """Delete all rows, or those whose columns have the values given, and return how many there were."""
+        """Delete all rows, or those whose columns have the values given.
+
+        Args:
+            where: The values by column; None for all rows.
+
+        Returns:
+            How many rows there were; 0 if the driver does not tell.
+
+        Raises:
+            InvalidRequestError: The name of a column cannot be quoted.
+            Exception: What the driver raises.
+        """
         where = where or {}
         condition = f" WHERE {self._format_equalities(where)}" if where else ""
         with closing(self._connection.cursor()) as cursor:
@@ -84,6 +96,11 @@ class SqlTarget:
             columns: The names of the columns.
             rows: The rows, each with its values in the order of `columns`.
             keys: The columns that tell rows apart; PostgreSQL and SQLite need a unique index on them.
+
+        Raises:
+            InvalidRequestError: The name of a column cannot be quoted.
+            ConflictError: The database takes the keys of two rows for the same one.
+            Exception: What the driver raises.
         """
         if keys and self.driver not in _ON_CONFLICT:
             self._merge(columns, rows, keys)
@@ -92,29 +109,39 @@ class SqlTarget:
         with closing(self._connection.cursor()) as cursor:
             if self.driver == "psycopg2":
                 # Its executemany sends each row by itself.
-                statement = self._insert(columns, len(rows)) + ending
+                statement = self._make_insert_sql(columns, len(rows)) + ending
                 cursor.execute(statement, tuple(itertools.chain.from_iterable(rows)))
             else:
-                cursor.executemany(self._insert(columns) + ending, [tuple(row) for row in rows])
+                cursor.executemany(self._make_insert_sql(columns) + ending, [tuple(row) for row in rows])
 
     def _merge(self, columns: Sequence[str], rows: Iterable[Row], keys: Sequence[str]) -> None:
         """Update or insert row by row: not every database tells by its row count whether a row exists."""
         others = [name for name in columns if name not in keys]
         key_places, places = [columns.index(name) for name in keys], [columns.index(name) for name in others]
         which = self._format_equalities(keys)
-        exists = f"SELECT 1 FROM {self._name} WHERE {which}"  # noqa: S608 - quoted
+        select = f"SELECT {', '.join(map(self._quote, keys))} FROM {self._name} WHERE {which}"  # noqa: S608 - quoted
         update = f"UPDATE {self._name} SET {self._format_equalities(others, ', ')} WHERE {which}"  # noqa: S608 - quoted
-        insert = self._insert(columns)
+        insert = self._make_insert_sql(columns)
         with closing(self._connection.cursor()) as cursor:
             for row in rows:
                 key = tuple(row[place] for place in key_places)
-                cursor.execute(exists, key)
-                if cursor.fetchall():
+                cursor.execute(select, key)
+                stored = cursor.fetchall()
+                # A collation may take keys for the same that differ, such as "ab" and "AB".
+                marks = {make_key_mark(tuple(stored_key)) for stored_key in stored or [key]}
+                if not marks.isdisjoint(self._merged):
+                    raise ConflictError(
+                        f"{self.table} takes the key {key!r} for that of another row that was merged before, "
+                        "as if it compares texts without regard to case; nothing was written. Next: change "
+                        "one of the two keys, or choose key_fields that tell them apart."
+                    )
+                self._merged |= marks
+                if stored:
                     cursor.execute(update, (*(row[place] for place in places), *key))
                 else:
                     cursor.execute(insert, tuple(row))
 
-    def _insert(self, columns: Sequence[str], count: int = 1) -> str:
+    def _make_insert_sql(self, columns: Sequence[str], count: int = 1) -> str:
         names = ", ".join(map(self._quote, columns))
         row = f"({', '.join([self._hook.placeholder] * len(columns))})"
         return f"INSERT INTO {self._name} ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608 - quoted

@@ -143,6 +143,37 @@ def test_merge_where_the_driver_has_no_on_conflict(
         assert own(orders) == {"A-1": (12.5, "new"), "A-2": (100, "kept"), "old": (1, "kept")}
 
 
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("chunk_size", [1, 1000])
+def test_keys_that_the_database_takes_for_the_same_are_refused(
+    lark: Emulator,
+    context: Context,
+    sqlite: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    chunk_size: int,
+) -> None:
+    """MySQL and SQL Server compare texts without regard to case by default."""
+    monkeypatch.setattr("lark_provider.transfers.target._ON_CONFLICT", frozenset())
+    lark.settings(rate_limits=False)
+    link = table(COLUMNS)
+    sqlite.run("CREATE TABLE alike (no TEXT COLLATE NOCASE PRIMARY KEY, paid INTEGER)")
+    sqlite.run(*("INSERT INTO alike VALUES ('Ab', 1)" for _ in range(before)))
+    insert(link, {"No": "ab", "Paid": 2}, {"No": "c", "Paid": 3})
+    operator = copy(
+        sqlite, link, sql_table="alike", columns=["No", "Paid"], mode="merge", key_fields="No",
+        chunk_size=chunk_size,
+    )  # fmt: skip
+    for _ in range(2):
+        assert operator.execute(context())["rows"] == 2
+    stored = sqlite.read("SELECT no, paid FROM alike ORDER BY no")
+    assert stored == [("Ab" if before else "ab", 2), ("c", 3)]
+    insert(link, {"No": "AB", "Paid": 4})
+    with pytest.raises(AirflowFailException, match=r"takes the key \('AB',\) for .*Next: change one"):
+        operator.execute(context())
+    assert sqlite.read("SELECT no, paid FROM alike ORDER BY no") == stored
+
+
 @pytest.mark.parametrize("columns", [[], {}])
 def test_no_columns_are_refused(
     lark: Emulator, context: Context, orders: Database, link: str, columns: Any

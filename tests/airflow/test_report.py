@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 from lark_emulator import Emulator
 
@@ -116,6 +117,62 @@ def test_a_template_shows_the_report(lark: Emulator, context: Context, orders: D
     [card] = cards(lark)
     data = {"template_id": TEMPLATE, "template_variable": {"link": done["url"], "rows": ["2"]}}
     assert card["content"] == {"type": "template", "data": data}
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("customer", ["{{ 1 + 1 }}", "{% x"])
+def test_what_a_rendered_title_contains_is_no_template(
+    lark: Emulator, context: Context, orders: Database, customer: str, native: bool
+) -> None:
+    """Whoever may trigger the DAG could read its connections."""
+    with DAG("d", schedule=None, render_template_as_native_obj=native):
+        by_title = report(orders, title="Orders of {{ params.customer }}", text="**{{ params.customer }}**")
+    by_title.render_template_fields({"params": {"customer": customer}})
+    done = by_title.execute(context() | {"params": {"customer": customer}})
+    [card] = cards(lark)
+    assert card["content"]["header"]["title"]["content"] == f"Orders of {customer}"
+    assert f"**{customer}**" in str(card["content"])
+    [spreadsheet] = LarkServiceClient().clouddoc.drive.list_files()
+    assert (spreadsheet["name"], spreadsheet["url"]) == (f"Orders of {customer}", done["url"])
+
+
+def test_the_outputs_of_tasks_are_waited_for(orders: Database) -> None:
+    with DAG("d", schedule=None):
+        summary: Any = BaseOperator(task_id="summary").output
+        card = report(orders, task_id="card", card_title=summary, text=summary)
+        template = report(
+            orders, task_id="template", template_id=TEMPLATE, template_variable={"rows": [summary]}
+        )
+        version = report(orders, task_id="version", template_id=summary, template_version=summary)
+    assert [task.upstream_task_ids for task in (card, template, version)] == [{"summary"}] * 3
+
+
+def test_an_output_is_sent_as_it_is(lark: Emulator, context: Context, orders: Database) -> None:
+    class Output:
+        """As much of a task's output as rendering uses."""
+
+        def resolve(self, _context: Any) -> str:
+            return "{{ 1 + 1 }}"
+
+    output: Any = Output()
+    lark.settings(card_templates=[TEMPLATE])
+    shown = report(orders, card_title=output, text=output)
+    shown.render_template_fields(context())
+    shown.execute(context())
+    filled = report(orders, task_id="u", template_id=TEMPLATE, template_variable={"a": output})
+    filled.render_template_fields(context())
+    filled.execute(context(task_id="u"))
+    [card, template] = cards(lark)
+    assert str(card["content"]).count("{{ 1 + 1 }}") == 2
+    assert template["content"]["data"]["template_variable"] == {"a": "{{ 1 + 1 }}"}
+
+
+def test_a_receiver_that_another_task_picks(orders: Database) -> None:
+    with DAG("d", schedule=None):
+        chat: Any = BaseOperator(task_id="pick_chat").output
+        tasks = [report(orders, task_id="one", receiver_id=chat), report(orders, task_id="many",
+                 receiver_id=[CHAT, chat])]  # fmt: skip
+    assert [task.upstream_task_ids for task in tasks] == [{"pick_chat"}] * 2
 
 
 @pytest.mark.parametrize(

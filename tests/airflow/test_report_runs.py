@@ -19,6 +19,22 @@ from tests.storage import prepared
 
 EXAMPLE = Path(__file__).parents[2] / "example_dags" / "daily_report.py"
 MOST_LINES = 10
+MAPPED = f"""
+from __future__ import annotations
+import pendulum
+from airflow.sdk import DAG, task
+from lark_provider.transfers import LarkReportOperator
+
+with DAG("mapped", start_date=pendulum.datetime(2026, 1, 1), schedule=None) as dag:
+    @task
+    def customers():
+        return ["{{{{ 1 + 1 }}}}", "Ann"]
+    usual = {{"sql": "SELECT 1 AS a", "sql_conn_id": "orders_db", "receiver_id": "{CHAT}"}}
+    LarkReportOperator.partial(task_id="title", **usual).expand(title=customers())
+    LarkReportOperator.partial(task_id="text", title="all", **usual).expand(text=customers())
+    LarkReportOperator.partial(task_id="own", title="own", **usual).expand(
+        text=["own {{{{ report.rows_written }}}}"])
+"""
 
 
 def query(path: Path, sql: str) -> None:
@@ -67,3 +83,29 @@ def test_the_daily_report_is_one_spreadsheet_and_one_card(
     [card] = chat["messages"]
     assert "**3** orders on 2026-11-26" in str(card["content"])
     assert spreadsheet["url"] in str(card["content"])
+
+
+def test_what_a_mapped_task_is_passed_is_no_template(
+    lark: Emulator, airflow_home: AirflowHome, tmp_path: Path
+) -> None:
+    """Airflow renders no XCom; what the DAG itself lists is rendered, once the report is known."""
+    (airflow_home.dags / "mapped.py").write_text(MAPPED)
+    ledger = f"sqlite:///{tmp_path}/ledger.db"
+    prepared.upgrade(urls.parse(ledger, "test"))
+    added = {
+        "AIRFLOW_CONN_ORDERS_DB": json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "orders.db")}),
+        "AIRFLOW__LARK__DATABASE_URL": ledger,
+    }
+    airflow_home.env |= added
+    try:
+        airflow_home.airflow("dags", "test", "mapped", lark=lark)
+    finally:
+        for name in added:
+            del airflow_home.env[name]
+    [chat] = [chat for chat in lark.state()["chats"] if chat["chat_id"] == CHAT]
+    contents = [message["content"] for message in chat["messages"]]
+    titles = [content["header"]["title"]["content"] for content in contents]
+    assert sorted(titles) == ["Ann", "all", "all", "own", "{{ 1 + 1 }}"]
+    texts = [str(content["body"]) for content in contents]
+    assert sum("{{ 1 + 1 }}" in text for text in texts) == 1
+    assert sum("own 1" in text for text in texts) == 1

@@ -16,13 +16,29 @@ from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from lark_provider import LarkServiceClient
 from lark_provider.errors import InvalidRequestError
+from lark_provider.storage import urls
 from lark_provider.transfers import SqlToLarkMessageOperator, sql_to_message
 from tests.airflow.conftest import CHAT
 from tests.airflow.sql import Database
+from tests.storage import prepared
 
 Context = Callable[..., Any]
 MANY = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
 SELECT i AS "no", '00' || i AS "code" FROM n ORDER BY i"""
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    prepared.upgrade(urls.parse(url, "test"))
+    monkeypatch.setenv("AIRFLOW__LARK__DATABASE_URL", url)
+
+
+def refuse_upload(lark: Emulator, operator: SqlToLarkMessageOperator, context: Any) -> None:
+    """Run a try that sends its card, and whose file Lark refuses."""
+    lark.fault("POST", "*/im/v1/files", status=400, code=424242, msg="?")
+    with pytest.raises(AirflowFailException, match="424242"):
+        operator.execute(context)
 
 
 def read_messages(lark: Emulator) -> list[dict[str, Any]]:
@@ -64,6 +80,58 @@ def test_many_rows_are_a_file_as_well_and_arrive_once(
     assert (lines[:2], lines[-1], len(lines)) == (["no,code", "1,001"], "2000,002000", 2_001)
     tell(sqlite, 2_000, attach=False).execute(context(task_id="other"))
     assert [message["msg_type"] for message in read_messages(lark)] == ["interactive", "file", "interactive"]
+
+
+@pytest.mark.parametrize("has_ledger", [False, True])
+def test_a_retry_that_reads_other_rows_shows_them(
+    lark: Emulator, context: Context, sqlite: Database, tmp_path: Path, request: pytest.FixtureRequest,
+    has_ledger: bool,
+) -> None:  # fmt: skip
+    if has_ledger:
+        request.getfixturevalue("ledger")
+    refuse_upload(lark, tell(sqlite, 150, max_rows=7), context())
+    done = tell(sqlite, 130, max_rows=7).execute(context(try_number=2))
+    [card, file] = read_messages(lark)
+    assert done == {"rows": 130, "message_ids": [card["message_id"], file["message_id"]]}
+    assert (len(read_rows(card)), "123" in str(card["content"])) == (7, True)  # 123 more
+    back = tmp_path / "back.csv"
+    LarkServiceClient().messaging.download(file["message_id"], file["content"]["file_key"], back)
+    assert len(back.read_text("utf-8-sig").splitlines()) == 131
+    # The same rows in another order are the same file; other rows are another one.
+    turned = MANY.format(count=130) + " DESC"
+    assert tell(sqlite, sql=turned, max_rows=7).execute(context(try_number=3)) == done
+    assert (
+        tell(sqlite, 131, max_rows=7).execute(context(try_number=3))["message_ids"][0] == card["message_id"]
+    )
+    assert tell(sqlite, 5).execute(context(try_number=3)) == {"rows": 5, "message_ids": [card["message_id"]]}
+    [card, *files] = read_messages(lark)
+    assert ([message["msg_type"] for message in files], len(read_rows(card))) == (["file", "file"], 5)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_key_of_ones_own_names_one_card(lark: Emulator, context: Context, sqlite: Database) -> None:
+    for run, count in enumerate((2, 3)):
+        tell(sqlite, count, idempotency_key="orders").execute(context(run_id=str(run)))
+    [card] = read_messages(lark)
+    assert len(read_rows(card)) == 3
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_card_is_updated_where_a_retry_finds_no_rows(
+    lark: Emulator, context: Context, sqlite: Database
+) -> None:
+    none: dict[str, Any] = {"sql": "SELECT 1 AS no WHERE 1 = 0", "skip_empty": True}
+    assert tell(sqlite, **none).execute(context(task_id="u", try_number=2))["message_ids"] == []
+    assert tell(sqlite, **none).execute(context(task_id="u", try_number=3))["message_ids"] == []
+    assert read_messages(lark) == []
+    refuse_upload(lark, tell(sqlite, 150), context())
+    done = tell(sqlite, **none).execute(context(try_number=2))
+    [card] = read_messages(lark)
+    assert done == {"rows": 0, "message_ids": [card["message_id"]]}
+    assert read_rows(card) == []
+    # Where nothing was sent before, rows that come later are.
+    tell(sqlite).execute(context(task_id="u", try_number=4))
+    assert len(read_messages(lark)) == 2
 
 
 def test_a_workbook_has_types_and_text_stays_text(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from lark_emulator import Emulator
 
@@ -98,6 +99,23 @@ def test_append_adds_a_runs_rows_once(lark: Emulator, context: Context, sqlite: 
 
 
 @pytest.mark.usefixtures("ledger")
+def test_another_link_to_the_same_worksheet_is_the_same_write(
+    lark: Emulator, context: Context, sqlite: Database
+) -> None:
+    sqlite.run("CREATE TABLE orders (no TEXT)", "INSERT INTO orders VALUES ('A-1'), ('A-2')")
+    sheets = LarkServiceClient().clouddoc.sheets
+    created = sheets.create("Orders")
+    [worksheet] = sheets.list_sheets(created.token)
+    for try_number, link in enumerate(
+        (created.url, f"{created.url}?sheet={worksheet.sheet_id}", created.token), 1
+    ):
+        append = to_sheet(sqlite, sql="SELECT no FROM orders ORDER BY no", sheet=link, mode="append")
+        done = append.execute(context(try_number=try_number))
+        assert done["replayed"] == (0 if try_number == 1 else 2)
+    assert [row[0] for row in read_cells(lark, created.token)] == ["no", "A-1", "A-2"]
+
+
+@pytest.mark.usefixtures("ledger")
 def test_update_by_key_titles_and_templates(lark: Emulator, context: Context, sqlite: Database) -> None:
     sqlite.run(
         "CREATE TABLE orders (no TEXT, paid INTEGER)", "INSERT INTO orders VALUES ('A-1', 1), ('A-2', 2)"
@@ -171,6 +189,42 @@ def test_a_task_that_is_ended_stops(lark: Emulator, context: Context, sqlite: Da
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidRequestError, match=text):
         SqlToLarkSheetOperator(task_id="t", sql="SELECT 1", sql_conn_id="x", **changes)
+
+
+def test_shares_may_be_the_outputs_of_tasks() -> None:
+    with DAG("d", schedule=None):
+        chat: Any = BaseOperator(task_id="pick_chat").output
+        forms: list[Any] = [chat, ["ou_1", chat], [(chat, "edit")], [{"who": chat, "role": chat}]]
+        tasks = [
+            SqlToLarkSheetOperator(
+                task_id=f"t{number}", sql="SELECT 1", sql_conn_id="x", title="t", share_with=form
+            )
+            for number, form in enumerate(forms)
+        ]
+    assert [task.upstream_task_ids for task in tasks] == [{"pick_chat"}] * len(forms)
+
+
+def test_shares_are_checked_once_they_are_known(lark: Emulator, context: Context, sqlite: Database) -> None:
+    class Output:
+        """As much of a task's output as rendering uses."""
+
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+        def resolve(self, _context: Any) -> Any:
+            return self.value
+
+    sqlite.run("CREATE TABLE orders (no TEXT)")
+    outputs: list[Any] = [Output({"ou_1": "view"}), [Output(7)], [(ALICE, Output(7))]]
+    for output in outputs:
+        operator = to_sheet(sqlite, sql="SELECT no FROM orders", title="x", share_with=output)
+        operator.render_template_fields(context())
+        with pytest.raises(AirflowFailException, match="share_with must list"):
+            operator.execute(context())
+    picked = to_sheet(sqlite, sql="SELECT no FROM orders", title="x", share_with=[(Output(ALICE), "edit")])
+    picked.render_template_fields(context())
+    grants = LarkServiceClient().clouddoc.drive.permissions.list(picked.execute(context())["url"])
+    assert {grant.id: grant.role for grant in grants}[ALICE] == "edit"
 
 
 def test_shares_name_the_connections_receivers(
