@@ -31,6 +31,26 @@ class Deadline:
         return max(0.0, self._end - time.monotonic())
 
 
+class CommitGate:
+    """Decide between a thread that commits and its caller that gives up: whichever comes first."""
+
+    def __init__(self) -> None:
+        self._first = threading.Lock()  # Taken once, and never released.
+
+    def begin_commit(self) -> None:
+        """Claim the right to commit, in the thread.
+
+        Raises:
+            TimeoutError: The caller has given up.
+        """
+        if not self._first.acquire(blocking=False):
+            raise TimeoutError("the caller has given up")
+
+    def give_up(self) -> bool:
+        """Return whether the thread will not commit, in the caller; if it returns False, it commits now."""
+        return self._first.acquire(blocking=False)
+
+
 def choose_max_retries(seconds: float) -> int:
     """Return how many retries a call gets: few, so that an unavailable Lark is reported in time.
 

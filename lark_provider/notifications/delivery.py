@@ -1,20 +1,18 @@
-"""Send one notification to one receiver over a connection of an app, or update its cards.
-
-If Lark rejects the mentions on a card, it is sent with names in their place.
-"""
+"""Send one notification to one receiver over a connection of an app, or update its cards."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.api.cards.airflow import failure as cards
 from lark_provider.api.cards.airflow.mentions import Mentions
-from lark_provider.api.messaging.additions import mark_redirected, with_element
 from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError
 from lark_provider.hooks.receivers import NamedReceiver
+from lark_provider.outbox.mentioning import send_with_mentions
+from lark_provider.outbox.outgoing import Outgoing, build_message
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.language import Language
@@ -42,10 +40,10 @@ class NotificationMessage:
     mentions: Mentions
 
 
-def compose(
-    message: NotificationMessage, to: NamedReceiver, event: RunEvent, incident: Incident | None
-) -> tuple[Any, Sequence[str]]:
-    """Return the content to send, and the ids of whom the client mentions at its end.
+def make_outgoing(
+    message: NotificationMessage, to: NamedReceiver, event: RunEvent, incident: Incident | None = None
+) -> Outgoing:
+    """Return the message to send, with its mentions.
 
     Args:
         message: The message.
@@ -53,20 +51,12 @@ def compose(
         event: The event that a default message shows.
         incident: The incident of the run, if the card shows it.
     """
-    mentions, content = message.mentions, message.content
-    if content is None:
-        default = cards.make_card(event, message.language, incident)
-        content = (
-            default if message.msg_type == "interactive" else cards.format_lines(event, message.language)
-        )
-    if to.instead_of is not None:
-        return mark_redirected(content, message.msg_type, to.instead_of, mentions.by_name().names), ()
-    if message.msg_type == "interactive":
-        line = mentions.render_markdown()
-        return (with_element(content, line) if line else content), ()
-    if (words := mentions.format_names()) and isinstance(content, str):
-        content = f"{content} {words}"
-    return content, mentions.ids
+    content: Any = message.content
+    if content is None and message.msg_type == "interactive":
+        content = cards.make_card(event, message.language, incident)
+    elif content is None:
+        content = cards.format_lines(event, message.language)
+    return build_message(to.id, to.id_type or "", message.msg_type, content, message.mentions, to.instead_of)
 
 
 async def deliver(
@@ -96,36 +86,15 @@ async def deliver(
     Raises:
         LarkError: Lark refused the message or was unreachable.
     """
-    if message.msg_type in {"text", "post"} and message.mentions.emails and to.instead_of is None:
-        message = replace(message, mentions=await _with_ids(client, message.mentions))
-    content, mentions = compose(message, to, event, incident)
-    try:
+
+    async def update_or_send(content: Any, mentions: tuple[str, ...]) -> tuple[str, ...]:
         return await _update(client, instead, content) or await _send(
             client, to, content, message.msg_type, mentions, key
         )
-    except InvalidRequestError as error:
-        if error.http_status is None or message.mentions == message.mentions.by_name():
-            raise
-        # Lark refuses a whole card for one mention of a person who has left the tenant.
-        _logger.warning("Lark rejected the mentions; naming people without a mention: %s", error.msg)
-        content, _ = compose(replace(message, mentions=message.mentions.by_name()), to, event, incident)
-        return await _update(client, instead, content) or await _send(
-            client, to, content, message.msg_type, (), key
-        )
 
-
-async def _with_ids(client: AsyncLarkServiceClient, mentions: Mentions) -> Mentions:
-    """Return the mentions with e-mail addresses resolved to ids; unresolved ones are named."""
-    try:
-        by_email = await client.contact.find_by_email(mentions.emails)
-    except LarkError as error:
-        # In the message, since Airflow's task logs show no `extra`.
-        _logger.warning("User lookup failed; naming people without a mention: %s", error)
-        return mentions
-    ids = dict.fromkeys((*mentions.ids, *filter(None, by_email.values())))
-    return replace(
-        mentions, ids=tuple(ids), emails=tuple(email for email in mentions.emails if not by_email[email])
-    )
+    outgoing = make_outgoing(message, to, event, incident)
+    # Nothing tries it again later, so it is sent whatever prevents the lookup of an address.
+    return await send_with_mentions(client, outgoing, update_or_send, ignored=LarkError)
 
 
 async def _update(
@@ -139,7 +108,8 @@ async def _update(
             raise
         except LarkAPIError as error:
             # Recalled, too old, or another app's: a new card is sent instead.
-            _logger.info("Card %s cannot be updated; replacing it: %s", message_id, error.msg)
+            fields = {"message_id": message_id, "error": error.msg}
+            _logger.info("Card cannot be updated; sending a new one", extra=fields)
         else:
             updated.append(message_id)
     return tuple(updated)

@@ -231,10 +231,36 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         except Exception as error:  # noqa: BLE001 - the default message is sent instead
             why = airflow_context.format_error(error, self.deadline)
             self.log.warning("Template failed; sending the default message. %s", why)
-            ready = copy.copy(self)
-            ready.content, ready.msg_type, ready.idempotency_key = None, "interactive", None
-            ready.render_template_fields(values)  # type: ignore[arg-type]
+            ready = self._make_default_copy(values)
         return ready, values
+
+    def _make_default_copy(self, values: dict[str, Any]) -> LarkNotifier:
+        """Return a copy for the default message, without the options whose templates fail.
+
+        Raises:
+            Exception: The receiver or each connection has a template that fails.
+        """
+        ready = copy.copy(self)
+        ready.content, ready.msg_type, ready.idempotency_key = None, "interactive", None
+        failed: dict[str, Exception] = {}
+        for name in self.template_fields:
+            ready.template_fields = (name,)
+            try:
+                ready.render_template_fields(values)  # type: ignore[arg-type]
+            except Exception as error:  # noqa: BLE001 - the message is sent without this option
+                failed[name] = error
+        ready.template_fields = self.template_fields
+        if "receiver_id" in failed:
+            raise failed["receiver_id"]
+        if "mentions" in failed:
+            ready.mentions = ()
+        if "fallback_conn_id" in failed:
+            ready.fallback_conn_id = None
+        if "lark_conn_id" in failed:
+            if ready.fallback_conn_id is None:
+                raise failed["lark_conn_id"]
+            ready.lark_conn_id = ready.fallback_conn_id
+        return ready
 
     def get_template_env(self, dag: DAG | None = None) -> jinja2.Environment:
         """Return the environment for templates; a DAG that `airflow dags test` passes has none of its own."""

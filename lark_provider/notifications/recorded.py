@@ -10,14 +10,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from lark_provider.api.cards.airflow import failure
 from lark_provider.errors import LarkError
-from lark_provider.notifications.deadline import call_in_thread
+from lark_provider.notifications.deadline import CommitGate, call_in_thread
+from lark_provider.notifications.delivery import make_outgoing
 from lark_provider.notifications.notice import Notice
 from lark_provider.outbox.apps import OutboxApps
 from lark_provider.outbox.delivering import Deliverer
-from lark_provider.outbox.outgoing import build_message
-from lark_provider.outbox.recording import RecordedIncident, Recorder
+from lark_provider.outbox.recording import RecordedIncident, Recorder, checking_commits
 from lark_provider.protocol.incidents.model import FAILURES
 from lark_provider.protocol.incidents.shown import IncidentPlace
 
@@ -29,7 +28,7 @@ _LAST_SECONDS = 0.5
 
 
 class NotRecordedError(LarkError):
-    """The database could not be used; nothing was recorded, as far as is known."""
+    """The database could not be used, or was too slow; nothing is recorded, as far as is known."""
 
 
 async def send(notice: Notice) -> Sequence[str]:
@@ -42,7 +41,8 @@ async def send(notice: Notice) -> Sequence[str]:
         The id of the message that shows it; empty if there is nothing to show, or it is delivered later.
 
     Raises:
-        NotRecordedError: The database could not be used.
+        NotRecordedError: The database could not be used, or was too slow.
+        TimeoutError: The deadline passed during the commit, so that the message may be delivered later.
         LarkError: Lark refused the message for good.
     """
     recorder = Recorder(notice.client)
@@ -53,7 +53,7 @@ async def send(notice: Notice) -> Sequence[str]:
         return await _deliver(notice, recorder, recorded.row, recorded.shown.key)
     if notice.is_quiet:
         return ()
-    row = await _in_database(notice, lambda: _record_own_message(notice, recorder))
+    row = await _record(notice, lambda: _record_own_message(notice, recorder))
     return await _deliver(notice, recorder, row, row)
 
 
@@ -70,7 +70,7 @@ async def _record_event(notice: Notice, recorder: Recorder) -> RecordedIncident 
     states = await notice.read_states()
     errors = await notice.read_errors(incident, states)
     mentions = notice.message.mentions
-    recorded = await _in_database(
+    recorded = await _record(
         notice, lambda: recorder.record_event(place, event, mentions, states=states, errors=errors)
     )
     if recorded.is_muted:
@@ -80,22 +80,51 @@ async def _record_event(notice: Notice, recorder: Recorder) -> RecordedIncident 
 
 
 def _record_own_message(notice: Notice, recorder: Recorder) -> str:
-    draft, to = notice.message, notice.to
-    content = draft.content
-    if content is None:
-        build = failure.make_card if draft.msg_type == "interactive" else failure.format_lines
-        content = build(notice.event, draft.language)
-    outgoing = build_message(to.id, to.id_type or "", draft.msg_type, content, draft.mentions, to.instead_of)
-    return recorder.record_message(outgoing, to.make_key(notice.key))
+    outgoing = make_outgoing(notice.message, notice.to, notice.event)
+    return recorder.record_message(outgoing, notice.to.make_key(notice.key))
 
 
 async def _in_database(notice: Notice, work: Callable[[], T]) -> T:
-    seconds = min(_RECORD_SECONDS, notice.left.compute_remaining() / 2)
+    seconds = _compute_share(notice)
     try:
         return await call_in_thread(work, seconds)
     except (LarkError, TimeoutError) as error:
-        reason = str(error) or f"no answer within {seconds:.1f} s"
-        raise NotRecordedError(reason) from error
+        raise NotRecordedError(str(error) or _explain_timeout(seconds)) from error
+
+
+async def _record(notice: Notice, work: Callable[[], T]) -> T:
+    """Record in the database; if that takes too long, its transaction is rolled back.
+
+    The notification is sent directly then. If a late thread committed nevertheless, the outbox would deliver
+    it a second time.
+    """
+    gate = CommitGate()
+
+    def record() -> T:
+        with checking_commits(gate.begin_commit):
+            return work()
+
+    seconds = _compute_share(notice)
+    recording = asyncio.ensure_future(call_in_thread(record, notice.left.compute_remaining()))
+    try:
+        await asyncio.wait([recording], timeout=seconds)
+        if recording.done() or not gate.give_up():
+            return await recording  # A commit that has begun is waited for, since it cannot be called back.
+    except LarkError as error:
+        raise NotRecordedError(str(error)) from error
+    finally:
+        gate.give_up()  # Also if this coroutine is cancelled.
+        recording.cancel()
+    raise NotRecordedError(_explain_timeout(seconds))
+
+
+def _compute_share(notice: Notice) -> float:
+    """Return how long the database may take, in seconds: the rest is for sending."""
+    return min(_RECORD_SECONDS, notice.left.compute_remaining() / 2)
+
+
+def _explain_timeout(seconds: float) -> str:
+    return f"no answer within {seconds:.1f} s"
 
 
 async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> Sequence[str]:

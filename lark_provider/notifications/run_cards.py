@@ -59,7 +59,7 @@ class RunCards:
             recorded = self._read_runs().get(run_id)
             return Incident.from_json(recorded) if recorded and recorded["cards"] else None
         except Exception as error:  # noqa: BLE001 - a second card is better than none
-            _logger.debug("Recorded cards unavailable: %s", error)
+            _logger.debug("Recorded cards unavailable", extra={"error": str(error)})
             return None
 
     async def read_previous(
@@ -140,7 +140,7 @@ class RunCards:
                 if recorded["cards"]:
                     return Incident.from_json(recorded)
         except Exception as error:  # noqa: BLE001 - a second card is better than none
-            _logger.debug("Recorded cards unavailable: %s", error)
+            _logger.debug("Recorded cards unavailable", extra={"error": str(error)})
         return None
 
     def save(self, run_id: str, incident: Incident, before: Incident | None) -> Incident:
@@ -165,7 +165,8 @@ class RunCards:
             young = {run: entry for run, entry in runs.items() if entry["at"] > now - _MAX_AGE_SECONDS}
             self._write(dict(list(young.items())[-_MAX_RUNS:]), had=bool(runs) or other is not None)
         except Exception as error:  # noqa: BLE001 - a second card is better than none
-            _logger.debug("Failed to record the card of run %s: %s", run_id, error)
+            fields = {"run_id": run_id, "error": str(error)}
+            _logger.debug("Failed to record the card of a run", extra=fields)
         return incident
 
     def _read_runs(self) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lark_provider.outbox.apps import KnownApp, OutboxApps
+from lark_provider.outbox.mentioning import send_with_mentions
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.codes import CARD_GONE
 from lark_provider.protocol.errors import (
+    ConfigurationError,
     InvalidRequestError,
     LarkAPIError,
     LarkError,
@@ -32,7 +34,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 REPLACE_VARIABLE = "LARK_OUTBOX_NEW_CARD"
-_YES = {"1", "true", "yes", "on"}
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _LEASE_SECONDS = 20.0
 """Added to the time for an attempt, so that it has ended before another process takes over."""
 _ATTEMPT_SECONDS = 40.0
@@ -45,8 +47,18 @@ _APP_CODES = range(99990000, 100000000)
 
 
 def replaces_cards() -> bool:
-    """Return whether one new card is sent for one that cannot be updated, by `LARK_OUTBOX_NEW_CARD`."""
-    return ENVIRONMENT.get(REPLACE_VARIABLE, "").strip().lower() in _YES
+    """Return whether one new card is sent for one that cannot be updated, by `LARK_OUTBOX_NEW_CARD`.
+
+    Raises:
+        ConfigurationError: It is neither yes nor no.
+    """
+    value = ENVIRONMENT.get(REPLACE_VARIABLE, "").strip().lower()
+    if value not in _YES | _NO:
+        raise ConfigurationError(
+            f"{REPLACE_VARIABLE} must be 1 or 0, got {value!r}. Next: unset it, or set it to 1 to send a new "
+            "card for one that cannot be updated."
+        )
+    return value in _YES
 
 
 class Deliverer:
@@ -85,6 +97,7 @@ class Deliverer:
         Raises:
             StorageError: The database cannot be used.
             TimeoutError: It does not answer.
+            ConfigurationError: `LARK_OUTBOX_NEW_CARD` is needed, and invalid.
         """
         unknown = self._apps.list_unknown()
 
@@ -145,7 +158,7 @@ class Deliverer:
             measured.OUTBOX_DELIVERED.add(row.app_id, "send" if row.message_id is None else "update")
 
     async def _handle_refusal(self, row: ClaimedRow, error: LarkAPIError) -> None:
-        if row.message_id is not None and self._replaces() and error.code in CARD_GONE:
+        if row.message_id is not None and error.code in CARD_GONE and self._replaces():
             extra = {"row": row.id, "message_id": row.message_id, "code": error.code}
             logger.info("Card cannot be updated; sending a new one", extra=extra)
             await _in_thread(lambda: self._outbox.replace(row, self._me))
@@ -196,33 +209,7 @@ async def _send(row: ClaimedRow, known: KnownApp, message: Outgoing) -> str:
         answer = await messaging.send(message.receiver, content, msg_type=message.msg_type, **options)  # type: ignore[arg-type]  # as it was recorded
         return str(answer.data["message_id"])
 
-    open_ids = await _look_up_ids(known, message.emails)
-    content, mentions = message.content, (*message.mentions, *open_ids.values())
-    missing = [f"@{email}" for email in message.emails if email not in open_ids]
-    if missing and isinstance(content, str):
-        content = " ".join([content, *missing])
-    try:
-        return await perform(content, tuple(dict.fromkeys(mentions)))
-    except InvalidRequestError as error:
-        if error.http_status is None or message.plain is None:
-            raise
-        # Lark refuses a whole card for one mention of a person who has left the tenant.
-        fields = {"error": error.msg}
-        logger.warning("Lark rejected the mentions; naming people without a mention", extra=fields)
-        return await perform(message.plain, ())
-
-
-async def _look_up_ids(known: KnownApp, emails: tuple[str, ...]) -> dict[str, str]:
-    """Return open_ids by e-mail address; addresses that are not found are missing."""
-    if not emails:
-        return {}
-    try:
-        open_ids = await known.client.contact.find_by_email(list(emails))
-    except LarkAPIError as error:
-        fields = {"error": str(error)}
-        logger.warning("User lookup failed; naming people without a mention", extra=fields)
-        return {}
-    return {email: open_id for email, open_id in open_ids.items() if open_id}
+    return await send_with_mentions(known.client, message, perform)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

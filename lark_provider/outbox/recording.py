@@ -20,12 +20,12 @@ from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
 from lark_provider.storage.incidents import IncidentChange, Incidents, RecordedIncident
 from lark_provider.storage.outbox import Outbox
-from lark_provider.storage.outbox_rows import OutboxEntry
+from lark_provider.storage.outbox_rows import OutboxEntry, checking_commits
 
 if TYPE_CHECKING:
     from lark_provider.client import AsyncLarkServiceClient, LarkServiceClient
 
-__all__ = ["RecordedIncident", "Recorder"]
+__all__ = ["RecordedIncident", "Recorder", "checking_commits"]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

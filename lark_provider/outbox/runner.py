@@ -9,7 +9,7 @@ from threading import Event as Stop
 from typing import Any
 
 from lark_provider.outbox.apps import OutboxApps
-from lark_provider.outbox.delivering import Deliverer
+from lark_provider.outbox.delivering import Deliverer, replaces_cards
 from lark_provider.protocol.errors import LarkError
 from lark_provider.storage.outbox import Outbox
 from lark_provider.support import threads
@@ -31,10 +31,11 @@ class OutboxRunner:
         idle_seconds: How long to wait when nothing is due.
 
     Raises:
-        ConfigurationError: No database is configured.
+        ConfigurationError: No database is configured, or `LARK_OUTBOX_NEW_CARD` is invalid.
     """
 
     def __init__(self, *, idle_seconds: float = _IDLE_SECONDS) -> None:
+        replaces_cards()  # An invalid setting is an error now, and not when the first card is gone.
         self._outbox, self._apps = Outbox.from_config(), OutboxApps()
         self._idle, self._throttle = idle_seconds, Throttle()
 

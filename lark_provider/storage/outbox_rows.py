@@ -7,6 +7,9 @@ already: that one is sent again under the same key, or a second card would appea
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
@@ -18,6 +21,9 @@ from lark_provider.protocol.tokens import App
 from lark_provider.storage import statements
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.crypto import TokenBox
+
+_check_commit: ContextVar[Callable[[], None] | None] = ContextVar("lark_outbox_check_commit", default=None)
+"""Called before a row's transaction commits."""
 
 OutboxState: TypeAlias = Literal["due", "delivered", "given_up", "superseded"]
 
@@ -100,6 +106,20 @@ def open_payload(row: ClaimedRow, app: App) -> str | None:
     return _make_box(row.id, app.app_secret, row.app_id, row.base_url).open(row.payload)
 
 
+@contextmanager
+def checking_commits(check: Callable[[], None]) -> Iterator[None]:
+    """Call a check before the commit of each row that is added within; an error of it rolls the row back.
+
+    Args:
+        check: Called in the transaction when only its commit is left.
+    """
+    token = _check_commit.set(check)
+    try:
+        yield
+    finally:
+        _check_commit.reset(token)
+
+
 def _make_box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
     # Bound to the base URL, so that a user who can write the table cannot have an app's messages sent
     # elsewhere.
@@ -107,7 +127,7 @@ def _make_box(id_: str, secret: str, app_id: str, base_url: str) -> TokenBox:
 
 
 def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
-    """Add a row, and mark what it makes obsolete as superseded.
+    """Add a row, and mark what it makes obsolete as superseded: the last step of a transaction.
 
     Args:
         connection: A transaction.
@@ -145,4 +165,6 @@ def add(connection: Connection, app: App, entry: OutboxEntry) -> bool:
             .where(older, is_free, columns.first_sent_at.is_(None))
             .values(state="superseded", owner=None, updated_at=now)
         )
+    if (check := _check_commit.get()) is not None:
+        check()
     return is_new

@@ -159,8 +159,9 @@ class LarkBaseWatcher(BaseEventTrigger):
         scanning = asyncio.create_task(watching.scan_repeatedly())
         try:
             async for offer in shared_stream:
-                async for payload in watching.iterate_payloads(offer):
-                    yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+                with offer.firing():
+                    async for payload in watching.iterate_payloads(offer):
+                        yield TriggerEvent(payload)  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         finally:
             scanning.cancel()
             with suppress(asyncio.CancelledError):

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 class LarkCardCallbackTrigger(BaseTrigger):
     """Fire when a question is decided or closed. The event names it; the outcome is in the database.
 
-    All waits of a triggerer share two queries a second and one connection to RabbitMQ. They outlast an outage
+    All waits of a triggerer share one query a second for each thousand of them, and one connection to
+    RabbitMQ. They outlast an outage
     of the database or the broker.
 
     Args:

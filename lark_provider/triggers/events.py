@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +105,8 @@ class LarkEventTrigger(BaseEventTrigger):
         async for offered in shared_stream:
             if offered.event is not None and self._matches(offered.event):
                 offered.is_matched = True
-                yield TriggerEvent(_make_payload(offered.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+                with offered.firing():
+                    yield TriggerEvent(_make_payload(offered.event))  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Refuse to run without the shared stream, which acknowledges events."""
@@ -141,6 +142,8 @@ class Offer:
         event: The event; None for what a watcher has found out by itself.
         received: Each delivery of the event.
         is_matched: Whether a trigger wanted it.
+        unfinished: How many triggers have not fired all that they make of it: they are at work, or ended
+            before. Airflow counts an event as stored for a trigger that is cancelled while it works on it.
         stored: Called once Airflow has stored all that was made of it.
     """
 
@@ -148,7 +151,18 @@ class Offer:
     event: Event | None = None
     received: list[Received] = field(default_factory=list)
     is_matched: bool = False
+    unfinished: int = 0
     stored: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @contextmanager
+    def firing(self) -> Iterator[None]:
+        """Count a trigger as unfinished during a block, and after a block that is cancelled or fails.
+
+        The block must yield all that the trigger fires: Airflow resumes it once it has taken what it got.
+        """
+        self.unfinished += 1
+        yield
+        self.unfinished -= 1
 
 
 _open: list[EventStream] = []
@@ -224,11 +238,11 @@ class EventStream(SharedStreamProducer):
             LarkError: Airflow has not stored an event.
         """
         for key, outcome in batch:
-            if not outcome.is_clean:
+            offered = self._offered[key]
+            if not outcome.is_clean or offered.unfinished:
                 raise LarkError(
                     f"Event {key} was not stored, and is redelivered. Next: see the triggers' logs."
                 )
-            offered = self._offered[key]
             for record in offered.stored:
                 await record()
             # Only now: a redelivery meanwhile belongs to this offer, and must not become a new one.

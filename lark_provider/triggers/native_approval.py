@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -116,21 +115,14 @@ class LarkNativeApprovalTrigger(BaseTrigger):
                 if not (error.retryable or isinstance(error, OutcomeUnknownError)):
                     raise
                 failures += 1
-                throttle.note("not read", partial(self._warn, str(error)))
+                fields = {"instance_code": self.instance_code, "error": str(error)}
+                throttle.log(logger.warning, "Approval not read; still waiting for it", extra=fields)
             else:
                 failures = 0
                 if instance.is_final:
                     return {"status": str(instance.status), "reverted": instance.is_reverted}
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), self._pause(failures))
-
-    def _warn(self, error: str, suppressed: int) -> None:
-        logger.warning(
-            "Approval %s not read; still waiting for it; %d such lines suppressed: %s",
-            self.instance_code,
-            suppressed,
-            error,
-        )
 
     def _pause(self, failures: int) -> float:
         longest = max(self.poll_interval, _MAX_PAUSE)
@@ -150,7 +142,7 @@ class LarkNativeApprovalTrigger(BaseTrigger):
         try:
             leave, is_heard = await asyncio.to_thread(_begin, self.instance_code, wake)
         except LarkError as error:
-            logger.warning("No events of approvals; polling only: %s", error)
+            _warn_of_polling(error)
             return lambda: None
         if is_heard:
             await _subscribe(client, self.approval_code)
@@ -168,10 +160,11 @@ class LarkNativeApprovalTrigger(BaseTrigger):
             await asyncio.shield(task_state.in_background(self._withdraw(self.origin)))
 
     async def _withdraw(self, origin: Mapping[str, Any]) -> None:
+        fields = {"instance_code": self.instance_code, "task_id": origin["task_id"]}
         if await task_state.is_deferred(
             str(origin["dag_id"]), str(origin["run_id"]), str(origin["task_id"]), int(origin["map_index"])
         ):
-            logger.info("Task still deferred; approval %s stays", self.instance_code)
+            logger.info("Task still deferred; its approval stays", extra=fields)
             return
         from lark_provider.hooks.lark import LarkHook
 
@@ -179,13 +172,10 @@ class LarkNativeApprovalTrigger(BaseTrigger):
             async with await LarkHook(self.lark_conn_id).get_async_conn() as client:
                 instance = await client.approval.cancel_instance(self.instance_code)
         except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
-            logger.warning(
-                "Failed to withdraw approval %s: %s", self.instance_code, task_state.describe(error)
-            )
+            failed = fields | {"error": task_state.describe(error)}
+            logger.warning("Failed to withdraw an approval", extra=failed)
         else:
-            logger.info(
-                "Approval %s of task %s is %s", self.instance_code, origin["task_id"], instance.status
-            )
+            logger.info("Approval withdrawn unless it had ended", extra=fields | {"status": instance.status})
 
 
 _subscribed: set[tuple[str, str]] = set()
@@ -202,7 +192,11 @@ async def _subscribe(client: AsyncLarkServiceClient, approval_code: str) -> None
         await client.approval.subscribe(approval_code)
     except LarkError as error:
         _subscribed.discard(key)
-        logger.warning("No events of approvals; polling only: %s", error)
+        _warn_of_polling(error)
+
+
+def _warn_of_polling(error: LarkError) -> None:
+    logger.warning("No events of approvals; polling only", extra={"error": str(error)})
 
 
 def _begin(instance_code: str, wake: Callable[[], None]) -> tuple[Callable[[], None], bool]:

@@ -84,11 +84,8 @@ class ReportedChanges:
                 if pause is not None:
                     await asyncio.sleep(pause)
                     continue
-                logger.warning(
-                    "Reported changes of table %s not recorded; a scan may report them again: %s",
-                    self._table,
-                    error,
-                )
+                fields = {"table": self._table, "records": len(seen), "error": str(error)}
+                logger.warning("Reported changes not recorded; a scan may report them again", extra=fields)
             break
         for record_id, record in seen.items():
             if self._pending.get(record_id) is record:
@@ -98,7 +95,6 @@ class ReportedChanges:
         try:
             return await asyncio.to_thread(ask, about)
         except StorageError as error:
-            logger.warning(
-                "Database unavailable; a change of table %s may be reported twice: %s", self._table, error
-            )
+            fields = {"table": self._table, "error": str(error)}
+            logger.warning("Database unavailable; a change may be reported twice", extra=fields)
             return otherwise

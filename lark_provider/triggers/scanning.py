@@ -93,18 +93,17 @@ class Scanner:
                 count = await self.scan()
             except LarkError as error:
                 measured.RECORD_SCANS.add(app_id, "failed")
-                logger.warning(
-                    "Scan of table %s failed; the next one finds its changes: %s", table.table, error
-                )
+                fields = {"table": table.table, "error": str(error)}
+                logger.warning("Scan of a watched table failed; the next one finds its changes", extra=fields)
             except Exception:
                 measured.RECORD_SCANS.add(app_id, "failed")
-                logger.exception("Scan of a watched table failed unexpectedly; retrying")
+                fields = {"table": table.table}
+                logger.exception("Scan of a watched table failed unexpectedly; retrying", extra=fields)
             else:
                 measured.RECORD_SCANS.add(app_id, "complete")
                 if count:
-                    logger.info(
-                        "Scan of table %s found %d changed records without events", table.table, count
-                    )
+                    counted = {"table": table.table, "records": count}
+                    logger.info("Scan found changed records without events", extra=counted)
             await asyncio.sleep(max(0.0, self._wanted.scan_every - _SETTLE_SECONDS))
 
     async def scan(self) -> int:

@@ -59,7 +59,8 @@ class WatchedTable:
                 )
         except (LarkError, TimeoutError) as error:
             self._is_readable = False
-            logger.warning("Records of table %s not read; reported without values: %s", self.table, error)
+            fields = {"table": self.table, "records": len(record_ids), "error": _describe(error)}
+            logger.warning("Records not read; reported without values", extra=fields)
             return {}
         self._is_readable, self.absent = True, frozenset(batch.absent)
         return {record["record_id"]: record for record in batch.records}
@@ -79,10 +80,13 @@ class WatchedTable:
             async with asyncio.timeout(self._seconds):
                 await self.read_fields()
         except (LarkError, TimeoutError) as error:
-            logger.warning(
-                "Fields of table %s not read; values stay as Lark sent them: %s", self.table, error
-            )
+            fields = {"table": self.table, "error": _describe(error)}
+            logger.warning("Fields of a table not read; values stay as Lark sent them", extra=fields)
 
     @property
     def _seconds(self) -> float:
         return _READ_SECONDS if self._is_readable else _READ_SECONDS_AFTER_FAILURE
+
+
+def _describe(error: Exception) -> str:
+    return str(error) or "no answer in time"

@@ -93,13 +93,13 @@ class TableWatcher:
             return store, *store.begin(client.app_id, *place, int(time.time() * MS_PER_SECOND))
 
         store, cursor, is_new = await asyncio.to_thread(open_cursor)
-        logger.info(
-            "Watching table %s of base %s; changes since %s are reported; new: %s",
-            place.table_id,
-            place.app_token,
-            format_iso(cursor.scanned_ms),
-            is_new,
-        )
+        fields = {
+            "table": place.table_id,
+            "base": place.app_token,
+            "since": format_iso(cursor.scanned_ms),
+            "is_new": is_new,
+        }
+        logger.info("Watching a table", extra=fields)
         table = WatchedTable(client, *place)
         await table.read_fields()
         return cls(wanted, table, ReportedChanges(store, place.table_id), own_id, cursor)
@@ -138,7 +138,8 @@ class TableWatcher:
         offer.is_matched = True
         changed = record_events.parse_change(event.event)
         if changed is None:
-            logger.warning("Record event %s has an unknown form; a scan finds its changes", event.event_id)
+            fields = {"event_id": event.event_id, "table": table.table}
+            logger.warning("Record event has an unknown form; a scan finds its changes", extra=fields)
             self._count("unknown")
             return
         if changed.table_id != table.table:

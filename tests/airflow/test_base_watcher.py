@@ -27,6 +27,7 @@ from lark_provider.callbacks.broker.topology import DEAD, EVENTS
 from lark_provider.errors import ConfigurationError, PermissionDeniedError
 from lark_provider.storage import urls
 from lark_provider.triggers import LarkBaseWatcher, LarkEventTrigger, base_watcher, events, scanning
+from lark_provider.triggers.watched_table import WatchedTable
 from tests.airflow.conftest import connection
 from tests.airflow.event_runner import Runner, running
 from tests.callbacks import mq
@@ -332,6 +333,42 @@ def test_an_event_under_two_ids_fires_once_also_after_a_restart_and_order_does_n
 
     assert mq.run(fire_all(first, again, changed_to(base, known, "e3", revision=8))) == ["e1", "e3"]
     assert mq.run(fire_all(again, first, changed_to(base, known, "e4", revision=7))) == ["e4"]
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "failed"])
+def test_an_event_that_a_trigger_was_reading_when_it_ended_comes_again(
+    base: Base, url: str, ends: str
+) -> None:
+    """As when a triggerer that was frozen wakes, and finds that another one has taken its triggers."""
+    (known,) = base.add("known")
+
+    def is_reading() -> bool:
+        return any(request["path"].endswith("/records/batch_get") for request in base.lark.requests())
+
+    async def end() -> None:
+        async with triggerer(base.watcher()) as runner:
+            task = runner.triggers[0]["task"]
+            event = changed_to(base, known, "e1", revision=9)
+            await in_thread(mq.send, url, f"event.{base.lark.app_id}", event)
+            if ends == "cancelled":
+                await mq.wait_until_async(is_reading)
+                task.cancel()
+            await asyncio.wait([task])
+            assert payloads(runner) == []
+
+    async def fire() -> None:
+        async with triggerer(base.watcher()) as runner:
+            await until(runner, lambda: len(recorded_events()) == 1, 30)
+            assert [payload["event_id"] for payload in payloads(runner)] == ["e1"]
+
+    with pytest.MonkeyPatch.context() as patch, suppress(AttributeError):
+        if ends == "cancelled":
+            base.lark.fault("POST", "*/records/batch_get", delay_ms=60_000)
+        else:
+            patch.delattr(WatchedTable, "read")  # as any error that is not expected there
+        mq.run(end())
+    base.lark.clear_faults()
+    mq.run(fire())
 
 
 def recorded_events() -> list[str]:

@@ -78,6 +78,15 @@ def test_retries_and_cleared_tasks_go_on_with_their_load(context: Context, table
     assert read_names(table) == [f"row {number}" for number in range(25)]
 
 
+def test_another_link_to_the_same_table_is_the_same_load(context: Context, table: dict[str, Any]) -> None:
+    link = f"https://x.feishu.cn/base/{table['app_token']}?table={table['table_id']}"
+    with pytest.raises(BulkWriteError):
+        load({"table": link}, failing).execute(context())
+    for place in ({"table": f"{link}&view=vew1"}, {"app_token": link}, table):
+        assert load(place, make_rows).execute(context(**CLEARED))["replayed"] >= 20
+    assert read_names(table) == [f"row {number}" for number in range(25)]
+
+
 def test_other_runs_and_map_indexes_are_other_loads(context: Context, table: dict[str, Any]) -> None:
     for changes in ({}, {"run_id": "r2"}, {"map_index": 1}):
         load(table, make_rows).execute(context(**changes))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -119,6 +120,53 @@ def test_a_loop_is_not_blocked_by_a_database_that_does_not_answer(
     assert len(read_messages(lark)) == 1  # directly
 
 
+def deliver(lark: Emulator) -> None:
+    """Deliver what is due, as another process that has the app's secret."""
+    app = {"LARK_APP_ID": lark.app_id, "LARK_APP_SECRET": lark.app_secret, "LARK_BASE_URL": lark.base_url}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in app.items():
+            patch.setenv(name, value)
+        wait_until(lambda: work.deliver() or Outbox.from_config().measure_backlog()[0] == 0)
+
+
+def has_ended() -> bool:
+    """Return whether no thread of a notifier runs any more."""
+    return not any(thread.name == "lark-notifier-call" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("options", [{}, {"content": "broke", "msg_type": "text"}], ids=["card", "text"])
+def test_a_database_that_commits_late_does_not_double_the_notification(
+    lark: Emulator, output: Callable[[], str], options: dict[str, Any]
+) -> None:
+    with hold_transaction(get_engine(urls.database())) as connected:
+        connected.execute(sa.text("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"))
+        make_notifier(deadline=3.0, **options)(context())
+        assert not has_ended()
+    assert "Outbox unavailable; sending the notification directly" in output()
+    wait_until(has_ended)
+    deliver(lark)
+    assert states() == []
+    assert len(read_messages(lark)) == 1
+
+
+def test_a_commit_that_has_begun_is_waited_for(lark: Emulator, output: Callable[[], str]) -> None:
+    with hold_transaction(get_engine(urls.database())) as connected:
+        connected.exec_driver_sql(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_sleep(4); RETURN NULL; END $$"
+        )
+        connected.exec_driver_sql(
+            "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
+    make_notifier(deadline=6.0)(context())
+    assert "Outbox unavailable" not in output()
+    wait_until(has_ended)
+    deliver(lark)
+    assert states() == ["delivered"]
+    assert len(read_messages(lark)) == 1
+
+
 def test_a_dag_processor_that_answers_late_is_no_lost_notification(
     lark: Emulator, output: Callable[[], str]
 ) -> None:
@@ -140,11 +188,7 @@ def test_an_unavailable_lark_is_no_lost_notification(lark: Emulator, output: Cal
     assert "Failed to notify" not in printed
     assert states() == ["due"]
     lark.clear_faults()
-    monkeypatched = {"LARK_APP_ID": lark.app_id, "LARK_APP_SECRET": lark.app_secret}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (monkeypatched | {"LARK_BASE_URL": lark.base_url}).items():
-            patch.setenv(name, value)
-        wait_until(lambda: work.deliver() or Outbox.from_config().measure_backlog()[0] == 0)
+    deliver(lark)
     assert len(read_messages(lark)) == 1
 
 

@@ -16,6 +16,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider import LarkServiceClient
+from lark_provider.errors import ConfigurationError
 from lark_provider.outbox.delivering import REPLACE_VARIABLE
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.outbox.runner import OutboxRunner
@@ -204,6 +205,26 @@ def test_one_new_card_replaces_a_recalled_one_if_it_is_set(
     incident = work.recorder().open(work.place())
     assert incident is not None
     assert incident.message_id == messages(app)[1]["message_id"]
+
+
+def test_a_misspelt_setting_is_an_error_and_gives_no_card_up(
+    app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.record("first")
+    work.deliver()
+    with LarkServiceClient() as client:
+        client.messaging.recall(messages(app)[0]["message_id"])
+    row = work.record("second").row
+    monkeypatch.setenv(REPLACE_VARIABLE, "ture")
+    expected = f"{REPLACE_VARIABLE} must be 1 or 0, got 'ture'. Next: "
+    with pytest.raises(ConfigurationError, match=expected):
+        OutboxRunner()
+    with pytest.raises(ConfigurationError, match=expected):
+        work.deliver()
+    assert row is not None
+    assert (Outbox(url).read_state(row) or ("",))[0] == "due"
+    monkeypatch.setenv(REPLACE_VARIABLE, "off")
+    OutboxRunner()
 
 
 def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:

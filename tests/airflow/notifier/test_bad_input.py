@@ -21,6 +21,11 @@ from tests.airflow.notifier.contexts import context, make_notifier, read_logged,
     [
         ({"receiver_id": ""}, "receiver_id"),
         ({"receiver_id": "{{ nothing.at.all }}"}, "'nothing' is undefined"),
+        ({"lark_conn_id": "{{ nothing.x }}"}, "'nothing' is undefined"),
+        (
+            {"lark_conn_id": "{{ nothing.x }}", "fallback_conn_id": "{{ nothing.y }}"},
+            "'nothing' is undefined",
+        ),
         ({"lark_conn_id": "missing"}, "missing"),
         ({"lark_conn_id": "secretless"}, "10014"),
         ({"content": "{no", "msg_type": "interactive"}, "json.loads"),
@@ -41,6 +46,27 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
     assert text in line
     assert "wrong-secret-1" not in printed
     assert read_messages(lark) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mentions": "{{ nothing.at.all }}"},
+        {"mentions": ["{{ nothing.at.all }}", "alice@example.com"]},
+        {"fallback_conn_id": "{{ nothing.x }}"},
+        {"idempotency_key": "{{ nothing.x }}"},
+        {"mentions": "{{ nothing.at.all }}", "fallback_conn_id": "{{ nothing.x }}"},
+        {"lark_conn_id": "{{ nothing.x }}", "fallback_conn_id": "lark_{{ 'default' }}"},
+    ],
+)
+def test_a_failing_template_of_an_option_is_no_lost_notification(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], changes: dict[str, Any]
+) -> None:
+    make_notifier(**changes)(context())
+    printed = capsys.readouterr().out
+    assert printed.count("Template failed; sending the default message") == 1
+    assert "Failed to notify" not in printed
+    assert titles(lark) == ["Task failed · d.t"]
 
 
 def test_secrets_of_an_error_stay_here(lark: Emulator) -> None:
