@@ -58,7 +58,7 @@ _FIELD = "check the field names with list_fields; they match exactly, blanks and
 _VALUE = "write the value in the shape of its field type, or let the client convert it"
 _CARD = "check the card in Lark's card builder; 'ErrCode' in the text says what is wrong with it"
 _SHEET = "check the sheet's id or title with list_sheets; an id is not the title that people see"
-_SPREADSHEET = "check the spreadsheet's token; a wiki link's token is not one, but the link itself does"
+_SPREADSHEET = "check the spreadsheet's token; pass a wiki link whole, not the token inside it"
 _CALENDAR = "take the calendar's id from its settings: it ends with @group.calendar.feishu.cn"
 _ATTACHMENT = "upload the attachment for this base before writing it"
 _LIMIT = "stay within the limit named and split the request"
@@ -81,15 +81,15 @@ SHEETS: tuple[tuple[tuple[int, ...], CodeKind, str], ...] = (
     ((213,), CodeKind.PERMISSION, _SHARE),
     ((214,), CodeKind.NOT_FOUND, _SPREADSHEET),
     ((215,), CodeKind.NOT_FOUND, _SHEET),
-    ((216,), CodeKind.DONE, "nothing is left to do"),
-    ((217,), CodeKind.RATE, "one writer at a time has a spreadsheet: wait and call again"),
-    ((218,), CodeKind.PERMISSION, "the cells are protected: let their owner unlock them, or write elsewhere"),
-    ((219,), CodeKind.CONFLICT, "a sheet takes 5,000,000 cells, empty ones included: write to another sheet"),
+    ((216,), CodeKind.DONE, "go on: nothing is left to do"),
+    ((217,), CodeKind.RATE, "wait and call again: a spreadsheet takes one writer at a time"),
+    ((218,), CodeKind.PERMISSION, "let the owner of the protected cells unlock them, or write elsewhere"),
+    ((219,), CodeKind.CONFLICT, "write to another sheet: one takes 5,000,000 cells, empty ones included"),
     ((221,), CodeKind.INVALID, "read fewer cells at a time: an answer takes 10 MB"),
     ((222,), CodeKind.INVALID, "shorten the cell: 50,000 characters at most"),
     ((226,), CodeKind.INVALID, _LIMIT),
     ((227,), CodeKind.INVALID, "write fewer cells at a time"),
-    ((228, 242), CodeKind.BUSY, "the spreadsheet is being imported or loaded: call again later"),
+    ((228, 242), CodeKind.BUSY, "call again later: the spreadsheet is being imported or loaded"),
     ((229, 230, 236, 248, 251), CodeKind.INVALID, "correct the parameter named"),
     ((235,), CodeKind.BUSY, _WAIT),
 )
@@ -126,9 +126,7 @@ TABLE: dict[int, Code] = {
     99991662: Code(CodeKind.PERMISSION, "enable the app in the admin console"),
     99991673: Code(CodeKind.PERMISSION, "install the app in this tenant"),
     99991401: Code(CodeKind.PERMISSION, "add this machine's address to the app's IP allow-list"),
-    99991403: Code(
-        CodeKind.PERMISSION, "the tenant's monthly API quota is used up: raise it or wait for next month"
-    ),
+    99991403: Code(CodeKind.PERMISSION, "raise the tenant's monthly API quota, or wait for the next month"),
     99991543: Code(CodeKind.PERMISSION, "check app id and app secret"),
     99991400: Code(CodeKind.RATE, _WAIT),
     99992402: Code(CodeKind.INVALID, "correct the fields named"),
@@ -138,7 +136,7 @@ TABLE: dict[int, Code] = {
     # the endpoints of tokens
     **TOKENS,
     # custom bots
-    11232: Code(CodeKind.RATE, "a custom bot takes 100 messages a minute and 5 a second: send slower"),
+    11232: Code(CodeKind.RATE, "send more slowly: a custom bot takes 100 messages a minute and 5 a second"),
     11246: Code(CodeKind.INVALID, "check the card; the message names the element that Lark does not accept"),
     19001: Code(CodeKind.NOT_FOUND, "check the webhook URL against the one in the group's bot settings"),
     19021: Code(
@@ -157,13 +155,17 @@ TABLE: dict[int, Code] = {
     1390004: Code(
         CodeKind.NOT_FOUND, "check the user's id and its kind; open_ids are valid for one app only"
     ),
-    1390007: Code(CodeKind.CONFLICT, "nothing: it was subscribed, or unsubscribed, before"),
-    1390009: Code(CodeKind.PERMISSION, "the definition does not allow it, or the task is another person's"),
+    1390007: Code(CodeKind.CONFLICT, "go on: it was subscribed, or unsubscribed, before"),
+    1390009: Code(
+        CodeKind.PERMISSION, "check that the definition allows it, and that the task is this person's"
+    ),
     1390010: Code(CodeKind.CONFLICT, "read the instance: the task was handled, or never was one of it"),
-    1390013: Code(CodeKind.INVALID, "an approval with a free process cannot be started by a request"),
-    1390015: Code(CodeKind.CONFLICT, "the definition is disabled: let its administrator enable it"),
-    1390016: Code(CodeKind.CONFLICT, "the definition was deleted: use another one"),
-    1390018: Code(CodeKind.PERMISSION, "it needs a signature by hand, which people can only give in Lark"),
+    1390013: Code(
+        CodeKind.INVALID, "use another definition: a request cannot start an approval with a free process"
+    ),
+    1390015: Code(CodeKind.CONFLICT, "let the definition's administrator enable it"),
+    1390016: Code(CodeKind.CONFLICT, "use another definition: this one was deleted"),
+    1390018: Code(CodeKind.PERMISSION, "let the person act in Lark: the approval needs a signature by hand"),
     1395001: Code(CodeKind.AMBIGUOUS, "check the form; if it is right, wait and call again"),
     60009: Code(
         CodeKind.PERMISSION, "grant the app access to this definition's data in the approval console"
@@ -183,7 +185,7 @@ TABLE: dict[int, Code] = {
     191002: Code(
         CodeKind.PERMISSION, "share the calendar with the app's bot, so that it may read all details"
     ),
-    191003: Code(CodeKind.NOT_FOUND, "the calendar was deleted: use another one"),
+    191003: Code(CodeKind.NOT_FOUND, "use another calendar: this one was deleted"),
     193000: Code(CodeKind.INVALID, "check the event's id"),
     193001: Code(CodeKind.NOT_FOUND, "check the event's id; this calendar has no such event"),
     193002: Code(
@@ -191,74 +193,86 @@ TABLE: dict[int, Code] = {
         "let the app organize the event, or invite it to an event whose guests see each other; the titles of "
         "events need neither",
     ),
-    193003: Code(CodeKind.NOT_FOUND, "the event was deleted"),
+    193003: Code(CodeKind.NOT_FOUND, "use another event: this one was deleted"),
     # IM
     230001: Code(CodeKind.INVALID, "correct the parameter named"),
     230002: Code(CodeKind.PERMISSION, _CHAT),
     230006: Code(CodeKind.PERMISSION, "turn on the app's bot ability and publish the app"),
-    230009: Code(CodeKind.CONFLICT, "the time for recalling this message is over"),
-    230011: Code(CodeKind.GONE, "the message was recalled already"),
+    230009: Code(CodeKind.CONFLICT, "leave the message: the time for recalling it is over"),
+    230011: Code(CodeKind.GONE, "go on: the message was recalled already"),
     230015: Code(
-        CodeKind.INVALID, "a card with this content cannot go to a single person; send it to a group"
+        CodeKind.INVALID, "send the card to a group: with this content it cannot go to a single person"
     ),
     230023: Code(
         CodeKind.CONFLICT,
-        "a person has 200 unread urgent messages: they have to read some of them in their chats",
+        "let the person read some of their 200 unread urgent messages, or send without urgency",
     ),
     230024: Code(
-        CodeKind.CONFLICT, "the tenant's quota of urgent SMS or calls is used up: an admin can buy more"
+        CodeKind.CONFLICT, "let an admin buy more urgent SMS or calls: the tenant's quota is used up"
     ),
     230052: Code(
         CodeKind.PERMISSION, "let everybody in the group make messages urgent, or make the bot an admin of it"
     ),
-    230098: Code(CodeKind.CONFLICT, "the message is folded away and cannot be made urgent: send a new one"),
-    230033: Code(CodeKind.CONFLICT, "the readers of a message can be listed for 7 days"),
+    230098: Code(CodeKind.CONFLICT, "send a new message: a folded one cannot be made urgent"),
+    230033: Code(CodeKind.CONFLICT, "leave it: the readers of a message can be listed for 7 days only"),
     230036: Code(CodeKind.NOT_FOUND, "ask the tenant's admin: the key that encrypts its data was deleted"),
-    230050: Code(CodeKind.PERMISSION, "the message is not visible to this app"),
-    230012: Code(CodeKind.PERMISSION, "only the sender can do this"),
+    230050: Code(CodeKind.PERMISSION, "use the app that can see the message"),
+    230012: Code(CodeKind.PERMISSION, "use the app that sent the message"),
     230013: Code(
         CodeKind.PERMISSION, "add the user to the app's availability, or check that the account is active"
     ),
     230017: Code(CodeKind.PERMISSION, "upload the resource with this app before sending it"),
     230018: Code(CodeKind.PERMISSION, "let the group's owner allow the bot to speak"),
-    230019: Code(CodeKind.NOT_FOUND, "the topic does not exist; send to the chat instead"),
+    230019: Code(CodeKind.NOT_FOUND, "send to the chat instead: the topic does not exist"),
     230020: Code(
-        CodeKind.RATE, "a user or group takes 5 messages a second from all bots together: send slower"
+        CodeKind.RATE, "send more slowly: a user or group takes 5 messages a second from all bots together"
     ),
-    230022: Code(CodeKind.REFUSED, "the content was judged sensitive; change it"),
+    230022: Code(CodeKind.REFUSED, "change the content: it was judged sensitive"),
     230025: Code(CodeKind.INVALID, "shorten the content: text up to 150 KB, post and card up to 30 KB"),
-    230026: Code(CodeKind.PERMISSION, "only the sender or a group admin can recall it"),
+    230026: Code(CodeKind.PERMISSION, "let the sender or a group admin recall it"),
     230027: Code(CodeKind.PERMISSION, _SCOPE),
-    230028: Code(CodeKind.REFUSED, "the tenant's data protection refused the content; change it"),
-    230029: Code(CodeKind.NOT_FOUND, "the user has left the company"),
-    230031: Code(CodeKind.CONFLICT, "cards can be updated for 14 days; send a new one"),
+    230028: Code(CodeKind.REFUSED, "change the content: the tenant's data protection refused it"),
+    230029: Code(CodeKind.NOT_FOUND, "choose another receiver: this user has left the company"),
+    230031: Code(CodeKind.CONFLICT, "send a new card: one can be updated for 14 days"),
     230034: Code(CodeKind.NOT_FOUND, _RECEIVER),
-    230035: Code(CodeKind.PERMISSION, "the group or the user does not take messages from this bot"),
-    230038: Code(CodeKind.PERMISSION, "a user of another tenant cannot be written to directly"),
+    230035: Code(CodeKind.PERMISSION, "let the group or the user allow messages from this bot"),
+    230038: Code(
+        CodeKind.PERMISSION,
+        "send to a group with this user: one of another tenant cannot be written to directly",
+    ),
     230049: Code(CodeKind.BUSY, _WAIT),
-    230053: Code(CodeKind.PERMISSION, "the user stopped the bot"),
-    230054: Code(CodeKind.INVALID, "this type of message does not take it; a card is changed by update_card"),
+    230053: Code(CodeKind.PERMISSION, "ask the user to allow the bot again"),
+    230054: Code(
+        CodeKind.INVALID, "use update_card for a card; other types of message do not take this change"
+    ),
     230055: Code(CodeKind.INVALID, "upload the file with the type that the message needs"),
-    230071: Code(CodeKind.PERMISSION, "only the sender can edit a message"),
-    230072: Code(CodeKind.CONFLICT, "a message takes 20 edits; send a new one"),
-    230073: Code(CodeKind.PERMISSION, "the group is a secret one, or its thread is not for the bot to see"),
-    230074: Code(CodeKind.PERMISSION, "messages of encrypted groups cannot be edited; send a new one"),
-    230075: Code(CodeKind.CONFLICT, "it is too old to be edited, or the group is encrypted; send a new one"),
+    230071: Code(CodeKind.PERMISSION, "edit it with the app that sent it"),
+    230072: Code(CodeKind.CONFLICT, "send a new message: one takes 20 edits"),
+    230073: Code(
+        CodeKind.PERMISSION,
+        "use a group that the bot may see: this one is secret, or hides its thread from the bot",
+    ),
+    230074: Code(CodeKind.PERMISSION, "send a new message: those of encrypted groups cannot be edited"),
+    230075: Code(
+        CodeKind.CONFLICT, "send a new message: this one is too old to be edited, or the group is encrypted"
+    ),
     230099: Code(CodeKind.INVALID, _CARD),
-    230110: Code(CodeKind.GONE, "the message was deleted"),
-    230111: Code(CodeKind.CONFLICT, "the message is about to delete itself"),
-    231204: Code(CodeKind.PERMISSION, "this kind of app may not do it"),
-    231203: Code(CodeKind.INVALID, "this kind of chat does not take this message"),
+    230110: Code(CodeKind.GONE, "send a new message: this one was deleted"),
+    230111: Code(CodeKind.CONFLICT, "send a new message: this one is about to delete itself"),
+    231204: Code(CodeKind.PERMISSION, "use another kind of app: this one may not do it"),
+    231203: Code(CodeKind.INVALID, "send another type of message: this kind of chat does not take it"),
     232001: Code(CodeKind.INVALID, "correct the parameter named"),
     232006: Code(CodeKind.NOT_FOUND, _CHAT),
-    232009: Code(CodeKind.NOT_FOUND, "the chat was dissolved"),
-    232010: Code(CodeKind.PERMISSION, "the chat belongs to another tenant"),
+    232009: Code(CodeKind.NOT_FOUND, "choose another chat: this one was dissolved"),
+    232010: Code(CodeKind.PERMISSION, "choose a chat of the app's own tenant"),
     232011: Code(CodeKind.PERMISSION, _CHAT),
-    232013: Code(CodeKind.CONFLICT, "the group is full"),
+    232013: Code(CodeKind.CONFLICT, "remove members, or use another group: this one is full"),
     232014: Code(CodeKind.PERMISSION, _CHAT),
     232017: Code(CodeKind.PERMISSION, _CHAT),
-    232024: Code(CodeKind.PERMISSION, "the app may not see these people: widen its availability"),
-    232033: Code(CodeKind.PERMISSION, "the group is with another company"),
+    232024: Code(CodeKind.PERMISSION, "widen the app's availability: it may not see these people"),
+    232033: Code(
+        CodeKind.PERMISSION, "use a group of the app's own tenant: this one is shared with another company"
+    ),
     232034: Code(CodeKind.PERMISSION, "install the app in this tenant"),
     232043: Code(CodeKind.INVALID, _RECEIVER),
     232019: Code(CodeKind.RATE, _WAIT),
@@ -272,50 +286,52 @@ TABLE: dict[int, Code] = {
     1254013: Code(CodeKind.CONFLICT, "choose another table name, or use the table that has it"),
     1254014: Code(CodeKind.CONFLICT, "choose another field name, or use the field that has it"),
     1254015: Code(CodeKind.INVALID, _VALUE),
-    1254012: Code(CodeKind.INVALID, "this type of field or view does not go here; see fields for the types"),
+    1254012: Code(
+        CodeKind.INVALID, "use a type of field or view that this request accepts; see fields for the types"
+    ),
     1254011: Code(CodeKind.INVALID, "ask for pages of at least one"),
     1254027: Code(CodeKind.PERMISSION, _ATTACHMENT),
     1254107: Code(CodeKind.INVALID, _LIMIT),
     1254108: Code(CodeKind.INVALID, _LIMIT),
     1254030: Code(CodeKind.INVALID, "ask for smaller pages"),
-    1254034: Code(CodeKind.CONFLICT, "a base keeps at least one table"),
-    1254036: Code(CodeKind.BUSY, "the base is being copied; call again later"),
-    1254037: Code(CodeKind.INVALID, "client_token must be a UUIDv4; pass idempotency_key= instead"),
+    1254034: Code(CodeKind.CONFLICT, "keep one table: a base cannot lose its last one"),
+    1254036: Code(CodeKind.BUSY, "call again later: the base is being copied"),
+    1254037: Code(CodeKind.INVALID, "pass idempotency_key= instead: a client_token must be a UUIDv4"),
     1254040: Code(CodeKind.NOT_FOUND, _BITABLE_ID),
     1254041: Code(CodeKind.NOT_FOUND, _BITABLE_ID),
     1254042: Code(CodeKind.NOT_FOUND, "check the view id"),
     1254043: Code(CodeKind.NOT_FOUND, "check the record id"),
     1254044: Code(CodeKind.NOT_FOUND, _FIELD),
     1254045: Code(CodeKind.NOT_FOUND, _FIELD),
-    1254046: Code(CodeKind.CONFLICT, "the primary field cannot be deleted and takes few types"),
+    1254046: Code(
+        CodeKind.CONFLICT, "choose another field: the primary one cannot be deleted and takes few types"
+    ),
     1254100: Code(CodeKind.INVALID, _LIMIT),
     1254101: Code(CodeKind.INVALID, _LIMIT),
     1254102: Code(CodeKind.INVALID, _LIMIT),
-    1254103: Code(CodeKind.CONFLICT, "the table is full: delete records or write into another table"),
+    1254103: Code(CodeKind.CONFLICT, "delete records, or write into another table: this one is full"),
     1254104: Code(CodeKind.INVALID, _LIMIT),
     1254105: Code(CodeKind.INVALID, _LIMIT),
     1254106: Code(CodeKind.INVALID, _LIMIT),
-    1254109: Code(CodeKind.INVALID, "the table's formulas are too large to be read: read fewer fields"),
+    1254109: Code(CodeKind.INVALID, "read fewer fields: the table's formulas are too large to be read"),
     1254112: Code(CodeKind.RATE, _WAIT),
     1254130: Code(CodeKind.INVALID, "shorten the cell: 100,000 characters at most"),
     1254290: Code(CodeKind.RATE, _WAIT),
-    1254291: Code(CodeKind.RATE, "another writer is busy in this table: let one job write at a time"),
-    1254301: Code(CodeKind.PERMISSION, "the base has advanced permissions: " + _SHARE),
+    1254291: Code(CodeKind.RATE, "let one job write at a time: another writer is busy in this table"),
+    1254301: Code(CodeKind.PERMISSION, _SHARE + "; its advanced permissions count, too"),
     1254302: Code(CodeKind.PERMISSION, _SHARE),
     1254303: Code(CodeKind.PERMISSION, _ATTACHMENT),
     1254304: Code(CodeKind.PERMISSION, _SHARE),
-    1254306: Code(CodeKind.PERMISSION, "the tenant's plan does not allow it"),
+    1254306: Code(CodeKind.PERMISSION, "ask the tenant's admin: its plan does not allow it"),
     1254701: Code(CodeKind.PERMISSION, "share the folder with the app, or leave folder_token out"),
     1254702: Code(CodeKind.NOT_FOUND, "check the folder_token"),
     1254800: Code(CodeKind.INVALID, "correct the request"),
-    1254606: Code(CodeKind.DONE, "nothing is left to do"),
+    1254606: Code(CodeKind.DONE, "go on: nothing is left to do"),
     1254607: Code(CodeKind.BUSY, _WAIT),
     1254608: Code(
-        CodeKind.REPLAYED, "this key was submitted before: read the table back before writing again"
+        CodeKind.REPLAYED, "read the table back before writing again: this key was submitted before"
     ),
-    1255006: Code(
-        CodeKind.REPLAYED, "this key was used for other data: write other data under a key of its own"
-    ),
+    1255006: Code(CodeKind.REPLAYED, "write other data under a key of its own: this one was used before"),
     1254200: Code(CodeKind.AMBIGUOUS, _WAIT),
     1255040: Code(CodeKind.AMBIGUOUS, _WAIT),
     # people
@@ -340,25 +356,29 @@ TABLE: dict[int, Code] = {
     1310244: Code(CodeKind.CONFLICT, "choose another id for the floating image"),
     1310245: Code(CodeKind.INVALID, "correct the floating image: its token, its cell or its size"),
     1310246: Code(CodeKind.INVALID, "correct the floating image: its token, its cell or its size"),
-    1310247: Code(CodeKind.INVALID, "a spreadsheet takes 4,000 different floating images"),
-    1310249: Code(CodeKind.NOT_FOUND, "the spreadsheet was deleted: create another one"),
+    1310247: Code(CodeKind.INVALID, "use fewer floating images: a spreadsheet takes 4,000 different ones"),
+    1310249: Code(CodeKind.NOT_FOUND, "create another spreadsheet: this one was deleted"),
     **{code: Code(CodeKind.AMBIGUOUS, _WAIT) for code in (1315201, 1315203, 1315210, *range(95200, 95300))},
     # folders, files and permissions
     1061001: Code(CodeKind.AMBIGUOUS, _WAIT),
     1061002: Code(CodeKind.INVALID, "correct the parameters; a token and its type must belong together"),
     1061003: Code(CodeKind.NOT_FOUND, "check the token: there is no such file or folder"),
     1061004: Code(CodeKind.PERMISSION, _SHARE),
-    1061005: Code(CodeKind.PERMISSION, "the tenant's storage is used up"),
-    1061007: Code(CodeKind.GONE, "it was deleted already"),
+    1061005: Code(CodeKind.PERMISSION, "check the app's credentials"),
+    1061061: Code(CodeKind.PERMISSION, "free storage, or let the tenant's admin buy more: it is used up"),
+    1061101: Code(CodeKind.PERMISSION, "free storage, or let the tenant's admin buy more: it is used up"),
+    1061007: Code(CodeKind.GONE, "go on: it was deleted already"),
     1061008: Code(
-        CodeKind.INVALID, "correct the name: it is empty, too long, or has characters that do not go"
+        CodeKind.INVALID, "correct the name: it is empty, too long, or has characters that are not allowed"
     ),
     1061073: Code(CodeKind.PERMISSION, _SCOPE),
-    1062501: Code(CodeKind.INVALID, "this kind of file cannot be moved or copied there"),
-    1062505: Code(CodeKind.CONFLICT, "the app's space is full (400,000 files and folders): delete some"),
-    1062506: Code(CodeKind.CONFLICT, "folders may be 15 deep: use a folder further up"),
+    1062501: Code(
+        CodeKind.INVALID, "choose another folder: this kind of file cannot be moved or copied there"
+    ),
+    1062505: Code(CodeKind.CONFLICT, "delete files or folders: the app's space is full (400,000 of them)"),
+    1062506: Code(CodeKind.CONFLICT, "use a folder further up: folders may be 15 deep"),
     1062507: Code(
-        CodeKind.CONFLICT, "a folder takes 1,500 files and folders: use another, such as one a month"
+        CodeKind.CONFLICT, "use another folder, such as one a month: one takes 1,500 files and folders"
     ),
     1063001: Code(
         CodeKind.INVALID,
@@ -372,11 +392,11 @@ TABLE: dict[int, Code] = {
         "all the members it may, or the tenant's policy forbids it",
     ),
     1063004: Code(CodeKind.PERMISSION, "let the owner allow collaborators to share it, or ask the owner to"),
-    1063005: Code(CodeKind.NOT_FOUND, "it was deleted: create another one"),
+    1063005: Code(CodeKind.NOT_FOUND, "create another one: it was deleted"),
     1063006: Code(CodeKind.RATE, _WAIT),
     1066001: Code(CodeKind.AMBIGUOUS, _WAIT),
     # events of documents
-    1064230: Code(CodeKind.BUSY, "the document is being migrated; call again later"),
+    1064230: Code(CodeKind.BUSY, "call again later: the document is being migrated"),
     1069601: Code(CodeKind.AMBIGUOUS, _WAIT),
     1069602: Code(
         CodeKind.INVALID, "check that token and type belong together; a wiki link's token is not one"
@@ -403,15 +423,20 @@ TABLE: dict[int, Code] = {
     234003: Code(CodeKind.NOT_FOUND, "take message_id and file_key from the same message"),
     234004: Code(CodeKind.PERMISSION, _CHAT),
     234007: Code(CodeKind.PERMISSION, "turn on the app's bot ability and publish the app"),
-    234008: Code(CodeKind.PERMISSION, "only the app that uploaded it may do that"),
+    234008: Code(CodeKind.PERMISSION, "use the app that uploaded it"),
     234009: Code(CodeKind.PERMISSION, _SCOPE),
     234019: Code(CodeKind.PERMISSION, "install the app in this tenant"),
-    234037: Code(CodeKind.INVALID, "files of up to 100 MB can be downloaded"),
-    234038: Code(CodeKind.PERMISSION, "the group's restricted mode forbids downloads"),
+    234037: Code(CodeKind.INVALID, "download it in Lark: an app can download files of up to 100 MB"),
+    234038: Code(
+        CodeKind.PERMISSION, "let the group's owner end its restricted mode, which forbids downloads"
+    ),
     234039: Code(CodeKind.INVALID, "make the image smaller: GIFs take 2,000 pixels a side, others 12,000"),
-    234040: Code(CodeKind.PERMISSION, "the message is older than the bot's place in the chat"),
-    234043: Code(CodeKind.INVALID, "cards, stickers and merged forwards hold nothing to download"),
-    234006: Code(CodeKind.INVALID, "images take 10 MB and files 30 MB"),
+    234040: Code(CodeKind.PERMISSION, "choose a message that was sent after the bot joined the chat"),
+    234043: Code(
+        CodeKind.INVALID,
+        "choose another message: cards, stickers and merged forwards hold nothing to download",
+    ),
+    234006: Code(CodeKind.INVALID, "make the file smaller: images may have 10 MB and files 30 MB"),
     234010: Code(CodeKind.INVALID, "upload a file with content"),
     234011: Code(CodeKind.INVALID, "upload an image in a format that Lark reads, such as PNG or JPEG"),
     1061045: Code(CodeKind.BUSY, _WAIT),
@@ -421,12 +446,15 @@ TABLE: dict[int, Code] = {
         for code in range(99992351, 99992382)
     },
     **{
-        code: Code(CodeKind.PERMISSION, "this message cannot be forwarded there")
+        code: Code(
+            CodeKind.PERMISSION, "choose another message or receiver: this one cannot be forwarded there"
+        )
         for code in range(230061, 230071)
     },
     **{
         code: Code(
-            CodeKind.INVALID, "correct the name: it is empty, too long, or has characters that do not go"
+            CodeKind.INVALID,
+            "correct the name: it is empty, too long, or has characters that are not allowed",
         )
         for code in (1254021, 1254022, 1254026, 1254028, 1254029, 1254031)
     },

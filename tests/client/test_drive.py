@@ -235,7 +235,7 @@ def test_a_full_folder_is_a_clear_error(lark: Emulator, do: Do) -> None:
     do(lambda c: c.clouddoc.drive.ensure_folder("Full/a"))
     lark.settings(folder_children=1)
     with pytest.raises(
-        ConflictError, match=r"1062507 .* Next: a folder takes 1,500 files and folders: use another"
+        ConflictError, match=r"1062507 .* Next: use another folder, such as one a month: one takes 1,500"
     ):
         do(lambda c: c.clouddoc.drive.ensure_folder("Full/b"))
 

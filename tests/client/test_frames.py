@@ -16,13 +16,13 @@ import lark_provider
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.engine import http
-from lark_provider.errors import LarkAPIError, LarkError
+from lark_provider.errors import ConfigurationError, LarkAPIError, LarkError
 from lark_provider.protocol.callbacks import CallbackKeys, receive
 from lark_provider.protocol.callbacks.incoming import Incoming
 from lark_provider.protocol.webhook import locate
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
 from tests.canary import shown_secrets
-from tests.client.conftest import TOKENS, Do, count
+from tests.client.conftest import CHAT, TOKENS, Do, count
 from tests.client.raw_server import TOKEN, raw_server
 from tests.client.raw_server import http as http_answer
 from tests.client.test_processes import _until_asked_for_a_token
@@ -80,6 +80,24 @@ def test_a_page_that_quotes_the_request_shows_no_secret(status: str) -> None:
         with pytest.raises(LarkError) as refused:
             client.call("POST", "/im/v1/chats", json={})
     assert "t-raw" not in str(refused.value)
+    assert shown_secrets(refused.value) == []
+
+
+@pytest.mark.parametrize("invalid", ["URL", "pool"])
+@pytest.mark.parametrize("setting", ["registry", "database"])
+def test_an_invalid_setting_of_a_database_shows_no_password(
+    lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch, setting: str, invalid: str
+) -> None:
+    url = f"postgresql://lark:hunter2xyz@127.0.0.1:{'abc' if invalid == 'URL' else '1'}/db"
+    if invalid == "pool":
+        monkeypatch.setenv("LARK_DB_POOL_SIZE", "many")
+    if setting == "registry":
+        monkeypatch.setenv("LARK_REGISTRY_PATH", url)
+        monkeypatch.delenv("LARK_APP_SECRET")  # which only the registry has then
+    options = {"database_url": url} if setting == "database" else {}
+    with pytest.raises(ConfigurationError, match=r"Next: ") as refused:
+        do(lambda c: c.messaging.send_text(CHAT, "x"), **options)
+    assert frames(refused.value)
     assert shown_secrets(refused.value) == []
 
 

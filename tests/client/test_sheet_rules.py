@@ -76,6 +76,7 @@ def test_conditions_come_back_as_they_were_set(sheet: Sheet[Any]) -> None:
             "style of a conditional format must be",
         ),
         (ConditionalFormat(["ZZ1"], "uniqueValues"), "The range must begin on the sheet"),
+        (ConditionalFormat(["Other!A1"], "uniqueValues"), "must be on the worksheet 'Sheet1', got 'Other'"),
     ],
 )
 def test_wrong_conditional_formats_are_named(
@@ -94,6 +95,28 @@ def test_a_lost_answer_to_a_filter_is_settled(lark: Emulator, sheet: Sheet[Any],
         with pytest.raises(OutcomeUnknownError):
             sheet.set_filter("A1:A2")
     assert sheet.set_filter("A1:A2", {"A": Condition("multiValue", ["b"])}).hidden_rows == (2,)
+
+
+def test_the_filter_of_another_worksheet_stays(sheet: Sheet[Any]) -> None:
+    sheets = LarkServiceClient().clouddoc.sheets
+    sheets.add_sheet(sheet.ref.token, "Other")
+    other = sheets.open(sheet.ref.token)["Other"]
+    for worksheet in (sheet, other):
+        worksheet.write("A1", [["Name"], ["a"]])
+        worksheet.set_filter("A1:A2", {"A": Condition("multiValue", ["a"])})
+    before = sheet.get_filter()
+    sheets.set_filter(sheet.ref.token, "Other!A1:A2", {"A": Condition("multiValue", ["b"])})
+    assert sheet.get_filter() == before
+    changed = other.get_filter()
+    assert changed is not None
+    assert changed.hidden_rows == (2,)
+
+
+def test_the_values_of_a_filter_are_a_list(lark: Emulator, sheet: Sheet[Any]) -> None:
+    seen = len(lark.requests())
+    with pytest.raises(InvalidRequestError, match=r"expected must be a list, got 'Open'"):
+        sheet.set_filter("A1:A2", {"A": Condition("multiValue", "Open")})
+    assert len(lark.requests()) == seen
 
 
 def test_raw_values_are_sent_as_they_are(do: Do, sheet: Sheet[Any]) -> None:

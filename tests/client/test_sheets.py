@@ -171,6 +171,13 @@ def test_worksheets(do: Do, token: str) -> None:
         do(lambda c: c.clouddoc.sheets.add_sheet(token, "Sheet1"))
 
 
+def test_a_worksheet_that_exists_is_not_taken_for_the_copy(lark: Emulator, do: Do, token: str) -> None:
+    do(lambda c: c.clouddoc.sheets.add_sheet(token, "Today"))
+    lark.fault("POST", "*/sheets_batch_update", drop="before")
+    with pytest.raises(ConflictError, match="already has a worksheet titled 'Today'"):
+        do(lambda c: c.clouddoc.sheets.copy_sheet(token, "Sheet1", "Today"))
+
+
 @pytest.mark.parametrize("drop", ["before", "after"])
 @pytest.mark.parametrize("operation", ["add", "copy", "rename", "delete"])
 def test_a_lost_answer_to_a_change_of_worksheets_is_settled(

@@ -347,3 +347,12 @@ def test_without_a_database_it_says_what_is_missing(
         place.write(make_rows(3, 3), mode="append", key="k")
     assert caplog.text.count("No database") == 1  # of the process
     assert place.read_values() == [HEADER, *table(6)]
+
+
+@pytest.mark.parametrize("start", ["Other!B2", "B2:D9", "B:C"])
+def test_a_start_that_is_no_cell_of_the_target_is_refused(place: SheetTable, start: str) -> None:
+    with pytest.raises(
+        InvalidRequestError, match=r"start must be one cell, without a worksheet, got .* Next: "
+    ):
+        place.write(make_rows(3), start=start)
+    assert place.read_values() == []

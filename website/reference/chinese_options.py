@@ -17,6 +17,8 @@ OPTIONS = {
     "the Verification Token there; -, env:NAME or the value (unchanged; '' removes it)": "事件与回调的 Verification Token；-、env:NAME 或值本身（默认不变；'' 表示删除）",
     "how long the Encrypt Key and the Verification Token that are replaced are still accepted: 90m, 12h, 7d; 0 for not at all (default: 1d)": "被替换的 Encrypt Key 与 Verification Token 继续接受多久：90m、12h、7d；0 表示立即失效（默认 1d）",
     "do not ask": "不再确认",
+    "there is no database: nobody is linked to a user": "没有数据库：没有人员关联到 Airflow 用户",
+    "there is no registry: rotate the links alone": "没有注册表：只轮换账号关联",
     "the registry of apps instead: LARK_REGISTRY_PATH, else config/applications.db": "改为操作应用注册表：LARK_REGISTRY_PATH，否则 config/applications.db",
     "any other, postgresql://… or sqlite:///…; an argument shows in `ps`": "其他数据库，postgresql://… 或 sqlite:///…；参数会出现在 `ps` 里",
     "as alembic writes it (default: head)": "alembic 的写法（默认 head）",

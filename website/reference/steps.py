@@ -12,7 +12,7 @@ CHINESE = {
     "enable the app in the admin console": "在管理后台启用该应用",
     "install the app in this tenant": "在该企业安装应用",
     "add this machine's address to the app's IP allow-list": "把本机地址加入应用的 IP 白名单",
-    "the tenant's monthly API quota is used up: raise it or wait for next month": (
+    "raise the tenant's monthly API quota, or wait for the next month": (
         "企业本月的 API 调用额度已用完：提升额度，或等到下个月"
     ),
     "name tenant_key= for a store (ISV) app, and none for a custom app: each has endpoints of its own": (
@@ -30,7 +30,7 @@ CHINESE = {
         "修正请求；自定义机器人在发送过快时也返回这个码"
     ),
     "correct the request": "修正请求",
-    "a custom bot takes 100 messages a minute and 5 a second: send slower": (
+    "send more slowly: a custom bot takes 100 messages a minute and 5 a second": (
         "自定义机器人每分钟最多 100 条、每秒最多 5 条：放慢发送"
     ),
     "check the card; the message names the element that Lark does not accept": (
@@ -55,17 +55,17 @@ CHINESE = {
     "check the user's id and its kind; open_ids are valid for one app only": (
         "检查用户 id 及其类型；open_id 只在一个应用内有效"
     ),
-    "nothing: it was subscribed, or unsubscribed, before": "无需处理：之前已经订阅或取消订阅",
-    "the definition does not allow it, or the task is another person's": (
-        "审批定义不允许该操作，或该任务属于别人"
+    "go on: it was subscribed, or unsubscribed, before": "无需处理：之前已经订阅或取消订阅",
+    "check that the definition allows it, and that the task is this person's": (
+        "检查审批定义是否允许该操作、该任务是否属于此人"
     ),
     "read the instance: the task was handled, or never was one of it": (
         "查询实例：该任务已处理，或不属于这个实例"
     ),
-    "an approval with a free process cannot be started by a request": "自由流程的审批不能通过接口发起",
-    "the definition is disabled: let its administrator enable it": "审批定义已停用：请管理员启用",
-    "the definition was deleted: use another one": "审批定义已删除：换一个",
-    "it needs a signature by hand, which people can only give in Lark": "需要手写签名，只能本人在飞书里完成",
+    "use another definition: a request cannot start an approval with a free process": "换一个审批定义：自由流程的审批不能通过接口发起",
+    "let the definition's administrator enable it": "审批定义已停用：请管理员启用",
+    "use another definition: this one was deleted": "审批定义已删除：换一个",
+    "let the person act in Lark: the approval needs a signature by hand": "请本人在飞书里处理：需要手写签名",
     "check the form; if it is right, wait and call again": "检查表单；若无误，稍后重试",
     "grant the app access to this definition's data in the approval console": (
         "在审批管理后台授权应用访问该审批定义的数据"
@@ -74,73 +74,71 @@ CHINESE = {
     "correct the parameter named": "修正报错中列出的参数",
     "add the bot to the chat, or check that the chat id is right": "把机器人加入该群，或检查群 id 是否正确",
     "turn on the app's bot ability and publish the app": "为应用开启机器人能力，并发布版本",
-    "the time for recalling this message is over": "已超过可撤回的时间",
-    "the message was recalled already": "消息已被撤回",
-    "a card with this content cannot go to a single person; send it to a group": (
+    "leave the message: the time for recalling it is over": "保留这条消息：已超过可撤回的时间",
+    "go on: the message was recalled already": "无需处理：消息已被撤回",
+    "send the card to a group: with this content it cannot go to a single person": (
         "含有这类内容的卡片不能发给个人；请发到群里"
     ),
-    "a person has 200 unread urgent messages: they have to read some of them in their chats": (
-        "某人已有 200 条未读加急消息：需本人先读掉一些"
+    "let the person read some of their 200 unread urgent messages, or send without urgency": (
+        "请对方先读掉一些加急消息（未读已达 200 条），或改为不加急"
     ),
-    "the tenant's quota of urgent SMS or calls is used up: an admin can buy more": (
-        "企业的加急短信或电话额度已用完：管理员可以购买"
+    "let an admin buy more urgent SMS or calls: the tenant's quota is used up": (
+        "请管理员购买加急短信或电话：企业的额度已用完"
     ),
     "let everybody in the group make messages urgent, or make the bot an admin of it": (
         "允许所有群成员加急，或把机器人设为群管理员"
     ),
-    "the message is folded away and cannot be made urgent: send a new one": (
-        "消息已被折叠，不能加急：请重新发一条"
-    ),
-    "the readers of a message can be listed for 7 days": "已读用户只能在 7 天内查询",
+    "send a new message: a folded one cannot be made urgent": ("消息已被折叠，不能加急：请重新发一条"),
+    "leave it: the readers of a message can be listed for 7 days only": "不再查询：已读用户只能在 7 天内查询",
     "ask the tenant's admin: the key that encrypts its data was deleted": "请联系企业管理员：企业的加密密钥已被删除",
-    "the message is not visible to this app": "该消息对本应用不可见",
-    "only the sender can do this": "只有发送者可以这样做",
+    "use the app that can see the message": "改用看得到这条消息的应用",
+    "use the app that sent the message": "改用发送这条消息的应用",
     "add the user to the app's availability, or check that the account is active": (
         "把该用户加入应用的可用范围，或检查其账号是否有效"
     ),
     "upload the resource with this app before sending it": "先用本应用上传该资源，再发送",
     "let the group's owner allow the bot to speak": "请群主允许机器人发言",
-    "the topic does not exist; send to the chat instead": "话题不存在；改为直接发到群里",
-    "a user or group takes 5 messages a second from all bots together: send slower": (
+    "send to the chat instead: the topic does not exist": "话题不存在；改为直接发到群里",
+    "send more slowly: a user or group takes 5 messages a second from all bots together": (
         "一个用户或群每秒最多收 5 条（所有机器人合计）：放慢发送"
     ),
-    "the content was judged sensitive; change it": "内容被判为敏感；请修改",
+    "change the content: it was judged sensitive": "内容被判为敏感；请修改",
     "shorten the content: text up to 150 KB, post and card up to 30 KB": (
         "缩短内容：文本最大 150 KB，富文本与卡片最大 30 KB"
     ),
-    "only the sender or a group admin can recall it": "只有发送者或群管理员可以撤回",
-    "the tenant's data protection refused the content; change it": "内容被企业的数据防泄漏策略拒绝；请修改",
-    "the user has left the company": "该用户已离职",
-    "cards can be updated for 14 days; send a new one": "卡片只能在 14 天内更新；请重新发一张",
+    "let the sender or a group admin recall it": "请发送者或群管理员撤回",
+    "change the content: the tenant's data protection refused it": "内容被企业的数据防泄漏策略拒绝；请修改",
+    "choose another receiver: this user has left the company": "换一个接收者：该用户已离职",
+    "send a new card: one can be updated for 14 days": "卡片只能在 14 天内更新；请重新发一张",
     "check the receiver id and its type; open_ids are valid for one app only": (
         "检查接收者 id 及其类型；open_id 只在一个应用内有效"
     ),
-    "the group or the user does not take messages from this bot": "该群或用户不接收这个机器人的消息",
-    "a user of another tenant cannot be written to directly": "不能直接给其他企业的用户发消息",
-    "the user stopped the bot": "该用户停用了机器人",
-    "this type of message does not take it; a card is changed by update_card": (
+    "let the group or the user allow messages from this bot": "请该群或用户允许这个机器人发消息",
+    "send to a group with this user: one of another tenant cannot be written to directly": "发到有该用户的群里：不能直接给其他企业的用户发消息",
+    "ask the user to allow the bot again": "请该用户重新启用机器人",
+    "use update_card for a card; other types of message do not take this change": (
         "这种消息类型不支持该操作；卡片请用 update_card 更新"
     ),
     "upload the file with the type that the message needs": "按消息要求的类型上传文件",
-    "only the sender can edit a message": "只有发送者可以编辑消息",
-    "a message takes 20 edits; send a new one": "一条消息最多编辑 20 次；请重新发一条",
-    "the group is a secret one, or its thread is not for the bot to see": "该群为密聊群，或话题对机器人不可见",
-    "messages of encrypted groups cannot be edited; send a new one": "加密群的消息不能编辑；请重新发一条",
-    "it is too old to be edited, or the group is encrypted; send a new one": (
+    "edit it with the app that sent it": "改用发送这条消息的应用来编辑",
+    "send a new message: one takes 20 edits": "一条消息最多编辑 20 次；请重新发一条",
+    "use a group that the bot may see: this one is secret, or hides its thread from the bot": "换一个机器人看得到的群：该群为密聊群，或话题对机器人不可见",
+    "send a new message: those of encrypted groups cannot be edited": "加密群的消息不能编辑；请重新发一条",
+    "send a new message: this one is too old to be edited, or the group is encrypted": (
         "消息太久不能编辑，或该群已加密；请重新发一条"
     ),
     "check the card in Lark's card builder; 'ErrCode' in the text says what is wrong with it": (
         "在飞书卡片搭建工具里检查卡片；报错文本中的 ErrCode 说明问题所在"
     ),
-    "the message was deleted": "消息已被删除",
-    "the message is about to delete itself": "消息即将自动销毁",
-    "this kind of app may not do it": "这种类型的应用不允许该操作",
-    "this kind of chat does not take this message": "这种会话不支持该消息",
-    "the chat was dissolved": "群已解散",
-    "the chat belongs to another tenant": "该群属于其他企业",
-    "the group is full": "群人数已满",
-    "the app may not see these people: widen its availability": "应用看不到这些人：扩大其可用范围",
-    "the group is with another company": "该群是外部群",
+    "send a new message: this one was deleted": "重新发一条：消息已被删除",
+    "send a new message: this one is about to delete itself": "重新发一条：消息即将自动销毁",
+    "use another kind of app: this one may not do it": "换一种应用：这种类型的应用不允许该操作",
+    "send another type of message: this kind of chat does not take it": "换一种消息：这种会话不支持该消息",
+    "choose another chat: this one was dissolved": "换一个群：该群已解散",
+    "choose a chat of the app's own tenant": "换一个本企业的群",
+    "remove members, or use another group: this one is full": "移除一些成员，或换一个群：群人数已满",
+    "widen the app's availability: it may not see these people": "应用看不到这些人：扩大其可用范围",
+    "use a group of the app's own tenant: this one is shared with another company": "换一个本企业的群：该群是外部群",
     "check app_token and table_id; a wiki link's token is not an app_token": (
         "检查 app_token 与 table_id；知识库链接里的 token 不是 app_token"
     ),
@@ -149,16 +147,16 @@ CHINESE = {
     "write the value in the shape of its field type, or let the client convert it": (
         "按字段类型的格式写值，或交给客户端转换"
     ),
-    "this type of field or view does not go here; see fields for the types": (
-        "此处不支持这种字段或视图类型；类型见字段列表"
+    "use a type of field or view that this request accepts; see fields for the types": (
+        "换一种此处支持的字段或视图类型；类型见字段列表"
     ),
     "ask for pages of at least one": "分页大小至少为 1",
     "upload the attachment for this base before writing it": "先为这个多维表格上传附件，再写入",
     "stay within the limit named and split the request": "不要超过报错中的上限，请拆分请求",
     "ask for smaller pages": "减小分页大小",
-    "a base keeps at least one table": "多维表格至少要保留一张数据表",
-    "the base is being copied; call again later": "多维表格正在复制；稍后重试",
-    "client_token must be a UUIDv4; pass idempotency_key= instead": (
+    "keep one table: a base cannot lose its last one": "多维表格至少要保留一张数据表",
+    "call again later: the base is being copied": "多维表格正在复制；稍后重试",
+    "pass idempotency_key= instead: a client_token must be a UUIDv4": (
         "client_token 必须是 UUIDv4；改为传 idempotency_key="
     ),
     "check the view id": "检查视图 id",
@@ -166,28 +164,28 @@ CHINESE = {
     "check the field names with list_fields; they match exactly, blanks and case included": (
         "用 list_fields 核对字段名；须完全一致，包括空格与大小写"
     ),
-    "the primary field cannot be deleted and takes few types": "索引字段不能删除，且只支持少数类型",
-    "the table is full: delete records or write into another table": (
+    "choose another field: the primary one cannot be deleted and takes few types": "换一个字段：索引字段不能删除，且只支持少数类型",
+    "delete records, or write into another table: this one is full": (
         "数据表已满：删除一些记录，或写入另一张表"
     ),
-    "the table's formulas are too large to be read: read fewer fields": "公式结果过大，无法读取：减少读取的字段",
+    "read fewer fields: the table's formulas are too large to be read": "公式结果过大，无法读取：减少读取的字段",
     "shorten the cell: 100,000 characters at most": "缩短单元格：最多 100,000 个字符",
-    "another writer is busy in this table: let one job write at a time": (
+    "let one job write at a time: another writer is busy in this table": (
         "另一个写入者正在写这张表：同一时间只让一个任务写"
     ),
-    "the base has advanced permissions: share the document with the app (… → more → add document app) "
-    "with edit rights": "该多维表格开启了高级权限：把文档授权给应用（… → 更多 → 添加文档应用），并给编辑权限",
+    "share the document with the app (… → more → add document app) with edit rights; its advanced "
+    "permissions count, too": "把文档授权给应用（… → 更多 → 添加文档应用），并给编辑权限；高级权限同样要放行",
     "share the document with the app (… → more → add document app) with edit rights": (
         "把文档授权给应用（… → 更多 → 添加文档应用），并给编辑权限"
     ),
-    "the tenant's plan does not allow it": "企业的版本不支持",
+    "ask the tenant's admin: its plan does not allow it": "请联系企业管理员：企业的版本不支持",
     "share the folder with the app, or leave folder_token out": "把文件夹共享给应用，或不传 folder_token",
     "check the folder_token": "检查 folder_token",
-    "nothing is left to do": "无需处理",
-    "this key was submitted before: read the table back before writing again": (
+    "go on: nothing is left to do": "无需处理",
+    "read the table back before writing again: this key was submitted before": (
         "这个键之前提交过：先读回数据表，再决定是否重写"
     ),
-    "this key was used for other data: write other data under a key of its own": (
+    "write other data under a key of its own: this one was used before": (
         "这个键用于过其他数据：不同的数据请用不同的键"
     ),
     "widen the range of people and departments that the app may see, in the console": (
@@ -209,40 +207,40 @@ CHINESE = {
     ),
     "choose another title, or use the sheet that has it": "换一个标题，或使用已有的同名工作表",
     "correct the row or column": "修正行号或列号",
-    "check the spreadsheet's token; a wiki link's token is not one, but the link itself does": (
-        "检查电子表格的 token；知识库链接里的 token 不行，但可以直接用链接"
+    "check the spreadsheet's token; pass a wiki link whole, not the token inside it": (
+        "检查电子表格的 token；知识库请传整个链接，而不是其中的 token"
     ),
-    "one writer at a time has a spreadsheet: wait and call again": (
+    "wait and call again: a spreadsheet takes one writer at a time": (
         "一份电子表格同一时间只有一个写入者：稍后重试"
     ),
-    "the cells are protected: let their owner unlock them, or write elsewhere": (
+    "let the owner of the protected cells unlock them, or write elsewhere": (
         "单元格受保护：请所有者解除保护，或写到别处"
     ),
-    "a sheet takes 5,000,000 cells, empty ones included: write to another sheet": (
+    "write to another sheet: one takes 5,000,000 cells, empty ones included": (
         "一张工作表最多 5,000,000 个单元格（含空单元格）：写入另一张"
     ),
     "read fewer cells at a time: an answer takes 10 MB": "减少每次读取的单元格：单次响应最大 10 MB",
     "shorten the cell: 50,000 characters at most": "缩短单元格：最多 50,000 个字符",
     "write fewer cells at a time": "减少每次写入的单元格",
-    "the spreadsheet is being imported or loaded: call again later": "电子表格正在导入或加载：稍后重试",
+    "call again later: the spreadsheet is being imported or loaded": "电子表格正在导入或加载：稍后重试",
     "check the id of the floating image": "检查浮动图片的 id",
     "choose another id for the floating image": "换一个浮动图片 id",
     "correct the floating image: its token, its cell or its size": "修正浮动图片：token、单元格或尺寸",
-    "a spreadsheet takes 4,000 different floating images": "一份电子表格最多 4,000 张不同的浮动图片",
-    "the spreadsheet was deleted: create another one": "电子表格已删除：新建一份",
+    "use fewer floating images: a spreadsheet takes 4,000 different ones": "减少浮动图片：一份电子表格最多 4,000 张不同的",
+    "create another spreadsheet: this one was deleted": "电子表格已删除：新建一份",
     "correct the parameters; a token and its type must belong together": "修正参数；token 与类型必须匹配",
     "check the token: there is no such file or folder": "检查 token：没有这个文件或文件夹",
-    "the tenant's storage is used up": "企业的存储空间已用完",
-    "it was deleted already": "已被删除",
-    "correct the name: it is empty, too long, or has characters that do not go": (
+    "free storage, or let the tenant's admin buy more: it is used up": "清理存储空间，或请企业管理员扩容：空间已用完",
+    "go on: it was deleted already": "无需处理：已被删除",
+    "correct the name: it is empty, too long, or has characters that are not allowed": (
         "修正名称：为空、过长，或含有不允许的字符"
     ),
-    "this kind of file cannot be moved or copied there": "这种文件不能移动或复制到该处",
-    "the app's space is full (400,000 files and folders): delete some": (
+    "choose another folder: this kind of file cannot be moved or copied there": "换一个文件夹：这种文件不能移动或复制到该处",
+    "delete files or folders: the app's space is full (400,000 of them)": (
         "应用的云空间已满（400,000 个文件和文件夹）：删除一些"
     ),
-    "folders may be 15 deep: use a folder further up": "文件夹最多 15 层：使用更上层的文件夹",
-    "a folder takes 1,500 files and folders: use another, such as one a month": (
+    "use a folder further up: folders may be 15 deep": "文件夹最多 15 层：使用更上层的文件夹",
+    "use another folder, such as one a month: one takes 1,500 files and folders": (
         "一个文件夹最多放 1,500 个文件和文件夹：换一个，例如按月建"
     ),
     "check that token and type belong together and that the member exists; an app cannot share with a "
@@ -256,8 +254,8 @@ CHINESE = {
     "let the owner allow collaborators to share it, or ask the owner to": (
         "请所有者允许协作者共享，或请所有者来共享"
     ),
-    "it was deleted: create another one": "已被删除：新建一个",
-    "the document is being migrated; call again later": "文档正在迁移；稍后重试",
+    "create another one: it was deleted": "已被删除：新建一个",
+    "call again later: the document is being migrated": "文档正在迁移；稍后重试",
     "check that token and type belong together; a wiki link's token is not one": (
         "检查 token 与类型是否匹配；知识库链接里的 token 不行"
     ),
@@ -272,21 +270,21 @@ CHINESE = {
     "check the wiki token": "检查知识库节点 token",
     "correct the parameters of the file": "修正文件参数",
     "take message_id and file_key from the same message": "message_id 与 file_key 要取自同一条消息",
-    "only the app that uploaded it may do that": "只有上传它的应用可以这样做",
-    "files of up to 100 MB can be downloaded": "最大只能下载 100 MB 的文件",
-    "the group's restricted mode forbids downloads": "群的防泄密模式禁止下载",
+    "use the app that uploaded it": "改用上传它的应用",
+    "download it in Lark: an app can download files of up to 100 MB": "请在飞书里下载：应用最大只能下载 100 MB 的文件",
+    "let the group's owner end its restricted mode, which forbids downloads": "请群主关闭防泄密模式，它禁止下载",
     "make the image smaller: GIFs take 2,000 pixels a side, others 12,000": (
         "缩小图片：GIF 每边最多 2,000 像素，其他格式 12,000"
     ),
-    "the message is older than the bot's place in the chat": "这条消息早于机器人入群的时间",
-    "cards, stickers and merged forwards hold nothing to download": "卡片、表情包和合并转发没有可下载的资源",
-    "images take 10 MB and files 30 MB": "图片最大 10 MB，文件最大 30 MB",
+    "choose a message that was sent after the bot joined the chat": "换一条机器人入群之后的消息",
+    "choose another message: cards, stickers and merged forwards hold nothing to download": "换一条消息：卡片、表情包和合并转发没有可下载的资源",
+    "make the file smaller: images may have 10 MB and files 30 MB": "缩小文件：图片最大 10 MB，文件最大 30 MB",
     "upload a file with content": "不能上传空文件",
     "upload an image in a format that Lark reads, such as PNG or JPEG": (
         "上传飞书支持的图片格式，如 PNG 或 JPEG"
     ),
     "check the id: it is unknown to this app or tenant": "检查 id：本应用或本企业没有这个 id",
-    "this message cannot be forwarded there": "这条消息不能转发到该处",
+    "choose another message or receiver: this one cannot be forwarded there": "换一条消息或接收者：这条消息不能转发到该处",
     "correct the id named": "修正报错中列出的 id",
     "correct the sort, filter or field names": "修正排序、筛选条件或字段名",
     "correct the field's property": "修正字段的 property",
@@ -296,10 +294,10 @@ CHINESE = {
     "share the calendar with the app's bot, so that it may read all details": (
         "把日历共享给应用的机器人，允许查看全部详情"
     ),
-    "the calendar was deleted: use another one": "日历已删除：换一个",
+    "use another calendar: this one was deleted": "日历已删除：换一个",
     "check the event's id": "检查日程 id",
     "check the event's id; this calendar has no such event": "检查日程 id；该日历里没有这个日程",
     "let the app organize the event, or invite it to an event whose guests see each other; the titles of "
     "events need neither": "由应用创建日程，或邀请应用参加一个参与人互相可见的日程；只读标题则都不需要",
-    "the event was deleted": "日程已删除",
+    "use another event: this one was deleted": "换一个日程：该日程已删除",
 }

@@ -70,10 +70,7 @@ class ConditionalFormat:
             InvalidRequestError: The format is invalid.
         """
         rule = self.rule()
-        ranges = [
-            LocatedRange(at.token, at.sheet, parse_range(area)).clip().on(at.sheet.sheet_id)
-            for area in self.ranges
-        ]
+        ranges = [_locate(at, area) for area in self.ranges]
         if not ranges:
             raise InvalidRequestError(
                 "A conditional format must have ranges, got none. Next: pass ['C2:C100'].", code=_WRONG
@@ -115,6 +112,17 @@ class ConditionalFormat:
                 code=_WRONG,
             )
         return {"text" if self.rule_type == "containsText" else "time_period": str(self.values[0])}
+
+
+def _locate(at: LocatedRange, range_like: RangeLike) -> str:
+    area = parse_range(range_like)
+    if area.sheet not in (None, at.sheet.title, at.sheet.sheet_id):
+        raise InvalidRequestError(
+            f"The ranges of a conditional format must be on the worksheet {at.sheet.title!r}, got "
+            f"{area.sheet!r}. Next: leave the worksheet out, or name the other one in the target.",
+            code=_WRONG,
+        )
+    return at._replace(range=area).clip().on(at.sheet.sheet_id)
 
 
 def _format_formula(value: Any) -> str:

@@ -14,7 +14,7 @@ from lark_provider.api.clouddoc.sheets.addressing import (
     parse_range,
 )
 from lark_provider.api.clouddoc.sheets.targets import LocatedRange, Target, locate_range
-from lark_provider.protocol.arguments import check_choice
+from lark_provider.protocol.arguments import check_choice, check_list
 from lark_provider.protocol.calls import make_request
 from lark_provider.protocol.errors import (
     InvalidRequestError,
@@ -48,12 +48,12 @@ class Condition:
         """Return the condition as Lark takes it.
 
         Raises:
-            InvalidRequestError: `filter_type` is none of these.
+            InvalidRequestError: `filter_type` is none of these, or `expected` is not a list.
         """
         check_choice("filter_type", self.filter_type, get_args(FilterType), _WRONG)
         payload: dict[str, Any] = {"filter_type": self.filter_type}
         if self.filter_type != "clear":
-            payload["expected"] = [str(value) for value in self.expected]
+            payload["expected"] = [str(value) for value in check_list("expected", self.expected, "['Open']")]
         if self.compare_type is not None:
             payload["compare_type"] = self.compare_type
         return payload
@@ -129,7 +129,7 @@ def set_filter(
     if existing is not None and is_same and (conditions is None or _encode_conditions(existing) == wanted):
         return existing
     if existing is not None:
-        yield from clear_filter(token)
+        yield from _clear(at)
     columns = wanted or {format_column(target.first_column): Condition().to_lark()}
     url = fill_path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
     for number, (column, condition) in enumerate(columns.items()):
@@ -168,9 +168,13 @@ def clear_filter(token: Target) -> Procedure[bool]:
     at = yield from locate_range(token)
     if (yield from _read_filter(at)) is None:
         return False
+    yield from _clear(at)
+    return True
+
+
+def _clear(at: LocatedRange) -> Procedure[None]:
     url = fill_path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
     yield from perform(make_request("DELETE", url))
-    return True
 
 
 def _read_filter(at: LocatedRange) -> Procedure[Filter | None]:

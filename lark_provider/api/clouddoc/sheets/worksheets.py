@@ -75,13 +75,7 @@ def add_sheet(token: Target, title: str, *, index: int | None = None) -> Procedu
     """
     check_title(title)
     ref = yield from find_spreadsheet(token)
-    sheets = yield from read_sheets(ref.token)
-    if any(sheet.title == title for sheet in sheets):
-        raise ConflictError(
-            f"The spreadsheet already has a worksheet titled {title!r}. Next: choose another title, or use "
-            "that worksheet.",
-            code=_TITLE_EXISTS,
-        )
+    sheets = yield from _read_without(ref.token, title)
     added = {"title": title, "index": len(sheets) if index is None else index}
     return (yield from _create_titled(ref.token, {"addSheet": {"properties": added}}, title))
 
@@ -141,6 +135,7 @@ def copy_sheet(token: Target, sheet: str | int | None, title: str) -> Procedure[
     """
     check_title(title)
     at = yield from locate_range(_make_target(token, sheet), fresh=True)
+    yield from _read_without(at.token, title)  # One of that title would be taken for the copy.
     copied = {"source": {"sheetId": at.sheet.sheet_id}, "destination": {"title": title}}
     return (yield from _create_titled(at.token, {"copySheet": copied}, title))
 
@@ -204,6 +199,18 @@ def check_title(title: object) -> str:
 
 def _make_target(token: Target, sheet: str | int | None) -> Target:
     return token if sheet is None else SheetRef(get_ref(token).token, sheet)
+
+
+def _read_without(token: str, title: str) -> Procedure[list[Worksheet]]:
+    """Return the worksheets, none of which has the title of one that is about to be made."""
+    sheets = yield from read_sheets(token)
+    if _find_titled(sheets, title) is not None:
+        raise ConflictError(
+            f"The spreadsheet already has a worksheet titled {title!r}. Next: choose another title, or use "
+            "that worksheet.",
+            code=_TITLE_EXISTS,
+        )
+    return sheets
 
 
 def _create_titled(token: str, item: Mapping[str, Any], title: str) -> Procedure[Worksheet]:

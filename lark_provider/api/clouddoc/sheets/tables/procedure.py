@@ -14,7 +14,14 @@ from lark_provider.api.clouddoc.drive.folders import resolve_folder
 from lark_provider.api.clouddoc.drive.sharing import Share, resolve_shares, share_resolved
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
-from lark_provider.api.clouddoc.sheets.addressing import MAX_COLUMNS, Range, format_column, parse_range
+from lark_provider.api.clouddoc.sheets.addressing import (
+    MAX_COLUMNS,
+    WRONG_RANGE,
+    Cell,
+    Range,
+    format_column,
+    parse_range,
+)
 from lark_provider.api.clouddoc.sheets.blocks import BLOCK
 from lark_provider.api.clouddoc.sheets.files import check_title
 from lark_provider.api.clouddoc.sheets.files import get as spreadsheet_info
@@ -142,7 +149,7 @@ def write_table(
         OutcomeUnknownError: An answer is lost; called again with the same key, it goes on.
         StorageError: The database is unavailable, for longer than is waited.
     """
-    corner = parse_range(start).first
+    corner = _parse_start(start)
     options = TableOptions(
         columns=columns,
         header=header,
@@ -165,6 +172,22 @@ def write_table(
             target, rows, options, corner, key=key, title=title, folder=folder, share_with=shares
         )
     )
+
+
+def _parse_start(start: str | tuple[int, int]) -> Cell:
+    """Return the upper left cell.
+
+    Raises:
+        InvalidRequestError: It is a range, or names a worksheet, which `target` does.
+    """
+    area = parse_range(start)
+    if area.sheet is not None or not area.is_cell:
+        raise InvalidRequestError(
+            f"start must be one cell, without a worksheet, got {start!r:.80}. Next: write 'B2', and name the "
+            "worksheet in the target.",
+            code=WRONG_RANGE,
+        )
+    return area.first
 
 
 def write_with_options(
