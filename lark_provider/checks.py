@@ -57,7 +57,8 @@ def check(name: str, look: Callable[[], CheckOutcome], seconds: float | None = N
         outcome = look() if seconds is None else threads.start(look).result(seconds)
     except TimeoutError:
         outcome = CheckOutcome(
-            f"no answer within {seconds:g} s. Next: check whether it is frozen or overloaded.", "unhealthy"
+            f"{name}: no answer within {seconds:g} s. Next: check whether it is frozen or overloaded.",
+            "unhealthy",
         )
     except LarkError as error:
         outcome = CheckOutcome(str(error), "unhealthy")

@@ -9,7 +9,7 @@ from lark_provider.checks import Check, CheckOutcome, check
 from lark_provider.client import LarkServiceClient
 from lark_provider.engine import http
 from lark_provider.errors import LarkAPIError
-from lark_provider.health import look_at_token_endpoint
+from lark_provider.health import check_token_endpoint
 from lark_provider.protocol.paging import list_items
 from lark_provider.protocol.paths import fill_path
 
@@ -44,7 +44,7 @@ def examine(
     looks: dict[str, Callable[[], CheckOutcome]] = {
         "http": lambda: CheckOutcome(f"{http.choose_library().__name__} {http.choose_library().__version__}"),
         "app": lambda: CheckOutcome(f"{client.app_id} at {client.base_url}"),
-        "token": lambda: look_at_token_endpoint(client.app_id, tenant_key),
+        "token": lambda: check_token_endpoint(client.app_id, tenant_key),
         "bot": lambda: _check_bot(client),
         **({"chats": lambda: _check_chats(client)} if "chats" in areas else {}),
         "scopes": lambda: _check_scopes(client, areas),

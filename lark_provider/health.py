@@ -43,7 +43,7 @@ def check_all(app_id: str | None = None, *, tenant_key: str | None = None) -> li
         _check("broker", _check_broker),
         _check("registry", _check_registry),
         _check("key", lambda: _check_key(with_people=migrations.status == "healthy")),
-        _check("token endpoint", lambda: look_at_token_endpoint(app_id, tenant_key)),
+        _check("token endpoint", lambda: check_token_endpoint(app_id, tenant_key)),
     ]
 
 
@@ -80,7 +80,8 @@ def _as_dict(result: Check, name: str) -> dict[str, str]:
 def _check_database() -> CheckOutcome:
     if not config.has_database():
         return CheckOutcome(
-            "each process keeps its own tokens; LARK_DATABASE_URL or POSTGRES_* would have them shared",
+            "not configured; tokens are not shared between processes. Next: set LARK_DATABASE_URL or "
+            "POSTGRES_*.",
             "not configured",
         )
     url = urls.database()
@@ -104,7 +105,7 @@ def _report_unknown() -> CheckOutcome:
 def _check_broker() -> CheckOutcome:
     if not config.has_broker():
         return CheckOutcome(
-            "card callbacks on several hosts want one; RABBITMQ_URL or RABBITMQ_HOST names it",
+            "not configured. Next: set RABBITMQ_URL to receive callbacks on several hosts.",
             "not configured",
         )
     broker = amqp.read_broker()
@@ -116,7 +117,8 @@ def _check_registry() -> CheckOutcome:
     url = urls.registry()
     if not config.has_registry():
         return CheckOutcome(
-            f"{urls.display(url)} is not there; `lark-provider app add` makes it", "not configured"
+            f"{urls.display(url)} does not exist. Next: create it with `lark-provider app add`.",
+            "not configured",
         )
     migrate.prepare_engine(url)
     maintenance.check_revision(url)
@@ -125,7 +127,9 @@ def _check_registry() -> CheckOutcome:
 
 def _check_key(*, with_people: bool) -> CheckOutcome:
     if not (config.has_registry() or os.environ.get(KEY_VARIABLE, "").strip()):
-        return CheckOutcome(f"{KEY_VARIABLE} is not set; a registry needs it", "not configured")
+        return CheckOutcome(
+            f"{KEY_VARIABLE} is not set. Next: set it if you use a registry.", "not configured"
+        )
     manager = ApplicationManager()
     apps = manager.list_applications()
     for app in apps:
@@ -135,11 +139,11 @@ def _check_key(*, with_people: bool) -> CheckOutcome:
         raise make_unreadable_error(unreadable)
     people = f" and {linked} link(s) of people" if linked else ""
     if not apps and not people:
-        return CheckOutcome("can be used; the registry has no apps yet")
+        return CheckOutcome("valid; the registry has no apps yet")
     return CheckOutcome(f"fits the {len(apps)} app(s) of the registry{people}")
 
 
-def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) -> CheckOutcome:
+def check_token_endpoint(app_id: str | None, tenant_key: str | None = None) -> CheckOutcome:
     """Request a token from Lark, whether or not one is cached.
 
     Args:
@@ -152,7 +156,8 @@ def look_at_token_endpoint(app_id: str | None, tenant_key: str | None = None) ->
     is_named = config.find_app(app_id, None, None) is not None or config.find_app_id(app_id) is not None
     if not is_named and not config.has_registry():
         return CheckOutcome(
-            "no app; LARK_APP_ID and LARK_APP_SECRET or a registry would name one", "not configured"
+            "no app configured. Next: set LARK_APP_ID and LARK_APP_SECRET, or add one to the registry.",
+            "not configured",
         )
     if not is_named:
         active = (app.app_id for app in ApplicationManager().list_applications() if app.active)

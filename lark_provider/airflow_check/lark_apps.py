@@ -93,7 +93,7 @@ def _list_command_receivers(rule: CommandRule) -> list[RouteReceiver]:
 
 
 def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> CheckOutcome:
-    """Check the scopes without which a bot hears no commands.
+    """Check the scopes without which a bot receives no commands.
 
     Args:
         client: Of the app whose bot it is.
@@ -103,13 +103,15 @@ def check_commands(client: LarkServiceClient, rules: Sequence[CommandRule]) -> C
     lacking = list_missing_scopes(rules, having)
     if lacking:
         return CheckOutcome(
-            f"The bot must hear commands, and lacks {', '.join(lacking)}. Next: in the developer console → "
-            "Permissions & Scopes → Batch import, paste the following, and publish a version. "
+            f"The bot lacks scopes to receive commands: {', '.join(lacking)}. Next: in the developer console "
+            "→ Permissions & Scopes → Batch import, paste the following, and publish a version. "
             f"{SUBSCRIPTION}.",
             "unhealthy",
             (scopes.to_import(lacking),),
         )
-    return CheckOutcome(f"{len(rules)} rule(s), and the scopes to hear them", details=(SUBSCRIPTION,))
+    return CheckOutcome(
+        f"{len(rules)} rule(s); all scopes to receive commands are granted", details=(SUBSCRIPTION,)
+    )
 
 
 def _check_receivers(

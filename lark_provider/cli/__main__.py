@@ -15,7 +15,7 @@ from importlib import import_module
 from lark_provider import __version__
 from lark_provider.cli.arguments import WrongUseError
 from lark_provider.cli.logs import format_fault, show_fields
-from lark_provider.cli.terminal import discard_output, until_pipe_closes
+from lark_provider.cli.terminal import discard_output, outlast_readers
 from lark_provider.cli.wording import in_options
 from lark_provider.errors import LarkError
 from lark_provider.files.formats import FileError
@@ -57,21 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # A terminal may lack Chinese and box characters.
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # As in arguments; invalid text is rejected later.
-    code, fault = 0, None
-    try:
-        with until_pipe_closes():
+    with outlast_readers():
+        code, fault = 0, None
+        try:
             try:
                 code, fault = _run(argv)
             finally:  # Also when argparse has printed help and exits.
                 _flush()
-    except OSError as error:
-        code, fault = 1, f"{error}. Next: check that the disk has free space, and that the folder exists."
-        discard_output()
-    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question.
-        return 130
-    if fault is not None:
-        print(format_fault(fault), file=sys.stderr)
-    return code
+        except OSError as error:
+            code, fault = 1, f"{error}. Next: check that the disk has free space, and that the folder exists."
+            discard_output()
+        except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D at a question.
+            return 130
+        if fault is not None:
+            print(format_fault(fault), file=sys.stderr)
+        return code
 
 
 def _run(argv: Sequence[str]) -> tuple[int, str | None]:

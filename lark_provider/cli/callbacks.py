@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import threading
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from lark_provider.cli import dead_letters
@@ -181,6 +182,13 @@ def run_pump(arguments: argparse.Namespace) -> int:
             pump.Pump(broker, inbox, probes).run(stop)
         finally:
             stop.set()
-            delivering.result(_DRAIN_SECONDS)
+            # An exception here would hide the one that has ended the pump.
+            if not wait([delivering], _DRAIN_SECONDS).done:
+                logger.warning(
+                    "Outbox not drained in time; other processes take over its messages in flight",
+                    extra={"timeout_s": _DRAIN_SECONDS},
+                )
+        if delivering.done():
+            delivering.result()
     logger.info("Pump drained")
     return 0

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any, get_args
 
-import orjson
-
 from lark_provider.api.receivers import ReceiverIdType
 from lark_provider.cli import terminal
 from lark_provider.cli.arguments import add_app_options, add_group
+from lark_provider.cli.output import print_json
 from lark_provider.client import LarkServiceClient
 
 
@@ -59,5 +58,8 @@ def run_send(arguments: argparse.Namespace) -> int:
             answer = client.messaging.send_post(arguments.to, text, title=arguments.title, **options)
         else:
             answer = client.messaging.send_text(arguments.to, text, **options)
-    print(orjson.dumps(answer.data).decode() if arguments.json else answer.data["message_id"])
+    if arguments.json:
+        print_json(answer.data, one_line=True)
+    else:
+        print(answer.data["message_id"])
     return 0

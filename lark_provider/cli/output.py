@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from lark_provider.cli.terminal import prints_utf8
 from lark_provider.support.text import escape_texts
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
-def print_json(value: Any) -> None:
-    """Print a value for programs; times are ISO 8601, and bytes that are not UTF-8 are escaped."""
+
+def print_json(value: Any, *, one_line: bool = False) -> None:
+    """Print a value for programs; times are ISO 8601, and bytes that are not UTF-8 are escaped.
+
+    Args:
+        value: What JSON has, or a time.
+        one_line: Whether to print it without line breaks.
+    """
+    option = 0 if one_line else orjson.OPT_INDENT_2
     try:
-        text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+        text = orjson.dumps(value, option=option).decode()
     except TypeError:
-        text = orjson.dumps(escape_texts(value), option=orjson.OPT_INDENT_2)
-    print(text.decode())
+        text = orjson.dumps(escape_texts(value), option=option).decode()
+    # In another encoding, characters would be lost, or be other ones to a program that reads UTF-8.
+    print(text if prints_utf8() else _NOT_ASCII.sub(lambda character: json.dumps(character[0])[1:-1], text))
 
 
 def render_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

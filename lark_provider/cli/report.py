@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from lark_provider.checks import Check, HealthStatus, compute_overall_status
-from lark_provider.cli.output import print_json
-from lark_provider.cli.terminal import can_print, until_pipe_closes
+from lark_provider.cli.output import format_line, print_json
+from lark_provider.cli.terminal import can_print
 
 _MARKS: dict[HealthStatus, str] = {"healthy": "✓", "warning": "!", "unhealthy": "✗", "not configured": "·"}
 _ASCII: dict[HealthStatus, str] = {
@@ -27,14 +27,15 @@ def report(checks: list[Check], *, as_json: bool) -> int:
     """
     status = compute_overall_status(checks)
     if as_json:
-        with until_pipe_closes():
-            print_json({"status": status, "checks": [dataclasses.asdict(check) for check in checks]})
+        print_json({"status": status, "checks": [dataclasses.asdict(check) for check in checks]})
     else:
-        longest = max(len(check.name) for check in checks)
+        names = [format_line(check.name) for check in checks]
+        longest = max(map(len, names))
         marks = _MARKS if can_print("".join(_MARKS.values())) else _ASCII
-        with until_pipe_closes():  # The exit code is still right.
-            for check in checks:
-                print(f"{marks[check.status]} {check.name:<{longest}}  {check.ms:>7.1f} ms  {check.text}")
-                for detail in check.details:
-                    print(f"    {detail}")
+        for name, check in zip(names, checks, strict=True):
+            # Names of groups and errors are texts of others, whose escape sequences could redraw the report.
+            text = format_line(check.text)
+            print(f"{marks[check.status]} {name:<{longest}}  {check.ms:>7.1f} ms  {text}")
+            for detail in check.details:
+                print(f"    {format_line(detail)}")
     return 0 if status == "healthy" else 1

@@ -13,7 +13,7 @@ from lark_provider.errors import ConfigurationError
 _PROMPT, _VARIABLE = "-", "env:"
 WAYS = (
     "Secrets: an argument can be read by every user of the machine. '-' asks for the secret without showing "
-    "it (or takes a line of standard input, if that is no terminal); 'env:NAME' takes it from the variable "
+    "it (or takes a line of standard input, if it is not a terminal); 'env:NAME' takes it from the variable "
     "NAME."
 )
 

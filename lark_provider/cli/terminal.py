@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TextIO
 
 from lark_provider.cli.arguments import WrongUseError
 
@@ -48,13 +51,52 @@ def can_print(text: str) -> bool:
     return True
 
 
+def prints_utf8() -> bool:
+    """Return whether the encoding of standard output is UTF-8; also if it has none, and takes any text."""
+    return codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
+
+
+class _Pipe(io.FileIO):
+    """A file that drops what is written to it once its reader has closed the pipe."""
+
+    def write(self, data: Any, /) -> int:
+        """Write a buffer of bytes, and return how many were taken."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            _discard(self.fileno())
+            return super().write(data)
+
+
 @contextmanager
-def until_pipe_closes() -> Iterator[None]:
-    """Print, and stop quietly when the reader closes the pipe, as `head` does after ten lines."""
+def outlast_readers() -> Iterator[None]:
+    """Print, and drop the rest once the reader closes the pipe, as `head` does after ten lines.
+
+    A command whose reader leaves still does all its work, and its exit code is that of the work.
+    """
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _tolerate(sys.stdout), _tolerate(sys.stderr)
     try:
         yield
-    except BrokenPipeError:
-        discard_output()
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _tolerate(stream: TextIO) -> TextIO:
+    """Return a stream like this one that no closed pipe can fail; itself if it is none of the system's."""
+    if not isinstance(stream, io.TextIOWrapper):  # Such as None: it may be closed.
+        return stream
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if not isinstance(raw, io.FileIO):
+        return stream
+    pipe = _Pipe(raw.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        pipe if raw is stream.buffer else io.BufferedWriter(pipe),  # Python's -u leaves out the buffer.
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def discard_output() -> None:
@@ -62,4 +104,11 @@ def discard_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout.fileno())
+
+
+def _discard(descriptor: int) -> None:
+    """Let a file descriptor lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

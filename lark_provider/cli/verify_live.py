@@ -15,7 +15,8 @@ from typing import Any
 from lark_provider import __version__
 from lark_provider.cli import logs, terminal
 from lark_provider.cli.arguments import WrongUseError, add_app_options
-from lark_provider.cli.output import print_json, render_table
+from lark_provider.cli.output import format_line, print_json, render_table
+from lark_provider.support.termination import exit_on_sigterm
 from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
 from lark_provider.verify.probe import Finding, Probe, ProbeTarget
@@ -35,8 +36,8 @@ def add_to(commands: Any) -> None:
         description="Probe with a throwaway app how a real tenant behaves where Lark's documents are silent "
         "or clash, and print what is confirmed, contradicted, or could not be probed. It makes a group, a "
         "base, spreadsheets and a document of its own, writes to nothing else unless it is named, and "
-        "deletes what it made, also after Ctrl-C. Ends with 0 whatever it found, and with 1 if it left "
-        "something behind.",
+        "deletes what it made, also after Ctrl-C or SIGTERM. Ends with 0 whatever it found, and with 1 if it "
+        "left something behind.",
     )
     add_app_options(command)
     command.add_argument("--list", action="store_true", help="print the probes and send nothing")
@@ -89,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
     if arguments.list:
         return _print_list(probes, as_json=arguments.json)
-    with Tenant(arguments.app_id, arguments.tenant_key) as tenant:
+    with exit_on_sigterm() as exit_if_signalled, Tenant(arguments.app_id, arguments.tenant_key) as tenant:
         app = tenant.app
         if not (arguments.yes or _is_confirmed(len(probes), app.base_url, app.app_id)):
             print("Nothing was sent.")
@@ -112,8 +113,16 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.max_calls,
             Corpus((app.app_id, app.app_secret, *named)),
         )
-        findings = runner.run(probes, _ignore if arguments.json else _tell)
-    return _finish(arguments, runner, findings)
+
+        def on_finding(finding: Finding) -> None:
+            if not arguments.json:  # JSON is printed at the end.
+                _tell(finding)
+            exit_if_signalled()
+
+        findings = runner.run(probes, on_finding)
+        code = _finish(arguments, runner, findings)
+        exit_if_signalled()  # With the code of SIGTERM, now that what was left behind is printed.
+    return code
 
 
 def _finish(arguments: argparse.Namespace, runner: Runner, findings: list[Finding]) -> int:
@@ -179,12 +188,8 @@ def _print_list(probes: tuple[Probe, ...], *, as_json: bool) -> int:
     return 0
 
 
-def _ignore(_: Finding) -> None:
-    """Print nothing: JSON is printed at the end."""
-
-
 def _tell(finding: Finding) -> None:
-    detail = f"({finding.reason})" if finding.reason else ""
+    detail = f"({format_line(finding.reason)})" if finding.reason else ""
     if finding.value is not None:
         detail = f"{_format(finding.value)}" + (
             f", not {_format(finding.assumed)} as assumed" if finding.status == "contradicted" else ""

@@ -50,17 +50,17 @@ def exit_on_sigterm() -> Iterator[Callable[[], None]]:
     """
     received: list[int] = []
 
-    def leave_if_told() -> None:
+    def exit_if_signalled() -> None:
         if received:
             sys.exit(128 + received[0])
 
-    def leave(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         received.append(number)
-        leave_if_told()
+        exit_if_signalled()
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = signal.signal(signal.SIGTERM, handle)
     try:
-        yield leave_if_told
+        yield exit_if_signalled
     finally:
         signal.signal(signal.SIGTERM, before)
 

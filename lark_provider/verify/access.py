@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark_provider.verify.probe import Probe, ProbeSteps, ProbeTarget, Reply, Request, UnexpectedError, choose
+from lark_provider.verify.probe import ProbeSteps, ProbeTarget, Reply, Request, UnexpectedError, choose, probe
 
 _TOKEN = "/auth/v3/tenant_access_token"  # noqa: S105 - a path
 _BAD_FORM, _OTHER_KIND, _UNAUTHORIZED = 10003, 10005, 10014
@@ -50,49 +50,39 @@ def _probe_card_update_status(_: ProbeTarget) -> ProbeSteps:
 
 
 PROBES = (
-    Probe(
+    probe(
         "wrong_secret_status",
         "The HTTP status of a token request with a wrong secret.",
-        "wrong_secret_status",
-        200,
-        (200, 400),
-        1,
-        _probe_wrong_secret_status,
+        answers=(200, 400),
+        calls=1,
+        run=_probe_wrong_secret_status,
     ),
-    Probe(
+    probe(
         "form_token_requests",
         "Whether token endpoints take form-encoded bodies.",
-        "form_token_requests",
-        "accepted",
-        ("accepted", "refused"),
-        1,
-        _probe_form_token_requests,
+        answers=("accepted", "refused"),
+        calls=1,
+        run=_probe_form_token_requests,
     ),
-    Probe(
+    probe(
         "app_type_mismatch",
         "What a custom app gets at the token endpoint of store apps.",
-        "app_type_mismatch",
-        "10005",
-        ("10005", "10014"),
-        1,
-        _probe_app_type_mismatch,
+        answers=("10005", "10014"),
+        calls=1,
+        run=_probe_app_type_mismatch,
     ),
-    Probe(
+    probe(
         "unknown_user_ids",
         "Whether the gateway or the endpoint refuses the id of an unknown person.",
-        "unknown_user_ids",
-        "gateway",
-        ("gateway", "endpoint"),
-        1,
-        _probe_unknown_user_ids,
+        answers=("gateway", "endpoint"),
+        calls=1,
+        run=_probe_unknown_user_ids,
     ),
-    Probe(
+    probe(
         "card_update_status",
         "The HTTP status of what interactive/v1/card/update refuses.",
-        "card_update_status",
-        "400",
-        ("400", "200"),
-        1,
-        _probe_card_update_status,
+        answers=("400", "200"),
+        calls=1,
+        run=_probe_card_update_status,
     ),
 )

@@ -7,7 +7,6 @@ from typing import Any
 from lark_provider.verify.probe import (
     TITLE,
     MadeObject,
-    Probe,
     ProbeSteps,
     ProbeTarget,
     Reply,
@@ -15,6 +14,7 @@ from lark_provider.verify.probe import (
     Setting,
     UnexpectedError,
     choose,
+    probe,
     require,
 )
 
@@ -149,85 +149,67 @@ def _probe_max_filter_chars(target: ProbeTarget) -> ProbeSteps:
 
 
 PROBES = (
-    Probe(
+    probe(
         "new_base",
         "Whether the table that a new base has from the start has rows without values.",
-        "new_base",
-        "samples",
-        ("samples", "bare"),
-        1,
-        _probe_new_base,
+        answers=("samples", "bare"),
+        calls=1,
+        run=_probe_new_base,
     ),
-    Probe(
+    probe(
         "client_token_replay",
         "A record written again with its client_token is the first one again, or one of two errors.",
-        "client_token_replay",
-        "same",
-        ("same", "1254608", "1255006"),
-        2,
-        _probe_client_token_replay,
+        answers=("same", "1254608", "1255006"),
+        calls=2,
+        run=_probe_client_token_replay,
     ),
-    Probe(
+    probe(
         "unchanged_write",
         "Whether a record that is overwritten with what is there already is a success.",
-        "unchanged_write",
-        "ok",
-        ("ok", "1254606"),
-        2,
-        _probe_unchanged_write,
+        answers=("ok", "1254606"),
+        calls=2,
+        run=_probe_unchanged_write,
     ),
-    Probe(
+    probe(
         "number_precision",
         "Whether a number field keeps more decimals than it shows.",
-        "number_precision",
-        "kept",
-        ("kept", "formatter"),
-        2,
-        _probe_number_precision,
+        answers=("kept", "formatter"),
+        calls=2,
+        run=_probe_number_precision,
     ),
-    Probe(
+    probe(
         "text_ends",
         "Whether white space at both ends of a text is kept.",
-        "text_ends",
-        "kept",
-        ("kept", "trimmed"),
-        2,
-        _probe_text_ends,
+        answers=("kept", "trimmed"),
+        calls=2,
+        run=_probe_text_ends,
     ),
-    Probe(
+    probe(
         "unknown_options",
         "Whether a write makes an option that a select field does not have.",
-        "unknown_options",
-        "created",
-        ("created", "refused"),
-        1,
-        _probe_unknown_options,
+        answers=("created", "refused"),
+        calls=1,
+        run=_probe_unknown_options,
     ),
-    Probe(
+    probe(
         "search_total",
         "Whether the `total` of a search counts the newest write.",
-        "search_total",
-        "exact",
-        ("exact", "absent", "stale"),
-        2,
-        _probe_search_total,
+        answers=("exact", "absent", "stale"),
+        calls=2,
+        run=_probe_search_total,
     ),
-    Probe(
+    probe(
         "bitable_error_status",
         "Whether the errors of Bitable have a status of their own, or always 200.",
-        "bitable_error_status",
-        "documented",
-        ("documented", "200"),
-        1,
-        _probe_bitable_error_status,
+        answers=("documented", "200"),
+        calls=1,
+        run=_probe_bitable_error_status,
     ),
-    Probe(
+    probe(
         "max_filter_chars",
         "Whether a search's filter may be longer than 2,000 characters.",
-        "max_filter_chars",
-        _DOCUMENTED_FILTER,
-        (_DOCUMENTED_FILTER, 0),
-        1,
-        _probe_max_filter_chars,
+        answers=(_DOCUMENTED_FILTER, 0),
+        calls=1,
+        run=_probe_max_filter_chars,
     ),
 )

@@ -8,12 +8,12 @@ from lark_provider.verify.book import undo_file
 from lark_provider.verify.probe import (
     TITLE,
     MadeObject,
-    Probe,
     ProbeSteps,
     ProbeTarget,
     Request,
     UnexpectedError,
     choose,
+    probe,
     require,
 )
 
@@ -111,50 +111,40 @@ def _probe_member_again(target: ProbeTarget) -> ProbeSteps:
 
 
 PROBES = (
-    Probe(
+    probe(
         "docx_client_token",
         "Whether an edit of a document repeated with its client_token is performed again.",
-        "docx_client_token",
-        "same",
-        ("same", "performed"),
-        2,
-        _probe_docx_client_token,
+        answers=("same", "performed"),
+        calls=2,
+        run=_probe_docx_client_token,
     ),
-    Probe(
+    probe(
         "docx_inserted",
         "Which of the new blocks the answer of `descendant` shows.",
-        "docx_inserted",
-        "first_level",
-        ("first_level", "all"),
-        1,
-        _probe_docx_inserted,
+        answers=("first_level", "all"),
+        calls=1,
+        run=_probe_docx_inserted,
     ),
-    Probe(
+    probe(
         "convert_order",
         "Whether the blocks of converted Markdown come in the order of the document.",
-        "convert_order",
-        "shuffled",
-        ("shuffled", "document"),
-        1,
-        _probe_convert_order,
+        answers=("shuffled", "document"),
+        calls=1,
+        run=_probe_convert_order,
     ),
-    Probe(
+    probe(
         "owner_listed",
         "Whether the list of a document's collaborators holds its owner.",
-        "owner_listed",
-        "absent",
-        ("absent", "listed"),
-        1,
-        _probe_owner_listed,
+        answers=("absent", "listed"),
+        calls=1,
+        run=_probe_owner_listed,
     ),
-    Probe(
+    probe(
         "member_again",
         "What happens to a collaborator who is added again with another permission.",
-        "member_again",
-        "upsert",
-        ("upsert", "kept", "raised", "1063003"),
-        5,
-        _probe_member_again,
+        answers=("upsert", "kept", "raised", "1063003"),
+        calls=5,
+        run=_probe_member_again,
         needs_person=True,
     ),
 )

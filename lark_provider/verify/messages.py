@@ -16,6 +16,7 @@ from lark_provider.verify.probe import (
     Reply,
     Request,
     UnexpectedError,
+    probe,
     require,
 )
 
@@ -217,53 +218,45 @@ def _probe_update_multi(target: ProbeTarget) -> ProbeSteps:
 
 
 PROBES = (
-    Probe(
+    probe(
         "uuid_replay",
         "A message repeated with its uuid is the first message again, or an error.",
-        "uuid_replay",
-        "same",
-        ("same", "error"),
-        2,
-        _probe_uuid_replay,
+        answers=("same", "error"),
+        calls=2,
+        run=_probe_uuid_replay,
     ),
     *(
         Probe(
-            f"card_rules.{name}",
-            f"Whether Lark refuses {what}.",
-            "card_rules",
-            is_on,
-            (True, False),
-            1,
-            partial(_probe_rule, card),
+            name=f"card_rules.{name}",
+            fact=f"Whether Lark refuses {what}.",
+            setting="card_rules",
+            assumed=is_on,
+            answers=(True, False),
+            calls=1,
+            run=partial(_probe_rule, card),
             rule=name,
         )
         for name, (what, is_on, card) in CARD_RULES.items()
     ),
-    Probe(
+    probe(
         "max_card_tables",
         "How many tables a card may hold (up to 8 are tried).",
-        "max_card_tables",
-        5,
-        (),
-        4,
-        _probe_max_card_tables,
+        assumed=5,
+        calls=4,
+        run=_probe_max_card_tables,
     ),
-    Probe(
+    probe(
         "max_card_bytes",
         "How many bytes of JSON a card may have (30, 40, 64 and 100 KiB are tried).",
-        "max_card_bytes",
-        30 * _KIB,
-        (),
-        4,
-        _probe_max_card_bytes,
+        assumed=30 * _KIB,
+        calls=4,
+        run=_probe_max_card_bytes,
     ),
-    Probe(
+    probe(
         "update_multi",
         "Whether a card 1.0 must say update_multi to be updated.",
-        "update_multi",
-        True,
-        (True, False),
-        2,
-        _probe_update_multi,
+        answers=(True, False),
+        calls=2,
+        run=_probe_update_multi,
     ),
 )

@@ -106,7 +106,7 @@ class ProbeTarget:
         return self.shared[name]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """A fact, and how it is found out.
 
@@ -134,10 +134,36 @@ class Probe:
 
 
 def probe(
-    name: str, fact: str, answers: tuple[Setting, ...], calls: int, run: Callable[[ProbeTarget], ProbeSteps]
+    name: str,
+    fact: str,
+    *,
+    calls: int,
+    run: Callable[[ProbeTarget], ProbeSteps],
+    answers: tuple[Setting, ...] = (),
+    assumed: Setting | None = None,
+    needs_person: bool = False,
 ) -> Probe:
-    """Return the probe of the setting of its own name, whose default is the first of the answers."""
-    return Probe(name, fact, name, answers[0], answers, calls, run)
+    """Return the probe of the setting of its own name.
+
+    Args:
+        name: What `--only` takes; also the emulator's setting.
+        fact: The question, as a sentence.
+        calls: How many requests it sends at most.
+        run: The procedure.
+        answers: The values that it can find; empty for any number.
+        assumed: The emulator's default; the first of `answers` if None.
+        needs_person: Whether a person must be named.
+    """
+    return Probe(
+        name=name,
+        fact=fact,
+        setting=name,
+        assumed=answers[0] if assumed is None else assumed,
+        answers=answers,
+        calls=calls,
+        run=run,
+        needs_person=needs_person,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _BUSY = frozenset({99991400, 1254290, 1254291, 1254607, 90217, 90235, 1310217, 1
 """Too many requests, or another write is under way: not the answer to a question."""
 _LIMITED_STATUS = 429
 _NOT_LARKS = -1
+_INTERRUPTS = (KeyboardInterrupt, SystemExit)
+"""Ctrl-C, and SIGTERM under `exit_on_sigterm`."""
 
 Send = Callable[[Request], Reply]
 
@@ -44,6 +46,7 @@ class Runner:
         sent: How many requests were sent so far.
         left_behind: What could not be deleted, as method, path and reason.
         unanswered: What may have been made by a request whose answer was lost, and where it would be.
+        interrupted: Whether Ctrl-C or SIGTERM has ended it early.
     """
 
     send: Send
@@ -58,7 +61,7 @@ class Runner:
     _undos: list[Request] = field(default_factory=list)
 
     def run(self, probes: Iterable[Probe], on_finding: Callable[[Finding], None]) -> list[Finding]:
-        """Run probes one after another, then delete what they made, also after an error or Ctrl-C.
+        """Run probes one after another, then delete what they made, also after an error, Ctrl-C or SIGTERM.
 
         Args:
             probes: The probes to run.
@@ -69,7 +72,7 @@ class Runner:
             for probe in probes:
                 findings.append(self._run_probe(probe))
                 on_finding(findings[-1])
-        except KeyboardInterrupt:
+        except _INTERRUPTS:
             self.interrupted = True
         finally:
             self._clean_up()
@@ -145,7 +148,7 @@ class Runner:
             request = self._undos[-1]
             try:
                 reply = self._delete(request)
-            except KeyboardInterrupt:  # A second Ctrl-C does not leave things behind; a kill does.
+            except _INTERRUPTS:  # A second Ctrl-C does not leave things behind; SIGKILL does.
                 self.interrupted = True
                 continue
             except CannotProbeError as error:

@@ -55,6 +55,17 @@ def test_all_pages_of_the_chats(run: Run, lark: Emulator) -> None:
     assert len(run_doctor(run, 0)["chats"]["details"]) == 121
 
 
+def test_the_name_of_a_group_cannot_redraw_the_report(run: Run, lark: Emulator) -> None:
+    lark.add_chat("x\x1b[2K\r✓ scopes  enough\n✓ bot", bots=[lark.app_id])
+    lark.change_app(scopes=["im:message", "im:chat:readonly"])
+    lines = run("doctor").out.splitlines()
+    assert not [line for line in lines if not line.isprintable()]
+    assert [line.split()[:2] for line in lines if line.startswith(("✓ scopes", "✗ scopes"))] == [
+        ["✗", "scopes"]
+    ]
+    assert any(line.endswith("  x [2K ✓ scopes  enough ✓ bot") for line in lines)
+
+
 @pytest.mark.parametrize("token", ["again", ""])
 def test_a_listing_that_would_not_end_is_a_fault(run: Run, lark: Emulator, token: str) -> None:
     data = {"items": [], "has_more": True, "page_token": token}

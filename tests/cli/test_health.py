@@ -69,6 +69,7 @@ def test_a_standby_is_unhealthy(run: Run, database_url: str, monkeypatch: pytest
 def test_nothing_is_configured_and_that_is_no_failure(run: Run, tmp_path: Path) -> None:
     checks = check_health(run, 0)
     assert {check["status"] for check in checks.values()} == {"not configured"}
+    assert {name for name, check in checks.items() if "Next: " not in check["text"]} == {"migrations"}
     assert list(tmp_path.iterdir()) == []
     for answer in (check_postgres(), check_rabbitmq()):
         assert answer["status"] == "not configured"
@@ -148,7 +149,7 @@ def test_a_database_that_froze_under_a_connection_is_given_up(
     own_postgres.resume()
     assert answer == {
         "status": "unhealthy",
-        "error": "no answer within 1 s. Next: check whether it is frozen or overloaded.",
+        "error": "database: no answer within 1 s. Next: check whether it is frozen or overloaded.",
     }
     assert check_postgres()["status"] == "healthy"
 

@@ -15,6 +15,7 @@ from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_
 from lark_provider.storage.errors import DecryptionError
 from lark_provider.storage.people import Account, People, Person
 from tests.cli.conftest import Run, read_failure
+from tests.services.processes import free_port
 
 # Rotates as the command does, and dies without a word when it is about to seal the third app.
 DIES_HALF_WAY = """
@@ -54,8 +55,8 @@ def test_keys_change_without_losing_an_app(
     new = generate_key()
     monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
     run("app", "add", "--app-id", "cli_b", "--app-secret", "secret-of-b")
-    done = run("key", "rotate")
-    assert done.code == 0
+    done = run("key", "rotate", "--registry-only")
+    assert (done.code, done.err) == (0, "")
     assert done.out.startswith("2 app(s) in registry ")
     assert "Next: leave only that key there" in done.out
     for app_id, secret in (("cli_a", "secret-of-a"), ("cli_b", "secret-of-b")):
@@ -76,7 +77,7 @@ def test_people_stay_linked_when_the_key_changes(
     monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
     done = run("key", "rotate")
     assert (done.code, done.err) == (0, "")
-    assert f"1 link(s) of people in database {urls.display(url)} are, too.\n" in done.out
+    assert f"1 link(s) of people in database {urls.display(url)} are encrypted under the first" in done.out
     assert done.out.endswith("Next: leave only that key there, on every host.\n")
     monkeypatch.setenv(KEY_VARIABLE, new)
     link = People(url).find("cli_a", "t", "ou_bob")
@@ -129,9 +130,52 @@ def test_a_key_that_was_rotated_away(
     assert registry.read_bytes() == before
 
 
-def test_nothing_to_rotate(run: Run, key: str, registry: Path) -> None:
-    assert run("key", "rotate").out.startswith("0 app(s)")
+def test_without_a_registry_nothing_is_rotated(
+    run: Run, key: str, registry: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in another working folder than that of the services."""
+    error = read_failure(run("key", "rotate"))
+    assert f"Nothing was rotated: registry {registry} does not exist. Next: set LARK_REGISTRY_PATH" in error
+    assert "--links-only" in error
     assert not registry.exists()
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    assert run("db", "upgrade").code == 0
+    assert "Nothing was rotated" in read_failure(run("key", "rotate"))
+    done = run("key", "rotate", "--links-only")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("0 link(s) of people in database ")
+
+
+def test_an_empty_registry_is_one(run: Run, apps: ApplicationManager) -> None:
+    apps.delete_application("cli_a")
+    assert run("key", "rotate", "--registry-only").out.startswith("0 app(s)")
+
+
+def test_without_a_database_the_old_key_stays(
+    run: Run, apps: ApplicationManager, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the shell of an operator whose services have the database from Airflow's settings."""
+    new = generate_key()
+    monkeypatch.setenv(KEY_VARIABLE, f"{new},{key}")
+    done = run("key", "rotate")
+    assert done.code == 1
+    assert done.out.startswith("1 app(s) in registry ")
+    assert "leave only that key" not in done.out + done.err
+    assert "Links were not rotated: no database is configured. Next: keep both keys" in done.err
+    assert ApplicationManager(keys=EncryptionKeys(new)).decrypt_secrets("cli_a").app_secret == "secret-of-a"
+    assert "No database is configured. Next: " in read_failure(run("key", "rotate", "--links-only"))
+    assert run("key", "rotate", "--registry-only", "--links-only").code == 2
+
+
+def test_what_is_rotated_is_said_although_the_database_is_unavailable(
+    run: Run, apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_DATABASE_URL", f"postgresql://u@127.0.0.1:{free_port()}/none")
+    done = run("key", "rotate")
+    assert done.code == 1
+    assert done.out.startswith("1 app(s) in registry ")
+    assert "leave only that key" not in done.out
+    assert "Connection refused" in done.err
 
 
 def test_a_rotation_waits_for_no_one_forever(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
 from lark_provider.verify.probe import Probe, ProbeSteps, ProbeTarget, Reply, Request
 from lark_provider.verify.runner import Runner
-from tests.cli.conftest import Done, Run, read_failure
+from tests.cli.conftest import COMMAND, Done, Run, read_failure
+from tests.failures.waiting import wait_until
 
 ALICE = "ou_emulator0001_alice"
 LIMITS = {"max_card_tables": (5, 7), "max_card_bytes": (30 * 1024, 64 * 1024), "max_style_rows": (2001, 5000)}
@@ -205,11 +208,15 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def _terminate() -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def _crash() -> None:
     raise RuntimeError("a defect")
 
 
-@pytest.mark.parametrize(("then", "error"), [(_interrupt, None), (_crash, RuntimeError)])
+@pytest.mark.parametrize(("then", "error"), [(_interrupt, None), (_terminate, None), (_crash, RuntimeError)])
 def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
     then: Callable[[], None], error: type[Exception] | None
 ) -> None:
@@ -224,7 +231,9 @@ def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
 
     target = ProbeTarget("cli_a", "secret", "nonce")
     runner = Runner(send, lambda _: None, target, 99, Corpus(()))
-    probe = Probe("p", "A fact.", None, True, (True,), 1, _make_probe(then))
+    probe = Probe(
+        name="p", fact="A fact.", setting=None, assumed=True, answers=(True,), calls=1, run=_make_probe(then)
+    )
     if error is None:
         assert runner.run([probe], lambda _: None) == []
     else:
@@ -232,6 +241,28 @@ def test_what_was_made_is_deleted_after_ctrl_c_and_after_an_error(
             runner.run([probe], lambda _: None)
     assert sent == ["POST /things", "DELETE /things/7"]
     assert (runner.interrupted, runner.left_behind, runner.unanswered) == (True, [], [])
+
+
+def test_sigterm_leaves_nothing_behind(lark: Emulator) -> None:
+    """As from a supervisor whose time limit is over, in the middle of the second probe."""
+    lark.fault("PUT", "*/records/*", delay_ms=20_000)
+    words = ("verify-live", "--yes", "--only", "uuid_replay", "--only", "unchanged_write")
+    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ok   uuid_replay ")
+        wait_until(lambda: any(request["method"] == "PUT" for request in lark.requests()))
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert out.startswith("Interrupted. 1 confirmed, ")
+    mine = [chat for chat in lark.state()["chats"] if chat["name"] == "lark-provider verify-live"]
+    assert [chat["dissolved"] for chat in mine] == [True]
+    documents = [page for page in lark.documents() if page["title"] == "lark-provider verify-live"]
+    assert [document["deleted"] for document in documents] == [True]
 
 
 def test_an_unknown_answer_contradicts_without_a_setting() -> None:

@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
             "The demo needs Apache Airflow. Next: install "
             "'airflow-provider-lark[airflow,emulator,gateway,listen]'."
         )
-    with exit_on_sigterm() as leave_if_told:
-        return _run_demo(partial(print_step, leave_if_told), keep=arguments.keep)
+    with exit_on_sigterm() as exit_if_signalled:
+        return _run_demo(partial(print_step, exit_if_signalled), keep=arguments.keep)
 
 
 def _run_demo(step: Step, *, keep: bool) -> int:
@@ -103,9 +103,9 @@ def show(lark: LocalLark, step: Step) -> bool:
 
 
 @contextmanager
-def print_step(leave_if_told: Callable[[], None], number: int, title: str) -> Iterator[None]:
-    """Print a numbered step with the time it took; leave before it if the command was terminated."""
-    leave_if_told()
+def print_step(exit_if_signalled: Callable[[], None], number: int, title: str) -> Iterator[None]:
+    """Print a numbered step with the time it took; exit before it if the command was terminated."""
+    exit_if_signalled()
     print(f"{number}. {title} … ", end="", flush=True)
     started = time.monotonic()
     yield
