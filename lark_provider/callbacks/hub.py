@@ -1,6 +1,6 @@
-"""The waits of a triggerer: all of a process on one database, answered by one thread.
+"""Wait for many questions in one process: one thread polls the database for all of them.
 
-While any wait is pending, one thread looks at the database, and another pumps where a broker is configured.
+It runs while any wait is pending, and so does a thread that pumps, where a broker is configured.
 """
 
 from __future__ import annotations
@@ -91,6 +91,9 @@ class Hub:
         Returns:
             A future with the question, or with ConfigurationError if it is not in this database; cancel it to
             stop waiting.
+
+        Raises:
+            RuntimeError: The process cannot start a thread. No wait was added.
         """
         return self._add(wait_id, database_id, None)
 
@@ -106,29 +109,42 @@ class Hub:
         Returns:
             A future with the clicks, or with ConfigurationError if this is another database; cancel it to
             stop waiting.
+
+        Raises:
+            RuntimeError: The process cannot start a thread. No wait was added.
         """
         return self._add(wait.key, database_id, wait)
 
     def _add(self, key: str, database_id: str | None, legacy: Wait | None) -> Future[Any]:
         future: Future[Any] = Future()
         with self._lock:
+            if self._stop is None:
+                self._start_threads()  # Before the wait is noted: if this fails, the next caller tries again.
             wait = self._pending.setdefault((key, database_id), _PendingWait(key, database_id, [], legacy))
             wait.futures.append(future)
-            if self._stop is None:
-                self._stop = threading.Event()
-                self._start_threads(self._stop)
         return future
 
-    def _start_threads(self, stop: threading.Event) -> None:
-        threading.Thread(target=self._poll, args=(stop,), name="lark-waits", daemon=True).start()
-        if self._broker is not None:
-            pump = Pump(self._broker, self._inbox)
-            threading.Thread(target=_run_pump, args=(pump, stop), name="lark-pump", daemon=True).start()
+    def _start_threads(self) -> None:
+        """Start the threads, or none of them.
+
+        Raises:
+            RuntimeError: The process cannot have another thread.
+        """
+        stop = threading.Event()
+        try:
+            threading.Thread(target=self._poll, args=(stop,), name="lark-waits", daemon=True).start()
+            if self._broker is not None:
+                pump = Pump(self._broker, self._inbox)
+                threading.Thread(target=_run_pump, args=(pump, stop), name="lark-pump", daemon=True).start()
+        except BaseException:
+            stop.set()  # The first thread may have started.
+            raise
+        self._stop = stop
 
     def _poll(self, stop: threading.Event) -> None:
         """Look at the pending waits each second, until none is left."""
         throttle, failures = Throttle(), 0
-        while waits := self._prune(stop):
+        while not stop.is_set() and (waits := self._prune(stop)):
             try:
                 self._check_waits(waits)
                 if failures:

@@ -12,25 +12,33 @@ from lark_provider.protocol.tokens import TICKET_SECONDS, App, Token, resend_tic
 _POLL_SECONDS = 0.25
 
 
-def put(session: Session, ticket: str) -> Procedure[None]:
+def put(session: Session, ticket: str, pushed_at: float | None = None) -> Procedure[None]:
     """Store a ticket that Lark pushed, for this process and for all that share the database.
+
+    Lark repeats an event that was not answered, after it has pushed newer tickets: an older ticket does not
+    replace a newer one.
 
     Args:
         session: The settings of the client.
         ticket: The ticket.
+        pushed_at: When Lark made the event, in seconds since the epoch; None for now.
 
     Raises:
         ConfigurationError: The app is unknown or disabled.
     """
     app = yield from credentials.find(session)
-    now = session.clock()
-    token = Token(ticket, now, now + TICKET_SECONDS)
-    session.runtime.tokens.put(app.make_cache_key("ticket"), token)
+    key, now = app.make_cache_key("ticket"), session.clock()
+    # A time in the future, of a clock that is ahead, would let no later ticket replace this one.
+    pushed_at = now if pushed_at is None else min(pushed_at, now)
+    token = Token(ticket, pushed_at, pushed_at + TICKET_SECONDS)
+    known = session.runtime.tokens.get(key)
+    if known is None or known.fetched_at <= pushed_at:
+        session.runtime.tokens.put(key, token)
     session.runtime.tokens.clear_refusals(app.make_cache_key(""))
     yield from fallback_store.in_token_store(
         session,
         app,
-        lambda store: store.put(app.make_cache_key("ticket"), token, clock=session.clock, owner=""),
+        lambda store: store.put(key, token, clock=session.clock, owner=""),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import IO, Any
 
@@ -50,18 +51,30 @@ class FileSpool:
                 "sent. Next: pass dicts, lists, strings, numbers, booleans."
             ) from None
         except OSError as error:
-            raise SpoolFullError(
-                f"The temporary file of the load's rows cannot be written: {error}. Nothing was sent. Next: "
-                "make room in the folder for temporary files, or name another one by TMPDIR; or leave out "
-                "validate='all'."
-            ) from None
+            raise _make_full_error(error) from None
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """Return all rows, in their order."""
-        self._file.seek(0)
+        """Return all rows, in their order.
+
+        Raises:
+            SpoolFullError: The last of them cannot be written to the file.
+        """
+        try:
+            self._file.flush()
+            self._file.seek(0)
+        except OSError as error:
+            raise _make_full_error(error) from None
         for line in self._file:
             yield orjson.loads(line)
 
     def close(self) -> None:
         """Remove the file."""
-        self._file.close()
+        with suppress(OSError):  # The rows that are not written yet are not needed any more.
+            self._file.close()
+
+
+def _make_full_error(error: OSError) -> SpoolFullError:
+    return SpoolFullError(
+        f"The temporary file of the load's rows cannot be written: {error}. Nothing was sent. Next: make "
+        "room in the folder for temporary files, or name another one by TMPDIR; or leave out validate='all'."
+    )

@@ -46,6 +46,12 @@ Post: TypeAlias = Callable[..., tuple[int, bytes]]
 Framework: TypeAlias = Callable[[Handler], Post]
 
 
+@pytest.fixture(autouse=True)
+def _no_click_was_answered() -> None:
+    """Forget the clicks of other tests, which have the same id."""
+    ENDPOINT.answered.clear()
+
+
 def make_urls(view: Any) -> ModuleType:
     module = ModuleType("urls")
     module.urlpatterns = [path("lark/callbacks/<str:app_id>", view)]  # type: ignore[attr-defined]
@@ -166,6 +172,39 @@ def test_a_body_that_is_too_large_is_refused_and_logged(
     assert [vars(record)["status"] for record in caplog.records if "status" in vars(record)] == [400, 413]
 
 
+def test_a_click_that_is_sent_again_is_answered_again_and_not_handled_again(framework: Framework) -> None:
+    """Whoever has recorded a request can send it for 10 minutes."""
+    clicks: list[str] = []
+
+    def handler(delivery: Delivery) -> bytes | None:
+        clicks.append(delivery.event_id)
+        if len(clicks) == 1:
+            raise LookupError("the first time")
+        return HELD if len(clicks) == 2 else None
+
+    post = framework(handler)
+    body = seal_body(sender.card())
+    headers = sender.make_headers(body)
+    assert post(body, headers) == (200, FAILED)
+    for _ in range(3):  # The first time failed, so that it is handled once more.
+        assert post(body, headers) == (200, HELD)
+    other = sender.card()
+    other["header"]["event_id"] = "another"
+    body = seal_body(other)
+    assert post(body, sender.make_headers(body)) == (200, RECEIVED)
+    assert clicks == [sender.card()["header"]["event_id"]] * 2 + ["another"]
+
+
+def test_an_event_that_is_sent_again_is_handled_again(framework: Framework) -> None:
+    """Its handler decides: Lark repeats an event, and a handler may do only a part of its work in time."""
+    events: list[Delivery] = []
+    post = framework(events.append)
+    body = seal_body(sender.make_event())
+    for _ in range(2):
+        assert post(body, sender.make_headers(body)) == (200, b"{}")
+    assert len(events) == 2
+
+
 def test_header_names_may_have_any_case(framework: Framework) -> None:
     body = seal_body(sender.card())
     headers = {name.upper(): value for name, value in sender.make_headers(body).items()}
@@ -220,6 +259,7 @@ def test_fastapi_awaits_what_a_handler_returns() -> None:
 
     service = Service()
     for handler in (service, hide_coroutine_function(service)):
+        ENDPOINT.answered.clear()
         post = in_fastapi(handler)
         for content, answer in ((sender.card(), HELD), (sender.make_event(), b"{}")):
             body = seal_body(content)
@@ -374,7 +414,9 @@ def test_a_key_that_was_just_replaced_is_found(framework: Framework, monkeypatch
     known[APP] = CallbackKeys(APP, "a new key", TOKEN, ((KEY, NOW + 60),))
     body = seal_body(sender.card(), "a new key")
     assert post(body, sender.make_headers(body, key="a new key")) == (200, RECEIVED)
-    old = seal_body(sender.card())
+    earlier = sender.card()
+    earlier["header"]["event_id"] = "signed with the key before"
+    old = seal_body(earlier)
     assert post(old, sender.make_headers(old)) == (200, RECEIVED)
     assert len(clicks) == 2
     assert post(body, sender.make_headers(body, key="guess"))[0] == 401

@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from sqlalchemy.engine import URL
 
@@ -23,6 +24,8 @@ from lark_provider.callbacks.broker.dedup import HandledEvents
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.errors import StorageError
 from lark_provider.protocol.callbacks import Event
+from lark_provider.storage import deadlines
+from lark_provider.storage.deadlines import Deadlines
 from lark_provider.storage.engine import get_engine
 from lark_provider.support.throttle import Throttle
 from tests.callbacks import mq
@@ -212,6 +215,40 @@ def test_a_database_that_is_unavailable_is_waited_for(
         server.start()
         wait_until(lambda: seen.ids == ["a", "b"])
     assert mq.drain(rabbitmq, EVENTS) == []
+
+
+def test_an_event_whose_delivery_was_lost_while_the_database_was_waited_for_is_not_handled(
+    node: OwnRabbit, database: URL, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is redelivered, perhaps to another consumer, and would be handled by both."""
+    monkeypatch.setattr(deadlines, "STATEMENT", Deadlines(1.0, 0.5, 1.0, 2.0))
+    monkeypatch.setattr(consumers, "_LAST_PAUSE", 0.5)
+    url, is_lost, handled_while_lost = node.url, threading.Event(), list[str]()
+
+    def handle(event: Event) -> None:
+        if is_lost.is_set():
+            handled_while_lost.append(event.event_id)
+
+    caplog.set_level("INFO", "lark_provider")
+    send(url, make_event("a"))
+    seen = Seen(handle)
+    with consuming(url, seen, database_url=database.render_as_string(hide_password=False)):
+        wait_until(lambda: seen.ids == ["a"])
+        plain = database.set(drivername="postgresql").render_as_string(hide_password=False)
+        with closing(psycopg2.connect(plain)) as other, other.cursor() as cursor:
+            cursor.execute("LOCK TABLE handled_events")
+            send(url, make_event("b"))
+            wait_until(lambda: "Database unavailable; holding events" in caplog.text)
+            node.stop()
+            is_lost.set()
+            wait_until(lambda: "RabbitMQ connection failed" in caplog.text)
+        wait_until(lambda: "Database available again; handling events" in caplog.text)
+        node.start()
+        is_lost.clear()
+        wait_until(lambda: "b" in seen.ids)
+    assert handled_while_lost == []
+    assert seen.ids == ["a", "b"]
+    assert mq.drain(url, EVENTS) == []
 
 
 def test_it_ends_while_the_database_is_waited_for(rabbitmq: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -62,9 +62,9 @@ def test_the_first_sink_that_stores_it_decides(first: Any, second: Any, seconds:
     assert len(queue.stored) + len(table.stored) == kept
 
 
-def test_the_next_sink_is_begun_after_the_patience_given() -> None:
+def test_the_next_sink_is_begun_after_the_timeout_of_a_sink() -> None:
     queue, table = FakeSink("queue", never), FakeSink("table")
-    answer, took = deliver(gateway(queue, table, patience=0.2))
+    answer, took = deliver(gateway(queue, table, sink_timeout=0.2))
     assert (answer, round(took, 3)) == (OK, 0.2)
 
 

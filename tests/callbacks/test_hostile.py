@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -298,6 +299,33 @@ def test_who_asks_nothing_is_hung_up_on(url: str, begun: bytes) -> None:
     with socket.create_connection((where.hostname, where.port), timeout=mq.LIMIT) as line:
         line.sendall(begun)
         assert line.recv(100) == b""
+
+
+@pytest.mark.parametrize("protocol", [H11Protocol, HttpToolsProtocol])
+def test_who_reads_no_answers_is_hung_up_on(protocol: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_limits, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(http_limits, "ANSWER_SECONDS", 1.0)
+    lost = threading.Event()
+
+    class Watched(http_limits.make_strict_protocol(protocol)):  # type: ignore[misc]
+        def connection_made(self, transport: Any) -> None:
+            # By itself, the system would hold all these answers, and uvicorn none.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            lost.set()
+
+    with serve(application(standing(deadline=0.5)), http=Watched, ws="none") as url, socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        line.settimeout(mq.LIMIT)
+        where = urlsplit(url)
+        line.connect((where.hostname, where.port))
+        began = time.monotonic()
+        with suppress(ConnectionError):  # It was hung up on before all of it was sent.
+            line.sendall(request(b"", {}) * 5_000)
+        assert lost.wait(max(0.0, began + 3 * http_limits.IDLE_SECONDS - time.monotonic()))
 
 
 def test_who_has_asked_once_and_asks_no_more_is_hung_up_on(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from tests.callbacks import mq
 from tests.callbacks.pumping import NAMES, Watched, cards, pumping, read_stored
 from tests.failures.waiting import wait_until
 from tests.services.processes import HOST, free_port
+from tests.services.proxy import Proxy
 from tests.services.rabbitmq import OwnRabbit
 
 
@@ -65,6 +67,30 @@ def test_once_says_that_the_broker_is_unavailable_or_frozen(node: OwnRabbit, inb
         Pump(mq.at(node.url), inbox).run_once(seconds=0.3)
     node.resume()
     assert Pump(mq.at(node.url), inbox).run_once(seconds=60) == 0
+
+
+class Distant(Proxy):
+    """A proxy before a server that is far away."""
+
+    _ONE_WAY_SECONDS = 0.06
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                loop.call_later(self._ONE_WAY_SECONDS, writer.write, data)
+        loop.call_later(self._ONE_WAY_SECONDS, writer.transport.abort)
+
+
+def test_once_waits_for_the_first_message_from_a_broker_that_is_far_away(
+    rabbitmq: str, inbox: Inbox, database: URL
+) -> None:
+    mq.send(rabbitmq, "card.cli_1", *cards(1))
+    broker = mq.at(rabbitmq)
+    with Distant(broker.parameters.port) as proxy:
+        broker.parameters.port = proxy.port
+        assert Pump(broker, inbox).run_once(seconds=mq.LIMIT) == 1
+    assert read_stored(database) == NAMES[:1]
 
 
 def test_once_says_that_the_database_is_not_fit(rabbitmq: str, database_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +23,30 @@ from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
 from tests.callbacks import mq
-from tests.callbacks.commands import Command
+from tests.callbacks.commands import ROOT, Command
 from tests.callbacks.pumping import NAMES, cards, pumping, read_stored
+from tests.callbacks.test_probes import render_url
 from tests.failures.waiting import wait_until
+from tests.outbox import work
 from tests.services.postgres import Databases, OwnPostgres
 from tests.services.processes import HOST, free_port
 
 TABLES = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
+
+
+# Name resolution hangs until the test opens the other end of the pipe that TEST_NAMES names.
+NAMES_HANG = """
+import os, socket, sys
+from lark_provider.cli import callbacks
+callbacks._DRAIN_SECONDS = 1.0
+resolve = socket.getaddrinfo
+def hang(host, *args, **options):
+    if ".invalid" in str(host):  # text or bytes
+        print("Resolving", file=sys.stderr, flush=True)
+        open(os.environ["TEST_NAMES"]).close()
+    return resolve(host, *args, **options)
+socket.getaddrinfo = hang
+"""
 
 
 @pytest.fixture
@@ -199,6 +217,65 @@ def test_the_command_ends_with_1_when_its_table_is_gone(rabbitmq: str, database:
     pump.end()
     assert "is behind on migrations" in pump.log.read_text()
     assert sorted(mq.list_ids(mq.drain(rabbitmq, CARDS))) == NAMES[:3]  # a quorum queue requeues at its end
+
+
+@pytest.fixture
+def hanging(
+    tmp_path: Path, rabbitmq: str, role: URL, database: URL, monkeypatch: pytest.MonkeyPatch
+) -> Command:
+    """Start a pump that delivers a message to a Lark whose name is not resolved."""
+    allow(database, role)
+    settings = {
+        "RABBITMQ_URL": rabbitmq,
+        "LARK_APP_ID": "cli_1",
+        "LARK_APP_SECRET": "secret",
+        "LARK_BASE_URL": "https://lark.invalid",
+    }
+    for name, value in {**settings, "LARK_DATABASE_URL": render_url(database)}.items():
+        monkeypatch.setenv(name, value)
+    work.record_text("hello")
+    (tmp_path / "sitecustomize.py").write_text(NAMES_HANG)
+    os.mkfifo(tmp_path / "names")
+    command = Command(
+        tmp_path / "pump.log",
+        "pump",
+        settings={
+            **settings,
+            "LARK_DATABASE_URL": render_url(role),
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+            "TEST_NAMES": str(tmp_path / "names"),
+        },
+    )
+    command.start()
+    wait_until(lambda: "Resolving" in command.log.read_text())
+    return command
+
+
+def test_a_pump_that_drains_too_slowly_says_what_it_leaves(hanging: Command, tmp_path: Path) -> None:
+    assert hanging.process is not None
+    hanging.process.terminate()
+    wait_until(lambda: "Pump drained" in hanging.log.read_text())
+    (tmp_path / "names").write_text("")
+    assert hanging.process.wait(mq.LIMIT) == 0
+    hanging.end()
+    said = hanging.log.read_text()
+    assert said.count("Outbox not drained in time; other processes take over its messages in flight") == 1
+    assert "lark-provider: " not in said
+
+
+def test_a_slow_drain_does_not_hide_why_a_pump_has_ended(
+    hanging: Command, tmp_path: Path, rabbitmq: str, database: URL, role: URL
+) -> None:
+    assert hanging.process is not None
+    allow(database, role, do="REVOKE")
+    mq.send(rabbitmq, "card.cli_1", *cards(3))
+    wait_until(lambda: "lark-provider: " in hanging.log.read_text())
+    (tmp_path / "names").write_text("")
+    assert hanging.process.wait(mq.LIMIT) == 1
+    hanging.end()
+    said = hanging.log.read_text()
+    assert "permission denied for table card_callbacks. Next: grant this user" in said
+    assert "Outbox not drained in time" in said
 
 
 # --- in a triggerer ---

@@ -296,7 +296,7 @@ def test_a_full_queue_rejects_and_drops_nothing(
             assert len(confirmed) < 1000
         sinks: list[Sink] = [BrokerSink(publisher), InboxSink(InboxWriter(Inbox(database)))]
         deadline = asyncio.get_running_loop().time() + mq.LIMIT
-        assert await store_first(sinks, mq.click("last"), patience=0.8, deadline=deadline) == "database"
+        assert await store_first(sinks, mq.click("last"), sink_timeout=0.8, deadline=deadline) == "database"
         task.cancel()
         await asyncio.wait({task})
         return confirmed, refused

@@ -53,7 +53,7 @@ def make_event(**content: Any) -> Event:
 async def keep(sinks: list[Sink], delivery: Delivery, seconds: float = 2.5) -> str:
     """Store a delivery as the gateway does, and return the name of the sink that stored it."""
     deadline = asyncio.get_running_loop().time() + seconds
-    return await store_first(sinks, delivery, patience=0.8, deadline=deadline)
+    return await store_first(sinks, delivery, sink_timeout=0.8, deadline=deadline)
 
 
 @asynccontextmanager

@@ -242,6 +242,9 @@ def _make_tls_options(host: str, environ: Mapping[str, str]) -> pika.SSLOptions:
 def ping(on: Broker) -> None:
     """Log in and out again; nothing is declared.
 
+    Args:
+        on: The broker.
+
     Raises:
         BrokerError: The broker is unreachable, or rejects the login.
     """
@@ -252,7 +255,12 @@ def ping(on: Broker) -> None:
 
 
 def make_broker_error(on: Broker, error: BaseException) -> BrokerError:
-    """Return what an error of pika's means to an operator, with the next step."""
+    """Return what an error of pika's means to an operator, with the next step.
+
+    Args:
+        on: The broker.
+        error: The error, in which pika may have wrapped others.
+    """
     if isinstance(error, ChannelClosedByBroker) and error.reply_code == _PRECONDITION_FAILED:
         match = _MISMATCH.search(error.reply_text)
         if match:

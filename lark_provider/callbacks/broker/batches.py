@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pika.channel import Channel
 
+from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.confirms import Confirms
+from lark_provider.callbacks.broker.dead_lettering import DeadLettering
 from lark_provider.callbacks.broker.link import Delivered
 from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, Event
 from lark_provider.protocol.commands.message import find_command
@@ -67,72 +70,95 @@ class _Message:
     content: Delivery
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A message that can never be stored, and why."""
+
+    delivered: Delivered
+    reason: str
+
+
 class MessageBatches:
     """Stores, dead-letters and acknowledges the messages of a channel, a batch at a time.
 
     Args:
-        channel: The channel.
+        channel: The channel; nothing else publishes on it.
         store: Stores the clicks.
-        where: Names the broker in errors.
+        broker: The broker of the channel.
+
+    Attributes:
+        settled: How many messages were stored or dead-lettered, and acknowledged.
     """
 
-    def __init__(self, channel: Channel, store: InboxWithDeadline, where: str) -> None:
+    def __init__(self, channel: Channel, store: InboxWithDeadline, broker: Broker) -> None:
         self._channel, self._store = channel, store
-        self._confirms = Confirms(channel, where)
-        self._dead_lettered = set[int]()
+        self._dead_lettering = DeadLettering(Confirms(channel, str(broker)), broker)
+        self.settled = 0
 
     async def process(self, batch: Sequence[Delivered]) -> None:
-        """Store a batch, dead-letter what cannot be stored, and acknowledge all of it.
+        """Store a batch, acknowledge what is stored, and then dead-letter what cannot be stored.
+
+        What cannot be dead-lettered either stays unacknowledged, and returns to its queue after a pause.
 
         Args:
             batch: As it came, without gaps.
 
         Raises:
-            StorageError: The database cannot be used. What was dead-lettered is acknowledged, and no more.
+            StorageError: The database cannot be used. Nothing is acknowledged or dead-lettered.
         """
-        self._dead_lettered.clear()
-        clicks = [message for delivered in batch if (message := await self._read(delivered)) is not None]
-        await self._store_all(clicks)
-        # A tag may be acknowledged once only, so the last one that was not is named.
-        left = [delivered.tag for delivered in batch if delivered.tag not in self._dead_lettered]
-        if left:
-            self._channel.basic_ack(left[-1], multiple=True)
+        clicks, refused = list[_Message](), list[_Refused]()
+        for delivered in batch:
+            try:
+                clicks.append(_Message(delivered, _read(delivered)))
+            except CallbackRefusedError as error:
+                refused.append(_Refused(delivered, str(error)))
+        refused += await self._store_all(clicks)
+        # First what is stored: a broker that takes no dead letters must not hold the clicks.
+        self._acknowledge(batch, refused)
+        moving = [self._dead_lettering.move(message.delivered, message.reason) for message in refused]
+        self.settled += sum(await asyncio.gather(*moving))
 
-    async def _read(self, delivered: Delivered) -> _Message | None:
-        try:
-            content = delivered.read()
-        except CallbackRefusedError as error:
-            await self._dead_letter(delivered, str(error))
-            return None
-        if isinstance(content, Event) and find_command(content) is None:
-            await self._dead_letter(
-                delivered,
-                f"The message is an event of type {content.type}, not a click. Next: remove the binding "
-                "that routes events to the click queue.",
-            )
-            return None
-        return _Message(delivered, content)
+    def forget(self) -> None:
+        """Forget the messages that are to return to their queue: all of the channel were returned."""
+        self._dead_lettering.forget()
 
-    async def _dead_letter(self, delivered: Delivered, reason: str) -> None:
-        """Dead-letter a message, and acknowledge it at once: it must not be dead-lettered a second time."""
-        await self._confirms.dead_letter(delivered, reason)
-        self._channel.basic_ack(delivered.tag)
-        self._dead_lettered.add(delivered.tag)
+    def _acknowledge(self, batch: Sequence[Delivered], refused: Sequence[_Refused]) -> None:
+        left_out = {message.delivered.tag for message in refused}
+        stored = [delivered.tag for delivered in batch if delivered.tag not in left_out]
+        if left_out or self._dead_lettering.holds_any:
+            for tag in stored:
+                self._channel.basic_ack(tag)
+        else:
+            self._channel.basic_ack(stored[-1], multiple=True)
+        self.settled += len(stored)
 
-    async def _store_all(self, batch: Sequence[_Message]) -> None:
-        """Store a batch, and bisect it where the database refuses what is in it, so that the others go on."""
+    async def _store_all(self, batch: Sequence[_Message]) -> list[_Refused]:
+        """Store a batch, and bisect it where the database refuses what is in it; return what it refuses."""
         if not batch:
-            return
+            return []
         try:
             await self._store.store([message.content for message in batch])
         except StorageError as error:
             if not error.permanent:
                 raise
             if len(batch) == 1:
-                await self._dead_letter(batch[0].delivered, str(error))
-                return
+                return [_Refused(batch[0].delivered, str(error))]
         else:
-            return
+            return []
         middle = len(batch) // 2
-        await self._store_all(batch[:middle])
-        await self._store_all(batch[middle:])
+        return [*await self._store_all(batch[:middle]), *await self._store_all(batch[middle:])]
+
+
+def _read(delivered: Delivered) -> Delivery:
+    """Return the click or the chat command in a message.
+
+    Raises:
+        CallbackRefusedError: It holds neither.
+    """
+    content = delivered.read()
+    if isinstance(content, Event) and find_command(content) is None:
+        raise CallbackRefusedError(
+            f"The message is an event of type {content.type}, not a click. Next: remove the binding that "
+            "routes events to the click queue."
+        )
+    return content

@@ -1,6 +1,6 @@
 """Copies of events for one process: a queue of its own, which RabbitMQ deletes with its connection.
 
-What comes while the process is not connected is missed, so a copy is a hint: who gets one looks.
+Events that arrive while the process is not connected are lost. So a copy is only a hint to check the source.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class Confirms:
             QUEUE: message.queue,
         }
         await self.publish("", DEAD.name, message.body, event_id, headers, expires)
-        fields = {"app_id": _find_app(message), "event_id": event_id, "queue": DEAD.name, "reason": reason}
+        fields = {"app_id": find_app(message), "event_id": event_id, "queue": DEAD.name, "reason": reason}
         logger.error("Message dead-lettered", extra=fields)
         measured.DEAD_LETTERS.add("click" if message.queue == CARDS.name else "event")
 
@@ -173,8 +173,15 @@ class Confirms:
         self._progress = self._loop.time()
 
 
-def _find_app(message: Delivered) -> str:
-    """Return the app that the content names, or else the routing key; that of a requeued one is its queue."""
+def find_app(message: Delivered) -> str:
+    """Return the app that the content names, or else the routing key; that of a requeued one is its queue.
+
+    Args:
+        message: The message; its content may be unreadable.
+
+    Returns:
+        The app's id; empty if nothing names it.
+    """
     try:
         named = message.read().app_id
     except CallbackRefusedError:

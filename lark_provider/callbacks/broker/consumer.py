@@ -36,7 +36,7 @@ from lark_provider.callbacks.broker.checks import WorkCheck
 from lark_provider.callbacks.broker.dedup import HandledEvents
 from lark_provider.callbacks.broker.receiver import EventReceiver, Received
 from lark_provider.callbacks.probes.probes import HOST, Probes
-from lark_provider.protocol.callbacks import Event, log_ids
+from lark_provider.protocol.callbacks import Event, make_log_fields
 from lark_provider.protocol.callbacks.storable import is_id
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.protocol.redact import redact
@@ -140,7 +140,7 @@ def _check_is_done(returned: object) -> None:
     """Refuse a coroutine, which would never run, while its event would count as handled.
 
     Raises:
-        ConfigurationError: The handler is asynchronous, although it is no coroutine function.
+        ConfigurationError: The handler is asynchronous, although it is not a coroutine function.
     """
     if inspect.iscoroutine(returned):
         returned.close()  # Without this, Python warns that it was not awaited.
@@ -211,7 +211,10 @@ class _Work:
 
     def _process(self, received: Received) -> None:
         app = received.event.app_id or measured.UNKNOWN
-        if self._until_available(lambda: self._handled.is_handled(received.key)):
+        is_handled = self._until_available(lambda: self._handled.is_handled(received.key))
+        if not received.is_ours:  # The connection was lost while the database was waited for.
+            return
+        if is_handled:
             measured.EVENTS.add(app, "duplicate")
             measured.DUPLICATES.add("consumer")
         else:
@@ -241,7 +244,7 @@ class _Work:
             dead_lettering.add_done_callback(self._dead_lettering.discard)
             return
         pause = self._pause * 2 ** (received.failures - 1)
-        fields = {**log_ids(received.event), "retry_in_s": round(pause, 3)}
+        fields = {**make_log_fields(received.event), "retry_in_s": round(pause, 3)}
         self._throttle.log(
             logger.warning,
             "Handler failed; retrying",

@@ -1,6 +1,6 @@
-"""What the pump exports about what it shares with others: queues and open questions.
+"""Gauges of shared state: queue depths and open questions; exported by one process only.
 
-One process exports them, or sums over processes would count them several times. They are read when Prometheus
+Sums over several processes would count them several times. They are read when Prometheus
 scrapes, in threads and with a timeout, so that neither the pump nor the scrape waits for a frozen server.
 """
 

@@ -255,6 +255,7 @@ class Deliveries:
 
     Attributes:
         arrived: The queue in memory that delivered messages are put into.
+        begun: Resolves when the broker has begun to deliver: what waits in the queue arrives right behind.
     """
 
     def __init__(self, channel: Channel, queue: Queue, prefetch: int) -> None:
@@ -263,7 +264,10 @@ class Deliveries:
         channel.basic_qos(prefetch_count=prefetch)
         self._queue = queue
         channel.add_on_cancel_callback(self._on_gone)
-        self._consumer = channel.basic_consume(queue.name, self._deliver)
+        self.begun: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._consumer = channel.basic_consume(
+            queue.name, self._deliver, callback=partial(_set_result, self.begun)
+        )
 
     def _deliver(self, _: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
         tag, key = method.delivery_tag or 0, method.routing_key or ""

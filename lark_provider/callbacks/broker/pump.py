@@ -13,7 +13,6 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
 from threading import Event as Stop
-from typing import Any
 
 from pika.channel import Channel
 
@@ -34,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 _IDLE_SECONDS = 0.1
+_STOP_SECONDS = 0.1
 _GRACE_SECONDS = 5.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
 _DRAIN_SECONDS = 10.0
@@ -108,9 +108,9 @@ class Pump:
                 database = WorkCheck("database", self._store.check, lambda: not self._is_out)
                 await probing.enter_async_context(self._probes.serve_probes([self._link, database]))
             pumping = asyncio.ensure_future(keep_connected(self._broker, self._run_forever, role="pump"))
-            stopped = asyncio.wrap_future(threads.start(stop.wait))
-            either: set[asyncio.Future[Any]] = {pumping, stopped}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            # Polled: a thread that waits for `stop` would outlive a run that ends by itself.
+            while not (stop.is_set() or pumping.done()):
+                await asyncio.wait({pumping}, timeout=_STOP_SECONDS)
             await self._drain(pumping)
 
     async def _drain(self, pumping: asyncio.Future[None]) -> None:
@@ -130,7 +130,7 @@ class Pump:
 
     async def _pump(self, channel: Channel) -> None:
         """Pump, or wait while the database is unavailable; return when waiting does not change that."""
-        batches = MessageBatches(channel, self._store, str(self._broker))
+        batches = MessageBatches(channel, self._store, self._broker)
         pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
         was_refused = False
         while True:
@@ -171,6 +171,7 @@ class Pump:
                 self.returned += returned
                 measured.RETURNED.add(amount=returned)
                 await deliveries.give_back()
+                batches.forget()
                 self._warn(error)
                 return is_stored
 
@@ -183,22 +184,22 @@ class Pump:
         )
 
     async def _run_once(self, limit: int, seconds: float) -> int:
-        done, is_connected = 0, False
+        taken, batches = 0, None
         try:
             async with asyncio.timeout(seconds), open_channel(self._broker) as channel:
-                is_connected = True
-                arrived = Deliveries(channel, CARDS, min(limit, BATCH)).arrived
-                batches = MessageBatches(channel, self._store, str(self._broker))
-                while done < limit:
+                deliveries = Deliveries(channel, CARDS, min(limit, BATCH))
+                await deliveries.begun  # Over a slow network, this alone takes longer than `_IDLE_SECONDS`.
+                batches = MessageBatches(channel, self._store, self._broker)
+                while taken < limit:
                     async with asyncio.timeout(_IDLE_SECONDS):
-                        batch = await _take_batch(arrived, min(limit - done, BATCH))
+                        batch = await _take_batch(deliveries.arrived, min(limit - taken, BATCH))
+                    taken += len(batch)
                     await batches.process(batch)
-                    done += len(batch)
         except TimeoutError:
-            if not is_connected:
+            if batches is None:
                 reason = f"{self._broker} did not answer within {seconds:g} s"
                 raise BrokerError(f"{reason}. Next: check that it runs.") from None
-        return done
+        return 0 if batches is None else batches.settled
 
 
 async def _take_batch(arrived: asyncio.Queue[Delivered], limit: int) -> list[Delivered]:

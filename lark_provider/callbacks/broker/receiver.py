@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AsyncExitStack, suppress
@@ -15,15 +14,14 @@ from pika.exceptions import AMQPError
 from lark_provider.callbacks.broker.amqp import Broker
 from lark_provider.callbacks.broker.checks import ChannelCheck
 from lark_provider.callbacks.broker.confirms import Confirms
+from lark_provider.callbacks.broker.dead_lettering import DeadLettering
 from lark_provider.callbacks.broker.dedup import compute_dedup_key
 from lark_provider.callbacks.broker.link import Delivered, Deliveries, keep_connected
 from lark_provider.callbacks.broker.topology import EVENTS
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.callbacks.probes.readiness import Dependency
-from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError, Event, log_ids
+from lark_provider.protocol.callbacks import CallbackRefusedError, Event
 from lark_provider.support import threads
-
-logger = logging.getLogger(__name__)
 
 _PREFETCH = 50
 _LEAVE_SECONDS = 5.0
@@ -85,6 +83,7 @@ class EventReceiver:
 
     async def _receive(self, channel: Channel) -> None:
         confirms = Confirms(channel, str(self._broker))
+        dead_lettering = DeadLettering(confirms, self._broker)
         arrived = Deliveries(channel, EVENTS, _PREFETCH).arrived
         alive = asyncio.get_running_loop().create_future()
         try:
@@ -93,10 +92,9 @@ class EventReceiver:
                 try:
                     event = _read(delivered)
                 except CallbackRefusedError as error:
-                    await confirms.dead_letter(delivered, str(error))
-                    channel.basic_ack(delivered.tag)
+                    await dead_lettering.move(delivered, str(error))
                 else:
-                    self._deliver(Received(event, delivered, channel, confirms, alive))
+                    self._deliver(Received(event, delivered, channel, dead_lettering, alive))
         finally:
             alive.cancel()
             confirms.end()
@@ -118,7 +116,7 @@ class Received:
         event: The event.
         delivered: The message.
         channel: The channel that it came by.
-        confirms: What is published on it.
+        dead_lettering: Dead-letters the messages of the channel.
         alive: Is done when the connection is lost.
     """
 
@@ -127,11 +125,12 @@ class Received:
         event: Event,
         delivered: Delivered,
         channel: Channel,
-        confirms: Confirms,
+        dead_lettering: DeadLettering,
         alive: asyncio.Future[None],
     ) -> None:
         self.event, self.key, self.failures = event, compute_dedup_key(event), 0
-        self._delivered, self._channel, self._confirms, self._alive = delivered, channel, confirms, alive
+        self._delivered, self._channel, self._alive = delivered, channel, alive
+        self._dead_lettering = dead_lettering
 
     @property
     def is_ours(self) -> bool:
@@ -168,12 +167,5 @@ class Received:
                 self._channel.basic_ack(self._delivered.tag)
 
     async def _dead_letter(self, reason: str, expires: float | None) -> None:
-        try:
-            await self._confirms.dead_letter(self._delivered, reason, expires)
-        except (AMQPError, BrokerError) as error:
-            logger.warning(
-                "Failed to dead-letter the event; it will be redelivered",
-                extra={**log_ids(self.event), "error": str(error)},
-            )
-        else:
-            self._acknowledge()
+        if self.is_ours:
+            await self._dead_lettering.move(self._delivered, reason, expires)

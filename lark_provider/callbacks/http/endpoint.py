@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from lark_provider.callbacks.http.answers import Answer, toast
 from lark_provider.callbacks.http.handler_failures import HandlerFailures
@@ -18,14 +19,16 @@ from lark_provider.protocol.callbacks import (
     Challenge,
     Delivery,
     Incoming,
-    log_ids,
+    make_log_fields,
     receive,
 )
 from lark_provider.protocol.waits import may_answer
 from lark_provider.support import measured
+from lark_provider.support.bounded_cache import BoundedCache
 
 logger = logging.getLogger(__name__)
 _MAX_DIGITS = 18
+_MAX_ANSWERED = 2_000
 
 RECEIVED = toast("success", "已收到 / Received", {"zh_cn": "已收到", "en_us": "Received"})
 NOT_ALLOWED = toast(
@@ -56,6 +59,8 @@ class Endpoint:
         clock: Seconds since the epoch.
         refusals: Counts and logs refused requests.
         handler_failures: Counts and logs what handlers raise.
+        answered: The answers to the last clicks that a web framework's handler has handled, by app and event
+            id. A signed click can be sent again for 10 minutes by whoever has recorded it.
     """
 
     accept_old_cards: bool = False
@@ -65,6 +70,9 @@ class Endpoint:
     refusals: Refusals = field(default_factory=Refusals, init=False, compare=False, repr=False)
     handler_failures: HandlerFailures = field(
         default_factory=HandlerFailures, init=False, compare=False, repr=False
+    )
+    answered: BoundedCache[tuple[str, str], Answer] = field(
+        default_factory=partial(BoundedCache, _MAX_ANSWERED), init=False, compare=False, repr=False
     )
 
     def admit(
@@ -162,8 +170,12 @@ class Endpoint:
             return Answer(200, answer)
         if answer is not None:
             logger.error(
-                "Handler returned an unusable value. Next: return a toast, a card_update or None.",
-                extra={"type": type(answer).__name__, **log_ids(delivery)},
+                "Handler returned an unusable value",
+                extra={
+                    "type": type(answer).__name__,
+                    "next": "return a toast, a card_update or None",
+                    **make_log_fields(delivery),
+                },
             )
         if delivery.is_old:
             return Answer(200)

@@ -20,7 +20,7 @@ from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.responding import FRESH_KEYS_SECONDS, admit
 from lark_provider.callbacks.http.sinks import NotStoredError, Sink, store_first
 from lark_provider.callbacks.probes.readiness import Readiness
-from lark_provider.protocol.callbacks import CardClick, Delivery, get_kind, log_ids
+from lark_provider.protocol.callbacks import CardClick, Delivery, get_kind, make_log_fields
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
@@ -45,7 +45,7 @@ class Gateway:
             a default answer is given.
         endpoint: The rules.
         questions: Looks up whether the question that a click answers is over, to answer so.
-        patience: Seconds that a sink has before the next one is tried as well.
+        sink_timeout: Seconds after which the next sink is tried as well.
         deadline: Seconds from the request's beginning to the answer.
 
     Raises:
@@ -60,7 +60,7 @@ class Gateway:
         handler: str | ClickHandler | None = None,
         endpoint: Endpoint | None = None,
         questions: QuestionLookup | None = None,
-        patience: float = SINK_SECONDS,
+        sink_timeout: float = SINK_SECONDS,
         deadline: float = DEADLINE,
     ) -> None:
         if not sinks:
@@ -71,7 +71,7 @@ class Gateway:
         self.endpoint = endpoint or Endpoint()
         self.deadline = deadline
         self.keys = keys
-        self._sinks, self._patience = tuple(sinks), patience
+        self._sinks, self._sink_timeout = tuple(sinks), sink_timeout
         self._questions = questions
         self._handler = None if handler is None else handlers.load(handler)
         self._readiness = Readiness(self._sinks)
@@ -125,12 +125,14 @@ class Gateway:
         is_new = (delivery.app_id, delivery.event_id) not in self._stored
         try:
             if is_new:
-                where = await store_first(self._sinks, delivery, patience=self._patience, deadline=deadline)
+                where = await store_first(
+                    self._sinks, delivery, sink_timeout=self._sink_timeout, deadline=deadline
+                )
                 measured.STORED.add(app, kind, where)
                 self._note_stored(delivery, where)
             else:
                 measured.DUPLICATES.add("gateway")
-                logger.debug("Duplicate ignored", extra=log_ids(delivery))
+                logger.debug("Duplicate ignored", extra=make_log_fields(delivery))
         except NotStoredError as error:
             measured.NOT_STORED.add(app, kind)
             self._note_failed(delivery, str(error))
@@ -145,7 +147,7 @@ class Gateway:
 
     def _note_stored(self, delivery: Delivery, where: str) -> None:
         self._readiness.note_proof(where)
-        logger.debug("Click or event stored", extra={**log_ids(delivery), "sink": where})
+        logger.debug("Click or event stored", extra={**make_log_fields(delivery), "sink": where})
         self._stored[delivery.app_id, delivery.event_id] = None
         if len(self._stored) > _MAX_STORED:
             self._stored.popitem(last=False)
@@ -155,7 +157,7 @@ class Gateway:
         self._failures.log(
             logger.error,
             "Failed to persist the delivery; returned an error to Lark",
-            extra={**log_ids(delivery), "error": reason},
+            extra={**make_log_fields(delivery), "error": reason},
         )
 
     async def _obtain_answer(self, delivery: Delivery, deadline: float, *, is_new: bool) -> object:

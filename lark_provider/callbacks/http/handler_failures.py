@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lark_provider.protocol.callbacks import Delivery, get_kind, log_ids
+from lark_provider.protocol.callbacks import Delivery, get_kind, make_log_fields
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
 
@@ -29,7 +29,7 @@ class HandlerFailures:
         """
         reason = "timeout" if isinstance(error, TimeoutError) else "exception"
         measured.HANDLER_FAILURES.add(get_kind(delivery), reason)
-        fields = {**log_ids(delivery), "reason": reason}
+        fields = {**make_log_fields(delivery), "reason": reason}
         self._throttle.log(
             logger.error,
             "Handler failed",

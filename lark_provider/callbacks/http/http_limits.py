@@ -1,8 +1,8 @@
-"""uvicorn's HTTP for a port that untrusted clients reach: no idle client holds a connection.
+"""uvicorn's HTTP for a port that untrusted clients reach: no client holds a connection that it does not use.
 
-By itself, uvicorn waits indefinitely for a connection's first request and for the end of its headers, and
-takes any number of them. When no file can be opened any more, a new connection is accepted and closed, and
-nothing is logged.
+By itself, uvicorn waits indefinitely for a connection's first request, for the end of its headers, and for
+the client to read its answers. It takes any number of connections. When no file can be opened any more, a new
+connection is accepted and closed, and nothing is logged.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from lark_provider.support.throttle import Throttle
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+"""How long an answer may take: the gateway makes it within 2.5 s, and what takes longer is not being read."""
 MAX_HEADERS_BYTES = 64 * 1024
 _UNLIMITED = 1 << 20
 _RELIED_ON = ("cycle", "loop", "transport")
@@ -40,7 +42,9 @@ def raise_file_limit() -> int:
 
 
 def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
-    """Make uvicorn's protocol close connections that are idle, or that send too much in the headers.
+    """Make uvicorn's protocol abort connections that are idle, do not read, or send too much in the headers.
+
+    They are aborted and not closed, for closing waits until the client has read what was sent to it.
 
     Of more connections than three quarters of the open files, the oldest idle ones are closed: the rest is
     for databases, the broker, and connections that arrive at once.
@@ -62,13 +66,13 @@ def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
         idle = next((connection for connection in opened if connection.is_idle()), None)
         if idle is not None:
             del opened[idle]
-            idle.transport.close()
+            idle.transport.abort()
 
     class Strict(base):  # type: ignore[misc]  # known when it is run
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._idle_bytes = 0
-            self._close_if_idle(self)
+            self._abort_if_stuck(self)
             opened[self] = None
             if len(opened) > most:
                 close_oldest_idle()
@@ -77,7 +81,7 @@ def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
             super().data_received(data)
             self._idle_bytes = self._idle_bytes + len(data) if self.is_idle() else 0
             if self._idle_bytes > MAX_HEADERS_BYTES:
-                self.transport.close()
+                self.transport.abort()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._next_check.cancel()
@@ -87,12 +91,20 @@ def make_strict_protocol(base: Any, files: int = _UNLIMITED) -> Any:
         def is_idle(self) -> bool:
             return self.cycle is None or bool(self.cycle.response_complete)
 
-        def _close_if_idle(self, seen: object) -> None:
-            """Close the connection if no request is answered now, or has come since the last check."""
-            if self.is_idle() and self.cycle is seen:
-                self.transport.close()
+        def _abort_if_stuck(self, seen: object, seconds: float = 0.0) -> None:
+            """Abort the connection if it is idle since the last check, or one answer takes too long.
+
+            Args:
+                seen: The request that was the newest one at the last check.
+                seconds: How long it had been by then, at least.
+            """
+            seconds = seconds + IDLE_SECONDS if self.cycle is seen else 0.0
+            if seconds and (self.is_idle() or seconds >= ANSWER_SECONDS):
+                self.transport.abort()
             else:
-                self._next_check = self.loop.call_later(IDLE_SECONDS, self._close_if_idle, self.cycle)
+                self._next_check = self.loop.call_later(
+                    IDLE_SECONDS, self._abort_if_stuck, self.cycle, seconds
+                )
 
     return Strict
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from lark_provider.protocol.callbacks import CallbackKeys
 from lark_provider.support import threads
+from lark_provider.support.futures import consume_exception
 from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
@@ -235,7 +236,7 @@ class KeyRing:
 async def _wait_for(load: Future[KeysByApp], seconds: float | None) -> None:
     """Wait until a load has ended in whatever way, or the time is over."""
     waiting = asyncio.wrap_future(load)
-    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # It was logged already.
+    waiting.add_done_callback(consume_exception)  # It was logged already.
     await asyncio.wait({waiting}, timeout=seconds)
 
 

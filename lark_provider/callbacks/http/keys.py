@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from collections.abc import Mapping
 
 from lark_provider import config
@@ -14,6 +13,7 @@ from lark_provider.protocol.callbacks import CallbackKeys
 from lark_provider.protocol.errors import ConfigurationError, LarkError
 from lark_provider.support.environment import ENVIRONMENT
 from lark_provider.support.secret import Secret
+from lark_provider.support.throttle import Throttle
 
 __all__ = [
     "KeyRing",
@@ -26,8 +26,8 @@ __all__ = [
     "load_configured",
 ]
 logger = logging.getLogger(__name__)
-_WARN_SECONDS = 60.0
-_warned_at: dict[tuple[str, str], float] = {}
+_throttle = Throttle()
+"""Keys are loaded again and again; each app's error is logged once a minute."""
 
 
 def by_app(*keys: CallbackKeys) -> KeysByApp:
@@ -82,7 +82,12 @@ def from_registry() -> KeysByApp:
     """
     keys, unreadable = _read_registry()
     for app_id, error in unreadable.items():
-        _warn(app_id, str(error))
+        _throttle.log(
+            logger.warning,
+            "Callback keys unreadable; rejecting all requests for this app",
+            extra={"app_id": app_id, "error": str(error)},
+            kind=app_id,
+        )
     return keys
 
 
@@ -106,17 +111,6 @@ def _read_registry() -> tuple[KeysByApp, dict[str, LarkError]]:
                 )
             )
     return by_app(*keys), unreadable
-
-
-def _warn(app_id: str, error: str) -> None:
-    """Log once a minute, and not at each reload, that an app's keys cannot be read."""
-    now = time.monotonic()
-    if now - _warned_at.get((app_id, error), float("-inf")) >= _WARN_SECONDS:
-        _warned_at[app_id, error] = now
-        logger.warning(
-            "Callback keys unreadable; rejecting all requests for this app",
-            extra={"app_id": app_id, "error": error},
-        )
 
 
 def load_configured() -> KeysByApp:

@@ -22,6 +22,7 @@ from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.questions import TaskQuestion
 from lark_provider.protocol.waits import get_correlation
 from lark_provider.support import threads
+from lark_provider.support.batches import Batches
 from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ ReadCards: TypeAlias = "Callable[[Iterable[str]], Mapping[str, AirflowCard]]"
 class QuestionLookup:
     """Looks up the questions of clicks: those of all clicks that come meanwhile with one query, in a thread.
 
+    One query runs at a time, so that a frozen database holds one thread.
     Only questions whose cards are made here are looked up: their buttons carry the question's id.
 
     Args:
@@ -67,8 +69,7 @@ class QuestionLookup:
 
     def __init__(self, waits: Waits, cards: ReadCards, *, seconds: float = LOOK_SECONDS) -> None:
         self._waits, self._cards, self._seconds = waits, cards, seconds
-        self._next: tuple[set[str], asyncio.Future[LookupResults]] | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._looks = Batches(self._look)
         self._unavailable_until = float("-inf")
         self._throttle = Throttle()
 
@@ -86,10 +87,9 @@ class QuestionLookup:
         loop = asyncio.get_running_loop()
         if key is None or click.is_old or not _is_ours(key) or loop.time() < self._unavailable_until:
             return None
-        looked = asyncio.shield(self._join_look(key))
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
-                result = (await looked).get(key)
+                result = (await self._looks.join(key)).get(key)
         except Exception as error:  # noqa: BLE001 - the click is stored; its answer must not depend on this
             self._note_unavailable(error, loop.time())
             return None
@@ -97,26 +97,8 @@ class QuestionLookup:
             return None
         return _answer(click, *result) if isinstance(result, tuple) else _make_airflow_answer(click, result)
 
-    def _join_look(self, key: str) -> asyncio.Future[LookupResults]:
-        """Join the next look. One runs at a time, so that a frozen database holds one thread."""
-        if self._next is None:
-            self._next = (set(), asyncio.get_running_loop().create_future())
-        self._next[0].add(key)
-        future = self._next[1]
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.ensure_future(self._run_looks())
-        return future
-
-    async def _run_looks(self) -> None:
-        while self._next is not None:
-            (keys, future), self._next = self._next, None
-            try:
-                results = await asyncio.wrap_future(threads.start(partial(self._read, keys)))
-            except Exception as error:  # noqa: BLE001 - the waiters get it
-                future.set_exception(error)
-                future.exception()  # Its waiters may have been cancelled.
-            else:
-                future.set_result(results)
+    async def _look(self, keys: list[str]) -> LookupResults:
+        return await asyncio.wrap_future(threads.start(partial(self._read, set(keys))))
 
     def _read(self, keys: Iterable[str]) -> LookupResults:
         of_cards = {key: card for key in keys if (card := get_card_key(key)) is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeAlias
@@ -10,9 +11,18 @@ from typing import Protocol, TypeAlias
 from lark_provider.callbacks.http.answers import Answer
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.key_ring import KeyRing, KeysByApp
-from lark_provider.protocol.callbacks import CallbackKeys, CallbackRefusedError, Delivery, get_kind
+from lark_provider.protocol.callbacks import (
+    CallbackKeys,
+    CallbackRefusedError,
+    CardClick,
+    Delivery,
+    get_kind,
+    make_log_fields,
+)
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.support import measured
+
+logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[Delivery], bytes | Awaitable[bytes | None] | None]
 """Takes a click or an event. A body that `toast` or `card_update` made answers a click."""
@@ -117,7 +127,8 @@ def respond(
     Args:
         endpoint: The rules for admitting requests.
         keys: The apps' keys: fixed, or a `KeyRing` where they may change.
-        handler: A plain function; called with each click and event, again when Lark repeats an event.
+        handler: A plain function; called with each click and event, again when Lark repeats an event. A click
+            that comes again once it was handled gets the same answer, without the handler.
         app_id: The app's id, as the URL has it.
         headers: The request's headers; the case of their names does not matter.
         body: The raw bytes of the request's body.
@@ -177,9 +188,26 @@ async def _respond(
     measured.RECEIVED.add(admitted.app_id or measured.UNKNOWN, kind)
     began = time.monotonic()
     try:
-        return endpoint.answer_stored(admitted, await call(admitted))
+        return await _handle(endpoint, call, admitted)
     except Exception as error:  # noqa: BLE001 - whatever the handler raises
         endpoint.handler_failures.note(admitted, error)
         return endpoint.answer_not_stored(admitted)
     finally:
         measured.ANSWER_SECONDS.observe(time.monotonic() - began, kind)
+
+
+async def _handle(
+    endpoint: Endpoint, call: Callable[[Delivery], Awaitable[object]], delivery: Delivery
+) -> Answer:
+    """Return the handler's answer to a delivery; to a click that it has handled, the same one again."""
+    if not isinstance(delivery, CardClick):
+        return endpoint.answer_stored(delivery, await call(delivery))
+    key = (delivery.app_id, delivery.event_id)
+    answer = endpoint.answered.get(key)
+    if answer is None:
+        answer = endpoint.answer_stored(delivery, await call(delivery))
+        # Only now: a click that failed, or that is still being handled, is handled when it comes again.
+        endpoint.answered.put(key, answer)
+    else:
+        logger.debug("Duplicate ignored", extra=make_log_fields(delivery))
+    return answer

@@ -48,17 +48,19 @@ class NotStoredError(Exception):
     """No sink has confirmed in time that it has stored the delivery. One may have."""
 
 
-async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: float, deadline: float) -> str:
+async def store_first(
+    sinks: Sequence[Sink], delivery: Delivery, *, sink_timeout: float, deadline: float
+) -> str:
     """Store a delivery in one of several sinks.
 
     Sinks are tried in order, those that are down last. The next one is started when one fails, or has not
-    stored the delivery within `patience`. A sink that failed is tried again until the deadline, since a
+    stored the delivery within `sink_timeout`. A sink that failed is tried again until the deadline, since a
     connection may come back, unless its error is permanent. Once one has stored it, the others are cancelled.
 
     Args:
         sinks: The sinks in the order of preference; at least one.
         delivery: The click or the event.
-        patience: Seconds until the next one is started as well.
+        sink_timeout: Seconds after which the next sink is tried as well.
         deadline: By the event loop's clock. It holds even if a sink does not let itself be cancelled.
 
     Returns:
@@ -77,7 +79,7 @@ async def store_first(sinks: Sequence[Sink], delivery: Delivery, *, patience: fl
         while now < deadline and (running or untried or due):
             if untried and next_at <= now:
                 due.appendleft((now, untried.popleft()))
-                next_at = now + patience
+                next_at = now + sink_timeout
             while due and due[0][0] <= now:
                 _, sink = due.popleft()
                 running[loop.create_task(sink.store(delivery))] = sink

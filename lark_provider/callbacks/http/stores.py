@@ -16,8 +16,8 @@ from lark_provider.callbacks.http.commands import CommandFilter
 from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.sinks import Sink
 from lark_provider.callbacks.http.writer import InboxWriter
-from lark_provider.protocol.callbacks import CardClick, Delivery, Event
-from lark_provider.protocol.errors import ConfigurationError
+from lark_provider.protocol.callbacks import BrokerError, CardClick, Delivery, Event
+from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
@@ -145,19 +145,33 @@ class InboxSink:
         else:
             if self._commands.is_command(delivery):
                 await self._writer.write(delivery)
+            if self._has_consumers:
+                raise BrokerError(
+                    "RabbitMQ must be available to take an event; the database takes clicks alone. Next: "
+                    "start RabbitMQ; Lark repeats the event."
+                )
             raise ConfigurationError(
                 "Events need RabbitMQ, and only a database is configured. Next: set RABBITMQ_URL."
             )
 
 
 async def _store_ticket(event: Event, database_url: str | None) -> None:
-    from lark_provider.client import LarkServiceClient  # only store apps have tickets
+    from lark_provider.engine import tickets  # only store apps have tickets
+    from lark_provider.engine.drivers.blocking import drive
+    from lark_provider.engine.session import Session
 
-    def store() -> None:
-        with LarkServiceClient(event.app_id, database_url=database_url) as client:
-            client.store_app.keep_ticket(str(event.event.get(_TICKET) or ""))
-
-    await asyncio.wrap_future(threads.start(store))
+    if not event.app_id:  # A session without an app is the default app's.
+        raise InvalidRequestError(
+            "The app_ticket event must name its app, got no app_id. Next: if Lark sent it, report it."
+        )
+    ticket = event.event.get(_TICKET)
+    if not (isinstance(ticket, str) and ticket.strip()):
+        raise InvalidRequestError(
+            "app_ticket must be a non-empty string. Next: if Lark sent the event, report it."
+        )
+    session = Session(app_id=event.app_id, database_url=database_url)
+    put = tickets.put(session, ticket.strip(), event.created_at.timestamp())
+    await asyncio.wrap_future(threads.start(partial(drive, put, session)))
 
 
 def configured_sinks(

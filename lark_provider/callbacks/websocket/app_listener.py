@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 DISCOVERY_SECONDS = 10.0
 DRAIN_SECONDS = 4.0
-"""The time for deliveries in flight when the process ends; each takes at most 2.5 s."""
+"""The time for deliveries in flight when the process ends; each takes at most 2.8 s."""
 _NO_RETRIES = RetryPolicy(max_retries=0)
 
 

@@ -206,9 +206,12 @@ class Connection:
     def _warn_card(self) -> None:
         self._throttle.log(
             logger.warning,
-            "Click sent as a card frame. Next: choose the long connection as the subscription mode of "
-            "callbacks in the developer console",
-            extra={"app_id": self._app_id},
+            "Click received as a card frame",
+            extra={
+                "app_id": self._app_id,
+                "next": "choose the long connection as the subscription mode of callbacks in the developer "
+                "console",
+            },
             kind=self._app_id,
         )
 

@@ -12,6 +12,7 @@ from lark_provider.callbacks.http.endpoint import UNAVAILABLE
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.websocket.dedup import StoredEvents
 from lark_provider.protocol.callbacks import CallbackRefusedError, Delivery, Event, get_kind, read
+from lark_provider.protocol.callbacks.read import assign_app
 from lark_provider.support import measured
 from lark_provider.support.throttle import Throttle
 
@@ -104,4 +105,4 @@ def parse(app_id: str, payload: bytes) -> Delivery:
             "Next: if Lark sent it, report it.",
             reason="other_app",
         )
-    return delivery
+    return assign_app(delivery, app_id)

@@ -19,7 +19,7 @@ from lark_provider.protocol.callbacks.model import (
     Event,
     Operator,
     get_kind,
-    log_ids,
+    make_log_fields,
 )
 from lark_provider.protocol.callbacks.read import read
 from lark_provider.protocol.callbacks.receive import MAX_BODY_BYTES, receive
@@ -38,7 +38,7 @@ __all__ = [
     "Incoming",
     "Operator",
     "get_kind",
-    "log_ids",
+    "make_log_fields",
     "read",
     "receive",
 ]

@@ -112,7 +112,8 @@ class Event:
     Attributes:
         event_id: Unique to the event, not to the delivery. In events 1.0 this is `uuid`.
         type: E.g. `im.message.receive_v1`.
-        app_id: The app; None in events 1.0 that do not say.
+        app_id: The app. An event 1.0 that does not name it gets the app that it was proven for; None only
+            where `read` alone made the event.
         tenant_key: The tenant in which it happened.
         event: What happened, as Lark describes it for this type.
         created_at: The time of the event, in UTC.
@@ -136,6 +137,6 @@ def get_kind(delivery: Delivery) -> str:
     return "click" if isinstance(delivery, CardClick) else "event"
 
 
-def log_ids(delivery: Delivery) -> dict[str, str | None]:
-    """Return the ids by which log lines about a delivery are found: the app's and the event's."""
+def make_log_fields(delivery: Delivery) -> dict[str, str | None]:
+    """Return the fields of log lines about a delivery: the ids of its app and of its event."""
     return {"app_id": delivery.app_id, "event_id": delivery.event_id}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, NamedTuple
@@ -110,6 +111,24 @@ def read(content: dict[str, Any]) -> Delivery:
         created_at=created_at,
         raw=content,
     )
+
+
+def assign_app(delivery: Delivery, app_id: str) -> Delivery:
+    """Return a delivery as one of the app that it was proven for: events 1.0 may not name their app.
+
+    Without an app, the event would later be taken for one of the default app.
+
+    Args:
+        delivery: The click or the event.
+        app_id: The app whose keys, or whose connection, prove it.
+
+    Returns:
+        The delivery itself if it names an app; else one that does, in its `raw` as well.
+    """
+    if delivery.app_id or not isinstance(delivery, Event):
+        return delivery
+    event = delivery.event | {"app_id": app_id}
+    return replace(delivery, app_id=app_id, event=event, raw=delivery.raw | {"event": event})
 
 
 def modernize(old: Mapping[str, Any], *, event_id: str, app_id: str, created: float) -> dict[str, Any]:

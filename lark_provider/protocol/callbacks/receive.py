@@ -30,7 +30,7 @@ from lark_provider.protocol.callbacks.proof import (
     decrypt,
     matches_secret,
 )
-from lark_provider.protocol.callbacks.read import modernize, read
+from lark_provider.protocol.callbacks.read import assign_app, modernize, read
 from lark_provider.protocol.callbacks.times import parse_seconds
 from lark_provider.protocol.errors import CallbackRefusedError
 from lark_provider.support.secret import Secret
@@ -225,13 +225,13 @@ def _find_challenge(content: dict[str, Any]) -> Challenge | None:
 
 def _read_delivery(content: dict[str, Any], keys: CallbackKeys) -> Delivery:
     delivery = read(content)
-    if delivery.app_id not in {keys.app_id, None}:
+    if delivery.app_id not in {keys.app_id, None, ""}:
         raise CallbackRefusedError(
             f"The delivery is for an app other than {keys.app_id}. Next: give each app its own URL.",
             status=_FORBIDDEN,
             reason="other_app",
         )
-    return delivery
+    return assign_app(delivery, keys.app_id)
 
 
 def _check_age(age: float, window: float) -> None:

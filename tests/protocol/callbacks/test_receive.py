@@ -26,7 +26,7 @@ from lark_provider.protocol.callbacks import (
     Incoming,
     Operator,
     get_kind,
-    log_ids,
+    make_log_fields,
     read,
     receive,
 )
@@ -119,11 +119,11 @@ def test_a_dashboard_tells_clicks_from_events_and_a_log_line_names_either() -> N
     )
     assert isinstance(click, CardClick)
     assert get_kind(click) == "click"
-    assert log_ids(click) == {"app_id": APP, "event_id": click.event_id}
+    assert make_log_fields(click) == {"app_id": APP, "event_id": click.event_id}
     for event in events:
         assert isinstance(event, Event)
         assert get_kind(event) == "event"
-        assert log_ids(event) == {"app_id": APP, "event_id": event.event_id}
+        assert make_log_fields(event) == {"app_id": APP, "event_id": event.event_id}
 
 
 @pytest.mark.parametrize("content", [sender.card(), sender.make_event(), sender.make_event_1()])
@@ -163,14 +163,6 @@ def test_with_one_key_known_that_one_is_asked_for() -> None:
     assert isinstance(send(sender.card(token="of another caller"), ONLY_KEY), CardClick)
     assert isinstance(plain(sender.card()), CardClick)
     assert isinstance(plain(sender.make_event_1()), Event)
-
-
-def test_an_event_1_need_not_name_its_app() -> None:
-    content = sender.make_event_1()
-    del content["event"]["app_id"]
-    received = send(content)
-    assert isinstance(received, Event)
-    assert received.app_id is None
 
 
 # --- keys ---
@@ -290,6 +282,17 @@ def test_a_large_body_is_refused_unread() -> None:
         receive(Incoming(make_headers(body), body), BOTH, NOW, max_bytes=len(body) - 1)
     with expect_refusal(413, "the limit is 1048576"):
         receive(Incoming({}, b"x" * (1024 * 1024 + 1)), BOTH, NOW)
+
+
+@pytest.mark.parametrize("app_id", [None, "", ...])
+def test_an_event_that_names_no_app_gets_the_one_that_it_was_proven_for(app_id: Any) -> None:
+    content = sender.make_event_1(app_id=app_id)
+    if app_id is ...:
+        del content["event"]["app_id"]
+    for event in (send(content), plain(content)):
+        assert isinstance(event, Event)
+        assert (event.app_id, event.event["app_id"]) == (APP, APP)
+        assert read(event.raw) == event
 
 
 def test_another_app_s_click_is_refused() -> None:
