@@ -180,8 +180,9 @@ def get_pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
 
 
 def get_registry(environ: Mapping[str, str] = ENVIRONMENT) -> str:
-    """Return the configured registry of apps: a path, or a database URL."""
-    return environ.get(REGISTRY_VARIABLE, "").strip() or "config/applications.db"
+    """Return the configured registry of apps: a path, or a database URL, masked as it may hold a password."""
+    where = environ.get(REGISTRY_VARIABLE, "").strip() or "config/applications.db"
+    return Secret(where) if "://" in where else where
 
 
 def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:

@@ -91,7 +91,7 @@ def _query(session: Session, key: RegistryKey, known: RegistryAnswer | None) -> 
     now, (registry, lookup_id, secret_wanted) = session.clock(), key
     answer = yield from fallback_store.query(
         session,
-        f"registry {registry}",
+        ("registry", registry),
         _locate,
         partial(_find_registered, lookup_id=lookup_id, secret_wanted=secret_wanted),
         required=secret_wanted and known is None,

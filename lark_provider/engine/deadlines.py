@@ -1,9 +1,9 @@
-"""Deadlines of requests in a thread: every read and write of a pool's connections ends by then.
+"""Bound the reads and writes of pooled connections by the call's deadline (blocking client).
 
-The timeouts of the HTTP library bound each read, so a server that sends a byte now and then is read for
-hours, the head of its answer above all. In an event loop a timer cancels that; a thread that reads cannot be
-cancelled, so each of its reads gets no more time than is left. And none begins after the deadline: where a
-server sends without a pause, such as one interim answer (1xx) after another, no read ever waits.
+HTTP library timeouts apply to each read, so a server that sends one byte at a time could hold a call for
+hours. A thread cannot be cancelled, so each read gets only the time that is left. And none begins after the
+deadline: where a server sends without a pause, such as one interim answer (1xx) after another, no read ever
+waits.
 """
 
 from __future__ import annotations

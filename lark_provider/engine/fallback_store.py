@@ -11,9 +11,10 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
-from lark_provider.engine.runtime import DatabaseHealth, Health
+from lark_provider.engine.runtime import DatabaseHealth, Frozen, Health, QueryKind
 from lark_provider.engine.session import Session
 from lark_provider.protocol.effects import Local
 from lark_provider.protocol.errors import ConfigurationError, DeadlineExceededError, LarkError, TransportError
@@ -31,19 +32,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-QUERY_SECONDS, FIRST_QUERY_SECONDS = 5.0, 10.0
-"""Deadlines of a query; the first one has longer, since many processes may be connecting at once."""
-_STORAGE, _LOAD_SECONDS = "lark_provider.storage.token_store", 60.0
+QUERY_SECONDS = 5.0
+"""The deadline of a query."""
+FIRST_QUERY_SECONDS = 10.0
+"""The deadline of the first query, which is longer, since many processes may be connecting at once."""
+_STORAGE = "lark_provider.storage.token_store"
+_LOAD_SECONDS = 60.0
 _loaded = threading.Event()
 """Set once SQLAlchemy is imported, which happens before a deadline starts: it is slow on a busy machine."""
-_REFUSED_SECONDS = 5.0
-_FROZEN_SECONDS = 30.0
-_WARN_SECONDS = 60.0
+_RETRY_AFTER_ERROR_SECONDS = 5.0
+_RETRY_AFTER_TIMEOUT_SECONDS = 30.0
 
 
 def query(
     session: Session,
-    kind: str,
+    kind: QueryKind,
     locate: Callable[[], URL],
     work: Callable[[URL], T],
     *,
@@ -53,7 +56,8 @@ def query(
 
     Args:
         session: The settings of the client.
-        kind: Names the kind of query; queries of one kind fail and recover together.
+        kind: Names the kind of query, and the database as it was configured; queries of one kind fail and
+            recover together.
         locate: Returns the database's URL.
         work: Queries it; may block.
         required: Whether the caller cannot do without the answer, and reports a failure itself.
@@ -66,27 +70,35 @@ def query(
     """
     databases, now = session.runtime.databases, session.clock()
     health = databases.queries.setdefault(kind, Health())
-    if health.error is not None:
-        if is_pending(health.retry_at, now, _FROZEN_SECONDS):
-            return _log_unavailable(databases, health.error, locate, now, required=required)
-        health.retry_at = now + _REFUSED_SECONDS  # This caller tries again; the others go on meanwhile.
-    elif databases.frozen_until and is_pending(
-        until := databases.frozen_until.get(_display_url(locate), now), now, _FROZEN_SECONDS
+    frozen = databases.frozen.get(_display_url(locate)) if databases.frozen else None
+    if health.error is not None and session.timeout <= health.max_timeout:
+        if is_pending(health.retry_at, now, _RETRY_AFTER_TIMEOUT_SECONDS):
+            return _log_unavailable(databases, health.error, locate, required=required)
+        # This caller tries again; the others go on meanwhile.
+        health.retry_at = now + _RETRY_AFTER_ERROR_SECONDS
+    elif (
+        frozen is not None
+        and session.timeout <= frozen.max_timeout
+        and is_pending(frozen.until, now, _RETRY_AFTER_TIMEOUT_SECONDS)
     ):
-        health.error, health.retry_at = _explain(TimeoutError(), locate), until
-        return _log_unavailable(databases, health.error, locate, now, required=required)
+        health.error = _explain(TimeoutError(), locate)
+        health.retry_at, health.max_timeout = frozen
+        return _log_unavailable(databases, health.error, locate, required=required)
+    limit, patience = QUERY_SECONDS if health.answered else FIRST_QUERY_SECONDS, session.timeout / 2
     try:
         yield from load_drivers()
-        seconds = QUERY_SECONDS if health.answered else FIRST_QUERY_SECONDS
-        answer: T = yield Local(lambda: work(locate()), min(seconds, session.timeout / 2))
+        answer: T = yield Local(lambda: work(locate()), min(limit, patience))
     except (ConfigurationError, DeadlineExceededError):
         raise
     except Exception as error:  # noqa: BLE001 - no failure of a database, of whatever kind, may stop a message
         health.error, now = _explain(error, locate), session.clock()
-        health.retry_at = now + _REFUSED_SECONDS
+        health.retry_at, health.max_timeout = now + _RETRY_AFTER_ERROR_SECONDS, inf
         if isinstance(error, TimeoutError):
-            health.retry_at = databases.frozen_until[_display_url(locate)] = now + _FROZEN_SECONDS
-        return _log_unavailable(databases, health.error, locate, now, required=required)
+            # A query that was cut short says nothing to clients that wait longer.
+            health.max_timeout = session.timeout if patience < limit else inf
+            health.retry_at = now + _RETRY_AFTER_TIMEOUT_SECONDS
+            databases.frozen[_display_url(locate)] = Frozen(health.retry_at, health.max_timeout)
+        return _log_unavailable(databases, health.error, locate, required=required)
     health.error, health.answered = None, True
     return (answer,)
 
@@ -106,25 +118,26 @@ def _explain(error: Exception, locate: Callable[[], URL]) -> LarkError:
     if isinstance(error, LarkError):
         return error
     if isinstance(error, TimeoutError):
-        return TransportError(f"Database {_display_url(locate)} does not answer. Next: check that it runs.")
+        return TransportError(
+            f"The database {_display_url(locate)} does not answer. Next: check that it runs."
+        )
     return TransportError(
         f"Database access failed: {type(error).__name__}: {error}. Next: check this installation."
     )
 
 
 def _log_unavailable(
-    databases: DatabaseHealth, error: LarkError, locate: Callable[[], URL], now: float, *, required: bool
+    databases: DatabaseHealth, error: LarkError, locate: Callable[[], URL], *, required: bool
 ) -> LarkError:
     """Log that a database is unavailable, at most once a minute, and return the error."""
-    if required:
-        return error
-    where = _display_url(locate)
-    if is_pending(databases.warned_at.get(where, float("-inf")) + _WARN_SECONDS, now, _WARN_SECONDS):
-        databases.suppressed[where] += 1
-        return error
-    databases.warned_at[where] = now
-    fields = {"database": where, "suppressed": databases.suppressed.pop(where, 0), "error": str(error)}
-    logger.warning("Shared database unavailable; falling back to in-memory cache", extra=fields)
+    if not required:
+        where = _display_url(locate)
+        databases.throttle.log(
+            logger.warning,
+            "Shared database unavailable; falling back to in-memory cache",
+            extra={"database": where, "error": str(error)},
+            kind=where,
+        )
     return error
 
 
@@ -136,7 +149,7 @@ def _display_url(locate: Callable[[], URL]) -> str:
             from lark_provider.storage import urls
 
             return urls.display(locate())
-    return "that is configured"
+    return "(configured)"
 
 
 def in_token_store(session: Session, app: App, work: Callable[[TokenStore], T]) -> Procedure[T | None]:
@@ -185,12 +198,14 @@ def in_user_cache(
 def in_shared_store(
     session: Session, app: App, work: Callable[[SharedStore], T]
 ) -> Procedure[tuple[T] | None]:
-    """Use the ledger of a session's database; its result in a tuple of one. Else as `in_token_store`.
+    """Use the shared store (ledger, leases, pace) of a session's database; its result in a tuple of one.
+
+    Else as `in_token_store`.
 
     Args:
         session: The settings of the client.
         app: The app.
-        work: Uses the ledger; may block.
+        work: Uses the store; may block.
     """
 
     def in_store(url: URL) -> tuple[T]:
@@ -218,7 +233,8 @@ def _in_database(session: Session, work: Callable[[URL], T], kind: str = "databa
             _warn_if_airflows(url)
         return answer
 
-    answer = yield from query(session, f"{kind} {session.database_url}", locate, check)
+    # The URL stays a `Secret` of its own: in an f-string it would stand in clear in the frames of errors.
+    answer = yield from query(session, (kind, session.database_url), locate, check)
     return None if isinstance(answer, LarkError) else answer[0]
 
 

@@ -51,7 +51,7 @@ class _FileContent:
                 yield chunk
 
 
-def load(wanted: ReadFile) -> Loaded:
+def prepare_upload(wanted: ReadFile) -> Loaded:
     """Find out the name and the size of a file to be sent, and how its content is read.
 
     Args:
@@ -127,7 +127,7 @@ def _choose_file_name(wanted: ReadFile, own: object) -> str:
 
 
 @contextmanager
-def open_arriving(target: str) -> Iterator[IO[bytes]]:
+def open_atomic(target: str) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name, with the usual permissions, once it is complete.
 
     Args:

@@ -34,12 +34,18 @@ def find_library(client: object) -> Any:
 
     Args:
         client: A client of httpx or httpx2, blocking or asynchronous.
+
+    Raises:
+        TypeError: It is something else.
     """
     for name in _NAMES:
         module = sys.modules.get(name)
         if module is not None and isinstance(client, module.Client | module.AsyncClient):
             return module
-    raise TypeError(f"client must be one of httpx or httpx2, got {type(client).__name__}")
+    raise TypeError(
+        f"client must be one of httpx or httpx2, got {type(client).__name__}. Next: pass an httpx.Client or "
+        "httpx2.Client."
+    )
 
 
 def is_client(value: object, *, is_async: bool) -> bool:

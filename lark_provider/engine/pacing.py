@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lark_provider.engine import fallback_store
 from lark_provider.engine.session import FoundApp, Session
@@ -13,6 +14,13 @@ from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.pacing import Limit, list_limits
 from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
+
+if TYPE_CHECKING:
+    from lark_provider.storage.store import SharedStore
+
+_RESERVE_SECONDS = 600.0
+"""How far ahead a time is reserved in a database; `storage.pace` allows no more. A request that has to wait
+longer asks again meanwhile."""
 
 
 def wait_and_send(
@@ -55,7 +63,7 @@ def _send_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
         try:
             yield Sleep(pause)
         except DeadlineExceededError:
-            reason = f"while other requests to Lark are ahead of it, for {pause:.0f} s"
+            reason = f"during a wait of {pause:.0f} s for Lark's rate limit"
             return Lost(reason, sent=False, is_late=True)
         measured.PACING_SECONDS.observe(pause, app.app_id)
     answer: Response | Lost = yield replace(send, is_paced=True)
@@ -68,14 +76,21 @@ def _reserve_shared(session: Session, app: App, counted: list[Limit], until: flo
     at, missing = buckets.take(name, counted)
     if not missing:
         return at
-    wanted, within = buckets.choose_reservation_sizes(name, missing), until - time.monotonic()
-    reservation = yield from fallback_store.in_shared_store(
-        session, app, lambda store: store.pace.reserve(wanted, within)
-    )
-    if reservation is None:
-        return max(at, buckets.reserve(name, missing, until))
-    # After the query, however long it took: a request may be sent later than its time, but not earlier.
-    now = time.monotonic()
-    firsts = {limit: now + seconds for limit, seconds in reservation[0].items()}
+    wanted = buckets.choose_reservation_sizes(name, missing)
+
+    def reserve(store: SharedStore) -> dict[Limit, float]:
+        return store.pace.reserve(wanted, min(until - time.monotonic(), _RESERVE_SECONDS))
+
+    while True:
+        reservation = yield from fallback_store.in_shared_store(session, app, reserve)
+        if reservation is None:
+            return max(at, buckets.reserve(name, missing, until))
+        # After the query, however long it took: a request may be sent later than its time, but not earlier.
+        now = time.monotonic()
+        firsts = {limit: now + seconds for limit, seconds in reservation[0].items()}
+        latest = max(firsts.values())
+        if latest - now < _RESERVE_SECONDS or latest >= until:
+            break
+        yield Sleep(latest - now - _RESERVE_SECONDS / 2)
     buckets.put(name, {limit: first for limit, first in firsts.items() if first < until}, wanted)
-    return max(at, *firsts.values())
+    return max(at, latest)

@@ -6,9 +6,9 @@ There is one `Runtime` in a process, `PROCESS`.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from lark_provider.engine.buckets import Buckets
 from lark_provider.engine.pools import Pools
@@ -17,6 +17,7 @@ from lark_provider.protocol.cached_user import CachedUser
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.tokens import App
 from lark_provider.support.bounded_cache import BoundedCache
+from lark_provider.support.throttle import Throttle
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _MAX_ANSWERS, _MAX_USERS = 256, 10_000
+
+QueryKind: TypeAlias = tuple[str, str | None]
+"""What is queried, and the database's URL as it was configured, masked; None for that of the environment."""
 
 RegistryKey: TypeAlias = tuple[str, str | None, bool]
 """The registry, the app's id or None, and whether its secret is looked up as well."""
@@ -52,11 +56,32 @@ class RegistryCache:
 
 @dataclass(slots=True)
 class Health:
-    """The outcome of the last query of one kind."""
+    """The outcome of the last query of one kind.
+
+    Attributes:
+        answered: Whether a query was answered.
+        error: Why the last one failed; None if it did not.
+        retry_at: When the next one is made after that, in seconds since the epoch.
+        max_timeout: The longest `timeout` of the clients that the error concerns: a client that waits longer
+            may get an answer.
+    """
 
     answered: bool = False
     error: LarkError | None = None
     retry_at: float = 0.0
+    max_timeout: float = inf
+
+
+class Frozen(NamedTuple):
+    """A database that did not answer.
+
+    Attributes:
+        until: How long it is left alone, in seconds since the epoch.
+        max_timeout: The longest `timeout` of the clients that do so.
+    """
+
+    until: float
+    max_timeout: float
 
 
 @dataclass(slots=True)
@@ -65,16 +90,14 @@ class DatabaseHealth:
 
     Attributes:
         queries: The outcome of the last query of each kind, by kind.
-        warned_at: When the last warning about a database was logged, whichever query failed.
-        suppressed: How many warnings were left out since.
-        frozen_until: Databases that did not answer, so that a query of another kind does not wait as well.
+        throttle: Limits the warnings about each database, whichever query failed.
+        frozen: Databases that did not answer, so that a query of another kind does not wait as well.
         checked: Databases that were checked for tables of Airflow's.
     """
 
-    queries: dict[str, Health] = field(default_factory=dict)
-    warned_at: dict[str, float] = field(default_factory=dict)
-    suppressed: Counter[str] = field(default_factory=Counter)
-    frozen_until: dict[str, float] = field(default_factory=dict)
+    queries: dict[QueryKind, Health] = field(default_factory=dict)
+    throttle: Throttle = field(default_factory=Throttle)
+    frozen: dict[str, Frozen] = field(default_factory=dict)
     checked: set[URL] = field(default_factory=set)
 
 
@@ -115,6 +138,7 @@ class Runtime:
         """Drop, in a forked child, what belongs to the parent's threads and loops; cached answers stay."""
         self.tokens.after_fork()
         self.registry.lookups.clear()
+        self.databases.throttle = Throttle()
         self.pace = Buckets()
         self.background.clear()
 

@@ -123,7 +123,8 @@ class Session:
         """
         if self.webhook is None:
             raise ConfigurationError(
-                "A custom bot's calls must come from a LarkWebhookClient. Next: make one."
+                "A custom bot's calls must come from a LarkWebhookClient. Next: create a LarkWebhookClient "
+                "with the bot's webhook URL."
             )
         return self.webhook
 

@@ -138,14 +138,13 @@ class TokenCache:
             for key in [key for key in self._refusals if key.startswith(prefix)]:
                 del self._refusals[key]
 
-    def resolve(self, flight: Flight, token: Token) -> str:
-        """Resolve a flight with a token, and return its value."""
+    def resolve(self, flight: Flight, token: Token) -> None:
+        """Resolve a flight with a token."""
         with self._lock:
             self._refusals.pop(flight.key, None)
             self._tokens[flight.key] = token
             self._end(flight)
         flight.future.set_result(token.value)
-        return token.value
 
     def fail(self, flight: Flight, error: BaseException, now: float) -> None:
         """Fail a flight; the token that was to be renewed stays in use.

@@ -19,7 +19,7 @@ from lark_provider.engine.session import Session
 from lark_provider.engine.token_cache import FetchCancelledError, FetchToken, Flight, UseToken
 from lark_provider.protocol import tokens
 from lark_provider.protocol.effects import Await, Sleep, Spawn
-from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.errors import DeadlineExceededError, LarkError
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.protocol.tokens import App, Freshness, Granted, Token
@@ -140,6 +140,10 @@ def _fetch_for_waiters(
     """Fetch a token by single flight, and resolve or fail the callers that wait for it."""
     try:
         token = yield from _fetch_among_processes(session, want, rejected, flight)
+    except DeadlineExceededError:
+        # The deadline is this caller's own: another one that has more time fetches instead.
+        session.runtime.tokens.fail(flight, FetchCancelledError(), session.clock())
+        raise
     except BaseException as error:
         session.runtime.tokens.fail(flight, error, session.clock())
         raise

@@ -96,7 +96,7 @@ def _receive(response: Any, send: Send, until: float) -> Response | Lost:
     if not _is_readable(response):
         return _make_unreadable_loss(response)
     if send.call.save_to is not None and _is_file(response):
-        with files.open_arriving(send.call.save_to) as file:
+        with files.open_atomic(send.call.save_to) as file:
             for part in response.iter_bytes():
                 if time.monotonic() >= until:
                     raise _TooLateError
@@ -153,7 +153,7 @@ async def _areceive(response: Any, send: Send) -> Response | Lost:
     if not _is_readable(response):
         return _make_unreadable_loss(response)
     if send.call.save_to is not None and _is_file(response):
-        with files.open_arriving(send.call.save_to) as file:
+        with files.open_atomic(send.call.save_to) as file:
             async for part in response.aiter_bytes():
                 await threads.run(partial(file.write, part))
             return Response(response.status_code, response.headers, b"", file.tell())

@@ -36,8 +36,8 @@ class Bound(NamedTuple):
 
 DEADLINE = Bound("the deadline passed", "call again later, or pass a longer deadline=")
 LEASE = Bound(
-    "the lease by which one writer at a time has the table or document ended",
-    "call again, which takes the lease again; a longer deadline= does not lengthen it",
+    "the write lease on the table or document expired",
+    "call again to take the lease again; a longer deadline= does not extend it",
 )
 _REASONS = {CodeKind.RATE: "rate_limit", CodeKind.BUSY: "busy", CodeKind.AMBIGUOUS: "server_error"}
 """Why a request is sent again, as a label for metrics; a request without an answer has `no_answer`."""
@@ -77,6 +77,8 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
         OutcomeUnknownError: It may have been performed, and no attempt got an answer.
         DeadlineExceededError: The deadline passed first, and nothing was changed.
         TransportError: Lark was not reached.
+        TokenAcquisitionError: Lark refused the credentials.
+        ConfigurationError: The app is unknown or disabled, or a setting is invalid.
     """
     rejected: str | None = None
     refused_by = 0

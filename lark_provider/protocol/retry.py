@@ -32,7 +32,8 @@ class RetryPolicy:
 
         Returns:
             Seconds, or None if the call should give up. If Lark asked for a time, the result is at least that
-            and up to a tenth more, so that many callers do not return at once; else it has full jitter.
+            and up to a tenth more, or up to a second if it is shorter, so that many callers do not return at
+            once; else it has full jitter.
         """
         if attempt > self.max_retries:
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -22,8 +22,9 @@ from lark_provider.storage.schema import UtcTimestamp
 from lark_provider.storage.tables import pacing
 from lark_provider.storage.urls import SQLITE_DRIVER
 
-_MAX_SECONDS = 366 * 24 * 3600.0
-"""How far ahead a time is reserved for a request without a deadline."""
+MAX_SECONDS_AHEAD = 600.0
+"""How far ahead a time is reserved at most. A row that is further ahead was written by a clock that has been
+set back since, as after a start with a wrong time or a failover to another server; it counts as long past."""
 
 
 class DatabasePace:
@@ -42,7 +43,7 @@ class DatabasePace:
 
         Args:
             wanted: For how many requests, by limit.
-            within: How many seconds from now the first of them must be.
+            within: How many seconds from now the first of them must be; `MAX_SECONDS_AHEAD` at most.
 
         Returns:
             How many seconds from now the first of them is, by limit; negative if it is over. The others
@@ -54,13 +55,12 @@ class DatabasePace:
         """
         on = migrate.prepare_engine(self._url)
         reserved = _in_sqlite if on.dialect.name == SQLITE_DRIVER else _in_postgres
-        most = timedelta(seconds=min(within, _MAX_SECONDS))
+        within = min(within, MAX_SECONDS_AHEAD)
         firsts: dict[Limit, float] = {}
         with hold_transaction(on, each_alone=True) as connection:
             # The last one is that of one receiver, which may be far behind that of the endpoint.
             for limit, count in reversed(list(wanted.items())):
-                burst, lasts = timedelta(seconds=limit.burst), timedelta(seconds=count * limit.interval)
-                firsts[limit] = reserved(connection, self._make_key(limit), burst, lasts, most)
+                firsts[limit] = reserved(connection, self._make_key(limit), _Wanted.of(limit, count, within))
                 if firsts[limit] >= within:
                     break
         return firsts
@@ -69,16 +69,40 @@ class DatabasePace:
         return hashlib.sha256(f"{self._app}\0{limit.key}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
+class _Wanted(NamedTuple):
+    """Times to reserve of one limit.
+
+    Attributes:
+        burst: How much before now the first one may be.
+        lasts: How long they last together.
+        within: How far ahead the first one must be at most.
+        longest: How far ahead a row can be, after the longest reservation that is made at all.
+    """
+
+    burst: timedelta
+    lasts: timedelta
+    within: timedelta
+    longest: timedelta
+
+    @classmethod
+    def of(cls, limit: Limit, count: int, within: float) -> _Wanted:
+        """Return what to reserve for a number of requests, the first of them within some seconds."""
+        longest = MAX_SECONDS_AHEAD + max(count, limit.block) * limit.interval
+        seconds = limit.burst, count * limit.interval, within, longest
+        return cls(*(timedelta(seconds=part) for part in seconds))
+
+
 def _upsert() -> sa.Executable:
     """Make the statement of PostgreSQL: one round trip and one commit, which holds no row for another one."""
-    clock, lasts = sa.func.clock_timestamp(type_=UtcTimestamp()), sa.bindparam("lasts", type_=sa.Interval())
-    earliest = clock - sa.bindparam("burst", type_=sa.Interval())
-    added: Any = postgresql.insert(pacing).values(key=sa.bindparam("the_key"), next_at=earliest + lasts)
+    clock = sa.func.clock_timestamp(type_=UtcTimestamp())
+    burst, lasts, within, longest = (sa.bindparam(name, type_=sa.Interval()) for name in _Wanted._fields)
+    added: Any = postgresql.insert(pacing).values(key=sa.bindparam("the_key"), next_at=clock - burst + lasts)
+    is_wrong = pacing.c.next_at > clock + longest
     following = sa.func.greatest(added.excluded.next_at, pacing.c.next_at + lasts)
     upsert: sa.Executable = added.on_conflict_do_update(
         index_elements=[pacing.c.key],
-        set_={"next_at": following},
-        where=pacing.c.next_at < clock + sa.bindparam("most", type_=sa.Interval()),
+        set_={"next_at": sa.case((is_wrong, added.excluded.next_at), else_=following)},
+        where=(pacing.c.next_at < clock + within) | is_wrong,
     ).returning(
         pacing.c.next_at,
         clock.label("clock"),
@@ -91,29 +115,26 @@ def _upsert() -> sa.Executable:
 _UPSERT = _upsert()
 
 
-def _in_postgres(
-    connection: Connection, key: str, burst: timedelta, lasts: timedelta, limit: timedelta
-) -> float:
-    wanted = {"the_key": key, "burst": burst, "lasts": lasts, "most": limit}
-    row = connection.execute(_UPSERT, wanted).one_or_none()
+def _in_postgres(connection: Connection, key: str, wanted: _Wanted) -> float:
+    row = connection.execute(_UPSERT, {"the_key": key, **wanted._asdict()}).one_or_none()
     if row is None:
         now = sa.func.clock_timestamp(type_=UtcTimestamp())
         ahead = sa.select(pacing.c.next_at, now).where(pacing.c.key == key)
         times = connection.execute(ahead).one_or_none()
-        return max(limit, limit if times is None else times[0] - times[1]).total_seconds()
-    return float((row.next_at - lasts - row.clock).total_seconds())
+        return max(wanted.within, times[0] - times[1] if times else wanted.within).total_seconds()
+    return float((row.next_at - wanted.lasts - row.clock).total_seconds())
 
 
-def _in_sqlite(
-    connection: Connection, key: str, burst: timedelta, lasts: timedelta, limit: timedelta
-) -> float:
+def _in_sqlite(connection: Connection, key: str, wanted: _Wanted) -> float:
     """Reserve in a file, which is locked meanwhile: SQLite does not calculate with times."""
     now = datetime.now(UTC)
     next_at = connection.execute(sa.select(pacing.c.next_at).where(pacing.c.key == key)).scalar_one_or_none()
-    first = now - burst if next_at is None else max(next_at, now - burst)
-    if first >= now + limit:
+    first = now - wanted.burst
+    if next_at is not None and next_at <= now + wanted.longest:
+        first = max(next_at, first)
+    if first >= now + wanted.within:
         return (first - now).total_seconds()
-    values = {"key": key, "next_at": first + lasts}
+    values = {"key": key, "next_at": first + wanted.lasts}
     added = statements.insert(connection, pacing).values(values)
     connection.execute(added.on_conflict_do_update(index_elements=[pacing.c.key], set_=values))
     return (first - now).total_seconds()

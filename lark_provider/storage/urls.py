@@ -23,6 +23,23 @@ _DRIVERS = {
     "sqlite+pysqlite": SQLITE_DRIVER,
 }
 _MAX_PORT = 65535
+_KEY_PARAMETER = "sslpassword"
+
+
+class _PostgresURL(URL):
+    """A URL whose text hides the passphrase of a client certificate's key as well."""
+
+    __slots__ = ()
+
+    def render_as_string(self, hide_password: bool = True) -> str:
+        """Return the URL as text.
+
+        Args:
+            hide_password: Whether password and passphrase are masked.
+        """
+        if hide_password and _KEY_PARAMETER in self.query:
+            return URL.render_as_string(self.update_query_dict({_KEY_PARAMETER: "masked"}))
+        return super().render_as_string(hide_password)
 
 
 def parse(text: str, setting: str) -> URL:
@@ -58,7 +75,7 @@ def parse(text: str, setting: str) -> URL:
         )
     url = url.set(drivername=driver)
     if driver != SQLITE_DRIVER:
-        return _with_password(url)
+        return _mask_parameters(url)
     if not url.database or url.database == ":memory:":
         raise ConfigurationError(
             f"{setting} must name a file, got a SQLite database in memory, which no other process can see. "
@@ -130,12 +147,14 @@ def registry(location: str | None = None, environ: Mapping[str, str] = ENVIRONME
     return URL.create(SQLITE_DRIVER, database=_make_absolute(raw))
 
 
-def _with_password(url: URL) -> URL:
-    """Move a password among the parameters to where `display` hides it."""
-    password = url.query.get("password")
-    return (
-        url.set(password=password).difference_update_query(["password"]) if isinstance(password, str) else url
-    )
+def _mask_parameters(url: URL) -> URL:
+    """Move a password among the parameters to where a URL hides it, and mask a key's passphrase there."""
+    password, key_password = url.query.get("password"), url.query.get(_KEY_PARAMETER)
+    if isinstance(password, str):
+        url = url.set(password=password).difference_update_query(["password"])
+    if isinstance(key_password, str):
+        url = url.update_query_dict({_KEY_PARAMETER: Secret(key_password)})
+    return _PostgresURL(*url)
 
 
 def _make_absolute(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -116,6 +115,8 @@ class Throttle:
 
     async def run(self) -> None:
         """Log the counts at the end of each interval, and what is left when cancelled."""
+        import asyncio  # loaded by now; a process without a loop need not import it
+
         try:
             while True:
                 await asyncio.sleep(self._seconds)

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from lark_emulator import Emulator
 
-from lark_provider import LarkServiceClient
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.engine.token_cache import AwaitToken, UseToken
+from lark_provider.errors import DeadlineExceededError
 from tests.client.conftest import TOKENS, count
+from tests.client.raw_server import TOKEN, Seen, http, raw_server
 from tests.failures.waiting import wait_until
 from tests.runtimes import own_tokens
 
 CHATS = "GET /open-apis/im/v1/chats"
+
+
+@dataclass(frozen=True)
+class SlowTokens:
+    """A Lark that takes a second for a token; whether one was asked for."""
+
+    url: str
+    requested: threading.Event
+
+
+@pytest.fixture
+def slow_tokens() -> Iterator[SlowTokens]:
+    requested, ended = threading.Event(), threading.Event()
+
+    def answer(seen: Seen) -> bytes:
+        if "tenant_access_token" not in seen.path:
+            return http({"code": 0, "msg": "ok", "data": {}})
+        requested.set()
+        ended.wait(1)
+        return http(TOKEN)
+
+    with raw_server(answer, answers_tokens=True) as server:
+        yield SlowTokens(server.url, requested)
+        ended.set()
 
 
 def test_it_is_renewed_once_it_is_stale_and_no_call_is_made_twice(lark: Emulator) -> None:
@@ -46,6 +76,37 @@ def test_those_who_wait_for_the_first_token_use_it(lark: Emulator) -> None:
         for future in [threads.submit(client.call, "GET", "/im/v1/chats") for _ in range(8)]:
             future.result()
     assert (count(lark, TOKENS), count(lark, CHATS)) == (1, 8)
+
+
+def call_slowly(client: LarkServiceClient | AsyncLarkServiceClient) -> Any:
+    return client.call("GET", "/im/v1/chats")
+
+
+def test_a_caller_with_a_short_deadline_fails_none_that_has_time(slow_tokens: SlowTokens) -> None:
+    hasty, patient = (
+        LarkServiceClient("cli_a", "s", base_url=slow_tokens.url, deadline=deadline) for deadline in (0.5, 30)
+    )
+    with ThreadPoolExecutor(2) as threads:
+        late = threads.submit(call_slowly, hasty)
+        assert slow_tokens.requested.wait(10)
+        assert threads.submit(call_slowly, patient).result().code == 0
+        with pytest.raises(DeadlineExceededError):
+            late.result()
+
+
+def test_a_task_with_a_short_deadline_fails_none_that_has_time(slow_tokens: SlowTokens) -> None:
+    async def call_both() -> tuple[Any, ...]:
+        hasty, patient = (
+            AsyncLarkServiceClient("cli_a", "s", base_url=slow_tokens.url, deadline=deadline)
+            for deadline in (0.5, 30)
+        )
+        late = asyncio.ensure_future(call_slowly(hasty))
+        await asyncio.to_thread(slow_tokens.requested.wait, 10)
+        return tuple(await asyncio.gather(late, call_slowly(patient), return_exceptions=True))
+
+    late, answer = asyncio.run(call_both())
+    assert isinstance(late, DeadlineExceededError)
+    assert answer.code == 0
 
 
 def test_a_token_that_lark_refuses_is_not_taken_again_from_a_renewal_that_gave_up(

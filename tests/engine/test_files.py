@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lark_provider.engine.files import load, open_arriving
+from lark_provider.engine.files import open_atomic, prepare_upload
 from lark_provider.errors import InvalidRequestError
 from lark_provider.protocol.effects import ReadFile
 
@@ -56,7 +56,7 @@ SOURCES: dict[str, Callable[[bytes], Any]] = {
 @pytest.mark.parametrize("length", [0, 1, LIMIT])
 def test_what_the_limit_allows_is_read_whole(kind: str, length: int) -> None:
     content = bytes(range(length))
-    loaded = load(ReadFile(SOURCES[kind](content), "a", LIMIT, "file"))
+    loaded = prepare_upload(ReadFile(SOURCES[kind](content), "a", LIMIT, "file"))
     assert len(loaded.content) == length
     for _ in range(2):  # it is sent again after a failure
         assert b"".join(_chunks(loaded.content)) == content
@@ -64,7 +64,7 @@ def test_what_the_limit_allows_is_read_whole(kind: str, length: int) -> None:
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_what_is_longer_than_the_limit_is_seen_to_be(kind: str) -> None:
-    loaded = load(ReadFile(SOURCES[kind](bytes(3 * LIMIT)), "a", LIMIT, "file"))
+    loaded = prepare_upload(ReadFile(SOURCES[kind](bytes(3 * LIMIT)), "a", LIMIT, "file"))
     assert len(loaded.content) > LIMIT
 
 
@@ -75,14 +75,14 @@ def _chunks(content: Any) -> list[bytes]:
 def test_a_file_that_was_looked_at_and_not_sent_can_be_passed_again() -> None:
     file = in_a_file(b"content")
     for _ in range(2):
-        assert len(load(ReadFile(file, "a", LIMIT, "file")).content) == len(b"content")
+        assert len(prepare_upload(ReadFile(file, "a", LIMIT, "file")).content) == len(b"content")
 
 
 def test_of_a_file_that_was_read_to_its_end_nothing_is_left() -> None:
     for position in (3, 100):
         file = io.BytesIO(b"abc")
         file.seek(position)
-        assert len(load(ReadFile(file, "a", LIMIT, "file")).content) == 0
+        assert len(prepare_upload(ReadFile(file, "a", LIMIT, "file")).content) == 0
 
 
 def test_a_file_is_called_what_the_caller_says_else_by_its_own_name(tmp_path: Path) -> None:
@@ -90,12 +90,12 @@ def test_a_file_is_called_what_the_caller_says_else_by_its_own_name(tmp_path: Pa
     path.write_bytes(b"a")
     with path.open("rb") as file:
         for source in (path, str(path), file):
-            assert load(ReadFile(source, None, LIMIT, "file")).name == "report.csv"
-            assert load(ReadFile(source, "b.csv", LIMIT, "file")).name == "b.csv"
-    assert load(ReadFile(b"a", None, LIMIT, "image")).name == "image"
+            assert prepare_upload(ReadFile(source, None, LIMIT, "file")).name == "report.csv"
+            assert prepare_upload(ReadFile(source, "b.csv", LIMIT, "file")).name == "b.csv"
+    assert prepare_upload(ReadFile(b"a", None, LIMIT, "image")).name == "image"
     for nameless in (b"a", io.BytesIO(b"a")):
         with pytest.raises(InvalidRequestError, match=r"The file must have a name\. Next: pass file_name="):
-            load(ReadFile(nameless, None, LIMIT, "file"))
+            prepare_upload(ReadFile(nameless, None, LIMIT, "file"))
 
 
 def test_a_name_that_is_not_unicode_is_not_sent(tmp_path: Path) -> None:
@@ -104,28 +104,28 @@ def test_a_name_that_is_not_unicode_is_not_sent(tmp_path: Path) -> None:
     with path.open("rb") as file:
         for source in (path, file):
             with pytest.raises(InvalidRequestError, match=r"valid Unicode, got .*\. Next: pass file_name="):
-                load(ReadFile(source, None, LIMIT, "file"))
-            assert load(ReadFile(source, "报表.png", LIMIT, "file")).name == "报表.png"
-            assert load(ReadFile(source, None, LIMIT, "image")).name == "image"
+                prepare_upload(ReadFile(source, None, LIMIT, "file"))
+            assert prepare_upload(ReadFile(source, "报表.png", LIMIT, "file")).name == "报表.png"
+            assert prepare_upload(ReadFile(source, None, LIMIT, "image")).name == "image"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.csv", tmp_path):
         with pytest.raises(InvalidRequestError, match=rf"The image '{path}' cannot be read: .*\. Next: "):
-            load(ReadFile(path, None, LIMIT, "image"))
+            prepare_upload(ReadFile(path, None, LIMIT, "image"))
     with pytest.raises(InvalidRequestError, match="must be open in binary mode"):
-        load(ReadFile(io.StringIO("text"), "a", LIMIT, "file"))  # type: ignore[arg-type]
+        prepare_upload(ReadFile(io.StringIO("text"), "a", LIMIT, "file"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["n" * 250, "表" * 85], ids=["ascii", "chinese"])  # 255 bytes
 def test_a_download_has_its_name_once_it_is_complete(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     target.write_bytes(b"the last one")
-    with suppress(ZeroDivisionError), open_arriving(str(target)) as file:
+    with suppress(ZeroDivisionError), open_atomic(str(target)) as file:
         file.write(b"half")
         raise ZeroDivisionError
     assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"the last one", [target])
-    with open_arriving(str(target)) as file:
+    with open_atomic(str(target)) as file:
         file.write(b"whole")
         assert target.read_bytes() == b"the last one"
     assert (target.read_bytes(), list(tmp_path.iterdir())) == (b"whole", [target])

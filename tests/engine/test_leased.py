@@ -17,7 +17,7 @@ from lark_provider.protocol.ledger import Lease
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.store import perform_leased
 
-LEASE = "the lease by which one writer at a time has the table or document ended before an answer"
+LEASE = "the write lease on the table or document expired before an answer"
 CHATS = "/open-apis/im/v1/chats"
 
 
@@ -37,7 +37,7 @@ def leased_call(method: str, seconds: float, **options: Any) -> Procedure[LarkRe
         (
             lambda: LarkServiceClient().perform(leased_call("POST", -1.0, json={"name": "x"})),
             DeadlineExceededError,
-            f"{LEASE}. Next: call again, which takes the lease again; a longer deadline= does not lengthen",
+            f"{LEASE}. Next: call again to take the lease again; a longer deadline= does not extend it",
         ),
         (
             lambda: LarkServiceClient(deadline=2.0).perform(leased_call("POST", 30.0, json={"name": "x"})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -18,10 +19,11 @@ from hypothesis import strategies as st
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, config
+from lark_provider.engine import pacing
 from lark_provider.engine.buckets import Buckets
 from lark_provider.errors import ConfigurationError, DeadlineExceededError
 from lark_provider.protocol.pacing import SHARE, Limit, Rate, list_limits
-from lark_provider.storage import urls
+from lark_provider.storage import pace, urls
 from tests.client.conftest import CHAT
 from tests.failures.crowd import Crowd
 from tests.storage import prepared
@@ -208,7 +210,7 @@ def test_a_wait_beyond_the_deadline_is_an_error_and_nothing_is_sent(lark: Emulat
     client = LarkServiceClient()
     client.messaging.send_text(CHAT, "first")
     hasty = LarkServiceClient(deadline=0.1).messaging
-    with pytest.raises(DeadlineExceededError, match="other requests to Lark are ahead of it"):
+    with pytest.raises(DeadlineExceededError, match=r"during a wait of \d+ s for Lark's rate limit"):
         hasty.send_text(CHAT, "at once")
     assert count_refused(lark) == 0
 
@@ -224,8 +226,27 @@ def test_messages_that_are_refused_by_the_deadline_delay_no_other(
     client = LarkServiceClient(deadline=60.0).messaging
     client.send_text(CHAT, "first")
     for _ in range(10):
-        with pytest.raises(DeadlineExceededError, match=r"ahead of it, for (1\d\d|200) s"):
+        with pytest.raises(
+            DeadlineExceededError, match=r"during a wait of (1\d\d|200) s for Lark's rate limit"
+        ):
             client.send_text(CHAT, "at once")
+
+
+def test_a_request_that_waits_longer_than_a_time_is_reserved_asks_again_and_keeps_the_pace(
+    lark: Emulator, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    prepared.upgrade(urls.parse(database_url, "test"))
+    monkeypatch.setenv("LARK_DATABASE_URL", database_url)
+    monkeypatch.setenv("LARK_PACING", "0.1")  # a message to a chat each 2 s
+    monkeypatch.setattr(pacing, "_RESERVE_SECONDS", 1.0)
+    monkeypatch.setattr(pace, "MAX_SECONDS_AHEAD", 1.0)
+    client = LarkServiceClient(deadline=60.0).messaging
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda number: client.send_text(CHAT, f"{number}"), range(3)))
+    times = [
+        request["time"] for request in lark.requests() if request["route"] == "POST /open-apis/im/v1/messages"
+    ]
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(sorted(times)))
 
 
 @pytest.mark.parametrize("text", ["fast", "2", "-1", "nan"])

@@ -15,7 +15,7 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
-from lark_provider.engine import pools, transport
+from lark_provider.engine import http, pools, transport
 from lark_provider.engine.pools import Pools
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import (
@@ -130,6 +130,11 @@ def test_a_proxy_that_refuses_is_not_tried_again(
         tries > 1 or "Next: check that the proxy" in str(refused.value) or "and proxy" in str(refused.value)
     )
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_client_of_another_library_is_an_error_with_the_next_step() -> None:
+    with pytest.raises(TypeError, match=r"got int\. Next: pass an httpx\.Client or httpx2\.Client\."):
+        http.find_library(1)
 
 
 def test_a_library_that_keeps_its_transports_elsewhere() -> None:

@@ -11,10 +11,12 @@ import pytest
 from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
+from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import ConfigurationError, DecryptionError, StorageError
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, EncryptionKeys, generate_key
+from lark_provider.support.throttle import Throttle
 from tests.client.conftest import TOKENS, count
 from tests.clock import Clock
 from tests.services.postgres import OwnPostgres
@@ -210,6 +212,7 @@ def test_who_is_known_goes_on_while_the_registry_is_away(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    PROCESS.databases.throttle = Throttle(clock=clock)
     monkeypatch.setenv("LARK_REGISTRY_PATH", own_postgres.url)
     migrate.upgrade(urls.registry())
     apps = ApplicationManager()

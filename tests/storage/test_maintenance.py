@@ -163,12 +163,16 @@ def test_the_passphrase_of_a_client_key_is_no_argument_of_a_dump(
     files = {"server.key": server_key.read_text(), "server.crt": server_certificate.read_text()}
     server = start_postgres({"ssl": "on"}, files).server
     key, certificate = make_certificate(tmp_path, "client", "-passout", "pass:p4ss phrase=1")
-    url = urls.parse(server.build_url("postgres"), "test").update_query_dict(
-        {"sslmode": "require", "sslkey": str(key), "sslcert": str(certificate)}
+    parameters = f"sslmode=require&sslkey={key}&sslcert={certificate}"
+    url = urls.parse(f"{server.build_url('postgres')}?{parameters}", "test")
+    with_passphrase = urls.parse(
+        f"{server.build_url('postgres')}?{parameters}&sslpassword=p4ss+phrase%3D1", "test"
     )
+    assert "p4ss" not in repr(with_passphrase)
+    assert maintenance.connect(with_passphrase).startswith("PostgreSQL")
     seen, spy = watch_pg_dump(tmp_path)
     monkeypatch.setenv("PATH", f"{spy.parent}:{os.environ['PATH']}")
-    maintenance.back_up(url.update_query_dict({"sslpassword": "p4ss phrase=1"}), tmp_path / "backup.sql")
+    maintenance.back_up(with_passphrase, tmp_path / "backup.sql")
     assert f"sslkey={key}" in seen.read_text()
     assert "p4ss" not in seen.read_text()
     with pytest.raises(StorageError, match=r"could not load private key file") as wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy.engine import URL
 from lark_provider import config
 from lark_provider.errors import ConfigurationError
 from lark_provider.storage import migrate, urls
-from lark_provider.storage.engine import get_engine, hold_transaction, read_pool_settings
+from lark_provider.storage.engine import create, get_engine, hold_transaction, read_pool_settings
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.postgres_storage import PostgresStorage
 from lark_provider.storage.token_store import TokenStore
@@ -103,6 +104,16 @@ def test_a_password_arrives_as_it_was_written_and_is_not_shown(password: str) ->
     for url in (quoted, given_apart):
         assert url.password == password
         assert urls.display(url).partition("://")[2] in {"u:***@h/d", "lark:***@h:5432/lark_service"}
+
+
+def test_the_passphrase_of_a_client_key_is_never_shown() -> None:
+    url = urls.parse("postgresql://u:pw@h/d?sslkey=/k&sslpassword=hunter2", "LARK_DATABASE_URL")
+    for changed in (url, url.set(host="other"), url.update_query_dict({"sslkey": "/other"}), copy.copy(url)):
+        assert changed.query["sslpassword"] == "hunter2"
+        shown = f"{changed!r} {changed} {changed.query!r} {create(changed)!r} {urls.display(changed)}"
+        assert "hunter2" not in shown
+    assert "sslpassword=hunter2" in url.render_as_string(hide_password=False)
+    assert url != url.update_query_dict({"sslpassword": "another"})
 
 
 def test_a_password_among_the_parameters_is_the_password() -> None:

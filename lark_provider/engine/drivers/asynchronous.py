@@ -84,7 +84,7 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             # A generator may block; one bound to its thread, such as a database cursor, has to be a list.
             return await threads.run(lambda: list(itertools.islice(stream.iterator, count)))
         case ReadFile():
-            return await threads.run(lambda: files.load(effect))
+            return await threads.run(lambda: files.prepare_upload(effect))
         case Await(future):
             wrapped = asyncio.wrap_future(future)
             wrapped.add_done_callback(consume_exception)

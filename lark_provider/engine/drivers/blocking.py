@@ -84,7 +84,7 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
                 )
             return list(itertools.islice(stream.iterator, count))
         case ReadFile():
-            return files.load(effect)
+            return files.prepare_upload(effect)
         case Await(future, thread):
             if thread == threading.get_ident():
                 return None
