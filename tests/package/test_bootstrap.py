@@ -139,7 +139,8 @@ def test_everything_is_installed_as_pip_is_configured_by_hash_and_compiled(
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "code", "runs"), [(0, 0, 0, 1), (1, 0, 0, 2), (1, 1, 2, 2), (2, 0, 2, 1), (3, 0, 2, 1)]
+    ("first", "second", "code", "runs"),
+    [(0, 0, 0, 1), (1, 0, 0, 2), (1, 1, 2, 2), (2, 0, 2, 1), (3, 0, 2, 1)],
 )
 def test_only_failed_tests_are_run_again(
     tmp_path: Path, first: int, second: int, code: int, runs: int
@@ -152,7 +153,10 @@ def test_only_failed_tests_are_run_again(
     )
     stub.chmod(0o755)
     done = subprocess.run(  # noqa: S603 - ours
-        ["make", "test", f"BIN={tmp_path}", "READY="], cwd=ROOT, capture_output=True, check=False
+        ["/usr/bin/env", "make", "test", f"BIN={tmp_path}", "READY="],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
     )
     assert (done.returncode, len((tmp_path / "pytest.runs").read_text().split())) == (code, runs)
 
