@@ -21,7 +21,8 @@ A change of keys, without losing an app or a link:
 1. `lark-provider key generate` makes the new key.
 2. Set {KEY_VARIABLE}="NEW,OLD" on every host; both keys are read, the new one is written.
 3. `lark-provider key rotate`, with the settings of registry and database. It changes all apps or none,
-   and all links that the keys open, and can be run again. It ends with 1 if one of the two is missing.
+   and all links that the keys open, and can be run again. Where one of the two is missing, it says so: then
+   keep both keys.
 4. Set {KEY_VARIABLE}="NEW" on every host."""
 
 
@@ -64,7 +65,7 @@ def run_rotate(arguments: argparse.Namespace) -> int:
         The exit code.
 
     Raises:
-        ConfigurationError: There is no registry, or no database and so perhaps links that are not rotated.
+        ConfigurationError: There is no registry.
         DecryptionError: None of the keys fits an app or a link.
         StorageError: The registry or the database cannot be used.
     """
@@ -94,13 +95,14 @@ def run_rotate(arguments: argparse.Namespace) -> int:
             print(line)
     if unreadable:
         raise make_unreadable_error(unreadable)
-    if not (has_links or arguments.registry_only):
-        raise ConfigurationError(
-            "Links were not rotated: no database is configured. Next: keep both keys, set LARK_DATABASE_URL "
-            "or POSTGRES_HOST, …, as the services have it (in Airflow, [lark] database_url or "
-            "database_conn_id), and run this again; pass --registry-only if there is no database."
+    if has_links or arguments.registry_only:
+        print("Next: leave only that key there, on every host.")
+    else:
+        print(
+            "Links of people were not rotated: no database is configured. Next: keep both keys, set "
+            "LARK_DATABASE_URL or POSTGRES_HOST, …, as the services have it (in Airflow, [lark] database_url "
+            "or database_conn_id), and run this again; pass --registry-only if there is no database."
         )
-    print("Next: leave only that key there, on every host.")
     return 0
 
 

@@ -35,6 +35,7 @@ LEASE_SECONDS = 10.0
 """How long one process has to fetch a token: longer than Lark takes, shorter than usual timeouts."""
 _WAIT_SECONDS = 1.5 * LEASE_SECONDS  # after a process has died, the first waiter that notices it fetches
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 0.5
+_TAKEOVER_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,11 @@ def _obtain_token(session: Session, want: _Want, rejected: str | None) -> Proced
             waited: str | None = yield Await(step.flight.future, step.flight.thread)
         except FetchCancelledError:
             continue
+        except DeadlineExceededError:
+            # The deadline is that of the caller that fetched, or this one's own. A caller that has time left
+            # fetches instead; the pause fails the others, whose fetches would end before Lark can answer.
+            yield Sleep(_TAKEOVER_SECONDS)
+            continue
         finally:
             measured.TOKEN_WAIT_SECONDS.observe(time.perf_counter() - began)
         if waited is None:
@@ -140,10 +146,6 @@ def _fetch_for_waiters(
     """Fetch a token by single flight, and resolve or fail the callers that wait for it."""
     try:
         token = yield from _fetch_among_processes(session, want, rejected, flight)
-    except DeadlineExceededError:
-        # The deadline is this caller's own: another one that has more time fetches instead.
-        session.runtime.tokens.fail(flight, FetchCancelledError(), session.clock())
-        raise
     except BaseException as error:
         session.runtime.tokens.fail(flight, error, session.clock())
         raise

@@ -58,6 +58,9 @@ class WatchedConnection(connection):
         self._answered = time.monotonic()
         self.limit(None)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} closed={self.closed}>"  # psycopg2's own shows sslpassword.
+
     def limit(self, limits: Deadlines | None, *, each_alone: bool = False) -> None:
         """Set the deadlines of the statements that follow.
 

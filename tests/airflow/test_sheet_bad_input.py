@@ -125,7 +125,7 @@ CASES = {
     ),
     "unknown folder": Case("(Daily [", NotFoundError, options={"folder": "fldcnOfAnother00000000001"}, **NEW),
     "folder of a person": Case("(Daily [", Denied, setup=_private, **NEW),
-    "full folder": Case("a folder takes 1,500 files", ConflictError, setup=_full, **NEW),
+    "full folder": Case("use another folder, such as one a month", ConflictError, setup=_full, **NEW),
     "unknown person": Case(
         "nobody@example.com", NotFoundError, options={"share_with": [Share("nobody@example.com")]}, **NEW
     ),

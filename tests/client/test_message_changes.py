@@ -66,7 +66,7 @@ def test_edits(lark: Emulator, do: Do, first: str, theirs: str) -> None:
     lark.fault(method="PUT", path="*/messages/*", drop="after")
     do(lambda c: c.messaging.edit(first, "changed"))
     assert messages(lark)[0]["content"] == {"text": "changed"}
-    with pytest.raises(PermissionDeniedError, match="only the sender"):
+    with pytest.raises(PermissionDeniedError, match="edit it with the app that sent it"):
         do(lambda c: c.messaging.edit(theirs, "x"))
     with pytest.raises(InvalidRequestError, match="update_card"):
         do(lambda c: c.messaging.edit(first, "{}", msg_type="interactive"))

@@ -81,7 +81,7 @@ def test_a_bool_may_be_kept_as_text(lark: Emulator, book: Spreadsheet[Any]) -> N
 def test_an_error_is_judged_by_its_code(lark: Emulator, book: Spreadsheet[Any]) -> None:
     for status in (200, 400):
         lark.fault("PUT", "*/values", code=90218, status=status)
-        with pytest.raises(PermissionDeniedError, match="the cells are protected"):
+        with pytest.raises(PermissionDeniedError, match="let the owner of the protected cells"):
             book["Sheet1"].write("A1", [[1]])
     for denied in ("91403", "90213"):
         lark.settings(sheet_denied=denied)

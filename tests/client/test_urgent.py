@@ -74,7 +74,7 @@ def test_a_lost_answer_is_not_repeated(lark: Emulator, do: Do, message: str) -> 
 
 def test_each_refusal_says_the_next_step(lark: Emulator, do: Do, message: str) -> None:
     lark.settings(urgent_sms_quota=0)
-    with pytest.raises(ConflictError, match="an admin can buy more"):
+    with pytest.raises(ConflictError, match="let an admin buy more"):
         do(lambda c: c.messaging.urgent(message, ["alice"], kind="sms"))
     lark.settings(urgent_unread_limit=0)
     with pytest.raises(ConflictError, match="unread urgent messages"):

