@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.pacing import SHARE
 from lark_provider.protocol.tokens import App
-from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.environment import ENVIRONMENT, parse_flag
 from lark_provider.support.secret import Secret
 from lark_provider.support.text import is_unicode
 
@@ -24,7 +24,6 @@ REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
 ROUTES_VARIABLE = "LARK_ROUTES_PATH"
 PACING_VARIABLE = "LARK_PACING"
 HTTP_VARIABLE = "LARK_ALLOW_HTTP"
-_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _DATABASE_VARIABLES = (
     "LARK_DATABASE_URL",
     *(f"POSTGRES_{part}" for part in ("HOST", "PORT", "DB", "USER", "PASSWORD")),
@@ -102,11 +101,12 @@ def _is_loopback(host: str) -> bool:
 
 def _is_http_allowed(environ: Mapping[str, str]) -> bool:
     value = environ.get(HTTP_VARIABLE, "").strip().lower()
-    if value not in _YES | _NO:
+    is_allowed = parse_flag(value)
+    if is_allowed is None:
         raise ConfigurationError(
             f"{HTTP_VARIABLE} must be 1 or 0, got {value!r}. Next: unset it, or set it to 1 to allow http://."
         )
-    return value in _YES
+    return is_allowed
 
 
 def check_proxy(value: object) -> None:

@@ -84,10 +84,11 @@ def query(
         health.error = _explain(TimeoutError(), locate)
         health.retry_at, health.max_timeout = frozen
         return _log_unavailable(databases, health.error, locate, required=required)
-    limit, patience = QUERY_SECONDS if health.answered else FIRST_QUERY_SECONDS, session.timeout / 2
+    limit = QUERY_SECONDS if health.answered else FIRST_QUERY_SECONDS
+    longest = session.timeout / 2
     try:
         yield from load_drivers()
-        answer: T = yield Local(lambda: work(locate()), min(limit, patience))
+        answer: T = yield Local(lambda: work(locate()), min(limit, longest))
     except (ConfigurationError, DeadlineExceededError):
         raise
     except Exception as error:  # noqa: BLE001 - no failure of a database, of whatever kind, may stop a message
@@ -95,7 +96,7 @@ def query(
         health.retry_at, health.max_timeout = now + _RETRY_AFTER_ERROR_SECONDS, inf
         if isinstance(error, TimeoutError):
             # A query that was cut short says nothing to clients that wait longer.
-            health.max_timeout = session.timeout if patience < limit else inf
+            health.max_timeout = session.timeout if longest < limit else inf
             health.retry_at = now + _RETRY_AFTER_TIMEOUT_SECONDS
             databases.frozen[_display_url(locate)] = Frozen(health.retry_at, health.max_timeout)
         return _log_unavailable(databases, health.error, locate, required=required)

@@ -11,16 +11,12 @@ from lark_provider.engine.session import FoundApp, Session
 from lark_provider.protocol.effects import Lost, Response, Send, Sleep
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.pacing import Limit, list_limits
+from lark_provider.protocol.pacing import MAX_SECONDS_AHEAD, Limit, list_limits
 from lark_provider.protocol.tokens import App
 from lark_provider.support import measured
 
 if TYPE_CHECKING:
     from lark_provider.storage.store import SharedStore
-
-_RESERVE_SECONDS = 600.0
-"""How far ahead a time is reserved in a database; `storage.pace` allows no more. A request that has to wait
-longer asks again meanwhile."""
 
 
 def wait_and_send(
@@ -79,7 +75,7 @@ def _reserve_shared(session: Session, app: App, counted: list[Limit], until: flo
     wanted = buckets.choose_reservation_sizes(name, missing)
 
     def reserve(store: SharedStore) -> dict[Limit, float]:
-        return store.pace.reserve(wanted, min(until - time.monotonic(), _RESERVE_SECONDS))
+        return store.pace.reserve(wanted, min(until - time.monotonic(), MAX_SECONDS_AHEAD))
 
     while True:
         reservation = yield from fallback_store.in_shared_store(session, app, reserve)
@@ -89,8 +85,8 @@ def _reserve_shared(session: Session, app: App, counted: list[Limit], until: flo
         now = time.monotonic()
         firsts = {limit: now + seconds for limit, seconds in reservation[0].items()}
         latest = max(firsts.values())
-        if latest - now < _RESERVE_SECONDS or latest >= until:
+        if latest - now < MAX_SECONDS_AHEAD or latest >= until:
             break
-        yield Sleep(latest - now - _RESERVE_SECONDS / 2)
+        yield Sleep(latest - now - MAX_SECONDS_AHEAD / 2)
     buckets.put(name, {limit: first for limit, first in firsts.items() if first < until}, wanted)
     return max(at, latest)

@@ -35,6 +35,9 @@ class StrictTemplates:
     required_templates: ClassVar[Collection[str]] = ()
     #: Required fields that name people: an empty list would mean all users, and is refused as well.
     people_templates: ClassVar[Collection[str]] = ()
+    #: Fields that `execute` renders by `render_late`, since they may name what it finds out first.
+    late_templates: ClassVar[Collection[str]] = ()
+    _resolved_ids: frozenset[int] = frozenset()
 
     def _do_render_template_fields(
         self,
@@ -59,6 +62,10 @@ class StrictTemplates:
         if parent is not self:  # a nested object with template fields of its own
             super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)  # type: ignore[misc]  # Airflow's
             return
+        if self.late_templates:
+            template_fields = [name for name in template_fields if name not in self.late_templates]
+            # What a mapped task got from other tasks is no template of the DAG's author.
+            self._resolved_ids = frozenset(seen_oids)
         for name, endings in _FILES.items():
             if name in template_fields:
                 setattr(self, name, read_source(getattr(self, name), jinja_env, endings))
@@ -90,6 +97,18 @@ class StrictTemplates:
                     f"{name} must have a value, got {what} after rendering {shorten(template)}. Next: "
                     "check that the upstream task ran and returned a value, and its task id and key."
                 )
+
+    def render_late(self, template: Any, context: Context) -> Any:
+        """Render the value of one of `late_templates`.
+
+        Args:
+            template: The value: a template, an output of another task, or a collection of them.
+            context: The task's Airflow context, with what else the template may name.
+
+        Raises:
+            AirflowFailException: A template that pulls an XCom writes None.
+        """
+        return self.render_template(template, context, seen_oids=set(self._resolved_ids))
 
     def render_template(
         self,
@@ -124,7 +143,16 @@ def _has_lost(template: Any, rendered: Any) -> bool:
         return any(_has_lost(part, rendered.get(name)) for name, part in template.items())
     if type(template) in {list, tuple} and type(template) is type(rendered):
         return any(map(_has_lost, template, rendered))
-    return rendered is None and (isinstance(template, str) or hasattr(template, "resolve"))
+    return rendered is None and (isinstance(template, str) or is_output(template))
+
+
+def is_output(value: object) -> bool:
+    """Return whether a value is the output of a task, which Airflow resolves when it renders templates.
+
+    Args:
+        value: What a DAG passes for a template field.
+    """
+    return hasattr(value, "resolve")
 
 
 def read_source(

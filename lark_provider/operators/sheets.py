@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from lark_provider.errors import InvalidRequestError
 from lark_provider.hooks.links import LarkSheetLink, make_sheet_url
+from lark_provider.hooks.templates import is_output
 from lark_provider.operators.base import LarkOperator
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ def check_shares(share_with: Shares) -> None:
     Raises:
         InvalidRequestError: It has another form.
     """
-    if _is_output(share_with):
+    if is_output(share_with):
         return
-    for who, role in _list_pairs(share_with):
-        if not (_is_output(who) or isinstance(who, str)) or not (_is_output(role) or isinstance(role, str)):
-            raise _make_shape_error((who, role))
+    for pair in _list_pairs(share_with):
+        if not all(isinstance(part, str) or is_output(part) for part in pair):
+            raise _make_shape_error(pair)
 
 
 def make_shares(share_with: Shares, hook: LarkHook) -> list[Share]:
@@ -97,15 +98,10 @@ def make_shares(share_with: Shares, hook: LarkHook) -> list[Share]:
     from lark_provider.api.clouddoc.drive.people import Share
 
     pairs = _list_pairs(share_with)
-    for who, role in pairs:
-        if not (isinstance(who, str) and isinstance(role, str)):
-            raise _make_shape_error((who, role))
+    for pair in pairs:
+        if not all(isinstance(part, str) for part in pair):
+            raise _make_shape_error(pair)
     return [Share(hook.receiver(who).id, role) for who, role in pairs]
-
-
-def _is_output(value: object) -> bool:
-    """Return whether a value is the output of a task, which Airflow resolves when it renders templates."""
-    return hasattr(value, "resolve")
 
 
 def _list_pairs(share_with: Any) -> list[tuple[Any, Any]]:
@@ -116,7 +112,7 @@ def _list_pairs(share_with: Any) -> list[tuple[Any, Any]]:
 
 
 def _pair(share: Any) -> tuple[Any, Any]:
-    if isinstance(share, str) or _is_output(share):
+    if isinstance(share, str) or is_output(share):
         return share, "view"
     if isinstance(share, Mapping):
         if not share.keys() <= {"who", "role"} or "who" not in share:

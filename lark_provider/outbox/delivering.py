@@ -26,7 +26,7 @@ from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import ClaimedRow, RowState, open_payload
 from lark_provider.support import measured, threads
 from lark_provider.support.backoff import pause_after
-from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.environment import ENVIRONMENT, parse_flag
 from lark_provider.support.once import Once
 from lark_provider.support.throttle import Throttle
 
@@ -34,7 +34,6 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 REPLACE_VARIABLE = "LARK_OUTBOX_NEW_CARD"
-_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _LEASE_SECONDS = 20.0
 """Added to the time for an attempt, so that it has ended before another process takes over."""
 _ATTEMPT_SECONDS = 40.0
@@ -53,12 +52,13 @@ def replaces_cards() -> bool:
         ConfigurationError: It is neither yes nor no.
     """
     value = ENVIRONMENT.get(REPLACE_VARIABLE, "").strip().lower()
-    if value not in _YES | _NO:
+    replaces = parse_flag(value)
+    if replaces is None:
         raise ConfigurationError(
             f"{REPLACE_VARIABLE} must be 1 or 0, got {value!r}. Next: unset it, or set it to 1 to send a new "
             "card for one that cannot be updated."
         )
-    return value in _YES
+    return replaces
 
 
 class Deliverer:

@@ -16,6 +16,11 @@ _RESERVE = 0.1
 """The share of a limit that may be used in a burst after a pause; together with `SHARE` it stays below 1."""
 _BLOCK_SECONDS = 0.25
 """The most seconds of requests in one reservation; few, so that several processes share a limit evenly."""
+MAX_SECONDS_AHEAD = 600.0
+"""How far ahead a time is reserved in a database; a request that has to wait longer asks again meanwhile.
+
+A row that is further ahead was written by a clock that has been set back since, as after a start with a wrong
+time or a failover to another server; it counts as long past."""
 
 
 class Rate(NamedTuple):

@@ -15,16 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, Connection
 
-from lark_provider.protocol.pacing import Limit
+from lark_provider.protocol.pacing import MAX_SECONDS_AHEAD, Limit
 from lark_provider.storage import migrate, statements
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.schema import UtcTimestamp
 from lark_provider.storage.tables import pacing
 from lark_provider.storage.urls import SQLITE_DRIVER
-
-MAX_SECONDS_AHEAD = 600.0
-"""How far ahead a time is reserved at most. A row that is further ahead was written by a clock that has been
-set back since, as after a start with a wrong time or a failover to another server; it counts as long past."""
 
 
 class DatabasePace:

@@ -19,3 +19,15 @@ class _Environment(Mapping[str, str]):
 
 ENVIRONMENT: Mapping[str, str] = _Environment()
 """The default of all parameters that take an environment: error reporters print a function's arguments."""
+_FLAGS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
+    ("", "0", "false", "no", "off"), False
+)
+
+
+def parse_flag(text: str) -> bool | None:
+    """Return what a setting that turns something on or off says; None if it says neither.
+
+    Args:
+        text: The setting, in lower case and without blanks around it; empty for off.
+    """
+    return _FLAGS.get(text)

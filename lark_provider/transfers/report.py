@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,6 @@ from lark_provider.protocol.language import LANGUAGES, Language
 from lark_provider.transfers.sql_to_sheet import SqlToLarkSheetOperator
 
 if TYPE_CHECKING:
-    import jinja2
     from airflow.sdk import Context
 
     from lark_provider.api.clouddoc.sheets.tables.procedure import TableResult
@@ -74,9 +73,9 @@ class LarkReportOperator(SqlToLarkSheetOperator):
         *SqlToLarkSheetOperator.required_templates, "receiver_id", "mentions",
     )  # fmt: skip
     people_templates: ClassVar[Collection[str]] = ("share_with", "receiver_id", "mentions")
+    late_templates = _CARD_FIELDS
     operator_extra_links = (LarkSheetLink(), LarkChatLink())
     chat_link = ""
-    _resolved_ids: frozenset[int] = frozenset()
 
     def __init__(
         self,
@@ -140,21 +139,6 @@ class LarkReportOperator(SqlToLarkSheetOperator):
             sent = [self._send(client, to, card, to.make_key(key)) for to in receivers]
         return {**asdict(report), "message_ids": sent}
 
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: jinja2.Environment,
-        seen_oids: set[int],
-    ) -> None:
-        """Render all template fields but those of the card, which wait for the report."""
-        if parent is self:
-            template_fields = [name for name in template_fields if name not in _CARD_FIELDS]
-            # What a mapped task got from other tasks is no template of the DAG's author.
-            self._resolved_ids = frozenset(seen_oids)
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-
     def _make_card(self, client: LarkServiceClient, context: Context, report: TableResult) -> Any:
         """Build the card, whose texts know the spreadsheet."""
         from lark_provider.api import cards
@@ -164,7 +148,7 @@ class LarkReportOperator(SqlToLarkSheetOperator):
         known: Any = {**context, "report": report}
 
         def render(template: Any) -> Any:
-            return self.render_template(template, known, seen_oids=set(self._resolved_ids))
+            return self.render_late(template, known)
 
         if self.template_id is not None:
             variables = render(self.template_variable)

@@ -25,8 +25,7 @@ class LarkCardCallbackTrigger(BaseTrigger):
     """Fire when a question is decided or closed. The event names it; the outcome is in the database.
 
     All waits of a triggerer share one query a second for each thousand of them, and one connection to
-    RabbitMQ. They outlast an outage
-    of the database or the broker.
+    RabbitMQ. They outlast an outage of the database or the broker.
 
     Args:
         wait: A wait of version 0.1, the fields of a `Wait`. Triggers that were stored before an upgrade

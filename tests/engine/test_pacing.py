@@ -238,7 +238,7 @@ def test_a_request_that_waits_longer_than_a_time_is_reserved_asks_again_and_keep
     prepared.upgrade(urls.parse(database_url, "test"))
     monkeypatch.setenv("LARK_DATABASE_URL", database_url)
     monkeypatch.setenv("LARK_PACING", "0.1")  # a message to a chat each 2 s
-    monkeypatch.setattr(pacing, "_RESERVE_SECONDS", 1.0)
+    monkeypatch.setattr(pacing, "MAX_SECONDS_AHEAD", 1.0)
     monkeypatch.setattr(pace, "MAX_SECONDS_AHEAD", 1.0)
     client = LarkServiceClient(deadline=60.0).messaging
     with ThreadPoolExecutor(3) as pool:

@@ -59,7 +59,7 @@ lark_provider/protocol/longconn:
 lark_provider/sensors: airflow
 lark_provider/storage: alembic cryptography psycopg2 select socket sqlalchemy sqlite3 subprocess
 lark_provider/support: signal
-lark_provider/transfers: airflow jinja2
+lark_provider/transfers: airflow
 lark_provider/triggers: airflow asgiref
 lark_provider/utils:
 lark_provider/verify:

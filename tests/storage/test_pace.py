@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.engine import URL
 
-from lark_provider.engine import pacing
-from lark_provider.protocol.pacing import Limit, Rate
+from lark_provider.protocol.pacing import MAX_SECONDS_AHEAD, Limit, Rate
 from lark_provider.storage import tables
 from lark_provider.storage.engine import get_engine, hold_transaction
-from lark_provider.storage.pace import MAX_SECONDS_AHEAD, DatabasePace
+from lark_provider.storage.pace import DatabasePace
 from lark_provider.storage.watched import WatchedConnection
 from tests.storage import prepared
 
@@ -72,10 +71,6 @@ def test_no_time_is_reserved_that_would_be_taken_for_that_of_a_wrong_clock(url: 
     assert delays[len(reserved) :] == pytest.approx(
         [reserved[-1] + SLOW.interval] * (12 - len(reserved)), abs=20
     )
-
-
-def test_a_client_asks_for_no_time_further_ahead_than_is_reserved() -> None:
-    assert pacing._RESERVE_SECONDS <= MAX_SECONDS_AHEAD
 
 
 def test_a_limit_is_one_statement(postgres: URL, monkeypatch: pytest.MonkeyPatch) -> None:

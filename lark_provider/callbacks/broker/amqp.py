@@ -22,7 +22,7 @@ from lark_provider.config import has_broker
 from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
-from lark_provider.support.environment import ENVIRONMENT
+from lark_provider.support.environment import ENVIRONMENT, parse_flag
 from lark_provider.support.secret import Secret
 from lark_provider.support.text import is_unicode
 
@@ -35,7 +35,6 @@ if logging.getLogger("pika").level == logging.NOTSET:
 
 CA_VARIABLE = "RABBITMQ_CA"
 _PORT, _TLS_PORT, _MAX_PORT = 5672, 5671, 65535
-_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _HEARTBEAT_SECONDS = 20
 _SOCKET_SECONDS = 5.0
 _MISMATCH = re.compile(
@@ -173,12 +172,13 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
         return environ.get(f"RABBITMQ_{name}", "").strip() or default
 
     tls = read("TLS", "").lower()
-    if tls not in _YES | _NO:
+    uses_tls = parse_flag(tls)
+    if uses_tls is None:
         raise ConfigurationError(
             f"RABBITMQ_TLS must be true or false, got {tls!r}. Next: set it to true for a TLS port such as "
             f"{_TLS_PORT}, or unset it."
         )
-    host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if tls in _YES else _PORT))
+    host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if uses_tls else _PORT))
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
         raise ConfigurationError(
             f"RABBITMQ_PORT must be a number from 1 to {_MAX_PORT}, got {port!r}. Next: set it, usually to "
@@ -191,7 +191,7 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
         port=int(port),
         virtual_host=read("VHOST", "/"),
         credentials=login,
-        ssl_options=_make_tls_options(host, environ) if tls in _YES else None,
+        ssl_options=_make_tls_options(host, environ) if uses_tls else None,
     )
 
 

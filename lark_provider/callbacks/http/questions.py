@@ -98,7 +98,7 @@ class QuestionLookup:
         return _answer(click, *result) if isinstance(result, tuple) else _make_airflow_answer(click, result)
 
     async def _look(self, keys: list[str]) -> LookupResults:
-        return await asyncio.wrap_future(threads.start(partial(self._read, set(keys))))
+        return await threads.run(partial(self._read, set(keys)))
 
     def _read(self, keys: Iterable[str]) -> LookupResults:
         of_cards = {key: card for key in keys if (card := get_card_key(key)) is not None}
