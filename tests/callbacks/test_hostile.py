@@ -317,9 +317,7 @@ def test_who_reads_no_answers_is_hung_up_on(protocol: type, monkeypatch: pytest.
             super().connection_lost(exc)
             lost.set()
 
-    # By default, older versions of uvicorn would make uvloop the loop of all later tests.
-    settings = {"http": Watched, "ws": "none", "loop": "asyncio"}
-    with serve(application(standing(deadline=0.5)), **settings) as url, socket.socket() as line:
+    with serve(application(standing(deadline=0.5)), http=Watched, ws="none") as url, socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         line.settimeout(mq.LIMIT)
         where = urlsplit(url)

@@ -17,7 +17,7 @@ from lark_emulator.world.world import DEFAULT_APP_SECRET
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -123,7 +123,7 @@ class Emulator(Controls):
         self.port = listener.getsockname()[1]
         ready: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(
-            target=asyncio.run, args=(self._run(listener, ready),), name="lark-emulator", daemon=True
+            target=_run_in_own_loop, args=(self._run(listener, ready),), name="lark-emulator", daemon=True
         )
         self._thread.start()
         try:
@@ -188,3 +188,10 @@ class Emulator(Controls):
             return result if isinstance(result, dict) else await result
         finally:
             self._lark.activity += 1
+
+
+def _run_in_own_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run in a loop of asyncio's own, whatever the program under test has made the default, such as uvloop."""
+    loop_factory = getattr(asyncio, "ProactorEventLoop", asyncio.SelectorEventLoop)  # the first on Windows
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main)

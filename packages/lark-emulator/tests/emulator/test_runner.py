@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -21,6 +22,19 @@ def test_it_starts_and_stops_and_leaves_nothing_behind() -> None:
         with Emulator():
             pass
     assert threading.active_count() == before
+
+
+def test_it_runs_where_another_loop_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a server under test has made uvloop's the loops of the process."""
+    defaults: list[asyncio.AbstractEventLoop] = []
+
+    def make_default() -> asyncio.AbstractEventLoop:
+        defaults.append(asyncio.SelectorEventLoop())
+        return defaults[-1]
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", make_default)
+    with Emulator():
+        assert defaults == []
 
 
 def test_stopping_frees_the_port_and_keeps_the_state() -> None:
