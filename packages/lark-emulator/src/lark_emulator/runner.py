@@ -191,7 +191,7 @@ class Emulator(Controls):
 
 
 def _run_in_own_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run in a loop of asyncio's own, whatever the program under test has made the default, such as uvloop."""
+    """Run in a loop of asyncio's own, whatever the program under test has made the default."""
     loop_factory = getattr(asyncio, "ProactorEventLoop", asyncio.SelectorEventLoop)  # the first on Windows
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main)
