@@ -262,7 +262,7 @@ def test_what_is_odd_but_genuine_is_stored_once_and_can_be_told(site: Site) -> N
             assert (answer.status_code, answer.content) == (200, RECEIVED), changes
     stranger = card(header__event_id="stranger", event__action__value={"lark_allowed": [[], {}, None, 5]})
     assert site.post(stranger).content == NOT_ALLOWED
-    while Pump(mq.at(site.broker), Inbox(site.database)).run_once():
+    while Pump(mq.at(site.broker), Inbox(site.database)).run_once(seconds=mq.LIMIT):
         pass
     assert mq.drain(site.broker, DEAD) == []
     with get_engine(site.database).connect() as connection:

@@ -100,7 +100,7 @@ def test_rabbitmq_needs_nothing_private_of_pikas(rabbitmq: str, database: URL, t
                 await Confirms(channel, "here").publish(EXCHANGE, "event.cli_1", b"{}", "published")
 
         asyncio.run(publish())
-        print(Pump(read_broker(), make_inbox()).run_once())
+        print(Pump(read_broker(), make_inbox()).run_once(seconds=60))
     """
     assert python(path, code, RABBITMQ_URL=rabbitmq, LARK_DATABASE_URL=render_url(database)) == "1\n"
     with get_engine(database).connect() as connection:
