@@ -259,9 +259,15 @@ def open_form(browser: Browser, standalone: Standalone, name: str) -> None:
     browser.open(f"{standalone.url}/connections")
     browser.wait(f"{button('Add Connection')} !== undefined")
     browser.click(button("Add Connection"))
-    browser.wait(f"{DIALOG}?.querySelector('[role=combobox]') != null")
-    browser.type_text(f"{DIALOG}.querySelector('[role=combobox]')", name)
-    browser.wait("document.querySelector('[role=option]') !== null")
+    field = f"{DIALOG}?.querySelector('[role=combobox]')"
+
+    def is_offered() -> bool:
+        # Typed until it stays: the form is drawn again when the connection types have arrived.
+        if browser.ask(f"{field}?.value === ''"):
+            browser.type_text(field, name)
+        return bool(browser.ask("document.querySelector('[role=option]') !== null"))
+
+    browser.wait_for(is_offered)
     browser.press("Enter")
     browser.wait(f"{DIALOG}.innerText.includes('Extra Fields')")
 

@@ -310,6 +310,13 @@ def test_a_permission_that_is_missing_ends_it_and_loses_no_event(
     assert mq.list_ids(mq.drain(rabbitmq, EVENTS)) == ["a"]
 
 
+def count_busy(database: URL) -> int:
+    """Return how many other connections to a database are in a statement or transaction."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+    with get_engine(database).connect() as connection:
+        return int(connection.exec_driver_sql(f"{query} AND pid <> pg_backend_pid()").scalar_one())
+
+
 def test_sigterm_waits_for_no_statement_of_a_frozen_database(
     rabbitmq: str, server: OwnPostgres, own_database: URL
 ) -> None:
@@ -317,7 +324,8 @@ def test_sigterm_waits_for_no_statement_of_a_frozen_database(
     url = own_database.render_as_string(hide_password=False)
     with process(rabbitmq, 0, database=url) as running:
         assert read_lines(running, 2) == ["begin a", "end a"]
-        wait_until(lambda: mq.peek(rabbitmq, EVENTS) == [])
+        wait_until(lambda: HandledEvents("default", url).is_handled(f"{sender.APP}:a"))
+        wait_until(lambda: count_busy(own_database) == 0)  # It has been told so, too.
         server.pause()
         send(rabbitmq, make_event("b"))
         # The consumer has it, and its statement hangs.

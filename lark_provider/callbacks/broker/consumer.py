@@ -109,7 +109,7 @@ def consume(
     if probes is not None:
         logger.info("Probes started", extra={"url": probes.url})
     handled = HandledEvents(consumer, database_url)
-    work = _Work(handler, handled, tries, pause)
+    work = _Work(handler, handled, tries, pause, stop)
 
     def end() -> None:
         if probes is not None:
@@ -162,12 +162,19 @@ class _Work:
         handled: The record of the events that this consumer has handled.
         tries: How many times at most the handler is called with one event.
         pause: Seconds until the second try.
+        stop: Set when no further handler may begin, even before the thread that waits for it calls `end`.
     """
 
     def __init__(
-        self, handler: Callable[[Event], object], handled: HandledEvents, tries: int, pause: float
+        self,
+        handler: Callable[[Event], object],
+        handled: HandledEvents,
+        tries: int,
+        pause: float,
+        stop: threading.Event | None = None,
     ) -> None:
         self._handler, self._handled, self._tries, self._pause = handler, handled, tries, pause
+        self._stop = stop
         # Simple queues, since they may be put to in a signal handler, where an Event's lock may be held.
         self.events: SimpleQueue[Received | None] = SimpleQueue()
         self._ended: SimpleQueue[None] = SimpleQueue()
@@ -195,11 +202,14 @@ class _Work:
     def run(self) -> None:
         """Handle events until `end`."""
         with suppress(_ShutdownRequestedError):
-            while self._ended.empty():
+            while not self._is_ending():
                 received = self._take_next()
                 if received is not None and received.is_ours:
                     self._process(received)
         wait(list(self._dead_lettering), timeout=_LEAVE_SECONDS)
+
+    def _is_ending(self) -> bool:
+        return not self._ended.empty() or (self._stop is not None and self._stop.is_set())
 
     def _take_next(self) -> Received | None:
         left = max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
@@ -218,7 +228,7 @@ class _Work:
             measured.EVENTS.add(app, "duplicate")
             measured.DUPLICATES.add("consumer")
         else:
-            if not self._ended.empty():
+            if self._is_ending():
                 raise _ShutdownRequestedError
             began = time.monotonic()
             try:
