@@ -93,7 +93,7 @@ class FailureReports:
         )
 
     async def _deliver(self) -> bool:
-        return await self._deliverer.deliver_due() > 0
+        return await self._deliverer.begin_due() > 0
 
     async def show(self, applied: ClickOutcome, result: ClickResult) -> bool:
         """Show on a failure's card the outcome of a click on it.

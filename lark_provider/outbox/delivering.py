@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from lark_provider.outbox.apps import KnownApp, OutboxApps
@@ -39,6 +39,8 @@ _LEASE_SECONDS = 20.0
 _ATTEMPT_SECONDS = 40.0
 _DATABASE_SECONDS = 10.0
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 60.0
+_PATIENCE_SECONDS = 2.0
+"""How long an attempt may take before messages of other apps are claimed beside it."""
 _UNCERTAIN_SECONDS = 55 * 60.0
 """Lark recognizes a repeated key for an hour."""
 _APP_CODES = range(99990000, 100000000)
@@ -84,6 +86,7 @@ class Deliverer:
         self._me = uuid.uuid4().hex
         self._replaces = replaces
         self._uncertain, self._throttle = Once(), Throttle()
+        self._in_flight: dict[asyncio.Future[None], str] = {}
 
     async def deliver_due(self, *, only: str | None = None) -> int:
         """Deliver rows that are due.
@@ -99,21 +102,63 @@ class Deliverer:
             TimeoutError: It does not answer.
             ConfigurationError: `LARK_OUTBOX_NEW_CARD` is needed, and invalid.
         """
-        unknown = self._apps.list_unknown()
-
-        def claim() -> list[ClaimedRow]:
-            seconds = self._seconds + _LEASE_SECONDS
-            return self._outbox.claim(
-                self._me, seconds, limit=self._outbox.batch_size, without=unknown, only=only
-            )
-
-        rows = await _in_thread(claim)
-        self._throttle.flush()
+        rows = await self._claim(self._apps.list_unknown(), only)
         results = await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         return len(rows)
+
+    async def begin_due(self) -> int:
+        """Begin to deliver rows that are due, and wait some seconds for the attempts to end.
+
+        While an app's attempts take longer, such as when its Lark is unreachable, no further rows of it are
+        claimed: they would delay the messages of the other apps.
+
+        Returns:
+            How many rows were begun.
+
+        Raises:
+            StorageError: The database cannot be used, or could not be when an earlier attempt ended.
+            TimeoutError: It does not answer, or did not.
+            ConfigurationError: `LARK_OUTBOX_NEW_CARD` is needed, and invalid.
+        """
+        self._raise_failure()
+        rows = await self._claim({*self._apps.list_unknown(), *self._in_flight.values()}, None)
+        attempts: dict[asyncio.Future[None], str] = {
+            asyncio.ensure_future(self._deliver(row)): row.app_id for row in rows
+        }
+        self._in_flight.update(attempts)
+        if attempts:
+            await asyncio.wait(attempts, timeout=_PATIENCE_SECONDS)
+        self._raise_failure()
+        return len(rows)
+
+    async def finish(self) -> None:
+        """Wait for all attempts that `begin_due` has begun; if this is cancelled, they are as well."""
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+
+    def cancel(self) -> None:
+        """Cancel all attempts that `begin_due` has begun. Another process makes them when the lease ends."""
+        for attempt in self._in_flight:
+            attempt.cancel()
+
+    def _raise_failure(self) -> None:
+        """Forget the attempts that have ended, up to the first that failed, and raise its error."""
+        for attempt in [attempt for attempt in self._in_flight if attempt.done()]:
+            del self._in_flight[attempt]
+            attempt.result()
+
+    async def _claim(self, without: Collection[str], only: str | None) -> list[ClaimedRow]:
+        def claim() -> list[ClaimedRow]:
+            seconds = self._seconds + _LEASE_SECONDS
+            return self._outbox.claim(
+                self._me, seconds, limit=self._outbox.batch_size, without=without, only=only
+            )
+
+        rows = await _in_thread(claim)
+        self._throttle.flush()
+        return rows
 
     async def read_state(self, row: str) -> RowState | None:
         """Return the state of a row; see `Outbox.read_state`."""

@@ -60,19 +60,23 @@ class OutboxRunner:
 
     async def _run_forever(self, stopped: asyncio.Future[bool]) -> None:
         deliverer, pauses = Deliverer(self._outbox, self._apps), Backoff(_FIRST_PAUSE, _LAST_PAUSE)
-        while not stopped.done():
-            try:
-                tried = await deliverer.deliver_due()
-            except (LarkError, TimeoutError) as error:
-                self._warn(error)
-                pause = pauses.draw_pause()
-            except Exception as error:  # noqa: BLE001 - nothing restarts this alone: the pump runs it in a thread
-                self._log_unexpected(error)
-                pause = pauses.draw_pause()
-            else:
-                pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
-                pause = 0.0 if tried else self._idle
-            await asyncio.wait([stopped], timeout=pause)
+        try:
+            while not stopped.done():
+                try:
+                    begun = await deliverer.begin_due()
+                except (LarkError, TimeoutError) as error:
+                    self._warn(error)
+                    pause = pauses.draw_pause()
+                except Exception as error:  # noqa: BLE001 - nothing restarts this alone: the pump runs it in a thread
+                    self._log_unexpected(error)
+                    pause = pauses.draw_pause()
+                else:
+                    pauses = Backoff(_FIRST_PAUSE, _LAST_PAUSE)
+                    pause = 0.0 if begun else self._idle
+                await asyncio.wait([stopped], timeout=pause)
+            await deliverer.finish()
+        finally:
+            deliverer.cancel()
 
     def _log_unexpected(self, error: Exception) -> None:
         self._throttle.log(

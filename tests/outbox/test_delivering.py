@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from typing import Any
@@ -15,14 +16,16 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
-from lark_provider import LarkServiceClient
+from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.errors import ConfigurationError
-from lark_provider.outbox.delivering import REPLACE_VARIABLE
+from lark_provider.outbox.apps import OutboxApps
+from lark_provider.outbox.delivering import REPLACE_VARIABLE, Deliverer
 from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.outbox.runner import OutboxRunner
 from lark_provider.storage.bridge_tables import outbox
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.outbox import Outbox
+from tests.callbacks import mq
 from tests.failures.crowd import Crowd
 from tests.failures.waiting import wait_until
 from tests.outbox import work
@@ -247,6 +250,28 @@ def test_an_app_that_is_not_known_here_is_left_to_others(
     assert 1 <= len([record for record in caplog.records if "No credentials for app" in record.message]) <= 2
     monkeypatch.setenv("LARK_APP_ID", app.app_id)
     assert work.deliver() == 1
+    assert len(messages(app)) == 1
+
+
+def test_an_app_whose_lark_is_frozen_delays_no_other(app: Emulator, url: URL) -> None:
+    async def deliver() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:  # which accepts nobody
+            address = f"http://127.0.0.1:{server.getsockname()[1]}"
+            slow = {"base_url": address, "timeout": 300.0, "deadline": 300.0}
+            frozen = AsyncLarkServiceClient("cli_frozen", "secret", **slow)  # type: ignore[arg-type]  # of a dict
+            clients = [await frozen.resolve(), await AsyncLarkServiceClient().resolve()]
+            outbox = Outbox(url)
+            rows = [work.record_text_for(frozen, f"frozen {number}") for number in range(outbox.batch_size)]
+            row = work.record_text("on time")
+            deliverer = Deliverer(outbox, OutboxApps(clients=clients, only_these=True), seconds=300)
+            assert await deliverer.begin_due() == len(rows)
+            assert await deliverer.begin_due() == 1
+            await mq.wait_until_async(lambda: (outbox.read_state(row) or ("",))[0] == "delivered")
+            assert [outbox.read_state(name) for name in rows] == [("due", None, None)] * len(rows)
+            deliverer.cancel()
+            await deliverer.finish()
+
+    asyncio.run(deliver())
     assert len(messages(app)) == 1
 
 
