@@ -475,8 +475,9 @@ _UNKNOWN = Code(
 )
 
 
-ITEM_GONE = frozenset({1254042, 1254043, 1254044, 230011, 230110})
-"""Codes for a view, record, field or message named by a DELETE that does not exist, while its parents do."""
+ITEM_GONE = frozenset({1254042, 1254043, 1254044, 230011, 230110, 1061007, 1069605})
+"""Codes for what a DELETE names and no longer exists, while its parents do: a view, record, field, message,
+file, subscription."""
 CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
 """Codes for a card that can no longer be updated: recalled, deleted, older than 14 days, of another app."""
 

@@ -248,6 +248,18 @@ def test_a_subscription_is_made_and_ended_once(lark: Emulator, do: Do, code: str
     assert [do(lambda c: c.approval.unsubscribe(code)) for _ in range(2)] == [True, False]
 
 
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_subscription_is_made_and_ended_although_the_answers_are_lost(
+    lark: Emulator, do: Do, code: str, drop: str
+) -> None:
+    lark.fault("POST", "*/subscribe", drop=drop)
+    assert do(lambda c: c.approval.subscribe(code)) is True
+    assert lark.approvals()["subscriptions"] == [f"{lark.app_id} {code}"]
+    lark.fault("POST", "*/unsubscribe", drop=drop)
+    assert do(lambda c: c.approval.unsubscribe(code)) is True
+    assert lark.approvals()["subscriptions"] == []
+
+
 def test_instances_are_listed_ten_hours_at_a_time(lark: Emulator, do: Do, code: str) -> None:
     lark.settings(approval_list_span="refused")
     start = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)

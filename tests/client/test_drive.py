@@ -314,6 +314,24 @@ def test_a_spreadsheet_whose_answer_is_lost_is_not_made_again(lark: Emulator, do
     assert len([document for document in lark.documents() if document["title"] == "Daily"]) == 1
 
 
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_lost_answer_to_what_ends_something_is_repeated(
+    lark: Emulator, do: Do, token: str, drop: str
+) -> None:
+    lark.share_document(token, "user:alice", "view")
+    lark.fault("DELETE", "*/members/*", drop=drop)
+    assert do(lambda c: c.clouddoc.drive.permissions.remove(token, ALICE)) is True
+    assert others(lark, token) == {}
+    do(lambda c: c.clouddoc.drive.subscribe(token, type="sheet"))
+    lark.fault("DELETE", "*/delete_subscribe", drop=drop)
+    do(lambda c: c.clouddoc.drive.unsubscribe(token, type="sheet"))
+    assert do(lambda c: c.clouddoc.drive.is_subscribed(token, type="sheet")) is False
+    lark.fault("DELETE", f"*/files/{token}", drop=drop)
+    do(lambda c: c.clouddoc.drive.delete(token, type="sheet"))
+    with pytest.raises(LarkAPIError, match="1061007"):
+        do(lambda c: c.clouddoc.drive.delete(token, type="sheet"))
+
+
 def test_a_folder_that_is_not_deleted_is_named(lark: Emulator, do: Do) -> None:
     lark.settings(rate_limits=False)
     folder = do(lambda c: c.clouddoc.drive.create_folder("Reports")).data["token"]

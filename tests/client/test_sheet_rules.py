@@ -91,10 +91,35 @@ def test_wrong_conditional_formats_are_named(
 def test_a_lost_answer_to_a_filter_is_settled(lark: Emulator, sheet: Sheet[Any], drop: str) -> None:
     sheet.write("A1", [["Name"], ["a"]])
     lark.fault("POST", "*/filter", drop=drop)
+    wanted = {"A": Condition("multiValue", ["b"])}
     if drop == "before":
         with pytest.raises(OutcomeUnknownError):
-            sheet.set_filter("A1:A2")
-    assert sheet.set_filter("A1:A2", {"A": Condition("multiValue", ["b"])}).hidden_rows == (2,)
+            sheet.set_filter("A1:A2", wanted)
+    assert sheet.set_filter("A1:A2", wanted).hidden_rows == (2,)
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_lost_answer_to_the_end_of_a_filter_is_repeated(
+    lark: Emulator, sheet: Sheet[Any], drop: str
+) -> None:
+    sheet.set_filter("A1:A2")
+    lark.fault("DELETE", "*/filter", drop=drop)
+    assert sheet.clear_filter() is True
+    assert sheet.get_filter() is None
+
+
+def test_a_second_condition_that_lark_has_not_taken_is_not_passed_over(
+    lark: Emulator, sheet: Sheet[Any]
+) -> None:
+    sheet.write("A1", [["Name", "Paid"], ["a", 1], ["b", 5]])
+    wanted: dict[str | int, Condition] = {
+        "A": Condition("multiValue", ["a"]),
+        "B": Condition("number", ["3"], "greater"),
+    }
+    lark.fault("PUT", "*/filter", drop="before")
+    with pytest.raises(OutcomeUnknownError):
+        LarkServiceClient(max_retries=0).clouddoc.sheets.set_filter(sheet.ref.token, "A1:B3", wanted)
+    assert sheet.set_filter("A1:B3", wanted).conditions.keys() == {"A", "B"}
 
 
 def test_the_filter_of_another_worksheet_stays(sheet: Sheet[Any]) -> None:

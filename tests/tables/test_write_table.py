@@ -59,6 +59,19 @@ def test_a_daily_rerun_changes_nothing(place: SheetTable) -> None:
     assert once["formats"]["A31"] == {"formatter": "#,##0"}
 
 
+@pytest.mark.parametrize("again", ["refused", "overwrites"])
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_the_filter_follows_the_table_although_answers_are_lost(
+    place: SheetTable, drop: str, again: str
+) -> None:
+    place.lark.settings(filter_again=again)
+    for rows in (30, 40):  # the second one removes the first filter and makes another
+        for method in ("POST", "DELETE"):
+            place.lark.fault(method, "*/filter", drop=drop)
+        place.write(make_rows(rows), key="daily", filter=True)
+        assert place.look()["filter"] == {"range": f"A1:B{rows + 1}", "conditions": {}}
+
+
 def test_conditional_formats_are_made_once_and_grow_with_the_table(place: SheetTable) -> None:
     red = {"rule_type": "cellIs", "operator": "lessThan", "values": [3], "style": {"color": "#d83931"}}
     options: dict[str, Any] = {

@@ -16,7 +16,7 @@ from lark_provider.protocol.operations import Listing, Page, Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
 _COMMENTS = "/approval/v4/instances/{instance}/comments"
-_PAGE = 100
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)

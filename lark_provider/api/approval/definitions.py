@@ -10,7 +10,7 @@ from lark_provider.api.approval.widgets import Widget, parse_form
 from lark_provider.protocol.arguments import check_choice, check_seconds
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Memoize
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError
+from lark_provider.protocol.errors import ConflictError, InvalidRequestError, OutcomeUnknownError
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -145,7 +145,8 @@ def subscribe(approval_code: str) -> Procedure[bool]:
         approval_code: The code.
 
     Returns:
-        Whether the subscription is new: False if the app was already subscribed.
+        Whether the subscription is new: False if the app was already subscribed. True as well if the answer
+        was lost and a retry learns that the app is subscribed.
 
     Raises:
         InvalidRequestError: The code is invalid; nothing was sent.
@@ -166,7 +167,7 @@ def unsubscribe(approval_code: str) -> Procedure[bool]:
         approval_code: The code.
 
     Returns:
-        Whether the app was subscribed.
+        Whether the app was subscribed. True as well if the answer was lost and a retry learns that it is not.
     """
     return (yield from _switch(approval_code, "unsubscribe"))
 
@@ -182,4 +183,8 @@ def _switch(approval_code: str, verb: str) -> Procedure[bool]:
         if error.code != _ALREADY:
             raise
         return False
+    except OutcomeUnknownError as unknown:
+        refused = unknown.__cause__
+        if not (isinstance(refused, ConflictError) and refused.code == _ALREADY):
+            raise
     return True

@@ -135,7 +135,7 @@ def remove(token: str, who: str, *, type: DocumentType | None = None) -> Procedu
     call: Call[Any] = make_request("DELETE", url, params={"type": document.type, "member_type": member.type})
     try:
         yield from perform(call)
-    except LarkAPIError:
+    except (LarkAPIError, OutcomeUnknownError):
         # The member is no longer listed: someone else, or an attempt without an answer, has removed it.
         if any(grant.id == member.id for grant in (yield from list_grants(document))):
             raise

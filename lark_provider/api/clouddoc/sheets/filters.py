@@ -27,6 +27,7 @@ from lark_provider.protocol.paths import fill_path
 FilterType: TypeAlias = Literal["multiValue", "number", "text", "color", "clear"]
 _FILTER = "/sheets/v3/spreadsheets/{token}/sheets/{sheet_id}/filter"
 _WRONG = 90230
+_NO_CONDITION = {"filter_type": "clear"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ def set_filter(
         try:
             yield from perform(call)
         except OutcomeUnknownError:
-            if (yield from _read_filter(at)) is None:
+            current = yield from _read_filter(at)
+            if current is None or _encode_conditions(current).get(column, _NO_CONDITION) != condition:
                 raise
     current = yield from _read_filter(at)
     if current is None:
@@ -174,7 +176,12 @@ def clear_filter(token: Target) -> Procedure[bool]:
 
 def _clear(at: LocatedRange) -> Procedure[None]:
     url = fill_path(_FILTER, token=at.token, sheet_id=at.sheet.sheet_id)
-    yield from perform(make_request("DELETE", url))
+    try:
+        yield from perform(make_request("DELETE", url))
+    except (LarkAPIError, OutcomeUnknownError):
+        # There is none any more: someone else, or an attempt without an answer, has removed it.
+        if (yield from _read_filter(at)) is not None:
+            raise
 
 
 def _read_filter(at: LocatedRange) -> Procedure[Filter | None]:
@@ -187,7 +194,7 @@ def _read_filter(at: LocatedRange) -> Procedure[Filter | None]:
             Condition(
                 condition["filter_type"],
                 tuple(condition.get("expected") or ()),
-                condition.get("compare_type"),
+                condition.get("compare_type") or None,
             )
             for condition in filter_info.get("conditions") or ()
         ]

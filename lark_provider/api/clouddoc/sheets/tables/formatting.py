@@ -15,9 +15,9 @@ from lark_provider.api.clouddoc.sheets.tables.place import V2, V3
 from lark_provider.api.clouddoc.sheets.tables.source import parse_style
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.errors import NotFoundError
+from lark_provider.protocol.errors import LarkAPIError, NotFoundError, OutcomeUnknownError
 from lark_provider.protocol.operations import Procedure, perform
-from lark_provider.protocol.paths import fill_path
+from lark_provider.protocol.paths import Path, fill_path
 
 logger = logging.getLogger(__name__)
 
@@ -160,14 +160,8 @@ def _set_filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
     """Set the filter of the worksheet, unless these columns have one, or a person has set another."""
     place = writer.place
     wanted = place.get_range(extent.first, extent.last)
-    url = fill_path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
-    yield from writer.lease.keep()
-    try:
-        sheet_filter = (yield from perform(make_request("GET", url))).data.get("sheet_filter_info") or {}
-    except NotFoundError:
-        sheet_filter = {}
-    if text := sheet_filter.get("range"):
-        area = parse_range(text.rpartition("!")[2])
+    sheet_filter = yield from _read_filter(writer)
+    if area := _get_area(sheet_filter):
         if area == wanted:
             return
         if sheet_filter.get("filter_infos") or (area.first, area.last_column) != (
@@ -177,14 +171,42 @@ def _set_filter(writer: TableWriter, extent: Extent) -> Procedure[None]:
             # It has conditions that a person has set, or it is for something else.
             logger.warning(
                 "The worksheet has another filter, which is left as it is",
-                extra={"filter": text, "wanted": wanted.a1},
+                extra={"filter": sheet_filter["range"], "wanted": wanted.a1},
             )
             return
-        yield from writer.lease.send(make_request("DELETE", url))
+        yield from _change_filter(writer, make_request("DELETE", _fill_filter_path(writer)), None)
     body = {
         "range": wanted.on(place.sheet_id),
         "col": format_column(wanted.first_column),
         "condition": {"filter_type": "clear"},
     }
-    call: Call[Any] = make_request("POST", url, json=body, idempotent=True)
-    yield from writer.lease.send(call)
+    call: Call[Any] = make_request("POST", _fill_filter_path(writer), json=body, idempotent=True)
+    yield from _change_filter(writer, call, wanted)
+
+
+def _change_filter(writer: TableWriter, call: Call[Any], result: Range | None) -> Procedure[None]:
+    """Make or remove the filter; if that is refused or its answer lost, see whether it is done already."""
+    try:
+        yield from writer.lease.send(call)
+    except (LarkAPIError, OutcomeUnknownError):
+        if _get_area((yield from _read_filter(writer))) != result:
+            raise
+
+
+def _read_filter(writer: TableWriter) -> Procedure[Mapping[str, Any]]:
+    yield from writer.lease.keep()
+    call: Call[Any] = make_request("GET", _fill_filter_path(writer))
+    try:
+        return (yield from perform(call)).data.get("sheet_filter_info") or {}
+    except NotFoundError:
+        return {}
+
+
+def _fill_filter_path(writer: TableWriter) -> Path:
+    place = writer.place
+    return fill_path(V3 + "/sheets/{sheet_id}/filter", token=place.token, sheet_id=place.sheet_id)
+
+
+def _get_area(sheet_filter: Mapping[str, Any]) -> Range | None:
+    text = sheet_filter.get("range")
+    return parse_range(text.rpartition("!")[2]) if text else None
