@@ -29,6 +29,7 @@ from tests.callbacks import mq
 from tests.failures.crowd import Crowd
 from tests.failures.waiting import wait_until
 from tests.outbox import work
+from tests.services.processes import HOST
 
 MESSAGES = "/open-apis/im/v1/messages"
 
@@ -255,13 +256,15 @@ def test_an_app_that_is_not_known_here_is_left_to_others(
 
 def test_an_app_whose_lark_is_frozen_delays_no_other(app: Emulator, url: URL) -> None:
     async def deliver() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:  # which accepts nobody
-            address = f"http://127.0.0.1:{server.getsockname()[1]}"
-            slow = {"base_url": address, "timeout": 300.0, "deadline": 300.0}
-            frozen = AsyncLarkServiceClient("cli_frozen", "secret", **slow)  # type: ignore[arg-type]  # of a dict
+        with socket.create_server((HOST, 0)) as server:  # which accepts nobody
+            address = f"http://{HOST}:{server.getsockname()[1]}"
+            frozen = AsyncLarkServiceClient(
+                "cli_frozen", "secret", base_url=address, timeout=300, deadline=300
+            )
             clients = [await frozen.resolve(), await AsyncLarkServiceClient().resolve()]
             outbox = Outbox(url)
-            rows = [work.record_text_for(frozen, f"frozen {number}") for number in range(outbox.batch_size)]
+            texts = [Outgoing(work.CHAT, "", "text", f"frozen {n}") for n in range(outbox.batch_size)]
+            rows = [work.record_payload(text.to_json(), frozen) for text in texts]
             row = work.record_text("on time")
             deliverer = Deliverer(outbox, OutboxApps(clients=clients, only_these=True), seconds=300)
             assert await deliverer.begin_due() == len(rows)

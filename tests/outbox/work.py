@@ -61,19 +61,10 @@ def record_text(key: str, chat: str = CHAT, words: str = "") -> str:
     return recorder().record_message(Outgoing(chat, "", "text", words or key), key)
 
 
-def record_text_for(client: AsyncLarkServiceClient, words: str) -> str:
-    """Record a text of another app, and return the id of its row."""
-    id_ = hashlib.sha256(words.encode()).hexdigest()
-    recorder().outbox.add(
-        find_app(client), OutboxEntry(id_, CHAT, Outgoing(CHAT, "", "text", words).to_json())
-    )
-    return id_
-
-
-def record_payload(payload: str) -> str:
-    """Record a payload as it is, such as one that another version wrote, and return the id of its row."""
+def record_payload(payload: str, client: LarkServiceClient | AsyncLarkServiceClient | None = None) -> str:
+    """Record a payload as it is, such as one of another version or app, and return the id of its row."""
     id_ = hashlib.sha256(payload.encode()).hexdigest()
-    recorder().outbox.add(find_app(LarkServiceClient()), OutboxEntry(id_, CHAT, payload))
+    recorder().outbox.add(find_app(client or LarkServiceClient()), OutboxEntry(id_, CHAT, payload))
     return id_
 
 
