@@ -14,12 +14,12 @@ from lark_provider.files.formats import FileError, import_openpyxl
 from lark_provider.support.text import format_decimal
 
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
-"""The limits of a worksheet, and of a cell."""
+"""The limits of a worksheet, and of a cell, which Excel counts in UTF-16."""
 _EXACT_DIGITS = 15
 """Excel loses digits of a number that has more than this, so such a number is written as text."""
 _FIRST_DAY = dt.date(1900, 3, 1)
 """Excel treats 1900 as a leap year, so earlier days are off by one."""
-_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class WorkbookResult(NamedTuple):
@@ -38,8 +38,9 @@ class WorkbookResult(NamedTuple):
 def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> WorkbookResult:
     """Write rows with a header into a workbook; text stays text, even if it begins with `=`.
 
-    Memory does not grow with the rows. Control characters, U+FFFE and U+FFFF, which a workbook cannot hold,
-    become U+FFFD. Moments are cut to the millisecond; rounded up, they may belong to the next day.
+    Memory does not grow with the rows. Control characters, single surrogates, U+FFFE and U+FFFF, which a
+    workbook cannot hold, become U+FFFD. Moments are cut to the millisecond; rounded up, they may belong to
+    the next day.
 
     Args:
         path: The file.
@@ -67,7 +68,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
         sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
             # Not set through `value`, since openpyxl would take a text that begins with = for a formula.
-            sheet_cell._value, sheet_cell.data_type = value[:MAX_CHARS], "s"  # noqa: SLF001 - openpyxl has no public way to do this
+            sheet_cell._value, sheet_cell.data_type = _cut(value), "s"  # noqa: SLF001 - openpyxl has no public way to do this
         else:
             sheet_cell.value = value
         if font is not None:
@@ -100,7 +101,17 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
 
 def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and len(value) > MAX_CHARS
+    return isinstance(value, str) and _cut(value) is not value
+
+
+def _cut(text: str) -> str:
+    """Return what of a text a cell can hold: the text itself where it is short enough."""
+    if len(text) <= MAX_CHARS // 2:
+        return text
+    encoded = text.encode("utf-16-le")
+    if len(encoded) <= 2 * MAX_CHARS:
+        return text
+    return encoded[: 2 * MAX_CHARS].decode("utf-16-le", "ignore")  # no half of a character at the end
 
 
 def _convert_value(value: Any) -> Any:
