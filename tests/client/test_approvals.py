@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from lark_emulator import Emulator
@@ -22,6 +24,7 @@ from lark_provider.errors import (
     OutcomeUnknownError,
     PermissionDeniedError,
 )
+from lark_provider.protocol.calls import LarkResponse
 from lark_provider.protocol.effects import Now
 from tests.client.conftest import Do, count
 
@@ -280,6 +283,25 @@ def test_a_listing_without_an_end_ends_now_by_the_clock_of_the_driver() -> None:
     assert next(procedure) == Now()
     call: Any = procedure.send((start + dt.timedelta(minutes=1)).timestamp())
     assert int(call.params["end_time"]) - int(call.params["start_time"]) == 60_000
+
+
+def test_no_window_of_a_listing_is_longer_than_ten_hours_where_summer_time_ends() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    start, end = dt.datetime(2026, 10, 24, 12, tzinfo=berlin), dt.datetime(2026, 10, 25, 12, tzinfo=berlin)
+    listing, token, windows = list_instances("CODE", start, end), None, []
+    while True:
+        procedure = listing.page(token)
+        call: Any = next(procedure)
+        windows.append((int(call.params["start_time"]), int(call.params["end_time"])))
+        with pytest.raises(StopIteration) as stopped:
+            procedure.send(LarkResponse(0, "", {"instance_code_list": [], "has_more": False}, None))
+        token = stopped.value.value.next_token
+        if token is None:
+            break
+    hours = [round((ends - begins + 1) / 3_600_000, 3) for begins, ends in windows]
+    assert hours == [10, 10, 5]
+    assert [windows[0][0], windows[-1][1]] == [int(moment.timestamp() * 1000) for moment in (start, end)]
+    assert all(after[0] == before[1] + 1 for before, after in itertools.pairwise(windows))
 
 
 def _all(listing: Any) -> Any:

@@ -238,8 +238,9 @@ def list_instances(approval_code: str, start: dt.datetime, end: dt.datetime | No
                 "such as datetime(2026, 1, 31, tzinfo=UTC).",
                 code=_INVALID,
             )
-    first = max(start, _FIRST)
-    last = end
+    # Ten hours are added in UTC: in local time a window would have eleven where summer time ends.
+    first = max(start, _FIRST).astimezone(dt.UTC)
+    last = end and end.astimezone(dt.UTC)
 
     def read_page(token: str | None) -> Procedure[Page[str]]:
         nonlocal last
