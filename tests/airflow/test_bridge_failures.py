@@ -139,7 +139,8 @@ def test_failures_of_a_run_are_one_card_that_turns_green(place: BridgeSetup, tmp
     assert '"retry"' not in green
     (incident,) = execute(place.database, "SELECT state FROM incidents WHERE run_id = :r", r=run_id)
     assert incident.state == "recovered"
-    events = place.call("GET", "eventLogs?event=post_clear_task_instances&limit=50")["event_logs"]
+    logged = "eventLogs?event=post_clear_task_instances&dag_id=pay_daily&limit=50"
+    events = place.call("GET", logged)["event_logs"]
     assert {event["owner"] for event in events} == {"bob"}
 
 
