@@ -34,15 +34,18 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def try_call(call: Call[Any], session: Session, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
+def try_call(
+    call: Call[Any], session: Session, bound: Bound = DEADLINE, uncertain: str | None = None
+) -> Flow[LarkResponse[Any]]:
     """Return the attempts of a call, recorded if calls are measured or traced.
 
     Args:
         call: The call.
         session: The session of the client that makes the call.
         bound: What ends the call, for errors.
+        uncertain: Why the same call may have been performed before; None if it was not.
     """
-    steps = attempt_call(call, session.policy, bound)
+    steps = attempt_call(call, session.policy, bound, uncertain)
     return observe(call, steps, session) if meters.sinks or tracing.is_on() else steps
 
 

@@ -88,4 +88,5 @@ def make_leased_frame(session: Session, effect: Leased[T], until: float) -> Stac
     """
     deadline = min(until, time.monotonic() + session.deadline)
     bound = LEASE if effect.lease.ends < deadline else DEADLINE
-    return StackFrame(observing.try_call(effect.call, session, bound), min(deadline, effect.lease.ends))
+    attempts = observing.try_call(effect.call, session, bound, effect.uncertain)
+    return StackFrame(attempts, min(deadline, effect.lease.ends))

@@ -63,7 +63,9 @@ class _Failure(NamedTuple):
     retry_after: float | None = None
 
 
-def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) -> Flow[LarkResponse[Any]]:
+def attempt_call(
+    call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE, uncertain: str | None = None
+) -> Flow[LarkResponse[Any]]:
     """Make a call, and retry it where that is safe and may succeed.
 
     Args:
@@ -71,10 +73,12 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
         policy: The limits of the retries. The deadline of the call bounds the token, all attempts and all
             waits together: the driver raises `DeadlineExceededError` for an effect that is yielded after it.
         bound: The time limit that sets this deadline, for the texts of errors.
+        uncertain: Why the same call may have been performed before (`OutcomeUnknownError.problem`); None if
+            it was not.
 
     Raises:
         LarkAPIError: Lark refused it.
-        OutcomeUnknownError: It may have been performed, and no attempt got an answer.
+        OutcomeUnknownError: It may have been performed, and no attempt was answered with success.
         DeadlineExceededError: The deadline passed first, and nothing was changed.
         TransportError: Lark was not reached.
         TokenAcquisitionError: Lark refused the credentials.
@@ -83,15 +87,15 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
     rejected: str | None = None
     refused_by = 0
     attempt, waited = 0, 0.0
-    uncertain: str | None = None  # why an earlier attempt may have been performed
     while True:
         try:
             token: str | None = (yield NeedToken(rejected, refused_by)) if call.auth else None
             answer: Response | Lost = yield Send(call, token)
         except DeadlineExceededError:
-            raise _make_final_error(
+            late = _make_final_error(
                 call, _make_late_error(call, bound, "while waiting for a token"), uncertain
-            ) from None
+            )
+            raise late from late.__cause__
         except LarkError as failed:
             raise _make_final_error(call, failed, uncertain)  # noqa: B904 - it has its cause
         attempt += 1
@@ -131,11 +135,9 @@ def attempt_call(call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE) 
             yield Sleep(delay, failure.error, failure.reason)
         except DeadlineExceededError:
             problem = _get_problem(failure.error)
-            raise _make_final_error(
-                call,
-                _make_late_error(call, bound, f"before another try; the last one failed: {problem}"),
-                uncertain,
-            ) from None
+            why = f"before another try; the last one failed: {problem}"
+            late = _make_final_error(call, _make_late_error(call, bound, why), uncertain)
+            raise late from late.__cause__
         waited += delay
 
 
@@ -183,5 +185,6 @@ def _make_final_error(call: Call[Any], failure: LarkError, uncertain: str | None
         advice += "; with an idempotency key, where the operation takes one, the client repeats safely"
     text = f"{call.name}: the write was sent and may or may not have happened: {uncertain} Next: {advice}."
     error = OutcomeUnknownError(text)
+    error.problem = uncertain
     error.__cause__ = failure
     return error

@@ -137,9 +137,14 @@ class OutcomeUnknownError(TransportError):
     """A write was sent and its answer is lost: it may or may not have happened.
 
     Check at Lark before you repeat it, or send it with an idempotency key, which makes the repeat safe.
+
+    Attributes:
+        problem: What went wrong with the request that may have been performed, without what to do next; ""
+            if this error is not about a single request.
     """
 
     retryable = False
+    problem: str = ""
 
 
 class BulkWriteError(LarkError):
@@ -190,6 +195,19 @@ class CallbackRefusedError(LarkError):
 
 class BrokerError(TransportError):
     """RabbitMQ is unavailable or refused the connection."""
+
+
+def find_refusal(error: LarkError) -> LarkAPIError | None:
+    """Return what Lark answered last, also where an earlier attempt may have been performed.
+
+    Args:
+        error: What a call raised.
+
+    Returns:
+        The refusal; None if the last attempt got no answer, or none that Lark's codes describe.
+    """
+    last = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
+    return last if isinstance(last, LarkAPIError) else None
 
 
 def make_unknown_choice_error(

@@ -178,10 +178,12 @@ class Leased(Generic[D]):
     Attributes:
         call: The call.
         lease: The lease.
+        uncertain: Why the call may have been performed under an earlier lease; None if it was not.
     """
 
     call: Call[D]
     lease: Lease
+    uncertain: str | None = None
 
 
 def with_store(
@@ -192,7 +194,9 @@ def with_store(
     return result
 
 
-def perform_leased(call: Call[D], lease: Lease) -> Generator[Leased[D], Any, LarkResponse[D]]:
+def perform_leased(
+    call: Call[D], lease: Lease, uncertain: str | None = None
+) -> Generator[Leased[D], Any, LarkResponse[D]]:
     """Make a call that ends before a lease does, inside a procedure; the answer is typed."""
-    answer: LarkResponse[D] = yield Leased(call, lease)
+    answer: LarkResponse[D] = yield Leased(call, lease, uncertain)
     return answer

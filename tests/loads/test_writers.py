@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lark_provider import LarkServiceClient
-from lark_provider.errors import BulkWriteError, ConflictError
+from lark_provider.errors import BulkOutcomeUnknownError, BulkWriteError, ConflictError, OutcomeUnknownError
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
 from lark_provider.protocol.retry import RetryPolicy
 from lark_provider.storage import urls
@@ -205,3 +205,19 @@ def test_a_wait_that_outlasts_the_lease_is_waited_for_and_not_shortened(
     times = [request["time"] for request in place.lark.requests() if "batch_create" in request["path"]]
     assert len(times) == 3
     assert min(times[1] - times[0], times[2] - times[1]) > 0.25
+
+
+def test_a_refusal_under_the_next_lease_does_not_say_that_nothing_was_changed(
+    place: LoadTable, database: str
+) -> None:
+    (ident,) = place.load(make_rows(1)).record_ids
+    place.lark.fault(path="*/records/batch_update", drop="after")
+    place.lark.fault(path="*/records/batch_update", status=403, code=1254302)
+    client = LarkServiceClient()
+    client._session.policy = RetryPolicy(max_retries=0)
+    with pytest.raises(BulkOutcomeUnknownError) as caught:
+        client.clouddoc.bitable.bulk_update(place.app_token, place.table_id, [(ident, {"No": 5})])
+    assert isinstance(caught.value.__cause__, OutcomeUnknownError)
+    assert getattr(caught.value.__cause__.__cause__, "code", None) == 1254302
+    assert place.requests("batch_update") == 2
+    assert [row["No"] for row in place.read_stored()] == [5]

@@ -242,6 +242,17 @@ def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: SheetTable) -
     assert len(place.read_values()) == 201
 
 
+@pytest.mark.parametrize("mode", ["replace", "update_by_key"])
+def test_a_body_is_halved_that_is_refused_after_a_lost_answer(place: SheetTable, mode: str) -> None:
+    options: dict[str, Any] = {"mode": mode} | ({"key_fields": ["No"]} if mode == "update_by_key" else {})
+    place.write(make_rows(8), key="first", **options)
+    path = "*/values" if mode == "replace" else "*/values_batch_update"
+    place.lark.fault(path=path, drop="before")
+    place.lark.fault(path=path, status=400, code=90227)
+    place.write(make_rows(8, r3="new"), key="second", **options)
+    assert [row[:2] for row in place.read_values()[:9]] == [HEADER, *table(8, r3="new")]
+
+
 def test_merged_cells_are_an_error_unless_unmerged(place: SheetTable) -> None:
     place.sheets.merge(place.token, "A3:B4")
     with pytest.raises(ConflictError, match=r"merged cells where the table is written: A3:B4"):

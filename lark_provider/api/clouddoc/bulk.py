@@ -63,6 +63,7 @@ def bulk_update(
         InvalidRequestError: A field does not exist or a value does not fit; nothing of that chunk was sent.
         NotFoundError: There is no such base, table or record.
         BulkWriteError: It stopped after part of the records; says how many were changed.
+        BulkOutcomeUnknownError: It stopped, and the last chunk may or may not be changed.
         ConflictError: Another writer had the table for longer than `table_wait`.
         LarkAPIError: Lark refused the first chunk; nothing was changed.
     """

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lark_provider.api.clouddoc.kept_lease import KeptLease
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, compute_wait
+from lark_provider.api.clouddoc.loads.leasing import TakenOverError, perform_under_leases
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.effects import NewKey, Sleep
-from lark_provider.protocol.errors import ConflictError, DeadlineExceededError, LarkError, OutcomeUnknownError
+from lark_provider.protocol.effects import NewKey
 from lark_provider.protocol.ledger import Claimant, Lease, LeaseConflict
-from lark_provider.protocol.operations import Procedure, perform
+from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import Reservation
-from lark_provider.protocol.store import Store, perform_leased, with_store
+from lark_provider.protocol.store import Store, with_store
 from lark_provider.support.once import Once
 
 logger = logging.getLogger(__name__)
@@ -27,10 +26,6 @@ _TAKEN_OVER = (
     "Lost the write lease: another process wrote to this document while this process was suspended. Next: "
     "call again."
 )
-
-
-class TakenOverError(ConflictError):
-    """Another process wrote to the document while this process was suspended."""
 
 
 @dataclass(slots=True)
@@ -125,7 +120,7 @@ class DocumentLease(KeptLease):
         """Renew the lease, and make a call that writes, which ends before the lease does.
 
         Args:
-            call: The call. It is tried under up to `PERIODS` leases, but after a lost answer only if it is
+            call: The call. It is tried under several leases, but after a lost answer only if it is
                 idempotent.
             strict: Whether to raise instead of sending if another process has held the lease since
                 `clear_lost` was last called, even if the lease is tolerant.
@@ -137,26 +132,12 @@ class DocumentLease(KeptLease):
         if strict and self._is_lost:
             self.clear_lost()
             raise TakenOverError(_TAKEN_OVER, retryable=True)
-        failure: LarkError | None = None
-        before: Lease | None = None
-        for _ in range(PERIODS):
-            lease = yield from self.renew(strict=strict)
-            if lease is None:
-                return (yield from perform(call))
-            if before is not None and (pause := compute_wait(before, lease, self.claimant.seconds)):
-                yield Sleep(pause)
-                lease = (yield from self.renew(strict=strict)) or lease
-            before = None
-            try:
-                return (yield from perform_leased(call, lease))
-            except DeadlineExceededError as error:
-                failure, before = error, lease
-            except OutcomeUnknownError as error:
-                if not call.idempotent:
-                    raise
-                failure = error
-        assert failure is not None  # noqa: S101 - each period ends with an answer or with a failure
-        raise failure
+
+        def renew() -> Procedure[Lease | None]:
+            return self.renew(strict=strict)
+
+        seconds = self.claimant.seconds
+        return (yield from perform_under_leases(call, renew, seconds, is_repeatable=call.idempotent))
 
     def _renew_for_reading(self) -> Procedure[Lease | None]:
         return (yield from self.renew(strict=False))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from lark_provider.errors import LarkError
-from lark_provider.protocol.attempts import attempt_call
+from lark_provider.errors import DeadlineExceededError, LarkError
+from lark_provider.protocol.attempts import LEASE, attempt_call
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import (
     Lost,
@@ -22,6 +23,7 @@ from lark_provider.protocol.effects import (
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.retry import RetryPolicy
+from lark_provider.protocol.store import Leased
 from lark_provider.protocol.trampoline import Run, StackFrame
 from lark_provider.protocol.trampoline import run as trampoline
 
@@ -40,7 +42,12 @@ OK = answer(data={"id": "1"})
 
 def run(operation: Call[Any] | Procedure[Any], policy: RetryPolicy) -> Run[Any]:
     def answer_to(effect: Any, until: float) -> StackFrame | None:
-        return StackFrame(attempt_call(effect, policy), until) if isinstance(effect, Call) else None
+        match effect:
+            case Call():
+                return StackFrame(attempt_call(effect, policy), until)
+            case Leased(call, _, uncertain):
+                return StackFrame(attempt_call(call, policy, LEASE, uncertain), until)
+        return None
 
     return trampoline(operation, answer_to)
 
@@ -52,6 +59,7 @@ class Playback:
         operation: A call or a procedure.
         answers: To its requests, in order; an error is raised.
         no_token: What each request for a token but the first raises.
+        longest_sleep: The most seconds that a sleep may take, which ends after the deadline else.
         policy: Of retries.
     """
 
@@ -60,6 +68,7 @@ class Playback:
         operation: Call[Any] | Procedure[Any],
         answers: Iterable[Response | Lost | LarkError],
         no_token: LarkError | None = None,
+        longest_sleep: float = math.inf,
         **policy: Any,
     ) -> None:
         self.tokens: list[str] = []
@@ -87,6 +96,8 @@ class Playback:
                     case Send() as send:
                         self.sent.append(send)
                         reply = next(waiting)
+                    case Sleep(seconds) if seconds > longest_sleep:
+                        reply = DeadlineExceededError("late")
                     case Sleep(seconds):
                         self.sleeps.append(seconds)
                         reply = None

@@ -7,9 +7,14 @@ database even if the lists do not show it yet.
 
 from __future__ import annotations
 
-from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, make_document_lease
+from lark_provider.api.clouddoc.document_lease import DocumentLease, make_document_lease
 from lark_provider.api.clouddoc.drive.listing import create_folder_call, find_oldest_folder
-from lark_provider.api.clouddoc.loads.leasing import LEASE_SECONDS, WAIT_SECONDS, with_required_store
+from lark_provider.api.clouddoc.loads.leasing import (
+    LEASE_SECONDS,
+    WAIT_SECONDS,
+    TakenOverError,
+    with_required_store,
+)
 from lark_provider.protocol.errors import OutcomeUnknownError
 from lark_provider.protocol.keys import make_client_token
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState

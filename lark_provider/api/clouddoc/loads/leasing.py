@@ -52,6 +52,10 @@ T = TypeVar("T")
 S = TypeVar("S", bound=_Leased)
 
 
+class TakenOverError(ConflictError):
+    """Another process wrote to the document while this process was suspended."""
+
+
 def format_target(app_token: str, table_id: str) -> str:
     """Return what names a table, among the leases and in the ledger.
 
@@ -161,23 +165,66 @@ def write_leased(
         ConflictError: Another writer still has the table.
         LarkError: As for any call, and if the database is unavailable.
     """
-    period, before = 1, None
-    while True:
+
+    def renew() -> Procedure[Lease | None]:
         leased = yield from with_lease(wait, take or (lambda store: LedgerStep(store.leases.take(claimant))))
-        if leased is None:
+        return None if leased is None else leased[1]
+
+    return (yield from perform_under_leases(call, renew, claimant.seconds, is_repeatable=is_repeatable))
+
+
+def perform_under_leases(
+    call: Call[Any], renew: Callable[[], Procedure[Lease | None]], seconds: float, *, is_repeatable: bool
+) -> Procedure[LarkResponse[Any]]:
+    """Make a call that ends before a lease does, and again under the next lease if it has not succeeded.
+
+    Args:
+        call: The call. It is tried under up to `PERIODS` leases.
+        renew: Takes the lease or renews it; returns None without a database.
+        seconds: How long a lease is.
+        is_repeatable: Whether a lost answer may be followed by another such call.
+
+    Raises:
+        OutcomeUnknownError: It may have been performed, and no repeat was answered with success.
+        TakenOverError: `renew` raises it: the caller decides again what to write.
+        LarkError: As for any call, and what else `renew` raises.
+    """
+    period, before = 1, None
+    unknown: OutcomeUnknownError | None = None
+    while True:
+        try:
+            lease = yield from renew()
+        except LarkError as error:
+            if unknown is None or isinstance(error, TakenOverError):
+                raise
+            raise unknown from error
+        if lease is None:
             return (yield from perform(call))
-        _, lease = leased
-        if before is not None and (pause := compute_wait(before, lease, claimant.seconds)):
+        if before is not None and (pause := compute_wait(before, lease, seconds)):
             before = None
             yield Sleep(pause)
             continue
         try:
-            return (yield from perform_leased(call, lease))
-        except (DeadlineExceededError, OutcomeUnknownError) as error:
-            if period == PERIODS or not (is_repeatable or isinstance(error, DeadlineExceededError)):
+            uncertain = None if unknown is None else unknown.problem
+            return (yield from perform_leased(call, lease, uncertain))
+        except DeadlineExceededError:
+            if period == PERIODS:
                 raise
-            before = lease if isinstance(error, DeadlineExceededError) else None
+            before = lease
+        except OutcomeUnknownError as error:
+            if period == PERIODS or not (is_repeatable and _may_succeed(error.__cause__)):
+                raise
+            # Without a new problem nothing was sent under this lease that may have been performed.
+            is_known = unknown is not None and error.problem == unknown.problem
+            is_cut_off = is_known and isinstance(error.__cause__, DeadlineExceededError)
+            before, unknown = lease if is_cut_off else None, error
         period += 1
+
+
+def _may_succeed(failure: BaseException | None) -> bool:
+    """Return whether a call may succeed under another lease, whose last attempt failed like this."""
+    is_late = isinstance(failure, DeadlineExceededError)
+    return is_late or (isinstance(failure, LarkError) and failure.retryable)
 
 
 def release(claimant: Claimant) -> Procedure[None]:

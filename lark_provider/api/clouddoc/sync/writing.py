@@ -22,11 +22,11 @@ from lark_provider.api.clouddoc.sync.turn import Turn
 from lark_provider.protocol.calls import Call, encode, make_request
 from lark_provider.protocol.effects import NewKey, Sleep
 from lark_provider.protocol.errors import (
-    LarkAPIError,
     LarkError,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
+    find_refusal,
 )
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import fill_path
@@ -274,5 +274,5 @@ class SyncWriter:
 
 def _is_vanished(error: LarkError) -> bool:
     """Return whether Lark answered last that a record does not exist, as it does after a delete was lost."""
-    answer = error.__cause__ if isinstance(error, OutcomeUnknownError) else error
-    return isinstance(answer, LarkAPIError) and answer.code == _RECORD_NOT_FOUND
+    refusal = find_refusal(error)
+    return refusal is not None and refusal.code == _RECORD_NOT_FOUND

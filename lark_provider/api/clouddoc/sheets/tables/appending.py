@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.document_lease import TakenOverError
 from lark_provider.api.clouddoc.loads.chunks import find_first_difference
 from lark_provider.api.clouddoc.loads.errors import SourceChangedError
+from lark_provider.api.clouddoc.loads.leasing import TakenOverError
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, select_rows
 from lark_provider.api.clouddoc.sheets.tables.encoding import SUM_BYTES, check_sum, normalize_cell
 from lark_provider.api.clouddoc.sheets.tables.judging import (

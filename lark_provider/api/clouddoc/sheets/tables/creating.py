@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lark_provider.api.clouddoc.document_lease import DocumentLease, TakenOverError, make_document_lease
+from lark_provider.api.clouddoc.document_lease import DocumentLease, make_document_lease
 from lark_provider.api.clouddoc.drive.listing import find_by_name
-from lark_provider.api.clouddoc.loads.leasing import with_required_store
+from lark_provider.api.clouddoc.loads.leasing import TakenOverError, with_required_store
 from lark_provider.api.clouddoc.sheets.files import format_subject
 from lark_provider.api.clouddoc.sheets.tables.place import V3
 from lark_provider.protocol.calls import Call, make_request

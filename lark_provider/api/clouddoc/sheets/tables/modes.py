@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.cells import show
-from lark_provider.api.clouddoc.document_lease import TakenOverError
+from lark_provider.api.clouddoc.loads.leasing import TakenOverError
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, encode_chunk

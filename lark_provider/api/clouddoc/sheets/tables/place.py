@@ -12,13 +12,20 @@ from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
-from lark_provider.protocol.errors import InvalidRequestError, LarkAPIError
+from lark_provider.protocol.errors import (
+    InvalidRequestError,
+    LarkAPIError,
+    LarkError,
+    OutcomeUnknownError,
+    find_refusal,
+)
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
 V2 = "/sheets/v2/spreadsheets/{token}"
 V3 = "/sheets/v3/spreadsheets/{token}"
-TOO_LARGE, ANSWER_TOO_LARGE = 90227, 90221
+ANSWER_TOO_LARGE = 90221
+_TOO_LARGE = 90227
 _MAX_ADDED = 5000
 """Rows or columns that one request adds."""
 _READ_ROWS, _READ_CELLS = 5000, 100_000
@@ -235,8 +242,8 @@ class TableOnSheet:
                 body = chunk.encode_body(block, first, stop, where.on(self.sheet_id))
                 try:
                     answer = yield from lease.send(self.make_value_call(body), strict=True)
-                except LarkAPIError as error:
-                    if error.code != TOO_LARGE or stop - first == 1:
+                except (LarkAPIError, OutcomeUnknownError) as error:
+                    if not is_too_large(error) or stop - first == 1:
                         raise
                     self.part_bytes = len(body) // 2
                     continue
@@ -265,6 +272,15 @@ class TableOnSheet:
         is_disturbed = before is None or revision is None or revision > before + own
         self.disturbances += is_disturbed
         return is_disturbed
+
+
+def is_too_large(error: LarkError) -> bool:
+    """Return whether Lark refused a request for its size, also where a lost attempt went before.
+
+    Values are written to fixed places, so that a smaller request does no harm.
+    """
+    refusal = find_refusal(error)
+    return refusal is not None and refusal.code == _TOO_LARGE
 
 
 def read_worksheets(token: str) -> Procedure[list[dict[str, Any]]]:

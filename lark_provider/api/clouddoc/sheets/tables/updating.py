@@ -19,10 +19,15 @@ from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, normalize_
 from lark_provider.api.clouddoc.sheets.tables.judging import format_spans, is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, get_cell_text, read_recorded_segments
-from lark_provider.api.clouddoc.sheets.tables.place import TOO_LARGE, V2, TableOnSheet
+from lark_provider.api.clouddoc.sheets.tables.place import V2, TableOnSheet, is_too_large
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, LarkAPIError
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    LarkAPIError,
+    OutcomeUnknownError,
+)
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.paths import fill_path
@@ -244,8 +249,8 @@ class KeyedUpdater:
             if fits or count == 1:
                 try:
                     yield from self._send(chunk, body, rows[:count], updates)
-                except LarkAPIError as error:
-                    if error.code != TOO_LARGE or count == 1:
+                except (LarkAPIError, OutcomeUnknownError) as error:
+                    if not is_too_large(error) or count == 1:
                         raise
                 else:
                     return rows[:count]
