@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,9 +14,6 @@ from lark_provider.support.secret import Secret
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-
-_RUNNER = "airflow.sdk.execution_time.task_runner"
 
 
 class LarkBaseHook(BaseHook):
@@ -96,12 +92,11 @@ class LarkBaseHook(BaseHook):
     def _make_http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
         # DAG files are parsed without them.
-        from lark_provider.hooks import airflow_stats
         from lark_provider.hooks import extras as unknown_extras
+        from lark_provider.hooks import reporting
 
-        # Metrics start here, since everything that a task does with Lark goes through a client.
-        airflow_stats.start()
-        _show_fields_of_log_lines()
+        # It starts here, since everything that a task does with Lark goes through a client.
+        reporting.start()
         unknown_extras.warn(self._conn_id, self.conn_type, self._extras)
         return {
             "proxy": Secret.of(self._extras.get("proxy") or None),
@@ -109,14 +104,6 @@ class LarkBaseHook(BaseHook):
             "timeout": self.timeout,
             "deadline": self.deadline,
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
-
-
-def _show_fields_of_log_lines() -> None:
-    """Show the fields of log lines, which Airflow leaves out, in a process that runs tasks or triggers."""
-    if getattr(sys.modules.get(_RUNNER), "SUPERVISOR_COMMS", None) is not None:
-        from lark_provider.utils import field_lines
-
-        field_lines.show_fields()
 
 
 def has_object(connection: Connection) -> bool:

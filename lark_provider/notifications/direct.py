@@ -42,8 +42,8 @@ async def send(notice: Notice) -> Sequence[str]:
             await run_cards.record(event.run_id, shown, before, show, notice.left.compute_remaining() - 0.1)
         except Exception as error:  # noqa: BLE001 - the message is sent, whether or not it is recorded
             notice.notifier.log.warning(
-                "Failed to record the card; later events may get separate cards. %s",
-                airflow_context.format_error(error, notice.left.seconds),
+                "Failed to record the card; later events may get separate cards",
+                error=airflow_context.format_error(error, notice.left.seconds),
             )
     return cards
 

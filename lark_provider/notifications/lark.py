@@ -206,7 +206,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         is_question = any(notifier is self for notifier in getattr(task, "notifiers", None) or ())
         if not is_question or not airflow_config.should_run_bridge():
             return False
-        self.log.info("The bridge asks the question of %s.", airflow_context.format_place(context))
+        self.log.info("The bridge asks the question", source=airflow_context.format_place(context))
         return True
 
     def shares_cards_with(self, other: object) -> bool:
@@ -215,9 +215,11 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         return isinstance(other, LarkNotifier) and all(getattr(self, n) == getattr(other, n) for n in names)
 
     def _log_failure(self, context: Any, error: BaseException) -> None:
-        why = airflow_context.format_error(error, self.deadline)
         self.log.error(
-            "Failed to notify %s of %s. %s", self.receiver_id, airflow_context.format_place(context), why
+            "Failed to send the notification",
+            receiver=self.receiver_id,
+            source=airflow_context.format_place(context),
+            error=airflow_context.format_error(error, self.deadline),
         )
 
     def _as_given(self, context: Any) -> tuple[LarkNotifier, dict[str, Any]]:
@@ -230,7 +232,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
             ready.render_template_fields(values)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 - the default message is sent instead
             why = airflow_context.format_error(error, self.deadline)
-            self.log.warning("Template failed; sending the default message. %s", why)
+            self.log.warning("Template failed; sending the default message", error=why)
             ready = self._make_default_copy(values)
         return ready, values
 

@@ -74,7 +74,7 @@ async def _record_event(notice: Notice, recorder: Recorder) -> RecordedIncident 
         notice, lambda: recorder.record_event(place, event, mentions, states=states, errors=errors)
     )
     if recorded.is_muted:
-        notice.notifier.log.info("Task %s.%s is muted; not notified", event.dag_id, event.task_id)
+        notice.notifier.log.info("Task is muted; not notified", dag_id=event.dag_id, task_id=event.task_id)
         return recorded
     return None if recorded.shown is None else recorded
 
@@ -160,5 +160,6 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
             break
         await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.compute_remaining() - _LAST_SECONDS)))
     event = notice.event
-    notice.notifier.log.warning("Notification of %s recorded; it is delivered later. %s", event.dag_id, why)
+    fields = {"dag_id": event.dag_id, "reason": why}
+    notice.notifier.log.warning("Notification recorded; it is delivered later", **fields)
     return ()

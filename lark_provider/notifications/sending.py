@@ -48,7 +48,7 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
         event = await airflow_context.add_error(event, notifier.language, left.compute_remaining() / 4)
     conn_ids = list(dict.fromkeys(filter(None, (notifier.lark_conn_id, notifier.fallback_conn_id))))
     failures: list[str] = []
-    where = airflow_context.format_place(context)
+    fields = {"receiver": notifier.receiver_id, "source": airflow_context.format_place(context)}
     for index, conn_id in enumerate(conn_ids, 1):
         seconds = left.compute_remaining() * (1.0 if index == len(conn_ids) else _FIRST_SHARE)
         try:
@@ -58,15 +58,14 @@ async def send(notifier: Notifier, context: Mapping[str, Any], left: Deadline, *
             failures.append(f"{conn_id}: {airflow_context.format_error(error, seconds)}")
             continue
         if sent:
-            details = (notifier.receiver_id, where, ", ".join(sent))
+            arrived = {**fields, "messages": ", ".join(sent)}
             if failures:
-                notifier.log.warning(
-                    "Notified %s of %s in message %s; earlier failures: %s", *details, "; ".join(failures)
-                )
+                why = "; ".join(failures)
+                notifier.log.warning("Notification sent over the fallback connection", **arrived, error=why)
             else:
-                notifier.log.info("Notified %s of %s in message %s", *details)
+                notifier.log.info("Notification sent", **arrived)
         return
-    notifier.log.error("Failed to notify %s of %s. %s", notifier.receiver_id, where, "; ".join(failures))
+    notifier.log.error("Failed to send the notification", **fields, error="; ".join(failures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class _Attempt:
         try:
             sent: Sequence[str] = await recorded.send(notice)
         except recorded.NotRecordedError as error:
-            notifier.log.warning("Outbox unavailable; sending the notification directly. %s", error)
+            notifier.log.warning("Outbox unavailable; sending the notification directly", error=str(error))
             return await direct.send(notice)
         return sent
 
@@ -152,10 +151,11 @@ class _Attempt:
         resolved = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
         for name in filter(warned.mark_first, resolved.names):
             notifier.log.warning(
-                "%r is mentioned by name only. Next: add it with an open_id or e-mail address to the extra "
-                "'owners' of connection %r.",
-                name,
-                self.conn_id,
+                "Owner is mentioned by name only",
+                owner=name,
+                connection=self.conn_id,
+                next_step="add the owner with an open_id or e-mail address to the extra 'owners' of the "
+                "connection",
             )
         return NotificationMessage(
             escape_texts(notifier.content), notifier.msg_type, notifier.language, resolved

@@ -203,7 +203,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
         try:
             self._question = self._question or self._find(make_origin(context, self._kind, self.lark_conn_id))
         except (LarkError, AirflowException) as error:
-            self.log.warning("Failed to close the question: %s", error)
+            self.log.warning("Failed to close the question", error=str(error))
         else:
             self._close_question()
 
@@ -224,7 +224,7 @@ class LarkApprovalOperator(LarkCardCallbackSensor, BranchMixIn):
             else:
                 self._cards.show_outcome(over)
         except (LarkError, AirflowException) as error:
-            self.log.warning("Failed to close the question: %s", error)
+            self.log.warning("Failed to close the question", error=str(error))
 
     def _apply_decision(self, context: Context) -> dict[str, Any]:
         """Show the decision on the card, and fail, skip, branch or return as recorded with the question."""

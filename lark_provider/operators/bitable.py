@@ -230,5 +230,5 @@ class LarkBitableSearchOperator(TableOperator):
                 for record in islice(hits, self.limit)
             ]
         self.bitable_link = self._make_table_url(client.base_url)
-        self.log.info("Read %d records from %s.", len(records), self.bitable_link)
+        self.log.info("Records read", records=len(records), table=self.bitable_link)
         return records

@@ -160,11 +160,11 @@ class LarkBitableSyncOperator(WritingOperator):
         self.bitable_link = self._make_table_url(client.base_url)
         if self.is_dry_run:
             return self._log_plan(result)
-        self.log.info("Synced %s: %s.", self.bitable_link, result)
+        self.log.info("Table synced", table=self.bitable_link, changes=str(result))
         if result.counts.deletes_withheld:
-            self.log.warning("Nothing was deleted: %s.", result.counts.deletes_withheld)
+            self.log.warning("Nothing was deleted", reason=result.counts.deletes_withheld)
         for name, example in result.not_converging.items():
-            self.log.warning("Field %r does not keep what is written: %s.", name, example)
+            self.log.warning("Field does not keep what is written", field=name, example=example)
         self._write_rejects(result.rejects)
         return result.summary()
 
@@ -173,9 +173,9 @@ class LarkBitableSyncOperator(WritingOperator):
 
         assert isinstance(plan, SyncPlan)  # noqa: S101 - that is what a dry run returns
         with plan:
-            self.log.info("Would sync %s: %s.", self.bitable_link, plan)
+            self.log.info("Sync planned", table=self.bitable_link, changes=str(plan))
             for change in plan.first:
-                self.log.info("Would %s.", change)
+                self.log.info("Planned change", change=str(change))
         self._write_rejects(plan.rejects)
         return _summarize_plan(plan)
 

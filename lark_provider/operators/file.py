@@ -105,7 +105,12 @@ class LarkSendFileOperator(LarkOperator):
         self.chat_link = make_chat_url(
             self.hook.client.base_url, sent.get("chat_id", ""), self.hook.web_domain
         )
-        self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], to.describe())
+        self.log.info(
+            "Message sent",
+            msg_type=self.msg_type,
+            message_id=sent["message_id"],
+            receiver=to.describe(),
+        )
         return sent["message_id"]
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

@@ -135,7 +135,12 @@ class LarkSendMessageOperator(LarkOperator):
             key = self.idempotency_key or make_attempt_key(context, client, "message", target, "1")
             sent = self._send(client, to, to.make_key(key)).data
         self.chat_link = make_chat_url(client.base_url, sent.get("chat_id", ""), self.hook.web_domain)
-        self.log.info("Sent %s %s to %s.", self.msg_type, sent["message_id"], to.describe())
+        self.log.info(
+            "Message sent",
+            msg_type=self.msg_type,
+            message_id=sent["message_id"],
+            receiver=to.describe(),
+        )
         return sent["message_id"]
 
     def _send(self, client: LarkServiceClient, to: NamedReceiver, key: str) -> LarkResponse[Message]:

@@ -126,7 +126,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             self._withdraw_earlier(context)
             instance = self._create(context)
         context["ti"].xcom_push(key=INSTANCE_XCOM, value=instance.code)
-        self.log.info("Approval %s (%s) is %s", instance.serial_number, instance.code, instance.status)
+        self.log.info("Approval created or found", instance_code=instance.code, **_describe(instance))
         if instance.is_final:
             return self._apply_status(instance, str(instance.status))
         if self.deferrable:
@@ -208,7 +208,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             for number in range(newest, max(0, newest - _EARLIER), -1):
                 self._withdraw_start(f"{key}\n{number}")
         except LarkError as error:
-            self.log.warning("Failed to withdraw the approval before: %s", error)
+            self.log.warning("Failed to withdraw an earlier approval", error=str(error))
 
     def _withdraw_start(self, key: str) -> None:
         """Withdraw what one start of this task asked for, in this run and in deleted ones of the same id.
@@ -221,9 +221,7 @@ class LarkNativeApprovalOperator(LarkOperator):
         with suppress(NotFoundError):
             while True:
                 instance = self.hook.client.approval.cancel_instance(compute_instance_uuid(key))
-                self.log.info(
-                    "Approval %s of an earlier start is %s", instance.serial_number, instance.status
-                )
+                self.log.info("Earlier approval withdrawn unless it had ended", **_describe(instance))
                 key = _make_successor_key(key, instance)
 
     def _create(self, context: Context) -> Instance:
@@ -240,7 +238,7 @@ class LarkNativeApprovalOperator(LarkOperator):
             try:
                 instance = self.hook.client.approval.get_instance(compute_instance_uuid(key))
             except NotFoundError:
-                self.log.info("Approval %s is older than the run; asking again", instance.serial_number)
+                self.log.info("Approval is older than the run; asking again", **_describe(instance))
                 # Returned whatever its age: a clock that is wrong must not ask again and again.
                 return self._create_once(context, key)
         return instance
@@ -279,7 +277,8 @@ class LarkNativeApprovalOperator(LarkOperator):
                 if not error.retryable:
                     _count("failed")
                     raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-                self.log.warning("Approval %s not read; still waiting for it: %s", instance.code, error)
+                fields = {"instance_code": instance.code, "error": str(error)}
+                self.log.warning("Approval not read; still waiting for it", **fields)
         self._waits_for = None
         if self._was_stopped and instance.status == _CANCELED:
             # No person has decided this, so it is not what `on_reject` is for.
@@ -295,7 +294,7 @@ class LarkNativeApprovalOperator(LarkOperator):
         _count("reverted" if is_reverted else status.lower())
         if is_reverted:
             self.log.warning(
-                "Approval %s was reverted after it was approved; the task goes on", instance.serial_number
+                "Approval was reverted after it was approved; the task goes on", **_describe(instance)
             )
         if status != _APPROVED:
             text = f"Approval {instance.serial_number} ({instance.name}) is {status}."
@@ -324,22 +323,28 @@ class LarkNativeApprovalOperator(LarkOperator):
         if not (self.withdraw and self._waits_for):
             return
         if self._waits_in is not None and will_retry(self._waits_in):
-            self.log.info("Task stopped; approval %s stays for its retry", self._waits_for)
+            self.log.info("Task stopped; its approval stays for the retry", instance_code=self._waits_for)
             return
         self._was_stopped = True
         try:
             instance = self.hook.client.approval.cancel_instance(self._waits_for)
         except LarkError as error:
-            self.log.warning("Failed to withdraw approval %s: %s", self._waits_for, error)
+            fields = {"instance_code": self._waits_for, "error": str(error)}
+            self.log.warning("Failed to withdraw an approval", **fields)
         else:
-            self.log.info("Approval %s of the stopped task is %s", instance.serial_number, instance.status)
+            self.log.info("Approval withdrawn unless it had ended", **_describe(instance))
+
+
+def _describe(instance: Instance) -> dict[str, str]:
+    """Return the fields that log lines name an approval by."""
+    return {"serial_number": instance.serial_number, "status": str(instance.status)}
 
 
 def _count(outcome: str) -> None:
     """Count a wait that ended, in Airflow's statistics where there are any."""
-    from lark_provider.hooks import airflow_stats  # DAG files are parsed without it.
+    from lark_provider.hooks import reporting  # DAG files are parsed without it.
 
-    airflow_stats.start()  # No client has done so where the trigger reports an error.
+    reporting.start()  # No client has done so where the trigger reports an error.
     measured.NATIVE_APPROVALS.add(outcome)
 
 

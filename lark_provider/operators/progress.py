@@ -62,7 +62,8 @@ class Progress:
             for count, row in enumerate(iterator, 1):
                 self.check()
                 if self._claim_turn():
-                    self.log.info("Read %d rows, %d a second.", count, self._compute_rate(count, begun))
+                    rate = self._compute_rate(count, begun)
+                    self.log.info("Reading rows", rows=count, rows_per_s=round(rate))
                 yield row
         finally:
             close = getattr(iterator, "close", None)
@@ -84,7 +85,8 @@ class Progress:
         elif self._claim_turn():
             rate = self._compute_rate(done, self._begun)
             left = (total - done) / rate if rate else 0.0
-            self.log.info("Wrote %d of %d records, %d a second; about %d s remain.", done, total, rate, left)
+            fields = {"records": done, "total": total}
+            self.log.info("Writing records", **fields, records_per_s=round(rate), remaining_s=round(left))
         self.check()
 
     def _compute_rate(self, count: int, begun: float) -> float:

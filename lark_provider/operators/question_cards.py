@@ -92,7 +92,8 @@ class OperatorCards:
         except (LarkError, AirflowException) as error:  # Airflow's: the recorded connection is missing.
             refused = dict.fromkeys(message_ids, error)
         for message_id, why in refused.items():
-            self.log.warning("Failed to update card %s; it still shows its buttons: %s", message_id, why)
+            fields = {"message_id": message_id, "error": str(why)}
+            self.log.warning("Failed to update a card; it still shows its buttons", **fields)
 
     def withdraw_others(
         self, task_question: TaskQuestion, replaced: TaskQuestion | None, *, chat_link: str
@@ -119,7 +120,7 @@ class OperatorCards:
                     self._expire(late.id)
         except (LarkError, AirflowException) as error:
             # The gateway withdraws them when a user clicks; the new question must not suffer from it.
-            self.log.warning("Failed to withdraw expired cards: %s", error)
+            self.log.warning("Failed to withdraw expired cards", error=str(error))
 
     def _expire(self, wait_id: str) -> None:
         closed = with_questions(lambda questions: questions.close(wait_id, "expired"))
@@ -146,7 +147,7 @@ class OperatorCards:
 
         def record(sent: LiveCard) -> None:  # in a thread, which must not ask Airflow for the database
             message_id = str(sent.message_id)
-            self.log.info("Sent the question to %s in message %s.", question.receiver, message_id)
+            self.log.info("Question sent", receiver=question.receiver, message_id=message_id)
             waiting.with_waits(
                 lambda questions: questions.record_sent(task_question.id, message_id), database_url
             )

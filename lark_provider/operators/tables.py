@@ -156,13 +156,13 @@ class WritingOperator(ProgressMixin, TableOperator):
 
         rows, path = count_rows(rejects), self.rejects_path
         if rejects:
-            self.log.warning("%d rows were rejected, the first of them: %s.", rows, rejects[0])
+            self.log.warning("Rows rejected", rows=rows, first=str(rejects[0]))
         elif self.on_bad_row != "skip" or not path or not object_storage.is_local_file(path):
             return 0  # no list of an earlier run would stay
         if path:
             object_storage.write_text(path, to_csv(rejects))
         if path and rejects:
-            self.log.info("Rejected rows are listed in %s.", path)
+            self.log.info("Rejected rows are listed in a file", path=path)
         return rows
 
     def insert(
@@ -204,11 +204,11 @@ class WritingOperator(ProgressMixin, TableOperator):
             )
         self.bitable_link = self._make_table_url(client.base_url)
         self.log.info(
-            "Wrote %d records to %s in %d chunks; %d of them were already there.",
-            result.written,
-            self.bitable_link,
-            result.chunks,
-            result.replayed,
+            "Records written",
+            records=result.written,
+            table=self.bitable_link,
+            chunks=result.chunks,
+            replayed=result.replayed,
         )
         rejected = self._write_rejects(result.rejects)
         counts = {"written": result.written, "replayed": result.replayed, "chunks": result.chunks}

@@ -77,7 +77,7 @@ class LarkUpdateMessageOperator(LarkOperator):
                 )
                 chat_id = changed.data.get("chat_id", "")
         self.chat_link = make_chat_url(client.base_url, chat_id, self.hook.web_domain)
-        self.log.info("Updated %s %s.", self.msg_type, self.message_id)
+        self.log.info("Message updated", msg_type=self.msg_type, message_id=self.message_id)
         return self.message_id
 
     def _find_chat(self, client: LarkServiceClient) -> str:
@@ -87,5 +87,5 @@ class LarkUpdateMessageOperator(LarkOperator):
             return message["chat_id"]
         except (LarkError, LookupError, ValueError) as error:
             # Reading needs a scope that updating does not. The card is updated all the same.
-            self.log.debug("Chat lookup failed for message %s: %s", self.message_id, error)
+            self.log.debug("Chat lookup failed", message_id=self.message_id, error=str(error))
             return ""

@@ -78,4 +78,5 @@ class LarkWebhookOperator(StrictTemplates, BaseOperator):
                 )
             except OutcomeUnknownError as error:
                 raise AirflowFailException(f"{type(error).__name__}: {error}") from error
-        self.log.info("Sent %s by the custom bot of %s.", self.msg_type, self.lark_webhook_conn_id)
+        fields = {"msg_type": self.msg_type, "connection": self.lark_webhook_conn_id}
+        self.log.info("Message sent by a custom bot", **fields)

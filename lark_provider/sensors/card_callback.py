@@ -146,9 +146,8 @@ class LarkCardCallbackSensor(QuestionSensor):
         self.chat_link = self._make_chat_url(clicks[0].chat_id or "")
         results = [to_xcom(click) for click in clicks]
         for result in results:
-            self.log.info(
-                "User %s clicked on message %s.", result["operator"]["open_id"], result["message_id"]
-            )
+            fields = {"open_id": result["operator"]["open_id"], "message_id": result["message_id"]}
+            self.log.info("Card clicked", **fields)
         return results if self.wait_for == "all" else results[0]
 
 

@@ -164,7 +164,7 @@ class QuestionSensor(StrictTemplates, BaseSensorOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         except (AirflowSensorTimeout, AirflowSkipException) as timeout:
             # A click that came in time counts, even if no triggerer was running to see it.
-            self.log.info("Timeout of %s s reached; checking for clicks a last time.", self.timeout)
+            self.log.info("Timeout reached; checking for clicks a last time", timeout_s=self.timeout)
             self.timeout = 0
             try:
                 with convert_lark_errors():

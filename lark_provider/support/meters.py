@@ -2,7 +2,7 @@
 
 The code that is measured names a metric of `measured` and a value. Without a sink that is one call with an
 empty loop in it, some 0.1 µs, and nothing is imported for it. `lark_provider.metrics` adds a sink for
-Prometheus, and `hooks.airflow_stats` one for Airflow's own statistics.
+Prometheus, and `hooks.reporting` one for Airflow's own statistics.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class LarkBitableToFileOperator(ProgressMixin, TableOperator):
             rows = cells.to_file(self.progress.track_rows(records), columns)
             count = object_storage.write(self.target, columns, rows)
         self.bitable_link = self._make_table_url(client.base_url)
-        self.log.info("Wrote %d records from %s to %s.", count, self.bitable_link, self.target)
+        self.log.info("Records written to a file", records=count, table=self.bitable_link, path=self.target)
         return {"rows": count}
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

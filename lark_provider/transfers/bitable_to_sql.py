@@ -115,7 +115,8 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         with convert_lark_errors():
             counts = self.copy()
         self.bitable_link = self._make_table_url(self.hook.client.base_url)
-        self.log.info("Copied %d records from %s to %s.", counts["rows"], self.bitable_link, self.sql_table)
+        fields = {"records": counts["rows"], "table": self.bitable_link, "sql_table": self.sql_table}
+        self.log.info("Records copied", **fields)
         return counts
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

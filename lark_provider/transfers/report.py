@@ -172,5 +172,5 @@ class LarkReportOperator(SqlToLarkSheetOperator):
         sent = put_card(client, to, card, key=key, on_unknown=self.on_unknown)
         self.chat_link = make_chat_url(client.base_url, sent["chat_id"], self.hook.web_domain)
         if message_id := sent["message_id"]:
-            self.log.info("Card %s shows the report.", message_id)
+            self.log.info("Card shows the report", message_id=message_id)
         return message_id

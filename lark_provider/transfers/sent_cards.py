@@ -68,7 +68,8 @@ def put_card(
             # Whether this or an earlier attempt has sent it, the card then shows what this one has read.
             client.messaging.update_card(message_id, card)
         except ConflictError as error:
-            logger.warning("Card %s cannot be updated any more; sending a new one: %s", message_id, error)
+            fields = {"message_id": message_id, "error": str(error)}
+            logger.warning("Card cannot be updated; sending a new one", extra=fields)
             key = f"{key}\nafter {message_id}"
             continue
         return {"message_id": message_id, "chat_id": chat_id}

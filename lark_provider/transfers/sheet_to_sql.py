@@ -126,7 +126,8 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
                     self.log.info("The spreadsheet was changed while it was read; reading it again.")
                     attempt += 1
         self.sheet_link = self._make_sheet_url()
-        self.log.info("Copied %d rows from %s to %s.", counts["rows"], self.sheet_link, self.sql_table)
+        fields = {"rows": counts["rows"], "sheet": self.sheet_link, "sql_table": self.sql_table}
+        self.log.info("Rows copied", **fields)
         return counts
 
     def get_openlineage_facets_on_complete(self, task_instance: object) -> object:  # noqa: ARG002 - OpenLineage's

@@ -147,7 +147,7 @@ class SqlToLarkMessageOperator(ProgressMixin, LarkOperator):
             result = self._spool(Path(folder) / f"rows.{self.file_format}")
             sent = self._send(context, result)
         if sent:
-            self.log.info("Sent %d rows to %s: %s.", result.count, self.receiver_id, ", ".join(sent))
+            self.log.info("Rows sent", rows=result.count, receiver=self.receiver_id, messages=", ".join(sent))
         else:
             self.log.info("The query returned no rows; nothing was sent.")
         return {"rows": result.count, "message_ids": sent}

@@ -193,11 +193,11 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             )
         self.sheet_link = result.url
         self.log.info(
-            "Wrote %d rows to %s, %s; %d of them were already there.",
-            result.rows_written,
-            result.url,
-            result.range,
-            result.replayed,
+            "Rows written",
+            rows=result.rows_written,
+            sheet=result.url,
+            cells=result.range,
+            replayed=result.replayed,
         )
         return result
 

@@ -51,8 +51,11 @@ class LarkCardCallbackTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire an event that the question is over, or that waiting failed, with the reason."""
+        from lark_provider.hooks import reporting  # DAG files are parsed without it.
+
         loop = asyncio.get_running_loop()
         started = loop.time()
+        reporting.start()
         if self.wait_id is not None and self.trigger_id is not None:  # it has none in `dag.test()`
             task_state.prepare()
         # A worker reads the answer by the id in the event, not by the DAG file, which may have been edited.
@@ -88,7 +91,8 @@ async def _on_kill(wait_id: str) -> None:
     try:
         await _close(wait_id)
     except Exception as error:  # noqa: BLE001 - also Airflow's, such as for a connection that is missing
-        logger.warning("Failed to withdraw question %s: %s", wait_id, task_state.describe(error))
+        fields = {"wait": wait_id, "error": task_state.describe(error)}
+        logger.warning("Failed to withdraw a question", extra=fields)
 
 
 async def _close(wait_id: str) -> None:
@@ -100,13 +104,13 @@ async def _close(wait_id: str) -> None:
         return
     origin = question.origin
     if await task_state.is_deferred(origin.dag_id, origin.run_id, origin.task_id, origin.map_index):
-        logger.info("Task still deferred; question %s stays open", wait_id)
+        logger.info("Task still deferred; its question stays open", extra={"wait": wait_id})
         return
     question = await asyncio.to_thread(
         waiting.with_waits, lambda waits: waits.close(wait_id, "withdrawn"), url
     )
     if question is not None and question.state == "closed":
-        logger.info("Question %s of task %s withdrawn", wait_id, question.origin.task_id)
+        logger.info("Question withdrawn", extra={"wait": wait_id, "task_id": question.origin.task_id})
         await _withdraw(question)
 
 
@@ -125,12 +129,11 @@ async def _withdraw(question: TaskQuestion) -> None:
         refused = dict.fromkeys(question.message_ids, error)
     if refused:  # The gateway withdraws them when a user clicks.
         first = task_state.describe(next(iter(refused.values())))
-        logger.warning("Failed to update cards %s: %s", ", ".join(refused), first)
+        fields = {"messages": ", ".join(refused), "error": first}
+        logger.warning("Failed to update cards of a withdrawn question", extra=fields)
 
 
 def _get_hub(database_url: str | None) -> Hub:
     from lark_provider.callbacks import waiting  # in a thread: it loads SQLAlchemy and pika
-    from lark_provider.hooks import airflow_stats
 
-    airflow_stats.start()
     return waiting.get_hub(database_url, airflow_config.read_rabbitmq_url())

@@ -76,8 +76,11 @@ class LarkNativeApprovalTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire an event with the outcome, or with the reason why waiting failed."""
+        from lark_provider.hooks import reporting  # DAG files are parsed without it.
+
         loop = asyncio.get_running_loop()
         started = loop.time()
+        reporting.start()
         if self.withdraw and self.trigger_id is not None:  # it has none in `dag.test()`
             task_state.prepare()
         try:
@@ -203,8 +206,6 @@ def _begin(instance_code: str, wake: Callable[[], None]) -> tuple[Callable[[], N
     """Listen for events; say whether there is a broker that brings them."""
     from lark_provider.callbacks import approvals  # in a thread: it loads pika
     from lark_provider.callbacks.broker import amqp
-    from lark_provider.hooks import airflow_stats
 
-    airflow_stats.start()
     url = airflow_config.read_rabbitmq_url()
     return approvals.listen(instance_code, wake, url), amqp.find_broker(url) is not None

@@ -69,9 +69,10 @@ async def _query_airflow() -> None:
         await _read_task_states("", task_ids=[], run_ids=[])  # No DAG has this id: the answer is empty.
     except Exception as error:  # noqa: BLE001 - whatever it is, the wait continues
         _is_prepared = False  # The next trigger tries again.
-        logger.warning("Airflow's API is not ready; withdrawing a question may time out: %s", error)
+        fields = {"error": describe(error)}
+        logger.warning("Airflow's API is not ready; withdrawing a question may time out", extra=fields)
     else:
-        logger.info("Airflow's API ready after %.1f s", time.monotonic() - began)
+        logger.info("Airflow's API is ready", extra={"waited_s": round(time.monotonic() - began, 1)})
 
 
 async def is_deferred(dag_id: str, run_id: str, task_id: str, map_index: int) -> bool:

@@ -67,10 +67,10 @@ class TableWatcher:
             ConfigurationError: No database is configured.
             LarkError: Lark or the database cannot be used.
         """
-        from lark_provider.hooks import airflow_stats
+        from lark_provider.hooks import reporting
         from lark_provider.hooks.lark import LarkHook
 
-        airflow_stats.start()
+        reporting.start()
         client = await LarkHook(wanted.lark_conn_id).get_async_conn()
         try:
             return await cls._begin(wanted, client)

@@ -8,10 +8,12 @@ handlers: in API servers where the plugin is configured, in tasks and in the tri
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 _PACKAGE, _PLUGIN = "lark_provider", "lark_provider.plugins."
+_adding = threading.Lock()
 
 
 class FieldHandler(logging.Handler):
@@ -31,11 +33,12 @@ class FieldHandler(logging.Handler):
 def show_fields() -> None:
     """Show the fields of all lines of this package in this process, unless it has handlers of its own."""
     logger = logging.getLogger(_PACKAGE)
-    if logger.propagate and all(
-        type(handler).__module__ == "lark_provider.utils.logger" for handler in logger.handlers
-    ):
-        logger.addHandler(FieldHandler())
-        logger.propagate = False
+    with _adding:  # two handlers would write each line twice
+        if logger.propagate and all(
+            type(handler).__module__ == "lark_provider.utils.logger" for handler in logger.handlers
+        ):
+            logger.addHandler(FieldHandler())
+            logger.propagate = False
 
 
 def _with_fields(record: logging.LogRecord) -> logging.LogRecord:

@@ -199,7 +199,9 @@ print(*sorted(set(sys.modules) - before))
 def test_a_lark_that_hangs_holds_a_task_up_for_three_seconds_at_most(run: Any, lark: Emulator) -> None:
     lark.fault(times=1000, delay_ms=60_000)
     printed, _ = run("hangs", lark)
-    assert re.search(r"Failed to notify \S+ of hangs\.stuck|Failure report timed out", printed), printed
+    assert re.search(
+        r"Failed to send the notification.* source='?hangs\.stuck|Failure report timed out", printed
+    ), printed
     [took] = re.findall(r"ALL LISTENERS TOOK ([\d.]+) s", printed)
     assert (
         1 < float(took) < listener.REPORT_SECONDS + 5

@@ -84,7 +84,7 @@ def test_a_task_that_is_cleared_or_marked_withdraws_its_question(
     triggerer.start()
     wait_until(lambda: all(count_started(triggerer, number) for number in range(4)), 120)
     # Before a task is cleared: Airflow builds its API at the first query, and does nothing else meanwhile.
-    wait_until(lambda: count_logged(triggerer, "Airflow's API ready") == 1, 120)
+    wait_until(lambda: count_logged(triggerer, "Airflow's API is ready: waited_s=") == 1, 120)
     for number, change in enumerate(["cleared", "failed", "success"]):
         triggerer.change(number, change)
     wait_until(
@@ -94,7 +94,7 @@ def test_a_task_that_is_cleared_or_marked_withdraws_its_question(
     assert state(url, questions[3]) == ("open", None)
     assert (
         count_logged(triggerer, "on_kill() timed out")
-        == count_logged(triggerer, "Airflow's API ready") - 1
+        == count_logged(triggerer, "Airflow's API is ready") - 1
         == 0
     )
     triggerer.stop()  # that is no person's doing

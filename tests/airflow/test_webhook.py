@@ -176,7 +176,8 @@ def test_a_dag_sends_and_its_log_keeps_the_secret(
     (airflow_home.dags / "webhook.py").write_text(DAG_FILE)
     printed = airflow_home.airflow("dags", "test", "webhook")
     assert read_received(lark) == [{"text": "run manual"}]
-    assert "Sent text by the custom bot of lark_webhook_default" in printed
+    assert "Message sent by a custom bot" in printed
+    assert "connection=lark_webhook_default" in printed
     assert TOKEN not in printed
 
 

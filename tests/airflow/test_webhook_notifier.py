@@ -120,7 +120,8 @@ def test_a_failure_is_one_line_in_the_log(
     lark.fault(method="POST", path=PATH, **plan)
     tell()
     printed = "".join(capsys.readouterr())
-    (line,) = [line for line in printed.splitlines() if "Failed to notify the custom bot's group" in line]
+    (line,) = [line for line in printed.splitlines() if "Failed to send the notification" in line]
+    assert 'receiver="the custom bot\'s group"' in line
     assert text in line
     assert TOKEN not in printed
 
@@ -135,7 +136,10 @@ def test_a_slow_lark_is_left_at_the_deadline(lark: Emulator, tell: Tell) -> None
 
 def test_a_connection_that_is_not_there(tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:
     tell(lark_webhook_conn_id="nothing")
-    assert "Failed to notify the custom bot's group of load.fill. nothing:" in "".join(capsys.readouterr())
+    printed = "".join(capsys.readouterr())
+    assert "Failed to send the notification" in printed
+    assert "source=load.fill" in printed
+    assert "error='nothing: " in printed or 'error="nothing: ' in printed
 
 
 def test_another_bot_steps_in(lark: Emulator, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:

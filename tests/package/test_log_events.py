@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "docs" / language / "reference" / "log-events.md" for language in ("en", "zh")]
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"logger", "_logger", "log", "_log"}
+NO_FIELDS = {"extra", "exc_info", "stack_info", "stacklevel", "kind"}
+"""Arguments of a log call that are not fields; any other is one, for Airflow's logger."""
 
 
 def find_log_calls(code: str) -> Iterator[tuple[int, str, str | None]]:
@@ -86,13 +88,18 @@ class FieldReader:
         event = read_log_call(node)
         if event is not None and event[1] is not None:
             assert isinstance(node, ast.Call)
-            arguments = {keyword.arg: keyword.value for keyword in node.keywords}
-            fields = self._read(arguments["extra"], around) if "extra" in arguments else set[str]()
+            parts = [self._read_argument(keyword, around) for keyword in node.keywords]
             added = {"suppressed"} if is_throttled(node) else set[str]()
-            yield event[0], event[1], _unite([fields, added])
+            yield event[0], event[1], _unite([*parts, added])
         inner = [*around, node] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else around
         for child in ast.iter_child_nodes(node):
             yield from self._find_in(child, inner)
+
+    def _read_argument(self, keyword: ast.keyword, around: list[ast.AST]) -> set[str] | None:
+        """Return the fields that an argument passes: `extra={…}`, `**{…}` or `name=value`."""
+        if keyword.arg is None or keyword.arg == "extra":
+            return self._read(keyword.value, around)
+        return set() if keyword.arg in NO_FIELDS else {keyword.arg}
 
     def _read(self, value: ast.expr, around: list[ast.AST]) -> set[str] | None:
         """Return the keys of a dict."""
@@ -156,6 +163,7 @@ def in_code() -> set[tuple[str, str, str]]:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for line, level, message in find_log_calls(path.read_text()):
             assert message is not None, f"{path}:{line}: a log message must be a constant"
+            assert "%" not in message, f"{path}:{line}: a log message must have fields, not arguments"
             events.add((message, level, module))
     return events
 
@@ -225,6 +233,7 @@ def warn(error):
         logger.info("all", extra={**fields, "suppressed": suppressed})
 
     throttle.log(logger.warning, "throttled", extra={"f": 6}, kind=error)
+    self.log.warning("of Airflow's logger", g=7, **{"h": 8}, exc_info=True)
     logger.info("none")
     logger.info("returned", extra=make_fields() | {"e": 5})
     logger.info("unknown", extra=error.fields)
@@ -237,6 +246,7 @@ def make_fields():
         "some": {"a", "b"},
         "all": {"a", "b", "c", "suppressed"},
         "throttled": {"f", "suppressed"},
+        "of Airflow's logger": {"g", "h"},
         "none": set(),
         "returned": {"d", "e"},
         "unknown": None,

@@ -42,7 +42,7 @@ def test_whatever_is_wrong_is_one_line_without_secrets(
     connect("secretless", password="wrong-secret-1")
     make_notifier(**changes)(context())
     printed = capsys.readouterr().out
-    (line,) = [line for line in printed.splitlines() if "Failed to notify" in line]
+    (line,) = [line for line in printed.splitlines() if "Failed to send the notification" in line]
     assert text in line
     assert "wrong-secret-1" not in printed
     assert read_messages(lark) == []
@@ -65,7 +65,7 @@ def test_a_failing_template_of_an_option_is_no_lost_notification(
     make_notifier(**changes)(context())
     printed = capsys.readouterr().out
     assert printed.count("Template failed; sending the default message") == 1
-    assert "Failed to notify" not in printed
+    assert "Failed to send the notification" not in printed
     assert titles(lark) == ["Task failed · d.t"]
 
 
@@ -124,7 +124,7 @@ def test_an_exception_that_cannot_be_written_is_told_by_its_name(
     assert "UnspeakableError" in read_logged(capsys, "Template failed")[0]
     assert "UnspeakableError" in json.dumps(read_messages(lark))
     make_notifier(receiver_id="{{ ask() }}")(broken)
-    assert "UnspeakableError" in read_logged(capsys, "Failed to notify")[0]
+    assert "UnspeakableError" in read_logged(capsys, "Failed to send the notification")[0]
 
 
 def test_bytes_that_are_not_text_are_told_as_well(lark: Emulator) -> None:

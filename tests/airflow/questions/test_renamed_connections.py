@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -17,7 +18,7 @@ from tests.airflow.card_callbacks.clicks_and_cards import buttons, messages
 from tests.airflow.conftest import connection
 from tests.airflow.questions.question_tasks import Start, approval, defer, read_question, run_until_fired
 
-_REFUSED = "it still shows its buttons: The conn_id `lark_old` isn't defined"
+_REFUSED = r"it still shows its buttons.*The conn_id `lark_old` isn't defined"
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_decision_counts(
     event = run_until_fired(trigger)
     resumed = approval(lark_conn_id="lark_new")
     assert resumed.resume_execution("execute_complete", {"event": event}, start())["decision"] == "approve"
-    assert _REFUSED in capsys.readouterr().out
+    assert re.search(_REFUSED, capsys.readouterr().out)
 
 
 def test_a_cleared_task_asks_again(
@@ -55,7 +56,8 @@ def test_a_cleared_task_asks_again(
 ) -> None:
     defer(approval(lark_conn_id="lark_new"), start(try_number=2, max_tries=3))
     assert list(buttons(messages(lark)[1]["content"]))
-    assert "Failed to withdraw expired cards: The conn_id `lark_old` isn't defined" in capsys.readouterr().out
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Failed to withdraw expired" in line]
+    assert "The conn_id `lark_old` isn't defined" in line
 
 
 def test_a_timeout_is_not_retried(
@@ -67,4 +69,4 @@ def test_a_timeout_is_not_retried(
     with pytest.raises(AirflowSensorTimeout):
         approval(lark_conn_id="lark_new").resume_execution(*timed_out, start())
     assert read_question(url).state == "closed"
-    assert _REFUSED in capsys.readouterr().out
+    assert re.search(_REFUSED, capsys.readouterr().out)

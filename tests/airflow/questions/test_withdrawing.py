@@ -31,8 +31,8 @@ def kill(trigger: LarkCardCallbackTrigger) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "state", "warned"),
     [
-        ("AIRFLOW_CONN_LARK_DEFAULT", "", "closed", "Failed to update cards om_"),
-        ("AIRFLOW__LARK__DATABASE_CONN_ID", "missing", "open", "Failed to withdraw question"),
+        ("AIRFLOW_CONN_LARK_DEFAULT", "", "closed", "Failed to update cards of a withdrawn question"),
+        ("AIRFLOW__LARK__DATABASE_CONN_ID", "missing", "open", "Failed to withdraw a question"),
     ],
 )
 def test_a_connection_that_is_missing(
@@ -52,6 +52,6 @@ def test_a_connection_that_is_missing(
     monkeypatch.setenv(name, value)
     kill(trigger)
     assert read_question(url).state == state
-    assert warned in caplog.text
-    assert "AirflowNotFoundException" in caplog.text
+    warning = next(record for record in caplog.records if record.message == warned)
+    assert vars(warning)["error"].startswith("AirflowNotFoundException: ")
     assert "Publish?" in read_card(lark)

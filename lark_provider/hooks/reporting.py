@@ -1,24 +1,33 @@
-"""Send the metrics of tasks and triggers to Airflow's own statistics: StatsD, Datadog or OpenTelemetry.
+"""Report metrics in Airflow's own statistics (StatsD, Datadog, OpenTelemetry), and log fields in its logs.
 
-They appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names in
+The metrics appear under Airflow's prefix as `lark.requests`, `lark.calls` and so on: the names in
 docs/en/how-to/monitoring.md without `_total` and `_seconds`, with labels as tags. Times are in milliseconds,
 as everywhere in Airflow.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from airflow.sdk import conf
 
 from lark_provider.support import meters
 
+_RUNNER = "airflow.sdk.execution_time.task_runner"
 _OPTIONS = ("statsd_on", "statsd_datadog_enabled", "otel_on")
 _MS_PER_SECOND = 1000.0
 
 
 def start() -> None:
-    """Send metrics to Airflow's statistics from now on, if Airflow is configured to collect any."""
+    """Start reporting metrics, if Airflow collects any, and showing the fields of log lines.
+
+    Airflow leaves fields out. They are shown only in processes that run tasks or triggers.
+    """
+    if getattr(sys.modules.get(_RUNNER), "SUPERVISOR_COMMS", None) is not None:
+        from lark_provider.utils import field_lines
+
+        field_lines.show_fields()
     if any(conf.getboolean("metrics", option, fallback=False) for option in _OPTIONS):
         meters.add_sink(SINK)
 
