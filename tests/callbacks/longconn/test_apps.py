@@ -11,6 +11,8 @@ from typing import Protocol
 import pytest
 
 from lark_provider.callbacks.http.endpoint import RECEIVED
+from lark_provider.callbacks.websocket import roster
+from lark_provider.errors import ConfigurationError
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from tests.callbacks.longconn.larkside import SECONDS, LarkSide, Link
@@ -176,14 +178,31 @@ def test_a_registry_that_is_missing_or_damaged_for_a_while_ends_nothing(
     link = lark.link()
     file = tmp_path / "applications.db"
     file.rename(tmp_path / "elsewhere")
-    until(lambda: "was removed while this process listens" in listening.log, "it was not missed")
-    file.write_bytes(b"no database" * 1000)
+    until(lambda: "was removed or emptied while this process" in listening.log, "it was not missed")
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"no database" * 1000)
+    damaged.rename(file)
     works(link, listening)
     (tmp_path / "elsewhere").rename(file)
     ApplicationManager().create_application("cli_b", SECRET)
     works(lark.wait_for_links("cli_b")["cli_b"], listening)
     works(link, listening)
     assert listening.stop() == 0
+
+
+def test_a_registry_that_is_copied_back_is_not_one_without_apps(
+    apps: ApplicationManager, tmp_path: Path
+) -> None:
+    apps.create_application("cli_a", SECRET)
+    assert list(roster.load(needs_registry=True).apps) == ["cli_a"]
+    file = tmp_path / "applications.db"
+    stored = file.read_bytes()
+    file.write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="was removed or emptied while this process listens"):
+        roster.load(needs_registry=True)
+    assert file.stat().st_size == 0
+    file.write_bytes(stored)
+    assert list(roster.load(needs_registry=True).apps) == ["cli_a"]
 
 
 def test_a_delivery_for_another_app_is_rejected(
