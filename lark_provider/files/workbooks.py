@@ -68,7 +68,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
         sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
             # Not set through `value`, since openpyxl would take a text that begins with = for a formula.
-            sheet_cell._value, sheet_cell.data_type = _cut(value), "s"  # noqa: SLF001 - openpyxl has no public way to do this
+            sheet_cell._value, sheet_cell.data_type = value, "s"  # noqa: SLF001 - openpyxl has no public way to do this
         else:
             sheet_cell.value = value
         if font is not None:
@@ -77,7 +77,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
 
     def fill() -> WorkbookResult:
         count, cut = 0, ""
-        sheet.append([make_cell(_convert_value(name), bold) for name in columns])
+        sheet.append([make_cell(_cut(_convert_value(name)), bold) for name in columns])
         for row in rows:
             if count + 1 == MAX_ROWS:
                 raise FileError(
@@ -85,9 +85,12 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
                     "Next: narrow the query, or use CSV."
                 )
             values = [_convert_value(row.get(name)) for name in columns]
-            sheet.append([make_cell(value) for value in values])
+            held = [_cut(value) for value in values]
+            sheet.append([make_cell(value) for value in held])
             count += 1
-            long = (name for name, value in zip(columns, values, strict=True) if _is_long(value))
+            long = (
+                name for name, value, part in zip(columns, values, held, strict=True) if part is not value
+            )
             cut = cut or next((f"row {count:,}, column {name!r}" for name in long), "")
         return WorkbookResult(count, cut)
 
@@ -100,17 +103,13 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     return done
 
 
-def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and _cut(value) is not value
-
-
-def _cut(text: str) -> str:
-    """Return what of a text a cell can hold: the text itself where it is short enough."""
-    if len(text) <= MAX_CHARS // 2:
-        return text
-    encoded = text.encode("utf-16-le")
+def _cut(value: Any) -> Any:
+    """Return what of a value a cell can hold: the value itself unless it is a text that is too long."""
+    if not isinstance(value, str) or len(value) <= MAX_CHARS // 2:
+        return value
+    encoded = value.encode("utf-16-le")
     if len(encoded) <= 2 * MAX_CHARS:
-        return text
+        return value
     return encoded[: 2 * MAX_CHARS].decode("utf-16-le", "ignore")  # no half of a character at the end
 
 

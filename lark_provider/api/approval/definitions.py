@@ -10,7 +10,12 @@ from lark_provider.api.approval.widgets import Widget, parse_form
 from lark_provider.protocol.arguments import check_choice, check_seconds
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import Memoize
-from lark_provider.protocol.errors import ConflictError, InvalidRequestError, OutcomeUnknownError
+from lark_provider.protocol.errors import (
+    ConflictError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    find_refusal,
+)
 from lark_provider.protocol.operations import Procedure, memoize, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -184,7 +189,7 @@ def _switch(approval_code: str, verb: str) -> Procedure[bool]:
             raise
         return False
     except OutcomeUnknownError as unknown:
-        refused = unknown.__cause__
+        refused = find_refusal(unknown)
         if not (isinstance(refused, ConflictError) and refused.code == _ALREADY):
             raise
     return True

@@ -7,7 +7,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.records import RECORDS
 from lark_provider.protocol.calls import Call, LarkResponse, make_request
-from lark_provider.protocol.errors import LarkError, NotFoundError, OutcomeUnknownError
+from lark_provider.protocol.errors import LarkError, NotFoundError, OutcomeUnknownError, find_refusal
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.paths import fill_path
 
@@ -39,7 +39,7 @@ def delete_and_check(
     try:
         yield from deletion
     except OutcomeUnknownError as unknown:
-        missing = unknown.__cause__
+        missing = find_refusal(unknown)
         if not (isinstance(missing, NotFoundError) and missing.code == _RECORD_NOT_FOUND):
             raise
         try:
