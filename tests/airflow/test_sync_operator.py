@@ -78,7 +78,8 @@ def test_a_dry_run_logs_the_plan(
     (planned_line,) = [line for line in logged.splitlines() if "Sync planned" in line]
     assert "50 creates" in planned_line
     assert link in planned_line
-    assert "create 'A-0' (No: 'A-0', Paid: 1)" in logged
+    changes = [line for line in logged.splitlines() if "Planned change" in line]
+    assert any("create 'A-0' (No: 'A-0', Paid: 1)" in line for line in changes)
 
 
 def test_rejected_rows_are_listed_and_only_these_are_retried(

@@ -176,8 +176,9 @@ def test_a_dag_sends_and_its_log_keeps_the_secret(
     (airflow_home.dags / "webhook.py").write_text(DAG_FILE)
     printed = airflow_home.airflow("dags", "test", "webhook")
     assert read_received(lark) == [{"text": "run manual"}]
-    assert "Message sent by a custom bot" in printed
-    assert "connection=lark_webhook_default" in printed
+    (line,) = [line for line in printed.splitlines() if "Message sent by a custom bot" in line]
+    assert "connection=lark_webhook_default" in line
+    assert "msg_type=text" in line
     assert TOKEN not in printed
 
 

@@ -125,7 +125,7 @@ def test_another_connection_helps_within_the_time(
         assert time.perf_counter() - started < HANGS
     assert len(read_messages(lark)) == 1
     (line,) = read_logged(capsys, "Notification sent over the fallback connection")
-    assert re.search(r"primary: no answer within (3\.0|[0-2]\.[0-9]) s", line)
+    assert re.search(r"error=.primary: no answer within (3\.0|[0-2]\.[0-9]) s", line)
 
 
 def test_the_reported_task_is_cancelled_with_the_loop(lark: Emulator) -> None:

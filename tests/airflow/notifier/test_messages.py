@@ -113,6 +113,7 @@ def test_owners_are_mentioned_if_the_connection_knows_them(
     assert "@carol" in json.dumps(read_messages(lark))
     (line,) = read_logged(capsys, "Owner is mentioned by name only")
     assert "owner=carol" in line
+    assert "to the extra 'owners' of the connection" in line
 
 
 def test_an_owner_whom_lark_does_not_know_costs_the_mention_not_the_message(

@@ -29,10 +29,10 @@ def kill(trigger: LarkCardCallbackTrigger) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "state", "warned"),
+    ("name", "value", "state", "warned", "cards"),
     [
-        ("AIRFLOW_CONN_LARK_DEFAULT", "", "closed", "Failed to update cards of a withdrawn question"),
-        ("AIRFLOW__LARK__DATABASE_CONN_ID", "missing", "open", "Failed to withdraw a question"),
+        ("AIRFLOW_CONN_LARK_DEFAULT", "", "closed", "Failed to update cards of a withdrawn question", "om_"),
+        ("AIRFLOW__LARK__DATABASE_CONN_ID", "missing", "open", "Failed to withdraw a question", ""),
     ],
 )
 def test_a_connection_that_is_missing(
@@ -45,6 +45,7 @@ def test_a_connection_that_is_missing(
     value: str,
     state: str,
     warned: str,
+    cards: str,
 ) -> None:
     trigger: Any = defer(approval(), start())
     if name == "AIRFLOW__LARK__DATABASE_CONN_ID":
@@ -54,4 +55,5 @@ def test_a_connection_that_is_missing(
     assert read_question(url).state == state
     warning = next(record for record in caplog.records if record.message == warned)
     assert vars(warning)["error"].startswith("AirflowNotFoundException: ")
+    assert vars(warning).get("messages", "").startswith(cards)
     assert "Publish?" in read_card(lark)
