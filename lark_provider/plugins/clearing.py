@@ -1,4 +1,6 @@
-"""Clear tasks as the person who clicked: only tries that were shown on the card and have failed since.
+"""Clear tasks as the person who clicked: tries that were shown on the card and have not changed since.
+
+Failed tasks downstream of such a try, among them those that Airflow did not start, are cleared with it.
 
 What a click clears is decided once and recorded before Airflow is told. A process may die after that, and the
 click is delivered again: then nothing else is cleared, and what Airflow's audit log shows as cleared by this
@@ -57,7 +59,8 @@ class Plan:
 
     Attributes:
         tries: The tries to clear, of one run.
-        others: Names of the failures that are left, since they had changed, or whose tries are not known.
+        others: Names of the failures that are left, since they had changed, or whose tries are not known; or
+            how many more there are.
         after: The latest row of Airflow's audit log at that time.
     """
 
@@ -111,14 +114,14 @@ async def _read(airflow: InProcess, task: TaskInstance) -> AirflowReply:
 async def clear(
     airflow: InProcess, shown: Sequence[ShownTry], who: Answerer, plans: Plans, unknown: Sequence[str] = ()
 ) -> ClickResult:
-    """Clear failed tasks of one DAG run whose last try is still the one shown.
+    """Clear failed tasks of one DAG run whose last try is still the one shown, and what failed downstream.
 
     Args:
         airflow: Airflow, as the person.
         shown: The tries, of one run; those beyond the first 100 are left and named.
         who: The person.
         plans: The recorded plan of this click.
-        unknown: Names of failures whose tries are not known, which are left and named, too.
+        unknown: Names of failures whose tries are not known, or how many there are, which are left, too.
     """
     text = await threads.run(plans.read, _DATABASE_SECONDS)
     tries = shown[:MAX_TRIES] if text is None else Plan.load(text).tries
@@ -198,11 +201,14 @@ async def _select_cleared_tries(plan: Plan, who: Answerer) -> list[ShownTry]:
 
 async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
     first = tries[0].task
-    # A task that another person cleared meanwhile, and that runs, is left alone.
+    # With `only_failed`, a task that another person cleared meanwhile, and that runs, is left alone. What is
+    # downstream of the tries has failed since they had, mostly as `upstream_failed`: without it the run would
+    # fail again, however the tries end.
     body: dict[str, Any] = {
         "dry_run": False,
         "dag_run_id": first.run_id,
         "task_ids": [shown_try.marker for shown_try in tries],
+        "include_downstream": True,
         "only_failed": True,
     }
     return await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)

@@ -70,9 +70,10 @@ async def act_on(
         known = [
             ShownTry(_make_task(shown.place, failure), failure.label) for failure in failed if failure.ti_id
         ]
-        return await clear(
-            airflow, known, who, plans, unknown=[failure.label for failure in failed if not failure.ti_id]
-        )
+        unknown = [failure.label for failure in failed if not failure.ti_id]
+        if shown.incident.unlisted:
+            unknown.append(f"+{shown.incident.unlisted}")
+        return await clear(airflow, known, who, plans, unknown)
     if action == "claim":
         return await _add_note(
             airflow, shown.place, f"Claimed in Lark by {who.name}, {at:%Y-%m-%d %H:%M} UTC", who

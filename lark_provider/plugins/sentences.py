@@ -62,7 +62,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 _NO_ONE = ("超时默认值", "The default at the deadline")
-_REST = ("；未重新运行（之后已有变化）：{others}", "; not run again, since they have changed: {others}")
+_REST = (
+    "；未重新运行（之后已有变化，或不在卡片上）：{others}",
+    "; not run again, since they have changed or are not on the card: {others}",
+)
 _NOTHING = ("没有可以重新运行的任务：{others}", "Nothing was run again, since all has changed: {others}")
 
 

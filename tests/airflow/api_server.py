@@ -57,6 +57,8 @@ with DAG("etl", tags=["chat"], params={{
     EmptyOperator(task_id="load")
 with DAG("ask"):
     EmptyOperator(task_id="q")
+with DAG("chain"):
+    EmptyOperator(task_id="q0") >> EmptyOperator(task_id="after") >> EmptyOperator(task_id="last")
 with DAG("many"):
     for place in range({MANY}):
         EmptyOperator(task_id=f"q{{place}}")

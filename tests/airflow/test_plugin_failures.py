@@ -25,8 +25,8 @@ from tests.airflow.api_server import APP, APP_SECRET, CHAT, ApiServer, Asked
 class Failed:
     """A run with failed tasks, recorded with its card."""
 
-    def __init__(self, server: ApiServer, tasks: int, **run_fields: str) -> None:
-        self.server, self.run_id = server, server.run("many", **run_fields)
+    def __init__(self, server: ApiServer, tasks: int, dag_id: str = "many", **run_fields: str) -> None:
+        self.server, self.run_id = server, server.run(dag_id, **run_fields)
         with server.sql.begin() as connection:
             failed = sa.text(
                 "UPDATE task_instance SET state = 'failed' WHERE run_id = :run AND task_id = ANY(:tasks) "
@@ -38,8 +38,8 @@ class Failed:
                 for row in connection.execute(failed, {"run": self.run_id, "tasks": names})
             }
         failures = tuple(Failure(name, 1, ti_id=self.ids[name], task_id=name) for name in names)
-        place = IncidentPlace("many", self.run_id, CHAT, "chat_id", "en")
-        event = RunEvent("failure", "many", self.run_id, "q0", ti_id=self.ids["q0"])
+        place = IncidentPlace(dag_id, self.run_id, CHAT, "chat_id", "en")
+        event = RunEvent("failure", dag_id, self.run_id, "q0", ti_id=self.ids["q0"])
         app = App(server.lark_url, APP, APP_SECRET)
         recorded = Incidents(server.database, app).record(
             place,
@@ -83,7 +83,7 @@ def test_retry_clears_what_has_not_changed_and_names_the_rest(api_server: ApiSer
     status, result = failed.do("bob", "retry")
     assert (status, result["outcome"], result["person"]) == (200, "retried", "bob"), api_server.log()[-3000:]
     assert result["message"]["en"] == (
-        "Cleared, to run again: q0, q2; not run again, since they have changed: q1."
+        "Cleared, to run again: q0, q2; not run again, since they have changed or are not on the card: q1."
     )
     after = failed.tasks()
     assert {name for name in after if after[name][0] != before[name][0]} == {"q0", "q2"}
@@ -96,6 +96,20 @@ def test_retry_clears_what_has_not_changed_and_names_the_rest(api_server: ApiSer
         assert len(connection.execute(wanted, {"run": failed.run_id}).all()) == 1
     status, result = failed.do("alice", "retry")
     assert (status, result["outcome"]) == (410, "superseded")
+
+
+def test_retry_clears_what_failed_downstream_as_well(api_server: ApiServer) -> None:
+    failed = Failed(api_server, 1, "chain")
+    with api_server.sql.begin() as connection:
+        blocked = sa.text(
+            "UPDATE task_instance SET state = 'upstream_failed' WHERE run_id = :run AND id != :id"
+        )
+        connection.execute(blocked, {"run": failed.run_id, "id": failed.ids["q0"]})
+    status, result = failed.do("bob", "retry")
+    assert (status, result["message"]["en"]) == (200, "Cleared, to run again: q0."), api_server.log()[-3000:]
+    assert {name: state for name, (_, state) in failed.tasks().items()} == dict.fromkeys(
+        ("q0", "after", "last")
+    )
 
 
 def test_who_may_not_change_the_run_changes_nothing(failed: Failed) -> None:
