@@ -129,6 +129,9 @@ class FailureRecorder:
             return replace(before, incident=incident, event=new[-1], mentions=kept)
 
         recorded = incidents.record(place, new[-1], change, outgoing.render_card_payload)
+        if recorded.is_muted:  # Since this poll has read what is muted: the other tasks are not.
+            rest = [event for event in events if event.task_id != new[-1].task_id]
+            return self._record_failures(app, place, receiver, rest)
         self._escalate(app, receiver, None if recorded.shown is None else recorded.shown.key)
         return len(new)
 
@@ -185,7 +188,8 @@ class FailureRecorder:
             if outcome is None:
                 return None
             incident, event = outcome
-            return replace(before, incident=replace(incident, run_ended=run.at), event=event)
+            # The card of a run that has failed goes on to say why, and not which task has recovered last.
+            return replace(before, incident=incident, event=before.event if incident.run_failed else event)
 
         for shown in incidents.of_run(run.dag_id, run.run_id):
             if not shown.incident.over:

@@ -77,9 +77,9 @@ class FailurePoller:
         await self._logs.begin_poll(incidents)
         reported = await self._report_tasks(since)
         ended = await self._read_ended_runs(since, ("success", "failed") if incidents else ("failed",))
+        # Before recoveries: the card of a run that failed again, though its tasks have recovered, stays open.
+        await self._report_runs([run for run in ended.values() if run.state == "failed"], reported)
         await self._recover({incident.run for incident in incidents}, ended)
-        failed = [run for run in ended.values() if run.state == "failed"]
-        await self._report_runs(failed, reported)
         await threads.run(lambda: self._cursor.write(max(cursor, now)))
         measured.BRIDGE_POLLS.add("failures")
         # Last, so that neither a report nor the cursor waits for logs that were not read in time.

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.storage import urls
 from lark_provider.storage.hitl_cards import QuestionCards
 from lark_provider.storage.hitl_questions import Questions
+from tests.bridge.site import Site
+from tests.bridge.stand_in import serving
 from tests.storage import prepared
 from tests.storage.conftest import _closed_engines, key  # noqa: F401 - fixtures
 
@@ -43,3 +47,13 @@ def questions(url: URL) -> Questions:
 @pytest.fixture
 def cards(url: URL) -> QuestionCards:
     return QuestionCards(url)
+
+
+@pytest.fixture
+def site(lark: Emulator, url: URL, tmp_path: Path) -> Iterator[Site]:
+    routes = tmp_path / "lark.yaml"
+    routes.write_text("routes: [{dag: '*', what: failures, to: oc_team}]\n")
+    with serving() as airflow:
+        bridge_site = Site(airflow, url, lark, routes)
+        bridge_site.poll()  # Failures are reported from then on.
+        yield bridge_site

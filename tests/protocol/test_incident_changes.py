@@ -108,6 +108,16 @@ def test_a_run_that_failed_without_a_failed_task_recovers_with_its_run() -> None
     assert (done.over, done.run_failed) == (True, False)
 
 
+def test_a_run_that_failed_again_though_its_tasks_have_recovered_stays_open() -> None:
+    incident = report([make_event(1), RunEvent("dag_failure", "d", "r")])
+    states = {make_event(1).label: "success"}
+    again = apply_run_end(incident, states, succeeded=False)
+    assert (again.over, again.run_failed, again.failures[0].recovered) == (False, True, True)
+    assert apply_run_end(again, states, succeeded=False) == again
+    done = apply_run_end(again, states, succeeded=True)
+    assert (done.over, done.run_failed) == (True, False)
+
+
 def test_an_incident_that_a_newer_version_recorded_is_read() -> None:
     """Versions run side by side during an upgrade."""
     at = "2026-12-01T00:00:00+00:00"

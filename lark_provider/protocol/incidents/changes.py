@@ -84,10 +84,13 @@ def apply_run_end(before: Incident, states: Mapping[str, str], *, succeeded: boo
         failed = {digest_label(label) for label, state in states.items() if state == "failed"}
         rest = tuple(sorted(name for name in incident.more if name not in failed))
         incident = replace(incident, more_recovered=rest)
-    if before.total and _count_recovered(incident) <= _count_recovered(before):
+    has_recovered = _count_recovered(incident) > _count_recovered(before)
+    if not (has_recovered or (succeeded and (before.run_failed or not before.total))):
         return before
+    # A run can fail although its tasks have recovered, as by its time-out.
+    run_failed = before.run_failed and not succeeded
     over = all(failure.recovered for failure in incident.failures) and not incident.unlisted
-    return replace(incident, run_failed=False, over=over) if before.total or succeeded else before
+    return replace(incident, run_failed=run_failed, over=over and not run_failed)
 
 
 def _count_recovered(incident: Incident) -> int:

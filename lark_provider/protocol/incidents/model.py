@@ -126,7 +126,8 @@ class Incident:
         more: The last failed try of each task that is not in `failures`, since those are `MAX_FAILURES`, by a
             digest of its label: so that none is counted twice, whatever reports it.
         more_recovered: Those of `more` that have succeeded since.
-        run_ended: When the run ended, as it was looked at last: the same end is reported once.
+        run_ended: When the run failed without a failed task, as it was reported last: the same end is
+            reported once.
         not_before: The time until which its first card waits for the end of quiet hours, in ISO 8601; else
             empty.
         urged: The steps of its escalation so far.
