@@ -60,7 +60,7 @@ class QuestionWork:
         others: OtherResult | None,
     ) -> None:
         self._api, self._settings, self._servers = api, settings, ApiServers(database)
-        self._questions, self._cards = Questions(database), QuestionCards(database)
+        self._questions, self._cards = Questions(database, settings.team), QuestionCards(database)
         self._clicks = AppliedClicks(database)
         self._log = AuditLog(self._api, self._questions)
         ends = QuestionEnds(self._api, self._questions, self._log)

@@ -196,7 +196,7 @@ class QuestionPoller:
         questions = await self._make_questions(details)
         parked_at = reading.estimate_parked_at(self._api.now(), details)
         parked = dict.fromkeys((question.task.ti_id for question in questions), parked_at)
-        count = await threads.run(lambda: self._store.record(parked, questions, self._settings.team))
+        count = await threads.run(lambda: self._store.record(parked, questions))
         if count:
             logger.info("Questions recorded", extra={"questions": count})
 

@@ -31,20 +31,19 @@ class Questions:
 
     Args:
         url: The database.
+        team: The team of a multi-team Airflow whose questions these are: of others none are listed, since
+            they have their own routes, and an account that may read them.
     """
 
-    def __init__(self, url: URL) -> None:
-        self._url = url
+    def __init__(self, url: URL, team: str | None = None) -> None:
+        self._url, self._team = url, team
 
-    def record(
-        self, parked: Mapping[str, datetime], questions: Iterable[HitlQuestion], team: str | None
-    ) -> int:
+    def record(self, parked: Mapping[str, datetime], questions: Iterable[HitlQuestion]) -> int:
         """Record questions as `held`; one that is recorded already stays as it is.
 
         Args:
             parked: When each task was parked, by the clock of Airflow's server, by task-instance id.
             questions: Any number.
-            team: The team of a multi-team Airflow.
 
         Returns:
             How many are new.
@@ -58,7 +57,7 @@ class Questions:
                     {
                         "ti_id": question.task.ti_id, "dag_id": question.task.dag_id,
                         "run_id": question.task.run_id, "task_id": question.task.task_id,
-                        "map_index": question.task.map_index, "team": team,
+                        "map_index": question.task.map_index, "team": self._team,
                         "content": dump_question(question), "state": "held", "deadline": question.deadline,
                         "parked_at": parked[question.task.ti_id], "created_at": now, "updated_at": now,
                     }
@@ -112,10 +111,12 @@ class Questions:
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def list_live(self) -> dict[str, str]:
-        """Return the states of all questions that are not over, by task-instance id."""
+        """Return the states of the questions that are not over, by task-instance id."""
         columns = hitl_questions.c
         with migrate.open_transaction(self._url, reading=True) as connection:
-            query = sa.select(columns.ti_id, columns.state).where(columns.state.in_(("held", "open")))
+            query = sa.select(columns.ti_id, columns.state).where(
+                columns.state.in_(("held", "open")), self._is_of_team()
+            )
             return {row.ti_id: row.state for row in connection.execute(query)}
 
     def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
@@ -147,7 +148,9 @@ class Questions:
         """
         columns = hitl_questions.c
         with migrate.open_transaction(self._url, reading=True) as connection:
-            condition = sa.and_(columns.state == "held", columns.parked_at <= parked_before)
+            condition = sa.and_(
+                columns.state == "held", columns.parked_at <= parked_before, self._is_of_team()
+            )
             return read_recorded(connection, condition, limit)
 
     def list_without_cards(self) -> dict[str, RecordedQuestion]:
@@ -156,7 +159,10 @@ class Questions:
         with migrate.open_transaction(self._url, reading=True) as connection:
             has_card = sa.exists().where(hitl_cards.c.ti_id == columns.ti_id, ~_make_earlier_condition())
             return read_recorded(
-                connection, sa.and_(columns.state == "open", ~has_card), _CHUNK, by=columns.updated_at
+                connection,
+                sa.and_(columns.state == "open", ~has_card, self._is_of_team()),
+                _CHUNK,
+                by=columns.updated_at,
             )
 
     def open(self, cards: Mapping[str, Sequence[NewCard]]) -> int:
@@ -259,7 +265,7 @@ class Questions:
         with migrate.open_transaction(self._url, reading=True) as connection:
             since = read_clock(connection).now - timedelta(seconds=seconds)
             questions = read_recorded(
-                connection, sa.and_(columns.state == "over", columns.updated_at >= since)
+                connection, sa.and_(columns.state == "over", columns.updated_at >= since, self._is_of_team())
             )
         return {
             ti_id: question
@@ -278,6 +284,11 @@ class Questions:
             )
             counts = {row.state: int(row.amount) for row in connection.execute(query)}
         return {"held": 0, "open": 0} | counts
+
+    def _is_of_team(self) -> sa.ColumnElement[bool]:
+        """Return whether a question is the team's, or was recorded before Airflow had teams."""
+        team = hitl_questions.c.team
+        return sa.true() if self._team is None else sa.or_(team == self._team, team.is_(None))
 
 
 def _make_earlier_condition() -> sa.ColumnElement[bool]:

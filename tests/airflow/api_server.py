@@ -264,7 +264,7 @@ class ApiServer:
         """Record a question and its card, as sent."""
         ti_id = question.task.ti_id
         questions, card = Questions(self.database), NewCard(ti_id, APP, CHAT, "chat_id", "en")
-        questions.record({ti_id: datetime.now(UTC)}, [question], None)
+        questions.record({ti_id: datetime.now(UTC)}, [question])
         questions.open({ti_id: [card]})
         message_id = f"om_{uuid.uuid4().hex}"
         QuestionCards(self.database).record_sent(card.key, message_id, CHAT, "shown")

@@ -51,7 +51,7 @@ class Bench:
 
     def ask(self) -> str:
         hitl_question = question()
-        self.questions.record({hitl_question.task.ti_id: NOW}, [hitl_question], None)
+        self.questions.record({hitl_question.task.ti_id: NOW}, [hitl_question])
         return hitl_question.task.ti_id
 
     def work(self, do: Callable[[QuestionCardSender], Any]) -> Any:
@@ -294,7 +294,7 @@ def test_where_no_card_can_be_sent_the_old_one_is_given_up_with_the_reason(
     bench.replaces = True
     hitl_question = question()
     ti_id = hitl_question.task.ti_id
-    bench.questions.record({ti_id: NOW}, [hitl_question], None)
+    bench.questions.record({ti_id: NOW}, [hitl_question])
     bench.questions.open({ti_id: [NewCard(ti_id, bench.lark.app_id, CHAT, "chat_id", "en")]})
     bench.work(QuestionCardSender.work)
     assert bench.states() == [("sent", None)]

@@ -68,7 +68,7 @@ class Bench:
         self.questions, self.cards, self._clicks = Questions(url), QuestionCards(url), AppliedClicks(url)
         self.bob, hitl_question = self.open_id("bob"), question()
         self.card = card(hitl_question.task.ti_id, self.bob, lark.app_id)
-        self.questions.record({self.card.ti_id: NOW}, [hitl_question], None)
+        self.questions.record({self.card.ti_id: NOW}, [hitl_question])
         self.questions.open({self.card.ti_id: [self.card]})
 
     def open_id(self, name: str) -> str:

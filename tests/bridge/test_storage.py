@@ -28,7 +28,7 @@ ANSWERED = End("answered", ("Approve",), person="bob", at=NOW)
 
 def open_question(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)) -> str:
     hitl_question = question()
-    questions.record({hitl_question.task.ti_id: NOW}, [hitl_question], None)
+    questions.record({hitl_question.task.ti_id: NOW}, [hitl_question])
     questions.open(
         {hitl_question.task.ti_id: [card(hitl_question.task.ti_id, receiver) for receiver in receivers]}
     )
@@ -38,8 +38,8 @@ def open_question(questions: Questions, receivers: tuple[str, ...] = ("ou_bob",)
 def test_a_question_is_recorded_once(questions: Questions) -> None:
     some = [question() for _ in range(5)]
     parked = {hitl_question.task.ti_id: NOW for hitl_question in some}
-    assert questions.record(parked, some, "blue") == 5
-    assert questions.record(parked, [question(some[0].task.ti_id, body="changed")], None) == 0
+    assert questions.record(parked, some) == 5
+    assert questions.record(parked, [question(some[0].task.ti_id, body="changed")]) == 0
     recorded = questions.get(parked)
     assert {ti_id: held.question for ti_id, held in recorded.items()} == {
         hitl_question.task.ti_id: hitl_question for hitl_question in some
@@ -48,10 +48,25 @@ def test_a_question_is_recorded_once(questions: Questions) -> None:
     assert questions.count_by_state() == {"held": 5, "open": 0}
 
 
+def test_a_team_lists_its_own_questions_and_those_from_before_there_were_teams(url: URL) -> None:
+    blue, red, before = Questions(url, "blue"), Questions(url, "red"), Questions(url)
+    held = {}
+    for store in (blue, red, before):
+        hitl_question = question()
+        held[store] = hitl_question.task.ti_id
+        store.record({hitl_question.task.ti_id: NOW}, [hitl_question])
+    own = {held[blue], held[before]}
+    assert blue.list_live().keys() == own == blue.list_held(NOW).keys()
+    blue.open({ti_id: [] for ti_id in held.values()})
+    assert blue.list_without_cards().keys() == own
+    assert red.list_without_cards().keys() == {held[red], held[before]}
+    assert before.list_live().keys() == set(held.values())
+
+
 def test_a_question_is_held_until_its_task_has_been_parked_for_long_enough(questions: Questions) -> None:
     early, late = question(), question()
     later = NOW + timedelta(seconds=10)
-    questions.record({early.task.ti_id: NOW, late.task.ti_id: later}, [early, late], None)
+    questions.record({early.task.ti_id: NOW, late.task.ti_id: later}, [early, late])
     assert list(questions.list_held(NOW + timedelta(seconds=9))) == [early.task.ti_id]
     assert list(questions.list_held(later)) == [early.task.ti_id, late.task.ti_id]
 
@@ -84,7 +99,7 @@ def test_many_ends_are_recorded_with_one_statement(questions: Questions, url: UR
 
 def test_ends_that_were_recorded_stay_although_the_database_fails(questions: Questions, url: URL) -> None:
     some = [question() for _ in range(_CHUNK + 1)]
-    questions.record({hitl_question.task.ti_id: NOW for hitl_question in some}, some, None)
+    questions.record({hitl_question.task.ti_id: NOW for hitl_question in some}, some)
     updates = []
 
     def fail(_c: object, _cursor: object, statement: str, _p: object, _x: object, _many: bool) -> None:
@@ -116,7 +131,7 @@ def test_a_damaged_question_stops_no_other(
 ) -> None:
     damaged, whole = question(), question()
     parked = {damaged.task.ti_id: NOW, whole.task.ti_id: NOW + timedelta(seconds=1)}
-    questions.record(parked, [damaged, whole], None)
+    questions.record(parked, [damaged, whole])
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
     for _ in range(2):
         assert list(questions.list_held(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
@@ -358,7 +373,7 @@ def test_a_card_that_waits_for_the_morning_is_sent_then_or_never(
     ids = []
     for _ in range(2):
         hitl_question = question()
-        questions.record({hitl_question.task.ti_id: NOW}, [hitl_question], None)
+        questions.record({hitl_question.task.ti_id: NOW}, [hitl_question])
         later = datetime.now(UTC) + timedelta(hours=8)
         questions.open({hitl_question.task.ti_id: [card(hitl_question.task.ti_id, not_before=later)]})
         ids.append(hitl_question.task.ti_id)

@@ -125,7 +125,7 @@ def airflow_card(url: URL, end: End | None, app_id: str = sender.APP) -> str:
     task = TaskInstance(str(uuid.uuid4()), "d", "r", "t")
     card = NewCard(task.ti_id, app_id, "oc_1", "chat_id", "en")
     recorded = AirflowQuestions(url)
-    recorded.record({task.ti_id: datetime.now(UTC)}, [HitlQuestion(task, "Publish?")], None)
+    recorded.record({task.ti_id: datetime.now(UTC)}, [HitlQuestion(task, "Publish?")])
     recorded.open({task.ti_id: [card]})
     if end is not None:
         recorded.end({task.ti_id: end})

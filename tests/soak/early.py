@@ -203,7 +203,7 @@ class Early:
         bob = (Assignee("bob", "bob"),)
         question = HitlQuestion(task, "Question?", options=OPTIONS, assignees=bob)
         card = NewCard(task.ti_id, self.place.bob.app_id, CHAT, "chat_id", "en")
-        self._questions.record({task.ti_id: datetime.now(UTC)}, [question], None)
+        self._questions.record({task.ti_id: datetime.now(UTC)}, [question])
         self._questions.open({task.ti_id: [card]})
         self._cards.record_sent(card.key, f"om_{task.ti_id}", CHAT, "shown")
         return card.key
