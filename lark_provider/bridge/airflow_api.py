@@ -27,6 +27,8 @@ PAGE = 100
 REQUESTS_AT_ONCE = 4
 """A worker of an API server has 15 connections to its database; others need some, too."""
 _MAX_PAGES = 1000
+_MAX_BYTES = 32 * 2**20
+"""The longest answer that is read: the log of a task can be longer than the bridge has memory."""
 _OK, _UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 200, 401, 404, 429, 500
 _ROLE_STEP = "give the bridge's account a role that reads all DAGs, such as Viewer"
 _TOKEN_STEP = f"check {USERNAME} and {PASSWORD}, or renew {TOKEN}"
@@ -206,8 +208,11 @@ class AirflowApi:
     async def _request(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._client.request(method, self._url + path, **options)
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client.stream(method, self._url + path, **options) as response,
+            ):
+                content = await _read_content(response, f"{method} {path}")
         except (self._library.HTTPError, TimeoutError, OSError) as error:
             measured.AIRFLOW_ERRORS.add()
             raise AirflowUnavailableError(
@@ -220,9 +225,27 @@ class AirflowApi:
         with contextlib.suppress(ValueError, TypeError):  # A proxy may leave the header out.
             self._clock.add(parsedate_to_datetime(response.headers.get("date", "")))
         try:
-            return response.status_code, orjson.loads(response.content)
+            return response.status_code, orjson.loads(content)
         except orjson.JSONDecodeError:
             return response.status_code, None
+
+
+async def _read_content(response: Any, request: str) -> bytes:
+    """Return the content of an answer.
+
+    Raises:
+        AirflowRefusedError: It is too long.
+    """
+    content = bytearray()
+    async for part in response.aiter_bytes():
+        content += part
+        if len(content) > _MAX_BYTES:
+            raise AirflowRefusedError(
+                f"Airflow's answer to {request} must have at most {_MAX_BYTES:,} bytes, got more. Next: read "
+                "it on Airflow's own page.",
+                status=response.status_code,
+            )
+    return bytes(content)
 
 
 def _names_resource(answer: Any) -> bool:

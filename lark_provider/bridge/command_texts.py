@@ -15,6 +15,10 @@ _TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "这条命令送达时已超过 30 分钟，没有执行。如仍需要，请重新发送。",
             "This command arrived more than 30 minutes late and was not executed. Send it again if needed.",
         ),
+        "started": (
+            "已启动 {dag}；Airflow 一度无法连接，因此回复较晚。结束后会在此回复。",
+            "{dag} was started; this answer is late, as Airflow was unreachable. The end is reported here.",
+        ),
         "invalid": ("命令有误：{reason}", "Invalid command: {reason}"),
         "not_open": (
             "在此会话中，你不能对 {dag} 使用这个命令。发送 /help 查看可用的命令。",

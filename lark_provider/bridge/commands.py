@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,9 +23,10 @@ from lark_provider.protocol.commands.delivery import (
     CommandResult,
     DeliveredCommand,
     is_dag_id,
+    make_run_id,
     read_result,
 )
-from lark_provider.protocol.commands.parsing import Typed, read_command
+from lark_provider.protocol.commands.parsing import Typed, find_dag_to_run, read_typed
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.hitl.proof import MAX_BODY_BYTES
 from lark_provider.storage.chat_commands import ChatCommands, ClaimedCommand
@@ -123,20 +124,35 @@ class ChatCommandWork:
         if not (message.is_direct or message.mentions_person(bot_id)):
             return _Decision("ignored", "")
         if claimed.sent_ago > TOO_OLD_SECONDS:
-            return self._make_decision("too_old", "too_old")
+            return await self._decide_too_old(claimed, bot_id)
         rules = [
             rule
             for rule in routes.commands
             if rule.is_open_to(message.app_id, message.chat_id, message.open_id, is_direct=message.is_direct)
         ]
         try:
-            typed = read_command(message.get_typed_text())
-            typed = replace(typed, words=message.insert_names(typed.words, bot_id))
+            typed = read_typed(message, bot_id)
             if typed.verb == "help":
                 return _Decision("helped", format_help(rules, routes.language))
             return await self._decide_on_dag(claimed, typed, rules)
         except InvalidRequestError as error:
             return self._make_decision("invalid", "invalid", reason=str(error))
+
+    async def _decide_too_old(self, claimed: ClaimedCommand, bot_id: str) -> _Decision:
+        """Return how a command is handled that arrived too late, or whose attempts have all failed.
+
+        An attempt whose answer was lost may have started the run: then that is what is answered.
+
+        Raises:
+            LarkError: Airflow cannot be used now.
+        """
+        dag_id = find_dag_to_run(claimed.message, bot_id)
+        if claimed.attempts > 1 and dag_id is not None:
+            run_id = make_run_id(claimed.message.message_id)
+            if await self._api.get(_make_run_path(dag_id, run_id)) is not None:
+                text = format_text("started", self._language, dag=dag_id)
+                return _Decision("started", f"{text}\n{self._make_link(dag_id, run_id)}", dag_id, run_id)
+        return self._make_decision("too_old", "too_old")
 
     async def _decide_on_dag(
         self, claimed: ClaimedCommand, typed: Typed, rules: Sequence[CommandRule]
@@ -226,7 +242,7 @@ class ChatCommandWork:
         dag_id, run_id = claimed.dag_id or "", claimed.run_id or ""
         pause = min(_LAST_WATCH, max(_FIRST_WATCH, claimed.changed_ago / 20))
         try:
-            run = await self._api.get(f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
+            run = await self._api.get(_make_run_path(dag_id, run_id))
         except (AirflowUnavailableError, AirflowRefusedError) as error:
             return await self._handle_unread(claimed, error, pause)
         state = "deleted" if run is None else str(run.get("state"))
@@ -286,3 +302,7 @@ class ChatCommandWork:
 
     def _make_link(self, dag_id: str, run_id: str) -> str:
         return f"{self._settings.public_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def _make_run_path(dag_id: str, run_id: str) -> str:
+    return f"/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, get_args
 
 from airflow.sdk import conf
@@ -82,7 +81,7 @@ def _iterate_routed_notifiers(task_instance: Any, conn_id: str, path: str) -> It
 
     dag, at = task_instance.task.dag, datetime.now(UTC)
     owners = sorted({name.strip() for name in dag.owner.split(",")} - {""})
-    routes = read_routes(Path(path).read_bytes())
+    routes = read_routes(config.expand_path(path).read_bytes())
     receivers = routes.for_failure(dag.dag_id, sorted(dag.tags), owners, task_instance.task_id, at=at)
     app_id = LarkHook.get_connection(conn_id).login if receivers else None
     for receiver in receivers:

@@ -158,7 +158,8 @@ def test_a_failure_goes_by_route_through_the_outbox(
     settings = {
         "LARK_FAILURE_RECEIVER": "",
         "LARK_FAILURE_LANGUAGE": "",
-        "LARK_ROUTES_PATH": str(tmp_path / "lark.yaml"),
+        "HOME": str(tmp_path),
+        "LARK_ROUTES_PATH": "~/lark.yaml",
         "LARK_DATABASE_URL": database_url,
     }
     printed, _ = run("fails", lark, **settings)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy.engine import URL
 
+from lark_provider.bridge import airflow_api
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.audit_log import AuditLog
 from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
@@ -132,7 +133,7 @@ def work(
 def ask(url: URL) -> str:
     hitl_question = question()
     ti_id = hitl_question.task.ti_id
-    Questions(url).record({ti_id: NOW}, [hitl_question], None)
+    Questions(url).record({ti_id: NOW}, [hitl_question])
     Questions(url).open({ti_id: [card(ti_id)]})
     return ti_id
 
@@ -330,7 +331,7 @@ def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:
 def test_damaged_questions_do_not_count(url: URL) -> None:
     store, some = Questions(url), [question() for _ in range(7)]
     moments = {hitl_question.task.ti_id: NOW + timedelta(seconds=n) for n, hitl_question in enumerate(some)}
-    store.record(moments, some, None)
+    store.record(moments, some)
     for damaged in some[:5]:
         execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
     whole = [hitl_question.task.ti_id for hitl_question in some[5:]]
@@ -403,3 +404,22 @@ def test_what_is_delivered_is_signed_when_its_turn_has_come(front: Front) -> Non
     asyncio.run(deliver_many())
     assert len(signed) == 6
     assert signed[4:] >= [4, 4]
+
+
+def test_an_answer_that_is_too_long_is_not_read_to_its_end(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow_api, "_MAX_BYTES", 100_000)
+    front.answers["/api/v2/log"] = answer(200, content=["x" * 200_000])
+    front.answers["/api/v2/short"] = answer(200, content=["x" * 90_000])
+
+    async def read() -> None:
+        api = AirflowApi(Credentials(front.url, token=Secret("t")))
+        try:
+            with pytest.raises(AirflowRefusedError, match=r"at most 100,000 bytes, got more. Next: "):
+                await api.get("/log")
+            assert len((await api.get("/short"))["content"][0]) == 90_000
+        finally:
+            await api.close()
+
+    asyncio.run(read())

@@ -18,7 +18,12 @@ from lark_provider.api.routes.commands import CommandRule
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.command_check import SUBSCRIPTION
 from lark_provider.bridge.command_texts import defuse_mentions, format_end, format_help
-from lark_provider.bridge.commands import GIVEN_UP_SECONDS, WATCH_SECONDS, ChatCommandWork
+from lark_provider.bridge.commands import (
+    GIVEN_UP_SECONDS,
+    TOO_OLD_SECONDS,
+    WATCH_SECONDS,
+    ChatCommandWork,
+)
 from lark_provider.bridge.lark import BridgeClients
 from lark_provider.bridge.routes import RoutesFile
 from lark_provider.bridge.service import Bridge
@@ -121,6 +126,24 @@ def test_a_command_of_an_app_that_is_gone_is_not_tried_indefinitely(sqlite: URL)
     store_commands(sqlite, MESSAGE, replace(MESSAGE, message_id="om_2", sent_at=old))
     work(sqlite, "commands")
     assert states(sqlite) == {"om_1": ("due", None), "om_2": ("done", "too_old")}
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_run_that_was_started_before_airflow_was_unreachable_is_told_as_such(
+    sqlite: URL, lark: Emulator, *, is_started: bool
+) -> None:
+    store = ChatCommands(sqlite)
+    old = datetime.now(UTC) - timedelta(seconds=TOO_OLD_SECONDS + 90)
+    typed = replace(MESSAGE, app_id=lark.app_id, is_direct=True, text="/run etl", mentions=(), sent_at=old)
+    store_commands(sqlite, typed)
+    (claimed,) = store.claim(("due",), 1, 60)
+    store.postpone(claimed, 0)  # The answer of the plugin was lost.
+    with serving() as airflow:
+        airflow.started = frozenset({("etl", "lark__om_1")} if is_started else ())
+        work(sqlite, "commands", airflow.url)
+    (claimed,) = store.claim(("decided",), 1, 0)
+    assert (claimed.dag_id, claimed.run_id) == (("etl", "lark__om_1") if is_started else (None, None))
+    assert states(sqlite) == {"om_1": ("decided", "started" if is_started else "too_old")}
 
 
 @pytest.mark.parametrize(

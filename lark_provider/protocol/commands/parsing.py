@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
-from lark_provider.protocol.commands.message import MAX_TEXT_LENGTH, VERBS
+from lark_provider.protocol.commands.delivery import is_dag_id
+from lark_provider.protocol.commands.message import MAX_TEXT_LENGTH, VERBS, CommandMessage
 from lark_provider.protocol.errors import InvalidRequestError
 
 Verb: TypeAlias = Literal["run", "status", "runs", "help"]
@@ -54,6 +55,35 @@ def read_command(text: str) -> Typed:
             "spaces."
         )
     return Typed(cast("Verb", verb), tuple(words[1:]))
+
+
+def read_typed(message: CommandMessage, bot_id: str) -> Typed:
+    """Read a command with names in place of mentions.
+
+    Args:
+        message: The message.
+        bot_id: The open_id of the bot, which is left out.
+
+    Raises:
+        InvalidRequestError: As for `read_command`.
+    """
+    typed = read_command(message.get_typed_text())
+    return replace(typed, words=message.insert_names(typed.words, bot_id))
+
+
+def find_dag_to_run(message: CommandMessage, bot_id: str) -> str | None:
+    """Return the DAG of which a command starts a run; None if it starts none.
+
+    Args:
+        message: The message.
+        bot_id: The open_id of the bot.
+    """
+    try:
+        typed = read_typed(message, bot_id)
+    except InvalidRequestError:
+        return None
+    is_run = typed.verb == "run" and bool(typed.words) and is_dag_id(typed.words[0])
+    return typed.words[0] if is_run else None
 
 
 def split(text: str) -> list[str]:
