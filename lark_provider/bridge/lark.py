@@ -55,7 +55,7 @@ def is_lost(error: LarkError, age: float) -> bool:
     """
     if not isinstance(error, LarkAPIError):
         return False
-    if isinstance(error, NotFoundError | ConflictError | InvalidRequestError):
+    if error.is_from_lark and isinstance(error, NotFoundError | ConflictError | InvalidRequestError):
         return True
     is_refused = isinstance(error, PermissionDeniedError) or not error.retryable
     return is_refused and age > _GIVE_UP_SECONDS

@@ -44,7 +44,7 @@ _PATIENCE_SECONDS = 2.0
 _UNCERTAIN_SECONDS = 55 * 60.0
 """Lark recognizes a repeated key for an hour."""
 _APP_CODES = range(99990000, 100000000)
-"""Codes of Lark's gateway: they concern the app, such as a missing scope, and not the message."""
+"""Codes of Lark's gateway: they concern the app, such as a missing scope, if they name no id or field."""
 
 
 def replaces_cards() -> bool:
@@ -208,7 +208,7 @@ class Deliverer:
             logger.info("Card cannot be updated; sending a new one", extra=extra)
             await _in_thread(lambda: self._outbox.replace(row, self._me))
             return
-        if error.retryable or error.code in _APP_CODES:
+        if error.retryable or _is_passing(error):
             await self._postpone(row, error, may_be_sent=False)
             return
         reason = str(error)
@@ -229,6 +229,12 @@ class Deliverer:
         self._throttle.log(
             logger.warning, "Message not delivered; retrying later", extra=extra, kind=(row.app_id, kind)
         )
+
+
+def _is_passing(error: LarkAPIError) -> bool:
+    """Return whether a refusal says nothing about the message, so that it may be taken later."""
+    is_apps = error.code in _APP_CODES and not isinstance(error, NotFoundError | InvalidRequestError)
+    return is_apps or not error.is_from_lark
 
 
 def _label_refusal(error: LarkAPIError) -> str:

@@ -93,6 +93,11 @@ class LarkAPIError(LarkError):
         self.scopes, self.apply_url = tuple(scopes), apply_url
         self.troubleshooter, self.field_violations = troubleshooter, tuple(field_violations)
 
+    @property
+    def is_from_lark(self) -> bool:
+        """Whether Lark gave the reason, or would: the 404 of a proxy in between says nothing about a chat."""
+        return self.code != 0 or self.http_status is None
+
 
 class RateLimitError(LarkAPIError):
     """Too many requests, still so after the allowed waits. `.retry_after`: seconds, if Lark named them."""

@@ -165,7 +165,11 @@ class Outbox:
         """
         with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
-            values = {"state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1}
+            values: dict[str, Any] = {
+                "state": "given_up", "reason": reason[:_MAX_REASON], "attempts": row.attempts + 1
+            }  # fmt: skip
+            if not row.was_sent:
+                values["first_sent_at"] = None  # It was refused: nothing of it can be at Lark.
             _change(connection, row, owner, now, owner=None, **values)
 
     def replace(self, row: ClaimedRow, owner: str) -> None:

@@ -149,6 +149,31 @@ def test_what_lark_does_not_take_now_is_delivered_when_it_is_back(app: Emulator,
     }
 
 
+@pytest.mark.parametrize("status", [302, 403, 404])
+@pytest.mark.parametrize("path", [MESSAGES, "*/tenant_access_token/internal"])
+def test_what_a_proxy_answers_in_place_of_lark_gives_no_message_up(
+    app: Emulator, url: URL, path: str, status: int
+) -> None:
+    row = work.record_text("while the ingress has no backend")
+    app.fault(path=path, status=status, body="<html>default backend</html>")
+    work.deliver()
+    assert (Outbox(url).read_state(row) or ("",))[0] == "due"
+    expire(url)
+    work.deliver()
+    assert (Outbox(url).read_state(row) or ("",))[0] == "delivered"
+    assert len(messages(app)) == 1
+
+
+def test_a_receiver_of_another_app_is_given_up(app: Emulator, url: URL) -> None:
+    row = work.record_text("to whom this app does not know", chat="ou_of_another_app")
+    app.fault(path=MESSAGES, status=400, body='{"code": 99992361, "msg": "open_id cross app"}')
+    work.deliver()
+    state = Outbox(url).read_state(row)
+    assert state is not None
+    assert state.state == "given_up"
+    assert "99992361" in (state.reason or "")
+
+
 def test_what_a_newer_version_recorded_is_delivered_by_an_older_one(app: Emulator, url: URL) -> None:
     """Versions run side by side during an upgrade."""
     content = json.loads(Outgoing(work.CHAT, "", "text", "from the future").to_json())

@@ -45,6 +45,17 @@ def states(url: URL) -> list[tuple[int, str]]:
         return [(row.version, row.state) for row in connection.execute(query)]
 
 
+def test_what_was_refused_counts_as_never_sent_when_it_is_tried_again(url: URL) -> None:
+    rows = Outbox(url)
+    record(url, "a")
+    (row,) = rows.claim("one", 60, limit=9)
+    rows.give_up(row, "one", "The bot is not in the chat.")
+    with hold_transaction(get_engine(url)) as connection:
+        connection.execute(outbox.update().values(state="due"))
+    (row,) = rows.claim("one", 60, limit=9)
+    assert not row.was_sent
+
+
 def test_a_card_is_delivered_by_one_process_in_the_order_of_its_versions(url: URL) -> None:
     rows = Outbox(url)
     assert rows.claim("one", 60, limit=9) == []
