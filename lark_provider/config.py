@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -186,9 +187,27 @@ def get_registry(environ: Mapping[str, str] = ENVIRONMENT) -> str:
 
 
 def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
-    """Return whether there is a registry: a URL is configured, or the file exists."""
+    """Return whether there is a registry: a URL is configured, or the file exists and is not empty.
+
+    A file that is copied back is empty at first. If it were read then, it would be a registry without apps.
+    """
     where = get_registry(environ)
-    return "://" in where or is_there(expand_path(where))
+    return "://" in where or is_filled(expand_path(where))
+
+
+def require_registry(environ: Mapping[str, str] = ENVIRONMENT) -> None:
+    """Check that there is a registry, where its apps are wanted: they are not gone if its file is.
+
+    The file may be on a volume that is not mounted now.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if not has_registry(environ):
+        raise ConfigurationError(
+            f"The registry must be at {expand_path(get_registry(environ)).absolute()}, got no file or an "
+            f"empty one. Next: put it back, correct {REGISTRY_VARIABLE}, or run `lark-provider app add`."
+        )
 
 
 def get_routes_path(environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
@@ -205,13 +224,22 @@ def expand_path(text: str) -> Path:
 
 def is_there(file: Path) -> bool:
     """Return whether a file exists. True if this user may not know: opening it then raises the reason."""
+    return _read_size(file) is not None
+
+
+def is_filled(file: Path) -> bool:
+    """Return whether a file exists and is not empty. True if this user may not know, as for `is_there`."""
+    return bool(_read_size(file))
+
+
+def _read_size(file: Path) -> float | None:
+    """Return the bytes of a file, infinite if this user may not know the size; None if it does not exist."""
     try:
-        file.stat()
+        return file.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
     except OSError:
-        return True
-    return True
+        return math.inf
 
 
 def find_app(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lark_provider.engine import credentials, fallback_store
 from lark_provider.engine.session import Session
 from lark_provider.protocol.effects import Sleep
@@ -9,10 +11,13 @@ from lark_provider.protocol.errors import TokenAcquisitionError
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.tokens import TICKET_SECONDS, App, Token, resend_ticket
 
+if TYPE_CHECKING:
+    from lark_provider.storage.token_store import TokenStore
+
 _POLL_SECONDS = 0.25
 
 
-def put(session: Session, ticket: str, pushed_at: float | None = None) -> Procedure[None]:
+def put(session: Session, ticket: str, pushed_at: float | None = None) -> Procedure[bool]:
     """Store a ticket that Lark pushed, for this process and for all that share the database.
 
     Lark repeats an event that was not answered, after it has pushed newer tickets: an older ticket does not
@@ -22,6 +27,9 @@ def put(session: Session, ticket: str, pushed_at: float | None = None) -> Proced
         session: The settings of the client.
         ticket: The ticket.
         pushed_at: When Lark made the event, in seconds since the epoch; None for now.
+
+    Returns:
+        Whether a database has it now; else only this process has.
 
     Raises:
         ConfigurationError: The app is unknown or disabled.
@@ -35,11 +43,12 @@ def put(session: Session, ticket: str, pushed_at: float | None = None) -> Proced
     if known is None or known.fetched_at <= pushed_at:
         session.runtime.tokens.put(key, token)
     session.runtime.tokens.clear_refusals(app.make_cache_key(""))
-    yield from fallback_store.in_token_store(
-        session,
-        app,
-        lambda store: store.put(key, token, clock=session.clock, owner=""),
-    )
+
+    def share(store: TokenStore) -> bool:
+        store.put(key, token, clock=session.clock, owner="")
+        return True
+
+    return bool((yield from fallback_store.in_token_store(session, app, share)))
 
 
 def obtain_ticket(session: Session, rejected: str | None) -> Procedure[str]:

@@ -209,3 +209,28 @@ def test_a_gateway_does_not_start_where_it_can_take_nothing(
     monkeypatch.setenv("LARK_REGISTRY_PATH", "nowhere.db")
     with pytest.raises(ConfigurationError, match="The callback keys must be"):
         keys.load_configured()
+
+
+def test_a_registry_whose_file_is_gone_or_copied_back_takes_no_keys_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "applications.db"
+    monkeypatch.setenv(KEY_VARIABLE, generate_key())
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(file))
+    monkeypatch.setenv("LARK_APP_ID", "cli_own")
+    monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", "own")
+    assert set(keys.load_configured()) == {"cli_own"}
+    ApplicationManager().create_application(APP, "s", encrypt_key=KEY)
+    assert set(keys.load_configured(needs_registry=True)) == {"cli_own", APP}
+    stored = file.read_bytes()
+    file.unlink()
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="got no file or an empty one"):
+            keys.load_configured(needs_registry=True)
+        with pytest.raises(ConfigurationError, match="got no file or an empty one"):
+            keys.from_registry()
+        assert set(keys.load_configured()) == {"cli_own"}
+        file.write_bytes(b"")  # As `cp` leaves it for a moment.
+    assert file.stat().st_size == 0
+    file.write_bytes(stored)
+    assert set(keys.load_configured(needs_registry=True)) == {"cli_own", APP}

@@ -22,6 +22,7 @@ from lark_provider.callbacks.websocket.intake import parse
 from lark_provider.engine import tickets
 from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
+from lark_provider.errors import TransportError
 from lark_provider.protocol.callbacks import CallbackKeys, Event, read
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import urls
@@ -33,6 +34,7 @@ from tests.callbacks import mq
 from tests.callbacks.serving import serve
 from tests.protocol.callbacks import sender
 from tests.protocol.callbacks.sender import TOKEN, dump
+from tests.services.processes import free_port
 
 LARK = "https://lark.example.com"
 HOUR = 3600.0
@@ -136,3 +138,11 @@ def test_an_older_ticket_that_lark_repeats_does_not_replace_the_newest(
     drive(tickets.put(steady, "ahead", now + HOUR), steady)  # by a clock that is ahead
     drive(tickets.put(steady, "third"), steady)
     assert drive(tickets.obtain_ticket(session, None), session) == "third"
+
+
+def test_a_ticket_that_the_database_does_not_take_is_not_stored(store_app: str) -> None:
+    place = f"postgresql://lark:lark@127.0.0.1:{free_port()}/lark"
+    sink = BrokerSink(Publisher(mq.at("amqp://127.0.0.1:1")), place)
+    with pytest.raises(TransportError, match=r"must take the app_ticket of .* Next: ") as caught:
+        mq.run(sink.store(push("first", time.time(), store_app)))
+    assert caught.value.retryable

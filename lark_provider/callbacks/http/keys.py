@@ -77,9 +77,11 @@ def from_registry() -> KeysByApp:
     """Return the keys of all active apps of the registry that have any.
 
     Raises:
-        ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
+        ConfigurationError: The registry is missing or an empty file, or `LARK_CONFIG_ENCRYPTION_KEY` is
+            missing or invalid.
         StorageError: The registry cannot be used.
     """
+    config.require_registry()
     keys, unreadable = _read_registry()
     for app_id, error in unreadable.items():
         _throttle.log(
@@ -113,16 +115,20 @@ def _read_registry() -> tuple[KeysByApp, dict[str, LarkError]]:
     return by_app(*keys), unreadable
 
 
-def load_configured() -> KeysByApp:
+def load_configured(*, needs_registry: bool = False) -> KeysByApp:
     """Return the keys of the registry's apps; those of the environment win.
 
     There may be none where there is a registry: its only app may have been disabled, and is then refused.
+
+    Args:
+        needs_registry: Whether a registry that is missing or an empty file is an error, since it was there
+            before.
 
     Raises:
         ConfigurationError: There is neither a registry nor a key in the environment, or a setting is invalid.
         StorageError: The registry cannot be used.
     """
-    has_registry = config.has_registry()
+    has_registry = needs_registry or config.has_registry()
     keys = dict(from_registry()) if has_registry else {}
     named = ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN")
     if not has_registry or any(os.environ.get(name) for name in named):

@@ -17,7 +17,7 @@ from lark_provider.callbacks.http.questions import QuestionLookup
 from lark_provider.callbacks.http.sinks import Sink
 from lark_provider.callbacks.http.writer import InboxWriter
 from lark_provider.protocol.callbacks import BrokerError, CardClick, Delivery, Event
-from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError
+from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError, TransportError
 from lark_provider.support import threads
 
 if TYPE_CHECKING:
@@ -171,7 +171,12 @@ async def _store_ticket(event: Event, database_url: str | None) -> None:
         )
     session = Session(app_id=event.app_id, database_url=database_url)
     put = tickets.put(session, ticket.strip(), event.created_at.timestamp())
-    await asyncio.wrap_future(threads.start(partial(drive, put, session)))
+    is_shared = await asyncio.wrap_future(threads.start(partial(drive, put, session)))
+    if not is_shared and config.has_database(database_url):
+        raise TransportError(
+            f"The database must take the app_ticket of {event.app_id!r}, since other processes need it, got "
+            "no answer. Next: see whether the database is available; Lark repeats the event."
+        )
 
 
 def configured_sinks(

@@ -134,9 +134,11 @@ class Fleet:
             self._check_all_refused()
             await listener.up.wait()
         self._was_up = True
+        # Its successors stay: none of them may ever be connected.
         for other in self._list_listeners(listener.app.app_id):
-            if other is not self._current.get(listener.app.app_id):
-                self._retire(other, is_replaced=True)
+            if other is listener:
+                return
+            self._retire(other, is_replaced=True)
 
     def _check_all_refused(self) -> None:
         """Give up if Lark refuses every app and none was ever connected: the settings are wrong."""

@@ -52,7 +52,7 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
     Args:
         named: Only these; else all.
         needs_registry: Whether a registry that is missing or an empty file is an error, since it was there
-            before: its file may be on a volume that is not mounted now, which does not remove all apps.
+            before.
 
     Raises:
         ConfigurationError: A setting is invalid, or the registry is missing.
@@ -87,11 +87,8 @@ def _read_registered(
     named: Collection[str], own_app: App | None, *, needs_registry: bool
 ) -> list[RegisteredApp]:
     """Return the apps of the registry, without the credentials of those that are not needed from it."""
-    if needs_registry and _is_lost():
-        raise ConfigurationError(
-            f"The registry at {config.expand_path(config.get_registry()).absolute()} was removed or emptied "
-            "while this process listens. Next: put it back."
-        )
+    if needs_registry:
+        config.require_registry()
     if not config.has_registry():
         return []
     from lark_provider.storage import credentials, urls
@@ -100,22 +97,6 @@ def _read_registered(
     return credentials.read_registered(
         urls.registry(), lambda app_id: app_id != own_id and (not named or app_id in named)
     )
-
-
-def _is_lost() -> bool:
-    """Return whether the file of the registry is missing or empty, as while it is copied back.
-
-    An empty file would be read as a registry without apps.
-    """
-    where = config.get_registry()
-    if "://" in where:
-        return False
-    try:
-        return config.expand_path(where).stat().st_size == 0
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False  # reading it raises the reason
 
 
 def _no_apps() -> ConfigurationError:

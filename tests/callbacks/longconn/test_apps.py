@@ -132,6 +132,26 @@ def test_a_new_secret_takes_over_without_a_gap_and_a_wrong_one_changes_nothing(
     assert "the-newer-secret" not in listening.log
 
 
+def test_a_secret_that_works_late_is_used_while_the_newest_one_is_refused(
+    lark: LarkSide, apps: ApplicationManager, listen: Listen
+) -> None:
+    apps.create_application("cli_a", SECRET)
+    listening = listen()
+    before = lark.link()
+    lark.endpoint.extend([503] * 1000)  # Lark is unreachable.
+    for secret in ("the-newer-secret", "mistyped"):
+        apps.update_application("cli_a", app_secret=secret)
+        until(lambda s=secret: s in {request["AppSecret"] for request in lark.requests}, "it was not tried")  # type: ignore[misc]
+    lark.secrets["cli_a"] = "the-newer-secret"
+    lark.endpoint.clear()
+    after = lark.link()
+    assert before.closed.wait(SECONDS)
+    until(lambda: "Lark refuses the long connection of the app" in listening.log, "the newest was not tried")
+    works(after, listening)
+    assert not after.closed.is_set()
+    assert listening.stop() == 0
+
+
 def test_an_app_that_is_refused_does_not_stop_the_others(
     lark: LarkSide, apps: ApplicationManager, listen: Listen
 ) -> None:
@@ -178,7 +198,7 @@ def test_a_registry_that_is_missing_or_damaged_for_a_while_ends_nothing(
     link = lark.link()
     file = tmp_path / "applications.db"
     file.rename(tmp_path / "elsewhere")
-    until(lambda: "was removed or emptied while this process" in listening.log, "it was not missed")
+    until(lambda: "got no file or an empty one" in listening.log, "it was not missed")
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"no database" * 1000)
     damaged.rename(file)
@@ -198,7 +218,7 @@ def test_a_registry_that_is_copied_back_is_not_one_without_apps(
     file = tmp_path / "applications.db"
     stored = file.read_bytes()
     file.write_bytes(b"")
-    with pytest.raises(ConfigurationError, match="was removed or emptied while this process listens"):
+    with pytest.raises(ConfigurationError, match="got no file or an empty one"):
         roster.load(needs_registry=True)
     assert file.stat().st_size == 0
     file.write_bytes(stored)
