@@ -152,6 +152,20 @@ def test_what_never_succeeds_is_dead_lettered_with_the_reason(
     assert "Handler failed; retrying" in caplog.text
 
 
+def test_an_error_that_quotes_half_an_emoji_is_dead_lettered(rabbitmq: str) -> None:
+    def refuse(event: Event) -> None:
+        raise ValueError("unknown command \ud83d")
+
+    send(rabbitmq, make_event("bad"))
+    dead: list[Any] = []
+    with consuming(rabbitmq, refuse, tries=1):
+        while not dead:
+            dead = mq.drain(rabbitmq, DEAD)
+    [(properties, _)] = dead
+    reason = (properties.headers or {})["reason"]
+    assert reason == "The handler has failed 1 times. ValueError: unknown command \\ud83d"
+
+
 def test_what_is_not_an_event_is_dead_lettered(rabbitmq: str) -> None:
     poison = [b"\xff", [1], {"schema": "2.0"}, mq.card("click"), make_event("e\0"), make_event("e" * 300)]
     send(rabbitmq, *poison, make_event("good"))

@@ -223,6 +223,26 @@ def test_requeued_clicks_and_events_go_where_they_came_from_and_are_processed_on
     assert mq.drain(rabbitmq, DEAD) == []
 
 
+def test_one_copy_that_is_not_confirmed_in_time_keeps_the_others_from_being_doubled(
+    rabbitmq: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, late = Confirms.publish, NAMES[2]
+
+    async def publish_but_one(self: Confirms, *given: Any) -> None:
+        if late in given:
+            await asyncio.Event().wait()
+        await publish(self, *given)
+
+    dead(rabbitmq, *cards(5))
+    monkeypatch.setattr(Confirms, "publish", publish_but_one)
+    monkeypatch.setattr(broker_side, "_STEP_SECONDS", 5.0)
+    _, errors = run(capsys, "requeue", "--all", code=1)
+    assert "no answer within 5 s" in errors
+    wait_for_all(rabbitmq, 5)
+    assert [letter["id"] for letter in list_dead(capsys)] == [late]
+    assert sorted(mq.list_ids(mq.peek(rabbitmq, CARDS))) == sorted({*NAMES[:5]} - {late})
+
+
 def test_what_fails_again_says_how_often_and_requeue_ends(
     rabbitmq: str, database: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,7 @@ from lark_provider.callbacks.broker.link import Delivered
 from lark_provider.callbacks.broker.topology import CARDS, DEAD, DEAD_AT, EVENTS, QUEUE, REASON
 from lark_provider.protocol.callbacks import BrokerError, CallbackRefusedError
 from lark_provider.support import measured
+from lark_provider.support.text import escape_surrogates
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,8 @@ class Confirms:
             BrokerError: The broker did not confirm it.
         """
         event_id = message.properties.message_id or ""
+        # The error of a handler may quote half an emoji, which AMQP cannot carry.
+        reason = escape_surrogates(reason)
         headers = {
             **(message.properties.headers or {}),
             REASON: reason[:_MAX_REASON_LENGTH],

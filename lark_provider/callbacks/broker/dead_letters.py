@@ -72,17 +72,22 @@ class _Visit:
 
         Raises:
             BrokerError: One was not confirmed; it stays a dead letter.
+            TimeoutError: One was not confirmed in time; likewise.
         """
-        chosen = list(letters)
-        async with asyncio.timeout(_STEP_SECONDS):
-            results = await asyncio.gather(*map(self._copy, chosen), return_exceptions=True)
-        for letter, result in zip(chosen, results, strict=True):
-            if result is None:
+        copies = {asyncio.ensure_future(self._copy(letter)): letter for letter in letters}
+        if not copies:
+            return
+        ended, pending = await asyncio.wait(copies, timeout=_STEP_SECONDS)
+        for copy in pending:
+            copy.cancel()
+        for copy, letter in copies.items():
+            if copy in ended and copy.exception() is None:
                 self.remove(letter)
                 done(letter)
-        for result in results:
-            if result is not None:
-                raise result
+        for copy in ended:
+            copy.result()
+        if pending:
+            raise TimeoutError
 
     async def _copy(self, letter: DeadLetter) -> None:
         body, name = letter.delivered.body, letter.delivered.properties.message_id or ""
