@@ -20,6 +20,8 @@ _EXACT_DIGITS = 15
 _FIRST_DAY = dt.date(1900, 3, 1)
 """Excel treats 1900 as a leap year, so earlier days are off by one."""
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+"""Matches the underscore of what a workbook takes for an escaped character, such as _x0041_ for A."""
 
 
 class WorkbookResult(NamedTuple):
@@ -67,6 +69,7 @@ def write_workbook(path: Path, columns: Sequence[str], rows: Iterable[Mapping[st
     def make_cell(value: Any, font: Any = None) -> Any:
         sheet_cell = library.cell.WriteOnlyCell(sheet)
         if isinstance(value, str):
+            value = _ESCAPE.sub("_x005F_", value)
             # Not set through `value`, since openpyxl would take a text that begins with = for a formula.
             sheet_cell._value, sheet_cell.data_type = value, "s"  # noqa: SLF001 - openpyxl has no public way to do this
         else:

@@ -154,6 +154,8 @@ def _write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Mappin
 
 
 def _convert_for_parquet(value: Any, kind: str) -> Any:
-    if value is None or kind in {"number", "bool", "moment", "texts"}:
+    if kind == "number" and value is not None:
+        return float(value)  # Lark's numbers are doubles; pyarrow refuses an int that is not exactly one.
+    if value is None or kind in {"bool", "moment", "texts"}:
         return value
     return value if isinstance(value, str) else orjson.dumps(value).decode()

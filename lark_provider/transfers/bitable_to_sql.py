@@ -168,12 +168,14 @@ class LarkBitableToSqlOperator(CopyOperator, TableOperator):
         return client.perform(read_base_zone(app_token)) or dt.UTC
 
     def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
+        from lark_provider.api.clouddoc.searches import MAX_NAMES
+
         fields = [column.field for column in columns if column.field]
         records = self.hook.client.clouddoc.bitable.search_records(
             self.base,
             self.table_id,
             filter=self.filter,
-            field_names=fields,
+            field_names=fields if len(fields) <= MAX_NAMES else (),
             view_id=self.view_id,
         )
         for record in records:

@@ -56,7 +56,8 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
             the rows with the same key, and appends the others.
         columns: The query's columns in their order, or column to title; by default all of them. Others are
             left out.
-        key_fields: For `update_by_key`: the columns that tell a row from all others.
+        key_fields: For `update_by_key`: the columns that tell a row from all others. A number is the same
+            key as its text.
         header: Whether the first row has the titles.
         formats: Formatter (such as `#,##0.00`) or style by column or Python type.
         widths: `content`, pixels by column, or None to leave them.

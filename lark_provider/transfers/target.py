@@ -102,17 +102,63 @@ class SqlTarget:
             ConflictError: The database takes the keys of two rows for the same one.
             Exception: What the driver raises.
         """
-        if keys and self.driver not in _ON_CONFLICT:
+        if keys and self.driver in _ON_CONFLICT:
+            self._upsert(columns, rows, keys)
+            return
+        if keys:
             self._merge(columns, rows, keys)
             return
-        ending = self._make_on_conflict(columns, keys) if keys else ""
         with closing(self._connection.cursor()) as cursor:
             if self.driver == "psycopg2":
-                # Its executemany sends each row by itself.
-                statement = self._make_insert_sql(columns, len(rows)) + ending
-                cursor.execute(statement, tuple(itertools.chain.from_iterable(rows)))
+                self._execute_together(cursor, columns, rows)
             else:
-                cursor.executemany(self._make_insert_sql(columns) + ending, [tuple(row) for row in rows])
+                cursor.executemany(self._make_insert_sql(columns), [tuple(row) for row in rows])
+
+    def _execute_together(
+        self, cursor: Any, columns: Sequence[str], rows: Sequence[Row], end: str = ""
+    ) -> None:
+        """Insert rows by one statement: the executemany of psycopg2 sends each row by itself."""
+        statement = self._make_insert_sql(columns, len(rows)) + end
+        cursor.execute(statement, tuple(itertools.chain.from_iterable(rows)))
+
+    def _upsert(self, columns: Sequence[str], rows: Sequence[Row], keys: Sequence[str]) -> None:
+        """Update or insert by the database's own statement, which returns the keys as they are stored."""
+        end = self._make_on_conflict(columns, keys)
+        statement = self._make_insert_sql(columns) + end
+        with closing(self._connection.cursor()) as cursor:
+            if self.driver == "psycopg2":
+                self._execute_together(cursor, columns, rows, end)
+                stored = cursor.fetchall()
+            elif self.driver == "sqlite3":
+                stored = [cursor.execute(statement, tuple(row)).fetchone() for row in rows]
+            else:
+                cursor.executemany(statement, [tuple(row) for row in rows], returning=True)
+                stored = [cursor.fetchone()]
+                while cursor.nextset():
+                    stored.append(cursor.fetchone())
+        places = [columns.index(name) for name in keys]
+        for row, key in zip(rows, stored, strict=True):
+            self._note_merged([row[place] for place in places], [key])
+
+    def _note_merged(self, key: Sequence[Any], stored: Iterable[Row]) -> None:
+        """Note a row that is merged, and check that it is not one that was merged before.
+
+        Args:
+            key: Its key, as it is in the source.
+            stored: The keys that the database has for it: a column of numbers may take keys for the same that
+                differ, such as "7" and "007"; a collation "ab" and "AB".
+
+        Raises:
+            ConflictError: It was.
+        """
+        marks = {make_key_mark(tuple(stored_key)) for stored_key in stored}
+        if not marks.isdisjoint(self._merged):
+            raise ConflictError(
+                f"{self.table} takes the key {tuple(key)!r} for that of another row that was merged before, "
+                "as if it compares texts without regard to case; nothing was written. Next: change one of "
+                "the two keys, or choose key_fields that tell them apart."
+            )
+        self._merged |= marks
 
     def _merge(self, columns: Sequence[str], rows: Iterable[Row], keys: Sequence[str]) -> None:
         """Update or insert row by row: not every database tells by its row count whether a row exists."""
@@ -127,15 +173,7 @@ class SqlTarget:
                 key = tuple(row[place] for place in key_places)
                 cursor.execute(select, key)
                 stored = cursor.fetchall()
-                # A collation may take keys for the same that differ, such as "ab" and "AB".
-                marks = {make_key_mark(tuple(stored_key)) for stored_key in stored or [key]}
-                if not marks.isdisjoint(self._merged):
-                    raise ConflictError(
-                        f"{self.table} takes the key {key!r} for that of another row that was merged before, "
-                        "as if it compares texts without regard to case; nothing was written. Next: change "
-                        "one of the two keys, or choose key_fields that tell them apart."
-                    )
-                self._merged |= marks
+                self._note_merged(key, stored or [key])
                 if stored:
                     cursor.execute(update, (*(row[place] for place in places), *key))
                 else:
@@ -149,7 +187,8 @@ class SqlTarget:
     def _make_on_conflict(self, columns: Sequence[str], keys: Sequence[str]) -> str:
         others = [self._quote(name) for name in columns if name not in keys]
         changes = ", ".join(f"{name} = excluded.{name}" for name in others)
-        return f" ON CONFLICT ({', '.join(map(self._quote, keys))}) DO UPDATE SET {changes}"
+        names = ", ".join(map(self._quote, keys))
+        return f" ON CONFLICT ({names}) DO UPDATE SET {changes} RETURNING {names}"
 
     def _format_equalities(self, names: Iterable[str], between: str = " AND ") -> str:
         return between.join(f"{self._quote(name)} = {self._hook.placeholder}" for name in names)

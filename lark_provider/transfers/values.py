@@ -226,7 +226,7 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if _is_whole(value) else float(value)
     return _to_text(value)
 
 

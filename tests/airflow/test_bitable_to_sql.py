@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 from collections.abc import Callable
+from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +16,9 @@ from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
 from lark_provider.api.clouddoc import fields
-from lark_provider.errors import InvalidRequestError, LarkError
+from lark_provider.errors import ConflictError, InvalidRequestError, LarkError
 from lark_provider.transfers import LarkBitableToSqlOperator
+from lark_provider.transfers.target import SqlTarget
 from tests.airflow.sql import SQLITE, Database, table
 
 Context = Callable[..., Any]
@@ -143,6 +147,7 @@ def test_merge_where_the_driver_has_no_on_conflict(
         assert own(orders) == {"A-1": (12.5, "new"), "A-2": (100, "kept"), "old": (1, "kept")}
 
 
+@pytest.mark.parametrize("on_conflict", [True, False])
 @pytest.mark.parametrize("before", [0, 1])
 @pytest.mark.parametrize("chunk_size", [1, 1000])
 def test_keys_that_the_database_takes_for_the_same_are_refused(
@@ -152,9 +157,11 @@ def test_keys_that_the_database_takes_for_the_same_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     before: int,
     chunk_size: int,
+    on_conflict: bool,
 ) -> None:
     """MySQL and SQL Server compare texts without regard to case by default."""
-    monkeypatch.setattr("lark_provider.transfers.target._ON_CONFLICT", frozenset())
+    if not on_conflict:
+        monkeypatch.setattr("lark_provider.transfers.target._ON_CONFLICT", frozenset())
     lark.settings(rate_limits=False)
     link = table(COLUMNS)
     sqlite.run("CREATE TABLE alike (no TEXT COLLATE NOCASE PRIMARY KEY, paid INTEGER)")
@@ -172,6 +179,18 @@ def test_keys_that_the_database_takes_for_the_same_are_refused(
     with pytest.raises(AirflowFailException, match=r"takes the key \('AB',\) for .*Next: change one"):
         operator.execute(context())
     assert sqlite.read("SELECT no, paid FROM alike ORDER BY no") == stored
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_a_column_of_numbers_tells_no_texts_apart_that_are_one_number(database_url: str, driver: str) -> None:
+    hook: Any = SimpleNamespace(placeholder="%s", escape_word_format='"{}"')
+    with closing(importlib.import_module(driver).connect(database_url)) as connection:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute("CREATE TABLE numbers (no INTEGER PRIMARY KEY, paid INTEGER)")
+        target = SqlTarget(hook, connection, "numbers")
+        target.insert(["no", "paid"], [("7", 1), ("8", 2)], keys=["no"])
+        with pytest.raises(ConflictError, match=r"takes the key \('007',\) for that of another row"):
+            target.insert(["no", "paid"], [("9", 3), ("007", 4)], keys=["no"])
 
 
 @pytest.mark.parametrize("columns", [[], {}])

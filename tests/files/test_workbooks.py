@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import openpyxl  # type: ignore[import-untyped]  # it has no type hints
@@ -43,3 +44,12 @@ def test_a_cell_holds_as_many_characters_as_excel_counts(tmp_path: Path, text: s
 def test_a_character_that_xml_cannot_hold_is_replaced(tmp_path: Path) -> None:
     _, read = write(tmp_path / "book.xlsx", "a\x00b\ud83dc\udcca=d\uffff")
     assert read == "a\ufffdb\ufffdc\ufffd=d\ufffd"
+
+
+def test_text_that_looks_like_an_escaped_character_stays_as_it_is(tmp_path: Path) -> None:
+    # Read from the XML, since openpyxl shows the text of a cell without reading escaped characters.
+    path = tmp_path / "book.xlsx"
+    write_workbook(path, ["note"], [{"note": "_x0041_, _x_ and x0041"}])
+    with zipfile.ZipFile(path) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<t>_x005F_x0041_, _x_ and x0041</t>" in sheet
