@@ -88,7 +88,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _infer_fields(arguments: argparse.Namespace) -> list[Field]:
     rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
-    return infer.infer_fields(rows, arguments.key, has_zone=arguments.zone is not None)
+    fields = infer.infer_fields(rows, arguments.key, has_zone=arguments.zone is not None)
+    for field in fields:
+        name = field["field_name"]
+        if name != name.strip():
+            raise WrongUseError(
+                f"The name of a column must not begin or end with a space, got {name!r}: Lark leaves it out, "
+                "so that no row fits. Next: correct the first line of the file."
+            )
+    return fields
 
 
 @contextmanager
@@ -140,7 +148,7 @@ def _check(arguments: argparse.Namespace) -> None:
             "--resume needs the database that recorded the load. Next: set LARK_DATABASE_URL as in the run "
             "that was interrupted."
         )
-    if arguments.resume and not ledger_admin.has_load(urls.database(), _load_key(arguments.resume)):
+    if arguments.resume and not ledger_admin.has_entry(urls.database(), _load_key(arguments.resume), "load"):
         raise WrongUseError(
             f"--resume must name a load that the database knows, got {arguments.resume!r}, and a new one "
             "would write all rows. Next: see `lark-provider ledger list`; leave --resume out if nothing was "

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from lark_provider.api.clouddoc.cells import EXACT_INT
+from lark_provider.api.clouddoc.cells import EXACT_INT, convert_to_python
 from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, MULTI_SELECT, NUMBER, TEXT, Field
 from lark_provider.cli.arguments import WrongUseError
 
@@ -17,6 +17,8 @@ NAMES = {TEXT: "text", NUMBER: "number", DATE: "date", CHECKBOX: "checkbox", MUL
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")
 _MAX_DIGITS = 15
 """A spreadsheet shows no more digits of a number; a longer one, such as that of a bank card, is an id."""
+_PLAIN = (str, bool, int, float, Decimal, dt.date)
+"""Values that a field for text takes."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 
@@ -35,15 +37,19 @@ def infer_fields(
         The fields. A column without a value, or with values of different kinds, is text.
 
     Raises:
-        WrongUseError: There are no rows, none has a key field, or times have no zone.
+        WrongUseError: There are no rows, none has a key field, times have no zone, or no type of field holds
+            the values of a column.
     """
     kinds: dict[str, set[tuple[int, bool]]] = {}
     without_zone: dict[str, int] = {}
+    nested: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         for name, value in row.items():
             column_kinds = kinds.setdefault(name, set())
-            if value is not None and value != "":
+            if convert_to_python(value) is not None and value != "":
                 column_kinds.add(_infer_kind(value))
+                if not isinstance(value, _PLAIN):
+                    nested.setdefault(name, number)
                 if not has_zone and _lacks_zone(value):
                     without_zone.setdefault(name, number)
     missing = [name for name in key_fields if name not in kinds]
@@ -56,6 +62,11 @@ def infer_fields(
     fields = [_make_field(name, kinds[name], is_key=name in key_fields) for name in names]
     for field in fields:
         name = field["field_name"]
+        if field["type"] != MULTI_SELECT and name in nested:
+            raise WrongUseError(
+                f"Column {name!r} has a value in row {nested[name]} that a field for text does not take. "
+                "Next: convert it to text in the file, or create the table with a field for it first."
+            )
         if field["type"] == DATE and name in without_zone:
             raise WrongUseError(
                 f"Column {name!r} has a time without a zone in row {without_zone[name]}, which may be any "

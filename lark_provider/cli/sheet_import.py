@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import json
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from lark_provider.cli.progress import Bar
 from lark_provider.client import LarkServiceClient
 from lark_provider.files import reading
 from lark_provider.files.formats import CSV, get_kind
+from lark_provider.storage import ledger_admin, urls
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
             bar.track_rows(_iterate_rows(arguments, convert), "Wrote"),
             columns=list(convert),
             mode=arguments.mode,
-            key=f"sheet import {name}",
+            key=_make_key(name),
             key_fields=arguments.key,
             title=arguments.title,
             folder=arguments.folder,
@@ -72,11 +74,29 @@ def _check(arguments: argparse.Namespace) -> None:
         raise WrongUseError(
             f"The file is read twice, and {arguments.file} is a pipe. Next: save it as a file."
         )
+    if arguments.resume is not None and not arguments.resume.strip():
+        raise WrongUseError(
+            f"--resume must name an import, got {arguments.resume!r}. Next: pass the name that the "
+            "interrupted run has printed."
+        )
     if arguments.resume and not config.has_database():
         raise WrongUseError(
             "--resume needs the database that recorded the import. Next: set LARK_DATABASE_URL as in the run "
             "that was interrupted."
         )
+    if arguments.resume and not ledger_admin.has_entry(
+        urls.database(), _make_key(arguments.resume), "sheet", "file"
+    ):
+        raise WrongUseError(
+            f"--resume must name an import that the database knows, got {arguments.resume!r}, and a new one "
+            "would write all rows. Next: see `lark-provider ledger list`; leave --resume out if nothing was "
+            "written yet."
+        )
+
+
+def _make_key(name: str) -> str:
+    """Return the key under which an import of this command is recorded."""
+    return f"sheet import {name}"
 
 
 def _choose_converters(arguments: argparse.Namespace) -> dict[str, Callable[[Any], Any]]:
@@ -107,7 +127,14 @@ def _iterate_rows(
 
 
 def _encode_value(value: Any) -> Any:
-    return output.format_json(value) if isinstance(value, dict | list) else value
+    return (
+        json.dumps(value, ensure_ascii=False, default=_to_plain) if isinstance(value, dict | list) else value
+    )
+
+
+def _to_plain(value: Any) -> str:
+    """Return a value that JSON has no type for, as in a list of a Parquet file."""
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 
 def _parse_number(text: str) -> Decimal:

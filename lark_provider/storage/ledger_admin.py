@@ -109,19 +109,20 @@ def list_entries(
         return _read_summaries(connection, list(connection.scalars(wanted)))
 
 
-def has_load(url: URL, name: str) -> bool:
-    """Return whether there is a load of a name.
+def has_entry(url: URL, name: str, *kinds: str) -> bool:
+    """Return whether there is an entry of a name.
 
     Args:
         url: The database.
         name: The caller's key.
+        kinds: The kinds of entries that count: `load`, `message`, `sheet` or `file`.
 
     Raises:
         StorageError: The database cannot be used.
     """
     columns = ledger.c
     wanted = (
-        sa.select(columns.id).where(columns.kind == "load", columns.name == mask_addresses(name)).limit(1)
+        sa.select(columns.id).where(columns.kind.in_(kinds), columns.name == mask_addresses(name)).limit(1)
     )
     with hold_transaction(require_engine(url), reading=True) as connection:
         return connection.scalar(wanted) is not None

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no type hints
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
 import pytest
 from lark_emulator import Emulator
 
@@ -84,6 +86,46 @@ def test_a_day_that_does_not_exist_makes_a_column_of_text(
     make = ("bitable", "import", str(file), link.partition("?")[0], "--key", "No", "--create-table", "New")
     done = run(*make)
     assert (done.code, done.out) == (0, "2 created\n"), done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.csv", "No, Note\na,b\n", "must not begin or end with a space, got ' Note'"),
+        ("x.jsonl", '{"No": "a"}\n{"No": "b", "Tags": [1, 2]}\n', "Column 'Tags' has a value in row 2"),
+        ("x.jsonl", '{"No": "a", "Tags": {"b": 1}}\n', "Column 'Tags' has a value in row 1"),
+        ("x.jsonl", '{"No": "a", "Tags": ["b"]}\n{"No": "b", "Tags": "c"}\n', "has a value in row 1"),
+    ],
+)
+def test_a_file_whose_rows_a_new_table_would_refuse_makes_none(
+    run: Run, lark: Emulator, link: str, tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(content)
+    before = lark.state()["by_endpoint"]
+    done = run("bitable", "import", str(file), link, "--key", "No", "--create-table", "New")
+    assert (done.code, said in done.err) == (2, True), done.err
+    assert lark.state()["by_endpoint"] == before
+
+
+def test_a_column_of_numbers_may_have_nan(run: Run, link: str, tmp_path: Path) -> None:
+    """As polars and Spark write a number that is missing; it made the column one of text."""
+    file = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"No": ["a", "b"], "Paid": [1.5, float("nan")]}), file)
+    make = ("bitable", "import", str(file), link.partition("?")[0], "--key", "No", "--create-table", "New")
+    shown = run(*make, "--dry-run", "--json")
+    assert [field["type"] for field in json.loads(shown.out)["fields"]] == [fields.TEXT, fields.NUMBER]
+    done = run(*make)
+    assert (done.code, done.out) == (0, "2 created\n"), done.err
+
+
+def test_a_long_id_in_a_field_of_numbers_is_exported_to_parquet(run: Run, link: str, tmp_path: Path) -> None:
+    number = 110101199003071232.0
+    LarkServiceClient().clouddoc.bitable.create_record(link, None, {"No": "a", "Paid": number}, convert=False)
+    file = tmp_path / "x.parquet"
+    done = run("bitable", "export", link, str(file))
+    assert done.code == 0, done.err
+    assert pq.read_table(file)["Paid"].to_pylist() == [number]
 
 
 def test_a_new_table_whose_rows_are_refused_is_named_for_the_next_import(

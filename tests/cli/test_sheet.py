@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa  # type: ignore[import-untyped]  # it has no type hints
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # likewise
 import pytest
 from lark_emulator import Emulator
 
@@ -99,11 +102,25 @@ def test_modes_and_a_resumed_import(
         "--json",
     )
     assert json.loads(again.out)["replayed"] == 2
+    for wrong in (f"{name}x", ""):
+        refused = run("sheet", "import", str(file), spreadsheet.url, "--mode", "append", "--resume", wrong)
+        assert "--resume must name an import" in read_failure(refused, 2)
     assert [row[1] for row in read_cells(lark, spreadsheet.token)] == ["paid", "12.50", "7"]
     file.write_text(LINES.replace("12.50", "99"), "utf-8")
     done = run("sheet", "import", str(file), spreadsheet.url, "--mode", "update_by_key", "--key", "no")
     assert done.code == 0, done.err
     assert [row[1] for row in read_cells(lark, spreadsheet.token)] == ["paid", 99, 7]
+
+
+def test_what_json_has_no_type_for_is_text_in_a_cell(run: Run, lark: Emulator, tmp_path: Path) -> None:
+    lines, table = tmp_path / "x.jsonl", tmp_path / "x.parquet"
+    lines.write_text('{"no": 1, "ids": [123456789012345678901234567890]}\n')
+    pq.write_table(pa.table({"no": [1], "ids": [[Decimal("1.10")]]}), table)
+    for file, expected in ((lines, "[123456789012345678901234567890]"), (table, '["1.10"]')):
+        done = run("sheet", "import", str(file), "--title", "Nested", "--json")
+        assert done.code == 0, done.err
+        token = json.loads(done.out)["spreadsheet_token"]
+        assert read_cells(lark, token)[1][1] == expected
 
 
 def test_sharing_listing_and_taking_back(run: Run, lark: Emulator, file: Path) -> None:

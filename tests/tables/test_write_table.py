@@ -187,6 +187,20 @@ def test_update_writes_over_keys_and_appends_others(place: SheetTable) -> None:
     assert [row[1] for row in place.read_values()] == ["Name", "row 2", "keep", "row 0", "new"]
 
 
+def test_a_number_is_the_same_key_as_its_text(place: SheetTable) -> None:
+    """A column of codes is read as texts or numbers, as it happens: `007,123` or `123,456`."""
+    place.write([{"No": code, "Name": "old"} for code in ("007", "123", "1.5")], columns=HEADER)
+    place.type_cells("A5", [456, "old"])
+    source = [{"No": code, "Name": "new"} for code in (123, "456", 1.5, 7)]
+    place.write(source, mode="update_by_key", key_fields=["No"])
+    names = {str(row[0]): row[1] for row in place.read_values()[1:]}
+    assert names == {"007": "old", "123": "new", "1.5": "new", "456": "new", "7": "new"}
+    with pytest.raises(InvalidRequestError, match="Rows 1 and 2 of the source have the same key"):
+        place.write(
+            [{"No": 1, "Name": "a"}, {"No": "1", "Name": "b"}], mode="update_by_key", key_fields=["No"]
+        )
+
+
 def test_update_begins_a_table_in_an_empty_worksheet(place: SheetTable) -> None:
     place.write(
         make_rows(3), mode="update_by_key", key_fields=["No"], columns={"No": "Number", "Name": "Name"}
@@ -326,7 +340,7 @@ def test_any_title_is_found_again(lark: Emulator, place: SheetTable, title: str,
 def test_any_value_may_be_a_key(lark: Emulator, place: SheetTable, bools: str) -> None:
     lark.settings(bool_cells=bools)
     day = dt.datetime(2026, 1, 1, 3, 4, 5)  # noqa: DTZ001 - a cell has no zone
-    keys: list[Any] = [True, False, day, day.date(), day.time(), 1.5, 2**60, "00123", "0", 0, "=x", " x "]
+    keys: list[Any] = [True, False, day, day.date(), day.time(), 1.5, 2**60, "00123", 0, "=x", " x "]
     keys += ["ann@example.com", "https://example.com/a", Link("x", "https://example.com")]
     keys += ["#N/A", "#REF!"]
     for version in (1, 2):

@@ -116,7 +116,8 @@ def write_table(
         mode: `replace` writes in place of what is there, and blanks what is left of it; `append` writes below
             it; `update_by_key` writes over the rows with the same key, and appends the others.
         key: Any text that names this write: in Airflow the DAG, the run, the task and the map index.
-        key_fields: For `update_by_key`: the columns that tell a row from all others.
+        key_fields: For `update_by_key`: the columns that tell a row from all others. A number is the same
+            key as its text.
         formats: Formatter (such as `#,##0.00`) or style by column name or Python type.
         header_style: Lark's style for the header; None for none.
         widths: `content`, pixels by column, or None to leave them.

@@ -34,7 +34,7 @@ from lark_provider.protocol.paths import fill_path
 
 logger = logging.getLogger(__name__)
 
-Key: TypeAlias = tuple[Any, ...]
+Key: TypeAlias = tuple[str, ...]
 _RANGES = 100
 """Ranges of one request."""
 _KEY_ROWS = 5000
@@ -306,8 +306,9 @@ def _make_key(cells: Sequence[Any]) -> Key:
     return tuple(_convert_key_cell(cell) for cell in cells)
 
 
-def _convert_key_cell(cell: Any) -> Any:
+def _convert_key_cell(cell: Any) -> str:
     if isinstance(cell, bool):
         return str(cell).upper()  # Lark may answer it as this text
     value = normalize_cell(cell)
-    return value if isinstance(value, str | int | float) else str(cell)
+    # A number is the same key as its text: which of the two a cell holds depends on who has typed it.
+    return str(cell if value is None else value)
