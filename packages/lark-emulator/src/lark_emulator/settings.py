@@ -68,7 +68,8 @@ CARD_RULES = {
     "form_names": "a form component without a name is refused when it is sent, not at the click",
     "submit_behaviors": "in 2.0, too, a button with `behaviors` does not submit its form",
     "fences": "tables in code fences count",
-    "lock": "a card cannot be updated by the message API before the callback of a click on it was answered",
+    "lock": "a card is updated neither by the message API (11310) nor by CardKit (200810) before the "
+    "callback of a click on it was answered",
     "required": "a card 2.0 without a property that its page calls required is refused",
     "lengths": "texts of buttons, options and placeholders longer than 100 characters are refused",
     "ranges": "numbers out of the range that the page gives are refused",

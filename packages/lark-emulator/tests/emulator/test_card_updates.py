@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,48 @@ def test_a_token_is_good_only_after_the_answer(lark: Emulator, api: Api, app: Ap
     token = lark.click(send_card(api), "alice")["token"]
     assert early == [300020]
     assert api("POST", UPDATE, {"token": token, "card": DONE})["code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "refused", "number"), [(["lock"], [230099, 200810], 200810), ([], [0, 0], 0)]
+)
+def test_a_card_cannot_be_updated_before_the_answer(
+    lark: Emulator, api: Api, app: AppServer, rules: list[str], refused: list[int], number: int
+) -> None:
+    lark.settings(card_rules=rules)
+    message_id = send_card(api)
+    card_id = api.data("POST", "/cardkit/v1/cards/id_convert", {"message_id": message_id})["card_id"]
+    codes: list[int] = []
+
+    def change(path: str, method: str, sequence: int, **body: Any) -> Any:
+        return api(method, f"/cardkit/v1/cards/{card_id}{path}", {"sequence": sequence, **body})
+
+    def answer(_: Received) -> Reply:
+        card = json.dumps(DONE)
+        codes.append(api("PATCH", f"/im/v1/messages/{message_id}", {"content": card})["code"])
+        settings = change("/settings", "PATCH", 1, settings='{"config":{}}', uuid="u")
+        codes.append(settings["code"])
+        assert settings["http"] == (400 if number else 200)
+        changes = [
+            change("", "PUT", 2, card={"type": "card_json", "data": card}),
+            change("/batch_update", "POST", 3, actions="[]"),
+            change("/elements", "POST", 4, type="append", elements="[]"),
+            change("/elements/x", "PUT", 5, element="{}"),
+            change("/elements/x", "PATCH", 6, partial_element="{}"),
+            change("/elements/x", "DELETE", 7),
+            change("/elements/x/content", "PUT", 8, content="x"),
+        ]
+        locked = [changed["code"] == 200810 for changed in changes]
+        assert locked == [bool(number)] * len(changes)
+        return Reply()
+
+    app.answer = answer
+    lark.set_callback(app.url, verify=False)
+    assert lark.click(message_id, "alice")["code"] == 0
+    assert codes == refused
+    # A change that was refused has used up neither its uuid nor its sequence.
+    again = change("/settings", "PATCH", 1, settings='{"config":{}}', uuid="u")["code"]
+    assert again == (0 if number else 200770)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ def test_a_button_by_name_id_or_label(wanted: str) -> None:
                 "name": "send",
                 "value": {"form": "f"},
                 "form_value": {"reason": "late", "who": ["x"]},
+                "timezone": "Asia/Shanghai",
             },
         ),
         (V1, "Yes", {}, {"tag": "button", "value": {"answer": "yes"}}),

@@ -151,7 +151,22 @@ def test_metas_name_what_failed(api: Api, lark: Emulator) -> None:
     assert [(meta["title"], meta["url"]) for meta in results["metas"]] == [
         ("Report", f"https://emulator.invalid/sheets/{book.token}")
     ]
+    assert results["metas"][0]["request_doc_info"] == docs[0]
     assert [failure["token"] for failure in results["failed_list"]] == [theirs, "shtnone"]
+
+
+def test_metas_of_wiki_pages_are_those_of_their_documents(api: Api) -> None:
+    page = {"obj_type": "docx", "node_type": "origin", "title": "P"}
+    node = api.data("POST", "/wiki/v2/spaces/7000000000000000001/nodes", page)["node"]
+    docs = [
+        {"doc_token": node["node_token"], "doc_type": "wiki"},
+        {"doc_token": node["obj_token"], "doc_type": "wiki"},
+    ]
+    results = api.data("POST", "/drive/v1/metas/batch_query", {"request_docs": docs})
+    (meta,) = results["metas"]
+    assert (meta["doc_token"], meta["doc_type"], meta["title"]) == (node["obj_token"], "docx", "P")
+    assert meta["request_doc_info"] == docs[0]
+    assert results["failed_list"] == [{"token": node["obj_token"], "code": 970005}]
 
 
 def test_files_and_folders_move(api: Api, lark: Emulator) -> None:

@@ -137,6 +137,20 @@ def test_the_type_must_be_that_of_the_token(shared: Shared) -> None:
     assert (shared("GET")["code"], shared("GET")["http"]) == (1063005, 404)
 
 
+def test_a_wiki_page_is_shared_with_its_document(api: Api, lark: Emulator) -> None:
+    page = {"obj_type": "docx", "node_type": "origin", "title": "P"}
+    node = api.data("POST", "/wiki/v2/spaces/7000000000000000001/nodes", page)["node"]
+    wiki = Shared(api, node["node_token"], "wiki")
+    assert wiki("POST", body=ALICE)["code"] == 0
+    assert wiki.list_members() == {ALICE["member_id"]: "view"}
+    assert lark.openers(node["obj_token"])["user:alice"] == "view"
+    assert wiki("GET", "/auth", action="share")["data"]["auth_result"] is True
+    public = f"/drive/v2/permissions/{node['node_token']}/public"
+    assert api("PATCH", public, {"link_share_entity": "tenant_readable"}, type="wiki")["code"] == 0
+    assert Shared(api, node["obj_token"], "wiki")("GET")["code"] == 1063001
+    assert Shared(api, "wikcnnone", "wiki")("GET")["code"] == 1063001
+
+
 def test_an_owner_can_be_changed_and_keep_less(shared: Shared, lark: Emulator) -> None:
     owner = {"member_type": "userid", "member_id": "bob"}
     assert shared("POST", "/transfer_owner", owner, old_owner_perm="view")["code"] == 0

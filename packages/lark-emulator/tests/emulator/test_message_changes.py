@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.emulator.app_server import PATIENT, AppServer
 from tests.emulator.conftest import Api
 from tests.emulator.test_messages import GROUP, MARKDOWN, card, send
 
@@ -150,3 +151,23 @@ def test_a_recall_needs_the_sender_and_comes_in_time(api: Api, other: Api, lark:
     assert api("DELETE", path)["code"] == 230009
     lark.settings(recall_window=2 * 86400)
     assert api("DELETE", path)["code"] == 0
+
+
+def test_a_recall_is_announced_to_the_apps_in_the_chat(api: Api, lark: Emulator) -> None:
+    first, second = (api.send()["data"]["message_id"] for _ in range(2))
+    lark.settings(**PATIENT)
+    with AppServer() as app:
+        lark.set_callback("", event_url=app.url)
+        api.data("DELETE", f"/im/v1/messages/{first}")
+        lark.change_message(second, recalled=True)
+        lark.change_message(second, recalled=True)
+        lark.change_app(event_types=["im.chat.updated_v1"])
+        api.data("DELETE", make_path(api.send()))
+        lark.advance(0)
+    payloads = [request.json for request in app.received if "header" in request.json]
+    assert {payload["header"]["event_type"] for payload in payloads} == {"im.message.recalled_v1"}
+    assert all(payload["event"].pop("recall_time").isdigit() for payload in payloads)
+    assert sorted((payload["event"] for payload in payloads), key=lambda event: event["recall_type"]) == [
+        {"message_id": second, "chat_id": GROUP, "recall_type": "group_owner"},
+        {"message_id": first, "chat_id": GROUP, "recall_type": "message_owner"},
+    ]

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.emulator.app_server import PATIENT, AppServer
 from tests.emulator.conftest import Api
+from tests.emulator.test_message_changes import other
 from tests.emulator.test_messages import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lark_emulator import Emulator
+
+__all__ = ["other"]
 
 
 @pytest.fixture
@@ -49,6 +52,30 @@ def test_a_message_that_mentions_the_bot_is_heard_as_lark_sends_it(lark: Emulato
     ]  # fmt: skip
     assert message["mentions"][0]["id"]["open_id"].endswith("_bot")
     assert (sender["sender_type"], sender["tenant_key"]) == ("user", event["header"]["tenant_key"])
+
+
+def test_who_is_mentioned_is_read_by_each_app_with_its_own_ids(api: Api, other: Api, lark: Emulator) -> None:
+    said = lark.say("alice", "/run etl", chat_id=GROUP, mentions=["all", lark.app_id, "bob"])
+    sent = api.send(text='<at user_id="ou_emulator0001_carol"></at> hi')["data"]["message_id"]
+
+    def read(reader: Api, message_id: str) -> list[dict[str, str]]:
+        (message,) = reader.data("GET", f"/im/v1/messages/{message_id}")["items"]
+        mentions: list[dict[str, str]] = message["mentions"]
+        return mentions
+
+    bot, person = read(api, said["message_id"])
+    assert (bot["key"], bot["id"], bot["id_type"]) == ("@_user_2", "ou_emulator0001_bot", "open_id")
+    assert (person["key"], person["id"]) == ("@_user_3", "ou_emulator0001_bob")
+    assert [mention["id"] for mention in read(other, said["message_id"])] == [bot["id"], "ou_two_bob"]
+    assert [read(reader, sent)[0]["id"] for reader in (api, other)] == [
+        "ou_emulator0001_carol",
+        "ou_two_carol",
+    ]
+    listed = other.data("GET", "/im/v1/messages", container_id_type="chat", container_id=GROUP)["items"]
+    assert [len(message["mentions"]) for message in listed] == [2, 1]
+    held = lark.state()["chats"][0]["messages"]
+    assert [mention["id"] for mention in held[1]["mentions"]] == ["ou_emulator0001_carol"]
+    assert [mention["id"] for mention in held[0]["mentions"]] == ["ou_emulator0001_bot", "bob"]
 
 
 def test_scopes_say_what_a_bot_hears(lark: Emulator, heard: AppServer) -> None:

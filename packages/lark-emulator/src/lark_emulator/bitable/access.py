@@ -33,6 +33,18 @@ def find_base(call: Call) -> Base:
     return base
 
 
+def find_base_to_write(call: Call) -> Base:
+    """Return the base of the path for a write.
+
+    Raises:
+        RefusedError: 1254302 (the caller may only view the base), or what `find_base` raises.
+    """
+    base = find_base(call)
+    if not _may(call, base, EDIT):
+        raise RefusedError(codes.PERMISSION_DENIED)
+    return base
+
+
 def _may(call: Call, base: Base, need: str) -> bool:
     """Return whether the caller may do something: a base is shared as a document, or by the control plane."""
     if call.user is None and call.app.app_id in base.shared_with:
@@ -59,15 +71,14 @@ def find_table(call: Call) -> Table:
 
 
 def find_table_to_write(call: Call) -> Table:
-    """Return the table of the path for a write of its records or fields.
+    """Return the table of the path for a write of it, of its records or of its fields.
 
     Raises:
-        RefusedError: 1254302 (the app may only view the base), 1254291 (another write is going on), or what
-            `find_table` raises.
+        RefusedError: 1254302 (the caller may only view the base), 1254291 (another write is going on), or
+            what `find_table` raises.
     """
     table = find_table(call)
-    if not _may(call, find_base(call), EDIT):
-        raise RefusedError(codes.PERMISSION_DENIED)
+    find_base_to_write(call)
     if table.held is not None and not call.late:  # what was late has waited for its turn
         raise RefusedError(codes.WRITE_CONFLICT)
     return table

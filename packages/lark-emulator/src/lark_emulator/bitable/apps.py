@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from lark_emulator import codes
-from lark_emulator.bitable.access import find_base
+from lark_emulator.bitable.access import find_base, find_base_to_write
 from lark_emulator.bitable.columns import DEFAULT_FIELD, add_table
 from lark_emulator.bitable.values import DATE, SINGLE_SELECT
 from lark_emulator.codes import RefusedError
@@ -118,7 +118,7 @@ def get(call: Call) -> dict[str, Any]:
 
 def update(call: Call) -> dict[str, Any]:
     """Answer `PUT /bitable/v1/apps/:app_token`."""
-    base = find_base(call)
+    base = find_base_to_write(call)
     body = read_json_object(call, codes.WRONG_JSON)
     name = read_optional_text(body, "name", default=base.name)
     if len(name) > MAX_NAME_LENGTH:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.bitable.access import find_base, find_table, find_table_to_write
+from lark_emulator.bitable.access import find_base, find_base_to_write, find_table_to_write
 from lark_emulator.bitable.columns import DEFAULT_VIEW, add_table
 from lark_emulator.bitable.columns import UNCONFIRMED as FIELD_TYPES
 from lark_emulator.codes import RefusedError
@@ -39,7 +39,7 @@ def _read_name(spec: dict[str, Any]) -> str:
 
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST …/tables`."""
-    base = find_base(call)
+    base = find_base_to_write(call)
     spec = read_json_object(call, codes.WRONG_JSON).get("table")
     if not isinstance(spec, dict):
         raise RefusedError(codes.WRONG_BODY)
@@ -61,7 +61,7 @@ def create(call: Call) -> dict[str, Any]:
 
 def batch_create(call: Call) -> dict[str, Any]:
     """Answer `POST …/tables/batch_create`: all tables, or none."""
-    base = find_base(call)
+    base = find_base_to_write(call)
     specs = read_json_object(call, codes.WRONG_JSON).get("tables")
     if not isinstance(specs, list) or not specs or not all(isinstance(spec, dict) for spec in specs):
         raise RefusedError(codes.WRONG_BODY)
@@ -89,7 +89,7 @@ def list_tables(call: Call) -> dict[str, Any]:
 
 def rename(call: Call) -> dict[str, Any]:
     """Answer `PATCH …/tables/:table_id`."""
-    base, table = find_base(call), find_table(call)
+    base, table = find_base(call), find_table_to_write(call)
     name = _read_name(read_json_object(call, codes.WRONG_JSON))
     if any(other.name == name for other in base.tables.values() if other is not table):
         raise RefusedError(codes.TABLE_NAME_DUPLICATED)

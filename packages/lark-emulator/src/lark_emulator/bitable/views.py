@@ -201,7 +201,7 @@ def delete(call: Call) -> dict[str, Any]:
     base, table = find_base(call), find_table_to_write(call)
     view = _find_view(call, table)
     if len(table.views) == 1:
-        raise RefusedError(codes.WRONG_BODY)
+        raise RefusedError(codes.LAST_VIEW)
     del table.views[view.view_id]
     if table.view_id == view.view_id:
         first = next(iter(table.views.values()))
@@ -221,5 +221,5 @@ ROUTES = (
     Route("POST", _PATH, create, unconfirmed=("a form can be made, but forms are not emulated",)),
     Route("GET", f"{_PATH}/:view_id", get, unconfirmed=(_EFFECT,)),
     Route("PATCH", f"{_PATH}/:view_id", patch, unconfirmed=(_EFFECT,)),
-    Route("DELETE", f"{_PATH}/:view_id", delete, unconfirmed=("the last view cannot be deleted: 1254001",)),
+    Route("DELETE", f"{_PATH}/:view_id", delete),
 )

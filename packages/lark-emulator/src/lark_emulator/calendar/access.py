@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: What others may do with a calendar, by its `permissions`.
 _ROLES = {"private": "", "show_only_free_busy": "free_busy_reader", "public": "reader"}
 _ID_END = "calendar.feishu.cn"
+#: For the coverage list.
+BOT_ACTS = "with a user's token, too, the bot acts: `primary` is its calendar"
 
 
 def get_role(app: App, calendar: Calendar) -> str:

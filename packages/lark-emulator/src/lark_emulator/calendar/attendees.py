@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark_emulator import codes_office
-from lark_emulator.calendar.access import find_event
+from lark_emulator.calendar.access import BOT_ACTS, find_event
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -116,13 +116,17 @@ ROUTES = (
         "POST",
         _PATH,
         create,
-        unconfirmed=("any `room_id` is taken and reserved at once; the answer has all who are invited",),
+        unconfirmed=(
+            BOT_ACTS,
+            "any `room_id` is taken and reserved at once; the answer has all who are invited",
+        ),
     ),
     Route(
         "GET",
         _PATH,
         list_attendees,
         unconfirmed=(
+            BOT_ACTS,
             "members of groups are not listed",
             "who does not organize the event gets 193002, since no bot is invited to one",
             "an instance of a recurring event has the attendees of the event",
@@ -132,6 +136,6 @@ ROUTES = (
         "POST",
         f"{_PATH}/batch_delete",
         batch_delete,
-        unconfirmed=("one who is not invited refuses all with 194000",),
+        unconfirmed=(BOT_ACTS, "one who is not invited refuses all with 194000"),
     ),
 )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes_office
-from lark_emulator.calendar.access import find_calendar, get_role
+from lark_emulator.calendar.access import BOT_ACTS, find_calendar, get_role
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -170,12 +170,17 @@ _PATH = "/open-apis/calendar/v4/calendars"
 _ROLES = "calendars are not shared one by one: others have what `permissions` gives them"
 
 ROUTES = (
-    Route("POST", f"{_PATH}/primary", get_primary),
-    Route("GET", _PATH, list_calendars, unconfirmed=("a `sync_token` is not looked at: all are listed",)),
-    Route("POST", _PATH, create),
-    Route("GET", f"{_PATH}/:calendar_id", get, unconfirmed=(_ROLES,)),
-    Route("PATCH", f"{_PATH}/:calendar_id", patch, unconfirmed=(_ROLES,)),
-    Route("DELETE", f"{_PATH}/:calendar_id", delete),
+    Route("POST", f"{_PATH}/primary", get_primary, unconfirmed=(BOT_ACTS,)),
+    Route(
+        "GET",
+        _PATH,
+        list_calendars,
+        unconfirmed=(BOT_ACTS, "a `sync_token` is not looked at: all are listed"),
+    ),
+    Route("POST", _PATH, create, unconfirmed=(BOT_ACTS,)),
+    Route("GET", f"{_PATH}/:calendar_id", get, unconfirmed=(BOT_ACTS, _ROLES)),
+    Route("PATCH", f"{_PATH}/:calendar_id", patch, unconfirmed=(BOT_ACTS, _ROLES)),
+    Route("DELETE", f"{_PATH}/:calendar_id", delete, unconfirmed=(BOT_ACTS,)),
     Route(
         "POST",
         "/open-apis/calendar/v4/freebusy/list",

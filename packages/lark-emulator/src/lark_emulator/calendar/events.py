@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from lark_emulator import codes_office
-from lark_emulator.calendar.access import find_calendar, find_event
+from lark_emulator.calendar.access import BOT_ACTS, find_calendar, find_event
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -180,15 +180,18 @@ ROUTES = (
         "POST",
         _PATH,
         create,
-        unconfirmed=(_KEPT_NOTE, "a repeated `idempotency_key` answers with the first event"),
+        unconfirmed=(BOT_ACTS, _KEPT_NOTE, "a repeated `idempotency_key` answers with the first event"),
     ),
-    Route("GET", f"{_PATH}/:event_id", get, unconfirmed=("the organizer has no user_id",)),
+    Route("GET", f"{_PATH}/:event_id", get, unconfirmed=(BOT_ACTS, "the organizer has no user_id")),
     Route(
         "GET",
         _PATH,
         list_events,
-        unconfirmed=("recurring events are not expanded; `sync_token` and `anchor_time` are not looked at",),
+        unconfirmed=(
+            BOT_ACTS,
+            "recurring events are not expanded; `sync_token` and `anchor_time` are not looked at",
+        ),
     ),
-    Route("PATCH", f"{_PATH}/:event_id", patch, unconfirmed=(_KEPT_NOTE,)),
-    Route("DELETE", f"{_PATH}/:event_id", delete),
+    Route("PATCH", f"{_PATH}/:event_id", patch, unconfirmed=(BOT_ACTS, _KEPT_NOTE)),
+    Route("DELETE", f"{_PATH}/:event_id", delete, unconfirmed=(BOT_ACTS,)),
 )

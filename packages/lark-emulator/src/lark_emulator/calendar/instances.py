@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from lark_emulator import codes_office
 from lark_emulator.calendar import events
-from lark_emulator.calendar.access import find_calendar
+from lark_emulator.calendar.access import BOT_ACTS, find_calendar
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_user_id_type
@@ -89,6 +89,7 @@ ROUTES = (
         "/open-apis/calendar/v4/calendars/:calendar_id/events/instance_view",
         view,
         unconfirmed=(
+            BOT_ACTS,
             "what overlaps the span is listed, by start; of more than 999 instances the first 999",
             "daily and weekly rules are expanded, other ones happen once; no instance can be changed alone",
             "days of events of whole days are those of UTC",

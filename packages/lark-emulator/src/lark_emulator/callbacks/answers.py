@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from lark_emulator.cardkit.checks import streams
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.cards import SCHEMA_LOWERED, check_schema
 from lark_emulator.im.changes import rewrite
 from lark_emulator.im.content import check_content
+from lark_emulator.world.card_entities import STREAMING
 
 if TYPE_CHECKING:
     from lark_emulator.callbacks.post import Reply
     from lark_emulator.routing import Actor
     from lark_emulator.world.chats import Message
+    from lark_emulator.world.world import World
 
 # What the client shows to the user when a callback fails.
 NO_URL, TIMEOUT, NO_CONNECTION, NO_HOST = 200340, 200341, 200342, 200343
 EMPTY_NAME = 200530
+STREAMS = 200810
 NOT_OK, BAD_BODY, BAD_CARD = 200671, 200672, 200673
 UNREACHABLE = {"timeout": TIMEOUT, "connect": NO_CONNECTION, "answer": NO_CONNECTION, "dns": NO_HOST}
 
@@ -87,8 +91,10 @@ def show(actor: Actor, message: Message, card: Json) -> None:
     """Put a card in the place of the one that was used.
 
     Raises:
-        FailedError: 200673 or 200830.
+        FailedError: 200673, 200830 or 200810 (the card streams).
     """
+    if _is_streaming(actor.world, message):
+        raise FailedError(STREAMS, "the card is in streaming mode")
     raw = orjson.dumps(card).decode()
     try:
         content = check_content(actor, "interactive", raw)
@@ -97,3 +103,13 @@ def show(actor: Actor, message: Message, card: Json) -> None:
         lowered = f"ErrCode: {SCHEMA_LOWERED};" in refusal.msg
         raise FailedError(SCHEMA_LOWERED if lowered else BAD_CARD, refusal.msg) from None
     rewrite(actor.world, message, content)
+
+
+def _is_streaming(world: World, message: Message) -> bool:
+    """Return whether a card takes streamed text: for ten minutes from when that was switched on."""
+    if not streams(orjson.loads(message.sent)):
+        return False
+    entities = (entity for entity in world.card_entities.values() if entity.message is message)
+    entity = next(entities, None)
+    opened = message.create_time / 1000 if entity is None else entity.opened
+    return opened is not None and world.clock.get_time() - opened <= STREAMING

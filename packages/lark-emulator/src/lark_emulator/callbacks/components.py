@@ -72,7 +72,7 @@ def make_action(
         action["form_value"] = _make_form_value(form, inputs, empty_fields)
     elif tag in ANSWERS:
         action[ANSWERS[tag]] = _answer(component, inputs)
-    if tag in PICKERS or inputs.get("timezone"):
+    if tag in PICKERS or _submits(component) or inputs.get("timezone"):
         action["timezone"] = inputs.get("timezone") or TIMEZONE
     return action
 

@@ -118,7 +118,7 @@ CHANGES = (
     "a `sequence` is used up by a change that succeeds only",
     "a `uuid` counts per card, and for good",
     "ten changes a second of one card, streamed text apart, then 99991400 (settable, `card_entity_qps`)",
-    "200810 is never answered: no click is under way while a card changes",
+    "200810 while the callback of any click on the card is unanswered (settable, `card_rules`: `lock`)",
 )
 
 ROUTES = (

@@ -10,7 +10,7 @@ import orjson
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import Code, RefusedError
 from lark_emulator.im.card_entities import keep
-from lark_emulator.im.cards import BODY_MISSING, check_object
+from lark_emulator.im.cards import BODY_MISSING, check_object, is_locked
 from lark_emulator.validation import parse, read_json_object, read_optional_text, refuse_parameter
 from lark_emulator.world.card_entities import LIFE, CardEntity
 
@@ -49,7 +49,8 @@ class Change:
 
     Raises:
         RefusedError: what `find_entity` raises; 99992402 (a member that is missing or malformed), 200770 (a
-            uuid again), 300317 (a sequence that is not greater than the last), 99991400 (too many changes).
+            uuid again), 200810 (a click on the card waits for its answer), 300317 (a sequence that is not
+            greater than the last), 99991400 (too many changes).
     """
 
     def __init__(self, call: Call, *, is_stream: bool = False) -> None:
@@ -64,6 +65,8 @@ class Change:
         self.entity = find_entity(call)
         if self.uuid and self.uuid in self.entity.uuids:
             raise RefusedError(codes_im.ENTITY_UUID)
+        if self.entity.message is not None and is_locked(call, self.entity.message):
+            raise RefusedError(codes_im.ENTITY_LOCKED)
         if self.sequence <= self.entity.sequence:
             raise RefusedError(codes_im.SEQUENCE, "sequence number compare failed")
         per_second = call.settings.card_entity_qps if call.settings.rate_limits and not is_stream else 0

@@ -16,6 +16,7 @@ from lark_emulator.control.specs import (
     require_known,
 )
 from lark_emulator.im import webhook_bot
+from lark_emulator.im.announcing import announce_recall
 from lark_emulator.wiki import pages
 from lark_emulator.world.apps import DEFAULT_APP_ID, MODES, TENANT_KEY
 from lark_emulator.world.bases import SIGHTS, Limit
@@ -146,7 +147,7 @@ def add_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         bots=[require_known(world.apps, "app", name) for name in read_names(spec, "bots") or []],
         chat_id=read_text(spec, "chat_id") or None,
     )
-    return snapshot.render_chat(chat, summary=True)
+    return snapshot.render_chat(lark.world, chat, summary=True)
 
 
 def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +179,7 @@ def change_chat(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         chat.users.pop(name, None)
     for name in gone_bots:
         chat.bots.pop(name, None)
-    return snapshot.render_chat(chat, summary=True)
+    return snapshot.render_chat(lark.world, chat, summary=True)
 
 
 def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         lark: The emulator that holds the message.
         spec: Arguments by name: `age_s` (it was sent so many seconds before now: a card of 14 days can be
             neither updated nor used, without the whole clock being moved), and `recalled` (true: by its
-            group's owner, say).
+            group's owner; apps in the chat are sent the event).
 
     Returns:
         The message as the state shows it.
@@ -199,10 +200,12 @@ def change_message(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     is_number = isinstance(age, int | float) and not isinstance(age, bool)
     if age is not None and not (is_number and 0 <= age <= MAX_AHEAD):
         raise ValueError(f"'age_s' must be a number of seconds, up to 100 years, not {age!r}")
-    message.deleted = message.deleted or read_flag(spec, "recalled", default=False)
+    if read_flag(spec, "recalled", default=False) and not message.deleted:
+        message.deleted = True
+        announce_recall(lark.world, message, "group_owner")
     if age is not None:
         message.create_time = lark.clock.get_time_ms() - int(age * 1000)
-    return snapshot.render_message(message)
+    return snapshot.render_message(lark.world, message)
 
 
 def add_webhook(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:

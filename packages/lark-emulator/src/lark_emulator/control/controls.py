@@ -281,8 +281,8 @@ class Controls(
             message_id: The id of the message, `om_…`.
             age_s: How many seconds before now the message was sent; a card of 14 days can be neither updated
                 (230031) nor used.
-            recalled: Whether the message was recalled, by its group's owner, for example; an update gets
-                230011.
+            recalled: Whether its group's owner has recalled the message; an update gets 230011, and apps in
+                the chat are sent the event.
 
         Raises:
             ValueError: no such message, or a wrong age.

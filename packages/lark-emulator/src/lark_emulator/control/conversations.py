@@ -35,12 +35,12 @@ def react_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     if emoji_type not in EMOJI_TYPES:
         raise ValueError(f"'emoji_type' must be one of Lark's, such as THUMBSUP, not {emoji_type!r}")
     if not read_flag(spec, "remove", default=False):
-        react(lark.world, message, emoji_type, user_id=user.user_id)
-        return snapshot.render_message(message)
+        react(lark.world, message, emoji_type, ("user", user.user_id))
+        return snapshot.render_message(lark.world, message)
     for reaction in message.reactions:
         if (reaction.emoji_type, reaction.user_id) == (emoji_type, user.user_id):
             take_away(lark.world, message, reaction)
-            return snapshot.render_message(message)
+            return snapshot.render_message(lark.world, message)
     raise ValueError(f"{user.user_id!r} has not put {emoji_type} on this message")
 
 
@@ -64,7 +64,7 @@ def read_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
             reader = {"reader_id": get_ids(user, app), "read_time": str(now), "tenant_key": TENANT_KEY}
             content = {"reader": reader, "message_id_list": [message.message_id]}
             lark.world.announce(app, "im.message.message_read_v1", content)
-    return snapshot.render_message(message)
+    return snapshot.render_message(lark.world, message)
 
 
 def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def pin_as_user(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     message, user = _find_message_and_member(lark, spec)
     removed = read_flag(spec, "remove", default=False)
     message.pin = None if removed else message.pin or Pin(lark.clock.get_time_ms(), user_id=user.user_id)
-    return snapshot.render_message(message)
+    return snapshot.render_message(lark.world, message)
 
 
 def _find_message_and_member(lark: Lark, spec: dict[str, Any]) -> tuple[Message, User]:

@@ -17,6 +17,7 @@ from lark_emulator.bitable.values import USER
 from lark_emulator.control import office
 from lark_emulator.control.stubbing import list_unused
 from lark_emulator.im import uploads, webhook_bot
+from lark_emulator.im.shown import render_mention
 from lark_emulator.wiki import pages
 from lark_emulator.world.apps import TENANT_KEY
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lark_emulator.world.chats import Chat, Message
     from lark_emulator.world.records import Record
     from lark_emulator.world.users import User
+    from lark_emulator.world.world import World
 
 
 def render_with_records(lark: Lark) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def render(lark: Lark, *, summary: bool) -> dict[str, Any]:
         "now": lark.clock.get_time(),
         "apps": [render_app(app) for app in world.apps.values()],
         "users": [render_user(lark, user) for user in world.users.values()],
-        "chats": [render_chat(chat, summary=summary) for chat in world.chats.values()],
+        "chats": [render_chat(world, chat, summary=summary) for chat in world.chats.values()],
         "webhooks": [webhook_bot.render(bot) for bot in world.webhook_bots.values()],
         "bitables": [render_base(base) for base in world.bases.values()],
         "documents": [
@@ -139,7 +141,7 @@ def render_user(lark: Lark, user: User) -> dict[str, Any]:
     }
 
 
-def render_chat(chat: Chat, *, summary: bool) -> dict[str, Any]:
+def render_chat(world: World, chat: Chat, *, summary: bool) -> dict[str, Any]:
     """Return a chat with its members and, unless `summary`, its messages."""
     shown = {
         "chat_id": chat.chat_id,
@@ -153,11 +155,16 @@ def render_chat(chat: Chat, *, summary: bool) -> dict[str, Any]:
         "managers": sorted(chat.managers),
         "message_count": len(chat.messages),
     }
-    return shown if summary else {**shown, "messages": [render_message(message) for message in chat.messages]}
+    return (
+        shown
+        if summary
+        else {**shown, "messages": [render_message(world, message) for message in chat.messages]}
+    )
 
 
-def render_message(message: Message) -> dict[str, Any]:
-    """Return a message with its content as it was sent."""
+def render_message(world: World, message: Message) -> dict[str, Any]:
+    """Return a message with its content as it was sent, and whom it mentions as its app knows them."""
+    app = world.apps.get(message.app_id)
     return {
         "message_id": message.message_id,
         "msg_type": message.msg_type,
@@ -170,7 +177,7 @@ def render_message(message: Message) -> dict[str, Any]:
         "parent_id": message.parent_id,
         "root_id": message.root_id,
         "thread_id": message.thread_id,
-        "mentions": message.mentions,
+        "mentions": [render_mention(world, mention, app, message.tenant_key) for mention in message.mentions],
         "edits": message.edits,
         "deleted": message.deleted,
         "reactions": [
@@ -180,7 +187,7 @@ def render_message(message: Message) -> dict[str, Any]:
         "pinned_by": None if message.pin is None else message.pin.user_id or message.pin.app_id,
         "readers": dict(message.readers),
         "follow_ups": message.follow_ups,
-        "parts": [render_message(part) for part in message.parts],
+        "parts": [render_message(world, part) for part in message.parts],
     }
 
 

@@ -19,7 +19,7 @@ from lark_emulator.control.specs import (
 )
 from lark_emulator.im.announcing import get_ids
 from lark_emulator.world.apps import TENANT_KEY
-from lark_emulator.world.chats import Message
+from lark_emulator.world.chats import Mention, Message
 
 if TYPE_CHECKING:
     from lark_emulator.callbacks.events import Delivery
@@ -69,12 +69,14 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     sent = [
         delivery
         for app in chat.bots.values()
-        if _hears(app, chat, mentioned)
-        and (delivery := _push(lark, app, chat, user, message, mentioned, copies))
+        if _hears(app, chat, mentioned) and (delivery := _push(lark, app, chat, user, message, copies))
     ]
     for delivery in sent:
         await lark.events.settle(delivery)
-    return {**snapshot.render_message(message), "events": [delivery.to_dict() for delivery in sent]}
+    return {
+        **snapshot.render_message(lark.world, message),
+        "events": [delivery.to_dict() for delivery in sent],
+    }
 
 
 def _ensure_chat(lark: Lark, spec: dict[str, Any], user: User) -> Chat:
@@ -108,7 +110,11 @@ def _make_message(lark: Lark, spec: dict[str, Any], user: User, chat: Chat, ment
         app_id="",
         create_time=now,
         update_time=now,
-        mentions=[],
+        mentions=[
+            Mention(key, ("app" if name in lark.world.apps else "user", name))
+            for key, name in zip(keys, mentioned, strict=True)
+            if name != "all"
+        ],
         tenant_key=user.tenant_key if user.is_external else TENANT_KEY,
         user_id=user.user_id,
     )
@@ -132,9 +138,7 @@ def _hears(app: App, chat: Chat, mentioned: list[str]) -> bool:
     return app.has_any(*(_MENTIONED if app.app_id in mentioned else _ALL))
 
 
-def _push(
-    lark: Lark, app: App, chat: Chat, user: User, message: Message, mentioned: list[str], copies: int
-) -> Delivery | None:
+def _push(lark: Lark, app: App, chat: Chat, user: User, message: Message, copies: int) -> Delivery | None:
     if app.event_types is not None and RECEIVED not in app.event_types:
         return None
     tenant_key = user.tenant_key if user.is_external else TENANT_KEY
@@ -153,9 +157,8 @@ def _push(
         for name in ("root_id", "parent_id", "thread_id")
         if getattr(message, name)
     }
-    mentions = _render_mentions(lark, app, mentioned)
-    if mentions:
-        shown["mentions"] = mentions
+    if message.mentions:  # everybody (`all`) is mentioned in the text only
+        shown["mentions"] = [_render_mention(lark, app, mention) for mention in message.mentions]
     content = {
         "sender": {"sender_id": get_ids(user, app), "sender_type": "user", "tenant_key": tenant_key},
         "message": shown,
@@ -164,26 +167,20 @@ def _push(
     return lark.events.push(app, payload, copies=copies)
 
 
-def _render_mentions(lark: Lark, app: App, mentioned: list[str]) -> list[dict[str, Any]]:
-    """Return who is mentioned as one app sees them; everybody (`all`) is mentioned in the text only."""
-    items = []
-    for place, mention in enumerate(mentioned, start=1):
-        if mention == "all":
-            continue
-        other = lark.world.apps.get(mention)
-        if other is None:
-            user = lark.world.users[mention]
-            ids, name, kind = get_ids(user, app), user.name, "user"
-            tenant_key = user.tenant_key if user.is_external else TENANT_KEY
-        else:
-            ids, name, kind, tenant_key = {"open_id": other.bot_open_id}, other.name, "bot", TENANT_KEY
-        items.append(
-            {
-                "key": _format_key(place, mention),
-                "id": ids,
-                "mentioned_type": kind,
-                "name": name,
-                "tenant_key": tenant_key,
-            }
-        )
-    return items
+def _render_mention(lark: Lark, app: App, mention: Mention) -> dict[str, Any]:
+    """Return who is mentioned as the app that is sent the event knows them."""
+    kind, name = mention.who
+    if kind == "user":
+        user = lark.world.users[name]
+        ids, shown = get_ids(user, app), user.name
+        tenant_key = user.tenant_key if user.is_external else TENANT_KEY
+    else:
+        other = lark.world.apps[name]
+        ids, shown, tenant_key = {"open_id": other.bot_open_id}, other.name, TENANT_KEY
+    return {
+        "key": mention.key,
+        "id": ids,
+        "mentioned_type": "user" if kind == "user" else "bot",
+        "name": shown,
+        "tenant_key": tenant_key,
+    }

@@ -50,8 +50,8 @@ def _record(at: dict[str, str], table: Table, record: Record) -> dict[str, Any]:
     return {**at, **snapshot.render_record(table.fields, record)}
 
 
-def _render_message(_: Lark, message: Message) -> dict[str, Any]:
-    return {"chat_id": message.chat_id, **snapshot.render_message(message)}
+def _render_message(lark: Lark, message: Message) -> dict[str, Any]:
+    return {"chat_id": message.chat_id, **snapshot.render_message(lark.world, message)}
 
 
 def _list_part(
@@ -73,7 +73,7 @@ PARTS: dict[str, Part] = {
     "apps": _list_part(lambda lark: lark.world.apps, lambda _, app: snapshot.render_app(app)),
     "users": _list_part(lambda lark: lark.world.users, snapshot.render_user),
     "chats": _list_part(
-        lambda lark: lark.world.chats, lambda _, chat: snapshot.render_chat(chat, summary=True)
+        lambda lark: lark.world.chats, lambda lark, chat: snapshot.render_chat(lark.world, chat, summary=True)
     ),
     "messages": _list_part(lambda lark: lark.world.messages, _render_message),
     "bitables": _list_part(lambda lark: lark.world.bases, lambda _, base: snapshot.render_base(base)),

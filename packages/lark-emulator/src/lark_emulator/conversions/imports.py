@@ -241,7 +241,7 @@ def _make_base(
                 for column, value in zip(columns, row, strict=False)
                 if value is not None
             }
-            table.records.add(call.world.make_id("rec", 11), cells, call.app, int(now * 1000), now=now)
+            table.records.add(call.world.make_id("rec", 11), cells, call.author, int(now * 1000), now=now)
     return document
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 VIEW, EDIT, FULL = PERMS
 OWNER = "owner"
+WIKI = "wiki"
 MAX_DEPTH = 15
 
 
@@ -105,6 +106,15 @@ def find_document(call: Call, token: str, kind: str, absent: Code, deleted: Code
     if document.deleted:
         raise RefusedError(deleted)
     return document
+
+
+def find_wiki_or_document(world: World, token: str, kind: str) -> Document | None:
+    """Return the document that a token and a type name; `wiki` names the page that holds it."""
+    if kind == WIKI:
+        node = world.wiki_nodes.get(token)
+        return None if node is None else world.drive.documents.get(node.obj_token)
+    document = world.drive.documents.get(token)
+    return document if document is not None and document.type == kind else None
 
 
 def find_folder(call: Call, token: str) -> Document:

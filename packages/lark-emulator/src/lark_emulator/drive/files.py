@@ -16,6 +16,7 @@ from lark_emulator.drive.access import (
     compute_level,
     find_document,
     find_folder,
+    find_wiki_or_document,
     get_owner_id,
     is_allowed,
 )
@@ -151,11 +152,12 @@ def list_metas(call: Call) -> dict[str, Any]:
     for request_doc in wanted:
         if not isinstance(request_doc, dict) or not isinstance(request_doc.get("doc_token"), str):
             raise RefusedError(codes.META_PARAM)
-        document = call.world.drive.documents.get(request_doc["doc_token"])
-        if document is None or document.deleted or document.type != request_doc.get("doc_type"):
-            failed.append({"token": request_doc["doc_token"], "code": _META_MISSING})
+        token, kind = request_doc["doc_token"], str(request_doc.get("doc_type"))
+        document = find_wiki_or_document(call.world, token, kind)
+        if document is None or document.deleted:
+            failed.append({"token": token, "code": _META_MISSING})
         elif not is_allowed(call, document, VIEW):
-            failed.append({"token": request_doc["doc_token"], "code": _META_DENIED})
+            failed.append({"token": token, "code": _META_DENIED})
         else:
             meta = {
                 "doc_token": document.token,
@@ -165,6 +167,7 @@ def list_metas(call: Call) -> dict[str, Any]:
                 "create_time": str(int(document.created)),
                 "latest_modify_user": get_owner_id(call, document, id_type),
                 "latest_modify_time": str(int(document.modified)),
+                "request_doc_info": {"doc_token": token, "doc_type": kind},
             }
             succeeded.append(meta | ({"url": document.url} if body.get("with_url") else {}))
     return {"metas": succeeded, "failed_list": failed}
@@ -293,6 +296,9 @@ ROUTES = (
         "POST",
         "/open-apis/drive/v1/metas/batch_query",
         list_metas,
-        unconfirmed=("`latest_modify_user` is the owner",),
+        unconfirmed=(
+            "`latest_modify_user` is the owner",
+            "of a page of the wiki, `doc_token` and `doc_type` are those of its document",
+        ),
     ),
 )

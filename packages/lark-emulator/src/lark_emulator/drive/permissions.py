@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
 from lark_emulator.drive import access, people
-from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, find_document, is_allowed
+from lark_emulator.drive.access import EDIT, FULL, OWNER, VIEW, WIKI, find_wiki_or_document, is_allowed
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_json_object
 from lark_emulator.world.bases import Base
@@ -16,7 +16,7 @@ from lark_emulator.world.drive import PERMS
 if TYPE_CHECKING:
     from lark_emulator.world.drive import Document, Who
 
-TYPES = ("doc", "docx", "sheet", "bitable", "file", "folder", "wiki", "mindnote", "minutes", "slides")
+TYPES = ("doc", "docx", "sheet", "bitable", "file", "folder", WIKI, "mindnote", "minutes", "slides")
 MAX_AT_ONCE = 10
 ACTIONS = {
     **dict.fromkeys(("view", "comment", "export", "copy", "print"), VIEW),
@@ -31,15 +31,21 @@ def find_document_to_share(call: Call, need: str) -> Document:
     Raises:
         RefusedError: 1063001, 1063005, 1063002 (the app may not even open it), 1063004 (may not share it).
     """
-    kind = call.query.get("type", "")
-    if kind not in TYPES:
-        raise RefusedError(codes.MEMBER_PARAM)
-    token = call.params["token"]
-    document = find_document(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
+    document = _find_document(call)
     if not is_allowed(call, document, VIEW):
         raise RefusedError(codes.MEMBER_DENIED)
     if not is_allowed(call, document, need):
         raise RefusedError(codes.MAY_NOT_SHARE)
+    return document
+
+
+def _find_document(call: Call) -> Document:
+    kind = call.query.get("type", "")
+    document = find_wiki_or_document(call.world, call.params["token"], kind) if kind in TYPES else None
+    if document is None:
+        raise RefusedError(codes.MEMBER_PARAM)
+    if document.deleted:
+        raise RefusedError(codes.DOCUMENT_DELETED)
     return document
 
 
@@ -131,11 +137,10 @@ def delete(call: Call) -> dict[str, Any]:
 
 def check_auth(call: Call) -> dict[str, Any]:
     """Answer `GET …/members/auth`: what the caller itself may do."""
-    kind, action = call.query.get("type", ""), call.query.get("action", "")
-    if kind not in TYPES or action not in ACTIONS:
+    action = call.query.get("action", "")
+    if action not in ACTIONS:
         raise RefusedError(codes.MEMBER_PARAM)
-    token = call.params["token"]
-    document = find_document(call, token, kind, codes.MEMBER_PARAM, codes.DOCUMENT_DELETED)
+    document = _find_document(call)
     return {"auth_result": is_allowed(call, document, ACTIONS[action])}
 
 

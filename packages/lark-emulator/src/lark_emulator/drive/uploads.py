@@ -164,8 +164,7 @@ def _keep(call: Call, media: Media, place: str) -> str:
     media.token = call.world.make_id("boxcn", 22)
     media.created = now
     if _get_point(call) == "files":
-        owner = ("app", call.app.app_id)
-        drive.add(Document(media.token, FILE, owner, place, now, media, media.name))
+        drive.add(Document(media.token, FILE, call.who, place, now, media, media.name))
     else:
         media.document = place
         drive.medias[media.token] = media
@@ -191,7 +190,7 @@ def prepare(call: Call) -> dict[str, Any]:
     media, size, extra = _read_description(call, read_json_object(call, codes.FILE_PARAM))
     media.document = _find_place(call, media, extra)
     upload_id = str(int(call.world.make_id("", 15), 16))
-    partial = PartialUpload(upload_id, _get_point(call), media, size)
+    partial = PartialUpload(upload_id, _get_point(call), media, size, (call.app.app_id, call.who))
     call.world.drive.partial[upload_id] = partial
     return {"upload_id": upload_id, "block_size": BLOCK_SIZE, "block_num": partial.block_count}
 
@@ -200,12 +199,12 @@ def _require_partial(call: Call, upload_id: Any) -> PartialUpload:
     """Return an upload in parts.
 
     Raises:
-        RefusedError: 1061002 (none), 1061021 (older than a day), 1062007 (another app's).
+        RefusedError: 1061002 (none), 1061021 (older than a day), 1062007 (another app's or user's).
     """
     upload = call.world.drive.partial.get(upload_id) if isinstance(upload_id, str) else None
     if upload is None or upload.point != _get_point(call):
         raise RefusedError(codes.FILE_PARAM)
-    if upload.media.app_id != call.app.app_id:
+    if upload.uploader != (call.app.app_id, call.who):
         raise RefusedError(codes.UPLOAD_USER)
     if call.world.clock.get_time() - upload.media.created > UPLOAD_LIFE:
         raise RefusedError(codes.UPLOAD_EXPIRED)
@@ -246,9 +245,12 @@ def finish(call: Call) -> dict[str, Any]:
 
 _WHOLE = (
     "more than 20 MB gets 1061002; how long an upload keeps others of the same app out (settable, "
-    "`upload_ms`); an empty `parent_node` of a file is the app's root folder; content is not checked"
+    "`upload_ms`); an empty `parent_node` of a file is the root folder of the app or user; content is not "
+    "checked"
 )
-_PARTS = "`upload_id`s live 24 hours, then 1061021; an unknown one gets 1061002, another app's 1062007"
+_PARTS = (
+    "`upload_id`s live 24 hours, then 1061021; an unknown one gets 1061002, another app's or user's 1062007"
+)
 
 ROUTES = tuple(
     route

@@ -78,6 +78,24 @@ def announce_bot(world: World, chat: Chat, event_type: str, operator: App | User
     world.announce(bot, event_type, content)
 
 
+def announce_recall(world: World, message: Message, recall_type: str) -> None:
+    """Tell the apps in a chat that a message was recalled just now.
+
+    Args:
+        world: The emulated tenant that holds the chat.
+        message: The message that was recalled.
+        recall_type: Who recalled it, such as `message_owner`.
+    """
+    content = {
+        "message_id": message.message_id,
+        "chat_id": message.chat_id,
+        "recall_time": str(world.clock.get_time_ms()),
+        "recall_type": recall_type,
+    }
+    for app in world.chats[message.chat_id].bots.values():
+        world.announce(app, "im.message.recalled_v1", content)
+
+
 def announce_reaction(world: World, message: Message, event_type: str, reaction: Reaction) -> None:
     """Tell the apps in a chat about a reaction that came or went."""
     user = world.users.get(reaction.user_id)

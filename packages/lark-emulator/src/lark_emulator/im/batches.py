@@ -157,7 +157,7 @@ ROUTES = (
             "wording behind `ext=`",
         ),
     ),
-    Route("DELETE", _PATH, recall),
+    Route("DELETE", _PATH, recall, unconfirmed=("no `im.message.recalled_v1` for its messages",)),
     Route(
         "GET",
         f"{_PATH}/get_progress",

@@ -87,13 +87,18 @@ def check_update(actor: Actor, before: str, after: str) -> None:
         raise RefusedError(codes.IM_PARAM, "This message is NOT a card")
 
 
+def is_locked(actor: Actor, message: Message) -> bool:
+    """Return whether a card cannot be updated because a click on it waits for its answer."""
+    return message.clicks_waiting > 0 and "lock" in actor.settings.card_rules
+
+
 def check_lock(actor: Actor, message: Message) -> None:
     """Check that no click on a card waits for its answer.
 
     Raises:
         RefusedError: 230099 with 11310.
     """
-    if message.clicks_waiting and "lock" in actor.settings.card_rules:
+    if is_locked(actor, message):
         raise make_card_error(LIMIT_OR_DUPLICATE, "card action is lock")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
+from lark_emulator.im.announcing import announce_recall
 from lark_emulator.im.cards import check_lock, check_update
 from lark_emulator.im.content import check_content
 from lark_emulator.im.messages import read_content, require_visible_message
@@ -71,6 +72,7 @@ def recall(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.RECALL_EXPIRED)
     message.deleted = True
     message.update_time = now
+    announce_recall(call.world, message, "message_owner")
     return {}
 
 
@@ -104,6 +106,7 @@ ROUTES = (
             "the window (settable, `recall_window`): one day",
             "recalled already: 230011 here, the page names 230110 for deleted messages only",
             "owners and administrators of a group recall only their own messages, too",
+            "`im.message.recalled_v1` is sent to each app in the chat, the one that recalls included",
         ),
     ),
 )

@@ -31,15 +31,15 @@ _NAMES = ("zh_cn", "en_us", "ja_jp")
 
 
 def require_own_chat(call: Call) -> Chat:
-    """Return the chat of the path, in which this bot is.
+    """Return the chat of the path, in which the caller is.
 
     Raises:
-        RefusedError: 232006 (no such chat), 232009 (dissolved), 232011 (the bot is not in it).
+        RefusedError: 232006 (no such chat), 232009 (dissolved), 232011 (the caller is not in it).
     """
     chat = require_chat(call)
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
-    if call.app.app_id not in chat.bots:
+    if not chat.has(call.who):
         raise RefusedError(codes.OPERATOR_NOT_IN_CHAT)
     return chat
 
@@ -59,16 +59,16 @@ def update(call: Call) -> dict[str, Any]:
     message_type = read_choice(body, "group_message_type", ("chat", "thread"), default=chat.message_type)
     owner_id = read_optional_text(body, "owner_id")
     names = _read_names(body.get("i18n_names"))
-    if not is_allowed(call.app, chat, "edit_permission"):
+    if not is_allowed(call, chat, "edit_permission"):
         raise RefusedError(codes_im.CHAT_EDIT_REFUSED)
     restricted = settings or owner_id or chat_type != chat.chat_type or message_type != chat.message_type
-    if restricted and not is_manager(call.app, chat):
+    if restricted and not is_manager(call, chat):
         raise RefusedError(codes_im.CHAT_EDIT_PARTS)
     if owner_id:
         owner = require_user(call, id_type, owner_id)
         if owner.user_id not in chat.users:
             raise RefusedError(codes_im.OWNER_OUTSIDE)
-        if not is_owner(call.app, chat):
+        if not is_owner(call, chat):
             raise RefusedError(codes_im.CHAT_EDIT_PARTS)
         owner_id = owner.user_id
     name = plain.get("name", chat.name)
@@ -91,7 +91,7 @@ def update(call: Call) -> dict[str, Any]:
             call.world,
             chat,
             "im.chat.updated_v1",
-            call.app,
+            call.author,
             before_change={member: before[member] for member in changed},
             after_change={member: after[member] for member in changed},
         )
@@ -116,15 +116,15 @@ def dissolve(call: Call) -> dict[str, Any]:
     chat = require_own_chat(call)
     if chat.mode == "p2p":
         raise RefusedError(codes_im.CHAT_TYPE)
-    if not is_owner(call.app, chat):
+    if not is_owner(call, chat):
         raise RefusedError(codes_im.NOT_OWNER)
     chat.dissolved = True
-    announce_chat(call.world, chat, "im.chat.disbanded_v1", call.app, name=chat.name)
+    announce_chat(call.world, chat, "im.chat.disbanded_v1", call.author, name=chat.name)
     return {}
 
 
 def search(call: Call) -> dict[str, Any]:
-    """Answer `GET /im/v1/chats/search`: groups of this bot, and public ones, by a part of their name."""
+    """Answer `GET /im/v1/chats/search`: the caller's groups, and public ones, by a part of their name."""
     id_type = read_user_id_type(call)
     size = read_bounded_page_size(call, limit=100)
     query = call.query.get("query", "").casefold()
@@ -133,7 +133,7 @@ def search(call: Call) -> dict[str, Any]:
         for chat in call.world.chats.values()
         if chat.mode != "p2p"
         and not chat.dissolved
-        and (call.app.app_id in chat.bots or chat.chat_type == "public")
+        and (chat.has(call.who) or chat.chat_type == "public")
         and any(query in name.casefold() for name in (chat.name, *chat.i18n_names.values()))
     ]
     if not query or len(query) > MAX_QUERY_LENGTH:

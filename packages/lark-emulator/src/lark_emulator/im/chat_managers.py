@@ -29,7 +29,7 @@ def delete(call: Call) -> dict[str, Any]:
 def _change(call: Call, *, adds: bool) -> dict[str, Any]:
     id_type = read_choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
     chat = require_own_chat(call)
-    if not is_owner(call.app, chat):
+    if not is_owner(call, chat):
         raise RefusedError(codes_im.NOT_OWNER)
     body = read_json_object(call, codes.CHAT_PARAM)
     ids = read_text_list(body, "manager_ids", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)

@@ -26,7 +26,7 @@ SEARCH_TYPES = ("private", "external", "public_joined", "public_not_joined")
 
 
 def search(call: Call) -> dict[str, Any]:
-    """Answer `POST /im/v2/chats/search`: groups of this bot, and public ones."""
+    """Answer `POST /im/v2/chats/search`: the caller's groups, and public ones."""
     id_type = read_user_id_type(call)
     size = read_bounded_page_size(call, limit=100)
     body = read_json_object(call, codes.CHAT_PARAM)
@@ -46,7 +46,6 @@ def search(call: Call) -> dict[str, Any]:
         raise RefusedError(codes.CHAT_PARAM, f"search_types may hold {', '.join(SEARCH_TYPES)}")
     modes = read_text_list(filters, "chat_modes", limit=2)
     by_people = filters.get("disable_search_by_user") is not True
-    own = {call.app.app_id}
     chats = [
         chat
         for chat in call.world.chats.values()
@@ -55,15 +54,15 @@ def search(call: Call) -> dict[str, Any]:
         and (not modes or chat.mode in modes)
         and _matches(chat, query, by_people=by_people)
         and all(user is not None and user.user_id in chat.users for user in members)
-        and (filters.get("is_manager") is not True or own & {chat.owner, chat.creator, *chat.managers})
+        and (filters.get("is_manager") is not True or _manages(call, chat))
     ]
     items, more = cut_page(chats, call, size, codes.CHAT_PARAM)
     return {"items": [_render(chat, call, id_type) for chat in items], **more, "total": len(chats)}
 
 
 def _get_group_type(call: Call, chat: Chat) -> str | None:
-    """Return what kind of group it is to this bot; None if it is not visible."""
-    joined = call.app.app_id in chat.bots
+    """Return what kind of group it is to the caller; None if it is not visible."""
+    joined = chat.has(call.who)
     if chat.mode == "p2p" or chat.dissolved or not (joined or chat.chat_type == "public"):
         return None
     if chat.is_external:
@@ -71,6 +70,11 @@ def _get_group_type(call: Call, chat: Chat) -> str | None:
     if chat.chat_type == "public":
         return "public_joined" if joined else "public_not_joined"
     return "private"
+
+
+def _manages(call: Call, chat: Chat) -> bool:
+    own = {chat.owner, *chat.managers}
+    return call.who[1] in (own if call.user is not None else {*own, chat.creator})
 
 
 def _matches(chat: Chat, query: str, *, by_people: bool) -> bool:

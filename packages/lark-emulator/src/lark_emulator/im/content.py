@@ -13,6 +13,7 @@ from lark_emulator.im.card_reading import degrade
 from lark_emulator.im.cards import check_card
 from lark_emulator.im.uploads import check_sendable
 from lark_emulator.validation import parse
+from lark_emulator.world.chats import Mention
 
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor
@@ -51,7 +52,7 @@ class Content(NamedTuple):
     msg_type: str
     sent: str
     shown: str
-    mentions: list[dict[str, Any]]
+    mentions: list[Mention]
 
 
 def check_content(actor: Actor, msg_type: str, raw: str) -> Content:
@@ -120,7 +121,7 @@ def _check_text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
         raise RefusedError(codes.CONTENT_TOO_LONG)
     if not text:
         raise RefusedError(codes.IM_PARAM, "invalid message content")
-    mentions: list[dict[str, Any]] = []
+    mentions: list[Mention] = []
 
     def mention(match: re.Match[str]) -> str:
         if match[1] == "all":
@@ -129,15 +130,7 @@ def _check_text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
         if user is None:
             return match[2]  # Lark shows the bare name of a user it does not know
         key = f"@_user_{len(mentions) + 1}"
-        mentions.append(
-            {
-                "key": key,
-                "id": user.get_id(actor.app, "open_id"),
-                "id_type": "open_id",
-                "name": user.name,
-                "tenant_key": actor.tenant_key,
-            }
-        )
+        mentions.append(Mention(key, ("user", user.user_id)))
         return key
 
     shown = _AT.sub(mention, text)

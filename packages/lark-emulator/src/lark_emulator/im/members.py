@@ -38,7 +38,7 @@ def add(call: Call) -> dict[str, Any]:
         default=ALL_OR_ERROR_IF_ABSENT,
     )
     chat = require_own_chat(call)
-    if not is_allowed(call.app, chat, "add_member_permission"):
+    if not is_allowed(call, chat, "add_member_permission"):
         raise RefusedError(codes_im.NOT_OWNER)
     body = read_json_object(call, codes.CHAT_PARAM)
     ids = read_text_list(body, "id_list", limit=MAX_BOTS if id_type == "app_id" else MAX_USERS)
@@ -63,13 +63,13 @@ def add(call: Call) -> dict[str, Any]:
             chat.users[member.user_id] = member
         elif member.app_id not in chat.bots:
             chat.bots[member.app_id] = member
-            announce_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, member)
-    announce_members(call.world, chat, "im.chat.member.user.added_v1", call.app, new)
+            announce_bot(call.world, chat, "im.chat.member.bot.added_v1", call.author, member)
+    announce_members(call.world, chat, "im.chat.member.user.added_v1", call.author, new)
     return {"invalid_id_list": invisible, "not_existed_id_list": absent, "pending_approval_id_list": []}
 
 
 def remove(call: Call) -> dict[str, Any]:
-    """Answer `DELETE …/members`: by owner and administrators; any bot can leave by itself."""
+    """Answer `DELETE …/members`: by owner and administrators; anyone can leave by themselves."""
     id_type = read_choice(call.query, "member_id_type", (*USER_ID_TYPES, "app_id"), default="open_id")
     chat = require_own_chat(call)
     body = read_json_object(call, codes.CHAT_PARAM)
@@ -85,12 +85,12 @@ def remove(call: Call) -> dict[str, Any]:
             members.append(member)
     if not members:
         raise RefusedError(codes.NO_VALID_MEMBERS)
-    if members != [call.app] and not is_manager(call.app, chat):
+    if members != [call.author] and not is_manager(call, chat):
         raise RefusedError(codes_im.MEMBERS_REFUSED)
     if any(isinstance(member, User) and member.user_id == chat.owner for member in members):
         raise RefusedError(codes_im.OWNER_KICKED)
     gone = [member for member in members if isinstance(member, User)]
-    announce_members(call.world, chat, "im.chat.member.user.deleted_v1", call.app, gone)
+    announce_members(call.world, chat, "im.chat.member.user.deleted_v1", call.author, gone)
     for member in members:
         if isinstance(member, User):
             del chat.users[member.user_id]
@@ -98,12 +98,12 @@ def remove(call: Call) -> dict[str, Any]:
         else:
             del chat.bots[member.app_id]
             chat.managers.discard(member.app_id)
-            announce_bot(call.world, chat, "im.chat.member.bot.deleted_v1", call.app, member)
+            announce_bot(call.world, chat, "im.chat.member.bot.deleted_v1", call.author, member)
     return {"invalid_id_list": invalid}
 
 
 def join_chat(call: Call) -> dict[str, Any]:
-    """Answer `PATCH …/members/me_join`: this bot joins a public group."""
+    """Answer `PATCH …/members/me_join`: the bot or user joins a public group."""
     chat = require_chat(call)
     if chat.dissolved:
         raise RefusedError(codes.CHAT_DISSOLVED)
@@ -111,9 +111,14 @@ def join_chat(call: Call) -> dict[str, Any]:
         raise RefusedError(codes_im.CHAT_TYPE)
     if chat.settings.get("membership_approval") == "approval_required":
         raise RefusedError(codes_im.JOIN_APPROVAL)
-    if call.app.app_id not in chat.bots:
+    if chat.has(call.who):
+        return {}
+    if call.user is None:
         chat.bots[call.app.app_id] = call.app
         announce_bot(call.world, chat, "im.chat.member.bot.added_v1", call.app, call.app)
+    else:
+        chat.users[call.user.user_id] = call.user
+        announce_members(call.world, chat, "im.chat.member.user.added_v1", call.user, [call.user])
     return {}
 
 
@@ -146,7 +151,7 @@ def list_members(call: Call) -> dict[str, Any]:
 
 
 def is_in_chat(call: Call) -> dict[str, Any]:
-    """Answer `GET …/members/is_in_chat`: whether this bot is in the chat."""
+    """Answer `GET …/members/is_in_chat`: whether the bot or user is in the chat."""
     chat = require_chat(call)
     return {"is_in_chat": chat.has(call.who) and not chat.dissolved}
 

@@ -43,7 +43,8 @@ def create(call: Call) -> dict[str, Any]:
     message, chat = require_visible_message(call, require_text(body, "message_id"))
     _check(call, message, chat)
     if message.pin is None:
-        message.pin = Pin(call.world.clock.get_time_ms(), app_id=call.app.app_id)
+        now, user = call.world.clock.get_time_ms(), call.user
+        message.pin = Pin(now, app_id=call.app.app_id) if user is None else Pin(now, user_id=user.user_id)
     return {"pin": render(message, message.pin, call)}
 
 
@@ -86,7 +87,7 @@ def list_pins(call: Call) -> dict[str, Any]:
 
 
 def _check(call: Call, message: Message, chat: Chat) -> None:
-    if not is_allowed(call.app, chat, "pin_manage_setting"):
+    if not is_allowed(call, chat, "pin_manage_setting"):
         raise RefusedError(codes_im.PIN_REFUSED)
     if not call.settings.rate_limits:
         return

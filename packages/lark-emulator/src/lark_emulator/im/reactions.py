@@ -24,6 +24,7 @@ from lark_emulator.world.message_marks import Reaction
 if TYPE_CHECKING:
     from lark_emulator.routing import Actor
     from lark_emulator.world.chats import Message
+    from lark_emulator.world.drive import Who
     from lark_emulator.world.world import World
 
 MAX_PER_PAGE = 50
@@ -46,14 +47,18 @@ def render(reaction: Reaction, actor: Actor, id_type: str) -> dict[str, Any]:
     }
 
 
-def react(
-    world: World, message: Message, emoji_type: str, *, app_id: str = "", user_id: str = ""
-) -> Reaction:
+def react(world: World, message: Message, emoji_type: str, who: Who) -> Reaction:
     """Put an emoji on a message, in the name of a bot or of a person; a second time changes nothing."""
     for known in message.reactions:
-        if (known.emoji_type, known.app_id, known.user_id) == (emoji_type, app_id, user_id):
+        if known.emoji_type == emoji_type and known.is_from(who):
             return known
-    reaction = Reaction(world.make_id(""), emoji_type, world.clock.get_time_ms(), app_id, user_id)
+    reaction = Reaction(
+        world.make_id(""),
+        emoji_type,
+        world.clock.get_time_ms(),
+        app_id=who[1] if who[0] == "app" else "",
+        user_id=who[1] if who[0] == "user" else "",
+    )
     message.reactions.append(reaction)
     announce_reaction(world, message, CREATED, reaction)
     return reaction
@@ -75,11 +80,11 @@ def create(call: Call) -> dict[str, Any]:
     emoji_type = require_text(kind, "emoji_type")
     if emoji_type not in EMOJI_TYPES:
         raise RefusedError(codes_im.REACTION_TYPE)
-    return render(react(call.world, message, emoji_type, app_id=call.app.app_id), call, "open_id")
+    return render(react(call.world, message, emoji_type, call.who), call, "open_id")
 
 
 def delete(call: Call) -> dict[str, Any]:
-    """Answer `DELETE …/reactions/:reaction_id`: the bot's own."""
+    """Answer `DELETE …/reactions/:reaction_id`: the caller's own."""
     message = _require_message(call)
     wanted = call.params["reaction_id"]
     reaction = next((candidate for candidate in message.reactions if candidate.reaction_id == wanted), None)
@@ -90,7 +95,7 @@ def delete(call: Call) -> dict[str, Any]:
             for candidate in other.reactions
         )
         raise RefusedError(codes_im.REACTION_ELSEWHERE if elsewhere else codes_im.REACTION_ID)
-    if reaction.app_id != call.app.app_id:
+    if not reaction.is_from(call.who):
         raise RefusedError(codes_im.REACTION_NOT_OWN)
     take_away(call.world, message, reaction)
     return render(reaction, call, "open_id")
@@ -174,7 +179,7 @@ def _require_message(call: Call, message_id: str = "", *, read: bool = False) ->
     if message is None or message.deleted:
         raise RefusedError(codes_im.REACTION_MESSAGE)
     chat = call.world.chats[message.chat_id]
-    if call.app.app_id not in chat.bots:
+    if not chat.has(call.who):
         raise RefusedError(codes_im.REACTION_NO_ACCESS)
     if chat.dissolved and not read:
         raise RefusedError(codes.CHAT_DISSOLVED)
@@ -182,7 +187,7 @@ def _require_message(call: Call, message_id: str = "", *, read: bool = False) ->
 
 
 _PATH = "/open-apis/im/v1/messages/:message_id/reactions"
-_GONE = "a recalled message gets 231003, a bot outside of the chat 231008"
+_GONE = "a recalled message gets 231003, a bot or user outside of the chat 231008"
 
 ROUTES = (
     Route(

@@ -45,7 +45,7 @@ def urge(call: Call, kind: str) -> dict[str, Any]:
     message, chat = _require_own_message(call)
     if chat.is_external:
         raise RefusedError(codes_im.IM_NO_PERMISSION)
-    if not is_allowed(call.app, chat, "urgent_setting"):
+    if not is_allowed(call, chat, "urgent_setting"):
         raise RefusedError(codes_im.URGENT_REFUSED)
     users = {value: _find_member(call, chat, id_type, value) for value in ids}
     people = list({user.user_id: user for user in users.values() if user is not None}.values())

@@ -18,6 +18,8 @@ ASSIGNEE, FOLLOWER = "assignee", "follower"
 EDITOR, VIEWER, OWNER = "editor", "viewer", "owner"
 TASK_ROLES = (ASSIGNEE, FOLLOWER)
 LIST_ROLES = (EDITOR, VIEWER)
+#: For the coverage list.
+BOT_ACTS = "with a user's token, too, the bot acts"
 
 
 def refuse(reason: str) -> NoReturn:

@@ -124,9 +124,19 @@ def _require_own_comment(call: Call) -> TaskComment:
 _PATH = "/open-apis/task/v2/comments"
 
 ROUTES = (
-    Route("POST", _PATH, create),
-    Route("GET", f"{_PATH}/:comment_id", get),
-    Route("GET", _PATH, list_comments),
-    Route("PATCH", f"{_PATH}/:comment_id", patch, unconfirmed=("another's comment gets 1470403",)),
-    Route("DELETE", f"{_PATH}/:comment_id", delete, unconfirmed=("another's comment gets 1470403",)),
+    Route("POST", _PATH, create, unconfirmed=(access.BOT_ACTS,)),
+    Route("GET", f"{_PATH}/:comment_id", get, unconfirmed=(access.BOT_ACTS,)),
+    Route("GET", _PATH, list_comments, unconfirmed=(access.BOT_ACTS,)),
+    Route(
+        "PATCH",
+        f"{_PATH}/:comment_id",
+        patch,
+        unconfirmed=(access.BOT_ACTS, "another's comment gets 1470403"),
+    ),
+    Route(
+        "DELETE",
+        f"{_PATH}/:comment_id",
+        delete,
+        unconfirmed=(access.BOT_ACTS, "another's comment gets 1470403"),
+    ),
 )

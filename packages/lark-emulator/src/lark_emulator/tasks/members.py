@@ -70,11 +70,14 @@ def list_tasklists(call: Call) -> dict[str, Any]:
 
 
 _PATH = "/open-apis/task/v2/tasks/:task_guid"
-_SECTIONS = ("sections are not emulated: `section_guid` is empty",)
+_SECTIONS = (
+    access.BOT_ACTS,
+    "sections are not emulated: `section_guid` is empty",
+)
 
 ROUTES = (
-    Route("POST", f"{_PATH}/add_members", add_members),
-    Route("POST", f"{_PATH}/remove_members", remove_members),
+    Route("POST", f"{_PATH}/add_members", add_members, unconfirmed=(access.BOT_ACTS,)),
+    Route("POST", f"{_PATH}/remove_members", remove_members, unconfirmed=(access.BOT_ACTS,)),
     Route("POST", f"{_PATH}/add_tasklist", add_tasklist, unconfirmed=_SECTIONS),
     Route("POST", f"{_PATH}/remove_tasklist", remove_tasklist, unconfirmed=_SECTIONS),
     Route("GET", f"{_PATH}/tasklists", list_tasklists, unconfirmed=_SECTIONS),

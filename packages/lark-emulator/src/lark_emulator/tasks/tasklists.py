@@ -152,17 +152,24 @@ def _check_name(value: object) -> str:
 _PATH = "/open-apis/task/v2/tasklists"
 
 ROUTES = (
-    Route("POST", _PATH, create),
-    Route("GET", f"{_PATH}/:tasklist_guid", get),
-    Route("PATCH", f"{_PATH}/:tasklist_guid", patch, unconfirmed=("sections are not emulated",)),
-    Route("DELETE", f"{_PATH}/:tasklist_guid", delete),
-    Route("GET", _PATH, list_tasklists, unconfirmed=("in the order in which they were made",)),
+    Route("POST", _PATH, create, unconfirmed=(access.BOT_ACTS,)),
+    Route("GET", f"{_PATH}/:tasklist_guid", get, unconfirmed=(access.BOT_ACTS,)),
+    Route(
+        "PATCH", f"{_PATH}/:tasklist_guid", patch, unconfirmed=(access.BOT_ACTS, "sections are not emulated")
+    ),
+    Route("DELETE", f"{_PATH}/:tasklist_guid", delete, unconfirmed=(access.BOT_ACTS,)),
+    Route(
+        "GET", _PATH, list_tasklists, unconfirmed=(access.BOT_ACTS, "in the order in which they were made")
+    ),
     Route(
         "GET",
         f"{_PATH}/:tasklist_guid/tasks",
         list_tasks,
-        unconfirmed=("whole tasks, in the order in which they were made; no filter by time of creation",),
+        unconfirmed=(
+            access.BOT_ACTS,
+            "whole tasks, in the order in which they were made; no filter by time of creation",
+        ),
     ),
-    Route("POST", f"{_PATH}/:tasklist_guid/add_members", add_members),
-    Route("POST", f"{_PATH}/:tasklist_guid/remove_members", remove_members),
+    Route("POST", f"{_PATH}/:tasklist_guid/add_members", add_members, unconfirmed=(access.BOT_ACTS,)),
+    Route("POST", f"{_PATH}/:tasklist_guid/remove_members", remove_members, unconfirmed=(access.BOT_ACTS,)),
 )

@@ -220,6 +220,7 @@ def _read_reminders(reminders: object, call: Call, task: Task) -> list[dict[str,
 
 _PATH = "/open-apis/task/v2/tasks"
 _NOTES = (
+    access.BOT_ACTS,
     "custom fields, attachments, subtasks and dependencies are not emulated",
     "wording of 1470400 and HTTP status as the pages give them; no events, no notices",
 )
@@ -233,7 +234,7 @@ ROUTES = (
     ),
     Route("GET", f"{_PATH}/:task_guid", get, unconfirmed=_NOTES),
     Route("PATCH", f"{_PATH}/:task_guid", patch, unconfirmed=_NOTES),
-    Route("DELETE", f"{_PATH}/:task_guid", delete),
+    Route("DELETE", f"{_PATH}/:task_guid", delete, unconfirmed=(access.BOT_ACTS,)),
     Route(
         "GET",
         _PATH,

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from lark_emulator.world.users import User
 
 
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Who a `key` in a text, such as `@_user_1`, stands for: `app` or `user`, and its id."""
+
+    key: str
+    who: tuple[str, str]
+
+
 @dataclass(slots=True)
 class Message:
     """A message in a chat. `content` is what readers see, `sent` what the sender sent.
@@ -28,7 +36,7 @@ class Message:
     app_id: str
     create_time: int
     update_time: int
-    mentions: list[dict[str, Any]]
+    mentions: list[Mention]
     uuid: str = ""
     root_id: str = ""
     parent_id: str = ""

@@ -61,12 +61,16 @@ class Media:
 
 @dataclass(slots=True)
 class PartialUpload:
-    """An upload in parts. `point` is `files` or `medias`; parts may come in any order, and again."""
+    """An upload in parts, which may come in any order, and again.
+
+    `point` is `files` or `medias`; `uploader` is the app, and the app or user that it acts for.
+    """
 
     upload_id: str
     point: str
     media: Media
     size: int
+    uploader: tuple[str, tuple[str, str]]
     parts: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     @property

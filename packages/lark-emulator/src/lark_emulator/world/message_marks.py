@@ -18,6 +18,10 @@ class Reaction:
     app_id: str = ""
     user_id: str = ""
 
+    def is_from(self, who: tuple[str, str]) -> bool:
+        """Return whether an app or a user, as `routing.Actor.who` names them, put it there."""
+        return who == (("user", self.user_id) if self.user_id else ("app", self.app_id))
+
 
 @dataclass(slots=True)
 class Pin:

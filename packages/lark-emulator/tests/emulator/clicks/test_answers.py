@@ -65,6 +65,24 @@ def test_what_the_client_makes_of_an_answer(
     assert len(app.received) == 1
 
 
+@pytest.mark.parametrize("is_entity", [False, True])
+def test_a_card_that_streams_takes_no_card(
+    lark: Emulator, api: Api, app: AppServer, *, is_entity: bool
+) -> None:
+    message_id = send_card(api, {**CARD, "config": {"streaming_mode": True}})
+    if is_entity:
+        api.data("POST", "/cardkit/v1/cards/id_convert", {"message_id": message_id})
+    lark.set_callback(app.url, verify=False)
+    app.answer_with({"toast": {"content": "x"}, "card": {"type": "raw", "data": DONE}})
+    refused = lark.click(message_id, "alice")
+    assert (refused["code"], refused["toast"], refused["card_updated"]) == (200810, None, False)
+    app.answer_with({"toast": {"content": "x"}})
+    assert lark.click(message_id, "alice")["code"] == 0
+    lark.advance(601)  # the streaming mode ends after ten minutes
+    app.answer_with({"card": {"type": "raw", "data": DONE}})
+    assert lark.click(message_id, "alice")["card_updated"] is True
+
+
 @pytest.mark.parametrize("status", [201, 204, 302, 500])
 def test_only_200_counts(lark: Emulator, api: Api, app: AppServer, status: int) -> None:
     lark.set_callback(app.url, verify=False)

@@ -16,6 +16,7 @@ from lark_emulator.world.sheets import Spreadsheet
 if TYPE_CHECKING:
     from lark_emulator.lark import Lark
     from lark_emulator.world.chats import Chat, Message, WebhookBot
+    from lark_emulator.world.world import World
 
 #: The most users, chats, bases and spreadsheets of an overview; how many there are is said beside them.
 MAX_SHOWN = 500
@@ -41,7 +42,7 @@ def get_overview(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
         "apps": [snapshot.render_app(app) for app in list(world.apps.values())[:MAX_SHOWN]],
         "users": [snapshot.render_user(lark, user) for user in list(world.users.values())[:MAX_SHOWN]],
         "user_count": len(world.users),
-        "chats": [_render_chat(chat) for chat in chats[:MAX_SHOWN]],
+        "chats": [_render_chat(world, chat) for chat in chats[:MAX_SHOWN]],
         "chat_count": len(world.chats),
         "webhooks": [_render_webhook(n, bot) for n, bot in enumerate(world.webhook_bots.values())],
         "bases": [
@@ -82,10 +83,10 @@ def _list_spreadsheets(lark: Lark) -> list[dict[str, Any]]:
     ][:MAX_SHOWN]
 
 
-def _render_chat(chat: Chat) -> dict[str, Any]:
+def _render_chat(world: World, chat: Chat) -> dict[str, Any]:
     last = chat.messages[-1] if chat.messages else None
     return {
-        **snapshot.render_chat(chat, summary=True),
+        **snapshot.render_chat(world, chat, summary=True),
         "active_time": chat.active_time,
         "last": None if last is None else _preview(last),
     }
@@ -213,7 +214,7 @@ def _start(spec: dict[str, Any], total: int, wanted: int) -> int:
 def _render_message(lark: Lark, place: int, message: Message) -> dict[str, Any]:
     parent = lark.world.messages.get(message.parent_id)
     return {
-        **snapshot.render_message(message),
+        **snapshot.render_message(lark.world, message),
         "number": place,
         "in_thread": message.in_thread,
         "parent": None if parent is None else _preview(parent),
