@@ -57,6 +57,6 @@ def test_statuses_of_views_are_those_of_each_page(
     assert (answer["code"], answer["http"]) == (code, http)
 
 
-def test_a_copy_answers_400_to_what_is_no_json(sheet: Sheet) -> None:
+def test_a_copy_answers_400_to_a_body_that_cannot_be_parsed(sheet: Sheet) -> None:
     answer = sheet.api.http.post(f"/open-apis{sheet.base}/copy", content=b"{")
     assert (answer.json()["code"], answer.status_code) == (1254000, 400)
