@@ -20,6 +20,8 @@ from lark_provider.support.text import is_unicode
 
 V = TypeVar("V")
 _MAY_BE_SECRET = re.compile(r"[@?#]")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?#]+)")
+"""Matches a database URL of a file, and its path."""
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
 ROUTES_VARIABLE = "LARK_ROUTES_PATH"
@@ -187,26 +189,28 @@ def get_registry(environ: Mapping[str, str] = ENVIRONMENT) -> str:
 
 
 def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
-    """Return whether there is a registry: a URL is configured, or the file exists and is not empty.
-
-    A file that is copied back is empty at first. If it were read then, it would be a registry without apps.
-    """
+    """Return whether there is a registry: a URL is configured, or the file exists."""
     where = get_registry(environ)
-    return "://" in where or is_filled(expand_path(where))
+    return "://" in where or is_there(expand_path(where))
 
 
 def require_registry(environ: Mapping[str, str] = ENVIRONMENT) -> None:
-    """Check that there is a registry, where its apps are wanted: they are not gone if its file is.
+    """Check that a registry of SQLite has a file that is not empty; without one it would have no apps.
 
-    The file may be on a volume that is not mounted now.
+    The file may be on a volume that is not mounted now; one that is copied back is empty at first.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: It has none.
     """
-    if not has_registry(environ):
+    where = get_registry(environ)
+    url = _SQLITE.match(where)
+    if "://" in where and url is None:
+        return
+    file = expand_path(where) if url is None else Path(url[1])
+    if not _read_size(file):
         raise ConfigurationError(
-            f"The registry must be at {expand_path(get_registry(environ)).absolute()}, got no file or an "
-            f"empty one. Next: put it back, correct {REGISTRY_VARIABLE}, or run `lark-provider app add`."
+            f"The registry must be at {file.absolute()}, got no file or an empty one. Next: put it back, "
+            f"correct {REGISTRY_VARIABLE}, or run `lark-provider app add`."
         )
 
 
@@ -225,11 +229,6 @@ def expand_path(text: str) -> Path:
 def is_there(file: Path) -> bool:
     """Return whether a file exists. True if this user may not know: opening it then raises the reason."""
     return _read_size(file) is not None
-
-
-def is_filled(file: Path) -> bool:
-    """Return whether a file exists and is not empty. True if this user may not know, as for `is_there`."""
-    return bool(_read_size(file))
 
 
 def _read_size(file: Path) -> float | None:

@@ -40,8 +40,8 @@ class Application:
 
 
 def exists(url: URL) -> bool:
-    """Return whether there is a registry; its file is created with the first app, and is never empty."""
-    return url.drivername != urls.SQLITE_DRIVER or config.is_filled(Path(str(url.database)))
+    """Return whether there is a registry; its file is created with the first app."""
+    return url.drivername != urls.SQLITE_DRIVER or config.is_there(Path(str(url.database)))
 
 
 def find(url: URL, named: str | None) -> Row[Any]:

@@ -229,8 +229,12 @@ def test_a_registry_whose_file_is_gone_or_copied_back_takes_no_keys_away(
             keys.load_configured(needs_registry=True)
         with pytest.raises(ConfigurationError, match="got no file or an empty one"):
             keys.from_registry()
-        assert set(keys.load_configured()) == {"cli_own"}
         file.write_bytes(b"")  # As `cp` leaves it for a moment.
+    with pytest.raises(ConfigurationError, match="got no file or an empty one"):
+        keys.load_configured()
+    monkeypatch.setenv("LARK_REGISTRY_PATH", f"sqlite:///{file}")
+    with pytest.raises(ConfigurationError, match="got no file or an empty one"):
+        keys.load_configured()
     assert file.stat().st_size == 0
     file.write_bytes(stored)
     assert set(keys.load_configured(needs_registry=True)) == {"cli_own", APP}
