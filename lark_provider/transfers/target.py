@@ -136,26 +136,26 @@ class SqlTarget:
                 stored = [cursor.fetchone()]
                 while cursor.nextset():
                     stored.append(cursor.fetchone())
-        places = [columns.index(name) for name in keys]
-        for row, key in zip(rows, stored, strict=True):
-            self._note_merged([row[place] for place in places], [key])
+        for key in stored:
+            if key is not None:  # Nothing is returned of a row that a trigger has left out.
+                self._note_merged([key])
 
-    def _note_merged(self, key: Sequence[Any], stored: Iterable[Row]) -> None:
+    def _note_merged(self, stored: Iterable[Row | Mapping[str, Any]]) -> None:
         """Note a row that is merged, and check that it is not one that was merged before.
 
         Args:
-            key: Its key, as it is in the source.
             stored: The keys that the database has for it: a column of numbers may take keys for the same that
                 differ, such as "7" and "007"; a collation "ab" and "AB".
 
         Raises:
             ConflictError: It was.
         """
-        marks = {make_key_mark(tuple(stored_key)) for stored_key in stored}
+        keys = [tuple(key.values() if isinstance(key, Mapping) else key) for key in stored]
+        marks = set(map(make_key_mark, keys))
         if not marks.isdisjoint(self._merged):
             raise ConflictError(
-                f"{self.table} takes the key {tuple(key)!r} for that of another row that was merged before, "
-                "as if it compares texts without regard to case; nothing was written. Next: change one of "
+                f"{self.table} takes the keys of two rows for the same one, {keys[0]!r}, as a collation may "
+                "do without regard to case, or a column of numbers; nothing was written. Next: change one of "
                 "the two keys, or choose key_fields that tell them apart."
             )
         self._merged |= marks
@@ -173,7 +173,7 @@ class SqlTarget:
                 key = tuple(row[place] for place in key_places)
                 cursor.execute(select, key)
                 stored = cursor.fetchall()
-                self._note_merged(key, stored or [key])
+                self._note_merged(stored or [key])
                 if stored:
                     cursor.execute(update, (*(row[place] for place in places), *key))
                 else:
