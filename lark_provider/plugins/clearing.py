@@ -9,7 +9,7 @@ person since counts as done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -176,15 +176,16 @@ async def _apply(
         who: The person.
     """
     to_clear = [shown_try for shown_try in unchanged if shown_try in plan.tries]
+    downstream: set[str] = set()
     if to_clear:
         reply = await _post(airflow, to_clear)
         if not reply.is_ok:
             return make_refusal_result(reply, who)
+        downstream = {_read_label(entry) for entry in (reply.body or {}).get("task_instances", ())}
     cleared = [shown_try for shown_try in plan.tries if shown_try in to_clear or shown_try in cleared_before]
     left = [shown_try.label for shown_try in plan.tries if shown_try not in cleared]
-    message = describe_retry(
-        _format_names([shown_try.label for shown_try in cleared]), _format_names([*left, *plan.others])
-    )
+    others = [label for label in (*left, *plan.others) if label not in downstream]
+    message = describe_retry(_format_names([shown_try.label for shown_try in cleared]), _format_names(others))
     return who.make_result("retried" if cleared else "superseded", message)
 
 
@@ -212,6 +213,12 @@ async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
         "only_failed": True,
     }
     return await airflow.call("POST", f"/dags/{quote(first.dag_id, safe='')}/clearTaskInstances", body)
+
+
+def _read_label(entry: Mapping[str, Any]) -> str:
+    """Return the name of a cleared task instance, as a card shows it."""
+    index = int(entry.get("map_index", -1))
+    return str(entry["task_id"]) if index < 0 else f"{entry['task_id']}_{index}"
 
 
 def _format_names(labels: Sequence[str]) -> str:

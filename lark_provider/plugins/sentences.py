@@ -66,7 +66,10 @@ _REST = (
     "；未重新运行（之后已有变化，或不在卡片上）：{others}",
     "; not run again, since they have changed or are not on the card: {others}",
 )
-_NOTHING = ("没有可以重新运行的任务：{others}", "Nothing was run again, since all has changed: {others}")
+_NOTHING = (
+    "没有可以重新运行的任务（之后已有变化，或不在卡片上）：{others}",
+    "Nothing was run again, since all has changed or is not on the card: {others}",
+)
 
 
 def describe_outcome(outcome: AnswerOutcome, **values: str | tuple[str, str]) -> dict[str, str]:

@@ -25,7 +25,15 @@ from tests.airflow.api_server import APP, APP_SECRET, CHAT, ApiServer, Asked
 class Failed:
     """A run with failed tasks, recorded with its card."""
 
-    def __init__(self, server: ApiServer, tasks: int, dag_id: str = "many", **run_fields: str) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        tasks: int,
+        dag_id: str = "many",
+        more: tuple[Failure, ...] = (),
+        unlisted: int = 0,
+        **run_fields: str,
+    ) -> None:
         self.server, self.run_id = server, server.run(dag_id, **run_fields)
         with server.sql.begin() as connection:
             failed = sa.text(
@@ -44,7 +52,14 @@ class Failed:
         recorded = Incidents(server.database, app).record(
             place,
             event,
-            lambda before: replace(before, incident=Incident(count=tasks, failures=failures)),
+            lambda before: replace(
+                before,
+                incident=Incident(
+                    count=tasks,
+                    failures=(*failures, *more),
+                    more={str(number): 1 for number in range(unlisted)},
+                ),
+            ),
             lambda _: "{}",
         )
         assert recorded.shown is not None
@@ -110,6 +125,19 @@ def test_retry_clears_what_failed_downstream_as_well(api_server: ApiServer) -> N
     assert {name: state for name, (_, state) in failed.tasks().items()} == dict.fromkeys(
         ("q0", "after", "last")
     )
+
+
+def test_retry_names_as_left_only_what_was_not_cleared_downstream(api_server: ApiServer) -> None:
+    changed = Failure("after", 1, ti_id=str(uuid.uuid4()), task_id="after")
+    failed = Failed(api_server, 1, "chain", (changed,), 5)
+    with api_server.sql.begin() as connection:
+        again = sa.text("UPDATE task_instance SET state = 'failed' WHERE run_id = :run AND task_id = 'after'")
+        connection.execute(again, {"run": failed.run_id})
+    _, result = failed.do("bob", "retry")
+    assert result["message"]["en"] == (
+        "Cleared, to run again: q0; not run again, since they have changed or are not on the card: +5."
+    )
+    assert failed.tasks()["after"][1] is None
 
 
 def test_who_may_not_change_the_run_changes_nothing(failed: Failed) -> None:
