@@ -12,7 +12,11 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
+from lark_provider.bridge.errors import (
+    AirflowRefusedError,
+    AirflowTooLongError,
+    AirflowUnavailableError,
+)
 from lark_provider.bridge.login import Login
 from lark_provider.bridge.server_clock import ServerClock
 from lark_provider.bridge.settings import PASSWORD, TOKEN, URL, USERNAME, Credentials
@@ -234,13 +238,13 @@ async def _read_content(response: Any, request: str) -> bytes:
     """Return the content of an answer.
 
     Raises:
-        AirflowRefusedError: It is too long.
+        AirflowTooLongError: It is too long.
     """
     content = bytearray()
     async for part in response.aiter_bytes():
         content += part
         if len(content) > _MAX_BYTES:
-            raise AirflowRefusedError(
+            raise AirflowTooLongError(
                 f"Airflow's answer to {request} must have at most {_MAX_BYTES:,} bytes, got more. Next: read "
                 "it on Airflow's own page.",
                 status=response.status_code,

@@ -149,10 +149,19 @@ class ChatCommandWork:
         dag_id = find_dag_to_run(claimed.message, bot_id)
         if claimed.attempts > 1 and dag_id is not None:
             run_id = make_run_id(claimed.message.message_id)
-            if await self._api.get(_make_run_path(dag_id, run_id)) is not None:
+            if await self._has_run(dag_id, run_id):
                 text = format_text("started", self._language, dag=dag_id)
                 return _Decision("started", f"{text}\n{self._make_link(dag_id, run_id)}", dag_id, run_id)
         return self._make_decision("too_old", "too_old")
+
+    async def _has_run(self, dag_id: str, run_id: str) -> bool:
+        """Return whether there is a run; False if the account may not see it."""
+        try:
+            return await self._api.get(_make_run_path(dag_id, run_id)) is not None
+        except AirflowRefusedError as error:
+            if error.is_forbidden:
+                return False
+            raise
 
     async def _decide_on_dag(
         self, claimed: ClaimedCommand, typed: Typed, rules: Sequence[CommandRule]

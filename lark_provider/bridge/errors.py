@@ -26,3 +26,7 @@ class AirflowRefusedError(LarkError):
     def is_forbidden(self) -> bool:
         """Whether the account may not; what else is refused, as for a revoked token, may pass."""
         return self.status == _FORBIDDEN
+
+
+class AirflowTooLongError(AirflowRefusedError):
+    """Airflow's API server gave an answer that is longer than the bridge reads."""

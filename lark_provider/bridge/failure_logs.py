@@ -11,7 +11,11 @@ from typing import NamedTuple
 
 from lark_provider.bridge import failure_errors as errors
 from lark_provider.bridge.airflow_api import REQUESTS_AT_ONCE, AirflowApi
-from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableError
+from lark_provider.bridge.errors import (
+    AirflowRefusedError,
+    AirflowTooLongError,
+    AirflowUnavailableError,
+)
 from lark_provider.bridge.incident_apps import IncidentApps
 from lark_provider.outbox import outgoing
 from lark_provider.protocol.incidents.changes import format_error_line
@@ -171,6 +175,9 @@ class FailureLogs:
         """Return a failure with the error of its log; None if it has none, or cannot be read now."""
         try:
             log = await self._api.get(errors.make_log_path(event), {"map_index": event.map_index})
+        except AirflowTooLongError as error:
+            self._give_up(event, str(error))
+            return None
         except (AirflowUnavailableError, AirflowRefusedError) as error:
             # What else is refused, as for a token that was revoked or by a proxy, may be answered later.
             if not (isinstance(error, AirflowRefusedError) and error.is_forbidden):

@@ -32,6 +32,7 @@ class StandInAirflow:
         runs: Entries of `/dagRuns`.
         log_seconds: How long a log takes.
         log_status: The status of each log.
+        log_padding: A line of each log before its error.
         silent: Tasks whose logs have no error.
         started: The runs that are there, by DAG and run.
         command: Status and body for a command to the plugin.
@@ -44,6 +45,7 @@ class StandInAirflow:
     runs: list[dict[str, Any]] = field(default_factory=list)
     log_seconds: float = 0.0
     log_status: int = 200
+    log_padding: str = ""
     silent: frozenset[str] = frozenset()
     started: frozenset[tuple[str, str]] = frozenset()
     command: tuple[int, dict[str, Any]] = (404, {})
@@ -66,7 +68,8 @@ class StandInAirflow:
             self.logs.append((run_id, task_id))
             time.sleep(self.log_seconds)
             error = {"exc_type": "ValueError", "exc_value": f"no rows for {run_id}", "frames": []}
-            lines = [] if task_id in self.silent else [{"event": "x", "error_detail": [error]}]
+            lines: list[dict[str, Any]] = [{"event": self.log_padding}] if self.log_padding else []
+            lines += [] if task_id in self.silent else [{"event": "x", "error_detail": [error]}]
             return self.log_status, {"content": lines} if self.log_status < 400 else _ABSENT
         if (run := _RUN.fullmatch(path)) and (unquote(run["dag"]), unquote(run["run"])) in self.started:
             return 200, {"dag_run_id": unquote(run["run"]), "state": "running"}

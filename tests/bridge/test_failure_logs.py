@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lark_provider.bridge import failure_logs
+from lark_provider.bridge import airflow_api, failure_logs
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import incidents
 from lark_provider.storage.engine import hold_transaction
@@ -15,7 +15,6 @@ from tests.bridge.builders import execute
 from tests.bridge.site import Site
 
 COUNT = 12
-PUBLIC = "https://airflow.example.com"
 GIVEN_UP = "Error of a failed task unknown; its card has no error text"
 
 
@@ -102,6 +101,19 @@ def test_what_is_gone_is_not_read(site: Site, monkeypatch: pytest.MonkeyPatch) -
     assert site.airflow.logs == []
     site.poll(2)
     assert sorted(site.airflow.logs) == [("other", "load"), ("red", "load")]
+
+
+def test_a_log_that_is_too_long_is_given_up_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(airflow_api, "_MAX_BYTES", 5_000)
+    site.airflow.log_padding = "x" * 10_000
+    site.airflow.fail("r1")
+    site.poll(3)
+    assert len(site.airflow.logs) == 1
+    assert site.of("r1").incident.failures[0].error == ""
+    assert GIVEN_UP in caplog.text
 
 
 @pytest.mark.parametrize(("status", "reads"), [(404, 2), (403, 1), (500, 5)])
