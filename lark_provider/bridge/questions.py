@@ -121,6 +121,7 @@ class QuestionPoller:
                 await self._ask_again(
                     [new[ti_id]["task_instance"] for ti_id in known if known[ti_id] == "over"]
                 )
+                await threads.run(lambda: self._store.adopt(new.keys() & known.keys()))  # noqa: B023 - awaited here
                 details |= asking
         self._oldest = reading.find_oldest(details.values(), None)
         self._unsettled = sorted(live.keys() - details.keys())

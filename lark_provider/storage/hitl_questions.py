@@ -93,13 +93,33 @@ class Questions:
                     hitl_questions.update()
                     .where(columns.ti_id == question.task.ti_id, columns.state == "over", ~is_shown)
                     .values(
-                        state="held", outcome=None, content=dump_question(question),
+                        state="held", outcome=None, content=dump_question(question), team=self._team,
                         deadline=question.deadline, parked_at=parked, created_at=now, updated_at=now,
                     )
                 )  # fmt: skip
                 if changed.rowcount:
                     held.append(question.task.ti_id)
         return held
+
+    def adopt(self, ti_ids: Collection[str]) -> None:
+        """Make questions the team's own, such as those that a team of another name has recorded.
+
+        Args:
+            ti_ids: Those that Airflow has shown to the team's account.
+        """
+        columns = hitl_questions.c
+        if self._team is None or not ti_ids:
+            return
+        with migrate.open_transaction(self._url) as connection:
+            others = sa.and_(columns.state != "over", columns.team.is_distinct_from(self._team))
+            query = sa.select(columns.ti_id).where(
+                make_among_condition(connection, columns.ti_id, ti_ids), others
+            )
+            # Locked in one order, against deadlocks.
+            others_ids = connection.execute(query.order_by(columns.ti_id).with_for_update()).scalars().all()
+            if others_ids:
+                change = hitl_questions.update().values(team=self._team)
+                connection.execute(change.where(make_among_condition(connection, columns.ti_id, others_ids)))
 
     def read_states(self, ti_ids: Iterable[str]) -> dict[str, str]:
         """Return the states of those questions that are recorded, by task-instance id."""
