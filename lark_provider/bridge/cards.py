@@ -18,7 +18,7 @@ from lark_provider.bridge.lark import BridgeClients, is_gone, is_lost
 from lark_provider.bridge.receivers import Recipients
 from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.outbox.delivering import replaces_cards
-from lark_provider.protocol.errors import LarkError
+from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.hitl.keys import make_idempotency_key
 from lark_provider.protocol.hitl.model import End
 from lark_provider.storage.hitl_cards import ASKED_AGAIN, IN_PLACE, RESENT, ClaimedCard, QuestionCards
@@ -140,9 +140,7 @@ class QuestionCardSender:
         if card.state == "due" and card.end is None:
             is_again = card.reason == ASKED_AGAIN
             notice = notices.describe_repeat(card.card.language) if is_again else ""
-            await client.perform(
-                card_life.show(self._make_live_card(card), self._make_question_card(card, notice))
-            )
+            await self._show_question(card, notice)
             return
         if card.state == "due" and not card.is_tried and card.reason != IN_PLACE:
             await threads.run(lambda: self._cards.record_closed(card.key, None, card.end))
@@ -150,6 +148,24 @@ class QuestionCardSender:
         ended = await client.perform(card_life.end(self._make_live_card(card), self._make_ended_card(card)))
         await threads.run(lambda: self._cards.record_closed(card.key, ended.shown, card.end))
         measured.BRIDGE_CARDS.add("closed")
+
+    async def _show_question(
+        self, card: ClaimedCard, notice: str, values: Mapping[str, object] | None = None
+    ) -> LiveCard:
+        """Show a question; once more without a notification of people if Lark rejects that.
+
+        It refuses a whole card for one mention of a person who has left the tenant.
+        """
+        client, live = self._apps.get_client(card.card.app_id), self._make_live_card(card)
+        try:
+            return await client.perform(card_life.show(live, self._make_question_card(card, notice, values)))
+        except InvalidRequestError as error:
+            if error.http_status is None or not card.card.mentions:
+                raise
+            fields = {"error": error.msg}
+            logger.warning("Lark rejected the mentions; naming people without a mention", extra=fields)
+            named = self._make_question_card(card, notice, values, notifies=False)
+            return await client.perform(card_life.show(live, named))
 
     def _make_live_card(self, card: ClaimedCard) -> LiveCard:
         def record(sent: LiveCard) -> None:
@@ -160,7 +176,12 @@ class QuestionCardSender:
         return LiveCard(card.card.receiver, record, how, card.message_id, shown=card.shown)
 
     def _make_question_card(
-        self, card: ClaimedCard, notice: str = "", values: Mapping[str, object] | None = None
+        self,
+        card: ClaimedCard,
+        notice: str,
+        values: Mapping[str, object] | None,
+        *,
+        notifies: bool = True,
     ) -> Card2:
         return make_question_card(
             card.question,
@@ -170,6 +191,7 @@ class QuestionCardSender:
             timezone=self._settings.timezone,
             notice=notice,
             values=values,
+            notifies=notifies,
         )
 
     def _make_ended_card(self, card: ClaimedCard) -> Card2:
@@ -200,10 +222,7 @@ class QuestionCardSender:
         if not await threads.run(lambda: self._cards.claim_open(card.key)):
             return False
         try:
-            client = self._apps.get_client(card.card.app_id)
-            live = await client.perform(
-                card_life.show(self._make_live_card(card), self._make_question_card(card, text, values))
-            )
+            live = await self._show_question(card, text, values)
             await threads.run(lambda: self._cards.record_shown(card.key, live.shown))
         except LarkError:
             await threads.run(lambda: self._cards.record_shown(card.key, None))

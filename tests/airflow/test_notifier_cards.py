@@ -292,5 +292,8 @@ def test_whom_a_notification_names() -> None:
     assert resolve(["team", "all", "ou_9"], (), known).ids == ("ou_2", "ou_1", "all", "ou_9")
     assert resolve(["odd", "evil"], (), known) == Mentions(names=("odd", "evil"))
     assert resolve((), ["alice"], known) == Mentions()
+    assert (
+        Mentions(("on_1", "ou_1")).render_markdown() == "<at id=ou_1></at> @on_1"
+    )  # a card takes no union_id
     line = Mentions(("ou_1",), ("a@b.c",), ("<x>",)).render_markdown()
     assert line == "<at id=ou_1></at> <at email=a@b.c></at> @&#60;x&#62;"

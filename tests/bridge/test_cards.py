@@ -93,6 +93,22 @@ def bench(sqlite: URL, lark: Emulator, key: str, monkeypatch: pytest.MonkeyPatch
     return workbench
 
 
+@pytest.mark.parametrize("rejected", [False, True])
+def test_people_of_a_route_are_mentioned_or_named(bench: Bench, *, rejected: bool) -> None:
+    """An e-mail address was given up with its card, and so was a person who has left the tenant."""
+    ti_id, mentions = bench.ask(), ("bob@example.com", "all")
+    card = NewCard(ti_id, bench.lark.app_id, CHAT, "chat_id", "en", mentions)
+    bench.questions.open({ti_id: [card]})
+    if rejected:
+        body = '{"code": 230099, "msg": "ErrCode: 100290; ErrMsg: invalid mention"}'
+        bench.lark.fault(path="/open-apis/im/v1/messages", status=400, body=body)
+    bench.work(QuestionCardSender.work)
+    (message,) = bench.messages()
+    shown = json.dumps(message["content"], ensure_ascii=False)
+    assert ("<at id=all></at> <at email=bob@example.com></at>" in shown) is not rejected
+    assert ("@all @bob@example.com" in shown) is rejected
+
+
 def test_a_card_is_sent_after_the_hold_and_shows_the_end(bench: Bench) -> None:
     ti_id = bench.ask()
     assert bench.work(lambda sender: sender.release(NOW + timedelta(seconds=14))) == 0

@@ -37,7 +37,7 @@ _WHAT: Mapping[str, frozenset[What]] = {
 }
 _LANGUAGES = ("zh", "en")
 _MAX_HOLD = 3600.0
-_MENTION = re.compile(r"o[un]_[A-Za-z0-9_-]+|all|[^\s<>\"'@,]+@[^\s<>\"'@,]+")
+_MENTION = re.compile(r"ou_[A-Za-z0-9_-]+|all|[^\s<>\"'@,]+@[^\s<>\"'@,]+")
 _ID = re.compile(r"[^\s<>\"',]+")
 _ZONE_STEP = "write one such as Asia/Shanghai"
 

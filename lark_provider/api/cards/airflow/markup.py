@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-_MARKUP = re.compile(r"[&<>*~`\[\]()!#\\]")
+_MARKUP = re.compile(r"[&<>*~`\[\]()!#\\]|(?<!\w)_+|_+(?!\w)")
+"""Underscores inside of a word are shown; those around one make it bold or slanted."""
 _TAG = re.compile(r"<(?=[/a-zA-Z])")
 _FENCE = re.compile(r"`{3,}")
 
 
 def escape(text: str) -> str:
     """Return Markdown that Lark shows as the text itself: an error's text must not mention a whole chat."""
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", text)
+    return _MARKUP.sub(lambda match: "".join(f"&#{ord(sign)};" for sign in match[0]), text)
 
 
 def strip_tags(text: str) -> str:

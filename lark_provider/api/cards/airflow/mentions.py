@@ -11,6 +11,7 @@ from lark_provider.api.cards.airflow.markup import escape
 
 OWNER = "owner"
 _ID = re.compile(r"o[un]_[A-Za-z0-9_-]+|all")
+_UNION = "on_"
 _USER_ID = re.compile(r"[A-Za-z0-9_-]+")
 _EMAIL = re.compile(r"[^\s<>\"'@,]+@[^\s<>\"'@,]+")
 
@@ -20,7 +21,7 @@ class Mentions:
     """The people to mention, by what Lark knows them by.
 
     Attributes:
-        ids: Open_ids, union_ids, or `all`.
+        ids: Open_ids, union_ids, or `all`; a card names people with a union_id without a notification.
         emails: E-mail addresses; only cards can mention by them.
         names: Names of people without a known id, who are named without a notification.
     """
@@ -31,10 +32,11 @@ class Mentions:
 
     def render_markdown(self) -> str:
         """Return the Markdown that mentions them on a card; empty if there are none."""
-        tags = [f"<at id={person_id}></at>" for person_id in self.ids] + [
-            f"<at email={email}></at>" for email in self.emails
-        ]
-        return " ".join([*tags, *(escape(f"@{name}") for name in self.names)])
+        # Lark refuses a card that mentions a person by their union_id.
+        unions = [name for name in self.ids if name.startswith(_UNION)]
+        tags = [f"<at id={name}></at>" for name in self.ids if name not in unions]
+        tags += [f"<at email={email}></at>" for email in self.emails]
+        return " ".join([*tags, *(escape(f"@{name}") for name in (*unions, *self.names))])
 
     def by_name(self) -> Mentions:
         """Return the same people, to be named without a notification."""

@@ -8,12 +8,13 @@ from typing import Any
 from lark_provider.api.cards.airflow.form import MAX_LABEL, render_fields, render_menu
 from lark_provider.api.cards.airflow.limits import MAX_BYTES
 from lark_provider.api.cards.airflow.markdown import render_card_markdown
+from lark_provider.api.cards.airflow.mentions import resolve
 from lark_provider.api.cards.airflow.question_texts import translate
 from lark_provider.api.cards.card import Card2, Header
 from lark_provider.api.cards.containers import Column, ColumnSet, Form
 from lark_provider.api.cards.decisions import Option, render_option_row
 from lark_provider.api.cards.display import note
-from lark_provider.api.cards.element import Element, Markdown, escape_markdown, mention
+from lark_provider.api.cards.element import Element, Markdown, escape_markdown
 from lark_provider.api.cards.interactive import Button
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.hitl.answers import OPTIONS, TIMEZONE, make_option_key
@@ -43,6 +44,7 @@ def make_question_card(
     timezone: str = "UTC",
     notice: str = "",
     values: Mapping[str, Any] | None = None,
+    notifies: bool = True,
 ) -> Card2:
     """Build the card on which a question is answered.
 
@@ -53,18 +55,17 @@ def make_question_card(
         question: The question.
         key: The key of the card, which the buttons carry.
         language: `zh` or `en`.
-        mentions: Open_ids of people to be named, so that Lark notifies them.
+        mentions: Open_ids and e-mail addresses of people to be named, so that Lark notifies them; or `all`.
         timezone: In which times are shown: a name such as `Asia/Shanghai`, or an offset such as `+08:00`.
         notice: Markdown above the options, as `notices` makes it.
         values: What was entered before, as in `form_value`; by default the params' defaults are shown.
+        notifies: Whether Lark notifies the people who are mentioned.
 
     Returns:
         The card, at most 28 KB.
-
-    Raises:
-        InvalidRequestError: `mentions` has something that is not an id.
     """
-    people = mention(*mentions)
+    mentioned = resolve(mentions, (), {})
+    people = (mentioned if notifies else mentioned.by_name()).render_markdown()
     why = "secret" if has_secrets(question.params) else "too_large"
     for body, longest in _ROOM if why != "secret" else ():
         try:
