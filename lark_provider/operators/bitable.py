@@ -97,6 +97,8 @@ class LarkBitableBulkInsertOperator(WritingOperator):
         "records",
         "source",
         "idempotency_key",
+        "rejects_path",
+        "retry_rejects",
     )
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 INSTANCE_XCOM = "lark_approval_instance"
 _APPROVED, _CANCELED = "APPROVED", "CANCELED"
 _EARLIER = 10
-"""How many earlier starts of a cleared task are looked at for an instance to withdraw."""
+"""How many earlier starts of a cleared task that have asked are looked at for an instance to withdraw."""
 _CLOCK_SKEW = timedelta(minutes=1)
 """By how much Airflow's clock may be ahead of Lark's."""
 
@@ -205,24 +206,31 @@ class LarkNativeApprovalOperator(LarkOperator):
             return
         key = make_task_key(context, self.hook.client, "approval", self.approval_code)
         try:
-            for number in range(newest, max(0, newest - _EARLIER), -1):
-                self._withdraw_start(f"{key}\n{number}")
+            # Most tries are retries, which have asked for nothing of their own.
+            starts = (self._withdraw_start(f"{key}\n{number}") for number in range(newest, 0, -1))
+            for _ in itertools.islice(filter(None, starts), _EARLIER):
+                pass
         except LarkError as error:
             self.log.warning("Failed to withdraw an earlier approval", error=str(error))
 
-    def _withdraw_start(self, key: str) -> None:
+    def _withdraw_start(self, key: str) -> bool:
         """Withdraw what one start of this task asked for, in this run and in deleted ones of the same id.
 
         Args:
             key: The idempotency key of the start. For a retry there is nothing under it.
+
+        Returns:
+            Whether it asked for anything.
         """
         from lark_provider.api.approval.instances import compute_instance_uuid
 
+        start = key
         with suppress(NotFoundError):
             while True:
                 instance = self.hook.client.approval.cancel_instance(compute_instance_uuid(key))
                 self.log.info("Earlier approval withdrawn unless it had ended", **_describe(instance))
                 key = _make_successor_key(key, instance)
+        return key != start
 
     def _create(self, context: Context) -> Instance:
         """Create the instance, unless there is one that was created for this run."""

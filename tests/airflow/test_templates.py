@@ -247,6 +247,9 @@ def test_a_none_that_the_author_wrote_in_a_card_is_sent(render: Callable[..., An
         lambda text: LarkBitableBulkInsertOperator(
             task_id="t", app_token="a", records=[], idempotency_key=text
         ),
+        lambda text: LarkBitableBulkInsertOperator(
+            task_id="t", app_token="a", records=[], retry_rejects=text
+        ),
         lambda text: LarkBitableSearchOperator(task_id="t", app_token="a", table_id=text),
         lambda text: LarkBitableSearchOperator(task_id="t", app_token="a", filter=text),
         lambda text: LarkCardCallbackSensor(task_id="t", message_id="om_1", actions=text),

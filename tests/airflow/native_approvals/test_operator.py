@@ -85,6 +85,16 @@ def test_a_retry_waits_for_the_same_instance_and_a_cleared_task_asks_again(
     assert [instance["status"] for instance in instances(lark)] == ["CANCELED", "PENDING", "PENDING"]
 
 
+def test_an_approval_is_withdrawn_however_many_retries_have_waited_for_it(
+    lark: Emulator, code: str, start: Any
+) -> None:
+    for try_number in (1, 15):
+        defer(approval(code), start(retries=14, max_tries=14, try_number=try_number))
+    assert len(instances(lark)) == 1
+    defer(approval(code), start(retries=14, try_number=16, max_tries=29))
+    assert [instance["status"] for instance in instances(lark)] == ["CANCELED", "PENDING"]
+
+
 @pytest.mark.parametrize("clears", [0, 1])
 def test_a_run_that_was_deleted_and_made_again_asks_again(
     lark: Emulator, code: str, start: Any, clears: int
