@@ -88,7 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _infer_fields(arguments: argparse.Namespace) -> list[Field]:
     rows = reading.read(reading.make_local_source(arguments.file), arguments.encoding, arguments.key)
-    fields = infer.infer_fields(rows, arguments.key, has_zone=arguments.zone is not None)
+    fields = infer.infer_fields(
+        rows,
+        arguments.key,
+        has_zone=arguments.zone is not None,
+        skips_bad_rows=arguments.skip_bad_rows,
+    )
     for field in fields:
         name = field["field_name"]
         if name != name.strip():

@@ -24,7 +24,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?
 
 
 def infer_fields(
-    rows: Iterable[Mapping[str, Any]], key_fields: Sequence[str], *, has_zone: bool = True
+    rows: Iterable[Mapping[str, Any]],
+    key_fields: Sequence[str],
+    *,
+    has_zone: bool = True,
+    skips_bad_rows: bool = False,
 ) -> list[Field]:
     """Return the fields that hold all values of some rows.
 
@@ -32,6 +36,7 @@ def infer_fields(
         rows: Values by column. A text is parsed, since all values of a CSV file are texts.
         key_fields: The fields that come first, so that the first of them is the table's primary field.
         has_zone: Whether a time zone is given for times that have none themselves.
+        skips_bad_rows: Whether rows are left out whose values do not fit their fields.
 
     Returns:
         The fields. A column without a value, or with values of different kinds, is text.
@@ -62,7 +67,7 @@ def infer_fields(
     fields = [_make_field(name, kinds[name], is_key=name in key_fields) for name in names]
     for field in fields:
         name = field["field_name"]
-        if field["type"] != MULTI_SELECT and name in nested:
+        if not skips_bad_rows and field["type"] != MULTI_SELECT and name in nested:
             raise WrongUseError(
                 f"Column {name!r} has a value in row {nested[name]} that a field for text does not take. "
                 "Next: convert it to text in the file, or create the table with a field for it first."

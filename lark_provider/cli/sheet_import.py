@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import math
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -127,13 +128,24 @@ def _iterate_rows(
 
 
 def _encode_value(value: Any) -> Any:
-    return (
-        json.dumps(value, ensure_ascii=False, default=_to_plain) if isinstance(value, dict | list) else value
-    )
+    if not isinstance(value, dict | list):
+        return value
+    try:
+        return output.format_json(value)
+    except TypeError:  # It is not JSON, as decimals in a list of a Parquet file, or an int beyond 64 bits.
+        return json.dumps(_to_plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
-def _to_plain(value: Any) -> str:
-    """Return a value that JSON has no type for, as in a list of a Parquet file."""
+def _to_plain(value: Any) -> Any:
+    """Return a nested value as JSON has it: what it has no type for is text, and NaN null."""
+    if isinstance(value, dict):
+        return {str(name): _to_plain(element) for name, element in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_plain(element) for element in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
 
 

@@ -108,6 +108,15 @@ def test_a_file_whose_rows_a_new_table_would_refuse_makes_none(
     assert lark.state()["by_endpoint"] == before
 
 
+def test_nested_values_of_a_new_table_can_be_left_out(run: Run, link: str, tmp_path: Path) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"No": "a", "Tags": {"b": 1}}\n{"No": "b", "Tags": "c"}\n')
+    base = link.partition("?")[0]
+    make = ("bitable", "import", str(file), base, "--key", "No", "--create-table", "New", "--skip-bad-rows")
+    done = run(*make)
+    assert (done.code, done.out) == (0, "1 created, 1 rejected\n"), done.err
+
+
 def test_a_column_of_numbers_may_have_nan(run: Run, link: str, tmp_path: Path) -> None:
     """As polars and Spark write a number that is missing; it made the column one of text."""
     file = tmp_path / "x.parquet"

@@ -116,7 +116,13 @@ def test_what_json_has_no_type_for_is_text_in_a_cell(run: Run, lark: Emulator, t
     lines, table = tmp_path / "x.jsonl", tmp_path / "x.parquet"
     lines.write_text('{"no": 1, "ids": [123456789012345678901234567890]}\n')
     pq.write_table(pa.table({"no": [1], "ids": [[Decimal("1.10")]]}), table)
-    for file, expected in ((lines, "[123456789012345678901234567890]"), (table, '["1.10"]')):
+    odd = tmp_path / "y.parquet"
+    pq.write_table(pa.table({"no": [1], "ids": [[{"a": Decimal(1), "b": float("nan")}]]}), odd)
+    for file, expected in (
+        (lines, "[123456789012345678901234567890]"),
+        (table, '["1.10"]'),
+        (odd, '[{"a":"1","b":null}]'),
+    ):
         done = run("sheet", "import", str(file), "--title", "Nested", "--json")
         assert done.code == 0, done.err
         token = json.loads(done.out)["spreadsheet_token"]

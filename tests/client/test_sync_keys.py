@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -98,6 +99,17 @@ def test_links_are_given_by_the_key_of_the_other_table(lark: Emulator, table: Ta
     result = bitable.sync(*table, bad, key_fields="No", links=links, on_bad_row="skip")
     assert [reject.row for reject in result.rejects] == [4, 5]
     assert "several records" in result.rejects[1].reason
+
+
+def test_a_link_by_a_number_takes_it_in_any_type(lark: Emulator, table: Table) -> None:
+    bitable = LarkServiceClient().clouddoc.bitable
+    fields = [f.Field(field_name="Name", type=f.TEXT), f.Field(field_name="Size", type=f.NUMBER)]
+    sizes = bitable.create_table(table.app_token, "sizes", fields).data["table_id"]
+    bitable.create_field(*table, "Size", f.LINK, property={"table_id": sizes, "multiple": True})
+    lark.add_rows(table.app_token, sizes, [{"Name": "a", "Size": 1.5}, {"Name": "b", "Size": 2}])
+    values = [Decimal("1.50"), 1.5, "1.5", Decimal("2.00"), 2]
+    source = [{"No": str(number), "Size": value} for number, value in enumerate(values)]
+    assert bitable.sync(*table, source, key_fields="No", links={"Size": "Size"}).created == len(values)
 
 
 def link_customers(lark: Emulator, table: Table, names: Iterable[str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import repeat
 from typing import Any, TypeAlias, cast
 
@@ -12,11 +14,12 @@ import orjson
 
 from lark_provider.api.clouddoc import cells
 from lark_provider.api.clouddoc import field_types as types
+from lark_provider.api.clouddoc.cells import MisfitError
 from lark_provider.api.clouddoc.fields import Field, collect_names
 from lark_provider.api.clouddoc.record_converter import Converter
 from lark_provider.api.clouddoc.rejects import Reject
 from lark_provider.api.clouddoc.sync import canonical
-from lark_provider.api.clouddoc.sync.keys import KeyBuilder, KeyMisfitError
+from lark_provider.api.clouddoc.sync.keys import KeyBuilder, KeyMisfitError, format_number
 from lark_provider.api.clouddoc.sync.layout import SyncLayout, compute_digests, select_cells
 from lark_provider.api.clouddoc.sync.options import SyncOptions
 from lark_provider.api.clouddoc.sync.scope import Scope
@@ -175,7 +178,7 @@ class Stager:
         for place, value in enumerate(map(cells.convert_to_python, values)):
             if value is not None and value != "":
                 several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-                linked_keys[place] = [str(convert_integral(key)) for key in several]
+                linked_keys[place] = list(map(_format_linked_key, several))
         ids_by_key = self._resolve(name, sorted({key for keys in linked_keys.values() for key in keys}))
         for place, keys in linked_keys.items():
             wrong = [key for key in keys if ids_by_key.get(key) is None]
@@ -306,6 +309,14 @@ def _encode(rows: Sequence[dict[str, Any]]) -> list[bytes]:
     if len(parts) != len(rows):
         return [orjson.dumps(row) for row in rows]
     return [b"{%b}" % part for part in parts]
+
+
+def _format_linked_key(key: Any) -> str:
+    """Return a key of another table's record as `KeyBuilder` makes it of the record."""
+    if not isinstance(key, bool) and isinstance(key, int | float | Decimal):
+        with suppress(MisfitError):  # It is not finite, and no record has it.
+            return format_number(key)
+    return str(key)
 
 
 def _has_name_and_size(value: Any) -> bool:
