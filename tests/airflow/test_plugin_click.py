@@ -329,7 +329,7 @@ def test_lines_that_the_plugin_causes_in_other_modules_show_their_fields(server:
 
 
 def test_the_rest_of_airflow_is_as_it_was(server: ApiServer) -> None:
-    assert server.call("GET", "/api/v2/dags").json()["total_entries"] == 3
+    assert server.call("GET", "/api/v2/dags").json()["total_entries"] == 4
     path = f"/api/v2/dags/ask/dagRuns/{server.run('ask')}"
     assert server.call("PATCH", path, {"note": "seen"}).is_success
     assert server.http.patch(f"{path}/taskInstances/q/-1/hitlDetails", json={}).status_code == 401

@@ -109,7 +109,7 @@ def test_what_was_cleared_before_the_end_is_told_as_cleared_and_nothing_else_is(
     failed.server = servers.now
     assert (done.status_code, done.json()["outcome"]) == (200, "retried"), done.text
     assert done.json()["message"]["en"] == (
-        "Cleared, to run again: q0, q2; not run again, since they have changed: q1."
+        "Cleared, to run again: q0, q2; not run again, since they have changed or are not on the card: q1."
     )
     ids = {name: task[0] for name, task in failed.tasks().items()}
     assert servers.now.deliver(click).json()["message"] == done.json()["message"]
