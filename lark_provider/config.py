@@ -20,8 +20,6 @@ from lark_provider.support.text import is_unicode
 
 V = TypeVar("V")
 _MAY_BE_SECRET = re.compile(r"[@?#]")
-_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?#]+)")
-"""Matches a database URL of a file, and its path."""
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
 ROUTES_VARIABLE = "LARK_ROUTES_PATH"
@@ -194,26 +192,6 @@ def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     return "://" in where or is_there(expand_path(where))
 
 
-def require_registry(environ: Mapping[str, str] = ENVIRONMENT) -> None:
-    """Check that a registry of SQLite has a file that is not empty; without one it would have no apps.
-
-    The file may be on a volume that is not mounted now; one that is copied back is empty at first.
-
-    Raises:
-        ConfigurationError: It has none.
-    """
-    where = get_registry(environ)
-    url = _SQLITE.match(where)
-    if "://" in where and url is None:
-        return
-    file = expand_path(where) if url is None else Path(url[1])
-    if not _read_size(file):
-        raise ConfigurationError(
-            f"The registry must be at {file.absolute()}, got no file or an empty one. Next: put it back, "
-            f"correct {REGISTRY_VARIABLE}, or run `lark-provider app add`."
-        )
-
-
 def get_routes_path(environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
     """Return the configured path of the routes file `lark.yaml`; None if there is none."""
     return _strip_text(environ.get(ROUTES_VARIABLE))
@@ -229,6 +207,11 @@ def expand_path(text: str) -> Path:
 def is_there(file: Path) -> bool:
     """Return whether a file exists. True if this user may not know: opening it then raises the reason."""
     return _read_size(file) is not None
+
+
+def is_empty(file: Path) -> bool:
+    """Return whether a file exists and is empty, as far as this user may know."""
+    return _read_size(file) == 0
 
 
 def _read_size(file: Path) -> float | None:

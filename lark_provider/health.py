@@ -13,7 +13,7 @@ from lark_provider.engine.drivers.blocking import drive
 from lark_provider.engine.session import Session
 from lark_provider.protocol import tokens
 from lark_provider.protocol.retry import RetryPolicy
-from lark_provider.storage import maintenance, migrate, urls
+from lark_provider.storage import maintenance, migrate, registry, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE
 from lark_provider.storage.people import People, make_unreadable_error
@@ -120,6 +120,7 @@ def _check_registry() -> CheckOutcome:
             f"{urls.display(url)} does not exist. Next: create it with `lark-provider app add`.",
             "not configured",
         )
+    registry.exists(url)  # It refuses an empty file, which would become a registry without apps.
     migrate.prepare_engine(url)
     maintenance.check_revision(url)
     return CheckOutcome(urls.display(url))

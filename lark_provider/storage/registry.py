@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, Connection, Row
 from lark_provider import config
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.storage import migrate, urls
+from lark_provider.storage.errors import StorageError
 from lark_provider.storage.tables import applications
 
 
@@ -40,8 +41,40 @@ class Application:
 
 
 def exists(url: URL) -> bool:
-    """Return whether there is a registry; its file is created with the first app."""
-    return url.drivername != urls.SQLITE_DRIVER or config.is_there(Path(str(url.database)))
+    """Return whether there is a registry; its file is created with the first app.
+
+    Raises:
+        StorageError: Its file is empty, as while it is copied back: opened, it would be one without apps.
+    """
+    if url.drivername != urls.SQLITE_DRIVER:
+        return True
+    file = Path(str(url.database))
+    if config.is_empty(file):
+        raise StorageError(
+            f"The registry {file} must have content, got an empty file. Next: put it back, or create it "
+            "with `lark-provider app add`.",
+            retryable=True,
+        )
+    return config.is_there(file)
+
+
+def require(url: URL) -> None:
+    """Check that there is a registry where its apps are wanted: they are not gone if its file is.
+
+    The file may be on a volume that is not mounted now.
+
+    Args:
+        url: The registry.
+
+    Raises:
+        ConfigurationError: There is none.
+        StorageError: As for `exists`.
+    """
+    if not exists(url):
+        raise ConfigurationError(
+            f"The registry must be at {url.database}, got no file. Next: put it back, correct "
+            f"{config.REGISTRY_VARIABLE}, or run `lark-provider app add`."
+        )
 
 
 def find(url: URL, named: str | None) -> Row[Any]:

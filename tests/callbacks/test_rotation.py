@@ -21,9 +21,10 @@ from lark_provider.callbacks.http.endpoint import RECEIVED
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.callbacks.http.keys import KeyRing, KeysByApp
 from lark_provider.errors import ConfigurationError, DecryptionError
-from lark_provider.storage import engine, migrate, tables, urls
+from lark_provider.storage import engine, migrate, registry, tables, urls
 from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
+from lark_provider.storage.errors import StorageError
 from lark_provider.support.throttle import Throttle
 from tests.callbacks.commands import Command
 from tests.callbacks.parts import FakeSink
@@ -220,21 +221,26 @@ def test_a_registry_whose_file_is_gone_or_copied_back_takes_no_keys_away(
     monkeypatch.setenv("LARK_APP_ID", "cli_own")
     monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", "own")
     assert set(keys.load_configured()) == {"cli_own"}
+    monkeypatch.setenv("LARK_REGISTRY_PATH", f"sqlite:///{tmp_path}/not%20yet.db")
+    assert not keys.has_registry()
+    assert set(keys.load_configured(needs_registry=keys.has_registry())) == {"cli_own"}
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(file))
     ApplicationManager().create_application(APP, "s", encrypt_key=KEY)
     assert set(keys.load_configured(needs_registry=True)) == {"cli_own", APP}
     stored = file.read_bytes()
     file.unlink()
-    for _ in range(2):
-        with pytest.raises(ConfigurationError, match="got no file or an empty one"):
-            keys.load_configured(needs_registry=True)
-        with pytest.raises(ConfigurationError, match="got no file or an empty one"):
-            keys.from_registry()
-        file.write_bytes(b"")  # As `cp` leaves it for a moment.
-    with pytest.raises(ConfigurationError, match="got no file or an empty one"):
-        keys.load_configured()
-    monkeypatch.setenv("LARK_REGISTRY_PATH", f"sqlite:///{file}")
-    with pytest.raises(ConfigurationError, match="got no file or an empty one"):
-        keys.load_configured()
-    assert file.stat().st_size == 0
+    with pytest.raises(ConfigurationError, match="got no file"):
+        keys.load_configured(needs_registry=True)
+    with pytest.raises(ConfigurationError, match="got no file"):
+        keys.from_registry()
+    file.write_bytes(b"")  # As `cp` leaves it for a moment.
+    for where in (str(file), f"sqlite:///{file}"):
+        monkeypatch.setenv("LARK_REGISTRY_PATH", where)
+        for needs_registry in (False, True):
+            with pytest.raises(StorageError, match="got an empty file"):
+                keys.load_configured(needs_registry=needs_registry)
+        with pytest.raises(StorageError, match="got an empty file"):
+            registry.find(urls.registry(), APP)
+    assert file.stat().st_size == 0, "no reader makes it a registry without apps"
     file.write_bytes(stored)
     assert set(keys.load_configured(needs_registry=True)) == {"cli_own", APP}

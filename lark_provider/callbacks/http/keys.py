@@ -77,11 +77,29 @@ def from_registry() -> KeysByApp:
     """Return the keys of all active apps of the registry that have any.
 
     Raises:
-        ConfigurationError: The registry is missing or an empty file, or `LARK_CONFIG_ENCRYPTION_KEY` is
-            missing or invalid.
+        ConfigurationError: The registry is missing, or `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
         StorageError: The registry cannot be used.
     """
-    config.require_registry()
+    from lark_provider.storage import registry, urls
+
+    registry.require(urls.registry())
+    return _load_registered()
+
+
+def has_registry() -> bool:
+    """Return whether there is a registry now.
+
+    Raises:
+        StorageError: Its file is empty.
+    """
+    if not config.has_registry():
+        return False
+    from lark_provider.storage import registry, urls  # SQLAlchemy is loaded only where there is a registry.
+
+    return registry.exists(urls.registry())
+
+
+def _load_registered() -> KeysByApp:
     keys, unreadable = _read_registry()
     for app_id, error in unreadable.items():
         _throttle.log(
@@ -121,17 +139,17 @@ def load_configured(*, needs_registry: bool = False) -> KeysByApp:
     There may be none where there is a registry: its only app may have been disabled, and is then refused.
 
     Args:
-        needs_registry: Whether a registry that is missing or an empty file is an error, since it was there
-            before.
+        needs_registry: Whether a registry that is missing is an error, since it was there before.
 
     Raises:
         ConfigurationError: There is neither a registry nor a key in the environment, or a setting is invalid.
         StorageError: The registry cannot be used.
     """
-    has_registry = needs_registry or config.has_registry()
-    keys = dict(from_registry()) if has_registry else {}
+    is_configured = needs_registry or config.has_registry()
+    load = from_registry if needs_registry else _load_registered
+    keys = dict(load()) if is_configured else {}
     named = ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN")
-    if not has_registry or any(os.environ.get(name) for name in named):
+    if not is_configured or any(os.environ.get(name) for name in named):
         keys |= from_environment()
     return keys
 

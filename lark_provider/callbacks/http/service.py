@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from lark_provider import config
 from lark_provider.callbacks.http import keys, stores
 from lark_provider.callbacks.http.endpoint import Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
@@ -65,7 +64,7 @@ def serve(
     keys.check()  # So that a missing key is an error at the start, and not at the first request.
     sinks, background = stores.configured_sinks()
     gateway = Gateway(
-        keys.KeyRing(partial(keys.load_configured, needs_registry=config.has_registry())),
+        keys.KeyRing(partial(keys.load_configured, needs_registry=keys.has_registry())),
         sinks,
         handler=handler,
         endpoint=Endpoint(accept_old_cards),

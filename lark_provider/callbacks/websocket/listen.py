@@ -16,10 +16,9 @@ from typing import Any
 
 import orjson
 
-from lark_provider import config
 from lark_provider.callbacks.http import stores
 from lark_provider.callbacks.http.gateway import Gateway
-from lark_provider.callbacks.http.keys import KeyRing
+from lark_provider.callbacks.http.keys import KeyRing, has_registry
 from lark_provider.callbacks.probes.pages import ProbePage
 from lark_provider.callbacks.probes.probes import Probes
 from lark_provider.callbacks.websocket import opening, roster
@@ -84,7 +83,7 @@ class Listener:
         self._stored = StoredEvents.from_config()
         self._intake = Intake(self._gateway, self._stored, self._throttle)
         self._first = roster.load(settings.app_ids)
-        self._load = partial(roster.load, settings.app_ids, needs_registry=config.has_registry())
+        self._load = partial(roster.load, settings.app_ids, needs_registry=has_registry())
         self._first.check()
         stores.check_database()
         self._fleet: Fleet | None = None

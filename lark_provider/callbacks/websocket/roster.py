@@ -51,8 +51,7 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
 
     Args:
         named: Only these; else all.
-        needs_registry: Whether a registry that is missing or an empty file is an error, since it was there
-            before.
+        needs_registry: Whether a registry that is missing is an error, since it was there before.
 
     Raises:
         ConfigurationError: A setting is invalid, or the registry is missing.
@@ -87,12 +86,12 @@ def _read_registered(
     named: Collection[str], own_app: App | None, *, needs_registry: bool
 ) -> list[RegisteredApp]:
     """Return the apps of the registry, without the credentials of those that are not needed from it."""
-    if needs_registry:
-        config.require_registry()
-    if not config.has_registry():
+    if not (needs_registry or config.has_registry()):
         return []
-    from lark_provider.storage import credentials, urls
+    from lark_provider.storage import credentials, registry, urls
 
+    if needs_registry:
+        registry.require(urls.registry())
     own_id = None if own_app is None else own_app.app_id
     return credentials.read_registered(
         urls.registry(), lambda app_id: app_id != own_id and (not named or app_id in named)
