@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 INSTANCES = "/dags/~/dagRuns/~/taskInstances"
 COMPLETE_SECONDS = 300.0
+ADOPT_SECONDS = 2 * COMPLETE_SECONDS
 _OVERLAP = timedelta(seconds=30)
 _SHARE = 40.0
 """The pause between two complete passes is so many times the duration of one: a large Airflow is read more
@@ -121,7 +122,7 @@ class QuestionPoller:
                 await self._ask_again(
                     [new[ti_id]["task_instance"] for ti_id in known if known[ti_id] == "over"]
                 )
-                await threads.run(lambda: self._store.adopt(new.keys() & known.keys()))  # noqa: B023 - awaited here
+                await threads.run(lambda: self._store.adopt(new.keys() & known.keys(), ADOPT_SECONDS))  # noqa: B023 - awaited here
                 details |= asking
         self._oldest = reading.find_oldest(details.values(), None)
         self._unsettled = sorted(live.keys() - details.keys())

@@ -101,17 +101,23 @@ class Questions:
                     held.append(question.task.ti_id)
         return held
 
-    def adopt(self, ti_ids: Collection[str]) -> None:
-        """Make questions the team's own, such as those that a team of another name has recorded.
+    def adopt(self, ti_ids: Collection[str], seconds: float) -> None:
+        """Make questions the team's own that another team has recorded, as under the team's former name.
 
         Args:
             ti_ids: Those that Airflow has shown to the team's account.
+            seconds: For how long nothing must have been recorded of them: some are shown to several teams.
         """
         columns = hitl_questions.c
         if self._team is None or not ti_ids:
             return
         with migrate.open_transaction(self._url) as connection:
-            others = sa.and_(columns.state != "over", columns.team.is_distinct_from(self._team))
+            before = read_clock(connection).now - timedelta(seconds=seconds)
+            others = sa.and_(
+                columns.state != "over",
+                columns.team.is_distinct_from(self._team),
+                columns.updated_at < before,
+            )
             query = sa.select(columns.ti_id).where(
                 make_among_condition(connection, columns.ti_id, ti_ids), others
             )

@@ -103,7 +103,11 @@ def answer(status: int, **members: Any) -> tuple[int, str, str]:
 
 
 def work(
-    front: Front, url: URL, *steps: Callable[[Work], Awaitable[object]], account: bool = False
+    front: Front,
+    url: URL,
+    *steps: Callable[[Work], Awaitable[object]],
+    account: bool = False,
+    team: str | None = None,
 ) -> list[LarkError | None]:
     """Run steps of a bridge, and return the error of each, or None where it succeeded."""
     credentials = Credentials(front.url, token=Secret("t"))
@@ -113,7 +117,7 @@ def work(
 
     async def run() -> list[LarkError | None]:
         api, errors = AirflowApi(credentials), list[LarkError | None]()
-        log = AuditLog(api, store := Questions(url))
+        log = AuditLog(api, store := Questions(url, team))
         ends = QuestionEnds(api, store, log)
         parts = Work(QuestionPoller(api, store, ends, settings), ends, log)
         try:
@@ -318,6 +322,20 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
     assert store.open({ti_id: [card(ti_id), card(ti_id, "ou_ann")]}) == 1
     rounds = execute(url, "SELECT round, state FROM hitl_cards ORDER BY round, receiver")
     assert [tuple(row) for row in rounds] == [(0, "over"), (1, "due"), (1, "due")]
+
+
+def test_a_question_recorded_under_another_name_of_the_team_is_adopted(front: Front, url: URL) -> None:
+    hitl_question = question()
+    ti_id = hitl_question.task.ti_id
+    Questions(url, "bleu").record({ti_id: NOW}, [hitl_question])
+    waits(front, ti_id)
+    steps = [lambda parts: parts.poller.complete()]
+    assert work(front, url, *steps, team="blue") == [None]
+    assert Questions(url, "blue").list_live() == {}, "the other team may still be there"
+    execute(url, "UPDATE hitl_questions SET updated_at = :at", at=NOW)
+    assert work(front, url, *steps, team="blue") == [None]
+    assert Questions(url, "blue").list_live() == {ti_id: "held"}
+    assert Questions(url, "bleu").list_live() == {}
 
 
 def test_a_damaged_question_ends_as_any_other(front: Front, url: URL) -> None:

@@ -59,9 +59,11 @@ def test_a_team_lists_its_own_questions_and_those_from_before_there_were_teams(u
     assert blue.list_live().keys() == own == blue.list_held(NOW).keys()
     blue.open({ti_id: [] for ti_id in held.values()})
     later = Questions(url, "green")  # The team has another name now.
-    later.adopt({held[red], "unknown"})
+    later.adopt({held[red], "unknown"}, 60)
+    assert later.list_live().keys() == {held[before]}, "the other team may still be there"
+    later.adopt({held[red], "unknown"}, -60)
     assert later.list_live().keys() == {held[red], held[before]}
-    red.adopt({held[red]})
+    red.adopt({held[red]}, -60)
     assert blue.list_without_cards().keys() == own
     assert red.list_without_cards().keys() == {held[red], held[before]}
     assert before.list_live().keys() == set(held.values())
