@@ -123,6 +123,7 @@ def test_the_settings() -> None:
         ("routes:\n- to: oc_1\n  mute: true", "Line 2: to must be left out of a route that mutes"),
         ("routes:\n- to: oc_1\n  mute: 'no'", "Line 3: mute must be true or false, got 'no'"),
         ("routes:\n- to: oc_1\n  mentions: bob", "mentions must be open_ids"),
+        ("routes:\n- to: oc_1\n  mentions: on_1", "mentions must be open_ids"),
         ("routes:\n- to: [{app: cli_1}]", "Line 2: a receiver must have an id, got none"),
         ("routes:\n- to: oc_1\n  dag: []", "Line 3: dag must be a text or a list of them, got a list"),
         ("hold: soon", "Line 1: hold must be a number of seconds from 0 to 3600, got 'soon'"),

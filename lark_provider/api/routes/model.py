@@ -32,7 +32,7 @@ class RouteReceiver:
         receiver: The id or address of a chat or person.
         receiver_type: The kind of the id, as the query parameter `receive_id_type` names it.
         language: The language of the card.
-        mentions: Open_ids, union_ids or e-mail addresses of people to mention, or `all`.
+        mentions: Open_ids or e-mail addresses of people to mention, or `all`.
         timezone: The IANA name of the time zone in which the card shows times.
         quiet_hours: The hours in which no card is sent; those of the route.
         escalation: What is done with a failure that no person claims; that of the route.
