@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -34,8 +33,9 @@ if TYPE_CHECKING:
 
 INSTANCE_XCOM = "lark_approval_instance"
 _APPROVED, _CANCELED = "APPROVED", "CANCELED"
-_EARLIER = 10
-"""How many earlier starts of a cleared task that have asked are looked at for an instance to withdraw."""
+_MAX_TRIES, _MAX_STARTS = 100, 10
+"""How many earlier tries of a cleared task, and how many starts among them that have asked, are looked at for
+an instance to withdraw. Most tries are retries, which have asked for nothing of their own."""
 _CLOCK_SKEW = timedelta(minutes=1)
 """By how much Airflow's clock may be ahead of Lark's."""
 
@@ -206,10 +206,11 @@ class LarkNativeApprovalOperator(LarkOperator):
             return
         key = make_task_key(context, self.hook.client, "approval", self.approval_code)
         try:
-            # Most tries are retries, which have asked for nothing of their own.
-            starts = (self._withdraw_start(f"{key}\n{number}") for number in range(newest, 0, -1))
-            for _ in itertools.islice(filter(None, starts), _EARLIER):
-                pass
+            starts = 0
+            for number in range(newest, max(0, newest - _MAX_TRIES), -1):
+                starts += self._withdraw_start(f"{key}\n{number}")
+                if starts == _MAX_STARTS:
+                    break
         except LarkError as error:
             self.log.warning("Failed to withdraw an earlier approval", error=str(error))
 

@@ -87,7 +87,7 @@ def describe_retry(tasks: str, others: str) -> dict[str, str]:
 
     Args:
         tasks: Those cleared; empty for none.
-        others: Those left, since they have changed; empty for none.
+        others: Those left, since they have changed or are not on the card; empty for none.
     """
     if not tasks:
         return _fill(_NOTHING, {"others": others})

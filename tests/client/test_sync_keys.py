@@ -101,7 +101,7 @@ def test_links_are_given_by_the_key_of_the_other_table(lark: Emulator, table: Ta
     assert "several records" in result.rejects[1].reason
 
 
-def test_a_link_by_a_number_takes_it_in_any_type(lark: Emulator, table: Table) -> None:
+def test_a_link_by_a_number_or_its_text_takes_it_in_any_type(lark: Emulator, table: Table) -> None:
     bitable = LarkServiceClient().clouddoc.bitable
     fields = [f.Field(field_name="Name", type=f.TEXT), f.Field(field_name="Size", type=f.NUMBER)]
     sizes = bitable.create_table(table.app_token, "sizes", fields).data["table_id"]
@@ -110,6 +110,9 @@ def test_a_link_by_a_number_takes_it_in_any_type(lark: Emulator, table: Table) -
     values = [Decimal("1.50"), 1.5, "1.5", Decimal("2.00"), 2]
     source = [{"No": str(number), "Size": value} for number, value in enumerate(values)]
     assert bitable.sync(*table, source, key_fields="No", links={"Size": "Size"}).created == len(values)
+    lark.add_rows(table.app_token, sizes, [{"Name": "1.50", "Size": 3}])
+    named = [{"No": "text", "Size": Decimal("1.50")}]  # As this package writes it into a field for text.
+    assert bitable.sync(*table, named, key_fields="No", links={"Size": "Name"}).created == 1
 
 
 def link_customers(lark: Emulator, table: Table, names: Iterable[str]) -> str:

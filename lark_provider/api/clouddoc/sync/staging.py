@@ -174,13 +174,15 @@ class Stager:
         self, name: str, values: Sequence[Any], rows: OwnRows, first_row: int, batch: Batch
     ) -> None:
         """Replace keys of another table's records by their ids."""
-        linked_keys: dict[int, list[str]] = {}
+        linked_keys: dict[int, list[tuple[str, ...]]] = {}
         for place, value in enumerate(map(cells.convert_to_python, values)):
             if value is not None and value != "":
                 several = value if isinstance(value, list | tuple | set | frozenset) else [value]
-                linked_keys[place] = list(map(_format_linked_key, several))
-        ids_by_key = self._resolve(name, sorted({key for keys in linked_keys.values() for key in keys}))
-        for place, keys in linked_keys.items():
+                linked_keys[place] = list(map(_list_key_forms, several))
+        wanted = {form for keys in linked_keys.values() for forms in keys for form in forms}
+        ids_by_key = self._resolve(name, sorted(wanted))
+        for place, linked in linked_keys.items():
+            keys = [next((form for form in forms if form in ids_by_key), forms[0]) for forms in linked]
             wrong = [key for key in keys if ids_by_key.get(key) is None]
             if wrong:
                 problem = "several records" if wrong[0] in ids_by_key else "no record"
@@ -311,12 +313,13 @@ def _encode(rows: Sequence[dict[str, Any]]) -> list[bytes]:
     return [b"{%b}" % part for part in parts]
 
 
-def _format_linked_key(key: Any) -> str:
-    """Return a key of another table's record as `KeyBuilder` makes it of the record."""
+def _list_key_forms(key: Any) -> tuple[str, ...]:
+    """Return a key of another table's record, in the forms that `KeyBuilder` makes of a text and a number."""
+    forms = [str(convert_integral(key))]
     if not isinstance(key, bool) and isinstance(key, int | float | Decimal):
         with suppress(MisfitError):  # It is not finite, and no record has it.
-            return format_number(key)
-    return str(key)
+            forms.append(format_number(key))
+    return tuple(forms)
 
 
 def _has_name_and_size(value: Any) -> bool:
