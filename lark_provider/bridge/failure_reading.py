@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from lark_provider.bridge.reading import Dag
 from lark_provider.protocol.incidents import changes
-from lark_provider.protocol.incidents.event import RunEvent
+from lark_provider.protocol.incidents.event import RunEvent, format_label
 from lark_provider.protocol.incidents.model import Failure, Incident
 from lark_provider.protocol.quiet_hours import QuietHours
 
@@ -187,5 +187,4 @@ def _parse_failure(ti: Mapping[str, Any], url: str) -> Failure:
 
 
 def _format_label(ti: Mapping[str, Any]) -> str:
-    index = int(ti.get("map_index", -1))
-    return str(ti["task_id"]) if index < 0 else f"{ti['task_id']}_{index}"
+    return format_label(str(ti["task_id"]), int(ti.get("map_index", -1)))

@@ -23,6 +23,7 @@ from lark_provider.plugins.in_process import AirflowReply, InProcess
 from lark_provider.plugins.sentences import describe_retry
 from lark_provider.protocol.hitl.delivery import ClickResult
 from lark_provider.protocol.hitl.model import TaskInstance
+from lark_provider.protocol.incidents.event import format_label
 from lark_provider.support import threads
 from lark_provider.support.concurrency import map_few
 from lark_provider.support.members import select_members
@@ -217,8 +218,7 @@ async def _post(airflow: InProcess, tries: Sequence[ShownTry]) -> AirflowReply:
 
 def _read_label(entry: Mapping[str, Any]) -> str:
     """Return the name of a cleared task instance, as a card shows it."""
-    index = int(entry.get("map_index", -1))
-    return str(entry["task_id"]) if index < 0 else f"{entry['task_id']}_{index}"
+    return format_label(str(entry["task_id"]), int(entry.get("map_index", -1)))
 
 
 def _format_names(labels: Sequence[str]) -> str:

@@ -11,6 +11,16 @@ EventKind: TypeAlias = Literal[
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 
 
+def format_label(task_id: str, map_index: int) -> str:
+    """Return the name of a task instance within its run, as in Airflow's table of task states.
+
+    Args:
+        task_id: The id of the task.
+        map_index: The index of a mapped task, else -1.
+    """
+    return task_id if map_index < 0 else f"{task_id}_{map_index}"
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """An event of a task or DAG run. Secrets in its texts are masked.
@@ -60,7 +70,7 @@ class RunEvent:
     @property
     def label(self) -> str:
         """Return the task instance's name within its run, as in Airflow's table of task states."""
-        return self.task_id if self.map_index < 0 else f"{self.task_id}_{self.map_index}"
+        return format_label(self.task_id, self.map_index)
 
     @property
     def is_task_event(self) -> bool:
