@@ -159,4 +159,5 @@ class Trial:
         )
 
     def _of_this(self, event_ids: Iterable[str]) -> list[str]:
-        return [event_id for event_id in event_ids if event_id.startswith(f"{self.breakdown}-")]
+        # A copy: the wires count what they carry in threads of their own.
+        return [event_id for event_id in list(event_ids) if event_id.startswith(f"{self.breakdown}-")]
