@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "official"
 NODE_SDK = "@larksuiteoapi/node-sdk@1.74.0"
 SECONDS = 180.0
-"""For how long a test waits for what has to come; never what it shows. To import the Python SDK alone takes 4 s
-of a free core, and many times that beside other tests."""
+"""For how long a test waits for what has to come; never what it shows. To import the Python SDK alone takes
+4 s of a free core, and many times that beside other tests."""
 
 
 def install_node_sdk(folder: Path) -> None:
