@@ -9,6 +9,7 @@ import enum
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -32,7 +33,9 @@ class LedgerEntry:
         token: The `uuid` that it was sent with, or is to be sent with.
         result: What Lark answered; empty until it is done.
         age: Seconds since that `uuid` was first sent, by the database's clock.
-        is_new: Whether it was recorded just now, so that it was never sent.
+        is_new: Whether this `uuid` was recorded just now, so that nobody has sent it before.
+        updated_at: When this attempt recorded that it sends the message, by the database's clock. If the
+            ledger has another time, another attempt sends it as well.
     """
 
     id: str
@@ -41,6 +44,7 @@ class LedgerEntry:
     result: Mapping[str, Any] = field(repr=False)
     age: float
     is_new: bool
+    updated_at: datetime
 
 
 def make_ledger_id(app: str, kind: str, target: str, key: str) -> str:

@@ -104,14 +104,14 @@ class Messages(Protocol):
     def begin(self, receiver: str, key: str, token: str) -> LedgerEntry:
         """Return a message, which is recorded as pending if it is new."""
 
-    def resend(self, entry: LedgerEntry, token: str) -> None:
+    def resend(self, entry: LedgerEntry, token: str) -> LedgerEntry:
         """Record that a message is sent under another token, or for the first time after a refusal."""
 
     def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent; return False if another process has recorded that before."""
 
     def refuse(self, entry: LedgerEntry) -> None:
-        """Record that Lark refused a message, so that nothing was sent."""
+        """Record that nothing was sent, unless another attempt has tried meanwhile."""
 
 
 class Pace(Protocol):

@@ -7,6 +7,7 @@ answered.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -65,24 +66,52 @@ class MessageLedger:
                 added.on_conflict_do_nothing(index_elements=[columns.id]).returning(columns.id)
             ).one_or_none()
             if new is not None:
-                return LedgerEntry(identity, LedgerState.PENDING, token, {}, 0.0, is_new=True)
+                return LedgerEntry(identity, LedgerState.PENDING, token, {}, 0.0, is_new=True, updated_at=now)
+            # Another attempt may be sending it now: it sees by the time that this one does so too.
+            kept = (columns.state, columns.token, columns.result, columns.sent_at, columns.updated_at)
             row = connection.execute(
-                sa.select(columns.state, columns.token, columns.result, columns.sent_at).where(
-                    columns.id == identity
-                )
-            ).one()
+                ledger.update()
+                .where(columns.id == identity, columns.state == LedgerState.PENDING)
+                .values(updated_at=now)
+                .returning(*kept)
+            ).one_or_none()
+            if row is None:
+                row = connection.execute(sa.select(*kept).where(columns.id == identity)).one()
         result = {} if row.result is None else orjson.loads(row.result)
         age = (now - row.sent_at).total_seconds()
-        return LedgerEntry(identity, LedgerState(row.state), row.token, result, age, is_new=False)
+        state = LedgerState(row.state)
+        return LedgerEntry(identity, state, row.token, result, age, is_new=False, updated_at=row.updated_at)
 
-    def resend(self, entry: LedgerEntry, token: str) -> None:
+    def resend(self, entry: LedgerEntry, token: str) -> LedgerEntry:
         """Record that a message is sent under another token, or for the first time after a refusal.
 
         Args:
             entry: The message.
             token: The `uuid` that it is sent with.
+
+        Returns:
+            The message as it is recorded now; new unless another attempt has recorded this token before.
         """
-        self._change(entry, state=LedgerState.PENDING, token=token, is_sent=True)
+        columns = ledger.c
+        with migrate.open_transaction(self._url) as connection:
+            now = statements.read_clock(connection).now
+            is_pending = (columns.id == entry.id, columns.state != LedgerState.DONE)
+            before = connection.execute(
+                sa.select(columns.token).where(*is_pending).with_for_update()
+            ).scalar_one_or_none()
+            connection.execute(
+                ledger.update()
+                .where(*is_pending)
+                .values(state=LedgerState.PENDING, token=token, sent_at=now, updated_at=now)
+            )
+        return replace(
+            entry,
+            state=LedgerState.PENDING,
+            token=token,
+            age=0.0,
+            is_new=before not in {None, token},
+            updated_at=now,
+        )
 
     def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent, or a file made.
@@ -97,21 +126,19 @@ class MessageLedger:
         return self._change(entry, state=LedgerState.DONE, result=orjson.dumps(dict(result)).decode())
 
     def refuse(self, entry: LedgerEntry) -> None:
-        """Record that Lark refused a message, so that nothing was sent.
+        """Record that nothing was sent, unless another attempt has tried meanwhile, whose outcome may differ.
 
         Args:
-            entry: The message.
+            entry: The message, as this attempt has recorded that it sends it.
         """
-        self._change(entry, state=LedgerState.REFUSED)
+        self._change(entry, ledger.c.updated_at == entry.updated_at, state=LedgerState.REFUSED)
 
-    def _change(self, entry: LedgerEntry, *, is_sent: bool = False, **values: Any) -> bool:
+    def _change(self, entry: LedgerEntry, *conditions: sa.ColumnElement[bool], **values: Any) -> bool:
         columns = ledger.c
         with migrate.open_transaction(self._url) as connection:
-            now = statements.read_clock(connection).now
-            values |= {"updated_at": now} | ({"sent_at": now} if is_sent else {})
             changed = connection.execute(
                 ledger.update()
-                .where(columns.id == entry.id, columns.state != LedgerState.DONE)
-                .values(**values)
+                .where(columns.id == entry.id, columns.state != LedgerState.DONE, *conditions)
+                .values(**values, updated_at=statements.read_clock(connection).now)
             )
             return changed.rowcount == 1

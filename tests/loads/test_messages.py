@@ -13,9 +13,18 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 
 from lark_provider import LarkServiceClient
-from lark_provider.errors import InvalidRequestError, LarkAPIError, LarkError, OutcomeUnknownError
+from lark_provider.errors import (
+    InvalidRequestError,
+    LarkAPIError,
+    LarkError,
+    OutcomeUnknownError,
+    TokenAcquisitionError,
+)
+from lark_provider.protocol.ledger_entry import LedgerState
+from lark_provider.protocol.tokens import App
 from lark_provider.storage import ledger_admin, tables, urls
 from lark_provider.storage.engine import get_engine, hold_transaction
+from lark_provider.storage.message_ledger import MessageLedger
 from tests.client.conftest import CHAT, MESSAGES, count, messages
 
 Do = Callable[[Callable[[Any], Any]], Any]
@@ -135,6 +144,34 @@ def test_a_refusal_after_an_uncertain_attempt_decides_nothing(lark: Emulator, da
     with pytest.raises(OutcomeUnknownError):
         say()
     assert len(messages(lark)) == 1
+
+
+def test_a_message_that_wrong_credentials_kept_back_is_sent_later(lark: Emulator, database: str) -> None:
+    with pytest.raises(TokenAcquisitionError):
+        LarkServiceClient(lark.app_id, "wrong").messaging.send_text(CHAT, "hi", idempotency_key="key")
+    pass_hours(lark, database)
+    assert say()["message_id"]
+    assert len(messages(lark)) == 1
+
+
+def test_a_refusal_does_not_count_while_another_attempt_tries_the_same_message(database: str) -> None:
+    ledger = MessageLedger(urls.parse(database, "test"), App("https://open.feishu.cn", "cli_a", ""))
+    first = ledger.begin("oc_1", "key", "token 1")
+    second = ledger.begin("oc_1", "key", "token 1")
+    ledger.refuse(first)
+    assert ledger.begin("oc_1", "key", "token 1").state is LedgerState.PENDING
+    assert (first.is_new, second.is_new) == (True, False)
+
+
+def test_of_two_attempts_that_renew_a_token_the_first_one_is_new(database: str) -> None:
+    ledger = MessageLedger(urls.parse(database, "test"), App("https://open.feishu.cn", "cli_a", ""))
+    ledger.refuse(ledger.begin("oc_1", "key", "token 1"))
+    entry = ledger.begin("oc_1", "key", "token 1")
+    assert entry.state is LedgerState.REFUSED
+    first, second = ledger.resend(entry, "token 2"), ledger.resend(entry, "token 2")
+    assert (first.is_new, second.is_new) == (True, False)
+    ledger.refuse(first)
+    assert ledger.begin("oc_1", "key", "token 1").state is LedgerState.PENDING
 
 
 def test_neither_receiver_nor_content_is_stored(lark: Emulator, database: str) -> None:

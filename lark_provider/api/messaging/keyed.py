@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.calls import LarkResponse
-from lark_provider.protocol.errors import (
-    LarkAPIError,
-    LarkError,
-    OutcomeUnknownError,
-    TransportError,
-)
+from lark_provider.protocol.errors import LarkError, OutcomeUnknownError
 from lark_provider.protocol.keys import check_key, make_key_uuid
 from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure
@@ -76,32 +72,35 @@ def send_once(
     (entry,) = outcome
     if entry.state is LedgerState.DONE:
         return LarkResponse(0, "sent before", dict(entry.result))
-    uuid, is_fresh = entry.token, entry.is_new
-    if entry.state is LedgerState.REFUSED:
-        # Nothing was sent under the old token, but Lark does not document how it treats a token whose message
-        # it has refused.
-        uuid, is_fresh = _make_next_token(receiver, key, entry), True
-    elif entry.age >= UUID_SECONDS:
+    # Nothing was sent under a refused token, but Lark does not document how it treats a token whose message
+    # it has refused.
+    needs_token = entry.state is LedgerState.REFUSED
+    if not needs_token and entry.age >= UUID_SECONDS:
         if on_unknown == "skip":
             logger.warning("Skipped a message that an earlier attempt may have sent")
             return LarkResponse(0, "skipped", {"message_id": "", "chat_id": "", "msg_type": msg_type})
         if on_unknown == "fail":
             raise _make_unknown_error(entry)
-        uuid, is_fresh = _make_next_token(receiver, key, entry), True
-    if uuid != entry.token:
-        yield from with_store(lambda store: store.messages.resend(entry, uuid), wait_for_database=False)
-    return (yield from _send(send(uuid), entry, is_fresh=is_fresh))
+        needs_token = True
+    if needs_token:
+        entry = yield from _renew(entry, _make_next_token(receiver, key, entry))
+    return (yield from _send(send(entry.token), entry))
 
 
-def _send(
-    sending: Procedure[LarkResponse[Any]], entry: LedgerEntry, *, is_fresh: bool
-) -> Procedure[LarkResponse[Any]]:
+def _renew(entry: LedgerEntry, token: str) -> Procedure[LedgerEntry]:
+    outcome = yield from with_store(
+        lambda store: store.messages.resend(entry, token), wait_for_database=False
+    )
+    return replace(entry, token=token) if outcome is None else outcome[0]
+
+
+def _send(sending: Procedure[LarkResponse[Any]], entry: LedgerEntry) -> Procedure[LarkResponse[Any]]:
     try:
         answer = yield from sending
     except OutcomeUnknownError:
         raise
-    except (LarkAPIError, TransportError):
-        if is_fresh:  # otherwise an earlier attempt may have sent it
+    except LarkError:
+        if entry.is_new:  # otherwise an earlier attempt may have sent it
             yield from with_store(lambda store: store.messages.refuse(entry), wait_for_database=False)
         raise
     kept = {name: answer.data[name] for name in _KEPT if name in answer.data}

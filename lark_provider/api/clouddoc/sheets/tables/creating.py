@@ -166,14 +166,14 @@ def _send(
     held: DocumentLease, entry: LedgerEntry, title: str, folder: str, look_after: float
 ) -> Procedure[Created | None]:
     yield from held.renew()
-    yield from with_store(lambda store: store.files.resend(entry, entry.token))
+    (sent,) = (yield from with_store(lambda store: store.files.resend(entry, entry.token))) or (entry,)
     try:
         return _parse_created((yield from held.send(_create_call(title, folder))).data)
     except OutcomeUnknownError:
         return (yield from _find_created(held, title, folder, look_after))
     except (LarkAPIError, TransportError):
         if entry.is_new:
-            yield from with_store(lambda store: store.files.refuse(entry), wait_for_database=False)
+            yield from with_store(lambda store: store.files.refuse(sent), wait_for_database=False)
         raise
 
 
