@@ -20,7 +20,7 @@ class LedgerState(enum.StrEnum):
     """Recorded, and perhaps sent: it is not known whether it was written."""
     DONE = "done"
     REFUSED = "refused"
-    """Lark refused it, so that nothing was written."""
+    """Nothing was written: Lark refused it, or it was never sent."""
 
 
 @dataclass(frozen=True, slots=True)
