@@ -116,16 +116,20 @@ _SENT = (
         ),
     ),
     (
-        "`drive.file.bitable_record_changed_v1`, `drive.file.bitable_field_changed_v1`",
+        (
+            "`drive.file.bitable_record_changed_v1`, `drive.file.bitable_field_changed_v1`, "
+            "`drive.file.edit_v1`"
+        ),
         (
             "when records or fields of a base change that the app subscribed to "
             "(`/drive/v1/files/:file_token/subscribe`), by itself, other apps or people (`records/edit`); "
-            "one event for each write"
+            "one event for each write, and one that the base was edited"
         ),
         (
             "the app as `operator_id` of its own writes; which fields an edit shows (settable, "
             "`record_event_values`); how phone, place, checkbox, link and attachment are encoded; automatic "
-            "fields and the other side of two-way links are left out; `drive.file.edit_v1` is not sent"
+            "fields and the other side of two-way links are left out; the scopes of `drive.file.edit_v1`, "
+            "which goes to each app that subscribed"
         ),
     ),
     (

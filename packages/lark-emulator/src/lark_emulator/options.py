@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 PREFIX = "LARK_EMULATOR_"
 DEFAULT_PORT = 8765
@@ -95,7 +95,7 @@ _OPTIONS: dict[str, tuple[Callable[[str], Any], Any]] = {
 }
 
 
-def apply(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> argparse.Namespace:
+def apply(arguments: argparse.Namespace) -> argparse.Namespace:
     """Fill in what was not given on the command line: from the variables, else the defaults.
 
     Raises:
@@ -105,7 +105,7 @@ def apply(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ
         if getattr(arguments, name, None) is not None:
             continue
         variable = PREFIX + name.upper()
-        text = environ.get(variable)
+        text = os.environ.get(variable)
         try:
             setattr(arguments, name, read(text) if text else default)  # an empty variable is none
         except argparse.ArgumentTypeError as error:

@@ -7,7 +7,7 @@ from lark_emulator.approval import comments as approval_comments
 from lark_emulator.approval import definitions, querying
 from lark_emulator.approval import instances as approval_instances
 from lark_emulator.approval import tasks as approval_tasks
-from lark_emulator.bitable import apps, fields, records, search, tables, views
+from lark_emulator.bitable import apps, fields, historical, records, search, tables, views
 from lark_emulator.calendar import attendees, calendars, events, instances
 from lark_emulator.callbacks import update
 from lark_emulator.cardkit import cards as card_entities
@@ -110,6 +110,7 @@ ROUTES = (
     *tables.ROUTES,
     *fields.ROUTES,
     *records.ROUTES,
+    *historical.ROUTES,
     *search.ROUTES,
     *views.ROUTES,
     *spaces.ROUTES,

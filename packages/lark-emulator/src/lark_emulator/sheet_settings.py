@@ -56,7 +56,7 @@ class SheetSettings(DocumentSettings):
     sheet_denied: str = "91403"
     """What an app gets that may not open a spreadsheet: 91403, or 90213 and in v3 1310213."""
     never_shared_status: str = "403"
-    """HTTP status of 91403. Reports saw both."""
+    """HTTP status of 91403, for spreadsheets and bases. Reports saw both."""
     style_batches: str = "whole"
     """A refused range in `styles_batch_update`: nothing is styled, or those before it are. Unconfirmed."""
     grid_growth: str = "data"

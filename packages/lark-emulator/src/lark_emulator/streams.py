@@ -16,10 +16,16 @@ _NOWHERE = "https://emulator.invalid"
 
 
 def get_origin(actor: Actor) -> str:
-    """Return scheme and host under which the caller reached the emulator."""
+    """Return scheme and host under which the caller reached the emulator.
+
+    Over TLS the scheme must be `https`: the caller of a forward proxy, which is told to use it for `https`
+    only, would send its token to Lark's real host otherwise.
+    """
     request = getattr(actor, "request", None)
     host = "" if request is None else request.headers.get("host", "")
-    return f"http://{host}" if host else _NOWHERE
+    if request is None or not host:
+        return _NOWHERE
+    return f"{'https' if request.secure else 'http'}://{host}"
 
 
 def format_disposition(name: str) -> str:

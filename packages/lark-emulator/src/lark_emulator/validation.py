@@ -185,12 +185,19 @@ def parse(raw: str | bytes) -> Any:
 
 
 def read_bounded_page_size(
-    call: Call, *, limit: int, code_for_zero: Code | None = None, default: int = 20, least: int = 1
+    call: Call,
+    *,
+    limit: int,
+    code_for_zero: Code | None = None,
+    code_beyond: Code | None = None,
+    default: int = 20,
+    least: int = 1,
 ) -> int:
     """Return the page size: `default` unless asked for, within bounds.
 
     Raises:
-        RefusedError: `code_for_zero` if given and the size is below 1, else 99992402.
+        RefusedError: `code_for_zero` if given and the size is below 1, `code_beyond` if given and the size is
+            out of bounds, else 99992402.
     """
     raw = call.query.get("page_size")
     if not raw:
@@ -201,6 +208,8 @@ def read_bounded_page_size(
     if size < 1 and code_for_zero is not None:
         raise RefusedError(code_for_zero)
     if not least <= size <= limit:
+        if code_beyond is not None:
+            raise RefusedError(code_beyond)
         refuse_parameter("page_size", raw, f"page_size must be between {least} and {limit}")
     return size
 

@@ -265,8 +265,12 @@ def test_the_status_of_errors_follows_each_page_or_is_always_200(sheet: Sheet, l
 def test_another_apps_base_is_closed_until_it_is_shared(sheet: Sheet, lark: Emulator) -> None:
     app = lark.add_app()
     other = Api(lark, app["app_id"], app["app_secret"])
-    answer = other("GET", sheet.base)
-    assert (answer["code"], answer["http"]) == (1254302, 403)
+    for method, path in (("GET", sheet.base), ("POST", f"{sheet.path}/records/search")):
+        answer = other(method, path, None if method == "GET" else {})
+        assert (answer["code"], answer["msg"], answer["data"]) == (91403, "Forbidden", {})
+        assert answer["http"] == 403
+    lark.settings(never_shared_status="200")
+    assert other("GET", sheet.base)["http"] == 200
     lark.share_base(sheet.app["app_token"], app["app_id"])
     assert other("GET", sheet.base)["code"] == 0
     other.http.close()

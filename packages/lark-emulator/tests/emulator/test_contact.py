@@ -81,6 +81,9 @@ def test_who_is_out_of_range_is_not_found(api: Api, lark: Emulator) -> None:
     ]
     alice = api("GET", f"{USERS}/alice", user_id_type="user_id")
     assert (alice["code"], alice["http"]) == (41050, 400)
+    for method, body, http in (("PATCH", {}, 400), ("DELETE", None, 403)):
+        refused = api(method, f"{USERS}/alice", body, user_id_type="user_id")
+        assert (refused["code"], refused["msg"], refused["http"]) == (41050, "no user authority error", http)
     many = api.data("GET", f"{USERS}/batch", user_ids=["alice", "bob"], user_id_type="user_id")["items"]
     assert [user["user_id"] for user in many] == ["bob"]
 

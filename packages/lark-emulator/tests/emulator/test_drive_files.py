@@ -49,7 +49,9 @@ def test_a_list_is_paged_and_ordered(api: Api, lark: Emulator) -> None:
     assert (len(first["files"]), first["has_more"]) == (2, True)
     rest = list_names(api, token, page_size=2, page_token=first["next_page_token"])
     assert rest == ["R0"]
-    assert api("GET", "/drive/v1/files", page_size=201)["code"] == 99992402
+    for size in (0, 201):
+        refused = api("GET", "/drive/v1/files", page_size=size)
+        assert (refused["code"], refused["msg"], refused["http"]) == (1064001, "page size out of limit.", 400)
     assert api("GET", "/drive/v1/files", page_token="x")["code"] == 1061002
 
 

@@ -216,7 +216,7 @@ def test_bases_are_shared_in_the_same_way(api: Api, lark: Emulator) -> None:
     records = f"{path}/tables/{created['default_table_id']}/records"
     other = Api(lark, "cli_other", "secret")
     with closing(other.http):
-        assert other("GET", path)["code"] == 1254302
+        assert other("GET", path)["code"] == 91403
         member = {"member_type": "openid", "member_id": app["bot_open_id"], "perm": "view"}
         assert base("POST", body=member)["code"] == 0
         assert other("GET", path)["code"] == 0
@@ -225,4 +225,4 @@ def test_bases_are_shared_in_the_same_way(api: Api, lark: Emulator) -> None:
         assert other("POST", records, {"fields": {}})["code"] == 0
     owner = {"member_type": "userid", "member_id": "bob"}
     assert base("POST", "/transfer_owner", owner, remove_old_owner="true")["code"] == 0
-    assert api("GET", path)["code"] == 1254302
+    assert api("GET", path)["code"] == 91403

@@ -18,6 +18,8 @@ from lark_emulator.keeping import pack, unpack
 from lark_emulator.lark import Lark
 from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.world import DEFAULT_APP_SECRET, DEFAULT_CHAT_ID
+from tests.emulator.app_server import PATIENT, AppServer, Received, Reply
+from tests.emulator.clicks.card_buttons import send_card
 from tests.emulator.command import SECONDS, Command
 from tests.emulator.conftest import Api, Sheet
 
@@ -113,6 +115,40 @@ def test_a_table_that_a_write_holds_is_free_after_a_start() -> None:
     unpack(again, content, "state")
     (base,) = again.world.bases.values()
     assert [table.held for table in base.tables.values()] == [None]
+
+
+def test_an_upload_that_was_going_on_keeps_no_other_out_after_a_start() -> None:
+    form = {"file_name": "a", "size": "1", "parent_type": "ccm_import_open"}
+    path = "/open-apis/drive/v1/medias/upload_all"
+    with Emulator(settings={"upload_ms": 60_000}) as lark:
+        api = Api(lark)
+        with pytest.raises(httpx.ReadTimeout):
+            api.http.post(path, data=form, files={"file": b"x"}, timeout=0.5)
+        api.http.close()
+        content = pack(lark._lark)
+        assert lark._lark.world.drive.uploading
+    again = Lark()
+    unpack(again, content, "state")
+    assert again.world.drive.uploading == {}
+
+
+def test_a_click_that_was_waiting_locks_no_card_after_a_start() -> None:
+    saved: list[bytes] = []
+
+    def answer(_: Received) -> Reply:
+        saved.append(pack(lark._lark))
+        return Reply()
+
+    with Emulator(settings=PATIENT) as lark, AppServer(answer) as app:
+        lark.set_callback(app.url, verify=False)
+        api = Api(lark)
+        message_id = send_card(api)
+        api.http.close()
+        lark.click(message_id, "alice")
+    again = Lark()
+    unpack(again, saved[0], "state")
+    assert again.world.messages[message_id].clicks_waiting == 0
+    assert [update.answered for update in again.world.card_updates.values()] == [True]
 
 
 def test_a_write_that_would_have_come_late_is_forgotten_with_its_token() -> None:

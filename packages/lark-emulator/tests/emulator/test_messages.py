@@ -287,6 +287,16 @@ def test_chats_that_cannot_be_made(api: Api, body: Any, code: int) -> None:
     assert api("POST", "/im/v1/chats", body)["code"] == code
 
 
+def test_a_group_is_made_with_its_names_in_other_languages(api: Api) -> None:
+    names = {"zh_cn": "数据组", "en_us": "Data"}
+    chat = api.data("POST", "/im/v1/chats", {"name": "data", "i18n_names": {**names, "fr_fr": "x"}})
+    assert chat["i18n_names"] == names
+    assert api.data("GET", f"/im/v1/chats/{chat['chat_id']}")["i18n_names"] == names
+    (listed,) = api.data("GET", "/im/v1/chats/search", query="数据组")["items"]
+    assert listed["chat_id"] == chat["chat_id"]
+    assert api("POST", "/im/v1/chats", {"i18n_names": ["x"]})["code"] == 232001
+
+
 def test_members_and_who_may_see_them(api: Api, lark: Emulator) -> None:
     chat = lark.add_chat("Outsiders", users=["alice"])["chat_id"]
     path = f"/im/v1/chats/{chat}"

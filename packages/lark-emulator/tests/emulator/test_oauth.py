@@ -348,7 +348,7 @@ def test_documents_belong_to_the_user(lark: Emulator, api: Api, browser: Browser
     ]
     assert records[0]["created_by"]["id"] == "ou_emulator0001_alice"
     for refused in (browser.get(bob, f"{table}/records"), api("GET", f"{table}/records")):
-        assert refused["code"] == 1254302
+        assert refused["code"] == 91403
     root = browser.get(alice, "/drive/explorer/v2/root_folder/meta")["data"]
     assert root["user_id"] == "ou_emulator0001_alice"
     files = browser.get(alice, "/drive/v1/files")["data"]["files"]

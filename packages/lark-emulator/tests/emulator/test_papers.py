@@ -355,12 +355,19 @@ def test_an_app_hears_of_changed_records(api: Api, sheet: Sheet, lark: Emulator)
         deliveries = [
             delivery for delivery in lark.state()["events"] if delivery["event_type"].startswith("drive.")
         ]
-        assert [delivery["state"] for delivery in deliveries] == ["delivered"] * 3
+        assert [delivery["state"] for delivery in deliveries] == ["delivered"] * 6
         events = [
             event
             for event in (r.json for r in app.received)
             if event.get("header", {}).get("event_type", "").startswith("drive.")
         ]
+    edits = [event["event"] for event in events if event["header"]["event_type"] == "drive.file.edit_v1"]
+    assert sorted(edit["operator_id_list"][0]["user_id"] for edit in edits) == ["", "", "alice"]
+    (subscriber,) = edits[0].pop("subscriber_id_list")
+    assert subscriber["open_id"] == "ou_emulator0001_bot"
+    edits[0].pop("operator_id_list")
+    assert edits[0] == {"file_type": "bitable", "file_token": token}
+    events = [event for event in events if "action_list" in event["event"]]
     events.sort(key=lambda event: event["event"]["revision"])
     added, edited, field = (event["event"] for event in events)
     assert (added["table_id"], added["operator_id"]["open_id"]) == (table, "ou_emulator0001_bot")

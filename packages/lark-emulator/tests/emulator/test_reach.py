@@ -203,6 +203,23 @@ def test_larks_own_addresses_are_answered_through_the_proxy(proxy: Emulator, hos
         assert http.get(proxy.base_url + STATE).status_code == 200
 
 
+def test_a_download_address_leads_back_through_the_tunnel(proxy: Emulator) -> None:
+    """With `http://` a client that has only `HTTPS_PROXY` would send its token to the real Lark."""
+    upload = {"file_name": "a.txt", "parent_type": "bitable_file", "size": "2"}
+    medias = "/open-apis/drive/v1/medias"
+    with make_proxied(proxy, base_url="https://open.feishu.cn") as http:
+        login = http.post(TOKEN, json=credentials(proxy)).json()
+        http.headers["Authorization"] = f"Bearer {login['tenant_access_token']}"
+        base = http.post("/open-apis/bitable/v1/apps", json={"name": "files"}).json()["data"]["app"]
+        upload["parent_node"] = base["app_token"]
+        sent = http.post(f"{medias}/upload_all", data=upload, files={"file": ("a.txt", b"hi")}).json()
+        query = {"file_tokens": sent["data"]["file_token"]}
+        answer = http.get(f"{medias}/batch_get_tmp_download_url", params=query).json()
+        [address] = answer["data"]["tmp_download_urls"]
+        assert address["tmp_download_url"].startswith("https://open.feishu.cn/space/")
+        assert http.get(address["tmp_download_url"]).content == b"hi"
+
+
 def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(proxy: Emulator) -> None:
     """It is read before the connection is handed over."""
     for _ in range(30):

@@ -105,6 +105,7 @@ def test_both_answers_where_sources_differ(
         ("A1:A1", [["bad\x1f"]], 90202),
         ("A1:A5001", [["a"]], 90226),
         ("A1:CW1", [["a"]], 90226),
+        ("A1:A51", [[{"type": "mention", "textType": "openId", "text": "ou_1"}]] * 51, 90226),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(

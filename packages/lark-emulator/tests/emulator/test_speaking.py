@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.emulator.app_server import PATIENT, AppServer
 from tests.emulator.conftest import Api
+from tests.emulator.long_connection_failures.waiting import wait
 from tests.emulator.test_message_changes import other
 from tests.emulator.test_messages import GROUP
 
@@ -94,6 +95,51 @@ def test_scopes_say_what_a_bot_hears(lark: Emulator, heard: AppServer) -> None:
     assert hears("im:message.group_msg") == [1, 1, 0]
     lark.change_app(event_types=[])
     assert hears("im:message.group_msg") == [0, 0, 0]
+
+
+def say_to_bot(sender: Api, text: str = '<at user_id="ou_emulator0001_bot">Emulator bot</at> go') -> str:
+    return str(sender.send(text=text)["data"]["message_id"])
+
+
+def test_a_bot_hears_another_bot_that_mentions_it(lark: Emulator, heard: AppServer, other: Api) -> None:
+    said = say_to_bot(other)
+    say_to_bot(other, "nobody in particular")
+    parent = {"msg_type": "text", "content": json.dumps({"text": '<at user_id="ou_emulator0001_bot"></at>'})}
+    other.data("POST", f"/im/v1/messages/{said}/reply", parent)
+    forwarded = other.data(
+        "POST", f"/im/v1/messages/{said}/forward", {"receive_id": GROUP}, receive_id_type="chat_id"
+    )
+    wait(lambda: len(list_events(heard)) == 3)
+    events = {event["event"]["message"]["message_id"]: event["event"] for event in list_events(heard)}
+    first = events.pop(said)
+    assert first["sender"]["sender_type"] == "bot"
+    assert first["sender"]["sender_id"] == {"open_id": "ou_two_bot"}
+    assert json.loads(first["message"]["content"]) == {"text": "@_user_1 go"}
+    (mention,) = first["message"]["mentions"]
+    assert (mention["mentioned_type"], mention["id"]) == ("bot", {"open_id": "ou_emulator0001_bot"})
+    assert {event["message"].get("parent_id") for event in events.values()} == {said, None}
+    assert forwarded["message_id"] in events
+    (read,) = other.data("GET", f"/im/v1/messages/{said}")["items"]
+    assert [(mention["id"], mention["name"]) for mention in read["mentions"]] == [
+        ("ou_emulator0001_bot", "Emulator bot")
+    ]
+
+
+def test_which_bots_hear_what_apps_send(lark: Emulator, heard: AppServer, api: Api, other: Api) -> None:
+    def hears(sender: Api, *scopes: str, text: str = '<at user_id="ou_emulator0001_bot"></at>') -> int:
+        lark.change_app(scopes=None if not scopes else [*scopes, "im:message"])
+        before = len(lark.state()["events"])
+        say_to_bot(sender, text)
+        return len(lark.state()["events"]) - before
+
+    lark.settings(rate_limits=False)
+    assert hears(other, "im:message.group_at_msg.include_bot:readonly") == 1
+    assert hears(other, "im:message.group_at_msg:readonly") == hears(other, "im:message.group_msg") == 0
+    assert hears(api) == 0, "its own message"
+    user = lark.user_token("alice")["user_access_token"]
+    other.http.headers["Authorization"] = f"Bearer {user}"
+    assert hears(other, "im:message.group_msg", text="from a person") == 1
+    assert hears(other, "im:message.group_at_msg:readonly", text="from a person") == 0
 
 
 def test_answers_stay_in_their_thread(api: Api, lark: Emulator, heard: AppServer) -> None:

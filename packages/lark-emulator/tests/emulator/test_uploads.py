@@ -209,6 +209,13 @@ def test_downloads_that_are_refused(api: Api, lark: Emulator) -> None:
     other.http.close()
 
 
+def test_a_key_that_nothing_was_uploaded_under_is_in_no_message(api: Api, lark: Emulator) -> None:
+    said = lark.say("alice", chat_id=GROUP, msg_type="image", content={"image_key": "img_none"})
+    answer = download(api, said["message_id"], "img_none", "image")
+    assert (answer.status_code, answer.json()["code"]) == (400, 234003)
+    assert lark.state(summary=True)["crashes"] == 0
+
+
 def test_the_state_counts_uploads_and_shows_no_bytes(api: Api, lark: Emulator) -> None:
     key = file(api, b"secret", duration="1500", name="a.bin")["data"]["file_key"]
     image(api, png())

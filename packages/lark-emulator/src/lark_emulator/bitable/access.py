@@ -23,13 +23,13 @@ def find_base(call: Call) -> Base:
     """Return the base of the path.
 
     Raises:
-        RefusedError: 1254040 (none), 1254302 (not shared with this app).
+        RefusedError: 1254040 (none), 91403 (not shared with this app).
     """
     base = call.world.bases.get(call.params["app_token"])
     if base is None:
         raise RefusedError(codes.BASE_NOT_FOUND)
     if not _may(call, base, VIEW):
-        raise RefusedError(codes.PERMISSION_DENIED)
+        raise RefusedError(codes.NEVER_SHARED._replace(status=int(call.settings.never_shared_status)))
     return base
 
 

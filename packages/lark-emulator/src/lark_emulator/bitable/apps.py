@@ -197,7 +197,14 @@ ROUTES = (
             ),
         ),
     ),
-    Route("GET", f"{_PATH}/:app_token", get, unconfirmed=("another app's base gets 1254302",)),
+    Route(
+        "GET",
+        f"{_PATH}/:app_token",
+        get,
+        unconfirmed=(
+            "HTTP status of 91403, which another app's base gets (settable, `never_shared_status`)",
+        ),
+    ),
     Route(
         "PUT",
         f"{_PATH}/:app_token",

@@ -1,4 +1,4 @@
-"""Events of a base: `drive.file.bitable_record_changed_v1` and `…bitable_field_changed_v1`."""
+"""Events of a base: its records or fields changed, and with each of them `drive.file.edit_v1`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RECORDS = "drive.file.bitable_record_changed_v1"
 FIELDS = "drive.file.bitable_field_changed_v1"
+EDITED = "drive.file.edit_v1"
 #: One of these scopes lets an app have the events.
 _SCOPES = {
     RECORDS: ("base:record:read", "bitable:app", "drive:drive"),
@@ -136,21 +137,27 @@ def _render_field(column: Field) -> dict[str, Any]:
 
 
 def _send(world: World, base: Base, table: Table, by: App | User, event_type: str, content: Any) -> None:
+    """Send one event to each app that subscribed to the base, and that the base was edited."""
     for app_id, tenant_key in world.drive.subscribers.get(base.app_token, {}).items():
         app = world.apps.get(app_id)
-        if app is None or not app.has_any(*_SCOPES[event_type]):
+        if app is None:
             continue
-        event = {
+        file: dict[str, Any] = {
             "file_type": "bitable",
             "file_token": base.app_token,
-            "table_id": table.table_id,
-            "operator_id": _get_ids(app, by),
-            "revision": table.revision,
-            "update_time": int(world.clock.get_time()),
             "subscriber_id_list": [_get_ids(app, app)],
-            "action_list": content(app),
         }
-        world.announce(app, event_type, event, tenant_key)
+        if app.has_any(*_SCOPES[event_type]):
+            event = {
+                **file,
+                "table_id": table.table_id,
+                "operator_id": _get_ids(app, by),
+                "revision": table.revision,
+                "update_time": int(world.clock.get_time()),
+                "action_list": content(app),
+            }
+            world.announce(app, event_type, event, tenant_key)
+        world.announce(app, EDITED, {**file, "operator_id_list": [_get_ids(app, by)]}, tenant_key)
 
 
 def _get_ids(app: App, who: App | User) -> dict[str, str]:

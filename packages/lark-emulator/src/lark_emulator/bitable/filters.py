@@ -97,6 +97,13 @@ class Filters:
         """The day it is in the base's time zone."""
         return dt.datetime.fromtimestamp(self._call.world.clock.get_time(), self._zone).date()
 
+    def get_day(self, moment_ms: float) -> dt.date | None:
+        """Return the day of a moment in the base's time zone; None beyond the year 9999."""
+        try:
+            return dt.datetime.fromtimestamp(moment_ms / 1000, self._zone).date()
+        except (OverflowError, ValueError, OSError):
+            return None
+
     def prepare(self, node: dict[str, Any]) -> Generator[None, None, None]:
         """Make the indexes that `list_candidates` looks into; other requests are served meanwhile."""
         for condition in node.get("conditions") or []:

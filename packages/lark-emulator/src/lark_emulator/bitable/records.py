@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
-from lark_emulator.bitable import duplex, views
+from lark_emulator.bitable import duplex
 from lark_emulator.bitable.access import (
     UNCHANGED,
     begin_record_write,
@@ -19,17 +18,13 @@ from lark_emulator.bitable.access import (
 from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import find_replay, remember
-from lark_emulator.bitable.pages import UNCONFIRMED as PAGES
-from lark_emulator.bitable.pages import make_page, read_page_size
 from lark_emulator.bitable.rows import Rows
-from lark_emulator.bitable.search import find, prepare
 from lark_emulator.bitable.sight import UNCONFIRMED as SIGHT
 from lark_emulator.bitable.sight import by_id, to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
     read_choice,
-    read_flag,
     read_json_object,
     read_text_list,
     read_user_id_type,
@@ -40,15 +35,11 @@ from lark_emulator.world.users import USER_ID_TYPES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lark_emulator.routing import Slices
     from lark_emulator.world.bases import Table
-    from lark_emulator.world.records import Record
 
 MAX_WRITTEN = 1000
 MAX_DELETED = 500
 MAX_GOT = 100
-#: What the legacy list accepts of a filter and a sort, in characters.
-_MAX_EXPRESSION_LENGTHS = (("filter", 2000, codes.FILTER_TOO_LONG), ("sort", 1000, codes.SORT_TOO_LONG))
 
 
 @contextmanager
@@ -218,48 +209,12 @@ def batch_get(call: Call) -> dict[str, Any]:
     converter = Rows(call, base, table, read_choice(body, "user_id_type", USER_ID_TYPES, default="open_id"))
     records, hidden, absent = by_id(call, base, table, record_ids)
     automatic = body.get("automatic_fields") is True
+    link = "shared_url" if body.get("with_shared_url") is True else ""
     return {
-        "records": [converter.render(record, automatic=automatic) for record in records],
+        "records": [converter.render(record, automatic=automatic, link=link) for record in records],
         "forbidden_record_ids": hidden,
         "absent_record_ids": absent,
     }
-
-
-def get(call: Call) -> dict[str, Any]:
-    """Answer the legacy `GET …/records/:record_id`."""
-    base, table = find_base(call), find_table(call)
-    converter = Rows(call, base, table, read_user_id_type(call))
-    records, hidden, _ = by_id(call, base, table, [call.params["record_id"]])
-    if not records:
-        raise RefusedError(codes.PERMISSION_DENIED if hidden else codes.RECORD_NOT_FOUND)
-    return {"record": _render_legacy(call, converter, records[0])}
-
-
-def list_records(call: Call) -> Slices:
-    """Answer the legacy `GET …/records`, without its formula language."""
-    base, table = find_base(call), find_table(call)
-    for name, longest, code in _MAX_EXPRESSION_LENGTHS:
-        if len(call.query.get(name, "")) > longest:
-            raise RefusedError(code)
-    if call.query.get("filter"):
-        raise RefusedError(codes.INVALID_FILTER, "the emulator knows no formula filter, use search")
-    if call.query.get("sort"):
-        raise RefusedError(codes.INVALID_SORT, "the emulator sorts in search only")
-    condition = views.get_search_filter(table, call.query.get("view_id") or table.view_id)
-    size = read_page_size(call)
-    yield from prepare(call, base, table, read_user_id_type(call), condition)
-    converter = Rows(call, base, table, read_user_id_type(call))
-    records = yield from find(call, base, table, read_user_id_type(call), condition, None)
-    return make_page(call, table, records, size, partial(_render_legacy, call, converter))
-
-
-def _render_legacy(call: Call, converter: Rows, record: Record) -> dict[str, Any]:
-    shown = converter.render(
-        record,
-        automatic=read_flag(call.query, "automatic_fields"),
-        plain_text=not read_flag(call.query, "text_field_as_array"),
-    )
-    return {**shown, "id": record.record_id}
 
 
 _PATH = "/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records"
@@ -279,17 +234,5 @@ ROUTES = (
     Route("POST", f"{_PATH}/batch_update", batch_update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
     Route("DELETE", f"{_PATH}/:record_id", delete, unconfirmed=(_STATUS, SIGHT)),
     Route("POST", f"{_PATH}/batch_delete", batch_delete, unconfirmed=(_STATUS, SIGHT)),
-    Route("POST", f"{_PATH}/batch_get", batch_get, unconfirmed=("`with_shared_url` is ignored", SIGHT)),
-    Route("GET", f"{_PATH}/:record_id", get, unconfirmed=("`with_shared_url` is ignored", SIGHT)),
-    Route(
-        "GET",
-        _PATH,
-        list_records,
-        unconfirmed=(
-            "`filter` and `sort` are not emulated (1254018, 1254016), but for their lengths",
-            "`field_names` is ignored",
-            *PAGES,
-            SIGHT,
-        ),
-    ),
+    Route("POST", f"{_PATH}/batch_get", batch_get, unconfirmed=("nothing is served at `shared_url`", SIGHT)),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import codes
@@ -94,6 +95,7 @@ class Rows:
         columns: Iterable[Field] | None = None,
         automatic: bool = False,
         plain_text: bool = False,
+        link: str = "",
     ) -> dict[str, Any]:
         """Return a record in the read shape.
 
@@ -102,6 +104,7 @@ class Rows:
             columns: The only fields to include; None = all fields of the table.
             automatic: Whether to add who made and last changed the record, and when.
             plain_text: Whether text fields are plain strings, as the legacy endpoints return them.
+            link: The member that holds the record's address, `shared_url` or `record_url`; empty = none.
         """
         fields: dict[str, Any] = {}
         cells = record.cells
@@ -124,4 +127,7 @@ class Rows:
             shown["created_time"] = record.created_time
             shown["last_modified_by"] = render_author(record.modified_by, self._actor.app, self._id_type)
             shown["last_modified_time"] = record.modified_time
+        if link:
+            digest = hashlib.blake2s(f"{self._table.table_id} {record.record_id}".encode()).hexdigest()
+            shown[link] = f"https://emulator.invalid/record/{digest[:27]}"
         return shown

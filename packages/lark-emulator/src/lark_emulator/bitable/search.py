@@ -11,6 +11,7 @@ from lark_emulator import codes
 from lark_emulator.bitable import filters, pages, sight, views
 from lark_emulator.bitable.access import find_base, find_table
 from lark_emulator.bitable.filters import Filters
+from lark_emulator.bitable.formulas import FilterFormula
 from lark_emulator.bitable.rows import Rows
 from lark_emulator.bitable.values import AUTO_NUMBER
 from lark_emulator.codes import RefusedError
@@ -40,7 +41,7 @@ def search(call: Call) -> Slices:
         condition = views.get_search_filter(table, view_id)
     yield from prepare(call, base, table, id_type, condition)
     # What is found is shown by the fields of the same moment: they may change before it is all sorted.
-    columns = _find_columns(table, body.get("field_names"))
+    columns = find_columns(table, body.get("field_names"))
     rows = Rows(call, base, table, id_type)
     records = yield from find(call, base, table, id_type, condition, sorts)
     automatic = body.get("automatic_fields") is True
@@ -53,7 +54,7 @@ def prepare(
     call: Call, base: Base, table: Table, id_type: str, condition: Any
 ) -> Generator[None, None, None]:
     """Make the indexes that a search needs; other requests are served meanwhile."""
-    if condition and sight.shows_all(call, base):
+    if condition and not isinstance(condition, FilterFormula) and sight.shows_all(call, base):
         finder = Filters(call, base, table, id_type)
         finder.check_size(condition)
         finder.make_test(condition)
@@ -77,7 +78,9 @@ def find(
     if known is not None and known[0] == version:
         return known[1]
     test = candidates = None
-    if condition:
+    if isinstance(condition, FilterFormula):
+        test = condition.make_test(finder, table)
+    elif condition:
         finder.check_size(condition)
         test = finder.make_test(condition)
         candidates = finder.list_candidates(condition) if plain else None
@@ -98,7 +101,12 @@ def _get_version(table: Table) -> tuple[int, int]:
     return table.revision, table.records.version
 
 
-def _find_columns(table: Table, names: Any) -> list[Field] | None:
+def find_columns(table: Table, names: Any) -> list[Field] | None:
+    """Return the fields that a request names; None = all.
+
+    Raises:
+        RefusedError: 1254024.
+    """
     if not names:
         return None
     if not isinstance(names, list) or len(names) > MAX_NAMES:

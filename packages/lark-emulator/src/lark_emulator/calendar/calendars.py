@@ -28,7 +28,6 @@ LEAST_PER_PAGE, MAX_PER_PAGE, PER_PAGE = 50, 1000, 500
 MAX_SPAN = timedelta(days=90)
 _CHINA = timezone(timedelta(hours=8))
 _COLORS = range(-(2**31), 2**31)
-_DEFAULT = Calendar("", "", "")
 
 
 def render(calendar: Calendar, app: App) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def update(call: Call) -> dict[str, Any]:
 
 def _change(call: Call, *, whole: bool) -> dict[str, Any]:
     id_type, department_type = read_id_types(call)
-    user = find_user(call, id_type)
+    user = find_user(call, id_type, codes.USER_CHANGE_DENIED)
     body = read_json_object(call, codes.CONTACT_PARAM)
     changes = _read_changes(call, body, id_type, department_type, user)
     if whole:
@@ -71,7 +71,7 @@ def _change(call: Call, *, whole: bool) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Answer `DELETE /contact/v3/users/:user_id`: they have resigned, and leave their groups."""
-    user = find_user(call, read_user_id_type(call))
+    user = find_user(call, read_user_id_type(call), codes.USER_DELETION_DENIED)
     user.status = "resigned"
     for chat in call.world.chats.values():
         if chat.mode != "p2p" and user.user_id in chat.users:

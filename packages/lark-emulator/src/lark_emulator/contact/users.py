@@ -115,11 +115,17 @@ def get(call: Call) -> dict[str, Any]:
     return {"user": render(call, find_user(call, id_type), id_type, department_type)}
 
 
-def find_user(call: Call, id_type: str) -> User:
+def find_user(call: Call, id_type: str, denied: codes.Code = codes.NO_USER_AUTHORITY) -> User:
     """Return the person of the path.
 
+    Args:
+        call: The request; the person must be within the range of its app.
+        id_type: The kind of id that the path holds, such as `open_id`.
+        denied: 41050, with the text and the HTTP status that the endpoint's page gives.
+
     Raises:
-        RefusedError: 99992351 and its like or 41012 (see `Settings.unknown_user_ids`), 41050 (out of range).
+        RefusedError: 99992351 and its like or 41012 (see `Settings.unknown_user_ids`), `denied` (out of
+            range).
     """
     value = call.params["user_id"]
     user = call.world.find_user(call.app, id_type, value)
@@ -128,7 +134,7 @@ def find_user(call: Call, id_type: str) -> User:
             raise RefusedError(codes.USER_ID_INVALID_ERROR)
         _refuse_ids(id_type, [value])
     if not within_range(call.app, user):
-        raise RefusedError(codes.NO_USER_AUTHORITY)
+        raise RefusedError(denied)
     return user
 
 

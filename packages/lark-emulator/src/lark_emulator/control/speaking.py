@@ -17,7 +17,7 @@ from lark_emulator.control.specs import (
     refuse_unknown,
     require_known,
 )
-from lark_emulator.im.announcing import get_ids
+from lark_emulator.im.hearing import RECEIVED, list_listeners, make_content
 from lark_emulator.world.apps import TENANT_KEY
 from lark_emulator.world.chats import Mention, Message
 
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from lark_emulator.world.apps import App
     from lark_emulator.world.chats import Chat
     from lark_emulator.world.users import User
-
-RECEIVED = "im.message.receive_v1"
-_DIRECT = ("im:message.p2p_msg:readonly", "im:message.p2p_msg")
-_ALL = ("im:message.group_msg", "im:message.group_msg:readonly")
-_MENTIONED = (
-    "im:message.group_at_msg:readonly",
-    "im:message.group_at_msg",
-    "im:message.group_at_msg.include_bot:readonly",
-    *_ALL,
-)
 
 
 async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
@@ -68,8 +58,8 @@ async def say(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
     lark.world.messages[message.message_id] = message
     sent = [
         delivery
-        for app in chat.bots.values()
-        if _hears(app, chat, mentioned) and (delivery := _push(lark, app, chat, user, message, copies))
+        for app in list_listeners(chat, message)
+        if (delivery := _push(lark, app, chat, message, copies))
     ]
     for delivery in sent:
         await lark.events.settle(delivery)
@@ -132,55 +122,9 @@ def _format_key(place: int, mention: str) -> str:
     return "@_all" if mention == "all" else f"@_user_{place}"
 
 
-def _hears(app: App, chat: Chat, mentioned: list[str]) -> bool:
-    if chat.mode == "p2p":
-        return app.has_any(*_DIRECT)
-    return app.has_any(*(_MENTIONED if app.app_id in mentioned else _ALL))
-
-
-def _push(lark: Lark, app: App, chat: Chat, user: User, message: Message, copies: int) -> Delivery | None:
+def _push(lark: Lark, app: App, chat: Chat, message: Message, copies: int) -> Delivery | None:
     if app.event_types is not None and RECEIVED not in app.event_types:
         return None
-    tenant_key = user.tenant_key if user.is_external else TENANT_KEY
-    shown: dict[str, Any] = {
-        "message_id": message.message_id,
-        "chat_id": chat.chat_id,
-        "chat_type": chat.mode,
-        "message_type": message.msg_type,
-        "content": message.content,
-        "create_time": str(message.create_time),
-        "update_time": str(message.update_time),
-    }
-    # What does not apply is missing, not null.
-    shown |= {
-        name: getattr(message, name)
-        for name in ("root_id", "parent_id", "thread_id")
-        if getattr(message, name)
-    }
-    if message.mentions:  # everybody (`all`) is mentioned in the text only
-        shown["mentions"] = [_render_mention(lark, app, mention) for mention in message.mentions]
-    content = {
-        "sender": {"sender_id": get_ids(user, app), "sender_type": "user", "tenant_key": tenant_key},
-        "message": shown,
-    }
+    content = make_content(lark.world, app, chat, message)
     payload = payloads.make_event(app, lark.clock.get_time(), RECEIVED, content, TENANT_KEY)
     return lark.events.push(app, payload, copies=copies)
-
-
-def _render_mention(lark: Lark, app: App, mention: Mention) -> dict[str, Any]:
-    """Return who is mentioned as the app that is sent the event knows them."""
-    kind, name = mention.who
-    if kind == "user":
-        user = lark.world.users[name]
-        ids, shown = get_ids(user, app), user.name
-        tenant_key = user.tenant_key if user.is_external else TENANT_KEY
-    else:
-        other = lark.world.apps[name]
-        ids, shown, tenant_key = {"open_id": other.bot_open_id}, other.name, TENANT_KEY
-    return {
-        "key": mention.key,
-        "id": ids,
-        "mentioned_type": "user" if kind == "user" else "bot",
-        "name": shown,
-        "tenant_key": tenant_key,
-    }

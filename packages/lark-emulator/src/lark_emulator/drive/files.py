@@ -111,12 +111,10 @@ def list_files(call: Call) -> dict[str, Any]:
         key=lambda pair: pair[0].created if order == "CreatedTime" else pair[0].modified,
         reverse=direction == "DESC",
     )
-    size, start = (
-        read_bounded_page_size(call, limit=MAX_PER_PAGE) if call.query.get("page_size") else MAX_PER_PAGE,
-        0,
+    size = read_bounded_page_size(
+        call, limit=MAX_PER_PAGE, code_beyond=codes.FILE_PAGE_SIZE, default=MAX_PER_PAGE
     )
-    if call.query.get("page_token"):
-        start = _parse_start(call.query["page_token"])
+    start = _parse_start(call.query["page_token"]) if call.query.get("page_token") else 0
     end = start + size
     answer: dict[str, Any] = {
         "files": [

@@ -8,7 +8,14 @@ from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.announcing import announce_chat
 from lark_emulator.im.chat_settings import SETTINGS, read_settings
-from lark_emulator.im.chats import NO_SUBJECT, SHORTEST_PUBLIC_NAME, render_listed, require_chat, require_user
+from lark_emulator.im.chats import (
+    NO_SUBJECT,
+    SHORTEST_PUBLIC_NAME,
+    read_i18n_names,
+    render_listed,
+    require_chat,
+    require_user,
+)
 from lark_emulator.im.roles import is_allowed, is_manager, is_owner
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -27,7 +34,6 @@ MAX_QUERY_LENGTH = 64
 _DAY = 24 * 3600
 #: Seconds that a link is good for.
 _PERIODS = {"week": 7 * _DAY, "year": 365 * _DAY, "permanently": 0}
-_NAMES = ("zh_cn", "en_us", "ja_jp")
 
 
 def require_own_chat(call: Call) -> Chat:
@@ -58,7 +64,7 @@ def update(call: Call) -> dict[str, Any]:
     chat_type = read_choice(body, "chat_type", ("private", "public"), default=chat.chat_type)
     message_type = read_choice(body, "group_message_type", ("chat", "thread"), default=chat.message_type)
     owner_id = read_optional_text(body, "owner_id")
-    names = _read_names(body.get("i18n_names"))
+    names = read_i18n_names(body)
     if not is_allowed(call, chat, "edit_permission"):
         raise RefusedError(codes_im.CHAT_EDIT_REFUSED)
     restricted = settings or owner_id or chat_type != chat.chat_type or message_type != chat.message_type
@@ -101,14 +107,6 @@ def update(call: Call) -> dict[str, Any]:
 def _describe(chat: Chat) -> dict[str, Any]:
     plain = {"name": chat.name, "description": chat.description, "avatar": chat.avatar}
     return plain | {name: chat.settings.get(name, words[0]) for name, words in SETTINGS.items()}
-
-
-def _read_names(i18n_names: object) -> dict[str, str]:
-    if i18n_names is None:
-        return {}
-    if not isinstance(i18n_names, dict):
-        raise RefusedError(codes.CHAT_PARAM, "i18n_names must be an object")
-    return {name: read_optional_text(i18n_names, name) for name in _NAMES if i18n_names.get(name)}
 
 
 def dissolve(call: Call) -> dict[str, Any]:

@@ -30,6 +30,8 @@ MAX_UUID_LENGTH = 50
 UUID_WINDOW = 10 * 3600
 NO_SUBJECT = "(no subject)"
 SHORTEST_PUBLIC_NAME = 2
+#: Of `i18n_names`.
+LANGUAGES = ("zh_cn", "en_us", "ja_jp")
 
 
 def get_avatar_url(chat: Chat) -> str:
@@ -74,6 +76,20 @@ def _render_details(chat: Chat, call: Call, id_type: str) -> dict[str, Any]:
     }
 
 
+def read_i18n_names(body: dict[str, Any]) -> dict[str, str]:
+    """Return the names of a group by language, as a body gives them.
+
+    Raises:
+        RefusedError: 232001, `i18n_names` is no object; 99992402, a name is not a string.
+    """
+    names = body.get("i18n_names")
+    if names is None:
+        return {}
+    if not isinstance(names, dict):
+        raise RefusedError(codes.CHAT_PARAM, "i18n_names must be an object")
+    return {language: read_optional_text(names, language) for language in LANGUAGES if names.get(language)}
+
+
 def create(call: Call) -> dict[str, Any]:
     """Answer `POST /im/v1/chats`: the bot is a member, and the owner unless another is named."""
     id_type = read_user_id_type(call)
@@ -84,7 +100,7 @@ def create(call: Call) -> dict[str, Any]:
     chat_type = read_choice(body, "chat_type", ("private", "public"), default="private")
     message_type = read_choice(body, "group_message_type", ("chat", "thread"), default="chat")
     description = read_optional_text(body, "description")
-    settings = read_settings(body)
+    settings, names = read_settings(body), read_i18n_names(body)
     users = [
         require_user(call, id_type, value) for value in read_text_list(body, "user_id_list", limit=MAX_USERS)
     ]
@@ -116,7 +132,7 @@ def create(call: Call) -> dict[str, Any]:
         message_type=message_type,
     )
     chat.creator = call.app.app_id
-    chat.settings = settings
+    chat.settings, chat.i18n_names = settings, names
     if manages:
         chat.managers.add(call.app.app_id)
     if uuid:

@@ -126,15 +126,24 @@ def _check_text(actor: Actor, raw: str, content: dict[str, Any]) -> Content:
     def mention(match: re.Match[str]) -> str:
         if match[1] == "all":
             return "@_all"
-        user = actor.world.find_user(actor.app, "open_id", match[1]) or actor.world.users.get(match[1])
-        if user is None:
+        who = _find_mentioned(actor, match[1])
+        if who is None:
             return match[2]  # Lark shows the bare name of a user it does not know
         key = f"@_user_{len(mentions) + 1}"
-        mentions.append(Mention(key, ("user", user.user_id)))
+        mentions.append(Mention(key, who))
         return key
 
     shown = _AT.sub(mention, text)
     return Content("text", raw, orjson.dumps({"text": shown}).decode(), mentions)
+
+
+def _find_mentioned(actor: Actor, mentioned_id: str) -> tuple[str, str] | None:
+    """Return the user, or the app whose bot, a text mentions by an id; None if the id is unknown."""
+    for app in actor.world.apps.values():
+        if app.bot_open_id == mentioned_id:
+            return "app", app.app_id
+    user = actor.world.find_user(actor.app, "open_id", mentioned_id) or actor.world.users.get(mentioned_id)
+    return None if user is None else ("user", user.user_id)
 
 
 def _check_keys(actor: Actor, msg_type: str, content: dict[str, Any]) -> None:

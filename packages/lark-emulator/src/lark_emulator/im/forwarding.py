@@ -10,6 +10,7 @@ import orjson
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.content import Content
+from lark_emulator.im.hearing import announce_message
 from lark_emulator.im.messages import (
     MAX_UUID_LENGTH,
     RECEIVE_ID_TYPES,
@@ -149,6 +150,7 @@ def _send(call: Call, body: dict[str, Any], content: Content, uuid: str, parts: 
         message.in_thread = True
         message.thread_id = receive_id
         message.parent_id = message.root_id = opener.message_id
+    announce_message(call.world, message)
     return message
 
 

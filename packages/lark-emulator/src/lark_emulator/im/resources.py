@@ -37,9 +37,10 @@ def get(call: Call) -> Answer:
     if message.msg_type in ("interactive", "sticker"):
         raise RefusedError(codes.RESOURCE_UNSUPPORTED)
     key = call.params["file_key"]
-    if key not in _iterate_keys(orjson.loads(message.sent)):
+    # A person's message may name a key that nothing was uploaded under.
+    upload = call.world.uploads.get(key)
+    if upload is None or key not in _iterate_keys(orjson.loads(message.sent)):
         raise RefusedError(codes.FILE_NOT_IN_MESSAGE)
-    upload = call.world.uploads[key]
     if upload.is_image != (kind == "image"):
         raise RefusedError(codes.UPLOAD_PARAM, f"{key} is no {kind}")
     return _send(upload)

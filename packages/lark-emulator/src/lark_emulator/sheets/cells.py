@@ -24,6 +24,8 @@ _DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))  # noqa: P
 #: All but quotation marks become one letter, so that a long text is a long run of it.
 _UNQUOTED = bytes(34 if byte == 34 else 97 for byte in range(256))  # noqa: PLR2004 - a quotation mark
 _RUN = b"a" * (MAX_CELL_LENGTH + 1)
+MAX_MENTIONS = 50
+"""The most mentions in one request. With which code Lark refuses more is not documented."""
 _MENTIONS = ("email", "openId", "unionId", "fileToken")
 _SEGMENTS = ("text", "url", "mention", "embed-image")
 
@@ -54,6 +56,7 @@ class Cells:
         )
         self._long_numbers = b"0" * 16 in body.translate(_DIGITS)
         self.chooses = b"multipleValue" in body
+        self._mentions = 0
 
     def convert_row(self, values: Any) -> tuple[list[Any], bool]:
         """Return what a row of values becomes, and whether it holds more than texts, numbers and bools.
@@ -155,6 +158,9 @@ class Cells:
 
     def _mention(self, segment: dict[str, Any]) -> dict[str, Any]:
         """Return a mention as it is read; of a person with their name."""
+        self._mentions += 1
+        if self._mentions > MAX_MENTIONS:
+            raise self._file.make_refusal(codes.SHEET_LIMIT, f"more than {MAX_MENTIONS} mentions")
         call, kind = self._file.call, segment["textType"]
         shown = {"cellPosition": None, "type": "mention", "textType": kind, "token": segment["text"]}
         if kind == "fileToken":

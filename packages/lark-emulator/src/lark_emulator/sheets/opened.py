@@ -96,13 +96,13 @@ def open_spreadsheet(call: Call, need: str = VIEW) -> OpenSpreadsheet:
     return _open(call, token, need)
 
 
-def require_open(file: OpenSpreadsheet, need: str = EDIT) -> None:
-    """Check once more, after others had their turn, that a request may use its spreadsheet.
+def require_open(file: OpenSpreadsheet) -> None:
+    """Check once more, after others had their turn, that a request may write to its spreadsheet.
 
     Raises:
         RefusedError: as `open_spreadsheet` does.
     """
-    _open(file.call, file.token, need)
+    _open(file.call, file.token, EDIT)
 
 
 def _open(call: Call, token: str, need: str) -> OpenSpreadsheet:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lark_emulator.world.bases import Base
 from lark_emulator.world.docx import Docx
 from lark_emulator.world.media import Media
-from lark_emulator.world.sheets import Spreadsheet
 
 if TYPE_CHECKING:
     from lark_emulator.clock import Clock
     from lark_emulator.world.media import ConversionTask, PartialUpload
+    from lark_emulator.world.sheets import Spreadsheet
 
     #: A kind (`app`, `user` or `chat`) and an app_id, user_id or chat_id.
     Who = tuple[str, str]
@@ -138,10 +138,3 @@ class Drive:
             for document in self.documents.values()
             if document.parent == token and not document.deleted
         ]
-
-    def find_spreadsheet(self, token: str) -> tuple[Document, Spreadsheet] | None:
-        """Return a spreadsheet that is there."""
-        document = self.documents.get(token)
-        if document is None or document.deleted or not isinstance(document.content, Spreadsheet):
-            return None
-        return document, document.content

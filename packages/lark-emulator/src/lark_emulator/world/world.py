@@ -96,7 +96,6 @@ class World:
         self.announce: Callable[..., object] = lambda *_: None
         #: is told about every new ticket of a store app
         self.ticket_issued: Callable[[App], object] = lambda _: None
-        #: is told about an event for an app: whom, its type, its content, the tenant
         #: messages per second to each user or group, from all bots together
         self.receiver_windows = Windows(clock)
         #: card entities that were sent
@@ -173,10 +172,19 @@ class World:
         self.ticket_issued(app)
 
     def resume(self) -> None:
-        """Go on with a state that was put in: no write holds a table, and store apps get their tickets."""
+        """Go on with a state that was put in.
+
+        What was going on when it was saved has ended: no write holds a table, no app uploads, and no click
+        waits for its answer. Store apps get their tickets again.
+        """
         for base in self.bases.values():
             for table in base.tables.values():
                 table.held = None
+        self.drive.uploading.clear()
+        for message in self.messages.values():
+            message.clicks_waiting = 0
+        for update in self.card_updates.values():
+            update.answered = True
         for app in self.apps.values():
             if app.store:
                 self._issue_hourly(app)
