@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from lark_provider import config
-from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, NUMBER, find_zone
+from lark_provider.api.clouddoc.fields import CHECKBOX, DATE, NUMBER
 from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.cli import infer, output
 from lark_provider.cli.arguments import WrongUseError
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             share_with=arguments.share,
             start=arguments.start,
             filter=arguments.filter,
-            zone=find_zone(arguments.zone),
+            zone=arguments.zone,
         )
     if arguments.json:
         output.print_json(asdict(result))

@@ -11,6 +11,7 @@ from lark_provider.api.clouddoc.sheets.targets import SheetRef
 from lark_provider.cli import output
 from lark_provider.cli.sheet_export import convert_cell
 from lark_provider.client import LarkServiceClient
+from lark_provider.support.text import cut
 
 _CELL = 40
 
@@ -49,4 +50,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _format_cell(value: Any) -> str:
     shown = "" if value is None else str(value)
-    return shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"
+    return cut(shown, _CELL)

@@ -25,6 +25,8 @@ class Segment:
         digest: A hash of the cells that are sent.
         sums: A checksum of 4 bytes for each row, to name the first one that differs.
         row: The row of the worksheet where it begins, from 1; 0 until it is reserved.
+        above: A checksum of the row above it when it was reserved, which shows whether rows have moved since;
+            empty if there was none, None if it is not known.
     """
 
     number: int
@@ -33,6 +35,7 @@ class Segment:
     digest: str
     sums: bytes = field(repr=False)
     row: int = 0
+    above: bytes | None = None
 
     @property
     def end(self) -> int:
@@ -116,5 +119,8 @@ class Tables(Protocol):
     def read_segments(self, write: str, after: int, count: int) -> Sequence[RecordedSegment]:
         """Return the segments after a number, in order."""
 
-    def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
-        """Return whether another table has a segment with the same content in these rows of the worksheet."""
+    def release(self, write: str, owner: str, number: int) -> None:
+        """Forget a segment that this writer has reserved, and of which nothing was written."""
+
+    def list_twins(self, write: str, segment: Segment) -> Sequence[int]:
+        """Return the rows where other segments with the content of this one were written, in its columns."""

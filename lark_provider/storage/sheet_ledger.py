@@ -7,8 +7,9 @@ commit, so that two writers cannot reserve the same rows.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -26,7 +27,13 @@ from lark_provider.storage.table_leases import claim, make_lease_key
 from lark_provider.storage.tables import ledger, ledger_chunks
 
 KIND = "sheet"
-_ROW = "row"
+_ROW, _ABOVE = "row", "above"
+_RESERVED = dt.timedelta(hours=1)
+"""How long rows stay reserved for a request whose outcome is unknown.
+
+Then no request can take effect any more: what it has written is found as the content of its rows, and what it
+has not written its own next attempt writes elsewhere.
+"""
 
 
 class SheetLedger:
@@ -111,7 +118,7 @@ class SheetLedger:
             recorded = _find(connection, write, segment.number)
             if recorded is not None:
                 return Reservation(lease, recorded)
-            placed = _place_below_reserved(connection, write, segment) if is_disjoint else segment
+            placed = _place_below_reserved(connection, write, segment, clock.now) if is_disjoint else segment
             connection.execute(
                 ledger_chunks.insert().values(
                     ledger_id=write,
@@ -139,7 +146,7 @@ class SheetLedger:
             lease = self._claim(connection, clock, claimant)
             if isinstance(lease, LeaseConflict):
                 return Reservation(lease)
-            placed = _place_below_reserved(connection, write, segment) if is_disjoint else segment
+            placed = _place_below_reserved(connection, write, segment, clock.now) if is_disjoint else segment
             change = ledger_chunks.update().where(columns.ledger_id == write, columns.number == placed.number)
             if is_disjoint:  # else it is written again, whatever is there
                 change = change.where(columns.state != LedgerState.DONE)
@@ -195,33 +202,50 @@ class SheetLedger:
             ).all()
         return [_read(row) for row in result_rows]
 
-    def has_twin(self, write: str, digest: str, first: int, last: int) -> bool:
-        """Return whether another table of the same worksheet has a segment of the same content in some rows.
+    def release(self, write: str, owner: str, number: int) -> None:
+        """Forget a segment of which nothing was written, so that its rows are free at once.
+
+        Args:
+            write: The id of the table.
+            owner: The writer that has reserved it; what another has recorded since stays.
+            number: The segment.
+        """
+        columns = ledger_chunks.c
+        with migrate.open_transaction(self._url) as connection:
+            connection.execute(
+                ledger_chunks.delete().where(
+                    columns.ledger_id == write,
+                    columns.number == number,
+                    columns.token == owner,
+                    columns.state == LedgerState.PENDING,
+                )
+            )
+
+    def list_twins(self, write: str, segment: Segment) -> Sequence[int]:
+        """Return the rows where other segments with the content of this one were written, in its columns.
 
         Args:
             write: The id of the table in the ledger.
-            digest: The digest of the segment's cells, see `Segment.digest`.
-            first: The first row of the worksheet to look at, from 1.
-            last: The last row to look at, which is included.
+            segment: The segment of this table.
         """
         chunks, columns = ledger_chunks.c, ledger.c
-        target = sa.select(columns.target).where(columns.id == write).scalar_subquery()
-        twins = (
-            sa.select(chunks.fields, chunks.row_count)
-            .join(ledger, columns.id == chunks.ledger_id)
-            .where(
-                columns.kind == KIND, columns.target == target, columns.id != write, chunks.content == digest
-            )
-        )
+        own = sa.select(columns.target, columns.detail).where(columns.id == write)
         with migrate.open_transaction(self._url, reading=True) as connection:
-            places = [(_parse_row(twin.fields), twin.row_count) for twin in connection.execute(twins)]
-        return any(row <= last and row + count > first for row, count in places)
+            target, detail = connection.execute(own).one()
+            twins = connection.execute(
+                sa.select(chunks.fields, columns.detail)
+                .join(ledger, columns.id == chunks.ledger_id)
+                .where(columns.kind == KIND, columns.target == target, chunks.content == segment.digest)
+                .where(sa.or_(columns.id != write, chunks.number != segment.number))
+            ).all()
+        place = orjson.loads(detail)["columns"]
+        return [_parse_row(twin.fields) for twin in twins if orjson.loads(twin.detail)["columns"] == place]
 
     def _claim(self, connection: Connection, clock: Clock, claimant: Claimant) -> Lease | LeaseConflict:
         return claim(connection, clock, make_lease_key(self._app.base_url, claimant.key), claimant)
 
 
-def _place_below_reserved(connection: Connection, write: str, segment: Segment) -> Segment:
+def _place_below_reserved(connection: Connection, write: str, segment: Segment, now: dt.datetime) -> Segment:
     """Return a segment below the rows that others have reserved and perhaps not written yet."""
     chunks, columns = ledger_chunks.c, ledger.c
     target = sa.select(columns.target).where(columns.id == write).scalar_subquery()
@@ -230,20 +254,24 @@ def _place_below_reserved(connection: Connection, write: str, segment: Segment) 
         .join(ledger, columns.id == chunks.ledger_id)
         .where(columns.kind == KIND, columns.target == target, columns.id != write)
         .where(columns.state == LedgerState.PENDING, chunks.state == LedgerState.PENDING)
+        .where(chunks.updated_at > now - _RESERVED)
     )
     ends = [_parse_row(other.fields) + other.row_count for other in connection.execute(others)]
     row = max([segment.row, *ends])
-    return Segment(segment.number, segment.first, segment.row_count, segment.digest, segment.sums, row)
+    return segment if row == segment.row else replace(segment, row=row, above=None)
 
 
-def _make_values(segment: Segment, claimant: Claimant, now: datetime) -> dict[str, Any]:
+def _make_values(segment: Segment, claimant: Claimant, now: dt.datetime) -> dict[str, Any]:
+    place = {_ROW: str(segment.row)}
+    if segment.above is not None:
+        place[_ABOVE] = segment.above.hex()
     return {
         "state": LedgerState.PENDING,
         "first_row": segment.first,
         "row_count": segment.row_count,
         "content": segment.digest,
         "row_sums": segment.sums,
-        "fields": orjson.dumps({_ROW: str(segment.row)}).decode(),
+        "fields": orjson.dumps(place).decode(),
         "token": claimant.owner,
         "sent_at": now,
         "updated_at": now,
@@ -260,8 +288,15 @@ def _find(connection: Connection, write: str, number: int) -> RecordedSegment | 
 
 
 def _read(row: sa.Row[Any]) -> RecordedSegment:
+    place = orjson.loads(row.fields)
     segment = Segment(
-        row.number, row.first_row, row.row_count, row.content, bytes(row.row_sums), _parse_row(row.fields)
+        number=row.number,
+        first=row.first_row,
+        row_count=row.row_count,
+        digest=row.content,
+        sums=bytes(row.row_sums),
+        row=int(place[_ROW]),
+        above=bytes.fromhex(place[_ABOVE]) if _ABOVE in place else None,
     )
     return RecordedSegment(segment, LedgerState(row.state), (row.clock - row.updated_at).total_seconds())
 
@@ -270,7 +305,7 @@ def _parse_row(fields: str) -> int:
     return int(orjson.loads(fields)[_ROW])
 
 
-def _record_done(connection: Connection, write: str, number: int, now: datetime) -> None:
+def _record_done(connection: Connection, write: str, number: int, now: dt.datetime) -> None:
     columns = ledger_chunks.c
     connection.execute(
         ledger_chunks.update()
@@ -279,5 +314,5 @@ def _record_done(connection: Connection, write: str, number: int, now: datetime)
     )
 
 
-def _touch(connection: Connection, write: str, now: datetime, **values: Any) -> None:
+def _touch(connection: Connection, write: str, now: dt.datetime, **values: Any) -> None:
     connection.execute(ledger.update().where(ledger.c.id == write).values(updated_at=now, **values))

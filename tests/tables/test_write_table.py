@@ -14,7 +14,7 @@ from lark_emulator import Emulator
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient
 from lark_provider.api.clouddoc import document_lease
 from lark_provider.api.clouddoc.sheets import ConditionalFormat, Style
-from lark_provider.api.clouddoc.sheets.kinds import Formula, Link
+from lark_provider.api.clouddoc.sheets.kinds import Formula, Link, Mention
 from lark_provider.errors import ConflictError, InvalidRequestError
 from lark_provider.support.once import Once
 from tests.tables.conftest import HEADER, PUT, SheetTable, make_rows, table
@@ -57,6 +57,18 @@ def test_a_daily_rerun_changes_nothing(place: SheetTable) -> None:
     assert once["widths"]["B"] == 180
     assert once["formats"]["A1"]["font"] == {"bold": True}
     assert once["formats"]["A31"] == {"formatter": "#,##0"}
+
+
+@pytest.mark.parametrize(("freeze", "rows"), [(True, 1), (2, 2), (False, 0)])
+def test_freezing_rows_leaves_the_columns_that_a_person_froze(
+    place: SheetTable, freeze: bool | int, rows: int
+) -> None:
+    place.sheets.freeze(place.token, rows=3, columns=2)
+    for _ in "12":
+        place.write(make_rows(5), freeze=freeze)
+        assert (place.look()["frozen_rows"], place.look()["frozen_columns"]) == (rows, 2)
+    place.write(make_rows(5), freeze=(1, 1))
+    assert (place.look()["frozen_rows"], place.look()["frozen_columns"]) == (1, 1)
 
 
 @pytest.mark.parametrize("again", ["refused", "overwrites"])
@@ -257,12 +269,15 @@ def test_a_body_that_is_too_large_is_halved(lark: Emulator, place: SheetTable) -
 
 
 @pytest.mark.parametrize("mode", ["replace", "update_by_key"])
-def test_a_body_is_halved_that_is_refused_after_a_lost_answer(place: SheetTable, mode: str) -> None:
+@pytest.mark.parametrize("refusal", [{"status": 400, "code": 90227}, {"status": 413, "body": "<html>"}])
+def test_a_body_is_halved_that_is_refused_after_a_lost_answer(
+    place: SheetTable, mode: str, refusal: dict[str, Any]
+) -> None:
     options: dict[str, Any] = {"mode": mode} | ({"key_fields": ["No"]} if mode == "update_by_key" else {})
     place.write(make_rows(8), key="first", **options)
     path = "*/values" if mode == "replace" else "*/values_batch_update"
     place.lark.fault(path=path, drop="before")
-    place.lark.fault(path=path, status=400, code=90227)
+    place.lark.fault(path=path, **refusal)
     place.write(make_rows(8, r3="new"), key="second", **options)
     assert [row[:2] for row in place.read_values()[:9]] == [HEADER, *table(8, r3="new")]
 
@@ -312,6 +327,14 @@ def test_an_error_says_what_stands_of_the_table(place: SheetTable) -> None:
     with pytest.raises(ValueError, match="the source is gone") as failure:
         place.write(broken(), mode="append", start="D1")
     assert "5,000 row(s) of the source are written, in rows 2 to 5001" in str(failure.value.__notes__)
+
+
+def test_a_zone_may_be_a_name(place: SheetTable) -> None:
+    at = dt.datetime(2026, 1, 31, 20, 0, tzinfo=dt.UTC)
+    place.write([{"at": at}], zone="Asia/Shanghai")
+    assert place.sheets.read(place.token, "A1:A2") == [["at"], [dt.datetime(2026, 2, 1, 4, 0)]]  # noqa: DTZ001 - a cell has no zone
+    with pytest.raises(InvalidRequestError, match="zone must be a tzinfo or an IANA name, got 'Shanghai'"):
+        place.write([{"at": at}], zone="Shanghai")
 
 
 def test_numbers_in_place_of_dates_are_shown_as_numbers(place: SheetTable) -> None:
@@ -394,3 +417,39 @@ def test_a_start_that_is_no_cell_of_the_target_is_refused(place: SheetTable, sta
     ):
         place.write(make_rows(3), start=start)
     assert place.read_values() == []
+
+
+def test_merged_cells_where_nothing_is_written_stay(place: SheetTable) -> None:
+    """A title above, notes beside, a summary below: they are not the table's."""
+    place.write(make_rows(5))
+    for area in ("A2:B2", "D1:E9", "A90:B90"):
+        place.sheets.merge(place.token, area)
+    place.write(make_rows(5, 5), mode="append", unmerge=True)
+    place.write([{"Name": "new", "No": 3}], mode="update_by_key", key_fields=["No"], unmerge=True)
+    assert len(place.look()["merges"]) == 3
+    with pytest.raises(ConflictError, match=r"merged cells where the table is written: A2:B2\."):
+        place.write([{"Name": "new", "No": 0}], mode="update_by_key", key_fields=["No"])
+    with pytest.raises(ConflictError, match=r"merged cells where the table is written: A90:B90\."):
+        place.write(make_rows(1), mode="append", start="A90")
+    place.write(make_rows(5), unmerge=True)
+    assert len(place.look()["merges"]) == 2
+
+
+@pytest.mark.parametrize("mode", ["replace", "append", "update_by_key"])
+def test_a_request_mentions_no_more_people_than_lark_takes(place: SheetTable, mode: str) -> None:
+    options: dict[str, Any] = {"mode": mode, "columns": ["No", "Owner"]}
+    if mode == "update_by_key":
+        options["key_fields"] = ["No"]
+        place.write([[number, "nobody"] for number in range(120)], columns=["No", "Owner"])
+    owner = "ou_1"
+    place.write([[number, Mention(owner)] for number in range(120)], **options)
+    assert len(place.read_values()) == 121
+
+
+def test_a_formula_in_a_key_column_counts_by_its_result(place: SheetTable) -> None:
+    place.sheets.write(place.token, "A1", [HEADER, [Formula("=SUM(D2)"), "old"]])
+    place.sheets.write(place.token, "D2", [[7]])
+    place.write(
+        [{"No": 7, "Name": "new"}, {"No": 8, "Name": "added"}], mode="update_by_key", key_fields=["No"]
+    )
+    assert [row[:2] for row in place.read_values()] == [HEADER, [7, "new"], [8, "added"]]

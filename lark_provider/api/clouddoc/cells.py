@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from lark_provider.support.text import format_decimal, is_unicode
+from lark_provider.support.text import cut, format_decimal, is_unicode
 
 MAX_CELL_CHARS = 100_000
 MAX_OPTIONS, MAX_PEOPLE, MAX_ATTACHMENTS, MAX_LINKS, MAX_GROUPS = 1000, 1000, 100, 500, 10
@@ -76,7 +76,7 @@ def show(value: Any) -> str:
         shown = repr(value)
     except ValueError:  # it holds an int of more digits than Python converts to text
         shown = f"{type(value).__name__} of too many digits"
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+    return cut(shown, _SHOWN)
 
 
 def encode_text(value: Any) -> str:

@@ -13,12 +13,28 @@ import orjson
 
 from lark_provider.api.clouddoc.sheets.addressing import Cell, Range
 from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
+from lark_provider.protocol.errors import LarkAPIError
 
 MAX_ROWS, MAX_COLUMNS = 5000, 100
 """The most rows and columns of one request."""
 MAX_BYTES = 2 * 1024 * 1024
 """The most bytes of values in one request. Lark documents no limit; it has refused about 4 MB."""
+_TOO_LARGE, _HTTP_TOO_LARGE = 90227, 413
 _MENTION = b'"type":"mention"'  # no text of a cell contains it, since quotes are escaped there
+
+
+def is_too_large(error: LarkAPIError) -> bool:
+    """Return whether Lark or a proxy refused a request for its size, so that halves of it may pass."""
+    return error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
+
+
+def count_mentions(encoded: bytes) -> int:
+    """Return how many people are mentioned in cells.
+
+    Args:
+        encoded: The JSON of the cells.
+    """
+    return encoded.count(_MENTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,7 @@ class Piece:
     @property
     def mentions(self) -> int:
         """How many people it mentions."""
-        return sum(chunk.count(_MENTION) for chunk in self.chunks)
+        return sum(map(count_mentions, self.chunks))
 
     def encode_body(self, sheet_id: str) -> bytes:
         """Return the body of `PUT /values`.
@@ -145,13 +161,13 @@ class Splitter:
 
     def _add(self, block: _Block, rows: Sequence[Sequence[Any]]) -> Iterator[Piece]:
         whole = _encode_json(rows)
-        mentions = whole.count(_MENTION)
+        mentions = count_mentions(whole)
         if block.takes(len(rows), len(whole), mentions, self.max_bytes):
             block.add(whole, len(rows), mentions)
             return
         for row in rows:
             line = _encode_json([row])
-            mentions = line.count(_MENTION)
+            mentions = count_mentions(line)
             if block.rows and not block.takes(1, len(line), mentions, self.max_bytes):
                 yield block.take()
             block.add(line, 1, mentions)

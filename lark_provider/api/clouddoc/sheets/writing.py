@@ -9,7 +9,7 @@ from typing import Any
 from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, MAX_COLUMNS, Range
 from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS as COLUMNS_AT_ONCE
 from lark_provider.api.clouddoc.sheets.pieces import MAX_ROWS as ROWS_AT_ONCE
-from lark_provider.api.clouddoc.sheets.pieces import Piece
+from lark_provider.api.clouddoc.sheets.pieces import Piece, is_too_large
 from lark_provider.api.clouddoc.sheets.targets import SheetRef, Worksheet, locate_range
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import (
@@ -26,7 +26,6 @@ STYLED_ROWS = 2000
 """The most rows in one range; Lark has sometimes refused more."""
 STYLED_RANGES = 100
 """The most ranges in one request."""
-_TOO_LARGE, _HTTP_TOO_LARGE = 90227, 413
 _TOO_MANY_CELLS = 90219
 _ATTEMPTS = 3
 _GROWTH = 5000  # rows or columns that one request adds
@@ -46,11 +45,6 @@ def make_value_call(token: str, sheet_id: str, piece: Piece) -> Call[Any]:
         "PUT", fill_path(V2 + "/values", token=token), idempotent=True, subject=piece.range.a1
     )
     return dataclasses.replace(call, body=piece.encode_body(sheet_id))
-
-
-def is_too_large(error: LarkAPIError) -> bool:
-    """Return whether a request was refused for its size, so that halves of it may be accepted."""
-    return error.code == _TOO_LARGE or error.http_status == _HTTP_TOO_LARGE
 
 
 def put(token: str, sheet_id: str, piece: Piece) -> Procedure[tuple[int, int]]:

@@ -12,6 +12,7 @@ import orjson
 from lark_provider.api.clouddoc.rejects import Reject, count_rows
 from lark_provider.api.clouddoc.sync.comparing import Comparison
 from lark_provider.protocol.sync_index import Planned, SyncIndex, WriteKind
+from lark_provider.support.text import cut
 
 MAX_CREATED, MAX_UPDATED, MAX_DELETED = 1000, 1000, 500
 MAX_READ = 100
@@ -233,4 +234,4 @@ def estimate_calls(counts: Counts) -> int:
 
 def _format_short(value: Any) -> str:
     shown = repr(value)
-    return shown if len(shown) <= _SHOWN_CHARS else shown[: _SHOWN_CHARS - 1] + "…"
+    return cut(shown, _SHOWN_CHARS)

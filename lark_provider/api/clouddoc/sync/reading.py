@@ -210,7 +210,8 @@ class TableReader:
     def _make_body(self) -> dict[str, Any]:
         names = [*self.comparison.keys.names]
         if self.comparison.compares:
-            names += self.comparison.layout.names
+            # Without rows in the source, nothing else names the fields of the mark.
+            names += [*self.comparison.layout.names, *self.comparison.marks]
         body: dict[str, Any] = {"automatic_fields": False}
         if len(names) <= MAX_NAMES:
             body["field_names"] = list(dict.fromkeys(names))

@@ -19,7 +19,10 @@ from lark_provider.api.clouddoc.sheets.tables.judging import (
     judge,
     list_changed_rows,
 )
+from lark_provider.api.clouddoc.sheets.tables.merges import clear_merges
+from lark_provider.api.clouddoc.sheets.tables.moved import NEAR, find_moved
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
+from lark_provider.protocol.errors import LarkError, OutcomeUnknownError
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.sheet_ledger import RecordedSegment, Segment
@@ -27,8 +30,6 @@ from lark_provider.protocol.store import with_store
 
 logger = logging.getLogger(__name__)
 
-_NEAR = 50
-"""How many rows a person may have inserted above a segment for it to be recognized."""
 _MAX_TAKEOVERS = 20
 """How often one segment is decided again since another process had the spreadsheet."""
 
@@ -39,9 +40,14 @@ class Appender(TableWriter):
 
     Attributes:
         last: The chunk that was appended last, and where.
+        tail: The last row of the worksheet that is known to have content, from 1, and its cells.
+        unsent: The number of a segment that this attempt has reserved and of which nothing was written, after
+            an error; None if there is none.
     """
 
     last: tuple[TableChunk, int] | None = None
+    tail: tuple[int, Sequence[Any]] = (0, ())
+    unsent: int | None = None
 
     def append(self, chunk: TableChunk, least: int) -> Procedure[int]:
         """Write a chunk in rows of its own.
@@ -71,6 +77,15 @@ class Appender(TableWriter):
             retryable=True,
         )
 
+    def abandon(self) -> Procedure[None]:
+        """Record what is certain, after an error: what is written, and that a refused segment is not."""
+        yield from TableWriter.abandon(self)
+        write, unsent, owner = self.write, self.unsent, self.lease.claimant.owner
+        if write is not None and unsent is not None:
+            yield from with_store(
+                lambda store: store.sheets.release(write.id, owner, unsent), wait_for_database=False
+            )
+
     def append_once(self, chunk: TableChunk, least: int) -> Procedure[int]:
         """Write a chunk, as `append` does, unless another process has the spreadsheet meanwhile.
 
@@ -81,8 +96,10 @@ class Appender(TableWriter):
         Raises:
             TakenOverError: Another process has the spreadsheet.
         """
+        self.unsent = None
         row, is_replayed = yield from self._append(chunk, least)
         self.add_written(chunk, row, is_replayed=is_replayed)
+        self.tail = (row + chunk.count - 1, chunk.last_row)
         return row + chunk.count
 
     def _append(self, chunk: TableChunk, least: int) -> Procedure[tuple[int, bool]]:
@@ -105,22 +122,29 @@ class Appender(TableWriter):
             if is_fresh:
                 if all(map(is_blank, now)):
                     break
-            elif (earlier := (yield from self._find_earlier(chunk, row, now))) is not None:
+            elif (earlier := (yield from self._find_earlier(chunk, recorded, now))) is not None:
                 self.unrecorded = chunk.number
                 return earlier, True
             elif judge(now, chunk).verdict is not SegmentVerdict.FOREIGN:
                 break
             # Others have written there first.
-            end = yield from self.place.find_last_row(self.lease, row)
-            recorded, is_fresh = yield from self._reserve_elsewhere(chunk, end + 1)
-        is_disturbed = yield from self.place.write(self.lease, chunk, row)
+            self.tail = yield from self.place.find_last(self.lease, row)
+            recorded, is_fresh = yield from self._reserve_elsewhere(chunk, self.tail[0] + 1)
+        writes = self.place.writes
+        try:
+            yield from clear_merges(self, row, row + chunk.count - 1)
+            is_disturbed = yield from self.place.write(self.lease, chunk, row)
+        except LarkError as error:
+            is_refused = not isinstance(error, OutcomeUnknownError) and self.place.writes == writes
+            self.unsent = chunk.number if is_fresh and is_refused else None
+            raise
         if is_disturbed:
             row = yield from self._verify_written(chunk, row, above)
         self.unrecorded, self.last = chunk.number, (chunk, row)
         return row, False
 
     def _reserve(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
-        segment, write = chunk.make_segment(least), self.write
+        segment, write = self._make_segment(chunk, least), self.write
         if write is None:
             return RecordedSegment(segment, LedgerState.PENDING, 0.0), True
         done = self.unrecorded
@@ -134,7 +158,7 @@ class Appender(TableWriter):
 
     def _reserve_elsewhere(self, chunk: TableChunk, least: int) -> Procedure[tuple[RecordedSegment, bool]]:
         """Record a segment at other rows."""
-        segment, write = chunk.make_segment(least), self.write
+        segment, write = self._make_segment(chunk, least), self.write
         if write is None:
             return RecordedSegment(segment, LedgerState.PENDING, 0.0), True
         answer = yield from self.lease.reserve(
@@ -147,38 +171,36 @@ class Appender(TableWriter):
             )
         return answer.recorded, True
 
-    def _find_earlier(self, chunk: TableChunk, row: int, now: list[list[Any]]) -> Procedure[int | None]:
+    def _make_segment(self, chunk: TableChunk, row: int) -> Segment:
+        last, cells = self.tail
+        return chunk.make_segment(row, cells if last == row - 1 else ())
+
+    def _find_earlier(
+        self, chunk: TableChunk, recorded: RecordedSegment, now: list[list[Any]]
+    ) -> Procedure[int | None]:
         """Return where a segment is that an earlier attempt may have written; None if it was not written.
 
+        Args:
+            chunk: The rows of the segment.
+            recorded: The segment, as it was recorded.
+            now: What its rows have now.
+
         Raises:
-            ConflictError: A part of it is written.
+            ConflictError: A part of it is written, or it cannot be determined.
         """
-        judgement = judge(now, chunk)
+        segment, row, judgement = recorded.segment, recorded.segment.row, judge(now, chunk)
         if judgement.verdict is SegmentVerdict.OURS:
             return None  # to be written again, which changes nothing
-        if judgement.verdict is SegmentVerdict.MIXED:
-            if judgement.is_full:
-                logger.info("Others have changed rows that were just written", extra={"row": row})
-                return row
+        if judgement.verdict is SegmentVerdict.FOREIGN:
+            # Its request may still take effect there, after this attempt has written the rows elsewhere.
+            yield from self.wait_until_settled(recorded)
+        if judgement.verdict is SegmentVerdict.MIXED and judgement.is_full:
+            logger.info("Others have changed rows that were just written", extra={"row": row})
+            return row
+        moved = yield from find_moved(self, segment, chunk.unchecked_columns)
+        if moved is None and judgement.verdict is SegmentVerdict.MIXED:
             raise self.make_conflict_error([row + place for place in judgement.foreign], "changed by others")
-        yield from self.place.refresh(self.lease)
-        below = yield from self.place.read(self.lease, row + chunk.count, row + chunk.count + _NEAR - 1)
-        offset = find_offset([*now, *below], chunk.sums, chunk.unchecked_columns)
-        if offset is None or all(map(is_blank, chunk.rows)):
-            return None
-        return row + offset if not (yield from self._is_others(row + offset, chunk)) else None
-
-    def _is_others(self, row: int, chunk: TableChunk) -> Procedure[bool]:
-        """Return whether another table in the worksheet has rows with the same content near there."""
-        write = self.write
-        if write is None:
-            return False
-        answer = yield from with_store(
-            lambda store: store.sheets.has_twin(
-                write.id, chunk.digest, row - _NEAR, row + chunk.count + _NEAR
-            )
-        )
-        return answer is not None and answer[0]
+        return moved
 
     def _require_undone(self, recorded: RecordedSegment, chunk: TableChunk) -> Procedure[None]:
         """Check that nothing was written of a segment that is to be written with other rows."""
@@ -187,6 +209,8 @@ class Appender(TableWriter):
         now = yield from self.place.read(self.lease, segment.row, segment.end)
         changed = set(list_changed_rows(now, segment.sums, chunk.unchecked_columns))
         if any(place not in changed and not is_blank(row) for place, row in enumerate(now)):
+            raise _make_changed_source_error(segment, chunk)
+        if (yield from find_moved(self, segment, chunk.unchecked_columns)) is not None:
             raise _make_changed_source_error(segment, chunk)
 
     def _verify_written(self, chunk: TableChunk, row: int, above: Sequence[Sequence[Any]]) -> Procedure[int]:
@@ -202,7 +226,7 @@ class Appender(TableWriter):
         """
         top = row - len(above)
         yield from self.place.refresh(self.lease)
-        now = yield from self.place.read(self.lease, top, row + chunk.count + _NEAR - 1)
+        now = yield from self.place.read(self.lease, top, row + chunk.count + NEAR - 1)
         rows = now[row - top :]
         changed = list_changed_rows(rows[: chunk.count], chunk.sums, chunk.unchecked_columns)
         if not changed:
@@ -245,7 +269,7 @@ class Appender(TableWriter):
         if last is not None and last_row + last.count == row:
             sums = [last.sums[at : at + SUM_BYTES] for at in range(0, len(last.sums), SUM_BYTES)]
             now = check_sum(above, last.unchecked_columns)
-            for count in range(1, min(_NEAR, last.count - 1) + 1):
+            for count in range(1, min(NEAR, last.count - 1) + 1):
                 end = chunk.count + count
                 if sums[-1 - count] == now and all(map(is_blank, rows[chunk.count : end])):
                     recorded, _ = yield from self._reserve_elsewhere(chunk, row + count)

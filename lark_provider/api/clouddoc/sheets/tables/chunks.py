@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from lark_provider.api.clouddoc.sheets.blocks import Formats
-from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
-from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, decode, encode
+from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS, count_mentions
+from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, check_sum, decode, encode
+from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
 from lark_provider.protocol.sheet_ledger import Segment
 
 MAX_BYTES = 2_000_000
@@ -70,13 +71,27 @@ class TableChunk:
         """The cells, as they are sent. They are decoded each time: few chunks are looked at again."""
         return decode(self.lines)
 
-    def make_segment(self, row: int) -> Segment:
+    @property
+    def last_row(self) -> list[Any]:
+        """The cells of the last row, as they are sent."""
+        return decode([lines[-1:] for lines in self.lines])[0]
+
+    def make_segment(self, row: int, above: Sequence[Any] = ()) -> Segment:
         """Return the chunk as the ledger records it.
 
         Args:
             row: The row of the worksheet where it begins, from 1.
+            above: The cells of the row above it; empty if they are not known.
         """
-        return Segment(self.number, self.first, self.count, self.digest, self.sums, row)
+        return Segment(
+            self.number,
+            self.first,
+            self.count,
+            self.digest,
+            self.sums,
+            row,
+            check_sum(above, self.unchecked_columns) if any(above) else None,
+        )
 
     def encode_body(self, block: int, start: int, stop: int, range_: str) -> bytes:
         """Return the body of the request that writes a part of it.
@@ -93,7 +108,9 @@ class TableChunk:
         return b",".join(rows)  # copies a large body once
 
     def split_rows(self, block: int, limit: int, start: int = 0) -> list[tuple[int, int]]:
-        """Split the rows so that no request is larger than a limit, unless it has a single row.
+        """Split the rows so that no request is larger than a limit or mentions too many people.
+
+        A single row is not split.
 
         Args:
             block: The block of columns, from 0.
@@ -104,15 +121,18 @@ class TableChunk:
             The first row of each part, and the one after its last.
         """
         lines = self.lines[block]
-        if OVERHEAD + sum(map(len, lines)) + self.count <= limit:  # as nearly always
-            return [(start, self.count)]
-        parts, first, size = list[tuple[int, int]](), start, OVERHEAD
+        # Mentions cannot be compared.
+        mentions = list(map(count_mentions, lines)) if self.unchecked_columns else [0] * self.count
+        if OVERHEAD + sum(map(len, lines)) + self.count <= limit and sum(mentions) <= MAX_MENTIONS:
+            return [(start, self.count)]  # as nearly always
+        parts, first, size, people = list[tuple[int, int]](), start, OVERHEAD, 0
         for place in range(start, self.count):
             length = len(lines[place]) + 1
-            if place > first and size + length > limit:
+            if place > first and (size + length > limit or people + mentions[place] > MAX_MENTIONS):
                 parts.append((first, place))
-                first, size = place, OVERHEAD
+                first, size, people = place, OVERHEAD, 0
             size += length
+            people += mentions[place]
         return [*parts, (first, self.count)]
 
 

@@ -167,6 +167,8 @@ def _send(
 ) -> Procedure[Created | None]:
     yield from held.renew()
     (sent,) = (yield from with_store(lambda store: store.files.resend(entry, entry.token))) or (entry,)
+    if sent.state is LedgerState.DONE:
+        return _read_recorded(sent)  # Another process had the lease meanwhile.
     try:
         return _parse_created((yield from held.send(_create_call(title, folder))).data)
     except OutcomeUnknownError:

@@ -10,7 +10,7 @@ from lark_provider.api.clouddoc.sheets.addressing import Range, format_column, p
 from lark_provider.api.clouddoc.sheets.tables import conditional
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent
-from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
+from lark_provider.api.clouddoc.sheets.tables.options import Freeze, TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import V2, V3
 from lark_provider.api.clouddoc.sheets.tables.source import parse_style
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
@@ -145,12 +145,15 @@ def _set_widths(
         yield from writer.lease.send(make_request("PUT", url, json=body, idempotent=True))
 
 
-def _freeze(writer: TableWriter, freeze: tuple[int, int]) -> Procedure[None]:
+def _freeze(writer: TableWriter, freeze: Freeze) -> Procedure[None]:
     place = writer.place
     yield from place.refresh(writer.lease)
-    if place.frozen == freeze:
+    rows, columns = freeze
+    if place.frozen == (rows, place.frozen[1] if columns is None else columns):
         return
-    properties = {"sheetId": place.sheet_id, "frozenRowCount": freeze[0], "frozenColCount": freeze[1]}
+    properties = {"sheetId": place.sheet_id, "frozenRowCount": rows}
+    if columns is not None:
+        properties["frozenColCount"] = columns
     body = {"requests": [{"updateSheet": {"properties": properties}}]}
     url = fill_path(V2 + "/sheets_batch_update", token=place.token)
     yield from writer.lease.send(make_request("POST", url, json=body, idempotent=True))

@@ -13,6 +13,7 @@ from lark_provider.api.clouddoc.sheets.tables import formatting, modes, stale
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
+from lark_provider.api.clouddoc.sheets.tables.merges import clear_merges
 from lark_provider.api.clouddoc.sheets.tables.options import TableOptions
 from lark_provider.api.clouddoc.sheets.tables.place import TableOnSheet
 from lark_provider.api.clouddoc.sheets.tables.source import ConvertedRows, TableSource
@@ -72,8 +73,8 @@ class Job:
         """Write the table by its mode, format it, and record that it is written."""
         existing = yield from self._inspect()
         write = yield from self._open(existing)
-        order = yield from self._arrange(existing.titles)
         writer = Appender(self.place, self.held, write, self.options)
+        order = yield from self._arrange(writer, existing.titles)
         source = TableSource(
             self.stream,
             self.head,
@@ -86,7 +87,6 @@ class Job:
         )
         try:
             old_end = max(existing.end, 0 if write is None else write.detail["end"])
-            yield from modes.clear_merges(writer, self.place.rows, unmerge=self.options.unmerge)
             extent = yield from self._write(writer, source, order, old_end)
             if write is None or write.state is not LedgerState.DONE:
                 is_begun = existing.is_begun if write is None else bool(write.detail["is_begun"])
@@ -119,13 +119,14 @@ class Job:
             return _Existing(is_begun=is_blank(first_row))
         return _Existing()
 
-    def _arrange(self, titles: list[Any]) -> Procedure[list[int]]:
+    def _arrange(self, writer: TableWriter, titles: list[Any]) -> Procedure[list[int]]:
         """Return the table's columns in the order of the worksheet's, and write a header that is missing."""
         place = self.place
         if titles:
             place.blocks, place.lefts, order = arrange(titles, self.columns, place.lefts[0])
             return order
         if self.options.mode == "update_by_key":
+            yield from clear_merges(writer, place.row, place.row)
             yield from place.write(self.held, modes.encode_header(self.columns, place.blocks), place.row)
         return list(range(self.columns.width))
 
@@ -161,7 +162,7 @@ class Job:
         if answer is None:
             return None
         (write,) = answer
-        for name in ("mode", "row", "width"):
+        for name in ("mode", "row", "columns", "width"):
             if write.segments and write.detail[name] != detail[name]:
                 raise ConflictError(
                     f"The key was used for another table in this worksheet: {name} was "

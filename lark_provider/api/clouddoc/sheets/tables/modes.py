@@ -6,25 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.clouddoc.cells import show
+from lark_provider.api.clouddoc.loads.errors import SourceChangedError
 from lark_provider.api.clouddoc.loads.leasing import TakenOverError
 from lark_provider.api.clouddoc.sheets.addressing import Cell
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, encode_chunk
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
+from lark_provider.api.clouddoc.sheets.tables.merges import clear_merges
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
-from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import ConflictError, InvalidRequestError
 from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.operations import Procedure
-from lark_provider.protocol.paths import fill_path
 from lark_provider.protocol.sheet_ledger import RecordedSegment
 from lark_provider.protocol.store import with_store
 
 _SEGMENTS_AT_ONCE = 100
 """Segments that are read from the ledger at a time."""
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,10 @@ def replace(writer: TableWriter, source: TableSource, old_end: int) -> Procedure
         ConflictError: Others have moved or changed rows meanwhile; the text names them.
     """
     place = writer.place
+    yield from clear_merges(writer, place.row, max(old_end, place.row))  # before anything is written
     row, parts, is_disturbed = place.row, list[tuple[int, bytes, frozenset[int]]](), False
     while (chunk := (yield from source.take_chunk())) is not None:
+        yield from clear_merges(writer, row, row + chunk.count - 1)
         was_disturbed = yield from writer.put(chunk, row)
         parts.append((row, chunk.sums, chunk.unchecked_columns))
         if was_disturbed:
@@ -118,13 +119,15 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
 
     Raises:
         InvalidRequestError: The worksheet has another header.
-        ConflictError: The source has changed since a part of it was written, or others have changed rows.
+        SourceChangedError: The source has changed since a part of it was written.
+        ConflictError: Others have changed rows.
     """
     place = writer.place
     if header:
         yield from _write_header(writer, layout)
     top = place.row + header
-    row = (yield from place.find_last_row(writer.lease, top)) + 1
+    writer.tail = yield from place.find_last(writer.lease, top)
+    row = writer.tail[0] + 1
     count = 0
     while (chunk := (yield from source.take_chunk())) is not None:
         if (
@@ -138,19 +141,40 @@ def append(writer: Appender, source: TableSource, layout: TableLayout, *, header
             )
         row = yield from writer.append(chunk, row)
         count += 1
-    left = yield from read_pending_segments(writer, count - 1)
-    if left:
-        first = left[0].segment
-        yield from writer.wait_until_settled(left[0])
-        now = yield from place.read(writer.lease, first.row, first.end)
-        if not all(map(is_blank, now)):
-            raise ConflictError(
-                f"The source ends before row {first.first}, which an earlier attempt under this key may have "
-                f"appended at row {first.row} of the worksheet. Next: give the source its earlier rows; or "
-                "delete these rows, and use another key."
-            )
+    yield from _require_complete(writer, count)
     last = max([row - 1, *(end for _, end in writer.ranges)])
     return Extent(place.row, max(last, place.row))
+
+
+def _require_complete(writer: TableWriter, count: int) -> Procedure[None]:
+    """Check that no earlier attempt has appended rows that the source does not have any more.
+
+    Args:
+        writer: The writer of the table.
+        count: How many segments the source has.
+
+    Raises:
+        SourceChangedError: The source ends before rows that were appended.
+        ConflictError: It ends before rows that may have been appended.
+    """
+    left = yield from read_recorded_segments(writer, count - 1)
+    if not left:
+        return
+    first = left[0].segment
+    if left[0].state is LedgerState.DONE:
+        raise SourceChangedError(
+            f"The source ends before row {first.first}, which was appended before under this key. Next: give "
+            "the source its earlier rows, in their order, and call again; or use another key, which appends "
+            "all rows."
+        )
+    yield from writer.wait_until_settled(left[0])
+    now = yield from writer.place.read(writer.lease, first.row, first.end)
+    if not all(map(is_blank, now)):
+        raise ConflictError(
+            f"The source ends before row {first.first}, which an earlier attempt under this key may have "
+            f"appended at row {first.row} of the worksheet. Next: give the source its earlier rows; or "
+            "delete these rows, and use another key."
+        )
 
 
 def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
@@ -165,6 +189,7 @@ def _write_header(writer: TableWriter, layout: TableLayout) -> Procedure[None]:
         (now,) = yield from place.read(writer.lease, place.row, place.row)
         if not is_blank(now):
             break
+        yield from clear_merges(writer, place.row, place.row)
         header = encode_header(layout, place.blocks)
         try:
             if (yield from place.write(writer.lease, header, place.row)):
@@ -195,34 +220,3 @@ def get_cell_text(cell: Any) -> str:
     if isinstance(cell, list):
         return "".join(str(segment.get("text", "")) for segment in cell if isinstance(segment, dict))
     return "" if cell is None else str(cell)
-
-
-def clear_merges(writer: TableWriter, last: int, *, unmerge: bool) -> Procedure[None]:
-    """Unmerge the merged cells where a table is written, or refuse to write over them.
-
-    See POST /open-apis/sheets/v2/spreadsheets/:token/unmerge_cells.
-
-    Args:
-        writer: The writer of the table.
-        last: The last row that matters.
-        unmerge: Whether to unmerge them; else they are an error.
-
-    Raises:
-        ConflictError: There are some, and `unmerge` is false; the text names them.
-    """
-    place = writer.place
-    area = place.get_range(place.row, max(last, place.row))
-    merges = [merge for merge in place.merges if merge.meets(area)]
-    if merges and not unmerge:
-        shown = ", ".join(merge.a1 for merge in merges[:_SHOWN])
-        raise ConflictError(
-            f"Worksheet {place.title!r} has merged cells where the table is written: {shown}"
-            f"{' …' if len(merges) > _SHOWN else ''}. Values would be lost in them. Next: unmerge them, pass "
-            "unmerge=True, or write elsewhere."
-        )
-    for merged in merges:
-        body = {"range": merged.on(place.sheet_id)}
-        url = fill_path("/sheets/v2/spreadsheets/{token}/unmerge_cells", token=place.token)
-        call: Call[Any] = make_request("POST", url, json=body, idempotent=True)
-        yield from writer.lease.send(call)
-        place.expect_write()

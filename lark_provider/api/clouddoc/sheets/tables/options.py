@@ -18,6 +18,8 @@ from lark_provider.protocol.errors import InvalidRequestError
 SheetMode: TypeAlias = Literal["replace", "append", "update_by_key"]
 Format: TypeAlias = str | Mapping[str, Any]
 """A formatter such as `#,##0.00`, or a style of Lark."""
+Freeze: TypeAlias = tuple[int, int | None]
+"""How many rows and columns are frozen; None for columns that are left as they are."""
 HEADER_STYLE: Mapping[str, Any] = {"font": {"bold": True}}
 LOOK_SECONDS = 5.0
 """The pause between two looks for a spreadsheet that may have been created."""
@@ -41,7 +43,7 @@ class TableOptions:
     formats: Mapping[str | type, Format] | None = None
     header_style: Mapping[str, Any] | None = None
     widths: Literal["content"] | Mapping[str, int] | None = None
-    freeze: tuple[int, int] | None = None
+    freeze: Freeze | None = None
     filter: bool = False
     conditional_formats: Mapping[str, Any] | None = None
     unmerge: bool = False
@@ -87,11 +89,11 @@ class TableOptions:
             )
 
 
-def parse_freeze(freeze: bool | int | tuple[int, int] | None, header_end: int) -> tuple[int, int] | None:
-    """Return how many rows and columns are frozen; None to leave it as it is.
+def parse_freeze(freeze: bool | int | tuple[int, int] | None, header_end: int) -> Freeze | None:
+    """Return how many rows and columns are frozen; None to leave them as they are.
 
     Args:
-        freeze: True for the header; rows; or rows and columns.
+        freeze: True for the rows down to the header; rows; or rows and columns.
         header_end: The row of the header.
 
     Raises:
@@ -100,9 +102,9 @@ def parse_freeze(freeze: bool | int | tuple[int, int] | None, header_end: int) -
     if freeze is None:
         return None
     if isinstance(freeze, bool):
-        return (header_end, 0) if freeze else (0, 0)
+        return (header_end if freeze else 0), None
     if type(freeze) is int and freeze >= 0:
-        return freeze, 0
+        return freeze, None
     if (
         isinstance(freeze, tuple)
         and len(freeze) == len(("rows", "columns"))

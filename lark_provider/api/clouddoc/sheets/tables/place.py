@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import MAX_CELLS, Range
+from lark_provider.api.clouddoc.sheets.pieces import is_too_large
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks
 from lark_provider.api.clouddoc.sheets.tables.judging import is_blank
@@ -25,10 +26,14 @@ from lark_provider.protocol.paths import fill_path
 V2 = "/sheets/v2/spreadsheets/{token}"
 V3 = "/sheets/v3/spreadsheets/{token}"
 ANSWER_TOO_LARGE = 90221
-_TOO_LARGE = 90227
 _MAX_ADDED = 5000
 """Rows or columns that one request adds."""
 _READ_ROWS, _READ_CELLS = 5000, 100_000
+AS_DATES: Final = {"dateTimeRenderOption": "FormattedString"}
+"""Numbers that are shown as dates are read as text."""
+COMPUTED: Final = {"valueRenderOption": "UnformattedValue"}
+"""Formulas are read as their results."""
+_AS_WRITTEN: Final[Mapping[str, str]] = {}
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class TableOnSheet:
         merges: The ranges of merged cells.
         part_bytes: The most bytes of the body of a request; it is lowered if Lark refuses one as too large.
         revision: The revision of the spreadsheet, as the last answer said; None before the first one.
+        writes: How many requests have written values.
         disturbances: How often it was noticed that others had written in the spreadsheet.
     """
 
@@ -63,6 +69,7 @@ class TableOnSheet:
     merges: Sequence[Range]
     part_bytes: int
     revision: int | None = None
+    writes: int = 0
     disturbances: int = 0
     _slack: int = 0
 
@@ -88,9 +95,9 @@ class TableOnSheet:
         return Range(first, self.lefts[0], last, self.right)
 
     def read(
-        self, lease: DocumentLease, first: int, last: int, *, is_dated: bool = False
+        self, lease: DocumentLease, first: int, last: int, rendering: Mapping[str, str] = _AS_WRITTEN
     ) -> Procedure[list[list[Any]]]:
-        """Read rows of the table's columns, formulas as their text.
+        """Read rows of the table's columns; by default formulas as their text, and dates as numbers.
 
         See GET /open-apis/sheets/v2/spreadsheets/:token/values/:range.
 
@@ -98,7 +105,7 @@ class TableOnSheet:
             lease: The lease of the spreadsheet, which is kept meanwhile.
             first: The first row, from 1.
             last: The last row.
-            is_dated: Whether numbers that are shown as dates are answered as text.
+            rendering: Lark's parameters for another form of the values: `AS_DATES` or `COMPUTED`.
 
         Returns:
             As many rows as asked for; those below the grid are blank.
@@ -109,7 +116,7 @@ class TableOnSheet:
         while at <= last:
             end = min(at + step - 1, last)
             try:
-                parts = yield from self._read_blocks(lease, at, end, is_dated=is_dated)
+                parts = yield from self._read_blocks(lease, at, end, rendering)
             except LarkAPIError as error:
                 if error.code != ANSWER_TOO_LARGE or step == 1:
                     raise
@@ -120,7 +127,7 @@ class TableOnSheet:
         return rows
 
     def _read_blocks(
-        self, lease: DocumentLease, first: int, last: int, *, is_dated: bool = False
+        self, lease: DocumentLease, first: int, last: int, rendering: Mapping[str, str] = _AS_WRITTEN
     ) -> Procedure[list[list[list[Any] | None]]]:
         """Return the rows of each block of columns as Lark answers them: some may be missing or short."""
         parts: list[list[list[Any] | None]] = []
@@ -131,21 +138,26 @@ class TableOnSheet:
             if clipped is not None:
                 yield from lease.keep()
                 url = fill_path(V2 + "/values/{range}", token=self.token, range=clipped.on(self.sheet_id))
-                params = {"dateTimeRenderOption": "FormattedString"} if is_dated else None
-                answer = yield from perform(make_request("GET", url, params=params))
+                answer = yield from perform(make_request("GET", url, params=rendering))
                 values = (answer.data.get("valueRange") or {}).get("values") or []
                 self._note_revision(_read_revision(answer), 0)
             parts.append(values)
         return parts
 
     def find_last_row(self, lease: DocumentLease, above: int) -> Procedure[int]:
-        """Return the last row with content in the table's columns.
+        """Return the last row with content in the table's columns; see `find_last`."""
+        row, _ = yield from self.find_last(lease, above)
+        return row
+
+    def find_last(self, lease: DocumentLease, above: int) -> Procedure[tuple[int, list[Any]]]:
+        """Return the last row with content in the table's columns, and its cells.
 
         It is looked for from the end of the grid upwards, since a blank row may stand inside a table.
 
         Args:
             lease: The lease of the spreadsheet, which is kept meanwhile.
-            above: The first row to look at, from 1; if no row has content, the row before it is returned.
+            above: The first row to look at, from 1; if no row has content, the row before it is returned,
+                without cells.
         """
         yield from self.refresh(lease)
         end, step = self.rows, _READ_ROWS
@@ -162,10 +174,11 @@ class TableOnSheet:
                 next((at for at in range(len(rows) - 1, -1, -1) if not is_blank(rows[at] or ())), -1)
                 for rows in parts
             ]
-            if max(filled) >= 0:
-                return first + max(filled)
+            if (at := max(filled)) >= 0:
+                (cells,) = _join_rows([rows[at : at + 1] for rows in parts], self.blocks, 1)
+                return first + at, cells
             end = first - 1
-        return above - 1
+        return above - 1, []
 
     def refresh(self, lease: DocumentLease) -> Procedure[None]:
         """Read the size of the grid again."""
@@ -243,7 +256,7 @@ class TableOnSheet:
                 try:
                     answer = yield from lease.send(self.make_value_call(body), strict=True)
                 except (LarkAPIError, OutcomeUnknownError) as error:
-                    if not is_too_large(error) or stop - first == 1:
+                    if not is_refused_for_size(error) or stop - first == 1:
                         raise
                     self.part_bytes = len(body) // 2
                     continue
@@ -263,6 +276,7 @@ class TableOnSheet:
 
     def note_write(self, answer: LarkResponse[Any]) -> bool:
         """Record the revision after a write of ours; return whether others have written before it."""
+        self.writes += 1
         return self._note_revision(_read_revision(answer), 1)
 
     def _note_revision(self, revision: int | None, own: int) -> bool:
@@ -274,13 +288,13 @@ class TableOnSheet:
         return is_disturbed
 
 
-def is_too_large(error: LarkError) -> bool:
-    """Return whether Lark refused a request for its size, also where a lost attempt went before.
+def is_refused_for_size(error: LarkError) -> bool:
+    """Return whether a request was refused for its size, also where a lost attempt went before.
 
     Values are written to fixed places, so that a smaller request does no harm.
     """
     refusal = find_refusal(error)
-    return refusal is not None and refusal.code == _TOO_LARGE
+    return refusal is not None and is_too_large(refusal)
 
 
 def read_worksheets(token: str) -> Procedure[list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import make_document_lease
 from lark_provider.api.clouddoc.drive.folders import resolve_folder
 from lark_provider.api.clouddoc.drive.sharing import Share, resolve_shares, share_resolved
+from lark_provider.api.clouddoc.fields import find_zone
 from lark_provider.api.clouddoc.loads.leasing import WAIT_SECONDS
 from lark_provider.api.clouddoc.loads.options import SETTLE_SECONDS
 from lark_provider.api.clouddoc.sheets.addressing import (
@@ -87,7 +88,7 @@ def write_table(
     conditional_formats: Rules | None = None,
     start: str | tuple[int, int] = "A1",
     unmerge: bool = False,
-    zone: dt.tzinfo | None = None,
+    zone: str | dt.tzinfo | None = None,
     title: str | None = None,
     folder: str | None = None,
     share_with: Iterable[Share] = (),
@@ -117,18 +118,19 @@ def write_table(
             it; `update_by_key` writes over the rows with the same key, and appends the others.
         key: Any text that names this write: in Airflow the DAG, the run, the task and the map index.
         key_fields: For `update_by_key`: the columns that tell a row from all others. A number is the same
-            key as its text.
+            key as its text. A formula in the worksheet counts by its result, which then replaces it.
         formats: Formatter (such as `#,##0.00`) or style by column name or Python type.
         header_style: Lark's style for the header; None for none.
         widths: `content`, pixels by column, or None to leave them.
-        freeze: True for the header, a number of rows, or (rows, columns); None to leave it.
+        freeze: True for the header, or a number of rows, which leave frozen columns as they are; or
+            (rows, columns); None to leave both.
         filter: Whether the header gets a filter.
         conditional_formats: By column one or several `ConditionalFormat` without ranges, or dicts such as
             `{"rule_type": "cellIs", "operator": "lessThan", "values": [0], "style": {"color": "#d83931"}}`.
             One that is there already is left alone, and extended where the table has become longer.
         start: The upper left cell of the table.
         unmerge: Whether merged cells in the way are unmerged; else they are an error.
-        zone: The zone to which aware datetimes are converted.
+        zone: The time zone to which aware datetimes are converted; if None, they are written in their own.
         title: The title of a new spreadsheet; by default the key.
         folder: The folder in which a new spreadsheet is made: a token, a link, or a path such as
             `Reports/2026-11`.
@@ -163,7 +165,7 @@ def write_table(
         filter=filter,
         conditional_formats=conditional_formats,
         unmerge=unmerge,
-        zone=zone,
+        zone=find_zone(zone),
         lease_wait=lease_wait,
         settle_after=settle_after,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lark_provider.api.clouddoc.sheets.addressing import Range
+from lark_provider.api.clouddoc.sheets.tables.place import AS_DATES
 from lark_provider.api.clouddoc.sheets.tables.source import parse_style
 from lark_provider.api.clouddoc.sheets.tables.writer import TableWriter
 from lark_provider.protocol.operations import Procedure
@@ -29,7 +30,7 @@ def reset(writer: TableWriter, first: int, last: int) -> Procedure[None]:
     place, columns = writer.place, set[int]()
     for top, end in _iterate_windows(first, last):
         plain = yield from place.read(writer.lease, top, end)
-        shown = yield from place.read(writer.lease, top, end, is_dated=True)
+        shown = yield from place.read(writer.lease, top, end, AS_DATES)
         for row, (cells, texts) in enumerate(zip(plain, shown, strict=True), top):
             dated = set(map(place.get_column, _list_dated(cells, texts))) - columns
             columns |= {column for column in dated if not _is_ours(writer, row, column)}

@@ -12,15 +12,17 @@ import orjson
 from lark_provider.api.clouddoc.cells import show
 from lark_provider.api.clouddoc.document_lease import DocumentLease
 from lark_provider.api.clouddoc.sheets.addressing import Range, format_column
-from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS
+from lark_provider.api.clouddoc.sheets.pieces import MAX_COLUMNS, count_mentions
 from lark_provider.api.clouddoc.sheets.tables.appending import Appender
 from lark_provider.api.clouddoc.sheets.tables.chunks import TableChunk, select_rows
 from lark_provider.api.clouddoc.sheets.tables.encoding import Blocks, normalize_cell
 from lark_provider.api.clouddoc.sheets.tables.judging import format_spans, is_blank
 from lark_provider.api.clouddoc.sheets.tables.layout import TableLayout
+from lark_provider.api.clouddoc.sheets.tables.merges import clear_merges
 from lark_provider.api.clouddoc.sheets.tables.modes import Extent, get_cell_text, read_recorded_segments
-from lark_provider.api.clouddoc.sheets.tables.place import V2, TableOnSheet, is_too_large
+from lark_provider.api.clouddoc.sheets.tables.place import COMPUTED, V2, TableOnSheet, is_refused_for_size
 from lark_provider.api.clouddoc.sheets.tables.source import TableSource
+from lark_provider.api.clouddoc.sheets.values import MAX_MENTIONS
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.errors import (
     ConflictError,
@@ -167,7 +169,7 @@ class KeyedUpdater:
         index: dict[Key, int] = {}
         doubled: list[int] = []
         for first in range(place.row + 1, last + 1, _KEY_ROWS):
-            rows = yield from narrow.read(lease, first, min(last, first + _KEY_ROWS - 1))
+            rows = yield from narrow.read(lease, first, min(last, first + _KEY_ROWS - 1), COMPUTED)
             for number, row in enumerate(rows, first):
                 if not is_blank(row):
                     key = _make_key(row)
@@ -245,12 +247,16 @@ class KeyedUpdater:
         count = min(len(rows), _UPDATED_AT_ONCE)
         while True:
             ranges, body = self._encode_body(chunk, updates, rows[:count])
-            fits = len(body) <= self.writer.place.part_bytes and ranges <= _RANGES
+            fits = (
+                len(body) <= self.writer.place.part_bytes
+                and ranges <= _RANGES
+                and count_mentions(body) <= MAX_MENTIONS
+            )
             if fits or count == 1:
                 try:
                     yield from self._send(chunk, body, rows[:count], updates)
                 except (LarkAPIError, OutcomeUnknownError) as error:
-                    if not is_too_large(error) or count == 1:
+                    if not is_refused_for_size(error) or count == 1:
                         raise
                 else:
                     return rows[:count]
@@ -272,6 +278,8 @@ class KeyedUpdater:
         self, chunk: TableChunk, body: bytes, rows: Sequence[int], updates: Mapping[int, int]
     ) -> Procedure[None]:
         writer, place = self.writer, self.writer.place
+        for run in _group_runs(rows):
+            yield from clear_merges(writer, run[0], run[-1])
         url = fill_path(V2 + "/values_batch_update", token=place.token)
         call: Call[Any] = replace(make_request("POST", url, idempotent=True), body=body)
         answer = yield from writer.lease.send(call)
