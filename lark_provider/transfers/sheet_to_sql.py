@@ -30,7 +30,7 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
     states never mix.
 
     Values have the types of their cells: numbers, text, booleans, dates, datetimes and times. Of a link the
-    URL is written, of a person the id. Rows without any value are left out.
+    URL is written, of a person the id. Rows without any value in the columns copied are left out.
 
     Args:
         sql_table: The table, which must exist; with its schema where needed.
@@ -171,5 +171,5 @@ class LarkSheetToSqlOperator(CopyOperator, SheetOperator):
     def _iterate_rows(self, columns: Sequence[SqlColumn]) -> Iterator[tuple[Any, ...]]:
         places = [(self._titles.index(column.field), column.convert) for column in columns]
         for row in self._rows:
-            if any(cell is not None for cell in row):
+            if any(row[place] is not None for place, _ in places):
                 yield tuple(convert(row[place]) for place, convert in places)

@@ -61,7 +61,8 @@ class SqlToLarkSheetOperator(ProgressMixin, SheetOperator):
         header: Whether the first row has the titles.
         formats: Formatter (such as `#,##0.00`) or style by column or Python type.
         widths: `content`, pixels by column, or None to leave them.
-        freeze: True for the header, a number of rows, or (rows, columns); None to leave it.
+        freeze: True for the header, or a number of rows, which leave frozen columns as they are; or
+            (rows, columns); None to leave both.
         filter: Whether the header gets a filter.
         start: The upper left cell of the table.
         settings: Further arguments of `write_table`, such as `header_style`, `unmerge` and `zone`.

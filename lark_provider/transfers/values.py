@@ -15,12 +15,16 @@ from lark_provider.api.clouddoc import field_types as types
 from lark_provider.errors import InvalidRequestError
 
 MomentForm: TypeAlias = Literal["aware", "naive", "day", "text"]
-"""What a column takes for a point in time."""
+"""What a column takes for a point in time; `text`: a column for text."""
 _DAYS: Final = {("psycopg2", 1082), ("psycopg", 1082), ("MySQLdb", 10), ("pymysql", 10)}
 _NAIVE: Final = {
     ("psycopg2", 1114),
     ("psycopg", 1114),
     *((driver, code) for driver in ("MySQLdb", "pymysql") for code in (7, 12)),
+}
+_TEXTS: Final = {
+    *((driver, code) for driver in ("psycopg2", "psycopg") for code in (25, 1042, 1043)),
+    *((driver, code) for driver in ("MySQLdb", "pymysql") for code in (252, 253, 254)),
 }
 _AS_TEXT = (
     uuid.UUID,
@@ -108,7 +112,10 @@ def get_moment_form(driver: str, type_code: object, declared: str = "") -> Momen
         declared: The type in the table's definition, for drivers that describe none.
     """
     if driver == "sqlite3":
-        return "day" if declared.strip().lower() == "date" else "text"
+        kind = declared.strip().lower()
+        return "day" if kind == "date" else "aware" if "date" in kind or "time" in kind else "text"
+    if (driver, type_code) in _TEXTS:
+        return "text"
     if (driver, type_code) in _DAYS or type_code is dt.date:
         return "day"
     return "naive" if (driver, type_code) in _NAIVE else "aware"
@@ -132,10 +139,10 @@ def to_sql(field_type: int, moment: MomentForm, zone: dt.tzinfo, *, is_text: boo
         if value is None:
             return False if field_type == types.CHECKBOX else None
         if isinstance(value, dt.datetime):
-            local = _convert_zone(value, zone, is_required=moment != "aware")
+            local = _convert_zone(value, zone, is_required=is_text or moment != "aware")
             if moment == "day":
                 return local.date().isoformat() if is_text else local.date()
-            if moment == "text":
+            if is_text or moment == "text":
                 return local.isoformat()
             return local.replace(tzinfo=None) if moment == "naive" else local
         return _encode_json(value) if isinstance(value, Mapping | list | tuple) else value
@@ -179,13 +186,13 @@ def from_sheet(moment: MomentForm, zone: dt.tzinfo, *, is_text: bool) -> Callabl
                 value = value.date()
             elif moment != "naive":
                 value = value.replace(tzinfo=zone)
-        elif isinstance(value, dt.date) and moment != "day":
+        elif isinstance(value, dt.date) and moment in {"aware", "naive"}:
             value = dt.datetime.combine(value, dt.time(), None if moment == "naive" else zone)
         elif isinstance(value, Link):
             return value.url
         elif isinstance(value, Mention):
             return value.id
-        if isinstance(value, dt.date | dt.time) and is_text:
+        if isinstance(value, dt.date | dt.time) and (is_text or moment == "text"):
             return value.isoformat()
         return _encode_json(value) if isinstance(value, Mapping | list | tuple) else value
 

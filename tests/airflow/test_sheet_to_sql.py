@@ -81,6 +81,34 @@ def test_merge_and_append(lark: Emulator, context: Context, orders: Database, li
     assert sorted(orders.read("SELECT no, run FROM orders")) == [("A-1", "r1"), ("A-2", "r1")]
 
 
+def test_a_row_with_values_beside_the_copied_columns_only_is_left_out(
+    lark: Emulator, context: Context, sqlite: Database, link: str
+) -> None:
+    sqlite.run("CREATE TABLE orders (no TEXT, paid INTEGER)")
+    LarkServiceClient().clouddoc.sheets.write(link, "D6", [["checked by Ann"]])
+    LarkServiceClient().clouddoc.sheets.write(link, "H7", [["a remark"]])
+    assert copy(sqlite, link, columns=["no", "paid"]).execute(context()) == {"rows": 2, "deleted": 0}
+    assert sqlite.read("SELECT no FROM orders ORDER BY no") == [("A-1",), ("A-2",)]
+
+
+def test_a_day_in_a_text_column_stays_a_day(
+    lark: Emulator, context: Context, database: Database, link: str
+) -> None:
+    database.run(f"CREATE TABLE orders (day VARCHAR(40), local TEXT, at {database.aware}, no CHAR(3))")
+    columns = {"day": "day", "at": "local", "local": "at", "no": "no"}
+    assert copy(database, link, columns=columns, zone="Asia/Shanghai").execute(context())["rows"] == 2
+    rows = database.read("SELECT day, local FROM orders ORDER BY no")
+    assert rows == [("2026-01-31", "2026-01-31T09:30:00+08:00"), (None, None)]
+
+
+def test_a_day_in_a_column_of_moments_of_sqlite_begins_in_the_zone(
+    lark: Emulator, context: Context, sqlite: Database, link: str
+) -> None:
+    sqlite.run("CREATE TABLE orders (day DATETIME)")
+    copy(sqlite, link, range="F1:F2", zone="Asia/Shanghai").execute(context())
+    assert sqlite.read("SELECT day FROM orders") == [("2026-01-31T00:00:00+08:00",)]
+
+
 def test_a_failure_leaves_the_table_as_it_was(
     lark: Emulator, context: Context, sqlite: Database, link: str
 ) -> None:
