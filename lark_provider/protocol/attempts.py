@@ -15,6 +15,7 @@ from lark_provider.protocol.errors import (
     LarkError,
     OutcomeUnknownError,
     TransportError,
+    get_problem,
 )
 from lark_provider.protocol.operations import Flow
 from lark_provider.protocol.retry import RetryPolicy
@@ -134,7 +135,7 @@ def attempt_call(
         try:
             yield Sleep(delay, failure.error, failure.reason)
         except DeadlineExceededError:
-            problem = _get_problem(failure.error)
+            problem = get_problem(failure.error)
             why = f"before another try; the last one failed: {problem}"
             late = _make_final_error(call, _make_late_error(call, bound, why), uncertain)
             raise late from late.__cause__
@@ -159,17 +160,12 @@ def _describe_refusal(call: Call[Any], refused: answers.RefusedAnswer) -> _Failu
     is_ambiguous = refused.kind is CodeKind.AMBIGUOUS
     return _Failure(
         refused.error,
-        _get_problem(refused.error),
+        get_problem(refused.error),
         reason=_REASONS.get(refused.kind, "refused"),
         is_repeatable=refused.kind in (CodeKind.RATE, CodeKind.BUSY) or (is_ambiguous and call.idempotent),
         may_have_happened=is_ambiguous,
         retry_after=refused.retry_after,
     )
-
-
-def _get_problem(error: LarkError) -> str:
-    """Return the text of an error without what to do next."""
-    return str(error).split(" Next: ")[0]
 
 
 def _make_late_error(call: Call[Any], bound: Bound, when: str) -> DeadlineExceededError:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -284,7 +285,7 @@ class OpenSyncIndex:
 class Stream(Generic[T]):
     """Items from any iterable or asynchronous iterable."""
 
-    __slots__ = ("iterator", "source")
+    __slots__ = ("_idle", "_is_closed", "iterator", "source")
 
     def __init__(self, source: Iterable[T] | AsyncIterable[T]) -> None:
         if not isinstance(source, Iterable | AsyncIterable) or isinstance(source, str | bytes | Mapping):
@@ -294,11 +295,40 @@ class Stream(Generic[T]):
             )
         self.source = source
         self.iterator: Any = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        # Removed by whoever reads or closes it, which is atomic. Two threads may meet here: a thread goes on
+        # reading when the task that waits for it is cancelled.
+        self._idle: list[Any] = [self.iterator]
+        self._is_closed = False
+
+    def read(self, count: int) -> list[T]:
+        """Return the next items of an ordinary iterable; empty at the end. May block.
+
+        Args:
+            count: How many items to return at most.
+        """
+        try:
+            iterator = self._idle.pop()
+        except IndexError:
+            return []  # It was closed.
+        try:
+            return list(itertools.islice(iterator, count))
+        finally:
+            self._idle.append(iterator)
+            if self._is_closed:
+                self.close()
 
     def close(self) -> None:
-        """Close a generator, so that it releases its resources; do nothing for other sources."""
-        if inspect.isgenerator(self.iterator):
-            self.iterator.close()
+        """Close a generator, so that it releases its resources; do nothing for other sources.
+
+        A generator that a thread still reads cannot be closed; that thread closes it when it has read.
+        """
+        self._is_closed = True
+        try:
+            iterator = self._idle.pop()
+        except IndexError:
+            return
+        if inspect.isgenerator(iterator):
+            iterator.close()
 
 
 Effect: TypeAlias = (

@@ -202,6 +202,11 @@ class BrokerError(TransportError):
     """RabbitMQ is unavailable or refused the connection."""
 
 
+def get_problem(error: LarkError) -> str:
+    """Return the text of an error without what to do next."""
+    return str(error).split(" Next: ")[0]
+
+
 def find_refusal(error: LarkError) -> LarkAPIError | None:
     """Return what Lark answered last, also where an earlier attempt may have been performed.
 

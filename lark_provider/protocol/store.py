@@ -105,7 +105,10 @@ class Messages(Protocol):
         """Return a message, which is recorded as pending if it is new."""
 
     def resend(self, entry: LedgerEntry, token: str) -> LedgerEntry:
-        """Record that a message is sent under another token, or for the first time after a refusal."""
+        """Record that a message is sent under another token, or for the first time after a refusal.
+
+        Returns what is recorded: a message that another attempt has finished meanwhile is done.
+        """
 
     def mark_done(self, entry: LedgerEntry, result: Mapping[str, Any]) -> bool:
         """Record that a message is sent; return False if another process has recorded that before."""

@@ -24,7 +24,7 @@ from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.click_records import ClickOutcome, QueuedClick
 from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
-from lark_provider.storage.stored_clicks import StoredClick, read_valid_clicks
+from lark_provider.storage.stored_clicks import read_valid_clicks
 from lark_provider.storage.tables import card_callbacks
 from lark_provider.support import measured
 from lark_provider.support.backoff import pause_after
@@ -73,17 +73,19 @@ class AppliedClicks:
             is_known = sa.exists().where(done.app_id == clicks.app_id, done.event_id == clicks.event_id)
             query = (
                 sa.select(clicks.id, clicks.event_id, clicks.payload)
-                .where(clicks.id > bound, clicks.correlation.like(f"{PREFIX}%"), is_recent, ~is_known)
+                .where(clicks.correlation.like(f"{PREFIX}%"), is_recent, ~is_known)
                 .order_by(clicks.id)
                 .limit(_MAX_CLICKS)
             )
-            rows: list[sa.Row[Any]] = list(connection.execute(query))
-        new_clicks = read_valid_clicks(rows)
-        count = self._record(new_clicks) if new_clicks else 0
-        if len(rows) < _MAX_CLICKS:  # Else the next look goes on from the same bound.
-            self._note_look(began, int(greatest))
-            if is_complete:
-                self._complete_at = began
+            rows: list[sa.Row[Any]] = list(connection.execute(query.where(clicks.id > bound)))
+        count = self._record(rows)
+        while len(rows) == _MAX_CLICKS:  # Damaged ones are never known: the next look would find them again.
+            with migrate.open_transaction(self._url, reading=True) as connection:
+                rows = list(connection.execute(query.where(clicks.id > rows[-1].id)))
+            count += self._record(rows)
+        self._note_look(began, int(greatest))
+        if is_complete:
+            self._complete_at = began
         return count
 
     def _compute_bound(self, now: float) -> int:
@@ -96,13 +98,17 @@ class AppliedClicks:
         while len(self._looks) > 1 and self._looks[1][0] <= began - OVERLAP_SECONDS:
             self._looks.popleft()
 
-    def _record(self, new_clicks: Iterable[StoredClick]) -> int:
+    def _record(self, clicks: Iterable[sa.Row[Any]]) -> int:
+        """Record the clicks of rows of `card_callbacks` as due, and return how many are new."""
+        new_clicks = read_valid_clicks(clicks)
+        if not new_clicks:
+            return 0
         with migrate.open_transaction(self._url) as connection:
             now = read_clock(connection).now
             rows = [
                 {
                     "app_id": stored.click.app_id, "event_id": stored.event_id,
-                    "card_key": (get_card_key(get_correlation(stored.click)) or "")[:64],
+                    "card_key": get_card_key(get_correlation(stored.click)) or "",
                     "open_id": stored.click.operator.open_id[:255], "state": "due", "attempts": 0,
                     "next_at": now, "created_at": now,
                 }

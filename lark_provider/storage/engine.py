@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from lark_provider.protocol.errors import ConfigurationError
-from lark_provider.storage import deadlines, error_texts, measuring, urls
+from lark_provider.storage import deadlines, error_texts, urls
 from lark_provider.storage.deadlines import Deadlines
 from lark_provider.storage.errors import StorageError
 from lark_provider.support import measured, meters
@@ -155,10 +155,13 @@ def _handle_postgres_checkout(_connection: Any, _record: Any, _proxy: Any) -> No
 
 
 def _count_connections(returning: int = 0) -> None:
+    """Measure the pools of the process; `returning` connections count as in use until their pool has them."""
     if meters.sinks:
         pid = os.getpid()
         pools = [db_engine.pool for (owner, _), db_engine in list(_engines.items()) if owner == pid]
-        measuring.count_connections(pools, returning)
+        queues = [pool for pool in pools if isinstance(pool, sa.QueuePool)]  # SQLite's keep no connection
+        measured.DATABASE_CONNECTIONS.set(sum(pool.checkedout() for pool in queues) - returning, "in_use")
+        measured.DATABASE_CONNECTIONS.set(sum(pool.checkedin() for pool in queues) + returning, "idle")
 
 
 def _handle_postgres_error(context: ExceptionContext) -> None:

@@ -145,12 +145,6 @@ class Questions:
             )
             return {row.ti_id: row.state for row in connection.execute(query)}
 
-    def get(self, ti_ids: Iterable[str]) -> dict[str, RecordedQuestion]:
-        """Return questions by their task-instance ids; those that are not recorded are missing."""
-        with migrate.open_transaction(self._url, reading=True) as connection:
-            condition = make_among_condition(connection, hitl_questions.c.ti_id, ti_ids)
-            return read_recorded(connection, condition)
-
     def read_tasks(self, ti_ids: Iterable[str]) -> dict[str, TaskInstance]:
         """Return the tasks of questions, also of those whose content is damaged, which end as any other.
 

@@ -75,15 +75,12 @@ class LoadEntries:
             row = connection.execute(
                 sa.select(columns.state, columns.detail).where(columns.id == identity).with_for_update()
             ).one()
-            detail = orjson.loads(row.detail)
+            detail, values = orjson.loads(row.detail), dict[str, Any]()
             if restart > detail["restart"]:
                 detail |= {"restart": restart, "is_clearing": True}
-                values = {
-                    "state": LedgerState.PENDING,
-                    "detail": orjson.dumps(detail).decode(),
-                    "updated_at": now,
-                }
-                connection.execute(ledger.update().where(columns.id == identity).values(**values))
+                values = {"state": LedgerState.PENDING, "detail": orjson.dumps(detail).decode()}
+            # An old load that is tried again is not deleted as an old one: its next chunks may not say so.
+            touch(connection, identity, now, **values)
             state = LedgerState.PENDING if detail["is_clearing"] else LedgerState(row.state)
             count, written = ledger_parts.count_written(connection, [identity])[identity]
         return Load(

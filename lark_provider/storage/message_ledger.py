@@ -90,15 +90,21 @@ class MessageLedger:
             token: The `uuid` that it is sent with.
 
         Returns:
-            The message as it is recorded now; new unless another attempt has recorded this token before.
+            The message as it is recorded now; new unless another attempt has recorded this token before. One
+            that another attempt has finished meanwhile stays done.
         """
         columns = ledger.c
         with migrate.open_transaction(self._url) as connection:
             now = statements.read_clock(connection).now
             is_pending = (columns.id == entry.id, columns.state != LedgerState.DONE)
             before = connection.execute(
-                sa.select(columns.token).where(*is_pending).with_for_update()
-            ).scalar_one_or_none()
+                sa.select(columns.state, columns.token, columns.result)
+                .where(columns.id == entry.id)
+                .with_for_update()
+            ).one_or_none()
+            if before is not None and before.state == LedgerState.DONE:
+                result = orjson.loads(before.result)
+                return replace(entry, state=LedgerState.DONE, token=before.token, result=result, is_new=False)
             connection.execute(
                 ledger.update()
                 .where(*is_pending)
@@ -109,7 +115,7 @@ class MessageLedger:
             state=LedgerState.PENDING,
             token=token,
             age=0.0,
-            is_new=before not in {None, token},
+            is_new=before is not None and before.token != token,
             updated_at=now,
         )
 

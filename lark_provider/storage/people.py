@@ -178,11 +178,12 @@ class People:
             if app_id is not None:
                 link_conditions.append(people.c.app_id == app_id)
                 code_conditions.append(link_codes.c.app_id == app_id)
+            # First, as whoever links uses a code first: a link that is being made is waited for and revoked.
+            connection.execute(sa.delete(link_codes).where(*code_conditions))
             rows = connection.execute(_lock(sa.select(people).where(*link_conditions))).all()
             # Without the sealed user, a row whose state is set back by hand does not open.
             changed = {"state": "revoked", "airflow_user": "", "updated_at": now}
             connection.execute(sa.update(people).where(*link_conditions).values(changed))
-            connection.execute(sa.delete(link_codes).where(*code_conditions))
         return [replace(_read_linked(row), is_revoked=True) for row in rows]
 
     def reseal(self) -> tuple[list[Linked], list[Unreadable]]:

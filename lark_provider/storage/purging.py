@@ -10,6 +10,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
+from lark_provider.protocol.hitl.keys import PREFIX
 from lark_provider.storage import bridge_tables as bridge
 from lark_provider.storage import forgotten, migrate, tables, watch_tables
 from lark_provider.storage.applied_clicks import OLDEST_CLICK
@@ -26,6 +27,8 @@ _FOUND = OLDEST_CLICK + timedelta(days=1)
 """A click that is looked at and has no row is new: it would be applied once more."""
 _UNDELIVERED = timedelta(days=30)
 """A message that Lark has not taken for so long is about nothing that still matters."""
+_UNREAD = timedelta(hours=1)
+"""A task reads the click that decided its question so soon; the click may be much older than the decision."""
 _WITHOUT_DEADLINE = timedelta(days=30)
 """An open question without a deadline stays at least this long: its card takes clicks for 14 days."""
 
@@ -54,13 +57,13 @@ def purge(url: URL, retention: Retention | None = None) -> dict[str, int]:
             for table, condition in _make_conditions(connection, periods, now).items()
         }
     period = periods.form_inputs
-    return counts | {"form_inputs": 0 if period is None else sum(_delete_inputs(on, now - period))}
+    return counts | {"form_inputs": 0 if period is None else sum(_delete_inputs(on, now, period))}
 
 
 def _make_conditions(
     connection: Connection, periods: Retention, now: datetime
 ) -> dict[sa.Table, sa.ColumnElement[bool]]:
-    """Return which rows to delete, by table."""
+    """Return which rows to delete, by table, in the order in which the tables are locked."""
     clicks, waits, ends = tables.card_callbacks.c, tables.waits.c, now - periods.waits
     return (
         {
@@ -71,7 +74,7 @@ def _make_conditions(
                 sa.and_(forgotten.IS_FORGOTTEN, tables.leases.c.until < now - periods.ledger),
             ),
             tables.card_callbacks: sa.and_(
-                clicks.stored_at < now - periods.card_callbacks, _make_unneeded_condition(connection)
+                clicks.stored_at < now - periods.card_callbacks, _make_unneeded_condition(connection, now)
             ),
             tables.card_answers: tables.card_answers.c.decided_at < now - periods.card_answers,
             tables.handled_events: tables.handled_events.c.handled_at < now - periods.handled_events,
@@ -84,10 +87,7 @@ def _make_conditions(
                     waits.created_at < min(ends, now - _WITHOUT_DEADLINE),
                 ),
             ),
-            tables.ledger_chunks: tables.ledger_chunks.c.ledger_id.in_(
-                sa.select(tables.ledger.c.id).where(tables.ledger.c.updated_at < now - periods.ledger)
-            ),
-            tables.ledger: tables.ledger.c.updated_at < now - periods.ledger,
+            # Before the ledger, since a writer locks its lease and then its load, or both would deadlock.
             # What a sync was about to create is settled by the next one, and stays until then.
             tables.table_leases: sa.and_(
                 tables.table_leases.c.until < now - periods.leases,
@@ -95,6 +95,13 @@ def _make_conditions(
                     tables.table_leases.c.intent.is_(None), tables.table_leases.c.until < now - periods.ledger
                 ),
             ),
+            # Locked, so that a load that is opened at this moment keeps its chunks with its row.
+            tables.ledger_chunks: tables.ledger_chunks.c.ledger_id.in_(
+                sa.select(tables.ledger.c.id)
+                .where(tables.ledger.c.updated_at < now - periods.ledger)
+                .with_for_update()
+            ),
+            tables.ledger: tables.ledger.c.updated_at < now - periods.ledger,
             tables.pacing: tables.pacing.c.next_at < now - periods.leases,
         }
         | _make_bridge_conditions(periods, now)
@@ -137,26 +144,45 @@ def _make_watched_conditions(ends: datetime) -> dict[sa.Table, sa.ColumnElement[
     }
 
 
-def _make_unneeded_condition(connection: Connection) -> sa.ColumnElement[bool]:
-    """Return the condition that a click can answer no open question, by correlation or message.
+def _make_unneeded_condition(connection: Connection, now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that no task and no bridge needs a click any more.
 
-    The rows of open questions are parsed here and not in SQL, so that a damaged one protects no click, but
-    does not stop the purge either.
+    One is needed if it is to be delivered to Airflow, can answer an open question, by correlation or by
+    message, or has just decided one. The rows of questions are parsed here and not in SQL, so that a damaged
+    one protects no click, but does not stop the purge either.
     """
     waits, clicks = tables.waits.c, tables.card_callbacks.c
-    correlations, messages = set[str](), set[str]()
+    correlations, messages, deciding = set[str](), set[str](), set[int]()
     query = sa.select(waits.id, waits.message_ids, waits.question).where(waits.state == "open")
     for row in connection.execute(query):
         correlations.add(row.id)
         messages.update(text for text in _parse(row.message_ids, list) if isinstance(text, str))
         carried = _parse(row.question, dict).get("correlation")
         correlations.update({carried} if isinstance(carried, str) else ())
+    just_decided = sa.and_(waits.state == "decided", waits.updated_at >= now - _UNREAD)
+    for text in connection.scalars(sa.select(waits.decided_by).where(just_decided)):
+        deciding.update(click_id for click_id in _parse(text or "", list) if isinstance(click_id, int))
     named = sa.or_(
+        make_among_condition(connection, clicks.id, deciding),
         make_among_condition(connection, clicks.correlation, correlations),
         make_among_condition(connection, clicks.message_id, messages),
     )
     # Not `NOT named`: SQLAlchemy would write `!= ANY`, which has another meaning, and null is not false.
-    return sa.func.coalesce(named, sa.false()).is_(sa.false())
+    is_unnamed = sa.func.coalesce(named, sa.false()).is_(sa.false())
+    return sa.and_(is_unnamed, ~_make_undelivered_condition(now))
+
+
+def _make_undelivered_condition(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a click on a card of Airflow's has no result yet, and may still get one.
+
+    A bridge that was stopped finds it for 14 days, and delivers it for another day.
+    """
+    clicks, applied = tables.card_callbacks.c, bridge.applied_clicks.c
+    has_result = sa.exists().where(
+        applied.app_id == clicks.app_id, applied.event_id == clicks.event_id, applied.state != "due"
+    )
+    is_of_airflow = sa.func.coalesce(clicks.correlation, "").like(f"{PREFIX}%")
+    return sa.and_(is_of_airflow, clicks.stored_at >= now - _FOUND, ~has_result)
 
 
 def _parse(text: str, kind: type[T]) -> T:
@@ -167,7 +193,7 @@ def _parse(text: str, kind: type[T]) -> T:
     return value if isinstance(value, kind) else kind()
 
 
-def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
+def _delete_inputs(on: Engine, now: datetime, period: timedelta) -> Iterator[int]:
     """Delete the input of clicks, a few hundred in a transaction, and yield how many."""
     clicks, after = tables.card_callbacks.c, 0
     # The database preselects coarsely, so that a daily purge does not read the same clicks again.
@@ -184,9 +210,9 @@ def _delete_inputs(on: Engine, end: datetime) -> Iterator[int]:
                 sa.select(clicks.id, clicks.payload)
                 .where(
                     clicks.id > after,
-                    clicks.stored_at < end,
+                    clicks.stored_at < now - period,
                     has_inputs,
-                    _make_unneeded_condition(connection),
+                    _make_unneeded_condition(connection, now),
                 )
                 .order_by(clicks.id)
                 .limit(_CHUNK)

@@ -67,14 +67,18 @@ def require(url: URL) -> None:
         url: The registry.
 
     Raises:
-        ConfigurationError: There is none.
-        StorageError: As for `exists`.
+        StorageError: There is none, or as for `exists`.
     """
     if not exists(url):
-        raise ConfigurationError(
-            f"The registry must be at {url.database}, got no file. Next: put it back, correct "
-            f"{config.REGISTRY_VARIABLE}, or run `lark-provider app add`."
-        )
+        raise _make_missing_error(url)
+
+
+def _make_missing_error(url: URL, alternative: str = "") -> StorageError:
+    return StorageError(
+        f"The registry must be at {url.database}, got no file. Next: put it back, correct "
+        f"{config.REGISTRY_VARIABLE}, {alternative}or run `lark-provider app add`.",
+        retryable=True,
+    )
 
 
 def find(url: URL, named: str | None) -> Row[Any]:
@@ -86,10 +90,10 @@ def find(url: URL, named: str | None) -> Row[Any]:
 
     Raises:
         ConfigurationError: There is no such app, or none is named and there are several.
-        StorageError: The registry cannot be used.
+        StorageError: The registry cannot be used, or its file is missing.
     """
     if not exists(url):
-        raise make_unknown_app_error(named, url)
+        raise _make_missing_error(url, "set LARK_APP_ID and LARK_APP_SECRET, ")
     with migrate.open_transaction(url, reading=True) as connection:
         if named is not None:
             row = find_row(connection, named)

@@ -36,7 +36,10 @@ _SHORTEST = {
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long rows are kept. Rows that an open wait needs are kept longer, whatever is set.
+    """How long rows are kept. Whatever is set, what an open wait needs is kept longer.
+
+    So is a click that is still to be delivered to Airflow, with what was entered, for 15 days at most, and
+    one that has decided a question within the last hour, which its task may not have read yet.
 
     Attributes:
         tokens: After a token expired.

@@ -65,8 +65,9 @@ def make_among_condition(
     if connection.dialect.name == SQLITE_DRIVER:
         elements = sa.func.json_each(orjson.dumps(distinct).decode()).table_valued("value")
         return column.in_(sa.select(elements.c.value))
-    if all(isinstance(value, str) and _SEPARATOR not in value for value in distinct):
-        # The server parses one constant instead of a thousand, and splits it before it plans the query.
+    if any(distinct) and all(isinstance(value, str) and _SEPARATOR not in value for value in distinct):
+        # The server parses one constant instead of a thousand, and splits it before it plans the query. An
+        # empty text would be split into no value, which is of no type but text.
         return column == sa.func.any(sa.func.string_to_array(_SEPARATOR.join(distinct), _SEPARATOR))
     return column == sa.func.any(sa.cast(distinct, sa.ARRAY(column.type)))
 

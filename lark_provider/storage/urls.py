@@ -22,7 +22,7 @@ _DRIVERS = {
     SQLITE_DRIVER: SQLITE_DRIVER,
     "sqlite+pysqlite": SQLITE_DRIVER,
 }
-_MAX_PORT = 65535
+_POSTGRES_PORT = 5432
 _KEY_PARAMETER = "sslpassword"
 
 
@@ -109,11 +109,7 @@ def database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -
             "No database is configured. Next: set POSTGRES_HOST, POSTGRES_USER, POSTGRES_PASSWORD and "
             "POSTGRES_DB, or LARK_DATABASE_URL, or pass database_url=."
         )
-    port = environ.get("POSTGRES_PORT", "").strip() or "5432"
-    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
-        raise ConfigurationError(
-            f"POSTGRES_PORT must be a port number, got {port!r}. Next: set it to one, usually 5432."
-        )
+    port = config.read_port("POSTGRES_PORT", _POSTGRES_PORT, environ)
     sslmode = environ.get("POSTGRES_SSLMODE", "").strip()
     for part in ("HOST", "DB", "USER", "PASSWORD", "SSLMODE"):
         if not is_unicode(environ.get(f"POSTGRES_{part}", "")):
@@ -123,7 +119,7 @@ def database(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT) -
         username=environ.get("POSTGRES_USER", "").strip() or "lark",
         password=environ.get("POSTGRES_PASSWORD") or None,
         host=environ.get("POSTGRES_HOST", "").strip() or "localhost",
-        port=int(port),
+        port=port,
         database=environ.get("POSTGRES_DB", "").strip() or "lark_service",
         query={"sslmode": sslmode} if sslmode else {},
     )

@@ -31,17 +31,19 @@ from lark_provider.storage.tables import waits
 logger = logging.getLogger(__name__)
 
 
-def get(connection: Connection, wait_id: str) -> TaskQuestion | None:
+def get(connection: Connection, wait_id: str, *, is_locked: bool = False) -> TaskQuestion | None:
     """Return a question; None if it is not recorded.
 
     Args:
         connection: An open connection to the database.
         wait_id: The question's id.
+        is_locked: Whether to lock the row until the transaction ends, since it is to be changed.
 
     Raises:
         StorageError: Its row is damaged.
     """
-    row = connection.execute(sa.select(waits).where(waits.c.id == wait_id)).one_or_none()
+    query = sa.select(waits).where(waits.c.id == wait_id)
+    row = connection.execute(query.with_for_update() if is_locked else query).one_or_none()
     return None if row is None else read_question(row)
 
 

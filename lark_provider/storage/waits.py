@@ -113,7 +113,8 @@ class Waits:
             StorageError: The row is damaged.
         """
         with migrate.open_transaction(self._url) as connection:
-            question = wait_rows.get(connection, wait_id)
+            # Two attempts may have sent a card each, and a click on either is looked for by its message.
+            question = wait_rows.get(connection, wait_id, is_locked=True)
             if question is None or message_id in question.message_ids:
                 return question
             ids = dump((*question.message_ids, message_id))

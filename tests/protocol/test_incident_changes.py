@@ -54,6 +54,23 @@ def test_each_try_counts_once_however_many_there_are(chance: random.Random) -> N
     assert report([make_event(number, 2) for number in again], store(tried)) == tried
 
 
+def test_a_run_that_is_cleared_and_fails_again_counts_once_whatever_reports_it() -> None:
+    def fail_run(before: Incident | None, attempt: str, error: str) -> Incident:
+        event = RunEvent("dag_failure", "d", "r", "t", try_number=1, run_attempt=attempt)
+        return store(apply_event(before, event, {"t": "failed"}, {"t": error}) or Incident())
+
+    first = fail_run(None, "2026-01-01#0", "E: first")
+    assert fail_run(first, "2026-01-01#0", "E: first") == first
+    second = fail_run(first, "2026-01-02#1", "E: second")
+    assert (first.count, second.count) == (1, 2)
+    assert [failure.error for failure in second.failures] == ["E: second"]
+    assert fail_run(second, "", "E: unknown") == second  # an end that nothing identifies
+    reported = report([RunEvent("failure", "d", "r", "t", try_number=3, error="third")], second)
+    third = fail_run(reported, "2026-01-03#2", "E: third, from the log")
+    assert third.count == reported.count
+    assert [failure.error for failure in third.failures] == ["third"]
+
+
 def test_what_a_dags_callback_took_from_the_states_counts_once_beyond_a_hundred() -> None:
     states = {make_event(number).label: "failed" for number in range(MANY)}
     before = apply_event(None, RunEvent("dag_failure", "d", "r"), states)

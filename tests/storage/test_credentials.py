@@ -138,6 +138,42 @@ def test_a_registry_that_was_unavailable_is_tried_after_the_clock_was_set_back(
     call(client)
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize("do", [call, acall])
+def test_a_registry_file_that_is_missing_for_a_while_stops_no_process_that_has_read_it(
+    lark: Emulator,
+    key: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    is_named: bool,
+    do: Callable[[LarkServiceClient], None],
+) -> None:
+    for name in ("LARK_APP_ID", "LARK_APP_SECRET", "LARK_BASE_URL"):
+        monkeypatch.delenv(name)
+    if not is_named:
+        monkeypatch.delenv("LARK_REGISTRY_PATH")
+        monkeypatch.chdir(tmp_path)
+    ApplicationManager().create_application(lark.app_id, lark.app_secret, base_url=lark.base_url)
+    client = make_client(clock)
+    do(client)
+    file, elsewhere = tmp_path / "config" / "applications.db", tmp_path / "elsewhere"
+    file.rename(elsewhere)
+    clock.now += HOLDS
+    for caller in (client, make_client(clock)):
+        do(caller)
+    # One that has not read it can be helped by waiting where the file is known to be missing.
+    expected = StorageError if is_named else ConfigurationError
+    with pytest.raises(expected, match="got no file" if is_named else "there is no registry at") as caught:
+        do(make_client(clock, "cli_other"))
+    assert caught.value.retryable == is_named
+    elsewhere.rename(file)
+    clock.now += HOLDS
+    do(client)
+    with pytest.raises(ConfigurationError, match="'cli_other' is not in registry"):
+        do(make_client(clock, "cli_other"))
+
+
 def test_an_app_that_was_missing_is_found_as_soon_as_it_is_added(
     lark: Emulator, registered: ApplicationManager, clock: Clock
 ) -> None:

@@ -25,6 +25,8 @@ from lark_provider.protocol.ledger_entry import LedgerState
 from lark_provider.protocol.tokens import App
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.ledger import LoadLedger
+from lark_provider.storage.purging import purge
+from lark_provider.storage.retention import Retention
 from lark_provider.storage.table_leases import TableLeases
 from lark_provider.storage.tables import ledger as entries
 from lark_provider.storage.tables import ledger_chunks
@@ -256,6 +258,19 @@ def test_a_load_is_done_when_its_source_has_ended(url: URL, ledger: LoadLedger, 
     assert states(ledger, load)[16] is LedgerState.DONE
     ledger.finish(second, ME, None)
     assert ledger.open(TABLE, "key2", 500, 0).state is LedgerState.DONE
+
+
+def test_a_load_that_is_tried_again_is_kept_as_long_as_a_new_one(
+    url: URL, ledger: LoadLedger, load: str
+) -> None:
+    """Its next chunk that says so may be the fifteenth from now, after a pause longer than the retention."""
+    ledger.record_step(load, ME, None, chunk(0))
+    for _ in range(25):
+        age(url, entries, "updated_at")
+    assert ledger.open(TABLE, "key", 500, 0).chunks == 1
+    assert purge(url, Retention(ledger=timedelta(days=1)))["ledger"] == 0
+    ledger.record_step(load, ME, make_done(0), chunk(1))
+    assert states(ledger, load) == {0: LedgerState.DONE, 1: LedgerState.PENDING}
 
 
 def test_a_restart_forgets_what_was_written_once_it_is_deleted(

@@ -272,6 +272,21 @@ def test_a_click_that_an_open_question_can_count_stays(url: URL) -> None:
     assert list_left(url, tables.card_callbacks, "event_id") == ["carried", "mine", "om_open"]
 
 
+def test_a_click_that_has_just_decided_a_question_stays_until_its_task_has_read_it(url: URL) -> None:
+    """The click came while the triggerer was stopped, or decides together with a later one."""
+    cards = {name: click(name, FORM, name) for name in ("new", "old", "closed")}
+    store(url, 3 * DAY, *cards.values())
+    with hold_transaction(get_engine(url), reading=True) as connection:
+        columns = tables.card_callbacks.c
+        ids = {row.event_id: row.id for row in connection.execute(sa.select(columns.event_id, columns.id))}
+    for name, age in (("new", timedelta(minutes=50)), ("old", 2 * HOUR)):
+        decided = {"state": "decided", "decided_by": f"[{ids[name]}]", "updated_at": NOW - age}
+        add_wait(url, f"w-{name}", **decided)
+    add_wait(url, "w-closed", state="closed", reason="expired", decided_by="[", updated_at=NOW)
+    assert purge(url, Retention(card_callbacks=HOUR, form_inputs=HOUR))["card_callbacks"] == 2
+    assert payloads(url)["new"].action.form_value == FORM["form_value"]
+
+
 # --- what was entered ---
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,8 +202,10 @@ def test_a_custom_app_is_none(app: StoreApp, lark: Emulator) -> None:
         client.store_app.keep_ticket(" ")
 
 
-def test_a_ticket_needs_an_app(app: StoreApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ticket_needs_an_app(app: StoreApp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LARK_APP_ID")
+    monkeypatch.delenv("LARK_REGISTRY_PATH")
+    monkeypatch.chdir(tmp_path)  # where there is no registry
     with pytest.raises(ConfigurationError, match="No Lark credentials"):
         LarkServiceClient().store_app.keep_ticket("t")
 

@@ -50,6 +50,14 @@ def test_a_port_that_is_none(port: str) -> None:
             urls.parse(f"postgresql://u:secret@h:{port}/d", "it")
 
 
+def test_the_port_that_kubernetes_sets_for_a_service_is_no_setting() -> None:
+    link = "tcp://10.0.0.1:5432"
+    assert not config.has_database(None, environ(PORT=link))
+    assert config.has_database(None, environ(PORT="5432"))
+    assert config.has_database(None, environ(PASSWORD=link))
+    assert urls.database(environ=environ(HOST="db", PORT=link)).port == 5432
+
+
 @pytest.mark.parametrize("port", [1, 65535])
 def test_the_lowest_and_the_highest_port_are_ports(port: int) -> None:
     assert urls.database(environ=environ(PORT=str(port))).port == port

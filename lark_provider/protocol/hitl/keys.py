@@ -12,6 +12,8 @@ from lark_provider.protocol.waits import mark
 PREFIX = "airflow:"
 """Begins the correlation of a click on a card of Airflow's; the key of the card follows."""
 
+_KEY_CHARS = 64
+
 ButtonAction: TypeAlias = Literal["answer", "ask_again", "retry", "claim", "mute"]
 
 
@@ -62,10 +64,14 @@ def make_button_value(card: str, action: ButtonAction, **more: Any) -> dict[str,
 
 
 def get_card_key(correlation: str | None) -> str | None:
-    """Return the key of the card that a click was on; None if it is not one of Airflow's."""
+    """Return the key of the card that a click was on; None if it is not one of Airflow's.
+
+    A key that is longer than ours is another program's. It would not fit into our tables.
+    """
     if correlation is None or not correlation.startswith(PREFIX):
         return None
-    return correlation.removeprefix(PREFIX)
+    key = correlation.removeprefix(PREFIX)
+    return key if len(key) <= _KEY_CHARS else None
 
 
 def get_action(value: Any) -> str | None:

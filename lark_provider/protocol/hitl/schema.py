@@ -1,7 +1,8 @@
 """Check a value against a JSON schema, with errors that people can read in both languages. Pure.
 
 It knows the keywords that Airflow's `Param` documents, and checks them as `jsonschema` does, which Airflow
-uses. What it does not know passes here; the plugin validates with `jsonschema` itself as well.
+uses. What it does not know passes here; the plugin validates with `jsonschema` itself as well. Patterns are
+left to that, too: matching can take practically forever, and would block the event loop.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from math import isfinite
 from typing import Any, TypeGuard
 
 from lark_provider.protocol.language import LocalizedText
+from lark_provider.support.text import cut
 
 _TYPES: dict[str, tuple[str, str]] = {
     "string": ("文本", "text"),
@@ -105,7 +107,7 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
 
 
 def _check_text(value: str, schema: Mapping[str, Any]) -> Iterator[LocalizedText]:
-    least, most, pattern = schema.get("minLength"), schema.get("maxLength"), schema.get("pattern")
+    least, most = schema.get("minLength"), schema.get("maxLength")
     if _is_number(least) and len(value) < least:
         yield localize(
             f"至少需要 {least} 个字符，现在是 {len(value)} 个",
@@ -116,8 +118,6 @@ def _check_text(value: str, schema: Mapping[str, Any]) -> Iterator[LocalizedText
             f"最多 {most} 个字符，现在是 {len(value)} 个",
             f"must have at most {most} characters, got {len(value)}",
         )
-    if isinstance(pattern, str) and not _matches(pattern, value):
-        yield localize(f"必须符合格式 {pattern}", f"must match the pattern {pattern}")
     form = schema.get("format")
     if form == "date" and not _is_date(value):
         yield localize("必须是日期，例如 2026-01-31", "must be a date such as 2026-01-31")
@@ -212,13 +212,6 @@ def _list_schemas(raw: Any) -> list[Mapping[str, Any]]:
     return [schema if isinstance(schema, Mapping) else {} for schema in schemas]
 
 
-def _matches(pattern: str, value: str) -> bool:
-    try:
-        return re.search(pattern, value) is not None
-    except re.error:  # Airflow says so when it validates
-        return True
-
-
 def _is_date(value: str) -> bool:
     try:
         return bool(_DATE.fullmatch(value) and date.fromisoformat(value))
@@ -242,4 +235,4 @@ def _is_moment(value: str) -> bool:
 
 def _shorten(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…"
+    return cut(text, _MAX_CHARS)

@@ -32,7 +32,9 @@ def apply_event(
     known = {failure.label: failure for failure in before.failures}
     if event.kind in FAILURES:
         known = _with_states(known, states, before.more)
-        is_new = False
+        fails_again = is_repeated_end(before, event)
+        # What the tasks report themselves is counted by their own events.
+        is_new = fails_again and bool(known) and not any(failure.try_number for failure in known.values())
         if event.kind != "dag_failure":
             old, now = known.get(event.label), _make_failure(event)
             last = before.more.get(digest_label(event.label)) if old is None else old.try_number
@@ -43,10 +45,15 @@ def apply_event(
             failure = known.get(label) or Failure(
                 label, log_url=event.log_url if label == event.label else ""
             )
-            if not (failure.error or failure.recovered):
+            is_stale = fails_again and not failure.try_number
+            if not failure.recovered and (is_stale or not failure.error):
                 known[label] = replace(failure, error=clip(error, 160))
         run_failed = before.run_failed or event.kind == "dag_failure"
-        incident = _limit_failures(replace(before, run_failed=run_failed, over=False), known, states)
+        attempt = event.run_attempt if event.kind == "dag_failure" else ""
+        now_failed = replace(
+            before, run_failed=run_failed, over=False, run_attempt=attempt or before.run_attempt
+        )
+        incident = _limit_failures(now_failed, known, states)
         return replace(incident, count=max(before.count + is_new, incident.total))
     is_recorded = bool(before.cards or before.version)
     if event.kind == "dag_success" and is_recorded:
@@ -62,6 +69,17 @@ def apply_event(
         over = all(failure.recovered for failure in incident.failures) and not incident.unlisted
         return replace(incident, run_failed=False, over=over)
     return None
+
+
+def is_repeated_end(before: Incident, event: RunEvent) -> bool:
+    """Return whether a DAG run fails that was cleared after it had failed, as its DAG's callback reports.
+
+    Args:
+        before: The incident recorded so far.
+        event: The event.
+    """
+    is_run_failure = event.kind == "dag_failure" and bool(event.run_attempt)
+    return is_run_failure and before.run_attempt not in {"", event.run_attempt}
 
 
 def apply_run_end(before: Incident, states: Mapping[str, str], *, succeeded: bool) -> Incident:

@@ -45,6 +45,8 @@ class RunEvent:
         ti_id: Airflow's id of the task instance: a uuid, another one for each try.
         deadline_id: Airflow's id of the deadline that was missed; empty for other events.
         deadline: The time of that deadline, as text; empty for other events.
+        run_attempt: When the DAG run began, and how often its tasks were cleared by then, as text: it tells
+            the failure of a run that was cleared from a repeated callback. Empty if that is unknown.
     """
 
     kind: EventKind
@@ -66,6 +68,7 @@ class RunEvent:
     ti_id: str = ""
     deadline_id: str = ""
     deadline: str = ""
+    run_attempt: str = ""
 
     @property
     def label(self) -> str:

@@ -128,6 +128,7 @@ class Incident:
         more_recovered: Those of `more` that have succeeded since.
         run_ended: When the run failed without a failed task, as it was reported last: the same end is
             reported once.
+        run_attempt: The attempt of the run whose failure was reported last, see `RunEvent.run_attempt`.
         not_before: The time until which its first card waits for the end of quiet hours, in ISO 8601; else
             empty.
         urged: The steps of its escalation so far.
@@ -147,6 +148,7 @@ class Incident:
     more: Mapping[str, int] = field(default_factory=dict)
     more_recovered: tuple[str, ...] = ()
     run_ended: str = ""
+    run_attempt: str = ""
     not_before: str = ""
     urged: tuple[EscalationRecord, ...] = ()
 
@@ -199,6 +201,7 @@ class Incident:
             more={str(name): int(number) for name, number in content.get("more", {}).items()},
             more_recovered=tuple(content.get("more_recovered", ())),
             run_ended=str(content.get("run_ended", "")),
+            run_attempt=str(content.get("run_attempt", "")),
             not_before=str(content.get("not_before", "")),
             urged=tuple(
                 EscalationRecord(**select_members(step, EscalationRecord))
