@@ -16,7 +16,6 @@ from lark_provider.protocol.incidents.escalation import Rota, RotaCalendar, Rota
 
 logger = logging.getLogger(__name__)
 
-_MAX_RECORDS = 500
 _SHOWN = 4
 _NAMED = re.compile(r"ou_[A-Za-z0-9_]+|\+\d{6,}|[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 """What a title names people by: open_ids, mobile numbers and e-mail addresses, among other words."""
@@ -82,14 +81,12 @@ async def list_on_duty(client: AsyncLarkServiceClient, rota: Rota, at: datetime)
     """
     people: list[OnDuty] = []
     if (table := rota.table) is not None:
-        records: list[Mapping[str, Any]] = []
-        async for record in client.clouddoc.bitable.search_records(
+        # All pages: the rows of duties that are over come first, and grow in number. A filter by date would
+        # read fewer, but Lark takes none on formulas and lookups, and compares days of the base's time zone.
+        listed = client.clouddoc.bitable.search_records(
             table.base, table.table, field_names=table.columns, convert=False
-        ):
-            records.append(record.get("fields") or {})
-            if len(records) == _MAX_RECORDS:
-                break
-        people = select_from_records(records, table, at)
+        )
+        people = select_from_records([record.get("fields") or {} async for record in listed], table, at)
     elif (calendar := rota.calendar) is not None:
         events = await client.calendar.happening(
             calendar.id, at=at, timezone=rota.timezone, attendees=calendar.person == "attendees"

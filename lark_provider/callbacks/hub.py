@@ -142,7 +142,27 @@ class Hub:
         self._stop = stop
 
     def _poll(self, stop: threading.Event) -> None:
-        """Look at the pending waits each second, until none is left."""
+        """Look at the pending waits each second, until none is left.
+
+        If this ends in any other way, all callers get the error, and the next one starts the threads again.
+        """
+        try:
+            self._poll_until_stopped(stop)
+        except BaseException as error:
+            self._abandon(stop, error)
+            raise
+
+    def _abandon(self, stop: threading.Event, error: BaseException) -> None:
+        """Stop the threads, and fail all waits."""
+        stop.set()
+        with self._lock:
+            if self._stop is not stop:
+                return  # No caller waits for these threads.
+            self._stop = None
+            waits = list(self._pending.values())
+        self._resolve(waits, error)
+
+    def _poll_until_stopped(self, stop: threading.Event) -> None:
         throttle, failures = Throttle(), 0
         while not stop.is_set() and (waits := self._prune(stop)):
             try:
@@ -210,14 +230,16 @@ class Hub:
                 self._resolve([wait], result)
 
     def _resolve(self, waits: Sequence[_PendingWait], result: object) -> None:
-        """Give a result, or an exception, to all who wait."""
+        """Give a result, or an exception, to all who wait, unless they have one already."""
         for wait in waits:
             with self._lock:
-                self._pending.pop((wait.key, wait.database_id), None)
+                if self._pending.get((wait.key, wait.database_id)) is not wait:
+                    continue  # It was resolved before something else failed in the same look.
+                del self._pending[wait.key, wait.database_id]
             for future in wait.futures:  # No caller can join them any more: they are not pending.
                 if not future.set_running_or_notify_cancel():
                     continue
-                if isinstance(result, Exception):
+                if isinstance(result, BaseException):
                     future.set_exception(result)
                 else:
                     future.set_result(result)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlalchemy.engine import URL
 
+from lark_provider.airflow_check.airflow_api import check_airflow
 from lark_provider.bridge import airflow_api
 from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.audit_log import AuditLog
@@ -21,10 +22,14 @@ from lark_provider.bridge.errors import AirflowRefusedError, AirflowUnavailableE
 from lark_provider.bridge.question_ends import QUESTIONS, QuestionEnds
 from lark_provider.bridge.questions import INSTANCES, QuestionPoller
 from lark_provider.bridge.settings import BridgeSettings, Credentials
+from lark_provider.checks import CheckOutcome
 from lark_provider.protocol.errors import LarkError
 from lark_provider.protocol.hitl.model import End
 from lark_provider.protocol.hitl.proof import BridgeSecrets
+from lark_provider.storage import migrate
+from lark_provider.storage.bridge_tables import hitl_questions
 from lark_provider.storage.hitl_questions import Questions
+from lark_provider.storage.hitl_rows import RecordedQuestion, read_recorded
 from lark_provider.support.secret import Secret
 from tests.bridge.builders import NOW, card, execute, question
 from tests.failures.waiting import wait_until
@@ -293,6 +298,12 @@ def complete(front: Front, url: URL) -> list[LarkError | None]:
     return work(front, url, lambda parts: parts.poller.complete())
 
 
+def read_question(url: URL, ti_id: str) -> RecordedQuestion:
+    with migrate.open_transaction(url, reading=True) as connection:
+        (recorded,) = read_recorded(connection, hitl_questions.c.ti_id == ti_id).values()
+    return recorded
+
+
 @pytest.mark.parametrize("look", [complete_and_poll, complete])
 def test_a_question_that_its_task_asks_once_more_is_held_again(
     front: Front,
@@ -313,7 +324,7 @@ def test_a_question_that_its_task_asks_once_more_is_held_again(
     assert store.read_states([ti_id]) == {ti_id: "over"}
     waits(front, ti_id)
     assert set(look(front, url)) == {None}
-    held = store.get([ti_id])[ti_id]
+    held = read_question(url, ti_id)
     assert (held.state, held.end, held.question.subject) == ("held", None, "Again?")
     (record,) = [record for record in caplog.records if "asked again" in record.getMessage()]
     assert vars(record)["ti_id"] == ti_id
@@ -389,7 +400,7 @@ def test_only_what_may_end_a_task_withdraws_its_question(
     front.answers[f"/api/v2/dags/d/{_REST}"] = answer(200, **detail)
     front.answers["/api/v2/eventLogs"] = answer(200, event_logs=[row], total_entries=1)
     assert work(front, url, lambda parts: parts.ends.settle([ti_id])) == [None]
-    (recorded,) = Questions(url).get([ti_id]).values()
+    recorded = read_question(url, ti_id)
     assert recorded.end is not None
     assert recorded.end.kind == kind
     assert front.queries[-1]["after"] == ["2026-11-26T11:00:00+00:00"]
@@ -441,3 +452,38 @@ def test_an_answer_that_is_too_long_is_not_read_to_its_end(
             await api.close()
 
     asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    ("delivered", "text"),
+    [
+        (answer(400, outcome="invalid", message={}), "is there"),
+        (answer(400, detail="bad request"), "from something else"),
+        (answer(200), "from something else"),
+        ((200, HTML, "<html>Airflow</html>"), "from something else"),
+        ((302, HTML, ""), "from something else"),
+        (answer(403, detail="Forbidden"), "from something else"),
+        (answer(401), "from something else"),
+        (answer(401, outcome="unproven", message={}), "refused ours"),
+        (answer(404), "does not have the plugin"),
+        (answer(502), "failed with status 502"),
+    ],
+)
+def test_only_the_plugins_own_answer_counts_as_a_working_plugin(
+    front: Front, delivered: tuple[int, str, str], text: str
+) -> None:
+    front.answers["/api/v2/version"] = answer(200, version="3.2.0")
+    front.answers["/api/v2/dags"] = answer(200, dags=[], total_entries=0)
+    front.answers["/lark/click"] = delivered
+    outcomes: dict[str, CheckOutcome] = {}
+
+    def run(name: str, look: Callable[[], CheckOutcome]) -> bool:
+        outcomes[name] = look()
+        return True
+
+    settings = BridgeSettings(Credentials(front.url, token=Secret("t")), BridgeSecrets("s" * 32))
+    check_airflow(run, settings, None)
+    plugin = outcomes["plugin"]
+    assert plugin.status == ("healthy" if text == "is there" else "unhealthy")
+    assert text in plugin.text
+    assert plugin.status == "healthy" or "Next: " in plugin.text

@@ -187,8 +187,10 @@ def test_a_run_that_cannot_be_read_is_not_watched_indefinitely(sqlite: URL) -> N
 
 
 def test_an_answer_of_an_app_that_is_gone_is_not_tried_indefinitely(
-    sqlite: URL, caplog: pytest.LogCaptureFixture
+    sqlite: URL, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.delenv("LARK_REGISTRY_PATH")
+    monkeypatch.chdir(tmp_path)  # where there is no registry
     store = ChatCommands(sqlite)
     store_commands(sqlite, *(replace(MESSAGE, message_id=f"om_{number}") for number in (1, 2, 3)))
     for command in store.claim(("due",), 3, 0):

@@ -40,7 +40,7 @@ def test_a_question_is_recorded_once(questions: Questions) -> None:
     parked = {hitl_question.task.ti_id: NOW for hitl_question in some}
     assert questions.record(parked, some) == 5
     assert questions.record(parked, [question(some[0].task.ti_id, body="changed")]) == 0
-    recorded = questions.get(parked)
+    recorded = questions.list_held(NOW)
     assert {ti_id: held.question for ti_id, held in recorded.items()} == {
         hitl_question.task.ti_id: hitl_question for hitl_question in some
     }
@@ -141,7 +141,6 @@ def test_a_damaged_question_stops_no_other(
     execute(url, "UPDATE hitl_questions SET content = '{' WHERE ti_id = :id", id=damaged.task.ti_id)
     for _ in range(2):
         assert list(questions.list_held(NOW + timedelta(seconds=9))) == [whole.task.ti_id]
-    assert list(questions.get(parked)) == [whole.task.ti_id]
     questions.open({ti_id: [] for ti_id in parked})
     assert list(questions.list_without_cards()) == [whole.task.ti_id]
     questions.open({ti_id: [card(ti_id)] for ti_id in parked})
@@ -310,6 +309,15 @@ def test_clicks_are_found_once_and_only_those_on_our_cards(url: URL) -> None:
     assert clicks.count_due() == 2
 
 
+def test_a_click_behind_a_thousand_damaged_rows_is_found(url: URL) -> None:
+    inbox, clicks = Inbox(url), AppliedClicks(url)
+    inbox.store([click(card("ti").key, f"e{number}") for number in range(1001)])
+    execute(url, "UPDATE card_callbacks SET payload = '{' WHERE event_id <> 'e1000'")
+    assert (clicks.find(), clicks.find()) == (1, 0)
+    (taken,) = clicks.claim(2000, 60)
+    assert taken.event_id == "e1000"
+
+
 def test_an_old_click_is_not_delivered_again_after_its_row_was_purged(url: URL) -> None:
     Inbox(url).store([click(card("ti").key, "e1")])
     execute(url, "UPDATE card_callbacks SET stored_at = '2020-01-01 00:00:00.000000'")
@@ -328,6 +336,37 @@ def test_a_click_is_not_applied_again_once_its_question_was_purged(url: URL, day
     execute(url, "UPDATE applied_clicks SET created_at = :then", then=then)
     assert purge(url, Retention(questions=timedelta(hours=1)))["applied_clicks"] == (days > 15)
     assert AppliedClicks(url).find() == 0
+
+
+@pytest.mark.parametrize("is_found", [False, True])
+def test_a_click_keeps_its_input_until_it_is_delivered(url: URL, is_found: bool) -> None:
+    """Airflow took the form's defaults for the person's answer when the bridge came back after an outage."""
+    Inbox(url).store([click(card("ti").key, "e1", amount="7")])
+    clicks = AppliedClicks(url)
+    assert not is_found or clicks.find() == 1
+    short = Retention(form_inputs=timedelta(hours=1), card_callbacks=timedelta(hours=2))
+    set_age(url, timedelta(days=13))
+    counts = purge(url, short)
+    assert (counts["form_inputs"], counts["card_callbacks"]) == (0, 0)
+    assert AppliedClicks(url).find() == (not is_found)
+    (taken,) = clicks.claim(1, 60)
+    assert taken.click.action.form_value == {"amount": "7"}
+    assert clicks.finish("cli_a", "e1", 200, {"outcome": "answered"})
+    assert purge(url, Retention(form_inputs=timedelta(hours=1)))["form_inputs"] == 1
+    assert purge(url, short)["card_callbacks"] == 1
+
+
+def test_a_click_that_no_bridge_can_deliver_any_more_keeps_no_input(url: URL) -> None:
+    Inbox(url).store([click(card("ti").key, "e1", amount="7"), click(card("ti").key, "e2", amount="8")])
+    AppliedClicks(url).find()
+    execute(url, "DELETE FROM applied_clicks WHERE event_id = 'e2'")
+    set_age(url, timedelta(days=16))
+    assert purge(url, Retention(form_inputs=timedelta(hours=1)))["form_inputs"] == 2
+
+
+def set_age(url: URL, age: timedelta) -> None:
+    then = f"{datetime.now(UTC) - age:%Y-%m-%d %H:%M:%S.%f}"
+    execute(url, "UPDATE card_callbacks SET stored_at = :then", then=then)
 
 
 def test_a_click_with_a_small_id_that_is_committed_late_is_found(url: URL) -> None:

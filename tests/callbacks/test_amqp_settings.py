@@ -56,6 +56,13 @@ def test_the_parts() -> None:
     assert SECRET not in repr(parsed)
 
 
+def test_the_port_that_kubernetes_sets_for_a_service_is_no_setting() -> None:
+    link = {"RABBITMQ_PORT": "tcp://10.0.0.1:5672"}
+    assert not has_broker(environ=link)
+    assert read_broker(None, {"RABBITMQ_HOST": "mq", **link}).parameters.port == 5672
+    assert read_broker(None, {"RABBITMQ_TLS": "true", **link}).parameters.port == 5671
+
+
 def test_the_defaults() -> None:
     where = read_broker(None, {"RABBITMQ_HOST": "mq"}).parameters
     assert (where.port, where.virtual_host) == (5672, "/")
@@ -91,7 +98,7 @@ def test_the_kind_of_queues() -> None:
     [
         (
             {"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "amqp"},
-            "RABBITMQ_PORT must be a number from 1 to 65535, got 'amqp'. Next: ",
+            "RABBITMQ_PORT must be a port number, got 'amqp'. Next: ",
         ),
         ({"RABBITMQ_HOST": "mq", "RABBITMQ_PORT": "65536"}, "got '65536'"),
         (

@@ -7,9 +7,10 @@ import json
 import logging
 from typing import Any
 
+import orjson
 import pytest
 
-from lark_provider.callbacks.http.answers import Answer, toast
+from lark_provider.callbacks.http.answers import NOTHING, Answer, card_update, toast
 from lark_provider.callbacks.http.endpoint import FAILED, NOT_ALLOWED, UNAVAILABLE, Endpoint
 from lark_provider.callbacks.http.gateway import Gateway
 from lark_provider.errors import ConfigurationError
@@ -257,6 +258,30 @@ def test_an_old_click_is_answered_as_old_clicks_are() -> None:
 
         answer, _ = run_to_end(work)
         assert answer == expected if expected else answer.status == 503
+
+
+CARD_2 = {"schema": "2.0", "body": {"elements": [{"tag": "markdown", "content": "published"}]}}
+TEMPLATE = {"type": "template", "data": {"template_id": "AAqk1"}}
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (card_update(CARD_2), CARD_2),
+        (toast("info", "done", card=CARD_2), CARD_2),
+        (toast("info", "done"), {}),
+        (orjson.dumps(CARD_2), CARD_2),
+        (NOTHING, {}),
+        (card_update(TEMPLATE), TEMPLATE),
+    ],
+)
+def test_a_handlers_card_is_shown_on_an_old_click(returned: bytes, expected: dict[str, Any]) -> None:
+    """The answer to `card.action.trigger_v1` is the card itself; it was wrapped as for the new callback."""
+    body = sender.dump(sender.old_card())
+    headers = sender.make_headers(body, key=TOKEN, algorithm="sha1")
+    over = gateway(FakeSink(), endpoint={"accept_old_cards": True}, handler=lambda _: returned)
+    answer, _ = run_to_end(lambda: over.answer(APP, headers, body))
+    assert (answer.status, orjson.loads(answer.body)) == (200, expected)
 
 
 def test_a_gateway_needs_a_sink() -> None:

@@ -110,6 +110,34 @@ def test_a_frozen_database_holds_no_answer(own_postgres: OwnPostgres) -> None:
     assert b"it has expired" in answer(QuestionLookup(Waits(url), no_cards, seconds=20), closed.id)[0]
 
 
+def test_a_slow_handler_does_not_turn_the_look_up_off(database_url: str) -> None:
+    """It leaves no time to look its click's question up; those of the next clicks are looked up."""
+    url = urls.parse(database_url, "test")
+    prepared.upgrade(url)
+    closed = ask(url)
+    Waits(url).close(closed.id, "expired")
+    calls: list[str] = []
+
+    async def handle(click: CardClick) -> None:
+        calls.append(click.event_id)
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+
+    async def work() -> list[bytes]:
+        looks = QuestionLookup(Waits(url), no_cards, seconds=20)
+        bodies = []
+        for number, deadline in enumerate((1.0, 30.0)):
+            over = gateway(FakeSink(), questions=looks, handler=handle, deadline=deadline)
+            payload = make_content(closed.id)
+            payload["header"]["event_id"] = f"e{number}"
+            bodies.append((await over.answer(*request(payload))).body)
+        return bodies
+
+    slow, next_one = mq.run(work())
+    assert slow == RECEIVED
+    assert b"it has expired" in next_one
+
+
 def test_a_click_that_came_in_time_is_received_though_its_answer_is_late(database_url: str) -> None:
     url = urls.parse(database_url, "test")
     prepared.upgrade(url)

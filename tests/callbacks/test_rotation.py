@@ -172,6 +172,21 @@ def test_an_app_that_was_disabled_while_nothing_came_is_refused_at_its_first_cli
     assert len(place.stored) == 1
 
 
+def test_a_disabled_app_is_refused_although_its_keys_are_in_the_environment(
+    apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARK_APP_ID", APP)
+    monkeypatch.setenv("LARK_EVENT_ENCRYPT_KEY", "own")
+    assert keys.load_configured()[APP].encrypt_key == "own"
+    apps.disable_application(APP)
+    assert keys.load_configured() == {}
+    with pytest.raises(ConfigurationError, match=r"is disabled in the registry\. Next: "):
+        keys.check()
+    monkeypatch.setenv("LARK_APP_ID", "cli_own")
+    assert set(keys.load_configured()) == {"cli_own"}, "the registry does not know it"
+    keys.check()
+
+
 def test_an_app_whose_row_was_altered_is_refused(
     apps: ApplicationManager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,9 +244,9 @@ def test_a_registry_whose_file_is_gone_or_copied_back_takes_no_keys_away(
     assert set(keys.load_configured(needs_registry=True)) == {"cli_own", APP}
     stored = file.read_bytes()
     file.unlink()
-    with pytest.raises(ConfigurationError, match="got no file"):
+    with pytest.raises(StorageError, match="got no file"):
         keys.load_configured(needs_registry=True)
-    with pytest.raises(ConfigurationError, match="got no file"):
+    with pytest.raises(StorageError, match="got no file"):
         keys.from_registry()
     file.write_bytes(b"")  # As `cp` leaves it for a moment.
     for where in (str(file), f"sqlite:///{file}"):

@@ -18,7 +18,7 @@ from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from lark_provider.callbacks.broker.topology import QUEUE_TYPES, QueueLimits, QueueType
-from lark_provider.config import has_broker
+from lark_provider.config import has_broker, read_port
 from lark_provider.protocol.callbacks import BrokerError
 from lark_provider.protocol.errors import ConfigurationError
 from lark_provider.protocol.redact import redact
@@ -34,7 +34,7 @@ if logging.getLogger("pika").level == logging.NOTSET:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 CA_VARIABLE = "RABBITMQ_CA"
-_PORT, _TLS_PORT, _MAX_PORT = 5672, 5671, 65535
+_PORT, _TLS_PORT = 5672, 5671
 _HEARTBEAT_SECONDS = 20
 _SOCKET_SECONDS = 5.0
 _MISMATCH = re.compile(
@@ -178,17 +178,15 @@ def _from_parts(environ: Mapping[str, str]) -> pika.ConnectionParameters:
             f"RABBITMQ_TLS must be true or false, got {tls!r}. Next: set it to true for a TLS port such as "
             f"{_TLS_PORT}, or unset it."
         )
-    host, port = read("HOST", "localhost"), read("PORT", str(_TLS_PORT if uses_tls else _PORT))
-    if not (port.isascii() and port.isdigit() and 0 < int(port) <= _MAX_PORT):
-        raise ConfigurationError(
-            f"RABBITMQ_PORT must be a number from 1 to {_MAX_PORT}, got {port!r}. Next: set it, usually to "
-            f"{_PORT}."
-        )
+    host, port = (
+        read("HOST", "localhost"),
+        read_port("RABBITMQ_PORT", _TLS_PORT if uses_tls else _PORT, environ),
+    )
     password = Secret(environ.get("RABBITMQ_PASSWORD", "") or "guest")
     login = pika.PlainCredentials(read("USER", "guest"), password)
     return pika.ConnectionParameters(
         host=host,
-        port=int(port),
+        port=port,
         virtual_host=read("VHOST", "/"),
         credentials=login,
         ssl_options=_make_tls_options(host, environ) if uses_tls else None,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+import orjson
+
 from lark_provider.api.cards import Card, card_content
 from lark_provider.api.cards.text import parse
 from lark_provider.protocol.calls import encode
@@ -98,6 +100,27 @@ def card_update(card: Card) -> bytes:
             code=_BAD_CARD,
         )
     return b'{"card":' + text.encode() + b"}"
+
+
+def convert_to_old(body: bytes) -> bytes:
+    """Convert an answer to that of `card.action.trigger_v1`: the card itself, as it shows no toast.
+
+    Args:
+        body: What `toast` or `card_update` returned; or a card already, which stays as it is.
+
+    Returns:
+        The card, or `NOTHING` without one.
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
+    if not isinstance(answer, dict) or answer.keys().isdisjoint({"card", "toast"}):
+        return body
+    card = answer.get("card")
+    if not isinstance(card, dict):
+        return NOTHING
+    return encode(card["data"] if card.get("type") == "raw" and "data" in card else card, "the card")
 
 
 def _answer_error(what: str, step: str) -> InvalidRequestError:

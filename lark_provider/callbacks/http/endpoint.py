@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from lark_provider.callbacks.http.answers import Answer, toast
+from lark_provider.callbacks.http.answers import Answer, convert_to_old, toast
 from lark_provider.callbacks.http.handler_failures import HandlerFailures
 from lark_provider.callbacks.http.refusals import Refusals
 from lark_provider.protocol.callbacks import (
@@ -53,7 +53,7 @@ class Endpoint:
 
     Attributes:
         accept_old_cards: Also take `card.action.trigger_v1`. Such clicks are answered with `{}`, or with the
-            card that is to be shown.
+            card that is to be shown, out of a handler's `card_update`.
         max_bytes: Larger bodies are refused.
         received: The default answer to a click.
         clock: Seconds since the epoch.
@@ -167,7 +167,7 @@ class Endpoint:
         if not isinstance(delivery, CardClick):
             return Answer(200)
         if isinstance(answer, bytes):
-            return Answer(200, answer)
+            return Answer(200, convert_to_old(answer) if delivery.is_old else answer)
         if answer is not None:
             logger.error(
                 "Handler returned an unusable value",

@@ -77,8 +77,8 @@ def from_registry() -> KeysByApp:
     """Return the keys of all active apps of the registry that have any.
 
     Raises:
-        ConfigurationError: The registry is missing, or `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
-        StorageError: The registry cannot be used.
+        ConfigurationError: `LARK_CONFIG_ENCRYPTION_KEY` is missing or invalid.
+        StorageError: The registry is missing, or cannot be used.
     """
     from lark_provider.storage import registry, urls
 
@@ -134,7 +134,7 @@ def _read_registry() -> tuple[KeysByApp, dict[str, LarkError]]:
 
 
 def load_configured(*, needs_registry: bool = False) -> KeysByApp:
-    """Return the keys of the registry's apps; those of the environment win.
+    """Return the keys of the registry's apps; those of the environment win, unless that app is disabled.
 
     There may be none where there is a registry: its only app may have been disabled, and is then refused.
 
@@ -150,15 +150,31 @@ def load_configured(*, needs_registry: bool = False) -> KeysByApp:
     keys = dict(load()) if is_configured else {}
     named = ("LARK_EVENT_ENCRYPT_KEY", "LARK_EVENT_VERIFICATION_TOKEN")
     if not is_configured or any(os.environ.get(name) for name in named):
-        keys |= from_environment()
+        own_keys = from_environment()
+        keys |= {
+            app_id: app_keys
+            for app_id, app_keys in own_keys.items()
+            if not (is_configured and _is_disabled(app_id))
+        }
     return keys
+
+
+def _is_disabled(app_id: str) -> bool:
+    """Return whether there is a registry which knows an app and has disabled it."""
+    from lark_provider.storage import registry, urls
+
+    url = urls.registry()
+    try:
+        return registry.exists(url) and not registry.find(url, app_id).active
+    except ConfigurationError:  # The registry does not know the app.
+        return False
 
 
 def check() -> None:
     """Check, before a gateway starts, that there is an app whose requests it can take.
 
     Raises:
-        ConfigurationError: There is none, or a setting is invalid.
+        ConfigurationError: There is none, or it is disabled, or a setting is invalid.
         DecryptionError: There are some, and none can be read.
         StorageError: The registry cannot be used.
     """
@@ -166,4 +182,5 @@ def check() -> None:
         return
     for error in _read_registry()[1].values():
         raise error
-    from_environment()  # says what is missing
+    for app_id in from_environment():  # It says what is missing, if anything is.
+        raise config.make_disabled_app_error(app_id)

@@ -87,11 +87,14 @@ class QuestionLookup:
         loop = asyncio.get_running_loop()
         if key is None or click.is_old or not _is_ours(key) or loop.time() < self._unavailable_until:
             return None
+        end = loop.time() + self._seconds
         try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + self._seconds)):
+            async with asyncio.timeout_at(min(deadline, end)):
                 result = (await self._looks.join(key)).get(key)
         except Exception as error:  # noqa: BLE001 - the click is stored; its answer must not depend on this
-            self._note_unavailable(error, loop.time())
+            # A handler may have taken the time, which tells nothing about the database.
+            if deadline >= end or not isinstance(error, TimeoutError):
+                self._note_unavailable(error, loop.time())
             return None
         if result is None:
             return None

@@ -73,10 +73,7 @@ def load(named: Collection[str] = (), *, needs_registry: bool = False) -> Roster
         apps[own_app.app_id] = own_app
     for app_id in named:
         if app_id in disabled:
-            problems[app_id] = _NamedError(
-                f"App {app_id!r} is disabled in the registry. Next: `lark-provider app enable {app_id}` if "
-                "it may act again."
-            )
+            problems[app_id] = _NamedError(str(config.make_disabled_app_error(app_id)))
         elif app_id not in apps and app_id not in problems:
             problems[app_id] = _NamedError(str(config.no_credentials(app_id)))
     return Roster(apps, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,34 +23,63 @@ from lark_provider.protocol.incidents.escalation import (
 )
 from tests.bridge.escalations.scene import Scene, add_calendar
 
+HOUR_MS = 3_600_000
+
+
+def add_rota_table(
+    client: LarkServiceClient, now: datetime, duties: Sequence[tuple[str, int, int]]
+) -> RotaTable:
+    """Add a Bitable with duties: of whom, and from and until how many hours after `now`."""
+    base = client.clouddoc.bitable.create_app("Duty").data["app"]["app_token"]
+    fields = [
+        {"field_name": "Who", "type": 1},
+        *({"field_name": name, "type": 5} for name in ("From", "Until")),
+    ]
+    path = f"/bitable/v1/apps/{base}/tables"
+    body = {"table": {"name": "Duty", "default_view_name": "All", "fields": fields}}
+    table = client.call("POST", path, json=body).data["table_id"]
+    at = int(now.timestamp() * 1000)
+    rows = [
+        {"Who": who, "From": at + begin * HOUR_MS, "Until": at + end * HOUR_MS} for who, begin, end in duties
+    ]
+    client.clouddoc.bitable.bulk_insert(base, table, rows)
+    return RotaTable(base, table, "Who", "From", "Until")
+
+
+def read_on_duty(table: RotaTable, now: datetime) -> list[OnDuty]:
+    async def read() -> list[OnDuty]:
+        async with AsyncLarkServiceClient() as client:
+            return await list_on_duty(client, Rota(table=table), now)
+
+    return asyncio.run(read())
+
 
 def test_who_is_on_duty_is_read_from_a_bitable(sqlite: URL, lark: Emulator) -> None:
     lark.settings(rate_limits=False)
     now = datetime(2026, 11, 26, 12, tzinfo=UTC)
     with LarkServiceClient() as client:
-        base = client.clouddoc.bitable.create_app("Duty").data["app"]["app_token"]
-        fields = [
-            {"field_name": "Who", "type": 1},
-            *({"field_name": name, "type": 5} for name in ("From", "Until")),
-        ]
-        path = f"/bitable/v1/apps/{base}/tables"
-        body = {"table": {"name": "Duty", "default_view_name": "All", "fields": fields}}
-        table = client.call("POST", path, json=body).data["table_id"]
-        hour = 3_600_000
-        at = int(now.timestamp() * 1000)
-        rows = [
-            {"Who": "late@example.com", "From": at - hour, "Until": at + hour},
-            {"Who": "early@example.com", "From": at - 2 * hour, "Until": at + hour},
-            {"Who": "over@example.com", "From": at - 3 * hour, "Until": at - hour},
-            {"Who": "next@example.com", "From": at + hour, "Until": at + 2 * hour},
-        ]
-        client.clouddoc.bitable.bulk_insert(base, table, rows)
+        table = add_rota_table(
+            client,
+            now,
+            [
+                ("late@example.com", -1, 1),
+                ("early@example.com", -2, 1),
+                ("over@example.com", -3, -1),
+                ("next@example.com", 1, 2),
+            ],
+        )
+    assert [duty.id for duty in read_on_duty(table, now)] == ["early@example.com", "late@example.com"]
 
-    async def read() -> list[OnDuty]:
-        async with AsyncLarkServiceClient() as client:
-            return await list_on_duty(client, Rota(table=RotaTable(base, table, "Who", "From", "Until")), now)
 
-    assert [duty.id for duty in asyncio.run(read())] == ["early@example.com", "late@example.com"]
+def test_the_duty_of_today_is_read_after_more_past_duties_than_a_page_has(
+    sqlite: URL, lark: Emulator
+) -> None:
+    lark.settings(rate_limits=False)
+    now = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    with LarkServiceClient() as client:
+        duties = [("over@example.com", -3, -1)] * 1_001 + [("today@example.com", -1, 1)]
+        table = add_rota_table(client, now, duties)
+    assert [duty.id for duty in read_on_duty(table, now)] == ["today@example.com"]
 
 
 def test_people_of_a_cell() -> None:

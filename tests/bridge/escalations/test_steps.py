@@ -148,6 +148,7 @@ def test_incidents_that_cannot_be_read_keep_none_of_the_others_waiting(
 ) -> None:
     """They stay due, and are the oldest ones: the look found nothing else, and was repeated at once."""
     monkeypatch.setattr(escalating, "_MAX_BATCH", 1)
+    monkeypatch.delenv("LARK_REGISTRY_PATH")  # no registry, rather than one that is missing
     scene.fail()
     execute(scene.url, "UPDATE escalation_steps SET app_id = 'cli_gone', incident_key = 'gone'")
     scene.pass_minutes(1)
