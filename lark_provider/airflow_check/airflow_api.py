@@ -15,13 +15,13 @@ from lark_provider.bridge.airflow_api import AirflowApi
 from lark_provider.bridge.errors import AirflowRefusedError
 from lark_provider.bridge.settings import BridgeSettings
 from lark_provider.checks import CheckOutcome, RunCheck
-from lark_provider.protocol.hitl.proof import CHECK_EVENT, SECRET_VARIABLE, BridgeSecrets
+from lark_provider.protocol.hitl.proof import CHECK_EVENT, CLICK_PATH, SECRET_VARIABLE, BridgeSecrets
 
 _CALL_SECONDS = 10.0
 _MAX_DAGS = 20
 """DAGs of one route whose tasks are read."""
 _READ = ("/dags/~/dagRuns/~/taskInstances", "/dags/~/dagRuns/~/hitlDetails", "/dags/~/dagRuns")
-_UNPROVEN, _SERVER_ERROR = 401, 500
+_INVALID, _UNPROVEN, _SERVER_ERROR = 400, 401, 500
 _ABSENT = {404, 405}
 """Airflow's page answers GET of any path, and so 405 to POST."""
 
@@ -127,8 +127,8 @@ async def _list_tasks(api: AirflowApi, dag_id: str) -> list[str]:
 async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome:
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
-    status, _ = await api.deliver(secrets, CHECK_EVENT, body)
-    if status == _UNPROVEN:
+    status, answer = await api.deliver(secrets, CHECK_EVENT, body)
+    if status == _UNPROVEN and answer.get("outcome") == "unproven":
         return CheckOutcome(
             f"The plugin must have the same {SECRET_VARIABLE}, and it refused ours. Next: set the same "
             "value in Airflow's API servers, check both clocks, and restart them.",
@@ -143,5 +143,13 @@ async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome
     if status >= _SERVER_ERROR:
         return CheckOutcome(
             f"The plugin failed with status {status}. Next: look in the API server's log.", "unhealthy"
+        )
+    # Only the plugin answers so; a proxy, a login page and Airflow's own pages have other answers.
+    if status != _INVALID or answer.get("outcome") != "invalid":
+        return CheckOutcome(
+            f"The plugin must answer POST {CLICK_PATH} with status {_INVALID} and its own JSON, got status "
+            f"{status} from something else, such as a proxy or a login page. Next: let /lark/* through to "
+            "the API servers as it is, or set LARK_AIRFLOW_URL to a URL that does.",
+            "unhealthy",
         )
     return CheckOutcome("is there, and takes what this secret signs")

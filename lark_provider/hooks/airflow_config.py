@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from airflow.sdk import BaseHook, conf
+from airflow.sdk import conf
 
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.base import has_object, make_extras_error
+from lark_provider.hooks.base import LarkBaseHook
 from lark_provider.support.secret import Secret
-
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
 
 SECTION = "lark"
 _TRUE, _FALSE = frozenset({"1", "true", "t", "yes", "on"}), frozenset({"", "0", "false", "f", "no", "off"})
@@ -55,17 +52,13 @@ def read_database_url() -> Secret | None:
         ConfigurationError: The connection is not of type postgres or sqlite.
     """
     url, conn_id = _read_database_options()
-    return make_database_url(BaseHook.get_connection(conn_id)) if url is None and conn_id is not None else url
+    return DatabaseHook(conn_id).make_url() if url is None and conn_id is not None else url
 
 
 async def aread_database_url() -> Secret | None:
     """Return `read_database_url()`, with the connection fetched without blocking; for triggers."""
     url, conn_id = await asyncio.to_thread(_read_database_options)
-    return (
-        make_database_url(await BaseHook.aget_connection(conn_id))
-        if url is None and conn_id is not None
-        else url
-    )
+    return await DatabaseHook(conn_id).amake_url() if url is None and conn_id is not None else url
 
 
 def names_database() -> bool:
@@ -81,33 +74,59 @@ def _read_option(name: str) -> str | None:
     return (conf.get(SECTION, name, fallback=None) or "").strip() or None
 
 
-def make_database_url(connection: Connection) -> Secret:
-    """Return the URL of the database that a connection names, masked, since it may hold a password.
+class DatabaseHook(LarkBaseHook):
+    """Make the URL of the database that a connection of type `postgres` or `sqlite` names.
+
+    `sslmode` may be set in its extra. No variable holds the connection, since its repr shows the password and
+    error reporters print the variables of functions.
 
     Args:
-        connection: Of type `postgres` or `sqlite`; `sslmode` may be set in its extra.
-
-    Raises:
-        ConfigurationError: It is of another type, names no host or file, or its extra is not a JSON object.
+        database_conn_id: The connection.
     """
-    scheme, host = _SCHEMES.get((connection.conn_type or "").lower()), connection.host
-    if scheme is None or not host:
-        conn_id, conn_type = connection.conn_id, connection.conn_type
-        del connection  # Its repr shows the password, and error reporters print the arguments of a function.
-        raise ConfigurationError(
-            f"Connection {conn_id!r} ([{SECTION}] database_conn_id) must be of type postgres or sqlite and "
-            f"have a host, got type {conn_type!r} with host {host!r}. Next: make it a connection of type "
-            "postgres with host, schema, login and password."
-        )
-    if not has_object(connection):
-        conn_id = connection.conn_id
-        del connection
-        raise make_extras_error(conn_id)
-    if scheme == "sqlite":
-        return Secret(f"sqlite:///{host}")
-    login = ":".join(quote(part, safe="") for part in (connection.login, connection.password) if part)
-    place = f"{quote(host, safe='')}:{connection.port or 5432}"
-    sslmode = connection.extra_dejson.get("sslmode")
-    query = f"?{urlencode({'sslmode': sslmode})}" if sslmode else ""
-    name = quote(connection.schema or "", safe="")
-    return Secret(f"{scheme}://{login}{'@' if login else ''}{place}/{name}{query}")
+
+    conn_name_attr = "database_conn_id"
+
+    def __init__(self, database_conn_id: str) -> None:
+        super().__init__()
+        self.database_conn_id = database_conn_id
+
+    async def amake_url(self) -> Secret:
+        """Return `make_url()`, with the connection fetched without blocking."""
+        await self._fetch_connection()
+        return self.make_url()
+
+    def make_url(self) -> Secret:
+        """Return the URL, masked, since it may hold a password.
+
+        Raises:
+            ConfigurationError: The connection is of another type, names no host or file, or its extra is not
+                a JSON object.
+        """
+        conn_type, host = self.connection.conn_type, self.connection.host
+        scheme = _SCHEMES.get((conn_type or "").lower())
+        if scheme is None or not host:
+            raise ConfigurationError(
+                f"Connection {self._conn_id!r} ([{SECTION}] database_conn_id) must be of type postgres or "
+                f"sqlite and have a host, got type {conn_type!r} with host {host!r}. Next: make it a "
+                "connection of type postgres with host, schema, login and password."
+            )
+        sslmode = self._extras.get("sslmode")
+        if scheme == "sqlite":
+            return Secret(f"sqlite:///{host}")
+        return self._make_postgres_url(sslmode)
+
+    def _make_postgres_url(self, sslmode: Any) -> Secret:
+        login, password = self.connection.login or "", Secret(self.connection.password or "")
+        login = Secret(quote(login, safe="") + (f":{quote(password, safe='')}" if password else ""))
+        host, port = self.connection.host or "", self.connection.port or 5432
+        parameters = {"sslmode": sslmode} if sslmode else {}
+        if host.startswith("/"):  # the folder of a Unix socket, which has no place in the authority of a URL
+            parameters, place = {"host": host, "port": str(port), **parameters}, ""
+        else:
+            # A host is not percent-encoded: whoever reads the URL does not decode it.
+            place = (
+                f"[{host}]:{port}" if host.count(":") > 1 and not host.startswith("[") else f"{host}:{port}"
+            )
+        query = f"?{urlencode(parameters)}" if parameters else ""
+        name = quote(self.connection.schema or "", safe="")
+        return Secret(f"postgresql://{login}{'@' if login else ''}{place}/{name}{query}")

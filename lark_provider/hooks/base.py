@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +28,7 @@ class LarkBaseHook(BaseHook):
 
     conn_name_attr: ClassVar[str]
     conn_type: ClassVar[str]
+    _parsed_extras: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -52,15 +54,31 @@ class LarkBaseHook(BaseHook):
 
     @property  # Not cached_property: its `__get__` has the hook's `__dict__` as a local, for error reporters.
     def _extras(self) -> dict[str, Any]:
-        """Return the extras of the hook's connection.
+        """Return the extras of the hook's connection, read once: Airflow masks them by a blocking request.
 
         Raises:
             ConfigurationError: They are not a JSON object.
         """
-        if not has_object(self.connection):
-            raise make_extras_error(self._conn_id)
-        extras: dict[str, Any] = self.connection.extra_dejson
-        return extras
+        if self._parsed_extras is None:
+            self._parsed_extras = self._check_extras(self.connection.extra_dejson)
+        return self._parsed_extras
+
+    def load_extras(self) -> None:
+        """Read the extras of the hook's connection, which may block, so that nothing blocks later.
+
+        Raises:
+            ConfigurationError: They are not a JSON object.
+        """
+        _ = self._extras
+
+    def _check_extras(self, extras: Any) -> dict[str, Any]:
+        if has_object(extras, self.connection.extra):
+            return extras  # type: ignore[no-any-return]  # It is a JSON object, as has_object says.
+        del extras  # Error reporters print the arguments of this function.
+        raise ConfigurationError(
+            f"The extra of connection {self._conn_id!r} must be a JSON object, got another text. Next: write "
+            'it as {"name": "value"}, with double quotes.'
+        )
 
     @property
     def owners(self) -> dict[str, Any]:
@@ -85,9 +103,15 @@ class LarkBaseHook(BaseHook):
         return read_json_object(self._extras.get(extra), extra, self._conn_id)
 
     async def _fetch_connection(self) -> None:
-        """Fetch the connection without blocking the event loop, once for each hook."""
+        """Fetch the connection with its extras without blocking the event loop, once for each hook.
+
+        Raises:
+            ConfigurationError: The extras are not a JSON object.
+        """
         if "connection" not in self.__dict__:
             self.__dict__["connection"] = await self.aget_connection(self._conn_id)
+        if self._parsed_extras is None:
+            self._parsed_extras = self._check_extras(await aread_extras(self.connection))
 
     def _make_http_settings(self) -> dict[str, Any]:
         """Return the client's arguments for HTTP that connections of both types set."""
@@ -106,31 +130,39 @@ class LarkBaseHook(BaseHook):
         } | ({} if self.max_retries is None else {"max_retries": self.max_retries})
 
 
-def has_object(connection: Connection) -> bool:
+def aread_extras(connection: Connection) -> Awaitable[Any]:
+    """Return the extras of a connection as Airflow parses them, without blocking the event loop.
+
+    Before Airflow 3.3.2, and with connections of some secrets backends, they can only be read by a blocking
+    request to Airflow's supervisor. A thread of asgiref makes it, from which that can reach the event loop.
+
+    Args:
+        connection: The connection. No coroutine of this package holds it, for its repr shows the password.
+    """
+    if hasattr(connection, "aextra_dejson"):
+        return connection.aextra_dejson()
+    from asgiref.sync import sync_to_async
+
+    return sync_to_async(lambda: connection.extra_dejson, thread_sensitive=False)()
+
+
+def has_object(extras: Any, text: str | None) -> bool:
     """Return whether the extras of a connection are a JSON object or empty.
 
     Airflow takes extras that are not JSON for none at all. So one that redirects messages, or that requires
-    TLS, would have no effect. This raises no error, whose frame would hold the connection.
+    TLS, would have no effect.
 
     Args:
-        connection: The connection.
+        extras: The extras as Airflow parses them.
+        text: The text of the extras.
     """
-    extras: Any = connection.extra_dejson
     if extras or not isinstance(extras, dict):
         return isinstance(extras, dict)
-    text = (getattr(connection, "extra", None) or "").strip()
+    text = (text or "").strip()
     try:
         return not text or not json.loads(text)
     except ValueError:
         return False
-
-
-def make_extras_error(conn_id: str) -> ConfigurationError:
-    """Return the error for a connection whose extras are not a JSON object."""
-    return ConfigurationError(
-        f"The extra of connection {conn_id!r} must be a JSON object, got another text. Next: write it as "
-        '{"name": "value"}, with double quotes.'
-    )
 
 
 def make_base_url(host: str, port: int | None) -> str | None:

@@ -96,7 +96,7 @@ class LarkHook(LarkBaseHook):
             id_type: The id's kind, if its shape misleads.
 
         Raises:
-            ConfigurationError: `receivers` is not a JSON object.
+            ConfigurationError: `receivers` is not a JSON object, or the entry is not an id.
             InvalidRequestError: The name is not a str.
         """
         from lark_provider.hooks.receivers import resolve
@@ -119,9 +119,11 @@ class LarkHook(LarkBaseHook):
             name: An id, or one of the connection's `receivers`.
 
         Raises:
-            ConfigurationError: `receivers` is not a JSON object.
+            ConfigurationError: `receivers` is not a JSON object, or the entry is not an id.
         """
-        return str(self._aliases.get(name, name))
+        from lark_provider.hooks.receivers import resolve_alias
+
+        return resolve_alias(name, self._aliases)
 
     @property
     def _aliases(self) -> dict[str, Any]:

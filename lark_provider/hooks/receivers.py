@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lark_provider.api.receivers import ReceiverIdType
 
 
-__all__ = ["NamedReceiver", "mark_redirected", "read_json_object", "resolve"]
+__all__ = ["NamedReceiver", "mark_redirected", "read_json_object", "resolve", "resolve_alias"]
 
 
 class NamedReceiver(NamedTuple):
@@ -56,14 +56,37 @@ def resolve(
         redirect: An id or an alias that gets all messages; "" for no redirection.
 
     Raises:
+        ConfigurationError: The entry of `aliases` is not an id.
         InvalidRequestError: The name is not a str.
     """
     if redirect:
-        return NamedReceiver(str(aliases.get(redirect, redirect)), None, name)
+        return NamedReceiver(resolve_alias(redirect, aliases), None, name)
     check_str(
         "A receiver (receiver_id)", name, "an open_id (ou_…), a chat_id (oc_…), an e-mail address or a name"
     )
-    return NamedReceiver(str(aliases[name])) if name in aliases else NamedReceiver(name, id_type)
+    return (
+        NamedReceiver(name, id_type) if name not in aliases else NamedReceiver(resolve_alias(name, aliases))
+    )
+
+
+def resolve_alias(name: str, aliases: Mapping[str, Any]) -> str:
+    """Return the id that a name stands for; other names as they are.
+
+    Args:
+        name: An id, or an alias.
+        aliases: Ids by name. A user_id of digits may be a number.
+
+    Raises:
+        ConfigurationError: The entry of `aliases` is not an id.
+    """
+    value = aliases.get(name, name)
+    is_id = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    if not is_id or not str(value).strip():
+        raise ConfigurationError(
+            f"Entry {name!r} of the extra 'receivers' must be an id, got {value!r:.80}. Next: write one "
+            "open_id, chat_id or e-mail address, or remove the entry."
+        )
+    return str(value)
 
 
 def read_json_object(value: Any, extra: str, conn_id: str) -> dict[str, Any]:

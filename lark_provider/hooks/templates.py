@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _FILES = {"content": (".json", ".md"), "sql": (".sql",)}
+_TEXTS = frozenset(
+    {"receiver_id", "content", "title", "text", "card_title", "file_name", "submitter", "idempotency_key"}
+)
+"""Fields in which a number can only be a text that a DAG with `render_template_as_native_obj` has parsed."""
 _ROWS = {"records"}  # of a table, whose cells may be empty
 
 
@@ -74,7 +78,9 @@ class StrictTemplates:
         for name in template_fields:
             if name in self.required_templates and name not in _ROWS:
                 missing_xcoms.refuse_within(getattr(self, name))
-            setattr(self, name, missing_xcoms.replace_missing(getattr(self, name)))
+            rendered = missing_xcoms.replace_missing(getattr(self, name))
+            is_number = isinstance(rendered, int) and not isinstance(rendered, bool)
+            setattr(self, name, str(rendered) if name in _TEXTS and is_number else rendered)
         for name, template in templates.items():
             rendered = getattr(self, name)
             if (

@@ -59,7 +59,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         msg_type: Lark's name for the type; with `text` or `post` the default is plain lines.
         language: Of the default: `zh` or `en`.
         mentions: `"owner"` for the owners, who are looked up in the connection's `owners`; their names,
-            open_ids, e-mail addresses or `"all"`.
+            open_ids, e-mail addresses or `"all"`. What cannot be read is left out, with a warning.
         event: What happened; None to derive it from the context: `failure`, `retry`, `success`,
             `dag_failure`, `dag_success`, `deadline` or `notice`.
         fallback_conn_id: A connection of an app or a custom bot, used if the first one fails; two fifths of
@@ -96,7 +96,7 @@ class LarkNotifier(StrictTemplates, BaseNotifier):
         content: Mapping[str, Any] | str | None = None,
         msg_type: MessageType = "interactive",
         language: Language = "zh",
-        mentions: str | Sequence[str] = (),
+        mentions: str | Sequence[str] | None = (),
         event: EventKind | None = None,
         fallback_conn_id: str | None = None,
         idempotency_key: str | None = None,

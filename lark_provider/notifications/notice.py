@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from lark_provider.notifications import airflow_context
 from lark_provider.notifications.deadline import Deadline, call_in_thread
 from lark_provider.notifications.delivery import NotificationMessage
+from lark_provider.protocol.incidents.changes import is_repeated_end
 from lark_provider.protocol.incidents.event import EventKind, RunEvent
 from lark_provider.protocol.incidents.model import Incident
 from lark_provider.protocol.language import Language
@@ -31,7 +32,7 @@ class Notifier(Protocol):
     content: Any
     msg_type: MessageType
     language: Language
-    mentions: str | Sequence[str]
+    mentions: str | Sequence[str] | None
     event: EventKind | None
     idempotency_key: str | None
     one_card_per_run: bool
@@ -89,12 +90,15 @@ class Notice:
     def key(self) -> str:
         """Return an idempotency key, by which a repeated callback is recognized.
 
-        It is derived from the event, and from the message: a callback may be a list of notifiers.
+        It is derived from the event, and from the message: a callback may be a list of notifiers. The id of
+        the task instance, and the attempt of the run for its own events, tell the failures of a run apart
+        that is cleared, or that is deleted and made again with the same id.
         """
         event, client = self.event, self.client
         if self.notifier.idempotency_key:
             return self.notifier.idempotency_key
-        what = [event.kind, str(event.try_number), event.deadline_id]
+        attempt = "" if event.is_task_event else event.run_attempt
+        what = [event.kind, str(event.try_number), event.deadline_id, event.ti_id, attempt]
         where = [event.dag_id, event.run_id, event.task_id, str(event.map_index)]
         message = [self.notifier.receiver_id, self.notifier.message_digest]
         key = [client.base_url, client.app_id, "notifier", *where, *what, *message]
@@ -123,7 +127,13 @@ class Notice:
         """
         if not (self.may_block and self.event.kind == "dag_failure"):
             return {}
-        reported = {failure.label for failure in before.failures if failure.error} if before else set()
+        incident = before or Incident()
+        fails_again = is_repeated_end(incident, self.event)  # Then the DAG's callback reported older errors.
+        reported = {
+            failure.label
+            for failure in incident.failures
+            if failure.error and (failure.try_number or not fails_again)
+        }
         silent = [label for label, state in states.items() if state == "failed" and label not in reported]
         shares = self.notifier.shares_cards_with
         return await airflow_context.read_errors(

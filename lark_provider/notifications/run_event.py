@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -74,6 +75,7 @@ def read(
         ti_id=convert_to_text(_get(ti, "id")),
         deadline_id=convert_to_text(_get(deadline, "id")),
         deadline=convert_to_text(_get(deadline, "deadline_time")),
+        run_attempt=_describe_attempt(run),
     )
 
 
@@ -103,6 +105,14 @@ def _get_event_kind(context: Mapping[str, Any], ti: Any) -> EventKind:
     # A task whose worker vanished: the DAG processor reports it, without state and start date.
     tries, max_tries = _get_number(_get(ti, "try_number"), 0), _get_number(_get(ti, "max_tries"), 0)
     return "retry" if 0 < tries <= max_tries else "failure"
+
+
+def _describe_attempt(run: Any) -> str:
+    """Return when a DAG run began, in UTC, and how often its tasks were cleared; empty if that is unknown."""
+    start, clears = _get(run, "start_date"), _get_number(_get(run, "clear_number"), 0)
+    if not isinstance(start, datetime):
+        return ""
+    return f"{start.astimezone(UTC).isoformat(timespec='microseconds')}#{clears}"
 
 
 def _describe_error(error: Any, clean: Callable[[str], str]) -> tuple[str, str, str]:

@@ -11,9 +11,10 @@ import functools
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lark_provider.api.cards.airflow import mentions
+from lark_provider.errors import LarkError
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.hooks.webhook import LarkWebhookHook
 from lark_provider.notifications import airflow_context, bot, direct
@@ -23,9 +24,6 @@ from lark_provider.notifications.notice import Notice, Notifier
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.support.once import Once
 from lark_provider.support.text import escape_texts
-
-if TYPE_CHECKING:
-    from airflow.sdk import Connection
 
 _FIRST_SHARE = 0.6
 """Share of the remaining time that the first connection gets, if there is a fallback."""
@@ -94,19 +92,22 @@ class _Attempt:
         connection = await (
             call_in_thread(get, self.seconds) if self.may_block else LarkHook.aget_connection(self.conn_id)
         )
-        if self.notifier.bots_only or connection.conn_type == "lark_webhook":
-            return await self._by_bot(connection, retries)
-        hook = LarkHook(self.conn_id, timeout=self.seconds, max_retries=retries)
+        by_bot = self.notifier.bots_only or connection.conn_type == "lark_webhook"
+        if by_bot and self.notifier.quiet_success and self.event.is_success:
+            return ()
+        make_hook = LarkWebhookHook if by_bot else LarkHook
+        hook = make_hook(self.conn_id, timeout=self.seconds, max_retries=retries)
         hook.connection = connection
+        if self.may_block:
+            # Airflow's supervisor does not bear an asynchronous request of a task that the deadline cancels.
+            await call_in_thread(hook.load_extras, left.compute_remaining())
+        if isinstance(hook, LarkWebhookHook):
+            return await self._by_bot(hook)
         return await self._by_app(hook, left)
 
-    async def _by_bot(self, connection: Connection, retries: int) -> Sequence[str]:
-        if self.notifier.quiet_success and self.event.is_success:
-            return ()
-        hook = LarkWebhookHook(self.conn_id, timeout=self.seconds, max_retries=retries)
-        hook.connection = connection
-        message = self._make_message(hook)
-        return await bot.deliver(await hook.get_async_conn(), message, self.event, hook.keywords)
+    async def _by_bot(self, hook: LarkWebhookHook) -> Sequence[str]:
+        client = await hook.get_async_conn()  # It reads the extras, which the message needs.
+        return await bot.deliver(client, self._make_message(hook), self.event, hook.keywords)
 
     async def _by_app(self, hook: LarkHook, left: Deadline) -> Sequence[str]:
         from lark_provider.client.base import has_database
@@ -147,8 +148,7 @@ class _Attempt:
 
     def _make_message(self, hook: LarkHook | LarkWebhookHook) -> NotificationMessage:
         notifier = self.notifier
-        known = hook.owners if notifier.mentions else {}
-        resolved = mentions.resolve(notifier.mentions, self.event.owners, known, user_ids=notifier.bots_only)
+        resolved = self._resolve_mentions(hook)
         for name in filter(warned.mark_first, resolved.names):
             notifier.log.warning(
                 "Owner is mentioned by name only",
@@ -160,3 +160,20 @@ class _Attempt:
         return NotificationMessage(
             escape_texts(notifier.content), notifier.msg_type, notifier.language, resolved
         )
+
+    def _resolve_mentions(self, hook: LarkHook | LarkWebhookHook) -> mentions.Mentions:
+        """Return whom to mention; no person if that is invalid, since the notification must not be lost."""
+        notifier = self.notifier
+        if not notifier.mentions:
+            return mentions.Mentions()
+        try:
+            return mentions.resolve(
+                notifier.mentions, self.event.owners, hook.owners, user_ids=notifier.bots_only
+            )
+        except LarkError as error:
+            notifier.log.warning(
+                "Failed to resolve mentions; sending the notification without them",
+                connection=self.conn_id,
+                error=airflow_context.format_error(error, self.seconds),
+            )
+            return mentions.Mentions()

@@ -47,7 +47,7 @@ class LarkWebhookNotifier(LarkNotifier):
         content: Mapping[str, Any] | str | None = None,
         msg_type: WebhookMessageType = "interactive",
         language: Language = "zh",
-        mentions: str | Sequence[str] = (),
+        mentions: str | Sequence[str] | None = (),
         event: EventKind | None = None,
         fallback_conn_id: str | None = None,
         deadline: float = 10.0,

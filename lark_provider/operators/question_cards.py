@@ -44,6 +44,9 @@ class OperatorCards:
     def send(self, task_question: TaskQuestion, card: Any) -> tuple[TaskQuestion, str]:
         """Send the card of a question, and record its message. Within an hour a repeat sends nothing more.
 
+        Later it does, if it is not known whether an earlier attempt has sent the card. Of two such cards only
+        the second is recorded; the first one keeps its buttons until a person clicks on it.
+
         Args:
             task_question: The question.
             card: Card JSON.
@@ -152,7 +155,13 @@ class OperatorCards:
                 lambda questions: questions.record_sent(task_question.id, message_id), database_url
             )
 
-        how = {"receiver_id_type": question.receiver_type, "idempotency_key": task_question.id}
+        # If it is not known after Lark's hour whether the card was sent, a second one is better than a
+        # question that is never asked: the buttons of both name the question, whose first click decides.
+        how = {
+            "receiver_id_type": question.receiver_type,
+            "idempotency_key": task_question.id,
+            "on_unknown": "resend",
+        }
         return card_life.LiveCard(question.receiver, record, how)
 
     def _choose_hook(self, task_question: TaskQuestion) -> LarkHook:

@@ -53,7 +53,7 @@ class LarkWebhookOperator(StrictTemplates, BaseOperator):
         content: Mapping[str, Any] | str,
         msg_type: WebhookMessageType = "text",
         title: str = "",
-        mentions: Sequence[str] = (),
+        mentions: str | Sequence[str] = (),
         lark_webhook_conn_id: str = LarkWebhookHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -71,10 +71,14 @@ class LarkWebhookOperator(StrictTemplates, BaseOperator):
 
     def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
         """Send the message."""
+        mentions = [self.mentions] if isinstance(self.mentions, str) else self.mentions
         with convert_lark_errors():
             try:
                 self.hook.client.send(
-                    self.content, msg_type=self.msg_type, title=self.title, mentions=self.mentions
+                    self.content,
+                    msg_type=self.msg_type,
+                    title=self.title,
+                    mentions=mentions if self.mentions else (),
                 )
             except OutcomeUnknownError as error:
                 raise AirflowFailException(f"{type(error).__name__}: {error}") from error

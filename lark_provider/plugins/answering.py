@@ -11,7 +11,7 @@ from typing import Any
 
 from lark_provider.plugins import guard, hold, settings
 from lark_provider.plugins.in_process import AirflowReply, InProcess
-from lark_provider.plugins.json_schema import load_validation
+from lark_provider.plugins.json_schema import find_violations
 from lark_provider.plugins.logs import get_logger
 from lark_provider.plugins.sentences import describe_answerer, describe_outcome
 from lark_provider.protocol.hitl.answers import InvalidAnswerError, read_answer
@@ -78,9 +78,8 @@ async def answer(airflow: InProcess, card: QuestionCard, click: DeliveredClick, 
     unready = await _find_unready_result(card.question, reply.body["task_instance"]["state"], who)
     if unready is not None:
         return unready
-    errors = (
-        wanted if isinstance(wanted, dict) else _find_faults(card.question, wanted, reply.body["options"])
-    )
+    options: list[str] = reply.body["options"]
+    errors = wanted if isinstance(wanted, dict) else await _find_faults(card, wanted, options)
     if errors or isinstance(wanted, dict):
         reason = "; ".join(f"{name}: {text}" for name, text in errors.items())
         return who.make_result("invalid", describe_outcome("invalid", reason=reason), errors=errors)
@@ -161,8 +160,7 @@ def _read(card: QuestionCard, click: DeliveredClick) -> HitlAnswer | dict[str, s
     try:
         return read_answer(card.question, click.action)
     except InvalidAnswerError as error:
-        language: Language = "zh" if card.language == "zh" else "en"
-        return {name: texts[language] for name, texts in error.errors.items()}
+        return {name: texts[_choose_language(card)] for name, texts in error.errors.items()}
 
 
 async def _find_unready_result(
@@ -183,23 +181,25 @@ async def _find_unready_result(
     return None
 
 
-def _find_faults(question: HitlQuestion, wanted: HitlAnswer, options: list[str]) -> dict[str, str]:
-    """Return what Airflow would only notice after the answer, when it fails the task: by field."""
+async def _find_faults(card: QuestionCard, wanted: HitlAnswer, options: list[str]) -> dict[str, str]:
+    """Return what Airflow would only notice after the answer, when it fails the task: by field.
+
+    Raises:
+        SchemaCheckError: The values could not be checked.
+    """
     errors = {}
-    find_violation = load_validation()
     unknown = [option for option in wanted.options if option not in options]
     if unknown:
         errors["_options"] = f"{unknown[0][:60]!r} is not an option"
-    for name, value in wanted.params.items():
-        schema = question.params[name].get("schema") or {}
-        try:
-            violation = find_violation(value, schema)
-        except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way, and so Airflow would fail
-            errors[name] = f"cannot be checked: {type(error).__name__}"
-            continue
-        if violation is not None:
-            errors[name] = violation
-    return errors
+    values = {
+        name: (value, card.question.params[name].get("schema") or {}) for name, value in wanted.params.items()
+    }
+    violations = await threads.run(lambda: find_violations(values))
+    return errors | {name: texts[_choose_language(card)] for name, texts in violations.items()}
+
+
+def _choose_language(card: QuestionCard) -> Language:
+    return "zh" if card.language == "zh" else "en"
 
 
 def _make_recorded_result(

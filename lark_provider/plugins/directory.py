@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from lark_provider.api.contact import User
 from lark_provider.client import LarkServiceClient
+from lark_provider.config import AppDisabledError
 from lark_provider.errors import ConfigurationError, PermissionDeniedError
 from lark_provider.plugins.logs import get_logger
 from lark_provider.support.throttle import Throttle
@@ -18,6 +19,8 @@ Standing: TypeAlias = Literal["active", "inactive", "unknown"]
 """Whether the person works there: `unknown` if this app may not see it, or has no credentials here."""
 
 _MAX_AGE = 60.0
+_MAX_STALE_AGE = 300.0
+"""While Lark cannot be asked: short, since a person may have been frozen since, and their clicks wait."""
 _DEADLINE = 6.0
 _LEFT = ("is_frozen", "is_resigned", "is_exited")
 _throttle = Throttle()
@@ -49,7 +52,7 @@ class Directory:
         self._client = client or _make_client
 
     def get(self, app_id: str, open_id: str) -> DirectoryEntry:
-        """Return what Lark says about a person, cached for a minute.
+        """Return what Lark says about a person, cached for a minute; for five while Lark cannot be asked.
 
         See GET /open-apis/contact/v3/users/batch. It blocks for six seconds at most.
 
@@ -62,10 +65,16 @@ class Directory:
             does not show the person to the app at all.
 
         Raises:
-            LarkError: Lark was unreachable, or refused it for another reason.
+            AppDisabledError: The app is disabled in the registry.
+            LarkError: Lark was unreachable and the cached answer is older, or Lark refused it for another
+                reason.
         """
         try:
-            user = self._client(app_id).contact.get_user(open_id, max_age=_MAX_AGE)
+            user = self._client(app_id).contact.get_user(
+                open_id, max_age=_MAX_AGE, max_stale_age=_MAX_STALE_AGE
+            )
+        except AppDisabledError:
+            raise
         except (ConfigurationError, PermissionDeniedError) as error:
             _warn(app_id, str(error))
             return DirectoryEntry("unknown")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from lark_provider.config import AppDisabledError
 from lark_provider.errors import ConfigurationError, LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, DirectoryEntry
@@ -124,6 +125,8 @@ class Identities:
             )
         except AuthManagerUnsupportedError as error:
             return _refuse(clicker, "forbidden", "unsupported", error)
+        except AppDisabledError as error:
+            return _refuse(clicker, "forbidden", "app_disabled", error)
         except LarkError as error:
             logger.warning(
                 "Person not identified; the click is tried again",

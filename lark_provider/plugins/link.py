@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lark_provider.config import AppDisabledError
 from lark_provider.errors import LarkError
 from lark_provider.plugins import users
 from lark_provider.plugins.directory import Directory, DirectoryEntry
@@ -127,6 +128,9 @@ class LinkPage:
         except InactiveUserError as error:
             logger.warning("Airflow user not linked", extra={"reason": str(error)})
             return self._render_message(request, _Answer(403, "no_account"))
+        except AppDisabledError as error:
+            logger.warning("Page for linking people refused", extra={"reason": str(error)})
+            return self._render_message(request, _Answer(403, "app_disabled"))
         except LarkError:
             logger.exception("Page for linking people failed")
             return self._render_message(request, _Answer(503, "unavailable"))

@@ -36,6 +36,11 @@ REFUSALS: Mapping[str, LocalizedText] = {
         "zh": "此 Airflow 的认证管理器不支持在飞书中操作，请在 Airflow 网页界面中操作。",
         "en": "The auth manager of this Airflow does not support acting from Lark. Use the Airflow web UI.",
     },
+    "app_disabled": {
+        "zh": "此应用已被管理员停用，不能再用它在 Airflow 中操作。请在 Airflow 网页界面中操作。",
+        "en": "An administrator has disabled this app, so it cannot act in Airflow any more. Use the Airflow "
+        "web UI.",
+    },
     "unavailable": {
         "zh": "暂时无法确认您的身份，系统将自动重试此次点击。",
         "en": "Your identity cannot be verified right now. The click will be retried automatically.",
@@ -104,6 +109,7 @@ PAGE: Mapping[str, LocalizedText] = {
     },
     "unsupported": REFUSALS["unsupported"],
     "left": REFUSALS["left"],
+    "app_disabled": REFUSALS["app_disabled"],
     "unavailable": {
         "zh": "暂时无法处理，请稍后刷新页面重试。",
         "en": "It cannot be done at the moment. Reload the page in a minute.",

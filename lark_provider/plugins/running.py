@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lark_provider.plugins.in_process import AirflowReply, InProcess
-from lark_provider.plugins.json_schema import load_validation
+from lark_provider.plugins.json_schema import find_violations
 from lark_provider.protocol.commands.arguments import convert
 from lark_provider.protocol.commands.delivery import (
     CommandOutcome,
@@ -18,6 +18,7 @@ from lark_provider.protocol.commands.delivery import (
     make_run_id,
 )
 from lark_provider.protocol.errors import InvalidRequestError
+from lark_provider.support import threads
 
 _CONFLICT, _NOT_FOUND = 409, 404
 _RUNS, _TASKS = "5", "100"
@@ -103,7 +104,7 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
         conf = convert(command.arguments, params)
     except InvalidRequestError as error:
         return _make_invalid_result(str(error))
-    if faults := _find_faults(conf, params):
+    if faults := await threads.run(lambda: _find_faults(conf, params)):
         return _make_invalid_result(faults)
     run_id = make_run_id(command.message_id)
     body = {
@@ -128,20 +129,16 @@ async def _run(airflow: InProcess, command: DeliveredCommand, dag: str, person: 
 def _find_faults(conf: Mapping[str, Any], params: Mapping[str, Any]) -> str:
     """Return what is wrong with params, as Airflow's own check would find when the run starts; else nothing.
 
-    Params that the command does not give keep their defaults, and a default may be missing.
+    Params that the command does not give keep their defaults, and a default may be missing. It blocks.
+
+    Raises:
+        SchemaCheckError: The values could not be checked.
     """
-    faults = []
-    find_violation = load_validation()
-    for name, param in params.items():
-        value = conf.get(name, param.get("value"))
-        try:
-            violation = find_violation(value, param.get("schema") or {})
-        except Exception as error:  # noqa: BLE001 - a schema may be invalid in any way
-            faults.append(f"{name} cannot be checked: {type(error).__name__}")
-            continue
-        if violation is not None:
-            faults.append(f"{name}: {violation}")
-    return "; ".join(faults)
+    values = {
+        name: (conf.get(name, param.get("value")), param.get("schema") or {})
+        for name, param in params.items()
+    }
+    return "; ".join(f"{name}: {texts['en']}" for name, texts in find_violations(values).items())
 
 
 def _describe_run(run: Mapping[str, Any]) -> str:

@@ -13,10 +13,11 @@ from lark_emulator import Emulator
 
 from lark_provider.core.storage.sqlite_storage import ApplicationManager
 from lark_provider.errors import ConfigurationError
-from lark_provider.hooks.airflow_config import make_database_url
+from lark_provider.hooks.airflow_config import DatabaseHook
 from lark_provider.hooks.lark import LarkHook
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.crypto import EncryptionKeys, generate_key
+from lark_provider.support.secret import Secret
 from tests.airflow.conftest import AirflowHome, connection
 from tests.storage import prepared
 
@@ -26,6 +27,12 @@ WORKER = "from lark_provider.hooks.lark import LarkHook; LarkHook().client.bot.i
 def token_requests(lark: Emulator) -> int:
     counts = lark.state(summary=True)["by_endpoint"]
     return int(counts.get("POST /open-apis/auth/v3/tenant_access_token/internal", 0))
+
+
+def make_database_url(**parts: Any) -> Secret:
+    hook = DatabaseHook("d")
+    hook.connection = Connection(conn_id="d", **parts)
+    return hook.make_url()
 
 
 @pytest.mark.parametrize("way", ["database_url", "database_conn_id"])
@@ -94,24 +101,41 @@ def test_an_app_of_the_registry_needs_no_password_in_the_connection(
 
 def test_a_connection_becomes_a_url_whatever_its_password() -> None:
     url = make_database_url(
-        Connection(
-            conn_id="d",
-            conn_type="postgres",
-            host="db.example.com",
-            login="lark",
-            password="p@s/s:w%r#d",
-            schema="lark_service",
-            extra=json.dumps({"sslmode": "require"}),
-        )
+        conn_type="postgres",
+        host="db.example.com",
+        login="lark",
+        password="p@s/s:w%r#d",
+        schema="lark_service",
+        extra=json.dumps({"sslmode": "require"}),
     )
     parsed = urls.parse(url, "x")
     assert (parsed.password, parsed.host, parsed.port) == ("p@s/s:w%r#d", "db.example.com", 5432)
     assert parsed.query == {"sslmode": "require"}
 
 
+@pytest.mark.parametrize(
+    ("host", "there", "query"),
+    [
+        ("db_1.example.com", "db_1.example.com", {}),
+        ("fd00::12", "fd00::12", {}),
+        ("[fd00::12]", "fd00::12", {}),
+        ("/var/run/postgresql", None, {"host": "/var/run/postgresql", "port": "5433"}),
+    ],
+)
+def test_a_connection_becomes_a_url_whatever_its_host(host: str, there: str | None, query: Any) -> None:
+    parsed = urls.parse(make_database_url(conn_type="postgres", host=host, port=5433, schema="s"), "x")
+    assert (parsed.host, parsed.database) == (there, "s")
+    assert dict(parsed.query) == query
+
+
+def test_a_password_without_a_login_is_no_login() -> None:
+    parsed = urls.parse(make_database_url(conn_type="postgres", host="db", password="p@s"), "x")
+    assert (parsed.username or "", parsed.password) == ("", "p@s")
+
+
 def test_a_connection_to_something_else_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="type 'mysql'"):
-        make_database_url(Connection(conn_id="d", conn_type="mysql", host="x"))
+        make_database_url(conn_type="mysql", host="x")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +147,9 @@ def test_a_connection_to_something_else_is_refused() -> None:
 )
 def test_an_error_shows_no_password_of_a_database(changes: dict[str, Any], text: str) -> None:
     """The canary looks at the variables of each frame."""
-    usual: dict[str, Any] = {"conn_id": "d", "conn_type": "postgres", "host": "x", "password": "secret-AAA"}
+    usual: dict[str, Any] = {"conn_type": "postgres", "host": "x", "password": "secret-AAA"}
     with pytest.raises(ConfigurationError, match=text):
-        make_database_url(Connection(**(usual | changes)))
+        make_database_url(**(usual | changes))
 
 
 @pytest.mark.parametrize("way", ["database_url", "database_conn_id"])

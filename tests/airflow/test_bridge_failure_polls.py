@@ -69,6 +69,14 @@ def poll(server: ApiServer, name: str, then: Callable[[], object], routes: str |
     return asyncio.run(poll())
 
 
+@pytest.fixture(autouse=True)
+def environment(api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the bridge, which runs in this process, the app's credentials."""
+    monkeypatch.setenv("LARK_APP_ID", APP)
+    monkeypatch.setenv("LARK_APP_SECRET", APP_SECRET)
+    monkeypatch.setenv("LARK_BASE_URL", api_server.lark_url)
+
+
 def test_a_failed_run_is_asked_for_only_if_none_of_its_tasks_was_told(api_server: ApiServer) -> None:
     runs = [api_server.run("ask") for _ in range(COUNT)]
 
@@ -84,9 +92,6 @@ def test_a_failed_run_is_asked_for_only_if_none_of_its_tasks_was_told(api_server
 def test_logs_that_one_bridge_had_no_time_for_are_read_by_the_next(
     api_server: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("LARK_APP_ID", APP)
-    monkeypatch.setenv("LARK_APP_SECRET", APP_SECRET)
-    monkeypatch.setenv("LARK_BASE_URL", api_server.lark_url)
     routes, name = tmp_path / "lark.yaml", "another cursor of this test"
     routes.write_text(f"routes: [{{dag: etl, what: failures, to: {CHAT}}}]\n")
     runs = [api_server.run("etl") for _ in range(COUNT)]

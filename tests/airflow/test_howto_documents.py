@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +46,18 @@ def test_messages_are_sent_and_changed(lark: Emulator, context: Context) -> None
     run("messages-in-a-dag.md", group)["tell"].execute(context())
     assert "Loaded" in str(read_messages(lark))
     assert "on_failure" not in str(run("messages-in-a-dag.md", notifier)["tell_group"].template_fields)
+
+
+def test_a_run_without_a_logical_date_renders_the_messages(context: Context) -> None:
+    """A DAG without a schedule is triggered, and `ds` is missing in a run that has no logical date."""
+    dag, operator, _ = python("how-to/messages-in-a-dag.md")
+    group = operator.replace("LarkWebhookOperator(task_id", "tell = LarkWebhookOperator(task_id")
+    begun, tell = run("messages-in-a-dag.md", dag)["begun"], run("messages-in-a-dag.md", group)["tell"]
+    values = context() | {"dag_run": SimpleNamespace(run_after=datetime(2026, 1, 2, tzinfo=UTC))}
+    for task in (begun, tell):
+        task.render_template_fields(values)
+    assert "Loading 2026-01-02" in str(begun.content)
+    assert tell.content == "Loaded 2026-01-02."
 
 
 def test_records_are_read(lark: Emulator, context: Context) -> None:

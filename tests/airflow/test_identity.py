@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ import sqlalchemy as sa
 from airflow.api_fastapi.app import create_auth_manager
 from lark_emulator import Emulator
 
+from lark_provider.engine.runtime import PROCESS
 from lark_provider.plugins import directory, users
 from lark_provider.plugins.identity import ActingUser, Clicker, Identities, PersonRefusal
 from lark_provider.protocol.hitl.people import PeopleSettings
 from lark_provider.storage import migrate, urls
+from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.bridge_tables import people as table
 from lark_provider.storage.crypto import KEY_VARIABLE, generate_key
 from lark_provider.storage.engine import hold_transaction
 from lark_provider.storage.link_codes import LinkCodes
 from lark_provider.storage.people import People, Person
+from lark_provider.storage.tables import user_cache
 from lark_provider.support.throttle import Throttle
 from tests.services.processes import free_port
 from tests.storage import prepared
@@ -185,11 +189,49 @@ def test_a_link_counts_where_the_app_may_not_see_the_status(
     assert "Cannot tell whether people are frozen or resigned" in caplog.text
 
 
+def test_clicks_of_a_disabled_app_are_refused(
+    people: People, lark: Emulator, resolve: Resolve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counted as an app whose directory cannot be seen, and linked people were accepted."""
+    monkeypatch.setenv("LARK_REGISTRY_PATH", str(tmp_path / "applications.db"))
+    apps = ApplicationManager()
+    apps.create_application(lark.app_id, "secret")
+    link(people, lark, "alice", "bob")
+    assert who(resolve()) == ("bob", "link")
+    apps.disable_application(lark.app_id)
+    PROCESS.registry.answers.clear()  # As after 30 s.
+    refused = expect_refusal(resolve())
+    assert refused.outcome == "forbidden"
+    assert "disabled" in refused.message["en"]
+
+
 def test_an_unreachable_lark_is_tried_again(people: People, lark: Emulator, resolve: Resolve) -> None:
     link(people, lark, "alice", "bob")
     lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=50)
     refused = expect_refusal(resolve())
     assert refused.outcome == "unavailable"
+
+
+@pytest.mark.parametrize("age", [200.0, 400.0])
+def test_a_person_is_not_accepted_from_an_old_cache_entry(
+    people: People, lark: Emulator, resolve: Resolve, monkeypatch: pytest.MonkeyPatch, age: float
+) -> None:
+    """They may have been frozen since; while Lark could not be asked, an answer of any age counted."""
+    monkeypatch.setenv("LARK_DATABASE_URL", people.url.render_as_string(hide_password=False))
+    link(people, lark, "alice", "bob")
+    assert who(resolve()) == ("bob", "link")
+    fetched_at = datetime.now(UTC) - timedelta(seconds=age)
+    with hold_transaction(migrate.prepare_engine(people.url)) as connection:
+        connection.execute(sa.update(user_cache).values(fetched_at=fetched_at))
+    lark.change_user("alice", status="frozen")
+    lark.fault(path="/open-apis/contact/v3/users/batch", status=500, times=50)
+    resolved = resolve()
+    if age <= 300:
+        assert who(resolved) == ("bob", "link")
+    else:
+        assert expect_refusal(resolved).outcome == "unavailable"
+    lark.clear_faults()
+    assert expect_refusal(resolve()).outcome == "inactive"
 
 
 def test_an_unreachable_database_is_tried_again(lark: Emulator) -> None:

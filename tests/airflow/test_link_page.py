@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from lark_emulator import Emulator
 
 from lark_provider.storage import migrate
+from lark_provider.storage.applications import ApplicationManager
 from lark_provider.storage.bridge_tables import link_codes
+from lark_provider.storage.crypto import EncryptionKeys
 from lark_provider.storage.engine import hold_transaction
 from tests.airflow.browser import Browser
 from tests.airflow.conftest import AirflowHome
@@ -32,7 +34,8 @@ def server(airflow_home: AirflowHome, tmp_path_factory: pytest.TempPathFactory) 
     home = tmp_path_factory.mktemp("link") / "airflow"
     with Emulator() as lark:
         lark.settings(rate_limits=False)
-        link_server = LinkServer(airflow_home, home, lark, prefix=PREFIX)
+        registry = {"LARK_REGISTRY_PATH": str(home / "applications.db")}
+        link_server = LinkServer(airflow_home, home, lark, prefix=PREFIX, settings=registry)
         try:
             link_server.start()
             yield link_server
@@ -318,6 +321,24 @@ def test_people_who_left_are_refused(server: LinkServer, status: str) -> None:
         assert answer.status_code == 403
         assert "is frozen, has left the organization" in answer.text
     assert server.find_linked(f"left_{status}") is None
+
+
+def test_a_disabled_app_links_nobody(server: LinkServer) -> None:
+    environ = server.airflow.env
+    keys = EncryptionKeys(environ["LARK_CONFIG_ENCRYPTION_KEY"])
+    registered = ApplicationManager(environ["LARK_REGISTRY_PATH"], keys=keys)
+    registered.create_application(server.lark.app_id, server.lark.app_secret)
+    registered.disable_application(server.lark.app_id)
+    with server.visitor("bob") as client:
+
+        def ask() -> httpx.Response:
+            return open_link(client, server.code("alice"))
+
+        wait_until(lambda: ask().status_code == 403, 120)
+        assert "An administrator has disabled this app" in ask().text
+        assert server.find_linked("alice") is None
+        registered.enable_application(server.lark.app_id)
+        wait_until(lambda: ask().status_code == 200, 120)
 
 
 def test_names_are_escaped(server: LinkServer) -> None:

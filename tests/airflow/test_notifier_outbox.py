@@ -26,6 +26,8 @@ from tests.failures.waiting import wait_until
 from tests.outbox import work
 from tests.storage import prepared
 
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 @pytest.fixture
 def lark(lark: Emulator, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
@@ -74,6 +76,48 @@ def test_a_repeated_callback_changes_nothing(lark: Emulator) -> None:
     plain(context())
     plain(context())
     assert [content.get("text") for content in read_messages(lark)] == [None, "t broke"]
+
+
+def make_failed_run(clears: int, *, started: datetime = START) -> Any:
+    """Return the context of a DAG whose task has no callback; the DAG processor makes a new one each time."""
+    ti = {"dag_id": "d", "run_id": "r", "task_id": "a", "map_index": -1, "try_number": 1 + clears}
+    states = {"r": {"a": "failed"}}
+    last = SimpleNamespace(**ti, state="failed", get_task_states=lambda **_: states)
+    run = SimpleNamespace(start_date=started + timedelta(hours=clears), clear_number=clears)
+    return make_dag_context("task_failure") | {"ti": last, "dag_run": run}
+
+
+def test_a_cleared_run_that_fails_again_is_reported_again(lark: Emulator) -> None:
+    notify = make_notifier()
+    notify(make_failed_run(0))
+    notify(make_failed_run(0))
+    assert len(states()) == 1
+    assert "failures" not in str(read_messages(lark))
+    notify(make_failed_run(1))
+    notify(make_failed_run(1))
+    assert len(states()) == 2
+    assert "2 failures" in str(read_messages(lark))
+
+
+def test_a_message_of_ones_own_is_sent_for_each_failure_of_a_run(lark: Emulator) -> None:
+    """A run that times out twice, and one that is deleted and made again under the same id."""
+    plain = make_notifier(content="broke", msg_type="text")
+    for run in (
+        make_failed_run(0),
+        make_failed_run(1),
+        make_failed_run(0, started=START + timedelta(days=1)),
+    ):
+        run["ti"].try_number = 1  # The last task has not begun.
+        plain(run)
+        plain(run)
+    assert len(read_messages(lark)) == 3
+
+
+def test_a_message_of_ones_own_is_sent_for_each_task_instance(lark: Emulator) -> None:
+    plain = make_notifier(content="broke", msg_type="text")
+    for ti_id in ("019b-1", "019b-1", "019b-2"):
+        plain(context(id=ti_id))
+    assert len(read_messages(lark)) == 2
 
 
 def test_each_notifier_of_a_list_sends_its_message(lark: Emulator) -> None:

@@ -41,6 +41,25 @@ def test_a_name_stands_for_an_id(extra: Callable[..., None], as_text: bool) -> N
     assert LarkHook().receiver("oc_2", "chat_id") == NamedReceiver("oc_2", "chat_id")
 
 
+@pytest.mark.parametrize("value", [None, ["oc_1"], {}, "", True])
+def test_an_entry_other_than_an_id_is_named(extra: Callable[..., None], value: Any) -> None:
+    says = "Entry 'team' of the extra 'receivers' must be an id, got .*Next: "
+    extra(receivers={"team": value})
+    with pytest.raises(ConfigurationError, match=says):
+        LarkHook().receiver("team")
+    with pytest.raises(ConfigurationError, match=says):
+        LarkHook().alias("team")
+    extra(receivers={"team": value}, redirect_all_to="team")
+    with pytest.raises(ConfigurationError, match=says):
+        LarkHook().receiver("oc_1")
+
+
+def test_an_entry_may_be_a_user_id_of_digits(extra: Callable[..., None]) -> None:
+    extra(receivers={"boss": 4711})
+    assert LarkHook().receiver("boss") == NamedReceiver("4711")
+    assert LarkHook().alias("boss") == "4711"
+
+
 def test_everything_can_go_to_one_place(extra: Callable[..., None]) -> None:
     extra(receivers={"oncall": "oc_1", "tests": "oc_9"}, redirect_all_to="tests")
     assert LarkHook().receiver("oncall") == NamedReceiver("oc_9", None, "oncall")

@@ -173,6 +173,7 @@ def test_only_recorded_cards_can_be_clicked(server: ApiServer) -> None:
         {"app_id": "cli_other"},
         {"message_id": "om_other"},
         {"action": Action(value=value)},
+        {"action": Action(value=make_button_value("0" * 200, "answer", option="Approve"))},
         {"action": Action(value={"action": "answer", "option": "Approve"})},
     ):
         assert outcome(server, pending, **changes) == (404, "unknown_card")
@@ -217,6 +218,25 @@ def test_what_only_jsonschema_knows_is_checked_too(server: ApiServer) -> None:
     assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
     assert "dependency" in done.json()["errors"]["more"]
     assert not server.read_answer(pending)["response_received"]
+
+
+def test_a_pattern_that_takes_hours_does_not_stop_the_server(server: ApiServer) -> None:
+    """It was matched on the event loop, which served nobody else for hours."""
+    schema = {"type": "string", "pattern": "^(a+)+$"}
+    params = {"name": {"value": "a", "description": None, "schema": schema}}
+    pending = server.ask(params=params, options=["OK"])
+    (field,) = make_form_fields(params)
+
+    def submit(text: str) -> Action:
+        return Action(
+            value=make_button_value(pending.card, "answer", option="OK"), form_value={field.key: text}
+        )
+
+    for wrong, reason in {"b": "must match the pattern", "a" * 60 + "!": "takes too long"}.items():
+        done = server.deliver(server.click(pending, "bob", action=submit(wrong)))
+        assert (done.status_code, done.json()["outcome"]) == (400, "invalid")
+        assert reason in done.json()["errors"]["name"]
+    assert outcome(server, pending, action=submit("aa")) == (200, "answered")
 
 
 def test_a_card_of_an_earlier_try_answers_nothing(server: ApiServer) -> None:

@@ -400,3 +400,24 @@ def _test(home: AirflowHome, dag_id: str, lark: Emulator) -> str:
     command = [sys.executable, "-m", "airflow", "dags", "test", dag_id]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603 - ours
     return done.stdout + done.stderr
+
+
+def test_a_number_of_a_native_dag_is_a_text_where_only_a_text_can_be(
+    lark: Emulator, render: Callable[..., Any], context: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LARK_DEFAULT", connection(lark, extra={"receivers": {"7": CHAT}}))
+    pulled = "{{ ti.xcom_pull(task_ids='there') }}"
+    settings: dict[str, Any] = {"receiver_id": pulled, "content": pulled, "idempotency_key": pulled}
+    message = LarkSendMessageOperator(task_id="t", **settings)
+    render(message, native=True, there=7)
+    message.execute(context())
+    assert [sent["content"] for sent in lark.state()["chats"][0]["messages"]] == [{"text": "7"}]
+    for other in (
+        render(LarkWebhookOperator(task_id="w", content=pulled, title=pulled), native=True, there=7),
+        render(LarkNotifier(**settings), native=True, there=7),
+        render(LarkApprovalOperator(task_id="a", receiver_id=pulled, title=pulled), native=True, there=7),
+    ):
+        names = {"receiver_id", "content", "title", "idempotency_key"} & set(other.template_fields)
+        assert {name: getattr(other, name) for name in names} == dict.fromkeys(names, "7")
+    flag = render(LarkWebhookOperator(task_id="b", content=pulled), native=True, there=True)
+    assert flag.content is True  # it is refused when it is sent

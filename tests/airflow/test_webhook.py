@@ -115,6 +115,9 @@ def test_airflow_masks_what_is_secret_in_a_connection(field: str) -> None:
             {"elements": [{"tag": "hr"}]},
         ),
         ({"content": "img_1", "msg_type": "image"}, {"image_key": "img_1"}),
+        ({"mentions": "all"}, {"text": 'hi <at user_id="all"></at>'}),
+        ({"mentions": ["all"]}, {"text": 'hi <at user_id="all"></at>'}),
+        ({"mentions": None}, {"text": "hi"}),
     ],
 )
 def test_messages_of_each_type(

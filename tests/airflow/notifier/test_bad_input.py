@@ -69,6 +69,38 @@ def test_a_failing_template_of_an_option_is_no_lost_notification(
     assert titles(lark) == ["Task failed · d.t"]
 
 
+@pytest.mark.parametrize("mentions", [None, [None], ""])
+def test_no_mentions_mention_nobody(
+    lark: Emulator, capsys: pytest.CaptureFixture[str], mentions: Any
+) -> None:
+    make_notifier(mentions=mentions, msg_type="text")(context())
+    assert "warning" not in capsys.readouterr().out
+    [content] = read_messages(lark)
+    assert "None" not in content["text"]
+
+
+@pytest.mark.parametrize(
+    ("mentions", "extra", "why"),
+    [
+        (5, {}, "mentions must be a list, got 5"),
+        ("owner", {"owners": "alice"}, "must be a JSON object, got str"),
+    ],
+)
+def test_mentions_that_cannot_be_are_no_lost_notification(
+    lark: Emulator,
+    connect: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    mentions: Any,
+    extra: dict[str, Any],
+    why: str,
+) -> None:
+    connect(extra=extra)
+    make_notifier(mentions=mentions)(context())
+    assert titles(lark) == ["Task failed · d.t"]
+    (line,) = read_logged(capsys, "Failed to resolve mentions; sending the notification without them")
+    assert why in line
+
+
 def test_secrets_of_an_error_stay_here(lark: Emulator) -> None:
     mask_secret("known-to-airflow")
     make_notifier()(context(error="app_secret=looks-like-one and known-to-airflow"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
 from lark_provider.callbacks import waiting
-from lark_provider.errors import ConfigurationError
+from lark_provider.errors import ConfigurationError, OutcomeUnknownError
 from lark_provider.hooks import airflow_config
 from lark_provider.operators.question_cards import OperatorCards
 from lark_provider.protocol.questions import Draft, Question, TaskQuestion
@@ -42,6 +43,29 @@ def test_a_worker_killed_before_the_card_was_sent_leaves_no_second_question(
     (card,) = messages(lark)
     assert {value["lark_wait"] for value in buttons(card["content"])} == {claimed.id}
     assert read_question(url).message_ids == (card["message_id"],)
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_card_of_unknown_outcome_is_sent_again_after_larks_hour(
+    lark: Emulator, url: URL, start: Start, drop: str
+) -> None:
+    lark.fault("POST", "/open-apis/im/v1/messages", drop=drop, times=9)
+    with pytest.raises(OutcomeUnknownError):
+        approval().execute(start())
+    lark.clear_faults()
+    lark.advance(7200)
+    with get_engine(url).begin() as connection:
+        (sent_at,) = connection.execute(sa.select(tables.ledger.c.sent_at)).scalars()
+        connection.execute(sa.update(tables.ledger).values(sent_at=sent_at - timedelta(hours=2)))
+    defer(approval(), start(try_number=2))
+    cards = messages(lark)
+    assert len(cards) == 1 + (drop == "after")
+    question = read_question(url)
+    assert question.message_ids == (cards[-1]["message_id"],)
+    for card in cards:  # A click on either card decides the same question.
+        assert {value["lark_wait"] for value in buttons(card["content"])} == {question.id}
+    defer(approval(), start(try_number=3))
+    assert len(messages(lark)) == len(cards)
 
 
 def sent_but_not_noted(lark: Emulator, url: URL, start: Start) -> TaskQuestion:
