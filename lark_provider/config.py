@@ -20,6 +20,9 @@ from lark_provider.support.text import is_unicode
 
 V = TypeVar("V")
 _MAY_BE_SECRET = re.compile(r"[@?#]")
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
+"""How the value begins that Kubernetes gives to `POSTGRES_PORT` for a Service named postgres."""
+_MAX_PORT = 65535
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(/|$)")
 REGISTRY_VARIABLE = "LARK_REGISTRY_PATH"
 ROUTES_VARIABLE = "LARK_ROUTES_PATH"
@@ -32,11 +35,15 @@ _DATABASE_VARIABLES = (
 BROKER_VARIABLES = tuple(
     f"RABBITMQ_{part}" for part in ("URL", "HOST", "PORT", "USER", "PASSWORD", "VHOST", "TLS")
 )
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 BASE_URLS = {"feishu": "https://open.feishu.cn", "lark": "https://open.larksuite.com"}
 
 
 def resolve_base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str:
     """Return the URL before `/open-apis` for `feishu`, `lark` or a URL.
+
+    The host is in lower case and without the scheme's own port, since the URL is a part of keys: those of
+    loads, messages and leases must not differ by how the same address is written.
 
     Args:
         values: Values as users write them. The first that is not empty applies; otherwise `LARK_BASE_URL`,
@@ -63,7 +70,14 @@ def resolve_base_url(*values: str | None, environ: Mapping[str, str] = ENVIRONME
             f"base_url must begin with https://, got {_redact_url(name)}: http:// sends the app's secret in "
             f"clear text. Next: write https://; or set {HTTP_VARIABLE}=1 in a network that you trust."
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/").removesuffix("/open-apis")
+    return f"{parts.scheme}://{_format_host(parts)}{parts.path}".rstrip("/").removesuffix("/open-apis")
+
+
+def _format_host(parts: SplitResult) -> str:
+    """Return the host of a URL in lower case, with its port unless that is the scheme's own."""
+    host = str(parts.hostname)
+    host = f"[{host}]" if ":" in host else host
+    return host if parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)} else f"{host}:{parts.port}"
 
 
 def _parse_endpoint(name: str) -> SplitResult | None:
@@ -153,10 +167,35 @@ def has_broker(url: str | None = None, environ: Mapping[str, str] = ENVIRONMENT)
 
 
 def _is_any_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:
-    for name in names:  # noqa: SIM110 - `any` with a generator takes twice the time
-        if environ.get(name, "").strip():
+    for name in names:
+        value = environ.get(name, "").strip()
+        if value and not (name.endswith("_PORT") and _SERVICE_LINK.match(value)):
             return True
     return False
+
+
+def read_port(name: str, default: int, environ: Mapping[str, str] = ENVIRONMENT) -> int:
+    """Return the port that a variable names.
+
+    Kubernetes sets `POSTGRES_PORT=tcp://10.0.0.1:5432` in each pod of a namespace that has a Service named
+    postgres, and `RABBITMQ_PORT` likewise. No user wrote that, so it counts as not set.
+
+    Args:
+        name: The variable, which ends in `_PORT`.
+        default: The port if the variable is not set.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: It is neither a port number nor set by Kubernetes.
+    """
+    text = environ.get(name, "").strip()
+    if not text or _SERVICE_LINK.match(text):
+        return default
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_PORT):
+        raise ConfigurationError(
+            f"{name} must be a port number, got {text!r}. Next: set it to one, usually {default}."
+        )
+    return int(text)
 
 
 def get_pacing(environ: Mapping[str, str] = ENVIRONMENT) -> float:
@@ -190,6 +229,11 @@ def has_registry(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
     """Return whether there is a registry: a URL is configured, or the file exists."""
     where = get_registry(environ)
     return "://" in where or is_there(expand_path(where))
+
+
+def is_registry_named(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Return whether a registry is configured, so that its file is missing if it does not exist."""
+    return bool(environ.get(REGISTRY_VARIABLE, "").strip())
 
 
 def get_routes_path(environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
@@ -262,6 +306,22 @@ def find_app(
 def find_app_id(app_id: str | None, environ: Mapping[str, str] = ENVIRONMENT) -> str | None:
     """Return the id of the app to look up: the argument, `LARK_APP_ID`, then `LARK_DEFAULT_APP_ID`."""
     return _choose_first(app_id, environ.get("LARK_APP_ID"), environ.get("LARK_DEFAULT_APP_ID"))
+
+
+class AppDisabledError(ConfigurationError):
+    """An app is disabled in the registry: no process may act for it, whoever has its secret."""
+
+
+def make_disabled_app_error(app_id: str) -> AppDisabledError:
+    """Return the error for an app that is disabled in the registry.
+
+    Args:
+        app_id: The app's id.
+    """
+    return AppDisabledError(
+        f"App {app_id!r} is disabled in the registry. Next: `lark-provider app enable {app_id}` if it may "
+        "act again."
+    )
 
 
 def no_credentials(app_id: str | None) -> ConfigurationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
@@ -153,7 +154,11 @@ def get_id(
 
 
 def get_users(
-    ids: str | Iterable[str], *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+    ids: str | Iterable[str],
+    *,
+    user_id_type: UserIdType = "open_id",
+    max_age: float = DAY,
+    max_stale_age: float = math.inf,
 ) -> Procedure[dict[str, User | None]]:
     """Read what Lark shows of people.
 
@@ -164,6 +169,8 @@ def get_users(
         ids: The ids of the people, or one id.
         user_id_type: The kind of all `ids`.
         max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
+        max_stale_age: Maximum age in seconds of a cached answer that is used, with a warning, while Lark is
+            unavailable or limits the rate.
 
     Returns:
         The person for each id as it was passed, in order; None for an id that does not exist or belongs to
@@ -174,18 +181,29 @@ def get_users(
         NotFoundError: An id is another app's or another company's.
         PermissionDeniedError: The app lacks a scope.
         LarkAPIError: Lark refused it.
-        TransportError: Lark was not reached.
+        TransportError: Lark was not reached, and the cache has no answer that may be used.
     """
     by = _BY_ID.get(user_id_type) if isinstance(user_id_type, str) else None
     if by is None:
         raise make_unknown_choice_error("user_id_type", user_id_type, get_args(UserIdType), 40001)
     return (
-        yield from look_up(ids, by, f"user.{user_id_type}", lambda batch: _read(batch, user_id_type), max_age)
+        yield from look_up(
+            ids,
+            by,
+            f"user.{user_id_type}",
+            lambda batch: _read(batch, user_id_type),
+            max_age,
+            max_stale_age,
+        )
     )
 
 
 def get_user(
-    user_id: str, *, user_id_type: UserIdType = "open_id", max_age: float = DAY
+    user_id: str,
+    *,
+    user_id_type: UserIdType = "open_id",
+    max_age: float = DAY,
+    max_stale_age: float = math.inf,
 ) -> Procedure[User | None]:
     """Read what Lark shows of one person.
 
@@ -195,11 +213,16 @@ def get_user(
         user_id: The id of the person.
         user_id_type: The kind of `user_id`.
         max_age: Maximum age of a cached answer, in seconds; 0 asks Lark again.
+        max_stale_age: Maximum age in seconds of a cached answer that is used, with a warning, while Lark is
+            unavailable or limits the rate.
 
     Returns:
         The person; None without a user visible to this app.
     """
-    return (yield from get_users([user_id], user_id_type=user_id_type, max_age=max_age))[user_id]
+    users = yield from get_users(
+        [user_id], user_id_type=user_id_type, max_age=max_age, max_stale_age=max_stale_age
+    )
+    return users[user_id]
 
 
 def _find_ids(

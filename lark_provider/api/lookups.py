@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lark_provider.protocol.arguments import check_seconds
 from lark_provider.protocol.effects import CachedAnswer, CacheGet, CachePut
 from lark_provider.protocol.errors import InvalidRequestError, LarkError
 from lark_provider.protocol.operations import Procedure
@@ -62,6 +64,7 @@ def look_up(
     kind: str,
     fetch: Callable[[list[str]], Procedure[dict[str, Any]]],
     max_age: float,
+    max_stale_age: float = math.inf,
 ) -> Procedure[dict[str, Any]]:
     """Look users up, each of them once, even if several values denote the same user.
 
@@ -71,13 +74,14 @@ def look_up(
         kind: The kind of cache entry.
         fetch: Makes the request for at most 50; a user that is missing in its answer is unknown.
         max_age: Maximum age of a cached answer, in seconds.
+        max_stale_age: Maximum age of one that is used while Lark cannot be asked, in seconds.
 
     Returns:
         The answer for each value, None for an unknown user.
 
     Raises:
         InvalidRequestError: An argument is invalid.
-        LarkError: A request failed, and the cache has no older answer.
+        LarkError: A request failed, and the cache has no older answer that may be used.
     """
     if not isinstance(values, Iterable):
         text = f"{by.name}s must be a list of strings, got {values!r}. Next: put it in brackets."
@@ -85,11 +89,12 @@ def look_up(
     if not isinstance(max_age, int | float) or not max_age >= 0:
         text = f"max_age must be seconds, 0 or more, got {max_age!r}. Next: pass 0 to ask Lark again."
         raise InvalidRequestError(text, code=40001)
+    check_seconds("max_stale_age", max_stale_age)
     written = {value: by.check(value) for value in ([values] if isinstance(values, str) else values)}
     wanted: dict[str, str] = {}
     for form in written.values():
         wanted.setdefault(by.compared(form), form)
-    answers = yield from _look_up(kind, wanted, fetch, max_age)
+    answers = yield from _look_up(kind, wanted, fetch, max_age, max_stale_age)
     return {value: answers[by.compared(form)] for value, form in written.items()}
 
 
@@ -98,6 +103,7 @@ def _look_up(
     wanted: Mapping[str, str],
     fetch: Callable[[list[str]], Procedure[dict[str, Any]]],
     max_age: float,
+    max_stale_age: float,
 ) -> Procedure[dict[str, Any]]:
     known: dict[str, Any] = {}
     failure: LarkError | None = None
@@ -130,7 +136,7 @@ def _look_up(
             old = {
                 lookup: seen[lookup].value
                 for lookup in rest
-                if lookup in seen and seen[lookup].value is not None
+                if lookup in seen and seen[lookup].value is not None and seen[lookup].age <= max_stale_age
             }
             if not failure.retryable or len(old) < len(rest):
                 raise failure

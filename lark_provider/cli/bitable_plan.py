@@ -6,6 +6,7 @@ from typing import Any
 
 from lark_provider.api.clouddoc.sync.plan import Change, SyncPlan
 from lark_provider.cli import output
+from lark_provider.support.text import cut
 
 _MAX_CHANGES, _MAX_CELL = 20, 40
 """The changes that are shown, and the characters of a value."""
@@ -54,4 +55,4 @@ def _list_lines(change: Change) -> list[tuple[str, str, str, str, str]]:
 
 def _format_cell(value: Any) -> str:
     shown = "" if value is None else str(value)
-    return shown if len(shown) <= _MAX_CELL else shown[: _MAX_CELL - 1] + "…"
+    return cut(shown, _MAX_CELL)

@@ -19,6 +19,7 @@ from lark_provider.cli.output import format_line, print_json, render_table
 from lark_provider.cli.terminal import confirm
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
+from lark_provider.support.text import cut
 
 if TYPE_CHECKING:
     from lark_provider.callbacks.broker.dead_letter import DeadLetter
@@ -243,9 +244,7 @@ def _make_fields(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _make_row(letter: DeadLetter) -> list[str]:
-    reason = format_line(letter.reason)
-    if len(reason) > _MAX_REASON_LENGTH:
-        reason = reason[: _MAX_REASON_LENGTH - 1] + "…"
+    reason = cut(format_line(letter.reason), _MAX_REASON_LENGTH)
     shown = "?" if letter.at is None else _format_period(_compute_age(letter.at))
     return [letter.id, letter.app_id or "?", letter.type or letter.kind, shown, reason]
 

@@ -14,6 +14,7 @@ from lark_provider.doctor import examine
 
 def add_to(commands: Any) -> None:
     """Add the command to what `add_subparsers` returned."""
+    *others, last = (area for area in AREAS if area not in USUAL)
     command = commands.add_parser(
         "doctor",
         help="check the tenant's side: token, bot, chats, scopes, a base",
@@ -27,7 +28,7 @@ def add_to(commands: Any) -> None:
         action="append",
         choices=tuple(AREAS),
         help="what the app is used for, repeatable; only scopes for this are missed (default: everything "
-        "but urgent)",
+        f"but {', '.join(others)} and {last})",
     )
     command.add_argument(
         "--bitable",

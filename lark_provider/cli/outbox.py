@@ -26,6 +26,7 @@ from lark_provider.cli.terminal import confirm
 from lark_provider.errors import LarkError
 from lark_provider.support import periods
 from lark_provider.support.termination import on_termination
+from lark_provider.support.text import cut
 
 if TYPE_CHECKING:
     from lark_provider.storage.outbox_admin import OutboxRow
@@ -181,8 +182,6 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
 
 
 def _make_cells(row: OutboxRow) -> list[str]:
-    reason = format_line(row.reason or "")
-    if len(reason) > _MAX_REASON_LENGTH:
-        reason = reason[: _MAX_REASON_LENGTH - 1] + "…"
+    reason = cut(format_line(row.reason or ""), _MAX_REASON_LENGTH)
     shown = periods.format_period(timedelta(seconds=int(row.age_seconds)))
     return [row.id[:_SHORT_ID], row.app_id, row.state, shown, str(row.attempts), reason]

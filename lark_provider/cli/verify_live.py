@@ -95,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not (arguments.yes or _is_confirmed(len(probes), app.base_url, app.app_id)):
             print("Nothing was sent.")
             return 1
+        tenant.authorize()
         named = [
             identifier for identifier in (arguments.chat, arguments.folder, arguments.person) if identifier
         ]

@@ -34,7 +34,7 @@ def find(session: Session) -> Procedure[App]:
 
     Raises:
         ConfigurationError: No credentials were found, the app is disabled, or `LARK_PACING` is not a share.
-        StorageError: Only the registry has the app's secret, and it cannot be used.
+        StorageError: Only the registry has the app's secret, and it cannot be used, or its file is missing.
         DecryptionError: The registry's secret is encrypted with another key.
     """
     known = session.find_known_app()
@@ -42,7 +42,7 @@ def find(session: Session) -> Procedure[App]:
         return known
     now = session.clock()
     app = config.find_app(session.app_id, session.app_secret, session.base_url)
-    if config.has_registry():
+    if config.has_registry() or (app is None and _misses_registry(session)):
         entry = yield from _look_up(session, None if app is None else app.app_id)
         if entry.refusal is not None:
             raise copy.copy(entry.refusal)
@@ -55,6 +55,12 @@ def find(session: Session) -> Procedure[App]:
         app = replace(app, tenant_key=session.tenant_key)
     session.found_app = FoundApp(app, now + CACHE_SECONDS, config.get_pacing(), session.has_database())
     return app
+
+
+def _misses_registry(session: Session) -> bool:
+    """Return whether the registry's file should exist: it is configured, or has been read before."""
+    key = (config.get_registry(), config.find_app_id(session.app_id), True)
+    return config.is_registry_named() or key in session.runtime.registry.answers
 
 
 def _look_up(session: Session, app_id: str | None) -> Procedure[RegistryAnswer]:
@@ -123,12 +129,7 @@ def _find_registered(url: URL, *, lookup_id: str | None, secret_wanted: bool) ->
     except ConfigurationError as unknown:
         return RegistryAnswer(refusal=unknown if secret_wanted else None)
     if not row.active:
-        return RegistryAnswer(
-            refusal=ConfigurationError(
-                f"App {row.app_id!r} is disabled in the registry. Next: `lark-provider app enable "
-                f"{row.app_id}` if it may act again."
-            )
-        )
+        return RegistryAnswer(refusal=config.make_disabled_app_error(row.app_id))
     if not secret_wanted:
         return RegistryAnswer()
     try:

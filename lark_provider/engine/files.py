@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from typing import IO
 from lark_provider.protocol.effects import Loaded, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.multipart import CHUNK_BYTES
-from lark_provider.support.text import is_unicode, shorten_name
+from lark_provider.support.text import is_unicode
+from lark_provider.support.unfinished import replace_when_complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +100,37 @@ def _read_content(
     file: IO[bytes], opened: Callable[[], AbstractContextManager[IO[bytes]]], limit: int, what: str
 ) -> bytes | _FileContent:
     """Return the rest of a file, to be read while it is sent; as bytes if it can be read only once."""
-    is_seekable = hasattr(file, "seekable") and file.seekable()
-    read = file.read(0 if is_seekable else limit)
-    if not isinstance(read, bytes):
-        raise InvalidRequestError(
-            f"The {what} must be open in binary mode, got text. Next: open it with mode 'rb'."
-        )
-    if not is_seekable:
-        return read
+    if not (hasattr(file, "seekable") and file.seekable()):
+        return _read_once(file, limit, what)
+    _check_bytes(file.read(0), what)
     start = file.tell()
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
     return _FileContent(opened, start, max(0, size), f"The {what} {getattr(file, 'name', '')!r}")
+
+
+def _read_once(file: IO[bytes], limit: int, what: str) -> bytes:
+    """Return the rest of a file that can be read once, such as a pipe, whose reads may be short."""
+    parts: list[bytes] = []
+    left = limit
+    while left > 0 and (part := _check_bytes(file.read(left), what)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _check_bytes(read: object, what: str) -> bytes:
+    """Return what was read, if it is bytes."""
+    if read is None:
+        raise InvalidRequestError(
+            f"The {what} must be readable to its end, got a non-blocking file that has no data yet. Next: "
+            "call os.set_blocking(file.fileno(), True) before, or pass the whole content as bytes."
+        )
+    if not isinstance(read, bytes):
+        raise InvalidRequestError(
+            f"The {what} must be open in binary mode, got text. Next: open it with mode 'rb'."
+        )
+    return read
 
 
 def _choose_file_name(wanted: ReadFile, own: object) -> str:
@@ -133,13 +152,6 @@ def open_atomic(target: str) -> Iterator[IO[bytes]]:
     Args:
         target: The path.
     """
-    path = Path(target)
-    # Not a file of `tempfile`: only its owner could read that, whatever the umask.
-    part = path.with_name(f".{shorten_name(path.name)}.{secrets.token_hex(8)}")
-    try:
-        with part.open("xb") as file:
-            yield file
-        part.replace(path)  # What could not be written has raised an error by now.
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    # The inner block closes the file first: what could not be written raises an error before the renaming.
+    with replace_when_complete(Path(target)) as unfinished, unfinished.open("wb") as file:
+        yield file

@@ -36,6 +36,8 @@ HEADERS = {
     "User-Agent": USER_AGENT,
 }
 """Headers of each request on a pool, which asks for no encoding that it cannot bound."""
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables from which httpx and httpx2 take certificates, the first that is set."""
 _MAX_CONNECTIONS, _MAX_KEEPALIVE, _KEEPALIVE_SECONDS = 100, 20, 5.0
 
 
@@ -187,6 +189,8 @@ def _make(kind: Any, wire: Wire) -> Any:
     )
     try:
         return kind(proxy=wire.proxy, verify=verify, limits=limits, cookies=_NoCookies())
+    except OSError as error:  # first: one of ssl's errors is a ValueError as well
+        raise _make_certificates_error(error) from error
     except (
         library.InvalidURL,
         ValueError,
@@ -224,5 +228,23 @@ def make_tls_context(wire: Wire) -> ssl.SSLContext:
     verify = _verify(wire)
     if isinstance(verify, ssl.SSLContext):
         return verify
-    context: ssl.SSLContext = http.choose_library().create_ssl_context(verify=verify)
+    try:
+        context: ssl.SSLContext = http.choose_library().create_ssl_context(verify=verify)
+    except OSError as error:
+        raise _make_certificates_error(error) from error
     return context
+
+
+def _make_certificates_error(error: OSError) -> ConfigurationError:
+    """Return the error for the usual certificates, where the HTTP library cannot read them."""
+    reason = error.strerror or str(error)
+    name = next((name for name in _CERTIFICATE_VARIABLES if os.environ.get(name)), None)
+    if name is None:
+        return ConfigurationError(
+            f"The usual certificates cannot be read: {reason}. Next: name a file of certificates in "
+            f"{_CERTIFICATE_VARIABLES[0]}, or pass verify=."
+        )
+    return ConfigurationError(
+        f"{name} must name certificates that can be read, got {os.environ[name]!r}: {reason}. Next: correct "
+        "the path, or unset it."
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ from lark_provider.files.formats import (
     get_kind,
     import_pyarrow,
 )
-from lark_provider.support.text import format_decimal, shorten_name
+from lark_provider.support.text import format_decimal
+from lark_provider.support.unfinished import replace_when_complete
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:
     """Write a file on this machine; if that fails, an existing file stays as it was.
 
     Args:
-        name: The file; one that exists is replaced when the new one is complete.
+        name: The file; one that exists is replaced when the new one is complete, which has its permissions.
         columns: The columns, each with the kind of its values, see `write_to`.
         rows: The rows, each with its values by column.
 
@@ -41,21 +42,15 @@ def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any
     """
     # If the path is a symbolic link, the file that it points to is replaced, and the link stays.
     target, kind = Path(os.path.realpath(name)), get_kind(name)
-    try:
-        if target.exists() and not target.is_file():
-            raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
-        prefix = f".{shorten_name(target.name)}."
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=prefix, delete=False) as file:
-            unfinished = Path(file.name)
-    except OSError as error:
-        raise FileError(f"{name} cannot be written: {error}. Next: name another folder.") from None
-    try:
-        count = write_to(unfinished, kind, columns, rows)
-        unfinished.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count
+    with ExitStack() as stack:
+        try:
+            if target.exists() and not target.is_file():
+                raise FileError(f"{name} cannot be written: it is not a file. Next: name another one.")
+            mode = target.stat().st_mode & 0o777 if target.exists() else None
+            unfinished = stack.enter_context(replace_when_complete(target, mode))
+        except OSError as error:
+            raise FileError(f"{name} cannot be written: {error}. Next: name another folder.") from None
+        return write_to(unfinished, kind, columns, rows)
 
 
 def touch(path: Path) -> None:

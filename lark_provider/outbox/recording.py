@@ -18,7 +18,7 @@ from lark_provider.outbox.outgoing import Outgoing
 from lark_provider.protocol.incidents.changes import apply_event
 from lark_provider.protocol.incidents.event import RunEvent
 from lark_provider.protocol.incidents.shown import IncidentPlace, ShownIncident
-from lark_provider.storage.incidents import IncidentChange, Incidents, RecordedIncident
+from lark_provider.storage.incidents import Incidents, RecordedIncident
 from lark_provider.storage.outbox import Outbox
 from lark_provider.storage.outbox_rows import OutboxEntry, checking_commits
 
@@ -55,15 +55,6 @@ class Recorder:
             DecryptionError: The incident was encrypted under another secret of the app.
         """
         return self._incidents.open(place)
-
-    def change(self, key: str, change: IncidentChange) -> RecordedIncident:
-        """Change an incident, such as by a claim, and have its card updated; raises as `open`.
-
-        Args:
-            key: The key of its card.
-            change: Returns the incident after the change; called in a transaction, so without I/O.
-        """
-        return self._incidents.change(key, change, outgoing.render_card_payload)
 
     def record_event(
         self,

@@ -16,6 +16,11 @@ def clip(text: str, limit: int) -> str:
     return line if len(line) <= limit and len(text) <= 8 * limit else line[: limit - 1] + "…"
 
 
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters, which ends with `…` where it was longer."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def is_unicode(text: str) -> bool:
     """Return whether a text can be encoded as UTF-8; False if it has a lone surrogate."""
     try:

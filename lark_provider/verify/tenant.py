@@ -20,21 +20,25 @@ class Tenant:
     """Sends requests with an app's token.
 
     Retries, pacing and caches of the clients are left out: they would hide what is asked for here.
+    Making it sends nothing; see `authorize`.
 
     Args:
         app_id: The app; else the default one.
         tenant_key: The tenant, if it is a store app.
 
+    Attributes:
+        app: The app.
+
     Raises:
-        LarkError: There are no credentials, or no token was returned.
+        LarkError: There are no credentials.
     """
 
     def __init__(self, app_id: str | None = None, tenant_key: str | None = None) -> None:
-        session = Session(
+        self._session = Session(
             app_id=app_id, tenant_key=tenant_key, timeout=_CALL_SECONDS, policy=RetryPolicy(max_retries=0)
         )
-        self.app: App = drive(credentials.find(session), session)
-        self._token, _ = drive(tokens.fetch(self.app), session)
+        self.app: App = drive(credentials.find(self._session), self._session)
+        self._token = ""
         self._http = http.choose_library().Client(timeout=_CALL_SECONDS)
 
     def __enter__(self) -> Self:
@@ -50,8 +54,16 @@ class Tenant:
         """Close the connection."""
         self._http.close()
 
+    def authorize(self) -> None:
+        """Fetch the token, which is the first request.
+
+        Raises:
+            LarkError: No token was returned.
+        """
+        self._token, _ = drive(tokens.fetch(self.app), self._session)
+
     def send(self, request: Request) -> Reply:
-        """Send a request, and return what was answered.
+        """Send a request, and return what was answered. Call `authorize` before.
 
         Raises:
             CannotProbeError: There was no answer; the request may have been performed.

@@ -188,6 +188,7 @@ def test_a_number_has_one_form(number: str, same: str) -> None:
         contact.get_users(["ou_1"], user_id_type="lark_id"),  # type: ignore[arg-type]
         contact.find_by_email(["a@b.example"], user_id_type="email"),  # type: ignore[arg-type]
         contact.find_by_email(["a@b.example"], max_age=-1),
+        contact.get_user("ou_1", max_stale_age=-1),
         contact.find_by_email(["a@b.example"], max_age=float("nan")),
         contact.find_by_email(["a@b.example"], max_age="1 h"),  # type: ignore[arg-type]
     ],

@@ -90,6 +90,26 @@ def test_a_failed_export_leaves_the_old_file(run: Run, lark: Emulator, link: str
     assert (list(tmp_path.iterdir()), file.read_text()) == ([file], "old")
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_an_exported_file_has_the_rights_of_any_new_file_or_of_the_one_it_replaces(
+    run: Run, link: str, tmp_path: Path, umask: int
+) -> None:
+    file, other, private = tmp_path / "x.csv", tmp_path / "other", tmp_path / "private.csv"
+    private.touch()
+    private.chmod(0o440)
+    before = os.umask(umask)
+    try:
+        assert run("bitable", "export", link, str(file)).code == 0
+        assert run("bitable", "export", link, str(private)).code == 0
+        other.touch()
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode == other.stat().st_mode
+    assert private.stat().st_mode & 0o777 == 0o440
+    assert private.read_bytes() == file.read_bytes() != b""
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_a_new_table_holds_what_is_in_the_file(run: Run, lark: Emulator, link: str, tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text(

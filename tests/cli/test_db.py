@@ -218,7 +218,7 @@ def test_purge_counts_what_it_deletes(run: Run, ask: psycopg2.extensions.cursor)
     )
     done = run("db", "purge")
     rest = "0 from card_callbacks, 0 from card_answers, 0 from handled_events, 0 from waits, "
-    rest += "0 from ledger_chunks, 0 from ledger, 0 from table_leases, 0 from pacing, "
+    rest += "0 from table_leases, 0 from ledger_chunks, 0 from ledger, 0 from pacing, "
     rest += (
         "0 from hitl_cards, 0 from applied_clicks, 0 from hitl_questions, 0 from people, 0 from link_codes, "
     )

@@ -173,7 +173,7 @@ def test_a_base_that_was_not_shared_does_not_exist_or_is_something_else(
 
 
 def test_without_a_token_nothing_more_is_asked(
-    run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch
+    run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LARK_APP_SECRET", "wr0ng-secret")
     checks = run_doctor(run, 1)
@@ -183,7 +183,10 @@ def test_without_a_token_nothing_more_is_asked(
     monkeypatch.delenv("LARK_APP_ID")
     checks = run_doctor(run, 1)
     assert list(checks) == ["http", "app"]
-    assert "No Lark credentials" in checks["app"]["text"]
+    assert "The registry must be at" in checks["app"]["text"]
+    monkeypatch.delenv("LARK_REGISTRY_PATH")
+    monkeypatch.chdir(tmp_path)
+    assert "No Lark credentials" in run_doctor(run, 1)["app"]["text"]
 
 
 def test_an_app_of_the_registry(
@@ -208,3 +211,11 @@ def test_the_scopes_are_those_of_larks_pages_for_every_endpoint_that_is_used(lar
     used = set(re.findall(r"(?:GET|POST|PUT|PATCH|DELETE) /open-apis/[a-z_0-9/:]+[a-z_0-9]", text))
     assert {endpoint for endpoint in used if pages.get(endpoint, {}).get("scopes")} <= set(ours)
     assert len(used) > 20
+
+
+def test_the_help_names_what_is_checked_only_if_it_is_named(run: Run, lark: Emulator) -> None:
+    done = run("doctor", "--help")
+    [others] = re.findall(r"everything but (.+?)\)", " ".join(done.out.split()))
+    assert set(re.split(r", | and ", others)) == scopes.AREAS.keys() - set(scopes.USUAL)
+    checked = run_doctor(run, 0)["scopes"]["text"]
+    assert checked == f"enough for {', '.join(scopes.USUAL)}"

@@ -15,6 +15,7 @@ from lark_emulator import Emulator
 from lark_emulator.control.seed_file import Seed
 from lark_emulator.settings import CARD_RULES, CHOICES, Settings
 
+from lark_provider.cli import terminal
 from lark_provider.verify import catalogue
 from lark_provider.verify.corpus import Corpus
 from lark_provider.verify.probe import Probe, ProbeSteps, ProbeTarget, Reply, Request
@@ -265,6 +266,19 @@ def test_sigterm_leaves_nothing_behind(lark: Emulator) -> None:
     assert [document["deleted"] for document in documents] == [True]
 
 
+@pytest.mark.parametrize(("is_terminal", "code"), [(True, 1), (False, 2)])
+def test_nothing_is_sent_before_it_is_confirmed(
+    run: Run, lark: Emulator, monkeypatch: pytest.MonkeyPatch, is_terminal: bool, code: int
+) -> None:
+    """A token was fetched before."""
+    monkeypatch.setattr(terminal, "can_ask", lambda: is_terminal)
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    done = run("verify-live")
+    assert done.code == code, done
+    assert ("Nothing was sent." in done.out) == is_terminal
+    assert lark.state(summary=True)["by_endpoint"] == {}
+
+
 def test_an_unknown_answer_contradicts_without_a_setting() -> None:
     replies = iter(
         [Reply(200, 0, "", {"chat_id": "oc_1"}), *[Reply(200, 0, "", {"message_id": n}) for n in "ab"]]
@@ -302,7 +316,7 @@ def test_the_list_sends_nothing(run: Run, lark: Emulator) -> None:
     assert "Not probed, as a person has to click a card: card_rules.lock" in done.out
     listed = json.loads(run("verify-live", "--list", "--json", "--only", "card_rules").out)
     assert {probe["setting"] for probe in listed} == {"card_rules"}
-    assert lark.requests() == []
+    assert lark.state(summary=True)["by_endpoint"] == {}
 
 
 @pytest.mark.parametrize(
@@ -317,7 +331,7 @@ def test_the_list_sends_nothing(run: Run, lark: Emulator) -> None:
 )
 def test_wrong_use(run: Run, lark: Emulator, argv: tuple[str, ...], text: str) -> None:
     assert text in read_failure(run("verify-live", "--yes", *argv), 2)
-    assert lark.requests() == []
+    assert lark.state(summary=True)["by_endpoint"] == {}
 
 
 def test_without_a_terminal_it_asks_for_yes(run: Run, lark: Emulator) -> None:

@@ -71,7 +71,7 @@ def test_a_link_without_a_table(run: Run, link: str, tmp_path: Path) -> None:
 
 
 def test_which_app(run: Run, link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LARK_APP_ID", "LARK_APP_SECRET"):
+    for name in ("LARK_APP_ID", "LARK_APP_SECRET", "LARK_REGISTRY_PATH"):
         monkeypatch.delenv(name)
     text = read_failure(run("bitable", "export", link, str(tmp_path / "rows.csv")))
     assert "Next: set LARK_APP_ID and LARK_APP_SECRET" in text

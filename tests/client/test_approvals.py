@@ -191,6 +191,30 @@ def test_an_overload_is_read_before_it_is_asked_again(lark: Emulator, do: Do, co
     assert [stored["code"] for stored in read_instances(lark)] == [instance.code]
 
 
+@pytest.mark.parametrize("fault", [{"drop": "before"}, {"status": 400, "code": 1390003, "msg": "gone"}])
+def test_an_instance_that_cannot_be_read_after_its_creation_is_named(
+    lark: Emulator, do: Do, code: str, fault: dict[str, Any]
+) -> None:
+    lark.fault("GET", "/open-apis/approval/v4/instances/*", times=100, **fault)
+    with pytest.raises(OutcomeUnknownError, match="was created, but could not be read") as caught:
+        do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE), deadline=3)
+    (stored,) = read_instances(lark)
+    assert f"get_instance({stored['code']!r})" in str(caught.value)
+    assert str(caught.value).count("Next:") == 1
+    assert caught.value.__cause__ is not None
+
+
+def test_an_instance_that_cannot_be_looked_up_after_a_lost_answer_is_named_by_its_uuid(
+    lark: Emulator, do: Do, code: str
+) -> None:
+    lark.fault("POST", "/open-apis/approval/v4/instances", drop="after", times=1)
+    lark.fault("GET", "/open-apis/approval/v4/instances/*", drop="before", times=100)
+    with pytest.raises(OutcomeUnknownError, match="may have been created, but could not be read") as caught:
+        do(lambda c: c.approval.create_instance(code, {}, submitter=ALICE), deadline=3)
+    (stored,) = read_instances(lark)
+    assert f"get_instance({stored['uuid']!r})" in str(caught.value)
+
+
 def test_two_at_once_create_one_instance(lark: Emulator, code: str) -> None:
     def ask(_: int) -> str:
         with LarkServiceClient() as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,8 +124,12 @@ def test_wrong_credentials_are_named_once_and_not_hammered(lark: Emulator, do: D
     assert count(lark, MESSAGES) == 0
 
 
-def test_missing_credentials_name_the_ways(lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LARK_APP_SECRET")
+def test_missing_credentials_name_the_ways(
+    lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("LARK_APP_SECRET", "LARK_REGISTRY_PATH"):
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # where there is no registry
     with pytest.raises(ConfigurationError, match="LARK_APP_SECRET"):
         do(lambda c: c.messaging.send_text(CHAT, "x"))
     assert lark.state(summary=True)["requests"] == 0

@@ -251,3 +251,7 @@ def test_missing_records_are_marked_once_and_unmarked_when_they_are_back(
     assert bitable.sync(*table, make_rows(28), **mirror).written == 0
     assert bitable.sync(*table, make_rows(29), **mirror).updated == 1
     assert [key for key, row in by_key(table).items() if row.get("Gone")] == ["A-29"]
+    empty = mirror | {"max_deletes": 1.0}
+    assert bitable.sync(*table, [], **empty).marked == 29
+    calls = writes(lark)
+    assert (bitable.sync(*table, [], **empty).written, writes(lark)) == (0, calls)

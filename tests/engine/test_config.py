@@ -6,7 +6,7 @@ import pytest
 
 from lark_provider import LarkServiceClient, LarkWebhookClient, config
 from lark_provider.engine.session import Session
-from lark_provider.errors import ConfigurationError
+from lark_provider.errors import ConfigurationError, StorageError
 from lark_provider.protocol.redact import redact
 
 
@@ -21,6 +21,12 @@ from lark_provider.protocol.redact import redact
         ("lark.example.com", "https://lark.example.com"),
         ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
         ("http://localhost:1", "http://localhost:1"),
+        ("https://LARK.Example.com:443/Gate", "https://lark.example.com/Gate"),
+        ("https://lark.example.com:80", "https://lark.example.com:80"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://127.0.0.1:443", "http://127.0.0.1:443"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
     ],
 )
 def test_base_urls(value: str | None, url: str) -> None:
@@ -67,7 +73,7 @@ def test_a_base_url_in_clear_is_refused_wherever_it_stands(
     "value", ["http://127.0.0.1:8765", "http://127.1.2.3", "http://[::1]:8765", "http://LOCALHOST:1"]
 )
 def test_a_base_url_in_clear_on_this_machine(value: str) -> None:
-    assert config.resolve_base_url(value, environ={}) == value
+    assert config.resolve_base_url(value, environ={}) == value.lower()
 
 
 def test_whether_http_is_allowed_is_said_clearly() -> None:
@@ -97,6 +103,14 @@ def test_arguments_win_over_the_environment() -> None:
     assert config.find_app("cli_env", None, None, env) == from_env
 
 
+@pytest.fixture
+def no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder without a registry, and name none."""
+    monkeypatch.delenv("LARK_REGISTRY_PATH")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("no_registry")
 def test_the_environments_secret_is_not_lent_to_another_app() -> None:
     assert (
         config.find_app("cli_other", None, None, {"LARK_APP_ID": "cli_env", "LARK_APP_SECRET": "s"}) is None
@@ -105,18 +119,19 @@ def test_the_environments_secret_is_not_lent_to_another_app() -> None:
         _ = LarkServiceClient("cli_other").app_id
 
 
+@pytest.mark.usefixtures("no_registry")
 def test_the_registry_that_was_searched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LARK_REGISTRY_PATH")
     with pytest.raises(ConfigurationError, match="no secret") as refused:
         _ = LarkServiceClient("cli_other").app_id
     assert str(tmp_path / "config" / "applications.db") in str(refused.value)
     monkeypatch.setenv("LARK_REGISTRY_PATH", "elsewhere/apps.db")
-    with pytest.raises(ConfigurationError) as refused:
+    with pytest.raises(StorageError, match=r"LARK_APP_ID and LARK_APP_SECRET.*app add") as missing:
         _ = LarkServiceClient("cli_other").app_id
-    assert str(tmp_path / "elsewhere" / "apps.db") in str(refused.value)
+    assert str(tmp_path / "elsewhere" / "apps.db") in str(missing.value)
+    assert missing.value.retryable
 
 
+@pytest.mark.usefixtures("no_registry")
 @pytest.mark.parametrize("env", [{}, {"LARK_APP_ID": "cli_x"}, {"LARK_APP_ID": " ", "LARK_APP_SECRET": " "}])
 def test_nothing_found_names_the_ways(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.find_app(None, None, None, env) is None

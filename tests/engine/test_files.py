@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import select
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,34 @@ def test_what_is_longer_than_the_limit_is_seen_to_be(kind: str) -> None:
 
 def _chunks(content: Any) -> list[bytes]:
     return [content] if isinstance(content, bytes) else list(content)
+
+
+def test_a_pipe_is_read_to_its_end_whatever_it_has_at_the_moment() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as file, ThreadPoolExecutor(1) as other:
+        loading = other.submit(prepare_upload, ReadFile(file, "a", LIMIT, "file"))
+        with os.fdopen(writing, "wb", buffering=0) as source:
+            for number in range(LIMIT):
+                source.write(bytes([number]))
+                deadline = time.monotonic() + 30  # the next byte comes once this one has been read
+                while select.select([reading], [], [], 0)[0]:
+                    assert time.monotonic() < deadline
+        assert loading.result(30).content == bytes(range(LIMIT))
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_a_pipe_that_does_not_block_is_not_sent_in_part(buffering: int) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with (
+        os.fdopen(reading, "rb", buffering=buffering) as file,
+        os.fdopen(writing, "wb", buffering=0) as source,
+    ):
+        source.write(b"abc")
+        with pytest.raises(
+            InvalidRequestError, match=r"The file must .* non-blocking .* Next: call os\.set_block"
+        ):
+            prepare_upload(ReadFile(file, "a", LIMIT, "file"))
 
 
 def test_a_file_that_was_looked_at_and_not_sent_can_be_passed_again() -> None:

@@ -16,7 +16,7 @@ from lark_emulator import Emulator
 
 from lark_provider import AsyncLarkServiceClient, LarkServiceClient, LarkWebhookClient
 from lark_provider.engine import http, pools, transport
-from lark_provider.engine.pools import Pools
+from lark_provider.engine.pools import Pools, Wire, make_tls_context
 from lark_provider.engine.runtime import PROCESS
 from lark_provider.errors import (
     ConfigurationError,
@@ -68,6 +68,23 @@ def test_a_proxy_of_the_environment_that_cannot_be(
     ) as raised:
         do(None)
     assert "hunter2" not in str(raised.value)
+
+
+@sync_and_async
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_of_the_environment_that_cannot_be_read(
+    do: Send, content: str | None, lark: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setattr(PROCESS, "pools", Pools())  # as a new process has none
+    text = rf"SSL_CERT_FILE must name certificates .* got '{file}': .+\. Next: correct the path"
+    with pytest.raises(ConfigurationError, match=text):
+        do(None)
+    with pytest.raises(ConfigurationError, match=text):
+        make_tls_context(Wire())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from lark_provider.errors import (
     OutcomeUnknownError,
     TokenAcquisitionError,
 )
-from lark_provider.protocol.ledger_entry import LedgerState
+from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.tokens import App
 from lark_provider.storage import ledger_admin, tables, urls
 from lark_provider.storage.engine import get_engine, hold_transaction
@@ -172,6 +172,26 @@ def test_of_two_attempts_that_renew_a_token_the_first_one_is_new(database: str) 
     assert (first.is_new, second.is_new) == (True, False)
     ledger.refuse(first)
     assert ledger.begin("oc_1", "key", "token 1").state is LedgerState.PENDING
+
+
+def test_what_another_attempt_has_sent_meanwhile_is_not_sent_under_the_next_token(
+    lark: Emulator, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose(lark, "before")
+    pass_hours(lark, database)
+    resend, others = MessageLedger.resend, list[str | None]()
+
+    def resend_after_another(ledger: MessageLedger, entry: LedgerEntry, token: str) -> LedgerEntry:
+        if not others:
+            others.append(None)
+            others[:] = [say(on_unknown="resend")["message_id"]]
+            pass_hours(lark, database)
+        return resend(ledger, entry, token)
+
+    monkeypatch.setattr(MessageLedger, "resend", resend_after_another)
+    assert [say(on_unknown="resend")["message_id"]] == others
+    assert len(messages(lark)) == 1
+    assert say()["message_id"] == others[0]
 
 
 def test_neither_receiver_nor_content_is_stored(lark: Emulator, database: str) -> None:

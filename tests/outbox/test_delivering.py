@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,8 +267,14 @@ def test_a_chat_without_the_bot_is_given_up(app: Emulator, url: URL) -> None:
 
 
 def test_an_app_that_is_not_known_here_is_left_to_others(
-    app: Emulator, url: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    app: Emulator,
+    url: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.delenv("LARK_REGISTRY_PATH")
+    monkeypatch.chdir(tmp_path)  # where there is no registry
     row = work.record_text("waits")
     monkeypatch.setenv("LARK_APP_ID", "cli_other")
     work.deliver()

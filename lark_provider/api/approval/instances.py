@@ -25,8 +25,10 @@ from lark_provider.protocol.errors import (
     ConflictError,
     InvalidRequestError,
     LarkAPIError,
+    LarkError,
     NotFoundError,
     OutcomeUnknownError,
+    get_problem,
 )
 from lark_provider.protocol.keys import check_key
 from lark_provider.protocol.operations import Listing, Page, Procedure, perform
@@ -82,7 +84,8 @@ def create_instance(
         ConflictError: The key was used for another approval or by another person.
         NotFoundError: There is no such definition or person.
         PermissionDeniedError: The app lacks the scope, or access to this definition's data.
-        OutcomeUnknownError: No answer came, and the instance could not be looked up by its uuid either.
+        OutcomeUnknownError: No answer came, and the instance could not be looked up by its uuid either; or
+            it was created, and could not be read. The text names the instance's code or uuid.
         LarkAPIError: Lark refused it.
         TransportError: Lark was not reached.
     """
@@ -127,7 +130,12 @@ def create_instance(
         return (yield from _recover(uuid, code, who, error))
     except OutcomeUnknownError as error:
         return (yield from _recover(uuid, code, who, error))
-    return (yield from get_instance(answer.data["instance_code"]))
+    created = answer.data["instance_code"]
+    try:
+        return (yield from get_instance(created))
+    except LarkError as error:
+        # The read's own error says that nothing was changed, and does not name the instance.
+        raise _make_unread_error(f"{created!r} was created", created, error) from error
 
 
 def _encode_form(form: Sequence[Mapping[str, Any]]) -> str:
@@ -157,6 +165,9 @@ def _recover(
         instance = yield from get_instance(uuid)
     except NotFoundError:
         raise error from None
+    except LarkError as failure:
+        was_created = "may have been created" if isinstance(error, OutcomeUnknownError) else "was created"
+        raise _make_unread_error(f"with uuid {uuid!r} {was_created}", uuid, failure) from failure
     mine = instance.open_id if who.id_type == "open_id" else instance.user_id
     if instance.approval_code.upper() != code.upper() or (mine and mine != who.id):
         raise ConflictError(
@@ -165,6 +176,23 @@ def _recover(
             code=_USED,
         ) from None
     return instance
+
+
+def _make_unread_error(what: str, reference: str, failure: LarkError) -> OutcomeUnknownError:
+    """Return the error for an instance that was created, or may have been, and could not be read.
+
+    Args:
+        what: Which instance, and whether it was created.
+        reference: The code or uuid by which it can be read later.
+        failure: Why it could not be read.
+    """
+    problem = f"Approval instance {what}, but could not be read: {get_problem(failure)}"
+    error = OutcomeUnknownError(
+        f"{problem} Next: read it with client.approval.get_instance({reference!r}) before asking again; with "
+        "an idempotency_key, a repeated call returns it."
+    )
+    error.problem = problem
+    return error
 
 
 def _encode_person(who: receivers.Receiver) -> dict[str, str]:

@@ -19,7 +19,7 @@ from lark_provider.api.cards.shapes import MAX_TABLE_COLUMNS
 from lark_provider.api.cards.text import MAX_CARD_BYTES
 from lark_provider.protocol.arguments import check_choice
 from lark_provider.protocol.errors import InvalidRequestError
-from lark_provider.support.text import format_decimal
+from lark_provider.support.text import cut, format_decimal
 
 Level: TypeAlias = Literal["info", "success", "warning", "error"]
 #: Buttons that open pages: one address, or each label with its address.
@@ -202,7 +202,7 @@ def _convert_cell(value: Any) -> int | float | str | None:
         return None
     shown = format_decimal(value) if isinstance(value, Decimal) else str(value)
     shown = shown.encode("utf-8", "replace").decode()
-    return shown if len(shown) <= _MAX_CELL_CHARS else shown[: _MAX_CELL_CHARS - 1] + "…"
+    return cut(shown, _MAX_CELL_CHARS)
 
 
 def _type_columns(

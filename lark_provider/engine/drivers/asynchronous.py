@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -80,9 +79,9 @@ async def _aperform(effect: Effect, until: float, session: Session) -> Any:
             if isinstance(stream.iterator, AsyncIterator):
                 return await _take_items(stream.iterator, count)
             if isinstance(stream.source, list | tuple):
-                return list(itertools.islice(stream.iterator, count))
+                return stream.read(count)
             # A generator may block; one bound to its thread, such as a database cursor, has to be a list.
-            return await threads.run(lambda: list(itertools.islice(stream.iterator, count)))
+            return await threads.run(lambda: stream.read(count))
         case ReadFile():
             return await threads.run(lambda: files.prepare_upload(effect))
         case Await(future):

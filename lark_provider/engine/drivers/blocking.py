@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -82,7 +81,7 @@ def _perform(effect: Effect, until: float, session: Session) -> Any:
                     "records must be an ordinary iterable here, got an asynchronous one. Next: use "
                     "AsyncLarkServiceClient, or pass a list or a generator."
                 )
-            return list(itertools.islice(stream.iterator, count))
+            return stream.read(count)
         case ReadFile():
             return files.prepare_upload(effect)
         case Await(future, thread):

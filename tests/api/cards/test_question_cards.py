@@ -213,7 +213,7 @@ def test_several_options_are_a_menu_and_so_are_many() -> None:
     ],
 )
 def test_what_does_not_fit_is_answered_in_airflow(question: HitlQuestion, why: str) -> None:
-    card = make_question_card(question, key="k", language="en", notice=notices.describe_waiting(WHO, "en"))
+    card = make_question_card(question, key="k", language="en", notice=notices.describe_repeat("en"))
     fits(card)
     assert why in join_texts(card)
     assert callbacks(card) == []
@@ -281,10 +281,9 @@ def test_ends_show_labels_instead_of_values() -> None:
 def test_notices_name_the_person_and_cannot_act_as_markup(language: Language) -> None:
     refused = notices.describe_refusal(WHO, {"zh": "<at id=all>", "en": "<at id=all>"}, language)
     assert "<at id=all>" not in refused
-    assert f"<at id={WHO}></at>" in notices.describe_waiting(WHO, language)
-    assert "<at" not in notices.describe_waiting(None, language)
+    assert f"<at id={WHO}></at>" in refused
     with pytest.raises(InvalidRequestError):
-        notices.describe_waiting("ou_1></at>", language)
+        notices.describe_refusal("ou_1></at>", "busy", language)
     assert (
         json.dumps(notices.describe_invalid(QUESTION, WHO, {OPTIONS: "x" * 900}, language)).count("x") < 310
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark_provider.api.cards.airflow.markup import escape
+from lark_provider.protocol.arguments import check_list
 
 OWNER = "owner"
 _ID = re.compile(r"o[un]_[A-Za-z0-9_-]+|all")
@@ -57,16 +58,24 @@ def resolve(
     """Return whom to mention, each once and in order.
 
     Args:
-        mentions: `owner`, names of owners, open_ids, e-mail addresses, or `all`; one or several.
+        mentions: `owner`, names of owners, open_ids, e-mail addresses, or `all`; one or several. None in a
+            list is left out.
         owners: Those of the task or DAG, for `owner`.
         known: The connection's `owners`: an open_id or e-mail address by name, or a list of them.
         user_ids: Whether any other word is taken for a user_id. The name of an owner without an entry in
             `known` never is.
+
+    Raises:
+        InvalidRequestError: `mentions` is neither a str nor a list.
     """
+    example = "'owner', an open_id or an e-mail address"
+    words = [mentions] if isinstance(mentions, str) else check_list("mentions", mentions, example)
     ids: list[str] = []
     emails: list[str] = []
     names: list[str] = []
-    for word in [mentions] if isinstance(mentions, str) else mentions:
+    for word in words:
+        if word is None:
+            continue
         for name in map(str, owners if word == OWNER else [word]):
             entry = known.get(name, name)
             for person in [entry] if isinstance(entry, str) else entry if isinstance(entry, list) else [name]:

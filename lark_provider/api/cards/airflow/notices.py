@@ -66,20 +66,6 @@ def describe_repeat(language: Language) -> str:
     return translate(language, "asked_again")
 
 
-def describe_waiting(open_id: str | None, language: Language) -> str:
-    """Say that an answer has arrived and Airflow has not processed it yet.
-
-    Args:
-        open_id: The open_id of the person who clicked; None for a text that mentions no person.
-        language: `zh` or `en`.
-
-    Raises:
-        InvalidRequestError: `open_id` is not an id.
-    """
-    who = mention(open_id) if open_id else translate(language, "clicker")
-    return translate(language, "waiting", who=who)
-
-
 def _in_language(text: Mapping[str, str] | str, language: Language) -> str:
     return text if isinstance(text, str) else text.get(language) or text.get("en") or ""
 

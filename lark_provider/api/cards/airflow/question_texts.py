@@ -43,11 +43,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{who} The answer was not sent. Correct it, and send it again:",
     ),
     "refused": ("{who} 回答未被接受：{why}", "{who} The answer was not accepted: {why}"),
-    "waiting": (
-        "⏳ 已收到 {who} 的回答，正在等待 Airflow 响应。",
-        "⏳ The answer of {who} has arrived; waiting for Airflow.",
-    ),
-    "clicker": ("点击者", "the person who clicked"),
     "answered": ("已回答", "Answered"),
     "defaulted": ("⌛ 已采用默认", "The default counts"),
     "nobody": ("没有人按时回答。", "Nobody answered in time."),
