@@ -8,17 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from lark_emulator import Emulator
 from sqlalchemy.engine import make_url
 
 from lark_provider.cli.__main__ import make_parser
+from lark_provider.storage import urls
 from lark_provider.storage.crypto import EncryptionKeys
 from tests.deploy.composed import FILE, FOLDER, IMAGE, UnsetError, secrets, services, settings
 from tests.deploy.running import Deployed, run, start
 from tests.services import compose
 from tests.services.finding import UnavailableError
+from tests.services.plugin import StartServer
+from tests.services.postgres import OwnPostgres
 
 ROOT = FILE.parents[2]
 PROFILES = {
@@ -124,6 +128,18 @@ def test_the_bridges_secret_goes_to_the_bridge_and_to_airflows_api_server_alone(
     assert {
         name for name, service in services(env).items() if env["AIRFLOW_ADMIN_PASSWORD"] in str(service)
     } == {"airflow-init"}
+
+
+@pytest.mark.parametrize("name", ["airflow-api-server", "gateway", "listen"])
+def test_what_reads_lark_yaml_has_the_file_of_the_bridge(name: str, env: dict[str, str]) -> None:
+    service, bridge = services(env)[name], services(env)["bridge"]
+    assert service["environment"]["LARK_ROUTES_PATH"] == bridge["environment"]["LARK_ROUTES_PATH"]
+    assert set(bridge["volumes"]) <= set(service["volumes"])
+
+
+def test_the_api_server_has_the_dags_and_logs_of_the_other_parts_of_airflow(env: dict[str, str]) -> None:
+    by_name = services(env)
+    assert set(by_name["airflow-scheduler"]["volumes"]) <= set(by_name["airflow-api-server"]["volumes"])
 
 
 def test_the_triggerer_takes_events_from_the_same_rabbitmq_as_the_services(env: dict[str, str]) -> None:
@@ -245,6 +261,45 @@ def test_the_tables_are_migrated_and_purged(here: dict[str, str], empty: Path) -
         by_name["purge"]["command"], by_name["purge"]["environment"], empty
     )
     assert list(empty.iterdir()) == []
+
+
+def test_the_gateway_beside_the_local_lark_has_the_app_of_the_page(
+    here: dict[str, str], lark: Emulator, empty: Path
+) -> None:
+    page = (ROOT / "docs" / "en" / "how-to" / "deploy.md").read_text("utf-8")
+    tried = page.partition("To try it without a tenant")[2].partition("```\n\n")[0]
+    named = dict(re.findall(r"`(LARK_\w+)=([^`]+)`", tried))
+    without_app = {name: "" for name in here if name.startswith(("LARK_APP_", "LARK_EVENT_"))}
+    env = here | without_app | named | {"LARK_BASE_URL": lark.base_url}
+    migrate = services(env)["migrate"]
+    run(migrate["command"], migrate["environment"], empty)
+    with start(read_service("gateway", env), empty):
+        assert run(["doctor", "--uses", "messages"], read_service("gateway", env).environ, empty)
+    [body] = re.findall(r"/_emulator/callbacks --json '(.*)'", tried)
+    sent = json.loads(body)
+    assert (sent["app_id"], sent["encrypt_key"]) == (named["LARK_APP_ID"], named["LARK_EVENT_ENCRYPT_KEY"])
+    words = make_parser().parse_args(services(env)["gateway"]["command"])
+    assert sent["url"] == f"http://gateway:{words.port}/lark/callbacks/{sent['app_id']}"
+    answer = httpx.post(f"{lark.base_url}/_emulator/callbacks", json={**sent, "verify": False})
+    assert answer.is_success
+
+
+def test_a_password_may_contain_what_a_url_may_not(
+    here: dict[str, str], start_postgres: StartServer[OwnPostgres], empty: Path
+) -> None:
+    server, password = start_postgres().server, "p@ss/w:rd%#?+ 1"
+    server.execute(f"CREATE ROLE lark LOGIN PASSWORD '{password}'")
+    server.execute("CREATE DATABASE lark_service OWNER lark")
+    place = {"POSTGRES_HOST": server.host, "POSTGRES_PORT": str(server.port)}
+    account = {"POSTGRES_USER": "lark", "POSTGRES_DB": "lark_service", "POSTGRES_PASSWORD": password}
+    migrate = services(here | place | account)["migrate"]
+    run(migrate["command"], migrate["environment"], empty)
+    assert run(["app", "list"], migrate["environment"], empty) == ""
+    urls_in_use = urls.database(environ=migrate["environment"]), urls.registry(environ=migrate["environment"])
+    assert urls_in_use[0] == urls_in_use[1]  # else each process would have two pools of connections
+    wrong = migrate["environment"] | {"PGPASSWORD": "another"}
+    with pytest.raises(AssertionError, match="password authentication failed"):
+        run(["app", "list"], wrong, empty)
 
 
 @pytest.mark.parametrize(

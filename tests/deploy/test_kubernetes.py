@@ -27,6 +27,8 @@ OBJECTS: list[dict[str, Any]] = [
     manifest for file in FILES for manifest in yaml.safe_load_all(file.read_text())
 ]
 PODS = {"Deployment", "Job", "CronJob"}
+AUTHORITY = "lark-ca"
+"""The ConfigMap with the certificate of the database's authority, which the reader makes."""
 DRAINS = {"gateway": 5 + 5, "listen": 6, "pump": 10, "bridge": 20}
 """Seconds until each has drained, at most: running.md#stopping; the gateway's after its preStop."""
 
@@ -83,7 +85,8 @@ def test_everything_has_its_place_in_the_kustomization() -> None:
     generated = {generator["name"]: generator["files"] for generator in KUSTOMIZATION["configMapGenerator"]}
     assert all((FOLDER / file).is_file() for files in generated.values() for file in files)
     volumes = [volume for spec, _ in containers() for volume in spec["volumes"]]
-    assert {volume["configMap"]["name"] for volume in volumes if "configMap" in volume} == generated.keys()
+    named = {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
+    assert named - {AUTHORITY} == generated.keys()
     [image] = KUSTOMIZATION["images"]
     assert {container["image"] for _, container in containers()} == {image["name"]}
     assert image["newTag"] == __version__
@@ -95,6 +98,7 @@ def test_everything_has_its_place_in_the_kustomization() -> None:
 def test_pods_have_few_rights_and_bounds() -> None:
     for spec, container in containers():
         assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("lark", False)
+        assert spec["enableServiceLinks"] is False  # they would be read as settings: POSTGRES_PORT=tcp://…
         assert spec["securityContext"]["runAsNonRoot"]
         assert spec["securityContext"]["runAsUser"] == 10001
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -154,6 +158,31 @@ def test_probes_ask_where_the_commands_answer() -> None:
         assert hosts == ["0.0.0.0", "0.0.0.0"]  # noqa: S104 - the pod's
 
 
+def test_each_pod_finds_the_certificate_of_the_databases_authority() -> None:
+    """Libpq has no authority of its own: `sslmode=verify-full` without one refuses each connection."""
+    for name in ("lark-secrets", "lark-owner"):
+        assert "sslmode=verify-full" in objects("Secret")[name]["stringData"]["LARK_DATABASE_URL"]
+    for spec, container in containers():
+        file = Path(settings(container)["PGSSLROOTCERT"])
+        [volume] = [volume for volume in spec["volumes"] if volume["name"] == "ca"]
+        assert volume["configMap"] == {"name": AUTHORITY, "optional": True}
+        [mount] = [mount for mount in container["volumeMounts"] if mount["name"] == "ca"]
+        assert mount == {"name": "ca", "mountPath": str(file.parent), "readOnly": True}
+
+
+def test_gateway_listener_and_bridge_read_the_same_routes() -> None:
+    """Chat commands are stored by a gateway or listener that has `lark.yaml`, and performed by the bridge."""
+    reading = {}
+    for spec, container in containers():
+        path = settings(container).get(config.ROUTES_VARIABLE)
+        if path is not None:
+            [mount] = [mount for mount in container["volumeMounts"] if mount["name"] == "routes"]
+            [volume] = [volume for volume in spec["volumes"] if volume["name"] == "routes"]
+            reading[container["name"]] = (path, mount["mountPath"], volume["configMap"]["name"])
+    assert reading.keys() == {"gateway", "listen", "bridge"}
+    assert set(reading.values()) == {("/etc/lark/lark.yaml", "/etc/lark", "lark-routes")}
+
+
 def test_policies_name_ports_and_components_that_are_there() -> None:
     labels = [
         deployment["spec"]["template"]["metadata"]["labels"] for deployment in objects("Deployment").values()
@@ -175,6 +204,7 @@ def test_settings_are_read_and_the_command_lines_understood() -> None:
         *re.findall(r"\b(?:LARK|LOG)_[A-Z_]+\b", code),
         *config._DATABASE_VARIABLES,
         *config.BROKER_VARIABLES,
+        "PGSSLROOTCERT",  # libpq's
     }
     for _, container in containers():
         assert settings(container).keys() <= known
