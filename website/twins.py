@@ -53,6 +53,8 @@ def behind() -> dict[str, str]:
 def renew(twin: Path) -> None:
     """Record in a Chinese page that it says what its English twin says now."""
     [name] = [name for name, path in sources("zh").items() if path == twin.resolve()]
+    if name in _GENERATED:
+        raise SystemExit(f"{twin} is generated, and names no digest. Next: run the command that writes it.")
     english = digest(sources("en")[name].read_text("utf-8"))
     text = without_mark(twin.read_text("utf-8")).rstrip("\n")
     twin.write_text(f"{text}\n\n<!-- Says what the English page says: {english} -->\n", "utf-8")

@@ -44,12 +44,12 @@ lark_provider/core/storage:
 lark_provider/engine: http.cookiejar httpx httpx2 sqlalchemy ssl
 lark_provider/engine/drivers:
 lark_provider/files: openpyxl pyarrow
-lark_provider/hooks: airflow jinja2 pandas polars
+lark_provider/hooks: airflow asgiref jinja2 pandas polars
 lark_provider/metrics: http.server prometheus_client socket
 lark_provider/notifications: airflow jinja2
 lark_provider/operators: airflow
 lark_provider/outbox:
-lark_provider/plugins: airflow fastapi httpx jsonschema jwt referencing socket sqlalchemy starlette
+lark_provider/plugins: airflow fastapi httpx jsonschema jwt referencing signal socket sqlalchemy starlette subprocess
 lark_provider/protocol:
 lark_provider/protocol/callbacks: cryptography
 lark_provider/protocol/commands:
@@ -87,7 +87,7 @@ lark_emulator/tasks:
 lark_emulator/websocket: websockets
 lark_emulator/wiki:
 lark_emulator/world:
-"""
+"""  # noqa: E501 - a line for each folder
 FOLDERS = {
     folder: frozenset(names.split())
     for folder, _, names in (row.partition(":") for row in _TABLE.strip().splitlines())

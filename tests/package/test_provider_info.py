@@ -143,7 +143,13 @@ class Read(dict[str, Any]):
 def test_the_form_has_exactly_the_fields_that_are_read(hook: Any) -> None:
     extra, instance = Read(), hook()
     instance.connection = SimpleNamespace(
-        login="cli_1", password="s", host="feishu", port=None, conn_type=hook.conn_type, extra_dejson=extra
+        login="cli_1",
+        password="s",
+        host="feishu",
+        port=None,
+        conn_type=hook.conn_type,
+        extra=None,
+        extra_dejson=extra,
     )
     instance.client  # noqa: B018 - making it reads the connection
     instance.owners  # noqa: B018 - same reason as the line before

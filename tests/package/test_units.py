@@ -110,7 +110,7 @@ def test_the_settings_of_the_bridge_are_read_and_its_secret_must_be_replaced() -
     variables = settings("bridge.env")
     known = {
         bridge_settings.URL, bridge_settings.USERNAME, bridge_settings.PASSWORD, SECRET_VARIABLE,
-        "LARK_APP_ID", config.ROUTES_VARIABLE,
+        "LARK_APP_ID",
     }  # fmt: skip
     assert variables.keys() == known
     with pytest.raises(ConfigurationError, match="openssl rand -hex 32"):
@@ -135,6 +135,7 @@ def environ(database_url: str, rabbitmq: str, lark: Emulator, tmp_path: Path) ->
         "RABBITMQ_URL": rabbitmq,
         "LARK_CONFIG_ENCRYPTION_KEY": generate_key(),
         "LOG_LEVEL": "INFO",
+        config.ROUTES_VARIABLE: str(FOLDER.parent / "kubernetes" / "lark.yaml"),
     }
     assert environ.keys() == settings().keys()
     environ["LARK_BASE_URL"] = lark.base_url

@@ -48,7 +48,7 @@ OPTIONS = {
     "and for which tenant, if that is a store (ISV) app": "商店（ISV）应用用于哪个企业",
     "which app (default: LARK_APP_ID, LARK_DEFAULT_APP_ID or the only one)": "哪个应用（默认 LARK_APP_ID、LARK_DEFAULT_APP_ID，或唯一的那个）",
     "in which tenant, if it is a store (ISV) app": "商店（ISV）应用用于哪个企业",
-    "what the app is used for, repeatable; only scopes for this are missed (default: everything but urgent)": "应用的用途，可重复；只检查这些用途所需的权限（默认除加急之外的全部）",
+    "what the app is used for, repeatable; only scopes for this are missed (default: everything but urgent, record_events and calendar)": "应用的用途，可重复；只检查这些用途所需的权限（默认除 urgent、record_events 和 calendar 之外的全部）",
     "a base that it should reach: the link of its address bar, or app_token": "应当能访问的多维表格：地址栏的链接，或 app_token",
     "ou_…, on_…, oc_…, an e-mail address, a mobile (+86…) or a user_id": "ou_…、on_…、oc_…、邮箱、手机号（+86…）或 user_id",
     "the kind of ID, if its shape misleads": "id 的类型；从形式看不出来时使用",
