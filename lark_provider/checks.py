@@ -1,4 +1,4 @@
-"""Checks and their results, for `health`, `doctor` and `db check`."""
+"""Checks and their results, for `health`, `doctor`, `db check` and `airflow check`."""
 
 from __future__ import annotations
 

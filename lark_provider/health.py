@@ -105,7 +105,7 @@ def _report_unknown() -> CheckOutcome:
 def _check_broker() -> CheckOutcome:
     if not config.has_broker():
         return CheckOutcome(
-            "not configured. Next: set RABBITMQ_URL to receive callbacks on several hosts.",
+            "not configured. Next: set RABBITMQ_URL for events, or for clicks while the database is unavailable.",
             "not configured",
         )
     broker = amqp.read_broker()

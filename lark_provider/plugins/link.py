@@ -129,7 +129,7 @@ class LinkPage:
             logger.warning("Airflow user not linked", extra={"reason": str(error)})
             return self._render_message(request, _Answer(403, "no_account"))
         except AppDisabledError as error:
-            logger.warning("Page for linking people refused", extra={"reason": str(error)})
+            logger.warning("Account-link page refused: the app is disabled", extra={"reason": str(error)})
             return self._render_message(request, _Answer(403, "app_disabled"))
         except LarkError:
             logger.exception("Page for linking people failed")

@@ -1,7 +1,7 @@
 """The ledger of what is made once for a key: messages, and files such as spreadsheets.
 
-Receiver and content of a message are not stored: the row is found by a digest, and holds the ids that Lark
-answered.
+The content of a message is not stored. The row is found by a digest, and holds the caller's key, in which
+e-mail addresses and mobile numbers are masked, and the ids that Lark answered.
 """
 
 from __future__ import annotations

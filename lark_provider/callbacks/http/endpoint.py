@@ -60,7 +60,8 @@ class Endpoint:
         refusals: Counts and logs refused requests.
         handler_failures: Counts and logs what handlers raise.
         answered: The answers to the last clicks that a web framework's handler has handled, by app and event
-            id. A signed click can be sent again for 10 minutes by whoever has recorded it.
+            id. A signed click can be sent again for 5 minutes by whoever has recorded it, and for 10 if
+            Lark's clock is ahead.
     """
 
     accept_old_cards: bool = False
