@@ -41,7 +41,7 @@ def examine(
         `token` fails, that check is the last one.
     """
     client = LarkServiceClient(app_id, tenant_key=tenant_key, timeout=_CALL_SECONDS, max_retries=1)
-    looks: dict[str, Callable[[], CheckOutcome]] = {
+    to_run: dict[str, Callable[[], CheckOutcome]] = {
         "http": lambda: CheckOutcome(f"{http.choose_library().__name__} {http.choose_library().__version__}"),
         "app": lambda: CheckOutcome(f"{client.app_id} at {client.base_url}"),
         "token": lambda: check_token_endpoint(client.app_id, tenant_key),
@@ -50,12 +50,12 @@ def examine(
         "scopes": lambda: _check_scopes(client, areas),
     }
     if bitable is not None:
-        looks["bitable"] = lambda: _check_bitable(client, bitable)
+        to_run["bitable"] = lambda: _check_bitable(client, bitable)
         if _RECORD_EVENTS in areas and set(areas) < set(scopes.AREAS):  # wanted explicitly, not by all areas
-            looks[_RECORD_EVENTS] = lambda: _check_record_events(client, bitable)
+            to_run[_RECORD_EVENTS] = lambda: _check_record_events(client, bitable)
     checks: list[Check] = []
-    for name, look in looks.items():
-        checks.append(check(name, look))
+    for name, run in to_run.items():
+        checks.append(check(name, run))
         if name in {"app", "token"} and checks[-1].status == "unhealthy":
             break
     return checks

@@ -105,7 +105,8 @@ def _report_unknown() -> CheckOutcome:
 def _check_broker() -> CheckOutcome:
     if not config.has_broker():
         return CheckOutcome(
-            "not configured. Next: set RABBITMQ_URL for events, or for clicks while the database is unavailable.",
+            "not configured. Next: set RABBITMQ_URL for events, or for clicks while the database is "
+            "unavailable.",
             "not configured",
         )
     broker = amqp.read_broker()

@@ -28,7 +28,7 @@ from lark_provider.support.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+POLL_INTERVAL_SECONDS = 1.0
 _WARN_SECONDS = 60.0
 _OTHER_DATABASE = (
     "This is not the database where the wait began, so its answer would never be seen. Next: give workers "
@@ -179,7 +179,7 @@ class Hub:
             except Exception as error:  # noqa: BLE001 - the callers get it; else they would wait indefinitely
                 self._resolve(waits, error)
                 continue
-            stop.wait(LOOK_SECONDS)
+            stop.wait(POLL_INTERVAL_SECONDS)
 
     def _prune(self, stop: threading.Event) -> list[_PendingWait]:
         """Drop cancelled waits and return the others; if there are none, stop the threads."""

@@ -22,7 +22,7 @@ from lark_provider.protocol.incidents.shown import IncidentPlace
 
 T = TypeVar("T")
 _RECORD_SECONDS = 10.0
-_LOOK_SECONDS = 0.1
+_POLL_INTERVAL_SECONDS = 0.1
 _LAST_SECONDS = 0.5
 """Kept to record that an attempt took too long."""
 
@@ -158,7 +158,7 @@ async def _deliver(notice: Notice, recorder: Recorder, row: str, name: str) -> S
         if current.reason is not None:
             why = current.reason
             break
-        await asyncio.sleep(min(_LOOK_SECONDS, max(0.0, left.compute_remaining() - _LAST_SECONDS)))
+        await asyncio.sleep(min(_POLL_INTERVAL_SECONDS, max(0.0, left.compute_remaining() - _LAST_SECONDS)))
     event = notice.event
     fields = {"dag_id": event.dag_id, "reason": why}
     notice.notifier.log.warning("Notification recorded; it is delivered later", **fields)

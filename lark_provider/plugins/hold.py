@@ -33,7 +33,7 @@ PARKED = frozenset({"awaiting_input", "deferred"})
 _NOT_YET = frozenset({"running", "queued", "scheduled", "restarting"})
 MAX_HELD = 1000
 _MAX_LOOKS = 4
-_LOOK_SECONDS = 10.0
+_QUERY_TIMEOUT_SECONDS = 10.0
 _MAX_RELEASED = 4
 """The most answers that are released at a time. Released all at once, the answers of one moment would take
 all of Airflow's threads, each waiting for a connection that another one cannot give back without a thread."""
@@ -180,7 +180,7 @@ class Hold:
 
     async def _read_status(self, *task: Any) -> TaskStatus | None:
         """Read the status in one of few threads; one that a frozen database blocks counts until it ends."""
-        async with asyncio.timeout(_LOOK_SECONDS):
+        async with asyncio.timeout(_QUERY_TIMEOUT_SECONDS):
             await self._free.acquire()
             loop = asyncio.get_running_loop()
             try:

@@ -60,7 +60,7 @@ def inbox(database_url: str) -> Inbox:
 def server(own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch) -> OwnPostgres:
     """Start a PostgreSQL server that can be stopped, and let waits check it every 50 milliseconds."""
     prepared.upgrade(urls.parse(own_postgres.url, "test"))
-    monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "POLL_INTERVAL_SECONDS", 0.05)
     return own_postgres
 
 
@@ -95,7 +95,7 @@ def test_all_waits_of_a_process_share_one_query_a_second(
     futures = [hub.wait(wait(number), here) for number in range(500)]
     wait_until(lambda: len(sent) > 3)
     first_is_who_this_is = 1
-    assert len(sent) <= first_is_who_this_is + 1 + (time.monotonic() - began) / hubs.LOOK_SECONDS
+    assert len(sent) <= first_is_who_this_is + 1 + (time.monotonic() - began) / hubs.POLL_INTERVAL_SECONDS
     assert threads() == ["lark-pump", "lark-waits"]
     with on.connect() as connection:
         ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -313,7 +313,7 @@ def test_ten_thousand_triggers_wait_in_one_process(
         sent = await asyncio.to_thread(click)
         ends = await asyncio.gather(*(tasks[number] for number in clicked))
         assert threads() == ["lark-pump", "lark-waits"]
-        assert len(looks) <= 1 + (time.monotonic() - began) / hubs.LOOK_SECONDS
+        assert len(looks) <= 1 + (time.monotonic() - began) / hubs.POLL_INTERVAL_SECONDS
         assert sum(task.done() for task in tasks) == len(clicked)
         for task in tasks:
             task.cancel()

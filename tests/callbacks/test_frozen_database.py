@@ -41,7 +41,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "STATEMENT", Deadlines(1.0, 0.5, 1.0, 2.0))
     monkeypatch.setattr(deadlines, "_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(watched, "PING_SECONDS", 1.0)
-    monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "POLL_INTERVAL_SECONDS", 0.05)
 
 
 def render_url(url: URL) -> str:

@@ -67,7 +67,7 @@ def ask(database: URL) -> str:
 def test_a_hub_whose_thread_cannot_start_says_so_and_tries_again(
     rabbitmq: str, database: URL, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "POLL_INTERVAL_SECONDS", 0.05)
     start_really, failures = threading.Thread.start, iter([RuntimeError("can't start new thread")])
 
     def start(thread: threading.Thread) -> None:
@@ -92,7 +92,7 @@ def test_a_look_that_fails_after_it_has_resolved_some_waits_fails_the_others_onl
     database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that had their result already ended the thread, and no caller heard of a click any more."""
-    monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "POLL_INTERVAL_SECONDS", 0.05)
     wait_id, missing_id = ask(database), str(uuid.uuid4())
     hub = Hub(database.render_as_string(hide_password=False))
     read, settle, is_read = hub._waits.read, hub._looks.settle, threading.Event()
@@ -119,7 +119,7 @@ def test_a_look_that_fails_after_it_has_resolved_some_waits_fails_the_others_onl
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_callers_hear_of_it_when_the_thread_ends(database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hubs, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(hubs, "POLL_INTERVAL_SECONDS", 0.05)
     wait_id = ask(database)
     hub = Hub(database.render_as_string(hide_password=False))
     prune, failures = hub._prune, iter([MemoryError()])

@@ -301,7 +301,7 @@ def test_a_folder_is_looked_for_before_it_is_made_again(
     lark: Emulator, do: Do, monkeypatch: pytest.MonkeyPatch, drop: str
 ) -> None:
     lark.settings(rate_limits=False)
-    monkeypatch.setattr(making, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(making, "POLL_INTERVAL_SECONDS", 0.01)
     lark.fault("POST", "*/create_folder", drop=drop)
     token = do(lambda c: c.clouddoc.drive.ensure_folder("Reports"))
     assert [document["token"] for document in lark.documents() if document["title"] == "Reports"] == [token]

@@ -47,7 +47,7 @@ class AirflowCard(Protocol):
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.3
+LOOKUP_TIMEOUT_SECONDS = 0.3
 """How long an answer may wait for the look; without one it is what it would be without a database."""
 _UNAVAILABLE_SECONDS = 5.0
 
@@ -67,7 +67,7 @@ class QuestionLookup:
         seconds: How long an answer may wait.
     """
 
-    def __init__(self, waits: Waits, cards: ReadCards, *, seconds: float = LOOK_SECONDS) -> None:
+    def __init__(self, waits: Waits, cards: ReadCards, *, seconds: float = LOOKUP_TIMEOUT_SECONDS) -> None:
         self._waits, self._cards, self._seconds = waits, cards, seconds
         self._looks = Batches(self._look)
         self._unavailable_until = float("-inf")

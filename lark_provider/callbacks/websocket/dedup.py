@@ -25,7 +25,7 @@ KEPT_SECONDS = 8 * 3600.0
 CONSUMER = "lark-provider callbacks listen"
 """Under this name the events are in the table `handled_events`."""
 _MAX_REMEMBERED = 50_000  # 9 MB
-_LOOK_SECONDS = 0.8
+_LOOKUP_TIMEOUT_SECONDS = 0.8
 _UNAVAILABLE_SECONDS = 5.0
 
 
@@ -42,7 +42,7 @@ class StoredEvents:
 
     def __init__(self, inbox: Inbox | None) -> None:
         self._inbox = inbox
-        self._work = DatabaseWork(2 * _LOOK_SECONDS)
+        self._work = DatabaseWork(2 * _LOOKUP_TIMEOUT_SECONDS)
         self._last: OrderedDict[bytes, float] = OrderedDict()
         self._looks, self._notes = Batches(self._find_handled), Batches(self._write)
         self._unavailable_until = float("-inf")
@@ -72,7 +72,7 @@ class StoredEvents:
             self._last.popitem(last=False)
         if _shorten(key) in self._last:
             return True
-        return key in (await self._try(self._looks, key, now + _LOOK_SECONDS) or ())
+        return key in (await self._try(self._looks, key, now + _LOOKUP_TIMEOUT_SECONDS) or ())
 
     async def note(self, event: Event, deadline: float) -> None:
         """Note that an event is stored.

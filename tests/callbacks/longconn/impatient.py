@@ -22,7 +22,7 @@ def main() -> None:
     reconnect.REFUSED_SECONDS = 0.5
     reconnect._CROWDED_SECONDS = 0.2
     fleet.RELOAD_SECONDS = 0.1
-    dedup._LOOK_SECONDS = intake.NOTE_SECONDS = 20.0  # but not for a database on a busy machine
+    dedup._LOOKUP_TIMEOUT_SECONDS = intake.NOTE_SECONDS = 20.0  # but not for a database on a busy machine
     handler, proxy, verify = (text or None for text in sys.argv[1:4])
     trusted = False if verify == "false" else verify or True
     listen.listen(listen.ListenSettings(sys.argv[4:], handler=handler, proxy=proxy, verify=trusted))

@@ -48,7 +48,7 @@ LATER = 1000.0
 def test_an_event_is_known_to_all_processes_by_app_and_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dedup, "_LOOK_SECONDS", LATER)
+    monkeypatch.setattr(dedup, "_LOOKUP_TIMEOUT_SECONDS", LATER)
 
     async def scene() -> None:
         first, second = StoredEvents(inbox(tmp_path)), StoredEvents(inbox(tmp_path))
@@ -74,7 +74,7 @@ def test_many_at_once_take_few_queries(tmp_path: Path, monkeypatch: pytest.Monke
             queries.append(len(event_ids))
             super().note_all_handled(consumer, event_ids)
 
-    monkeypatch.setattr(dedup, "_LOOK_SECONDS", LATER)
+    monkeypatch.setattr(dedup, "_LOOKUP_TIMEOUT_SECONDS", LATER)
 
     async def scene() -> None:
         events = [read_event(number) for number in range(200)]
@@ -121,7 +121,7 @@ def test_a_database_that_hangs_holds_no_event_back(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dedup, "_LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(dedup, "_LOOKUP_TIMEOUT_SECONDS", 0.3)
 
     async def scene() -> None:
         loop, stored = asyncio.get_running_loop(), StoredEvents(Inbox(own_database))

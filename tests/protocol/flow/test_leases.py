@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, TakenOverError, perform_under_leases
+from lark_provider.api.clouddoc.loads.leasing import MAX_LEASES, TakenOverError, perform_under_leases
 from lark_provider.errors import (
     ConflictError,
     DeadlineExceededError,
@@ -91,9 +91,9 @@ def test_a_removal_that_a_lost_attempt_has_performed_is_done() -> None:
 def test_leases_that_end_too_early_leave_open_what_was_open_before(
     first: Lost, kind: type[Exception]
 ) -> None:
-    played = play(KEYED, first, *[NOT_SENT_IN_TIME] * (PERIODS - 1))
+    played = play(KEYED, first, *[NOT_SENT_IN_TIME] * (MAX_LEASES - 1))
     assert type(played.error) is kind
-    assert len(played.sent) == PERIODS
+    assert len(played.sent) == MAX_LEASES
     assert not played.sleeps
 
 

@@ -21,7 +21,7 @@ from lark_provider.protocol.ledger_entry import LedgerEntry, LedgerState
 from lark_provider.protocol.operations import Procedure, perform
 from lark_provider.protocol.store import with_store
 
-LOOKS, LOOK_SECONDS = 3, 5.0
+POLLS, POLL_INTERVAL_SECONDS = 3, 5.0
 """How often to look for a folder whose creation got no answer, and the seconds between two looks: new folders
 are listed late."""
 _LAG_SECONDS = 60.0
@@ -82,9 +82,9 @@ def _make_once(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
         entry = yield from _begin_entry(parent, key)
     # The folder is looked up again, since another process may have made it before the lease was granted.
     listed_token = yield from find_oldest_folder(parent, name)
-    looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else LOOKS
+    looks = 0 if entry.is_new or entry.age >= _LAG_SECONDS else POLLS
     while listed_token is None and looks:
-        yield from held.pause(LOOK_SECONDS)
+        yield from held.pause(POLL_INTERVAL_SECONDS)
         listed_token, looks = (yield from find_oldest_folder(parent, name)), looks - 1
     folder_token = (yield from _send(held, parent, name)) if listed_token is None else listed_token
     result = {"token": folder_token}
@@ -105,8 +105,8 @@ def _send(held: DocumentLease, parent: str, name: str) -> Procedure[str]:
     try:
         return str((yield from held.send(call)).data["token"])
     except OutcomeUnknownError:
-        for _ in range(LOOKS):
-            yield from held.pause(LOOK_SECONDS)
+        for _ in range(POLLS):
+            yield from held.pause(POLL_INTERVAL_SECONDS)
             token = yield from find_oldest_folder(parent, name)
             if token is not None:
                 return token

@@ -20,9 +20,9 @@ LEASE_SECONDS = 30.0
 """A writer that died holds its table no longer than this."""
 WAIT_SECONDS = 600.0
 """How long another writer of the table is waited for, by default."""
-PERIODS = 4
+MAX_LEASES = 4
 """For how many leases in a row one request is tried."""
-_POLL_SECONDS, _SAY_SECONDS = 2.0, 30.0
+_POLL_SECONDS, _LOG_INTERVAL_SECONDS = 2.0, 30.0
 
 
 def compute_wait(lease: Lease, renewed: Lease, seconds: float) -> float:
@@ -99,7 +99,7 @@ def with_lease(
         ConflictError: The other writer still has the table; a retry may succeed.
         StorageError: The database is unavailable.
     """
-    waited, said = 0.0, -_SAY_SECONDS
+    waited, said = 0.0, -_LOG_INTERVAL_SECONDS
     while True:
         outcome = yield from with_store(work)
         if outcome is None:
@@ -115,7 +115,7 @@ def with_lease(
                 f"call again later{wait_longer}.",
                 retryable=True,
             )
-        if waited - said >= _SAY_SECONDS:
+        if waited - said >= _LOG_INTERVAL_SECONDS:
             said = waited
             logger.info(
                 "Waiting for another writer",
@@ -179,7 +179,7 @@ def perform_under_leases(
     """Make a call that ends before a lease does, and again under the next lease if it has not succeeded.
 
     Args:
-        call: The call. It is tried under up to `PERIODS` leases.
+        call: The call. It is tried under up to `MAX_LEASES` leases.
         renew: Takes the lease or renews it; returns None without a database.
         seconds: How long a lease is.
         is_repeatable: Whether a lost answer may be followed by another such call.
@@ -208,11 +208,11 @@ def perform_under_leases(
             uncertain = None if unknown is None else unknown.problem
             return (yield from perform_leased(call, lease, uncertain))
         except DeadlineExceededError:
-            if period == PERIODS:
+            if period == MAX_LEASES:
                 raise
             before = lease
         except OutcomeUnknownError as error:
-            if period == PERIODS or not (is_repeatable and _may_succeed(error.__cause__)):
+            if period == MAX_LEASES or not (is_repeatable and _may_succeed(error.__cause__)):
                 raise
             # Without a new problem nothing was sent under this lease that may have been performed.
             is_known = unknown is not None and error.problem == unknown.problem

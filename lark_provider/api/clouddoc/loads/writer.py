@@ -16,7 +16,7 @@ from lark_provider.api.clouddoc import bisecting, rejects
 from lark_provider.api.clouddoc.creating import batch_create, read_created_ids
 from lark_provider.api.clouddoc.loads import dividing, errors, looking
 from lark_provider.api.clouddoc.loads.chunks import ChunkResult, EncodedChunk
-from lark_provider.api.clouddoc.loads.leasing import PERIODS, compute_wait, with_lease, with_required_store
+from lark_provider.api.clouddoc.loads.leasing import MAX_LEASES, compute_wait, with_lease, with_required_store
 from lark_provider.api.clouddoc.loads.looking import LoadTable
 from lark_provider.api.clouddoc.loads.options import LoadOptions
 from lark_provider.api.clouddoc.rejects import Reject
@@ -163,7 +163,7 @@ class LoadWriter:
             at.app_token, at.table_id, content.body, chunk.row_count, chunk.token, user_id_type
         )
         failure: LarkError | None = None
-        for _ in range(PERIODS):
+        for _ in range(MAX_LEASES):
             try:
                 ids = read_created_ids((yield from perform_leased(call, lease)), call, chunk.row_count)
             except DeadlineExceededError as error:
