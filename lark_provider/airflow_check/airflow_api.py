@@ -128,7 +128,8 @@ async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome
     # Signed, so that a wrong secret is noticed; empty, so that it is about no click.
     body = b"{}"
     status, answer = await api.deliver(secrets, CHECK_EVENT, body)
-    if status == _UNPROVEN and answer.get("outcome") == "unproven":
+    # The plugin tells a sender without a valid proof nothing but the status.
+    if status == _UNPROVEN and answer == {}:
         return CheckOutcome(
             f"The plugin must have the same {SECRET_VARIABLE}, and it refused ours. Next: set the same "
             "value in Airflow's API servers, check both clocks, and restart them.",
@@ -145,7 +146,7 @@ async def _check_plugin(api: AirflowApi, secrets: BridgeSecrets) -> CheckOutcome
             f"The plugin failed with status {status}. Next: look in the API server's log.", "unhealthy"
         )
     # Only the plugin answers so; a proxy, a login page and Airflow's own pages have other answers.
-    if status != _INVALID or answer.get("outcome") != "invalid":
+    if status != _INVALID or answer is None or answer.get("outcome") != "invalid":
         return CheckOutcome(
             f"The plugin must answer POST {CLICK_PATH} with status {_INVALID} and its own JSON, got status "
             f"{status} from something else, such as a proxy or a login page. Next: let /lark/* through to "

@@ -167,7 +167,7 @@ class AirflowApi:
 
     async def deliver(
         self, secrets: BridgeSecrets, event_id: str, body: bytes, path: str = CLICK_PATH
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> tuple[int, dict[str, Any] | None]:
         """Deliver a click, or something else, to the plugin.
 
         Args:
@@ -177,7 +177,7 @@ class AirflowApi:
             path: The plugin's endpoint.
 
         Returns:
-            Status and answer; an empty answer if it is not JSON.
+            Status and answer; None if it is not a JSON object, as the plugin's always is.
 
         Raises:
             AirflowUnavailableError: Airflow was not reached.
@@ -186,7 +186,7 @@ class AirflowApi:
             signed = secrets.make_headers("POST", path, int(time.time()), event_id, body)
             all_headers = {"Content-Type": "application/json", **signed}
             status, answer = await self._request("POST", path, content=body, headers=all_headers)
-        return status, answer if isinstance(answer, dict) else {}
+        return status, answer if isinstance(answer, dict) else None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -119,7 +119,7 @@ class ClickDelivery:
             return _INVALID, replace(_TOO_LARGE, open_id=queued.click.operator.open_id)
         status, answer = await self._api.deliver(self._secrets, queued.event_id, body)
         try:
-            return status, read_result(orjson.dumps(answer).decode())
+            return status, None if answer is None else read_result(orjson.dumps(answer).decode())
         except ValueError:
             return status, None
 

@@ -226,7 +226,7 @@ class ChatCommandWork:
             self._settings.secrets, command.message_id, body, COMMAND_PATH
         )
         try:
-            result = read_result(answer)
+            result = None if answer is None else read_result(answer)
         except ValueError:
             result = None
         if result is not None and result.is_final and status not in TRANSIENT_STATUS:
