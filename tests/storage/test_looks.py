@@ -384,7 +384,7 @@ def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clo
 @pytest.mark.parametrize("people", [("ou_1",), ()])
 def test_a_look_reads_no_table_from_end_to_end(postgres: URL, clock: Clock, people: tuple[str, ...]) -> None:
     prepared.upgrade(postgres)
-    fill(postgres, 100_000, correlation="'w' || n % 20000")
+    fill(postgres, 100_000, correlation="'w' || n")
     questions, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
     sent = []
     for _ in range(2):
