@@ -73,8 +73,11 @@ def test_which_bodies_hold_what_is_wanted(wanted: Any, *, is_held: bool) -> None
     assert holds(body, wanted) == is_held
 
 
+TEXT = st.text("ab{}*", max_size=4).filter(
+    lambda text: text != "{{}}"
+)  # a placeholder, though an unknown one
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text("ab{}*", max_size=4),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3)
     ),
