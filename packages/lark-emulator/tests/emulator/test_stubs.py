@@ -73,9 +73,8 @@ def test_which_bodies_hold_what_is_wanted(wanted: Any, *, is_held: bool) -> None
     assert holds(body, wanted) == is_held
 
 
-TEXT = st.text("ab{}*", max_size=4).filter(
-    lambda text: text != "{{}}"
-)  # a placeholder, though an unknown one
+# `{{}}` is a placeholder, though one that no stub may have.
+TEXT = st.text("ab{}*", max_size=4).filter(lambda text: text != "{{}}")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
     lambda inner: (
