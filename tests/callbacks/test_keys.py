@@ -109,13 +109,13 @@ def test_a_load_that_hangs_holds_up_only_those_at_its_beginning(
     free = threading.Event()
     loading = Loading(by_app(KEYS), lambda: free.wait() and by_app(NEW))
     timeouts: list[float] = []
-    measure = KeyRing._load_timeout
+    load_timeout = KeyRing._load_timeout
 
-    def measured(ring: KeyRing) -> float:
-        timeouts.append(measure(ring))
+    def note_timeout(ring: KeyRing) -> float:
+        timeouts.append(load_timeout(ring))
         return timeouts[-1]
 
-    monkeypatch.setattr(KeyRing, "_load_timeout", measured)
+    monkeypatch.setattr(KeyRing, "_load_timeout", note_timeout)
 
     async def work() -> None:
         ring = loading.ring()
