@@ -88,7 +88,7 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     code = body["code"]
     if code == 0:
         return _read_success(body, log_id, date)
-    meaning = get_code(code)
+    meaning = get_code(code, str(body.get("msg", "")))
     if response.headers.get("x-lark-emulator") == "not-emulated":
         return _read_refusal(call, response, body, _NOT_EMULATED, secrets)
     if meaning.kind is CodeKind.DONE and call.updates:
@@ -173,7 +173,7 @@ def _read_refusal(
         troubleshooter=hide_secrets(details["troubleshooter"]) if details.get("troubleshooter") else None,
         field_violations=violations,
     )
-    wait = _retry_after(response) if meaning.kind in _TRANSIENT else None
+    wait = _retry_after(response, meaning.wait) if meaning.kind in _TRANSIENT else None
     if isinstance(error, RateLimitError):
         error.retry_after = wait
     return RefusedAnswer(meaning.kind, error, wait)
@@ -195,10 +195,10 @@ def _read_scopes(details: dict[str, Any]) -> tuple[list[str], str | None]:
     return scopes, next((str(link) for link in links if link), None)
 
 
-def _retry_after(response: Response) -> float | None:
-    """Return after how many seconds Lark, or a proxy, wants a retry; None if it does not say."""
+def _retry_after(response: Response, default: float | None) -> float | None:
+    """Return after how many seconds Lark, or a proxy, wants a retry; the default if it does not say."""
     value = response.headers.get("x-ogw-ratelimit-reset") or response.headers.get("retry-after")
     try:
-        return max(0.0, float(value)) if value is not None else None
+        return max(0.0, float(value)) if value is not None else default
     except ValueError:  # a Retry-After that is a date is ignored
-        return None
+        return default

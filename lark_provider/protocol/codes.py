@@ -39,10 +39,17 @@ class CodeKind(enum.Enum):
 
 
 class Code(NamedTuple):
-    """A code's kind, and the next step to show along with Lark's own message."""
+    """What a code means.
+
+    Attributes:
+        kind: Its kind.
+        step: The next step to show along with Lark's own message.
+        wait: Seconds to wait at least before a retry, where Lark says how long the reason can last.
+    """
 
     kind: CodeKind
     step: str
+    wait: float | None = None
 
 
 REPLAYED = frozenset({1254608, 1255006})
@@ -62,6 +69,12 @@ _SPREADSHEET = "check the spreadsheet's token; pass a wiki link whole, not the t
 _CALENDAR = "take the calendar's id from its settings: it ends with @group.calendar.feishu.cn"
 _ATTACHMENT = "upload the attachment for this base before writing it"
 _LIMIT = "stay within the limit named and split the request"
+_CARD_LOCKED = Code(
+    CodeKind.BUSY, "call again once the click on the card is answered, which takes 3 s at most", wait=0.75
+)
+"""Five retries, as many as there are, outlast the 3 s."""
+_LOCK = "card action is lock"
+"""Lark's text for it where messages are updated: 11310, its code in 230099, is that of limits, too."""
 
 SHEETS: tuple[tuple[tuple[int, ...], CodeKind, str], ...] = (
     ((201, 204), CodeKind.INVALID, "correct the request's body"),
@@ -257,6 +270,7 @@ TABLE: dict[int, Code] = {
         CodeKind.CONFLICT, "send a new message: this one is too old to be edited, or the group is encrypted"
     ),
     230099: Code(CodeKind.INVALID, _CARD),
+    200810: _CARD_LOCKED,
     230110: Code(CodeKind.GONE, "send a new message: this one was deleted"),
     230111: Code(CodeKind.CONFLICT, "send a new message: this one is about to delete itself"),
     231204: Code(CodeKind.PERMISSION, "use another kind of app: this one may not do it"),
@@ -482,13 +496,14 @@ CARD_GONE = frozenset({230011, 230026, 230031, 230110, 230012, 230071})
 """Codes for a card that can no longer be updated: recalled, deleted, older than 14 days, of another app."""
 
 
-def get_code(code: int) -> Code:
+def get_code(code: int, msg: str = "") -> Code:
     """Return what a code means.
 
     Args:
         code: The `code` of an answer, not 0.
+        msg: Its `msg`, which says why a card was refused.
 
     Returns:
         Its kind and next step; a plain refusal for a code that is not in the table.
     """
-    return TABLE.get(code, _UNKNOWN)
+    return _CARD_LOCKED if _LOCK in msg else TABLE.get(code, _UNKNOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -29,16 +30,23 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> URL:
     return url
 
 
-@pytest.fixture
-def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
-    """Start a gateway that stores the emulator's clicks in the database."""
+@contextmanager
+def serve_gateway(lark: Emulator, database_url: str, **options: Any) -> Iterator[None]:
+    """Run a gateway that stores the emulator's clicks in the database."""
     keys = KnownKeys(CallbackKeys(lark.app_id, KEY, TOKEN))
     sinks, _ = configured_sinks(database_url=database_url)
-    gateway = Gateway(keys, sinks, endpoint=Endpoint(), questions=make_question_lookup(database_url))
+    questions = make_question_lookup(database_url)
+    gateway = Gateway(keys, sinks, endpoint=Endpoint(), questions=questions, **options)
     with serve(application(gateway)) as address:
         lark.set_callback(
             f"{address}/lark/callbacks/{lark.app_id}", encrypt_key=KEY, verification_token=TOKEN
         )
+        yield
+
+
+@pytest.fixture
+def gateway(lark: Emulator, url: URL, database_url: str) -> Iterator[None]:
+    with serve_gateway(lark, database_url):
         yield
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lark_provider.errors import (
     DeadlineExceededError,
+    InvalidRequestError,
     LarkAPIError,
     LarkError,
     OutcomeUnknownError,
@@ -188,3 +189,29 @@ def test_another_try_is_logged_with_its_reason(caplog: pytest.LogCaptureFixture)
     fields = record.__dict__
     assert (fields["call"], fields["attempt"], fields["retry_in_s"]) == ("GET /open-apis/x", 1, 1.05)
     assert "99991400" in fields["error"]
+
+
+LOCKED = "Failed to create card content, ext=ErrCode: 11310; ErrMsg: card action is lock; "
+
+
+@pytest.mark.parametrize(
+    ("code", "msg"),
+    [(230099, LOCKED), (11310, "card action is lock"), (200810, "The card is in an ongoing interaction")],
+)
+def test_a_card_whose_click_is_being_answered_is_updated_again_for_longer_than_the_answer_may_take(
+    code: int, msg: str
+) -> None:
+    locked = answer(code, 400, msg=msg)
+    assert Playback(WRITE, [locked, OK]).result.data == {"id": "1"}
+    played = Playback(WRITE, [locked] * 6)
+    assert isinstance(played.error, LarkAPIError)
+    assert played.error.retryable
+    assert "once the click on the card is answered" in str(played.error)
+    for random in (0.0, 0.999):
+        delays = [RetryPolicy().delay(attempt, 0, 0.75, random) or 0 for attempt in range(1, 6)]
+        assert sum(delays) > 3
+
+
+def test_a_card_over_a_limit_is_not_sent_again() -> None:
+    over = answer(230099, 400, msg=LOCKED.replace("card action is lock", "card table number over limit"))
+    assert isinstance(Playback(WRITE, [over]).error, InvalidRequestError)
