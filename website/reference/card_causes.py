@@ -19,9 +19,9 @@ class Refused(NamedTuple):
 CARDS = (
     Refused(
         11310,
-        "element exceeds the limit; card table number over limit; name(…) duplicate; unsupported type of block",
-        Cause("too many elements or tables, a `name` twice, or an element that cards 1.0 do not know", "组件或表格过多、`name` 重复，或 1.0 卡片不认识的组件"),
-        Cause("split the card, or give each field of a form a name of its own", "拆分卡片，或给表单的每个控件不同的 name"),
+        "element exceeds the limit; card table number over limit; name(…) duplicate; unsupported type of block; card action is lock",
+        Cause("too many elements or tables, a `name` twice, or an element that cards 1.0 do not know; `lock`: a click on the card is being answered", "组件或表格过多、`name` 重复，或 1.0 卡片不认识的组件；`lock`：卡片上的点击正在等待响应"),
+        Cause("split the card, or give each field of a form a name of its own; `lock`: nothing, the update is repeated", "拆分卡片，或给表单的每个控件不同的 name；`lock`：无需处理，更新会自动重试"),
     ),
     Refused(
         100290,

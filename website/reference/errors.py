@@ -34,7 +34,7 @@ _GROUPS: tuple[tuple[str, str, Callable[[int], bool]], ...] = (
         "自定义机器人",
         lambda code: code in range(11_206, 11_300) or code in range(19_000, 19_100),
     ),
-    ("Messages and chats", "消息与群", lambda code: code in {11_205, *range(230_000, 233_000)}),
+    ("Messages and chats", "消息与群", lambda code: code in {11_205, 200_810, *range(230_000, 233_000)}),
     ("Images and files in messages", "消息里的图片与文件", lambda code: code in range(234_000, 235_000)),
     ("Bitable", "多维表格", lambda code: code in range(1_254_000, 1_256_000)),
     (

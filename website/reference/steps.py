@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CHINESE = {
     "check the app's credentials": "检查应用凭证",
+    "call again once the click on the card is answered, which takes 3 s at most": "等卡片上的点击得到响应后重试，最多 3 秒",
     "let the user sign in again": "请用户重新登录",
     "let the user grant the new scopes": "请用户授予新增的权限",
     "ask the tenant's admin to grant the scope in the developer console and publish the app": (
