@@ -19,7 +19,7 @@ from lark_provider.protocol.questions import Draft, Origin, Question
 from lark_provider.storage import migrate, urls
 from lark_provider.storage.deadlines import MAINTENANCE
 from lark_provider.storage.engine import get_engine, hold_transaction
-from lark_provider.storage.looks import Looks
+from lark_provider.storage.wait_polling import WaitPoller
 from lark_provider.storage.waits import Waits
 from tests.services import postgres
 
@@ -57,7 +57,7 @@ def looks(_lab: Lab | None = None) -> Iterator[Row]:
             connection.execute(sa.text(_COPY), {"people": _PEOPLE, "most": _QUESTIONS - 1})
             connection.exec_driver_sql("ANALYZE")
         open_waits = list(Waits(url).read(f"w{n}" for n in range(_QUESTIONS)).values())
-        at, took = Looks(url), list[float]()
+        at, took = WaitPoller(url), list[float]()
         for number in range(_LOOKS):
             first = _ROWS + 1 + number * _CLICKS_A_LOOK
             _fill(first, first + _CLICKS_A_LOOK - 1, url)

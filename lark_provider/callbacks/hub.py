@@ -22,7 +22,7 @@ from lark_provider.protocol.waits import Wait
 from lark_provider.storage import urls
 from lark_provider.storage.errors import StorageError
 from lark_provider.storage.inbox import Inbox
-from lark_provider.storage.looks import Looks
+from lark_provider.storage.wait_polling import WaitPoller
 from lark_provider.storage.waits import Waits
 from lark_provider.support.throttle import Throttle
 
@@ -74,7 +74,7 @@ class Hub:
 
     def __init__(self, database_url: str | None = None, broker_url: str | None = None) -> None:
         database = urls.database(database_url)
-        self._inbox, self._waits, self._looks = Inbox(database), Waits(database), Looks(database)
+        self._inbox, self._waits, self._poller = Inbox(database), Waits(database), WaitPoller(database)
         self._broker = amqp.find_broker(broker_url)
         self._lock = threading.Lock()
         self._pending: dict[tuple[str, str | None], _PendingWait] = {}
@@ -209,8 +209,8 @@ class Hub:
         recorded = [wait for wait in waits if wait.legacy is None]
         self._load_questions(recorded)
         questions = [wait.question for wait in recorded if wait.question is not None]
-        self._resolve_each(recorded, self._looks.settle(questions))
-        deleted = [wait for wait in recorded if wait.key in self._looks.deleted]
+        self._resolve_each(recorded, self._poller.settle(questions))
+        deleted = [wait for wait in recorded if wait.key in self._poller.deleted]
         self._resolve(deleted, ConfigurationError(MISSING_QUESTION))
 
     def _load_questions(self, recorded: Sequence[_PendingWait]) -> None:

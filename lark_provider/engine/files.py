@@ -13,8 +13,8 @@ from typing import IO
 from lark_provider.protocol.effects import Loaded, ReadFile
 from lark_provider.protocol.errors import InvalidRequestError
 from lark_provider.protocol.multipart import CHUNK_BYTES
+from lark_provider.support.atomic_files import replace_when_complete
 from lark_provider.support.text import is_unicode
-from lark_provider.support.unfinished import replace_when_complete
 
 
 @dataclass(frozen=True, slots=True)

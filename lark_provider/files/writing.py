@@ -22,8 +22,8 @@ from lark_provider.files.formats import (
     get_kind,
     import_pyarrow,
 )
+from lark_provider.support.atomic_files import replace_when_complete
 from lark_provider.support.text import format_decimal
-from lark_provider.support.unfinished import replace_when_complete
 
 
 def write(name: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> int:

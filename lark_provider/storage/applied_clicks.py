@@ -22,10 +22,10 @@ from lark_provider.protocol.waits import get_correlation
 from lark_provider.storage import migrate
 from lark_provider.storage.bridge_tables import applied_clicks
 from lark_provider.storage.click_records import ClickOutcome, QueuedClick
-from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.storage.statements import insert, make_among_condition, read_clock
 from lark_provider.storage.stored_clicks import read_valid_clicks
 from lark_provider.storage.tables import card_callbacks
+from lark_provider.storage.wait_polling import COMPLETE_SECONDS, OVERLAP_SECONDS
 from lark_provider.support import measured
 from lark_provider.support.backoff import pause_after
 
@@ -55,7 +55,7 @@ class AppliedClicks:
         self._complete_at = float("-inf")
 
     def find(self) -> int:
-        """Record the clicks that are new since the last look as due; see `storage.looks` for what that means.
+        """Record the clicks that are new since the last look as due; `storage.wait_polling` says which.
 
         Returns:
             How many are new.

@@ -95,7 +95,7 @@ def test_a_look_that_fails_after_it_has_resolved_some_waits_fails_the_others_onl
     monkeypatch.setattr(hubs, "POLL_INTERVAL_SECONDS", 0.05)
     wait_id, missing_id = ask(database), str(uuid.uuid4())
     hub = Hub(database.render_as_string(hide_password=False))
-    read, settle, is_read = hub._waits.read, hub._looks.settle, threading.Event()
+    read, settle, is_read = hub._waits.read, hub._poller.settle, threading.Event()
 
     def read_noting(wait_ids: list[str], **options: Any) -> Any:
         if missing_id in wait_ids:
@@ -109,7 +109,7 @@ def test_a_look_that_fails_after_it_has_resolved_some_waits_fails_the_others_onl
         return settle(questions)
 
     monkeypatch.setattr(hub._waits, "read", read_noting)
-    monkeypatch.setattr(hub._looks, "settle", fail_once)
+    monkeypatch.setattr(hub._poller, "settle", fail_once)
     waiting, missing = hub.settle(wait_id), hub.settle(missing_id)
     assert isinstance(missing.exception(mq.LIMIT), ConfigurationError)
     assert isinstance(waiting.exception(mq.LIMIT), ValueError)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lark_emulator import Emulator
-from lark_emulator.collecting import Collector
+from lark_emulator.garbage_collection import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -22,7 +22,7 @@ from lark_provider.errors import ConfigurationError, OutcomeUnknownError
 from lark_provider.hooks import airflow_config
 from lark_provider.operators.question_cards import OperatorCards
 from lark_provider.protocol.questions import Draft, Question, TaskQuestion
-from lark_provider.storage import looks, tables
+from lark_provider.storage import tables, wait_polling
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.inbox import Inbox
 from lark_provider.storage.waits import Waits
@@ -175,7 +175,7 @@ def test_a_damaged_row_fails_no_attempt_and_hides_no_error(lark: Emulator, url: 
 def test_a_question_that_was_deleted_ends_its_wait(
     deferrable: bool, lark: Emulator, url: URL, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looks, "COMPLETE_SECONDS", 1.0)
+    monkeypatch.setattr(wait_polling, "COMPLETE_SECONDS", 1.0)
     operator, context = approval(deferrable=deferrable, mode="reschedule"), start()
 
     def delete() -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from lark_emulator.control.plane import Operation
-    from lark_emulator.keeping import Keeper
-    from lark_emulator.reach.door import Door
+    from lark_emulator.persistence import Persister
+    from lark_emulator.reach.frontend import Frontend
 
 
 class Emulator(Controls):
@@ -72,22 +72,23 @@ class Emulator(Controls):
         self._wanted_port = port
         self._allowed_hosts = list_names(host, allowed_hosts)
         self._lark = Lark(settings)
-        self._door: Door | None = None
+        self._frontend: Frontend | None = None
         self._secure = tls
         if tls or proxy or proxy_passthrough:
-            from lark_emulator.reach.door import Door  # with what TLS needs, which others need not load
+            # It loads what TLS needs, which plain HTTP does not.
+            from lark_emulator.reach.frontend import Frontend
 
-            self._door = Door(tls=tls, proxy=proxy, passes=proxy_passthrough, authority=authority)
-            self._door.check(host)
-        self._keeper: Keeper | None = None
+            self._frontend = Frontend(tls=tls, proxy=proxy, passes=proxy_passthrough, authority=authority)
+            self._frontend.check(host)
+        self._persister: Persister | None = None
         if data is not None:
-            from lark_emulator.keeping import Keeper
+            from lark_emulator.persistence import Persister
 
-            self._keeper = Keeper(self._lark, data)
+            self._persister = Persister(self._lark, data)
             try:
-                self._keeper.load()
+                self._persister.load()
             finally:
-                self._keeper.close()
+                self._persister.close()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -103,9 +104,9 @@ class Emulator(Controls):
         Raises:
             RuntimeError: the emulator speaks plain HTTP.
         """
-        if self._door is None:
+        if self._frontend is None:
             raise RuntimeError("the emulator speaks plain HTTP. Next: start it with tls or proxy")
-        return self._door.open().certificate_file
+        return self._frontend.open().certificate_file
 
     def start(self) -> Self:
         """Listen and answer.
@@ -136,9 +137,11 @@ class Emulator(Controls):
 
     async def _run(self, listener: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
         self._stopping = asyncio.Event()
-        door, keeper = self._door, self._keeper
+        frontend, persister = self._frontend, self._persister
         try:
-            async with Serving(self._lark, listener, self._allowed_hosts, door=door, keeper=keeper):
+            async with Serving(
+                self._lark, listener, self._allowed_hosts, frontend=frontend, persister=persister
+            ):
                 ready.set_result(asyncio.get_running_loop())
                 await self._stopping.wait()
         except (OSError, ValueError) as error:  # of the authority or the folder, before it listens

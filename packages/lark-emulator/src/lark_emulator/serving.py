@@ -7,8 +7,8 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.collecting import Collector
 from lark_emulator.dispatch import LOOPBACK_NAMES, Dispatcher
+from lark_emulator.garbage_collection import Collector
 from lark_emulator.lark import Lark
 from lark_emulator.server import HttpConnection
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lark_emulator.exchange import Connection
-    from lark_emulator.keeping import Keeper
-    from lark_emulator.reach.door import Door
+    from lark_emulator.persistence import Persister
+    from lark_emulator.reach.frontend import Frontend
     from lark_emulator.server import Handler
 
 BACKLOG = 1024
@@ -35,8 +35,8 @@ class Serving:
         lark: The emulator whose requests are answered.
         listener: The bound socket on which the server listens.
         allowed_hosts: Names accepted in the Host header.
-        door: The TLS or forward proxy settings; None = plain HTTP.
-        keeper: The object that keeps the state in a folder; None = the state is not kept.
+        frontend: The TLS or forward proxy settings; None = plain HTTP.
+        persister: The object that keeps the state in a folder; None = the state is not kept.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class Serving:
         listener: socket.socket,
         allowed_hosts: Iterable[str],
         *,
-        door: Door | None = None,
-        keeper: Keeper | None = None,
+        frontend: Frontend | None = None,
+        persister: Persister | None = None,
     ) -> None:
         self._lark = lark
-        self._keeper = keeper
+        self._persister = persister
         names = list(allowed_hosts)
         self._handler: Handler = Dispatcher(lark, names)
         self._tls: dict[str, Any] = {}
-        if door is not None:
-            self._handler, context = door.fit(self._handler, lark, names)
+        if frontend is not None:
+            self._handler, context = frontend.fit(self._handler, lark, names)
             if context is not None:
                 self._tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
         self._listener = listener
@@ -74,8 +74,8 @@ class Serving:
         for action in waiting:
             action()
         self._set_alarm()
-        if self._keeper is not None:
-            self._keeper.begin(loop)
+        if self._persister is not None:
+            self._persister.begin(loop)
 
     def _set_alarm(self) -> None:
         """Look at the emulator's clock again when something is due by it."""
@@ -111,8 +111,8 @@ class Serving:
             connection.drop_on_shutdown()
         await asyncio.gather(*(connection.closed for connection in closing))
         await self._server.wait_closed()
-        if self._keeper is not None:
-            self._keeper.end()
+        if self._persister is not None:
+            self._persister.end()
 
 
 def serve(
@@ -122,7 +122,7 @@ def serve(
     *,
     allowed_hosts: Iterable[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    door: Door | None = None,
+    frontend: Frontend | None = None,
     data: Path | None = None,
     prepare: Callable[[Lark], object] | None = None,
     ended: Callable[[Lark], object] | None = None,
@@ -135,7 +135,7 @@ def serve(
         ready: A function that is called with the base URL once it listens.
         allowed_hosts: Names accepted in the Host header; by default the loopback names and `host`.
         settings: Settings that differ from the defaults.
-        door: The TLS or forward proxy settings; None = plain HTTP.
+        frontend: The TLS or forward proxy settings; None = plain HTTP.
         data: The folder that the state is kept in; None = the state is not kept.
         prepare: A function that is called with the emulator's state before it listens, unless `data` held a
             state already, and after each reset.
@@ -143,25 +143,25 @@ def serve(
 
     Raises:
         OSError: the port is taken, the host is not ours, or a folder cannot be used.
-        ValueError: what `door` or `data` ask for cannot be had.
+        ValueError: what `frontend` or `data` ask for cannot be had.
     """
     lark = Lark(settings)
     names = list_names(host, allowed_hosts)
-    if door is not None:
-        door.check(host)
-    keeper = None
+    if frontend is not None:
+        frontend.check(host)
+    persister = None
     if data is not None:
-        from lark_emulator.keeping import Keeper
+        from lark_emulator.persistence import Persister
 
-        keeper = Keeper(lark, data)
+        persister = Persister(lark, data)
     try:
-        if (keeper is None or not keeper.load()) and prepare is not None:
+        if (persister is None or not persister.load()) and prepare is not None:
             prepare(lark)
         lark.prepare = prepare or lark.prepare
         listener = listen(host, port)
     except (OSError, ValueError):
-        if keeper is not None:
-            keeper.close()
+        if persister is not None:
+            persister.close()
         raise
 
     async def run() -> None:
@@ -176,9 +176,11 @@ def serve(
 
         for number in _SIGNALS:
             loop.add_signal_handler(number, stop)
-        async with Serving(lark, listener, names, door=door, keeper=keeper):
+        async with Serving(lark, listener, names, frontend=frontend, persister=persister):
             if ready is not None:
-                ready(format_url(host, listener.getsockname()[1], secure=door is not None and door.tls))
+                ready(
+                    format_url(host, listener.getsockname()[1], secure=frontend is not None and frontend.tls)
+                )
             await stopping.wait()
 
     collector = Collector()  # the process is ours
@@ -188,8 +190,8 @@ def serve(
     finally:
         collector.remove()
         listener.close()
-        if keeper is not None:
-            keeper.close()
+        if persister is not None:
+            persister.close()
     if ended is not None:
         ended(lark)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from lark_emulator.collecting import hide_list
+from lark_emulator.garbage_collection import hide_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -15,9 +15,9 @@ from tests.conformance import (
     card_entities,
     conversations,
     documents,
+    drive_and_tasks,
     offices,
     official_clients,
-    papers,
     spreadsheets,
 )
 from tests.conformance.accounts import good
@@ -48,8 +48,8 @@ def test_the_official_sdk_drives_every_claimed_endpoint(lark: Emulator, sdk: Sdk
     spreadsheets.drive(sdk, client)
     documents.drive(sdk, client)
     approvals.drive(lark, sdk, client)
-    papers.drive(lark, sdk, client)
-    papers.task(lark, sdk, client)
+    drive_and_tasks.drive(lark, sdk, client)
+    drive_and_tasks.task(lark, sdk, client)
     conversations.drive(lark, sdk, client)
     card_entities.drive(sdk, client)
     offices.drive(lark, sdk, client)

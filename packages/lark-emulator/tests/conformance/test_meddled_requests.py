@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
-from lark_emulator import Emulator, keeping
+from lark_emulator import Emulator, persistence
 from lark_emulator.routes import ROUTES, TABLE
 from tests.conformance import (
     accounts,
@@ -25,8 +25,8 @@ from tests.conformance import (
     card_entities,
     conversations,
     documents,
+    drive_and_tasks,
     offices,
-    papers,
     spreadsheets,
 )
 from tests.conformance import test_every_endpoint as others
@@ -47,11 +47,11 @@ _NOT_PASSED_ON = {"host", "content-length", "connection", "accept-encoding"}
 
 
 def _pack_state(lark: Lark, _: dict[str, Any]) -> dict[str, Any]:
-    return {"state": keeping.pack(lark)}
+    return {"state": persistence.pack(lark)}
 
 
 def _put_back(lark: Lark, spec: dict[str, Any]) -> dict[str, Any]:
-    state = keeping._Unpickler(spec["state"].partition(b"\n")[2], lark.clock).load()
+    state = persistence._Unpickler(spec["state"].partition(b"\n")[2], lark.clock).load()
     vars(lark.world).update(state["world"])
     vars(lark.tokens).update(state["tokens"] | {"_settings": lark.settings})
     lark.connect()
@@ -236,9 +236,9 @@ def _drive_tables(lark: Emulator, sdk: Sdk, client: Any) -> None:
 def _drive_papers(lark: Emulator, sdk: Sdk, client: Any) -> None:
     others.wiki(lark, sdk, client)
     documents.drive(sdk, client)
-    papers.drive(lark, sdk, client)
+    drive_and_tasks.drive(lark, sdk, client)
     lark.settings(rate_limits=False)
-    papers.task(lark, sdk, client)
+    drive_and_tasks.task(lark, sdk, client)
 
 
 def _drive_office(lark: Emulator, sdk: Sdk, client: Any) -> None:

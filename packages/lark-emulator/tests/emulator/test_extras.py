@@ -65,14 +65,14 @@ def test_messages_and_plain_callbacks_need_no_cryptography() -> None:
             "lark.set_callback('http://127.0.0.1:9/', encrypt_key='k', verify=False)",
             "an Encrypt Key",
         ),
-        ("wire.encrypt(b'{}', 'k', bytes(16))", "an Encrypt Key"),
+        ("signing.encrypt(b'{}', 'k', bytes(16))", "an Encrypt Key"),
     ],
 )
 def test_what_needs_cryptography_names_the_extra(use: str, feature: str) -> None:
     done = run_without_cryptography(
         f"""
         from lark_emulator import Emulator, MissingExtraError
-        from lark_emulator.callbacks import wire
+        from lark_emulator.callbacks import signing
         with Emulator() as lark:
             try:
                 {use}

@@ -11,14 +11,14 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lark_emulator import collecting, slicing
-from lark_emulator.collecting import hide_list
+from lark_emulator import garbage_collection, slicing
+from lark_emulator.garbage_collection import hide_list
 from lark_emulator.slicing import at_once, collect_lists, dump, filter_items, free_items, sort_items
 
 #: Each costs memory or time that only encrypted events, uploads, downloads or conversions need.
 NOT_LOADED = (
     "cryptography", "csv", "ctypes", "email", "http.client", "importlib.resources",
-    "lark_emulator.fallback.answers", "lark_emulator.keeping", "lark_emulator.reach.authority",
+    "lark_emulator.fallback.answers", "lark_emulator.persistence", "lark_emulator.reach.authority",
     "mimetypes", "tempfile", "xml", "zipfile",
 )  # fmt: skip
 _LOADED = """
@@ -111,8 +111,8 @@ def _unfrozen() -> Iterator[None]:
 def test_what_outlives_a_long_collection_is_spared(
     monkeypatch: pytest.MonkeyPatch, longest: float, *, is_spared: bool
 ) -> None:
-    monkeypatch.setattr(collecting, "MAX_S", longest)
-    collector = collecting.Collector()
+    monkeypatch.setattr(garbage_collection, "MAX_S", longest)
+    collector = garbage_collection.Collector()
     collector.install()
     try:
         gc.collect()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.bitable import formulas, pages, sight, views
+from lark_emulator.bitable import formulas, pages, views, visibility
 from lark_emulator.bitable.access import find_base, find_table
 from lark_emulator.bitable.formulas import FilterFormula
 from lark_emulator.bitable.rows import Rows
@@ -31,7 +31,7 @@ def get(call: Call) -> dict[str, Any]:
     """Answer `GET …/records/:record_id`."""
     base, table = find_base(call), find_table(call)
     converter = Rows(call, base, table, read_user_id_type(call))
-    records, hidden, _ = sight.by_id(call, base, table, [call.params["record_id"]])
+    records, hidden, _ = visibility.by_id(call, base, table, [call.params["record_id"]])
     if not records:
         raise RefusedError(codes.PERMISSION_DENIED if hidden else codes.RECORD_NOT_FOUND)
     link = "record_url" if read_flag(call.query, "with_shared_url") else ""
@@ -103,7 +103,7 @@ ROUTES = (
         "GET",
         f"{_PATH}/:record_id",
         get,
-        unconfirmed=("`with_shared_url` adds `record_url`, where nothing is served", sight.UNCONFIRMED),
+        unconfirmed=("`with_shared_url` adds `record_url`, where nothing is served", visibility.UNCONFIRMED),
     ),
     Route(
         "GET",
@@ -113,7 +113,7 @@ ROUTES = (
             *formulas.UNCONFIRMED,
             "`sort` and `field_names` that are not JSON lists of known names get 1254016 and 1254024",
             *pages.UNCONFIRMED,
-            sight.UNCONFIRMED,
+            visibility.UNCONFIRMED,
         ),
     ),
 )

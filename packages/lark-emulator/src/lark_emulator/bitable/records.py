@@ -19,8 +19,8 @@ from lark_emulator.bitable.base_events import Changes
 from lark_emulator.bitable.client_tokens import UNCONFIRMED as CLIENT_TOKEN
 from lark_emulator.bitable.client_tokens import find_replay, remember
 from lark_emulator.bitable.rows import Rows
-from lark_emulator.bitable.sight import UNCONFIRMED as SIGHT
-from lark_emulator.bitable.sight import by_id, to_write
+from lark_emulator.bitable.visibility import UNCONFIRMED as VISIBILITY
+from lark_emulator.bitable.visibility import by_id, to_write
 from lark_emulator.codes import RefusedError
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (
@@ -232,7 +232,9 @@ ROUTES = (
     ),
     Route("PUT", f"{_PATH}/:record_id", update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
     Route("POST", f"{_PATH}/batch_update", batch_update, unconfirmed=(UNCHANGED, _STATUS, _ECHO, *_VALUES)),
-    Route("DELETE", f"{_PATH}/:record_id", delete, unconfirmed=(_STATUS, SIGHT)),
-    Route("POST", f"{_PATH}/batch_delete", batch_delete, unconfirmed=(_STATUS, SIGHT)),
-    Route("POST", f"{_PATH}/batch_get", batch_get, unconfirmed=("nothing is served at `shared_url`", SIGHT)),
+    Route("DELETE", f"{_PATH}/:record_id", delete, unconfirmed=(_STATUS, VISIBILITY)),
+    Route("POST", f"{_PATH}/batch_delete", batch_delete, unconfirmed=(_STATUS, VISIBILITY)),
+    Route(
+        "POST", f"{_PATH}/batch_get", batch_get, unconfirmed=("nothing is served at `shared_url`", VISIBILITY)
+    ),
 )

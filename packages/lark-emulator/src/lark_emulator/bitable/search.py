@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lark_emulator import codes
-from lark_emulator.bitable import filters, pages, sight, views
+from lark_emulator.bitable import filters, pages, views, visibility
 from lark_emulator.bitable.access import find_base, find_table
 from lark_emulator.bitable.filters import Filters
 from lark_emulator.bitable.formulas import FilterFormula
@@ -54,7 +54,7 @@ def prepare(
     call: Call, base: Base, table: Table, id_type: str, condition: Any
 ) -> Generator[None, None, None]:
     """Make the indexes that a search needs; other requests are served meanwhile."""
-    if condition and not isinstance(condition, FilterFormula) and sight.shows_all(call, base):
+    if condition and not isinstance(condition, FilterFormula) and visibility.shows_all(call, base):
         finder = Filters(call, base, table, id_type)
         finder.check_size(condition)
         finder.make_test(condition)
@@ -69,9 +69,9 @@ def find(
     It finds the records as they are when it begins, whatever others write then. The result is kept until the
     table changes, so that the next page is cut from it and not searched again.
     """
-    plain = sight.shows_all(call, base)
+    plain = visibility.shows_all(call, base)
     if not condition and not sorts:
-        return table.records.list_all() if plain else (yield from sight.list_visible(call, base, table))
+        return table.records.list_all() if plain else (yield from visibility.list_visible(call, base, table))
     finder, version = Filters(call, base, table, id_type), _get_version(table)
     question = (orjson.dumps([condition, sorts]), id_type, call.app.app_id, finder.today)
     known = table.searches.get(question) if plain else None
@@ -87,7 +87,7 @@ def find(
     columns = _read_sorts(table, sorts) if sorts else []
     records = candidates
     if records is None:
-        records = yield from sight.list_visible(call, base, table)
+        records = yield from visibility.list_visible(call, base, table)
     if test is not None:
         records = yield from filter_items(test, records)
     for column, is_descending in reversed(columns):
@@ -171,7 +171,7 @@ ROUTES = (
             "empty cells sort last",
             "unknown names: 1254024 (field_names), 1254018 (filter), 1254016 (sort)",
             *pages.UNCONFIRMED,
-            sight.UNCONFIRMED,
+            visibility.UNCONFIRMED,
         ),
     ),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lark_emulator.callbacks import wire
+from lark_emulator.callbacks import signing
 from lark_emulator.callbacks.post import UnreachableError
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def wrap(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str], byt
     body = orjson.dumps(payload)
     if not to.encrypt_key:
         return {}, body
-    body = wire.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
+    body = signing.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
     timestamp, nonce = _make_timestamp_and_nonce()
     return _make_signature_headers(
-        timestamp, nonce, wire.compute_signature(timestamp, nonce, to.encrypt_key, body)
+        timestamp, nonce, signing.compute_signature(timestamp, nonce, to.encrypt_key, body)
     ), body
 
 
@@ -36,7 +36,7 @@ def wrap_old(to: Subscription, payload: dict[str, Any]) -> tuple[dict[str, str],
     """Return headers and body of an old card callback: signed with the verification token."""
     body = orjson.dumps(payload)
     timestamp, nonce = _make_timestamp_and_nonce()
-    signature = wire.compute_old_signature(timestamp, nonce, to.verification_token, body)
+    signature = signing.compute_old_signature(timestamp, nonce, to.verification_token, body)
     return _make_signature_headers(timestamp, nonce, signature), body
 
 
@@ -45,7 +45,7 @@ def _make_timestamp_and_nonce() -> tuple[str, str]:
 
 
 def _make_signature_headers(timestamp: str, nonce: str, signature: str) -> dict[str, str]:
-    return {wire.TIMESTAMP: timestamp, wire.NONCE: nonce, wire.SIGNATURE: signature}
+    return {signing.TIMESTAMP: timestamp, signing.NONCE: nonce, signing.SIGNATURE: signature}
 
 
 async def challenge(courier: Courier, url: str, to: Subscription, seconds: float) -> None:
@@ -57,7 +57,7 @@ async def challenge(courier: Courier, url: str, to: Subscription, seconds: float
     expected = secrets.token_hex(16)
     body = orjson.dumps({"challenge": expected, "token": to.verification_token, "type": "url_verification"})
     if to.encrypt_key:
-        body = wire.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
+        body = signing.encrypt(body, to.encrypt_key, secrets.token_bytes(16))
     try:
         reply = await courier.post(url, {}, body, timeout=seconds)
     except UnreachableError as error:

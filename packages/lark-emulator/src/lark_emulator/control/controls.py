@@ -11,8 +11,8 @@ from lark_emulator.control import admin_api, plane
 from lark_emulator.control.approval_controls import ApprovalControls
 from lark_emulator.control.callback_controls import CallbackControls
 from lark_emulator.control.connection_controls import ConnectionControls
+from lark_emulator.control.document_controls import DocumentControls
 from lark_emulator.control.office_controls import OfficeControls
-from lark_emulator.control.paper_controls import PaperControls
 from lark_emulator.control.sheet_controls import SheetControls
 from lark_emulator.control.stub_controls import StubControls
 from lark_emulator.control.table_controls import TableControls
@@ -35,7 +35,7 @@ class Controls(
     CallbackControls,
     ConnectionControls,
     OfficeControls,
-    PaperControls,
+    DocumentControls,
     SheetControls,
     StubControls,
     TableControls,

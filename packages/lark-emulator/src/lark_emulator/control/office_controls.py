@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control import conversations, office, speaking
+from lark_emulator.control import conversations, office, user_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ class OfficeControls(ABC):
             "content": content,
             "copies": copies,
         }
-        return self._do(speaking.say, spec)
+        return self._do(user_messages.say, spec)
 
     def react(self, message_id: str, user: str, emoji_type: str, *, remove: bool = False) -> dict[str, Any]:
         """Put an emoji on a message as a person, and return the message as the state shows it.

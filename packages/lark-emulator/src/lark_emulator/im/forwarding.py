@@ -10,7 +10,6 @@ import orjson
 from lark_emulator import codes, codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.content import Content
-from lark_emulator.im.hearing import announce_message
 from lark_emulator.im.messages import (
     MAX_UUID_LENGTH,
     RECEIVE_ID_TYPES,
@@ -20,6 +19,7 @@ from lark_emulator.im.messages import (
     require_member,
     require_open,
 )
+from lark_emulator.im.receiving import announce_message
 from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import (

@@ -7,8 +7,8 @@ from typing import Any
 from lark_emulator import codes_im
 from lark_emulator.codes import RefusedError
 from lark_emulator.im.batches import MSG_TYPES, check_object_content
-from lark_emulator.im.hearing import announce_message
 from lark_emulator.im.messages import attach, find_receiver, post, require_visible_message
+from lark_emulator.im.receiving import announce_message
 from lark_emulator.routing import Call, Route
 from lark_emulator.validation import read_choice, read_json_object, read_optional_text
 from lark_emulator.world.chats import Chat

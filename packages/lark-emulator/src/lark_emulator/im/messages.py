@@ -6,7 +6,7 @@ from typing import Any
 
 from lark_emulator import codes
 from lark_emulator.codes import RefusedError
-from lark_emulator.im import card_entities, cards, hearing
+from lark_emulator.im import card_entities, cards, receiving
 from lark_emulator.im.content import UNCONFIRMED, Content, check_content
 from lark_emulator.im.shown import render
 from lark_emulator.routing import Call, Route
@@ -47,7 +47,7 @@ def create(call: Call) -> dict[str, Any]:
         return render(replayed, call)
     chat = receiver if isinstance(receiver, Chat) else call.world.ensure_p2p_chat(call.author, receiver)
     message = post(call, chat, content, uuid)
-    hearing.announce_message(call.world, message)
+    receiving.announce_message(call.world, message)
     return render(message, call)
 
 
@@ -69,7 +69,7 @@ def reply(call: Call) -> dict[str, Any]:
         return render(replayed, call)
     message = post(call, chat, content, uuid)
     attach(call, message, parent, in_thread=in_thread)
-    hearing.announce_message(call.world, message)
+    receiving.announce_message(call.world, message)
     return render(message, call)
 
 
@@ -278,7 +278,7 @@ ROUTES = (
         create,
         unconfirmed=(
             _UUID,
-            hearing.UNCONFIRMED,
+            receiving.UNCONFIRMED,
             "unknown receivers of any id type get 230034",
             "resigned and exited receivers get 230029; frozen ones, and who has not joined, are written to",
             *UNCONFIRMED,

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lark_emulator.collecting import hide_list
+from lark_emulator.garbage_collection import hide_list
 from lark_emulator.slicing import at_once, free_items
 from lark_emulator.world.indexes import Index
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Frontend:
     """What is asked for besides plain HTTP.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lark_emulator.control import papers
+from lark_emulator.control import document_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lark_emulator.control.plane import Operation
 
 
-class PaperControls(ABC):
+class DocumentControls(ABC):
     """The part of `Controls` about documents, files and the wiki. Bad input raises ValueError."""
 
     @abstractmethod
@@ -26,11 +26,11 @@ class PaperControls(ABC):
         Raises:
             ValueError: no such document, or no docx.
         """
-        return self._do(papers.get_content, {"token": token})
+        return self._do(document_content.get_content, {"token": token})
 
     def medias(self) -> list[dict[str, Any]]:
         """Return the images and attachments that documents hold, without their bytes."""
-        medias: list[dict[str, Any]] = self._do(papers.list_medias, {})["medias"]
+        medias: list[dict[str, Any]] = self._do(document_content.list_medias, {})["medias"]
         return medias
 
     def add_wiki_space(
@@ -49,9 +49,9 @@ class PaperControls(ABC):
         """
         member_names = None if members is None else list(members)
         spec = {"name": name, "description": description, "members": member_names}
-        return str(self._do(papers.add_space, spec)["space_id"])
+        return str(self._do(document_content.add_space, spec)["space_id"])
 
     def wiki_spaces(self) -> list[dict[str, Any]]:
         """Return the spaces of the wiki, each with its `pages`."""
-        spaces: list[dict[str, Any]] = self._do(papers.list_spaces, {})["spaces"]
+        spaces: list[dict[str, Any]] = self._do(document_content.list_spaces, {})["spaces"]
         return spaces

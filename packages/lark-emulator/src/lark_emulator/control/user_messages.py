@@ -17,7 +17,7 @@ from lark_emulator.control.specs import (
     refuse_unknown,
     require_known,
 )
-from lark_emulator.im.hearing import RECEIVED, list_listeners, make_content
+from lark_emulator.im.receiving import RECEIVED, list_listeners, make_content
 from lark_emulator.world.apps import TENANT_KEY
 from lark_emulator.world.chats import Mention, Message
 

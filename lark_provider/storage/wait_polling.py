@@ -61,8 +61,8 @@ class _Seen(NamedTuple):
     clicks: list[StoredClick]
 
 
-class Looks:
-    """The looks at open questions of one database. Used by one thread.
+class WaitPoller:
+    """Polls the open questions of one database. Used by one thread.
 
     Args:
         url: The database.

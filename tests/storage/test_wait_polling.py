@@ -16,13 +16,13 @@ from lark_provider.errors import StorageError
 from lark_provider.protocol.questions import Draft, Origin, Question, TaskQuestion
 from lark_provider.protocol.waits import mark
 from lark_provider.storage import inbox as inboxes
-from lark_provider.storage import looks as module
 from lark_provider.storage import migrate, stored_clicks, tables
+from lark_provider.storage import wait_polling as module
 from lark_provider.storage.deadlines import MAINTENANCE, STATEMENT
 from lark_provider.storage.engine import get_engine, hold_transaction
 from lark_provider.storage.inbox import Inbox
-from lark_provider.storage.looks import COMPLETE_SECONDS, OVERLAP_SECONDS, Looks
 from lark_provider.storage.wait_chunks import CHUNK
+from lark_provider.storage.wait_polling import COMPLETE_SECONDS, OVERLAP_SECONDS, WaitPoller
 from lark_provider.storage.waits import Waits
 from lark_provider.support.once import Once
 from tests.callbacks.mq import click
@@ -114,7 +114,7 @@ def test_the_overlap_is_longer_than_a_writing_transaction() -> None:
 
 def test_a_transaction_that_is_open_across_three_looks(postgres: URL, clock: Clock) -> None:
     prepared.upgrade(postgres)
-    question, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), WaitPoller(postgres)
     fill(postgres, 10)
     for _ in range(int(OVERLAP_SECONDS) + 2):  # so that there is a bound
         assert looks.settle([question]) == {}
@@ -134,7 +134,7 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
     postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared.upgrade(postgres)
-    question, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), WaitPoller(postgres)
     for _ in range(60):
         looks.settle([question])
         clock.now += 1
@@ -153,7 +153,7 @@ def test_the_bound_is_counted_from_the_last_look_that_succeeded(
 def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, clock: Clock) -> None:
     prepared.upgrade(postgres)
     fill(postgres, 10)
-    first, looks = ask(postgres, "a"), Looks(postgres)
+    first, looks = ask(postgres, "a"), WaitPoller(postgres)
     seen = []
     for _ in range(int(3 * COMPLETE_SECONDS)):
         seen.append(bounds(postgres, lambda: looks.settle([first]))[0])
@@ -169,7 +169,7 @@ def test_the_first_look_has_no_bound_and_so_has_one_a_minute(postgres: URL, cloc
 def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock) -> None:
     """A commit that waited for a standby, for example: nothing limits how long."""
     prepared.upgrade(postgres)
-    question, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), WaitPoller(postgres)
     with open_transaction(postgres, answer(question, "early")):
         fill(postgres, 10)
         for _ in range(100):
@@ -184,7 +184,7 @@ def test_what_was_left_out_is_found_within_a_minute(postgres: URL, clock: Clock)
 
 def test_a_database_that_was_restored_gives_out_smaller_ids(postgres: URL, clock: Clock) -> None:
     prepared.upgrade(postgres)
-    question, looks = ask(postgres), Looks(postgres)
+    question, looks = ask(postgres), WaitPoller(postgres)
     fill(postgres, 1000)
     for _ in range(50):
         looks.settle([question])
@@ -202,7 +202,7 @@ def test_a_question_that_was_deleted_is_noticed_within_a_minute(
 ) -> None:
     prepared.upgrade(postgres)
     fill(postgres, rows)
-    kept, lost, looks = ask(postgres, "a"), ask(postgres, "b"), Looks(postgres)
+    kept, lost, looks = ask(postgres, "a"), ask(postgres, "b"), WaitPoller(postgres)
     for _ in range(5):
         assert (looks.settle([kept, lost]), looks.deleted) == ({}, set())
         clock.now += 1
@@ -222,7 +222,7 @@ def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, 
     task_question, inbox, looks = (
         ask(url, question=question, message_ids=("om_1", "om_2")),
         Inbox(url),
-        Looks(url),
+        WaitPoller(url),
     )
     inbox.store([click("a", message_id="om_1"), click("a2", message_id="om_1")])
     for _ in range(100):
@@ -237,7 +237,7 @@ def test_questions_that_need_several_clicks_keep_those_that_they_have(url: URL, 
 
 def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) -> None:
     """Rows that version 0.1 wrote have no operator; ids of other kinds are not in the column."""
-    inbox, looks = Inbox(url), Looks(url)
+    inbox, looks = Inbox(url), WaitPoller(url)
     plain, by_union = ask(url, "a"), ask(url, "b", question=replace(ASK, operators=("on_1",)))
     union = answer(by_union, "union", open_id="ou_9")
     union = replace(union, operator=replace(union.operator, union_id="on_1"))
@@ -255,7 +255,7 @@ def test_who_may_answer_is_decided_by_the_whole_click(url: URL, clock: Clock) ->
 
 
 def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
-    looks, (first, second, third) = Looks(url), [ask(url, name) for name in "abc"]
+    looks, (first, second, third) = WaitPoller(url), [ask(url, name) for name in "abc"]
     assert looks.settle([first, second, third]) == {}
     Waits(url).close(first.id, "withdrawn")
     Inbox(url).store([answer(second)])
@@ -270,7 +270,7 @@ def test_what_others_decided_or_closed_is_told(url: URL, clock: Clock) -> None:
 def test_a_deadline_that_was_moved_counts(url: URL, clock: Clock) -> None:
     card_click = answer(ask(url))
     question = ask(url, "late", deadline=card_click.created_at.replace(year=2001))
-    looks = Looks(url)
+    looks = WaitPoller(url)
     Inbox(url).store([answer(question)])
     assert looks.settle([question]) == {}
     clock.now += 1
@@ -292,7 +292,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    inbox, looks, (first, second) = Inbox(url), Looks(url), [ask(url, name) for name in "ab"]
+    inbox, looks, (first, second) = Inbox(url), WaitPoller(url), [ask(url, name) for name in "ab"]
     inbox.store([answer(first, "damaged"), answer(first, "good"), answer(second, "other")])
     with get_engine(url).begin() as connection:
         which = tables.card_callbacks.c.event_id == "damaged"
@@ -300,7 +300,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
     caplog.set_level(logging.ERROR)
     monkeypatch.setattr(stored_clicks, "_logged", Once())
     for _ in range(2):
-        over = Looks(url).settle([first, second]) | looks.settle([first, second])
+        over = WaitPoller(url).settle([first, second]) | looks.settle([first, second])
         event_ids = {
             question.id: [click.event_id for click in Waits(url).read_clicks(question)]
             for question in over.values()
@@ -314,7 +314,7 @@ def test_a_click_that_cannot_be_read_is_left_out(
 def test_a_question_that_cannot_be_read_ends_no_other(
     url: URL, clock: Clock, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    waits, looks, (first, second) = Waits(url), Looks(url), [ask(url, name) for name in "ab"]
+    waits, looks, (first, second) = Waits(url), WaitPoller(url), [ask(url, name) for name in "ab"]
     assert looks.settle([first, second]) == {}  # it was read before it was damaged
     with get_engine(url).begin() as connection:
         which = tables.waits.c.id == first.id
@@ -335,7 +335,7 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
 
     url = urls.parse(own_postgres.url, "test")
     prepared.upgrade(url)
-    question, looks = ask(url), Looks(url)
+    question, looks = ask(url), WaitPoller(url)
     assert looks.settle([question]) == {}
     own_postgres.stop()
     with pytest.raises(StorageError):
@@ -350,7 +350,7 @@ def test_a_look_that_fails_is_told(own_postgres: Any, clock: Clock) -> None:
 
 def test_ten_thousand_questions_cost_ten_statements_and_the_greatest_id(postgres: URL, clock: Clock) -> None:
     prepared.upgrade(postgres)
-    questions, looks = many(postgres, 10 * CHUNK), Looks(postgres)
+    questions, looks = many(postgres, 10 * CHUNK), WaitPoller(postgres)
     for _ in range(3):
         sent = statements(postgres, lambda: looks.settle(questions))
         assert len(sent) == 10 + 1
@@ -361,7 +361,7 @@ def test_ten_thousand_questions_cost_ten_statements_and_the_greatest_id(postgres
 
 
 def test_questions_that_come_one_by_one_share_statements(url: URL, clock: Clock) -> None:
-    questions, looks = many(url, 30), Looks(url)
+    questions, looks = many(url, 30), WaitPoller(url)
     for count in range(1, len(questions) + 1):
         looks.settle(questions[:count])
         clock.now += 1
@@ -372,7 +372,7 @@ def test_questions_that_come_one_by_one_share_statements(url: URL, clock: Clock)
 def test_few_chunks_are_read_without_a_bound_at_a_time(postgres: URL, clock: Clock) -> None:
     prepared.upgrade(postgres)
     fill(postgres, 10)
-    questions, looks = many(postgres, 5 * CHUNK), Looks(postgres)
+    questions, looks = many(postgres, 5 * CHUNK), WaitPoller(postgres)
     looks.settle(questions)
     clock.now += COMPLETE_SECONDS
     for _ in range(5):
@@ -389,7 +389,7 @@ def test_a_look_reads_no_table_from_end_to_end(
     # Logging 10,000 unreadable clicks takes longer than a transaction may last on a busy machine.
     monkeypatch.setattr(stored_clicks.logger, "disabled", True)
     fill(postgres, 100_000, correlation="'w' || n % 20000")
-    questions, looks = many(postgres, 2 * CHUNK, operators=people), Looks(postgres)
+    questions, looks = many(postgres, 2 * CHUNK, operators=people), WaitPoller(postgres)
     sent = []
     for _ in range(2):
         sent += statements(postgres, lambda: looks.settle(questions))
@@ -404,7 +404,7 @@ def test_clicks_of_people_who_may_not_answer_are_not_read(
     postgres: URL, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared.upgrade(postgres)
-    questions, looks = many(postgres, 100), Looks(postgres)
+    questions, looks = many(postgres, 100), WaitPoller(postgres)
     fill(postgres, 500, correlation="'w' || n % 100", operator_id="'ou_stranger'")
     read: list[object] = []
     monkeypatch.setattr(stored_clicks, "parse_click", read.append)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from lark_emulator import Emulator, Stub
 from lark_emulator.__main__ import main
-from lark_emulator.keeping import pack, unpack
 from lark_emulator.lark import Lark
+from lark_emulator.persistence import pack, unpack
 from lark_emulator.world.apps import DEFAULT_APP_ID
 from lark_emulator.world.world import DEFAULT_APP_SECRET, DEFAULT_CHAT_ID
 from tests.emulator.app_server import PATIENT, AppServer, Received, Reply
@@ -246,14 +246,14 @@ def test_a_disk_that_is_full_is_said_once_and_tried_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Emulator(data=tmp_path) as lark:
-        keeper = lark._keeper
-        assert keeper is not None
+        persister = lark._persister
+        assert persister is not None
         (tmp_path / "state.new").mkdir()
         for _ in range(3):
-            keeper.save()
+            persister.save()
         assert capsys.readouterr().err.count("cannot be saved") == 1
         (tmp_path / "state.new").rmdir()
-        keeper.save()
+        persister.save()
         assert (tmp_path / "state").exists()
 
 

@@ -198,7 +198,7 @@ def _is_alive(pid: bytes) -> bool:
     return True
 
 
-class Keeper:
+class Persister:
     """Keeps the state of an emulator in a folder.
 
     Args:
