@@ -6,9 +6,9 @@ from typing import Any
 
 from lark_provider.engine import tracing
 from lark_provider.engine.session import Session
-from lark_provider.protocol.attempts import DEADLINE, Bound, attempt_call
+from lark_provider.protocol.attempts import DEADLINE, TimeLimit, attempt_call
 from lark_provider.protocol.calls import Call, LarkResponse
-from lark_provider.protocol.effects import Lost, NeedToken, Response, Send, Sleep
+from lark_provider.protocol.effects import NeedToken, NoResponse, Response, Send, Sleep
 from lark_provider.protocol.errors import (
     DeadlineExceededError,
     LarkAPIError,
@@ -35,17 +35,17 @@ _OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
 
 
 def try_call(
-    call: Call[Any], session: Session, bound: Bound = DEADLINE, uncertain: str | None = None
+    call: Call[Any], session: Session, limit: TimeLimit = DEADLINE, uncertain: str | None = None
 ) -> Flow[LarkResponse[Any]]:
     """Return the attempts of a call, recorded if calls are measured or traced.
 
     Args:
         call: The call.
         session: The session of the client that makes the call.
-        bound: What ends the call, for errors.
+        limit: What ends the call, for errors.
         uncertain: Why the same call may have been performed before; None if it was not.
     """
-    steps = attempt_call(call, session.policy, bound, uncertain)
+    steps = attempt_call(call, session.policy, limit, uncertain)
     return observe(call, steps, session) if meters.sinks or tracing.is_on() else steps
 
 
@@ -126,9 +126,9 @@ class _Watch:
         """Note the answer to an effect."""
         match effect:
             case Send():
-                self._is_answered = not isinstance(answer, Lost) or answer.was_tried
+                self._is_answered = not isinstance(answer, NoResponse) or answer.was_tried
                 self._status = answer.status if isinstance(answer, Response) else None
-                if isinstance(answer, Lost):
+                if isinstance(answer, NoResponse):
                     self._count(NO_ANSWER)
             case Sleep(seconds, failure, reason) if failure is not None:
                 measured.RETRIES.add(self._app, reason)

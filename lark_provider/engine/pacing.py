@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lark_provider.engine import fallback_store
 from lark_provider.engine.session import FoundApp, Session
-from lark_provider.protocol.effects import Lost, Response, Send, Sleep
+from lark_provider.protocol.effects import NoResponse, Response, Send, Sleep
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.protocol.operations import Procedure
 from lark_provider.protocol.pacing import MAX_SECONDS_AHEAD, Limit, list_limits
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def wait_and_send(
     session: Session, send: Send, found_app: FoundApp, until: float
-) -> Procedure[Response | Lost] | None:
+) -> Procedure[Response | NoResponse] | None:
     """Reserve a time for a request.
 
     Args:
@@ -45,24 +45,24 @@ def wait_and_send(
 
 def _reserve_and_send(
     session: Session, send: Send, app: App, counted: list[Limit], until: float
-) -> Procedure[Response | Lost]:
+) -> Procedure[Response | NoResponse]:
     try:
         at = yield from _reserve_shared(session, app, counted, until)
     except DeadlineExceededError:
-        return Lost("before a database answered", sent=False, is_late=True)
+        return NoResponse("before a database answered", sent=False, is_late=True)
     return (yield from _send_at(at, send, app))
 
 
-def _send_at(at: float, send: Send, app: App) -> Procedure[Response | Lost]:
+def _send_at(at: float, send: Send, app: App) -> Procedure[Response | NoResponse]:
     pause = at - time.monotonic()
     if pause > 0:
         try:
             yield Sleep(pause)
         except DeadlineExceededError:
             reason = f"during a wait of {pause:.0f} s for Lark's rate limit"
-            return Lost(reason, sent=False, is_late=True)
+            return NoResponse(reason, sent=False, is_late=True)
         measured.PACING_SECONDS.observe(pause, app.app_id)
-    answer: Response | Lost = yield replace(send, is_paced=True)
+    answer: Response | NoResponse = yield replace(send, is_paced=True)
     return answer
 
 

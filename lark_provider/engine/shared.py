@@ -87,6 +87,6 @@ def make_leased_frame(session: Session, effect: Leased[T], until: float) -> Stac
         until: The deadline of the steps that yielded it.
     """
     deadline = min(until, time.monotonic() + session.deadline)
-    bound = LEASE if effect.lease.ends < deadline else DEADLINE
-    attempts = observing.try_call(effect.call, session, bound, effect.uncertain)
+    limit = LEASE if effect.lease.ends < deadline else DEADLINE
+    attempts = observing.try_call(effect.call, session, limit, effect.uncertain)
     return StackFrame(attempts, min(deadline, effect.lease.ends))

@@ -110,11 +110,11 @@ class TokenCache:
             if token is not None and token.value == rejected:
                 del self._tokens[key]
                 token = None
-            state = token.compute_freshness(now) if token is not None else Freshness.INVALID
+            state = token.compute_freshness(now) if token is not None else Freshness.EXPIRED
             flight = self._flights.get(key)
             if flight is not None and now - flight.began_at > _MAX_FLIGHT_SECONDS:
                 flight = None
-            if token is None or state is Freshness.INVALID:
+            if token is None or state is Freshness.EXPIRED:
                 if flight is not None:
                     return AwaitToken(flight)
                 until, refusal = self._refusals.get(key, (0.0, None))

@@ -166,7 +166,7 @@ def _fetch_among_processes(
         )
         if claim is None:
             return (yield from want.fetch(session))
-        state = Freshness.INVALID if claim.token is None else claim.token.compute_freshness(now)
+        state = Freshness.EXPIRED if claim.token is None else claim.token.compute_freshness(now)
         if claim.token is not None and (
             state is Freshness.FRESH or (state is Freshness.STALE and not is_renewal)
         ):

@@ -18,7 +18,7 @@ from lark_provider.engine.pools import ENCODINGS, HEADERS, USER_AGENT, make_stre
 from lark_provider.engine.session import Session
 from lark_provider.protocol.answers import PROXY_STEP
 from lark_provider.protocol.calls import Call
-from lark_provider.protocol.effects import Lost, Response, Send
+from lark_provider.protocol.effects import NoResponse, Response, Send
 from lark_provider.protocol.errors import ConfigurationError, InvalidRequestError, LarkError
 from lark_provider.protocol.multipart import MultipartForm
 from lark_provider.protocol.redact import redact
@@ -52,7 +52,7 @@ for _name in ("httpx", "httpx2"):
     logging.getLogger(_name).addFilter(_redact_record)
 
 
-def exchange(send: Send, until: float, session: Session) -> Response | Lost:
+def exchange(send: Send, until: float, session: Session) -> Response | NoResponse:
     """Perform a request in the calling thread, until its deadline.
 
     Args:
@@ -92,7 +92,7 @@ def exchange(send: Send, until: float, session: Session) -> Response | Lost:
     raise refused
 
 
-def _receive(response: Any, send: Send, until: float) -> Response | Lost:
+def _receive(response: Any, send: Send, until: float) -> Response | NoResponse:
     if not _is_readable(response):
         return _make_unreadable_loss(response)
     if send.call.save_to is not None and _is_file(response):
@@ -114,7 +114,7 @@ def _receive(response: Any, send: Send, until: float) -> Response | Lost:
     return Response(response.status_code, response.headers, b"".join(parts))
 
 
-async def aexchange(send: Send, until: float, session: Session) -> Response | Lost:
+async def aexchange(send: Send, until: float, session: Session) -> Response | NoResponse:
     """Perform a request, awaited; the disk is written from threads. See `exchange`."""
     left = until - time.monotonic()
     if left <= 0:
@@ -149,7 +149,7 @@ async def aexchange(send: Send, until: float, session: Session) -> Response | Lo
     raise refused
 
 
-async def _areceive(response: Any, send: Send) -> Response | Lost:
+async def _areceive(response: Any, send: Send) -> Response | NoResponse:
     if not _is_readable(response):
         return _make_unreadable_loss(response)
     if send.call.save_to is not None and _is_file(response):
@@ -222,29 +222,29 @@ def _is_readable(response: Any) -> bool:
     return response.headers.get("content-encoding", "").strip().lower() in _KNOWN_ENCODINGS
 
 
-def _make_unreadable_loss(response: Any) -> Lost:
+def _make_unreadable_loss(response: Any) -> NoResponse:
     encoding = response.headers.get("content-encoding", "")[:40]
     reason = f"the answer is encoded as {encoding!r}, which was not asked for"
-    return Lost(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
+    return NoResponse(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
 
 
-def _make_oversize_loss() -> Lost:
+def _make_oversize_loss() -> NoResponse:
     reason = f"the answer is larger than {MAX_ANSWER_BYTES // 1024**2} MB"
-    return Lost(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
+    return NoResponse(reason, sent=True, is_transient=False, step=_SOMETHING_ELSE)
 
 
 _SOMETHING_ELSE = "check base_url and proxy: it seems that something other than Lark answers"
 
 
-def _make_late_loss(*, sent: bool) -> Lost:
-    return Lost("before an answer", sent=sent, is_late=True)
+def _make_late_loss(*, sent: bool) -> NoResponse:
+    return NoResponse("before an answer", sent=sent, is_late=True)
 
 
-def _classify_failure(error: Exception, until: float, session: Session) -> Lost:
+def _classify_failure(error: Exception, until: float, session: Session) -> NoResponse:
     """Tell a failure of the HTTP library from one that the deadline caused through the timeouts."""
     if time.monotonic() >= until - _MARGIN_SECONDS:
         return _make_late_loss(sent=_is_sent(error))
-    return as_lost(error, session.get_origin())
+    return make_no_response(error, session.get_origin())
 
 
 class _TooLateError(Exception):
@@ -282,8 +282,8 @@ def _is_sent(error: Exception) -> bool:
     return type(error).__name__ not in _NOT_SENT
 
 
-def as_lost(error: Exception, origin: str) -> Lost:
-    """Convert an exception of the HTTP library to a `Lost`.
+def make_no_response(error: Exception, origin: str) -> NoResponse:
+    """Convert an exception of the HTTP library to a `NoResponse`.
 
     Args:
         error: The exception; its causes are read as well.
@@ -294,7 +294,7 @@ def as_lost(error: Exception, origin: str) -> Lost:
     name = type(error).__name__ + ("" if _is_sent(error) else f" (for {origin})")
     reason = redact(f"{name}: {words}" if words else name)
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
-    lost_call = Lost(reason, sent=_is_sent(error))
+    lost_call = NoResponse(reason, sent=_is_sent(error))
     if type(error).__name__ == "ProxyError" and _PROXY_REFUSAL.match(words):
         return replace(lost_call, is_transient=False, step=PROXY_STEP)
     # A connection that breaks in the middle of TLS may work next time; a wrong certificate stays wrong.

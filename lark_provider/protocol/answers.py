@@ -91,7 +91,7 @@ def read(call: Call[Any], response: Response, *secrets: str | None) -> LarkRespo
     meaning = get_code(code, str(body.get("msg", "")))
     if response.headers.get("x-lark-emulator") == "not-emulated":
         return _read_refusal(call, response, body, _NOT_EMULATED, secrets)
-    if meaning.kind is CodeKind.DONE and call.updates:
+    if meaning.kind is CodeKind.UNCHANGED and call.updates:
         return _read_success(body, log_id, date)
     if meaning.kind is CodeKind.REFUSED and response.status == _HTTP_TOO_MANY:
         meaning = get_code(_RATE_LIMITED)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lark_provider.protocol import answers
 from lark_provider.protocol.calls import Call, LarkResponse
 from lark_provider.protocol.codes import ITEM_GONE, CodeKind
-from lark_provider.protocol.effects import Lost, NeedToken, Random, Response, Send, Sleep
+from lark_provider.protocol.effects import NeedToken, NoResponse, Random, Response, Send, Sleep
 from lark_provider.protocol.errors import (
     DeadlineExceededError,
     LarkAPIError,
@@ -23,7 +23,7 @@ from lark_provider.protocol.retry import RetryPolicy
 logger = logging.getLogger(__name__)
 
 
-class Bound(NamedTuple):
+class TimeLimit(NamedTuple):
     """The time limit of a call, for the texts of errors.
 
     Attributes:
@@ -35,8 +35,8 @@ class Bound(NamedTuple):
     step: str
 
 
-DEADLINE = Bound("the deadline passed", "call again later, or pass a longer deadline=")
-LEASE = Bound(
+DEADLINE = TimeLimit("the deadline passed", "call again later, or pass a longer deadline=")
+LEASE = TimeLimit(
     "the write lease on the table or document expired",
     "call again to take the lease again; a longer deadline= does not extend it",
 )
@@ -65,7 +65,7 @@ class _Failure(NamedTuple):
 
 
 def attempt_call(
-    call: Call[Any], policy: RetryPolicy, bound: Bound = DEADLINE, uncertain: str | None = None
+    call: Call[Any], policy: RetryPolicy, limit: TimeLimit = DEADLINE, uncertain: str | None = None
 ) -> Flow[LarkResponse[Any]]:
     """Make a call, and retry it where that is safe and may succeed.
 
@@ -73,7 +73,7 @@ def attempt_call(
         call: The call.
         policy: The limits of the retries. The deadline of the call bounds the token, all attempts and all
             waits together: the driver raises `DeadlineExceededError` for an effect that is yielded after it.
-        bound: The time limit that sets this deadline, for the texts of errors.
+        limit: The time limit that sets this deadline, for the texts of errors.
         uncertain: Why the same call may have been performed before (`OutcomeUnknownError.problem`); None if
             it was not.
 
@@ -91,17 +91,17 @@ def attempt_call(
     while True:
         try:
             token: str | None = (yield NeedToken(rejected, refused_by)) if call.auth else None
-            answer: Response | Lost = yield Send(call, token)
+            answer: Response | NoResponse = yield Send(call, token)
         except DeadlineExceededError:
             late = _make_final_error(
-                call, _make_late_error(call, bound, "while waiting for a token"), uncertain
+                call, _make_late_error(call, limit, "while waiting for a token"), uncertain
             )
             raise late from late.__cause__
         except LarkError as failed:
             raise _make_final_error(call, failed, uncertain)  # noqa: B904 - it has its cause
         attempt += 1
-        if isinstance(answer, Lost):
-            failure = _describe_loss(call, answer, bound)
+        if isinstance(answer, NoResponse):
+            failure = _describe_loss(call, answer, limit)
         else:
             outcome = answers.read(call, answer, token, call.secret)
             if isinstance(outcome, LarkResponse):
@@ -137,15 +137,15 @@ def attempt_call(
         except DeadlineExceededError:
             problem = get_problem(failure.error)
             why = f"before another try; the last one failed: {problem}"
-            late = _make_final_error(call, _make_late_error(call, bound, why), uncertain)
+            late = _make_final_error(call, _make_late_error(call, limit, why), uncertain)
             raise late from late.__cause__
         waited += delay
 
 
-def _describe_loss(call: Call[Any], lost: Lost, bound: Bound) -> _Failure:
-    problem = (f"{bound.ended} " if lost.is_late else "") + lost.reason.rstrip(".") + "."
+def _describe_loss(call: Call[Any], lost: NoResponse, limit: TimeLimit) -> _Failure:
+    problem = (f"{limit.ended} " if lost.is_late else "") + lost.reason.rstrip(".") + "."
     kind = DeadlineExceededError if lost.is_late else TransportError
-    error = kind(f"{call.name}: {problem} Next: {bound.step if lost.is_late else lost.step}.")
+    error = kind(f"{call.name}: {problem} Next: {limit.step if lost.is_late else lost.step}.")
     error.retryable = lost.is_transient
     return _Failure(
         error,
@@ -168,8 +168,8 @@ def _describe_refusal(call: Call[Any], refused: answers.RefusedAnswer) -> _Failu
     )
 
 
-def _make_late_error(call: Call[Any], bound: Bound, when: str) -> DeadlineExceededError:
-    return DeadlineExceededError(f"{call.name}: {bound.ended} {when.rstrip('.')}. Next: {bound.step}.")
+def _make_late_error(call: Call[Any], limit: TimeLimit, when: str) -> DeadlineExceededError:
+    return DeadlineExceededError(f"{call.name}: {limit.ended} {when.rstrip('.')}. Next: {limit.step}.")
 
 
 def _make_final_error(call: Call[Any], failure: LarkError, uncertain: str | None) -> LarkError:

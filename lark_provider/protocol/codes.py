@@ -28,7 +28,7 @@ class CodeKind(enum.Enum):
     another write if this is the first attempt."""
     GONE = enum.auto()
     """The thing named no longer exists; a repeated removal has succeeded."""
-    DONE = enum.auto()
+    UNCHANGED = enum.auto()
     """Nothing to change: a success."""
     NOT_EMULATED = enum.auto()
     """Lark has the endpoint, but the local Lark does not."""
@@ -94,7 +94,7 @@ SHEETS: tuple[tuple[tuple[int, ...], CodeKind, str], ...] = (
     ((213,), CodeKind.PERMISSION, _SHARE),
     ((214,), CodeKind.NOT_FOUND, _SPREADSHEET),
     ((215,), CodeKind.NOT_FOUND, _SHEET),
-    ((216,), CodeKind.DONE, "go on: nothing is left to do"),
+    ((216,), CodeKind.UNCHANGED, "go on: nothing is left to do"),
     ((217,), CodeKind.RATE, "wait and call again: a spreadsheet takes one writer at a time"),
     ((218,), CodeKind.PERMISSION, "let the owner of the protected cells unlock them, or write elsewhere"),
     ((219,), CodeKind.CONFLICT, "write to another sheet: one takes 5,000,000 cells, empty ones included"),
@@ -340,7 +340,7 @@ TABLE: dict[int, Code] = {
     1254701: Code(CodeKind.PERMISSION, "share the folder with the app, or leave folder_token out"),
     1254702: Code(CodeKind.NOT_FOUND, "check the folder_token"),
     1254800: Code(CodeKind.INVALID, "correct the request"),
-    1254606: Code(CodeKind.DONE, "go on: nothing is left to do"),
+    1254606: Code(CodeKind.UNCHANGED, "go on: nothing is left to do"),
     1254607: Code(CodeKind.BUSY, _WAIT),
     1254608: Code(
         CodeKind.REPLAYED, "read the table back before writing again: this key was submitted before"

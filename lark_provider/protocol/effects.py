@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Effect: perform one HTTP request. Answered with `Response` or `Lost`.
+    """Effect: perform one HTTP request. Answered with `Response` or `NoResponse`.
 
     Attributes:
         call: The request.
@@ -53,7 +53,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NoResponse:
     """No answer came.
 
     Attributes:

@@ -42,7 +42,7 @@ TICKET_SECONDS = 10 * 365 * 86400.0
 """A ticket is valid until the next one comes, and has no expiry of its own."""
 _TOKEN = re.compile(r"[!-~]+")  # characters that a header can carry
 _STALE_SECONDS, _STALE_SHARE = 20 * 60.0, 1 / 6
-_INVALID_SECONDS, _INVALID_SHARE = 10.0, 1 / 20
+_EXPIRED_SECONDS, _EXPIRED_SHARE = 10.0, 1 / 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Freshness(enum.Enum):
 
     FRESH = "fresh"
     STALE = "stale"
-    INVALID = "invalid"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ class Token:
             now: Seconds since the epoch.
         """
         life, left = self.expires_at - self.fetched_at, self.expires_at - now
-        if left <= min(_INVALID_SECONDS, life * _INVALID_SHARE):
-            return Freshness.INVALID
+        if left <= min(_EXPIRED_SECONDS, life * _EXPIRED_SHARE):
+            return Freshness.EXPIRED
         return Freshness.STALE if left <= min(_STALE_SECONDS, life * _STALE_SHARE) else Freshness.FRESH
 
 

@@ -231,7 +231,7 @@ def test_who_was_refused_for_what_has_arrived_since_asks_again(cache: TokenCache
 def test_a_token_is_renewed_20_minutes_before_its_end_and_used_until_10_seconds_before() -> None:
     for life, stale, invalid in ((7200.0, 1200.0, 10.0), (60.0, 10.0, 3.0)):
         issued = Token("t-1", 1000.0, 1000.0 + life)
-        left = {Freshness.FRESH: stale + 0.1, Freshness.STALE: stale, Freshness.INVALID: invalid}
+        left = {Freshness.FRESH: stale + 0.1, Freshness.STALE: stale, Freshness.EXPIRED: invalid}
         assert {
             state: issued.compute_freshness(issued.expires_at - seconds) for state, seconds in left.items()
         } == {state: state for state in left}
@@ -260,6 +260,6 @@ def test_a_token_is_never_used_after_its_end(life: float, age: float) -> None:
     token = Token("t", 0.0, life)
     state = token.compute_freshness(age)
     if age >= life:
-        assert state is Freshness.INVALID
+        assert state is Freshness.EXPIRED
     if age == 0:
         assert state is Freshness.FRESH

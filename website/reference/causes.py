@@ -61,7 +61,7 @@ KINDS: dict[CodeKind, tuple[dict[str, str], str]] = {
         },
         "`ConflictError`",
     ),
-    CodeKind.DONE: (
+    CodeKind.UNCHANGED: (
         {"en": "nothing to change: a success", "zh": "没有变化：视为成功"},
         "–",
     ),

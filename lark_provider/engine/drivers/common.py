@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lark_provider.protocol.effects import Lost, Response, Send
+from lark_provider.protocol.effects import NoResponse, Response, Send
 from lark_provider.protocol.errors import DeadlineExceededError
 from lark_provider.support import measured, meters
 
@@ -57,7 +57,7 @@ def make_waiter_error(error: Exception, *, is_over: bool) -> Exception:
     return copy.copy(error)
 
 
-def log_answer(send: Send, answer: Response | Lost, started: float) -> Response | Lost:
+def log_answer(send: Send, answer: Response | NoResponse, started: float) -> Response | NoResponse:
     """Return what a request came to, once it is measured and logged.
 
     Args:

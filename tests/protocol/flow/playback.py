@@ -12,10 +12,10 @@ from lark_provider.errors import DeadlineExceededError, LarkError
 from lark_provider.protocol.attempts import LEASE, attempt_call
 from lark_provider.protocol.calls import Call, make_request
 from lark_provider.protocol.effects import (
-    Lost,
     NeedAppToken,
     NeedTicket,
     NeedToken,
+    NoResponse,
     Random,
     Response,
     Send,
@@ -66,7 +66,7 @@ class Playback:
     def __init__(
         self,
         operation: Call[Any] | Procedure[Any],
-        answers: Iterable[Response | Lost | LarkError],
+        answers: Iterable[Response | NoResponse | LarkError],
         no_token: LarkError | None = None,
         longest_sleep: float = math.inf,
         **policy: Any,

@@ -15,19 +15,19 @@ from lark_provider.errors import (
     OutcomeUnknownError,
 )
 from lark_provider.protocol.calls import Call
-from lark_provider.protocol.effects import Lost, Response
+from lark_provider.protocol.effects import NoResponse, Response
 from lark_provider.protocol.ledger import Lease
 from lark_provider.protocol.operations import Procedure
 from tests.protocol.flow.playback import KEYED, OK, REMOVAL, WRITE, Playback, answer
 
-LOST = Lost("ReadTimeout", sent=True)
-NOT_SENT_IN_TIME = Lost("no connection was free", sent=False, is_late=True)
+LOST = NoResponse("ReadTimeout", sent=True)
+NOT_SENT_IN_TIME = NoResponse("no connection was free", sent=False, is_late=True)
 REFUSED = answer(1254302, 403)
 
 
 def play(
     call: Call[Any],
-    *answers: Response | Lost,
+    *answers: Response | NoResponse,
     seconds: float = 30.0,
     lost_lease: LarkError | None = None,
     **options: Any,
@@ -89,7 +89,7 @@ def test_a_removal_that_a_lost_attempt_has_performed_is_done() -> None:
     ("first", "kind"), [(LOST, OutcomeUnknownError), (NOT_SENT_IN_TIME, DeadlineExceededError)]
 )
 def test_leases_that_end_too_early_leave_open_what_was_open_before(
-    first: Lost, kind: type[Exception]
+    first: NoResponse, kind: type[Exception]
 ) -> None:
     played = play(KEYED, first, *[NOT_SENT_IN_TIME] * (MAX_LEASES - 1))
     assert type(played.error) is kind

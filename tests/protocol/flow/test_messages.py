@@ -6,16 +6,18 @@ import pytest
 
 from lark_provider.errors import DeadlineExceededError, OutcomeUnknownError
 from lark_provider.protocol.attempts import attempt_call
-from lark_provider.protocol.effects import Lost, NeedToken, Random, Sleep
+from lark_provider.protocol.effects import NeedToken, NoResponse, Random, Sleep
 from lark_provider.protocol.retry import RetryPolicy
 from tests.protocol.flow.playback import READ, WRITE, Playback, answer
 
 
 def test_an_error_says_whether_the_deadline_came_or_the_connection_was_lost() -> None:
-    late = str(Playback(READ, [Lost("before an answer", sent=False, is_late=True)]).error)
+    late = str(Playback(READ, [NoResponse("before an answer", sent=False, is_late=True)]).error)
     assert "the deadline passed before an answer." in late
     assert late.endswith("Next: call again later, or pass a longer deadline=.")
-    lost = str(Playback(READ, [Lost("the certificate is invalid", sent=False, is_transient=False)]).error)
+    lost = str(
+        Playback(READ, [NoResponse("the certificate is invalid", sent=False, is_transient=False)]).error
+    )
     assert "the certificate is invalid. Next: check network, proxy and base_url, then call again." in lost
     assert "deadline" not in lost
 

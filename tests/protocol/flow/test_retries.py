@@ -18,7 +18,7 @@ from lark_provider.errors import (
     RateLimitError,
 )
 from lark_provider.protocol.calls import Call, make_request
-from lark_provider.protocol.effects import Lost, Response
+from lark_provider.protocol.effects import NoResponse, Response
 from lark_provider.protocol.retry import RetryPolicy
 from tests.protocol.flow.playback import KEYED, OK, READ, WRITE, Playback, answer
 
@@ -116,7 +116,7 @@ def test_pages_instead_of_answers(call: Call[Any], status: int, tries: int, kind
 
 def test_a_certificate_that_does_not_fit_is_not_tried_again() -> None:
     played = Playback(
-        READ, [Lost("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, is_transient=False)] * 3
+        READ, [NoResponse("ConnectError: SSL: WRONG_VERSION_NUMBER", sent=False, is_transient=False)] * 3
     )
     assert len(played.sent) == 1
 
@@ -152,7 +152,7 @@ def test_a_call_without_a_token_is_not_repeated_for_a_rejected_one() -> None:
 
 @pytest.mark.parametrize("sent", [True, False])
 def test_what_the_deadline_cut_off_is_not_tried_again(sent: bool) -> None:
-    played = Playback(KEYED, [Lost("before an answer", sent=sent, is_late=True), OK])
+    played = Playback(KEYED, [NoResponse("before an answer", sent=sent, is_late=True), OK])
     assert isinstance(played.error, OutcomeUnknownError if sent else DeadlineExceededError)
     assert len(played.sent) == 1
 

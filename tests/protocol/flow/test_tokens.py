@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from lark_provider.errors import LarkAPIError, OutcomeUnknownError, TokenAcquisitionError, TransportError
-from lark_provider.protocol.effects import Lost, Response
+from lark_provider.protocol.effects import NoResponse, Response
 from lark_provider.protocol.tokens import App, fetch, fetch_app_token
 from tests.protocol.flow.playback import Playback, answer
 
@@ -17,7 +17,7 @@ def test_a_token_endpoint_that_fails_refuses_no_credentials() -> None:
     app = App("https://x", "cli_1", "s")
     busy = Playback(fetch(app), [answer(2200, 500)], max_retries=0)
     assert isinstance(busy.error, LarkAPIError)
-    lost = Playback(fetch(app), [Lost("the connection was reset", sent=True)], max_retries=0)
+    lost = Playback(fetch(app), [NoResponse("the connection was reset", sent=True)], max_retries=0)
     assert isinstance(lost.error, TransportError)
     assert not isinstance(lost.error, OutcomeUnknownError)
     page = Playback(fetch(app), [Response(404, {}, b"<html>not found</html>")])
