@@ -52,6 +52,7 @@ lark_provider/outbox:
 lark_provider/plugins: airflow fastapi httpx jsonschema jwt referencing signal socket sqlalchemy starlette subprocess
 lark_provider/protocol:
 lark_provider/protocol/callbacks: cryptography
+lark_provider/protocol/codes:
 lark_provider/protocol/commands:
 lark_provider/protocol/hitl:
 lark_provider/protocol/incidents:

@@ -40,7 +40,7 @@ _SHEETS: dict[int, Cause] = {
     235: Cause("the operation before has not finished; repeated after a wait", "上一个操作尚未完成；等待后自动重试"),
     242: Cause("the spreadsheet is still loading", "电子表格仍在加载"),
 }  # fmt: skip
-"""By the last three digits of a code of spreadsheets, as in `lark_provider.protocol.codes.SHEETS`."""
+"""By the last three digits of a code of spreadsheets, as in `lark_provider.protocol.codes.documents.SHEETS`."""
 
 CAUSES: dict[int, Cause] = {
     # any endpoint
