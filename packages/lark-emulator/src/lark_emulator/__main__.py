@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lark_emulator.lark import Lark
-    from lark_emulator.reach.frontend import Frontend
+    from lark_emulator.reach.door import Door
 
 __all__ = ["add_arguments", "main", "run"]
 
@@ -34,12 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         options = apply(arguments)
-        frontend = _make_frontend(options)
+        door = _make_door(options)
         prepare = starting.make_preparation(options.seed, options.stubs)
         names = {*list_names(options.host, None), *options.allow_host}
 
         def report_ready(base_url: str) -> None:
-            print(starting.format_greeting(base_url, frontend), flush=True)
+            print(starting.format_greeting(base_url, door), flush=True)
 
         serve(
             options.host,
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             ready=report_ready,
             allowed_hosts=sorted(names),
             settings=starting.parse_settings(options.set, fallback_answers=options.fallback_answers),
-            frontend=frontend,
+            door=door,
             data=options.data,
             prepare=prepare,
             ended=_report_unused,
@@ -57,12 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _make_frontend(options: argparse.Namespace) -> Frontend | None:
+def _make_door(options: argparse.Namespace) -> Door | None:
     if not (options.tls or options.proxy or options.proxy_passthrough):
         return None
-    from lark_emulator.reach.frontend import Frontend
+    from lark_emulator.reach.door import Door
 
-    return Frontend(options.tls, options.proxy, options.proxy_passthrough, options.authority)
+    return Door(options.tls, options.proxy, options.proxy_passthrough, options.authority)
 
 
 def _report_unused(lark: Lark) -> None:

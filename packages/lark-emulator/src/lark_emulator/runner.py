@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.control.plane import Operation
     from lark_emulator.persistence import Persister
-    from lark_emulator.reach.frontend import Frontend
+    from lark_emulator.reach.door import Door
 
 
 class Emulator(Controls):
@@ -72,14 +72,14 @@ class Emulator(Controls):
         self._wanted_port = port
         self._allowed_hosts = list_names(host, allowed_hosts)
         self._lark = Lark(settings)
-        self._frontend: Frontend | None = None
+        self._door: Door | None = None
         self._secure = tls
         if tls or proxy or proxy_passthrough:
             # It loads what TLS needs, which plain HTTP does not.
-            from lark_emulator.reach.frontend import Frontend
+            from lark_emulator.reach.door import Door
 
-            self._frontend = Frontend(tls=tls, proxy=proxy, passes=proxy_passthrough, authority=authority)
-            self._frontend.check(host)
+            self._door = Door(tls=tls, proxy=proxy, passes=proxy_passthrough, authority=authority)
+            self._door.check(host)
         self._persister: Persister | None = None
         if data is not None:
             from lark_emulator.persistence import Persister
@@ -104,9 +104,9 @@ class Emulator(Controls):
         Raises:
             RuntimeError: the emulator speaks plain HTTP.
         """
-        if self._frontend is None:
+        if self._door is None:
             raise RuntimeError("the emulator speaks plain HTTP. Next: start it with tls or proxy")
-        return self._frontend.open().certificate_file
+        return self._door.open().certificate_file
 
     def start(self) -> Self:
         """Listen and answer.
@@ -137,11 +137,9 @@ class Emulator(Controls):
 
     async def _run(self, listener: socket.socket, ready: Future[asyncio.AbstractEventLoop]) -> None:
         self._stopping = asyncio.Event()
-        frontend, persister = self._frontend, self._persister
+        door, persister = self._door, self._persister
         try:
-            async with Serving(
-                self._lark, listener, self._allowed_hosts, frontend=frontend, persister=persister
-            ):
+            async with Serving(self._lark, listener, self._allowed_hosts, door=door, persister=persister):
                 ready.set_result(asyncio.get_running_loop())
                 await self._stopping.wait()
         except (OSError, ValueError) as error:  # of the authority or the folder, before it listens

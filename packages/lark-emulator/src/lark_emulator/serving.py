@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lark_emulator.exchange import Connection
     from lark_emulator.persistence import Persister
-    from lark_emulator.reach.frontend import Frontend
+    from lark_emulator.reach.door import Door
     from lark_emulator.server import Handler
 
 BACKLOG = 1024
@@ -35,7 +35,7 @@ class Serving:
         lark: The emulator whose requests are answered.
         listener: The bound socket on which the server listens.
         allowed_hosts: Names accepted in the Host header.
-        frontend: The TLS or forward proxy settings; None = plain HTTP.
+        door: The TLS or forward proxy settings; None = plain HTTP.
         persister: The object that keeps the state in a folder; None = the state is not kept.
     """
 
@@ -45,7 +45,7 @@ class Serving:
         listener: socket.socket,
         allowed_hosts: Iterable[str],
         *,
-        frontend: Frontend | None = None,
+        door: Door | None = None,
         persister: Persister | None = None,
     ) -> None:
         self._lark = lark
@@ -53,8 +53,8 @@ class Serving:
         names = list(allowed_hosts)
         self._handler: Handler = Dispatcher(lark, names)
         self._tls: dict[str, Any] = {}
-        if frontend is not None:
-            self._handler, context = frontend.fit(self._handler, lark, names)
+        if door is not None:
+            self._handler, context = door.fit(self._handler, lark, names)
             if context is not None:
                 self._tls = {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_SECONDS}
         self._listener = listener
@@ -122,7 +122,7 @@ def serve(
     *,
     allowed_hosts: Iterable[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    frontend: Frontend | None = None,
+    door: Door | None = None,
     data: Path | None = None,
     prepare: Callable[[Lark], object] | None = None,
     ended: Callable[[Lark], object] | None = None,
@@ -135,7 +135,7 @@ def serve(
         ready: A function that is called with the base URL once it listens.
         allowed_hosts: Names accepted in the Host header; by default the loopback names and `host`.
         settings: Settings that differ from the defaults.
-        frontend: The TLS or forward proxy settings; None = plain HTTP.
+        door: The TLS or forward proxy settings; None = plain HTTP.
         data: The folder that the state is kept in; None = the state is not kept.
         prepare: A function that is called with the emulator's state before it listens, unless `data` held a
             state already, and after each reset.
@@ -143,12 +143,12 @@ def serve(
 
     Raises:
         OSError: the port is taken, the host is not ours, or a folder cannot be used.
-        ValueError: what `frontend` or `data` ask for cannot be had.
+        ValueError: what `door` or `data` ask for cannot be had.
     """
     lark = Lark(settings)
     names = list_names(host, allowed_hosts)
-    if frontend is not None:
-        frontend.check(host)
+    if door is not None:
+        door.check(host)
     persister = None
     if data is not None:
         from lark_emulator.persistence import Persister
@@ -176,11 +176,9 @@ def serve(
 
         for number in _SIGNALS:
             loop.add_signal_handler(number, stop)
-        async with Serving(lark, listener, names, frontend=frontend, persister=persister):
+        async with Serving(lark, listener, names, door=door, persister=persister):
             if ready is not None:
-                ready(
-                    format_url(host, listener.getsockname()[1], secure=frontend is not None and frontend.tls)
-                )
+                ready(format_url(host, listener.getsockname()[1], secure=door is not None and door.tls))
             await stopping.wait()
 
     collector = Collector()  # the process is ours

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lark_emulator.lark import Lark
-    from lark_emulator.reach.frontend import Frontend
+    from lark_emulator.reach.door import Door
 
 
 def parse_settings(texts: Iterable[str], *, fallback_answers: bool) -> dict[str, Any]:
@@ -84,15 +84,15 @@ def _read_stubs(file: Path) -> dict[str, Any]:
     return {"stubs": plans}
 
 
-def format_greeting(base_url: str, frontend: Frontend | None) -> str:
+def format_greeting(base_url: str, door: Door | None) -> str:
     """Return what the command prints once it listens."""
     lines = [
         f"Lark emulator at {base_url}   (open it in a browser: chats, cards, tables; stop: Ctrl-C)",
         f"LARK_BASE_URL={base_url} LARK_APP_ID={DEFAULT_APP_ID} LARK_APP_SECRET={DEFAULT_APP_SECRET}",
     ]
-    if frontend is not None:
-        lines += ["Clients must trust its authority:", f"  {frontend.open().format_trust_line()}"]
-        if frontend.proxy:
+    if door is not None:
+        lines += ["Clients must trust its authority:", f"  {door.open().format_trust_line()}"]
+        if door.proxy:
             lines += [
                 "Programs that speak to Lark's own addresses reach it as their proxy:",
                 f"  export HTTPS_PROXY={base_url} NO_PROXY=localhost,127.0.0.1",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Frontend:
+class Door:
     """What is asked for besides plain HTTP.
 
     Args:
