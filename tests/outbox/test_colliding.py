@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from lark_emulator import Emulator
 from sqlalchemy.engine import URL
 
+from lark_provider.outbox import delivering
 from lark_provider.storage.engine import get_engine
 from lark_provider.storage.outbox import Outbox
 from tests.failures.crowd import Crowd, unwrap_values
+from tests.failures.waiting import SECONDS
 from tests.outbox import work
 
 
@@ -23,6 +26,12 @@ def count_on(url: URL) -> int:
 def cards(lark: Emulator) -> list[dict[str, Any]]:
     messages = [message for chat in lark.state()["chats"] for message in chat["messages"]]
     return [message["content"] for message in messages]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for the database: these tests load the machine themselves."""
+    monkeypatch.setattr(delivering, "_DATABASE_SECONDS", SECONDS)
 
 
 def test_what_many_processes_record_at_once_is_all_in_the_card(app: Emulator, url: URL) -> None:
